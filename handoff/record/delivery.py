@@ -1,0 +1,115 @@
+"""What the exchange adds when it puts an event into an inbox: headers beside the unchanged bytes."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Self
+
+from handoff.record.message import Headers, Message
+
+SEQUENCE_HEADER = "inbox-sequence"
+RECORD_TIME_HEADER = "record-time"
+VERDICT_HEADER = "verdict"
+REASON_HEADER = "verdict-reason"
+
+
+class Outcome(StrEnum):
+    """What the rules make of an event at its position on the record."""
+
+    EFFECTIVE = "effective"
+    INEFFECTIVE = "ineffective"
+    DUPLICATE = "duplicate"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An outcome, with its reason where there is one: a state or a code."""
+
+    outcome: Outcome
+    reason: str | None = None
+
+    @property
+    def is_effective(self) -> bool:
+        """Whether the event changed anything."""
+        return self.outcome is Outcome.EFFECTIVE
+
+
+EFFECTIVE = Verdict(Outcome.EFFECTIVE)
+DUPLICATE = Verdict(Outcome.DUPLICATE)
+
+
+def ineffective(reason: str) -> Verdict:
+    """The verdict on an event that lost a race or was not allowed."""
+    return Verdict(Outcome.INEFFECTIVE, reason)
+
+
+def invalid(code: str) -> Verdict:
+    """The verdict on an event that should never have been sent."""
+    return Verdict(Outcome.INVALID, code)
+
+
+class BrokenDelivery(Exception):
+    """An inbox record without the exchange's headers: stop and alarm, the topic is not to be trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One inbox entry: its dense sequence (1, 2, 3 …), record time (ms precision) and verdict, and the message."""
+
+    sequence: int
+    record_time: datetime
+    verdict: Verdict
+    message: Message
+
+    def to_message(self) -> Message:
+        """The message with the exchange's headers after the emitter's own."""
+        added: list[tuple[str, bytes]] = [
+            (SEQUENCE_HEADER, str(self.sequence).encode()),
+            (RECORD_TIME_HEADER, str(to_ms(self.record_time)).encode()),
+            (VERDICT_HEADER, self.verdict.outcome.value.encode()),
+        ]
+        if self.verdict.reason is not None:
+            added.append((REASON_HEADER, self.verdict.reason.encode()))
+        return Message(self.message.key, self.message.value, self.message.headers + tuple(added))
+
+    @classmethod
+    def from_message(cls, message: Message) -> Self:
+        """The entry that an inbox record holds; raises ``BrokenDelivery``."""
+        sequence, time, outcome = (
+            message.header(name) for name in (SEQUENCE_HEADER, RECORD_TIME_HEADER, VERDICT_HEADER)
+        )
+        if sequence is None or time is None or outcome is None:
+            raise BrokenDelivery("an inbox record lacks the exchange's headers")
+        reason = message.header(REASON_HEADER)
+        verdict = Verdict(Outcome(outcome.decode()), reason.decode() if reason is not None else None)
+        own = tuple(pair for pair in message.headers if pair[0] not in _ADDED)
+        return cls(int(sequence), from_ms(int(time)), verdict, Message(message.key, message.value, own))
+
+
+_ADDED: frozenset[str] = frozenset({SEQUENCE_HEADER, RECORD_TIME_HEADER, VERDICT_HEADER, REASON_HEADER})
+
+
+def to_ms(time: datetime) -> int:
+    """Milliseconds since 1970-01-01 UTC, the precision of Kafka's clock."""
+    return round(time.timestamp() * 1000)
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """The instant, in UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+__all__ = [
+    "DUPLICATE",
+    "EFFECTIVE",
+    "BrokenDelivery",
+    "Delivery",
+    "Headers",
+    "Outcome",
+    "Verdict",
+    "from_ms",
+    "ineffective",
+    "invalid",
+    "to_ms",
+]

@@ -1,0 +1,89 @@
+"""The CloudEvents 1.0 envelope: who says what, about which case, when by its own clock."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Generic, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SerializeAsAny
+
+from handoff.record.codes import RefusalCode
+from handoff.record.errors import NotAnEvent
+from handoff.record.events.base import Body, Keying
+
+CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
+EXCHANGE = "exchange"
+COORDINATION = "coordination"
+
+_SOURCE = re.compile(r"^/([a-z][a-z0-9]{1,29})/([1-9][0-9]{0,8})/([a-z][a-z0-9_]{1,39})$")
+BodyT = TypeVar("BodyT", bound=Body)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who speaks: a member (or the exchange) of one generation of one jurisdiction's record."""
+
+    jurisdiction: str
+    generation: int
+    member: str
+
+    def __str__(self) -> str:
+        return f"/{self.jurisdiction}/{self.generation}/{self.member}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Source":
+        """The source in ``text``; raises ``NotAnEvent`` naming ``source``."""
+        match = _SOURCE.match(text)
+        if match is None:
+            raise NotAnEvent(RefusalCode.SCHEMA, "source", "not /jurisdiction/generation/member")
+        return cls(match[1], int(match[2]), match[3])
+
+
+class Event(BaseModel, Generic[BodyT]):
+    """One event. ``time`` is claimed by the emitter; the record's time is what counts.
+
+    ``subject`` is a case id (canonical lower-case UUID) or the jurisdiction's id, and equals the Kafka key.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    specversion: Literal["1.0"] = "1.0"
+    id: UUID
+    source: Annotated[str, Field(pattern=_SOURCE.pattern)]
+    type: str
+    subject: Annotated[
+        str, Field(pattern=r"^([a-z][a-z0-9]{1,29}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
+    ]
+    time: AwareDatetime
+    datacontenttype: Literal["application/json"] = "application/json"
+    dataschema: str
+    data: SerializeAsAny[BodyT]
+
+    @property
+    def emitter(self) -> str:
+        """The member that the source names."""
+        return self.source.rpartition("/")[2]
+
+    @property
+    def case_id(self) -> UUID | None:
+        """The case, or None where the event is about the jurisdiction."""
+        return UUID(self.subject) if self.data.keying is Keying.CASE else None
+
+
+def compose(*, id: UUID, source: Source, subject: UUID | str, time: datetime, body: BodyT) -> Event[BodyT]:  # noqa: A002 - CloudEvents' own name
+    """The envelope around ``body``; everything that is not given follows from its type."""
+    return Event(
+        id=id,
+        source=str(source),
+        type=body.type,
+        subject=str(subject),
+        time=time,
+        dataschema=schema_uri(body.type),
+        data=body,
+    )
+
+
+def schema_uri(event_type: str) -> str:
+    """Where the JSON Schema of a type stands, relative to the contract's root."""
+    return f"/schemas/events/{event_type}.json"

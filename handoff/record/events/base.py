@@ -1,0 +1,93 @@
+"""What every event body shares: frozen, closed, and described by data beside its type."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+MemberId = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$", description="A member's id in the directory")
+]
+JurisdictionId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,29}$", description="A jurisdiction's id")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, lower-case hexadecimal")]
+KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of key type and public key")]
+PublicKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="32-byte public key, hexadecimal")]
+Signature = Annotated[str, Field(pattern=r"^[0-9a-f]{128}$", description="64-byte signature, hexadecimal")]
+RuleId = Annotated[
+    str,
+    Field(pattern=r"^[a-z]{2,8}(\.[0-9a-z]{1,8}){1,5}$", description="A rule's citation, as xk.08.l185.22"),
+]
+EventTypeName = Annotated[str, Field(pattern=r"^[a-z][a-z-]{1,30}\.[a-z-]{2,20}\.v[0-9]{1,3}$")]
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+Instant = AwareDatetime
+
+
+class Emitter(StrEnum):
+    """Who may say an event, relative to what it is about."""
+
+    ANY_AGENCY = "any agency"
+    CASE_PARTY = "the case's opener or an agency with an effective referral in it"
+    BASIS_OWNER = "the basis' owner"
+    SOURCE = "source"
+    TARGET = "target"
+    EITHER_PARTY = "source or target"
+    EXCHANGE = "exchange"
+    COORDINATION = "coordination"
+    MEMBER = "the member itself"
+    KEY_AUTHORITY = "coordination, or the member with a key in force"
+
+
+class Audience(StrEnum):
+    """Who receives an event beside its emitter."""
+
+    NOBODY = "nobody"
+    TARGET = "target"
+    SOURCE = "source"
+    OTHER_PARTY = "the other of source and target"
+    BOTH_PARTIES = "source and target"
+    BASIS_OWNER = "the basis' owner"
+    WHO_WAITS_AND_OWES = "who waits and who owes"
+    COORDINATION = "coordination"
+    NAMED_MEMBER = "the member that the event names"
+    ALL = "all members"
+
+
+class Keying(StrEnum):
+    """What an event's subject, and so its Kafka key, is."""
+
+    CASE = "case"
+    JURISDICTION = "jurisdiction"
+
+
+class Body(BaseModel):
+    """The data of an event: codes, ids and times only."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_timedelta="iso8601")
+
+    type: ClassVar[str]
+    emitter: ClassVar[Emitter]
+    audience: ClassVar[Audience]
+    keying: ClassVar[Keying] = Keying.CASE
+
+
+class ReferralBody(Body):
+    """The data of an event about one referral.
+
+    ``seen`` is how many events of this referral the emitter had folded: evidence, never an arbiter.
+    """
+
+    referral: UUID
+    seen: Count = 0
+
+
+class DirectoryBody(Body):
+    """The data of an event about the jurisdiction itself."""
+
+    keying: ClassVar[Keying] = Keying.JURISDICTION
+
+
+class Terms(BaseModel):
+    """Fields that a command and the event it makes have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

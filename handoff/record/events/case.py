@@ -1,0 +1,186 @@
+"""What is said of a case as a whole: its opening, the bases for disclosure, their end, and who read it."""
+
+from typing import ClassVar, Self
+from uuid import UUID
+
+from pydantic import model_validator
+
+from handoff.record.codes import (
+    ApproverRole,
+    BasisKind,
+    CaseService,
+    EndScope,
+    EntryPoint,
+    IneffectiveReason,
+    OfferAnswer,
+    ReadPurpose,
+    RecipientClass,
+    ReleasePurpose,
+    ReportingDelay,
+    SurvivorInformed,
+)
+from handoff.record.events.base import Audience, Body, Emitter, Instant, MemberId, RuleId, Terms
+
+
+class Offer(Terms):
+    """A service that the survivor was offered, and her answer."""
+
+    service: CaseService
+    answer: OfferAnswer
+
+
+class Opening(Terms):
+    """How a case came to an institution, and what she was offered there."""
+
+    entry_point: EntryPoint
+    reporting_delay: ReportingDelay
+    offered: tuple[Offer, ...] = ()
+
+
+class Link(Terms):
+    """Another case of the same survivor."""
+
+    other_case: UUID
+
+
+class Basis(Terms):
+    """What allows a disclosure: to whom, for what, until when, and, without a release, by whose approval.
+
+    Exactly one of ``recipient`` and ``recipient_class`` is given. A legal basis names its rule, and either when
+    it was approved or until when that will be done.
+    """
+
+    kind: BasisKind
+    purpose: ReleasePurpose
+    recipient: MemberId | None = None
+    recipient_class: RecipientClass | None = None
+    expires_at: Instant
+    rule: RuleId | None = None
+    approver_role: ApproverRole | None = None
+    approved_at: Instant | None = None
+    approval_due_at: Instant | None = None
+    survivor_informed: SurvivorInformed | None = None
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if (self.recipient is None) == (self.recipient_class is None):
+            raise ValueError("give exactly one of recipient and recipient_class")
+        legal = (self.rule, self.approver_role, self.survivor_informed)
+        if self.kind.is_release:
+            if any(given is not None for given in (*legal, self.approved_at, self.approval_due_at)):
+                raise ValueError("a release carries no rule, approver, approval or survivor_informed")
+        elif any(missing is None for missing in legal):
+            raise ValueError("a legal basis needs rule, approver_role and survivor_informed")
+        elif (self.approved_at is None) == (self.approval_due_at is None):
+            raise ValueError("a legal basis needs exactly one of approved_at and approval_due_at")
+        return self
+
+
+class Scope(Terms):
+    """How much of what the survivor had agreed to ends: all, one purpose, or one recipient."""
+
+    scope: EndScope
+    purpose: ReleasePurpose | None = None
+    recipient: MemberId | None = None
+
+    @model_validator(mode="after")
+    def _names_what_it_covers(self) -> Self:
+        expected = {
+            EndScope.ALL: (False, False),
+            EndScope.PURPOSE: (True, False),
+            EndScope.RECIPIENT: (False, True),
+        }
+        if (self.purpose is not None, self.recipient is not None) != expected[self.scope]:
+            raise ValueError("scope all names nothing, scope purpose a purpose, scope recipient a recipient")
+        return self
+
+
+class Approval(Terms):
+    """Who approved a legal basis that was used before its approval."""
+
+    approver_role: ApproverRole
+
+
+class CaseOpened(Opening, Body):
+    """A case begins."""
+
+    type: ClassVar = "case.opened.v1"
+    emitter: ClassVar = Emitter.ANY_AGENCY
+    audience: ClassVar = Audience.NOBODY
+
+
+class CasesLinked(Link, Body):
+    """Two cases are of one survivor."""
+
+    type: ClassVar = "cases.linked.v1"
+    emitter: ClassVar = Emitter.ANY_AGENCY
+    audience: ClassVar = Audience.NOBODY
+
+
+class BasisRecorded(Basis, Body):
+    """A release or a legal basis stands on the record."""
+
+    type: ClassVar = "basis.recorded.v1"
+    emitter: ClassVar = Emitter.CASE_PARTY
+    audience: ClassVar = Audience.NOBODY
+
+    basis: UUID
+
+
+class BasisApproved(Approval, Body):
+    """A legal basis that was used at night has its approval."""
+
+    type: ClassVar = "basis.approved.v1"
+    emitter: ClassVar = Emitter.BASIS_OWNER
+    audience: ClassVar = Audience.NOBODY
+
+    basis: UUID
+
+
+class BasisEnded(Body):
+    """A basis no longer allows anything."""
+
+    type: ClassVar = "basis.ended.v1"
+    emitter: ClassVar = Emitter.EXCHANGE
+    audience: ClassVar = Audience.BASIS_OWNER
+
+    basis: UUID
+    reason: IneffectiveReason
+
+
+class ReleaseWithdrawn(Scope, Body):
+    """The survivor takes back her release, at any institution, orally or in writing."""
+
+    type: ClassVar = "release.withdrawn.v1"
+    emitter: ClassVar = Emitter.CASE_PARTY
+    audience: ClassVar = Audience.NOBODY
+
+
+class SurvivorEnded(Scope, Body):
+    """The survivor ends services."""
+
+    type: ClassVar = "survivor.ended.v1"
+    emitter: ClassVar = Emitter.CASE_PARTY
+    audience: ClassVar = Audience.NOBODY
+
+
+class CaseRead(Body):
+    """A person read a case; ``reader`` is the node's opaque id of that person."""
+
+    type: ClassVar = "case.read.v1"
+    emitter: ClassVar = Emitter.MEMBER
+    audience: ClassVar = Audience.NOBODY
+
+    reader: UUID
+    purpose: ReadPurpose
+
+
+class ErasureCompleted(Body):
+    """A holder has erased the personal data of a referral; its backups are clear at the given time."""
+
+    type: ClassVar = "erasure.completed.v1"
+    emitter: ClassVar = Emitter.MEMBER
+    audience: ClassVar = Audience.NOBODY
+
+    referral: UUID
+    backups_clear_at: Instant

@@ -1,0 +1,74 @@
+"""What is said when a step of the procedure is late."""
+
+from typing import ClassVar, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from handoff.record.codes import AcknowledgementAction, CaseService, DeadlineStep
+from handoff.record.events.base import Audience, Body, Count, DirectoryBody, Emitter, Instant, MemberId, Terms
+
+
+class _Step(Body):
+    """One step: of a referral, or of a basis that waits for its approval."""
+
+    step: DeadlineStep
+    referral: UUID | None = None
+    basis: UUID | None = None
+
+    @model_validator(mode="after")
+    def _is_of_one_thing(self) -> Self:
+        if (self.referral is None) == (self.basis is None):
+            raise ValueError("give exactly one of referral and basis")
+        return self
+
+
+class DeadlineMissed(_Step):
+    """A step was still open when its time had passed."""
+
+    type: ClassVar = "deadline.missed.v1"
+    emitter: ClassVar = Emitter.EXCHANGE
+    audience: ClassVar = Audience.WHO_WAITS_AND_OWES
+
+    due_at: Instant
+    attempt: Count = 0
+
+
+class DeadlineAcknowledged(_Step):
+    """The coordinator has seen to a missed deadline."""
+
+    type: ClassVar = "deadline.acknowledged.v1"
+    emitter: ClassVar = Emitter.EXCHANGE
+    audience: ClassVar = Audience.WHO_WAITS_AND_OWES
+
+    action: AcknowledgementAction
+
+
+class DeadlineEscalated(DirectoryBody):
+    """The coordinator learns that a member is late, without the case: ``reference`` is opaque, ``age`` in seconds."""
+
+    type: ClassVar = "deadline.escalated.v1"
+    emitter: ClassVar = Emitter.EXCHANGE
+    audience: ClassVar = Audience.COORDINATION
+
+    reference: UUID
+    member: MemberId
+    service: CaseService | None = None
+    step: DeadlineStep
+    age: int = Field(ge=0, le=10_000_000_000, description="Seconds since the step began")
+
+
+class Acknowledgement(Terms):
+    """What the coordinator did."""
+
+    action: AcknowledgementAction
+
+
+class EscalationAcknowledged(Acknowledgement, DirectoryBody):
+    """The coordinator answers an escalation."""
+
+    type: ClassVar = "escalation.acknowledged.v1"
+    emitter: ClassVar = Emitter.COORDINATION
+    audience: ClassVar = Audience.NOBODY
+
+    reference: UUID
