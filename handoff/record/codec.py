@@ -1,6 +1,7 @@
 """Events to bytes, once; bytes to events, strictly."""
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, get_args
@@ -16,7 +17,7 @@ from handoff.record.events.base import EventTypeName
 from handoff.record.upcasting import UPCASTERS, Upcaster, upcast
 
 AnyEvent = Event[Body]
-_TYPE_PATTERN = get_args(EventTypeName)[1].metadata[0].pattern
+_TYPE_PATTERN = re.compile(get_args(EventTypeName)[1].metadata[0].pattern)
 
 
 def encode(event: Event[Any]) -> bytes:
@@ -35,10 +36,9 @@ def decode(
     Raises ``NotAnEvent`` (malformed, oversize or schema, with the field) and ``UnknownEventType`` for a newer type.
     """
     document = strict_json.parse(raw)
+    _check_type(document.get("type"))
     current = upcast(document, upcasters)
-    event_type = current.get("type")
-    if not isinstance(event_type, str):
-        raise NotAnEvent(RefusalCode.SCHEMA, "type", "missing")
+    event_type: str = current["type"]
     body = catalogue.get(event_type)
     if body is None:
         raise UnknownEventType(event_type)
@@ -49,6 +49,11 @@ def decode(
         raise _schema_error(error) from error
     _check_envelope(event)
     return event
+
+
+def _check_type(event_type: object) -> None:
+    if not isinstance(event_type, str) or _TYPE_PATTERN.fullmatch(event_type) is None:
+        raise NotAnEvent(RefusalCode.SCHEMA, "type", "not the name of an event type")
 
 
 @cache

@@ -76,18 +76,25 @@ class Delivery:
     @classmethod
     def from_message(cls, message: Message) -> Self:
         """The entry that an inbox record holds; raises ``BrokenDelivery``."""
-        sequence, time, outcome = (
-            message.header(name) for name in (SEQUENCE_HEADER, RECORD_TIME_HEADER, VERDICT_HEADER)
-        )
-        if sequence is None or time is None or outcome is None:
-            raise BrokenDelivery("an inbox record lacks the exchange's headers")
-        reason = message.header(REASON_HEADER)
-        verdict = Verdict(Outcome(outcome.decode()), reason.decode() if reason is not None else None)
         own = tuple(pair for pair in message.headers if pair[0] not in _ADDED)
-        return cls(int(sequence), from_ms(int(time)), verdict, Message(message.key, message.value, own))
+        try:
+            sequence, time = int(_added(message, SEQUENCE_HEADER)), int(_added(message, RECORD_TIME_HEADER))
+            outcome = Outcome(_added(message, VERDICT_HEADER))
+            reason = message.header(REASON_HEADER)
+            verdict = Verdict(outcome, None if reason is None else reason.decode())
+            return cls(sequence, from_ms(time), verdict, Message(message.key, message.value, own))
+        except (ValueError, OverflowError, OSError) as error:
+            raise BrokenDelivery("an inbox record's headers are not the exchange's") from error
 
 
 _ADDED: frozenset[str] = frozenset({SEQUENCE_HEADER, RECORD_TIME_HEADER, VERDICT_HEADER, REASON_HEADER})
+
+
+def _added(message: Message, name: str) -> str:
+    value = message.header(name)
+    if value is None:
+        raise BrokenDelivery(f"an inbox record lacks the exchange's header {name}")
+    return value.decode()
 
 
 def to_ms(time: datetime) -> int:

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
 from handoff.record.codes import RefusalCode
 from handoff.record.errors import NotAnEvent
-from handoff.record.events.base import Body, Keying
+from handoff.record.events.base import Body, Instant, Keying
 
 CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
 EXCHANGE = "exchange"
@@ -48,14 +48,12 @@ class Event(BaseModel, Generic[BodyT]):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    specversion: Literal["1.0"] = "1.0"
+    specversion: Literal["1.0"]
     id: UUID
     source: Annotated[str, Field(pattern=_SOURCE.pattern)]
     type: str
-    subject: Annotated[
-        str, Field(pattern=r"^([a-z][a-z0-9]{1,29}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
-    ]
-    time: AwareDatetime
+    subject: Annotated[str, Field(pattern=r"^([a-z][a-z0-9]{1,29}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")]
+    time: Instant
     datacontenttype: Literal["application/json"] = "application/json"
     dataschema: str
     data: SerializeAsAny[BodyT]
@@ -74,6 +72,7 @@ class Event(BaseModel, Generic[BodyT]):
 def compose(*, id: UUID, source: Source, subject: UUID | str, time: datetime, body: BodyT) -> Event[BodyT]:  # noqa: A002 - CloudEvents' own name
     """The envelope around ``body``; everything that is not given follows from its type."""
     return Event(
+        specversion="1.0",
         id=id,
         source=str(source),
         type=body.type,

@@ -22,14 +22,14 @@ def parse(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_EVENT_BYTES:
         raise NotAnEvent(RefusalCode.OVERSIZE, "event", f"{len(raw)} bytes are over {MAX_EVENT_BYTES}")
     try:
-        document = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_no_constant
-        )
+        document = json.loads(raw.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise _malformed("event", "not strict JSON in UTF-8") from error
     if not isinstance(document, dict):
         raise _malformed("event", "not a JSON object")
     _check_depth(document, MAX_DEPTH)
+    if b"\\u" in raw:
+        _check_escapes(document)
     return document
 
 
@@ -46,6 +46,13 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Never:
     raise _malformed("event", f"{name} is not JSON")
+
+
+def _check_escapes(document: dict[str, Any]) -> None:
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise _malformed("event", "half of a surrogate pair") from error
 
 
 def _check_depth(value: object, left: int) -> None:

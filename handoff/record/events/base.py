@@ -1,14 +1,24 @@
 """What every event body shares: frozen, closed, and described by data beside its type."""
 
+import re
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-MemberId = Annotated[
-    str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$", description="A member's id in the directory")
-]
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _rfc_3339(written: object) -> object:
+    # pydantic also reads seconds since 1970 and any number of digits, which other readers of the bytes would not.
+    if isinstance(written, str) and _RFC_3339.fullmatch(written) is None:
+        raise ValueError("not an RFC 3339 time with a zone and at most six digits of a second")
+    return written
+
+
+MemberId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$", description="A member's id in the directory")]
 JurisdictionId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,29}$", description="A jurisdiction's id")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, lower-case hexadecimal")]
 KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of key type and public key")]
@@ -20,7 +30,14 @@ RuleId = Annotated[
 ]
 EventTypeName = Annotated[str, Field(pattern=r"^[a-z][a-z-]{1,30}\.[a-z-]{2,20}\.v[0-9]{1,3}$")]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
-Instant = AwareDatetime
+Instant = Annotated[
+    AwareDatetime,
+    BeforeValidator(_rfc_3339),
+    # Far from the ends of the calendar, so that no deadline counted from it can overflow.
+    Field(
+        ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC), description="RFC 3339, 2000 to 2199"
+    ),
+]
 
 
 class Emitter(StrEnum):

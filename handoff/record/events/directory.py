@@ -170,7 +170,7 @@ class KeyRetired(KeyEnd, DirectoryBody):
     """A member lays a key aside; what is under way still counts for a grace period."""
 
     type: ClassVar = "key.retired.v1"
-    emitter: ClassVar = Emitter.KEY_AUTHORITY
+    emitter: ClassVar = Emitter.MEMBER
     audience: ClassVar = Audience.ALL
 
 
