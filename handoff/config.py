@@ -1,0 +1,238 @@
+"""Configuration: one process's settings and one jurisdiction's plan, each from a TOML file that a person writes.
+
+Nothing is read at import. The environment overrides a process's file: HANDOFF_KAFKA__PASSWORD is `kafka.password`.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from handoff.record.codes import CaseService, MemberKind, RecipientClass
+from handoff.record.events.base import JurisdictionId, MemberId
+from handoff.record.events.directory import Deadline
+
+_POSTGRES_NAME_LIMIT = 63
+CONFIG_VARIABLE = "HANDOFF_CONFIG"
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Sha256Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ConfigurationError(Exception):
+    """A setting that is wrong: the message names its key and what is allowed, never the value it has."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(_Section):
+    """How one principal reaches the brokers."""
+
+    bootstrap_servers: str = Field(min_length=1)
+    username: str
+    password: SecretStr
+    security_protocol: Literal["SASL_PLAINTEXT", "SASL_SSL"] = "SASL_SSL"
+    ca_file: Path | None = None
+
+
+class PostgresSettings(_Section):
+    """How one role reaches its process's database."""
+
+    host: str
+    port: Port = 5432
+    database: str
+    user: str
+    password: SecretStr
+
+    @property
+    def dsn(self) -> str:
+        login = f"{quote(self.user)}:{quote(self.password.get_secret_value())}"
+        return f"postgres://{login}@{self.host}:{self.port}/{quote(self.database)}"
+
+
+class HttpSettings(_Section):
+    """Where a process serves HTTP."""
+
+    host: str = "127.0.0.1"
+    port: Port
+
+
+class LogSettings(_Section):
+    """What is logged and how it is written."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class ProcessSettings(BaseSettings):
+    """Everything that one process is told from outside."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="HANDOFF_", env_nested_delimiter="__", hide_input_in_errors=True
+    )
+
+    jurisdiction: JurisdictionId
+    generation: int = Field(ge=1)
+    genesis_sha256: Sha256Hex
+    # A member's id, or `exchange` or `projection`.
+    member: MemberId
+    kafka: KafkaSettings
+    postgres: PostgresSettings
+    http: HttpSettings | None = None
+    # The projection signs nothing.
+    signing_key_file: Path | None = None
+    # The bearer token of the agency's own system.
+    token: SecretStr | None = None
+    log: LogSettings = LogSettings()
+    # A service's own options, in its own words.
+    policies: dict[str, str] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 (the library's signature)
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the library's signature)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the library's signature)
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the file."""
+        return env_settings, init_settings
+
+
+class PlannedMember(_Section):
+    """An institution of the jurisdiction, the service that runs it, and what it offers."""
+
+    id: MemberId
+    kind: MemberKind = MemberKind.AGENCY
+    # The package under services/; a member without one has no process here.
+    service: Name | None = None
+    offers: tuple[CaseService, ...] = ()
+    classes: tuple[RecipientClass, ...] = ()
+
+
+class PlannedDeadline(Deadline):
+    """A deadline with the name by which people speak of it."""
+
+    id: Name
+
+    def terms(self) -> Deadline:
+        """The deadline as it is published on the record."""
+        return Deadline.model_validate(self.model_dump(exclude={"id"}))
+
+
+class _Jurisdiction(_Section):
+    name: JurisdictionId
+    generation: int = Field(ge=1)
+
+
+class JurisdictionPlan(_Section):
+    """A jurisdiction as `handoff init` founds it; its members stand in the directory's order."""
+
+    jurisdiction: _Jurisdiction
+    members: tuple[PlannedMember, ...] = Field(min_length=1)
+    deadlines: tuple[PlannedDeadline, ...] = ()
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Self:
+        for kind in (self.members, self.deadlines):
+            ids = [row.id for row in kind]
+            if twice := sorted({i for i in ids if ids.count(i) > 1}):
+                raise ValueError(f"the id {twice[0]!r} is used twice; each may be used once")
+        return self
+
+    @model_validator(mode="after")
+    def _roles_have_room(self) -> Self:
+        longest = max(self.member_ids, key=len)
+        if len(f"{self.name}_{longest}_owner") > _POSTGRES_NAME_LIMIT:
+            raise ValueError(f"the jurisdiction's name and {longest!r} are too long together for a database role")
+        return self
+
+    @property
+    def name(self) -> str:
+        return self.jurisdiction.name
+
+    @property
+    def generation(self) -> int:
+        return self.jurisdiction.generation
+
+    @property
+    def member_ids(self) -> tuple[str, ...]:
+        return tuple(member.id for member in self.members)
+
+    def renamed(self, name: str) -> "JurisdictionPlan":
+        """The same plan under another name."""
+        renamed = self.jurisdiction.model_copy(update={"name": name})
+        return self.model_copy(update={"jurisdiction": renamed})
+
+
+def process_settings(path: Path | None = None) -> ProcessSettings:
+    """One process's settings from the file at `path`, else at $HANDOFF_CONFIG, under the environment.
+
+    Raises ConfigurationError.
+    """
+    chosen = path or _path_from_environment()
+    try:
+        return ProcessSettings(**_toml(chosen))
+    except ValidationError as error:
+        raise ConfigurationError(_explain(chosen, ProcessSettings, error)) from None
+
+
+def jurisdiction_plan(path: Path) -> JurisdictionPlan:
+    """The plan in the file at `path`. Raises ConfigurationError."""
+    try:
+        return JurisdictionPlan.model_validate(_toml(path))
+    except ValidationError as error:
+        raise ConfigurationError(_explain(path, JurisdictionPlan, error)) from None
+
+
+def _path_from_environment() -> Path:
+    named = os.environ.get(CONFIG_VARIABLE)
+    if not named:
+        raise ConfigurationError(f"{CONFIG_VARIABLE} is not set: it names the TOML file of this process")
+    return Path(named)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{path} is not TOML: {error}") from None
+
+
+def _explain(path: Path, model: type[BaseModel], error: ValidationError) -> str:
+    details = error.errors(include_url=False, include_input=False, include_context=False)
+    return "\n".join(f"{path}: {_sentence(model, detail)}" for detail in details)
+
+
+def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        allowed = ", ".join(_section(model, detail["loc"][:-1]).model_fields)
+        return f"{key}: there is no such key; allowed are {allowed}"
+    said = detail["msg"].removeprefix("Value error, ")
+    return f"{key}: {said}" if key else said
+
+
+def _section(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
+    """The model of the section at `location`."""
+    for part in location:
+        if isinstance(part, str):
+            model = _model_in(model.model_fields[part].annotation)
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(_model_in(inner) for inner in annotation.__args__ if inner is not type(None) and inner is not Ellipsis)

@@ -1,0 +1,91 @@
+"""The configuration of one trial broker."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
+_PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
+
+
+@dataclass(frozen=True)
+class BrokerProperties:
+    """One combined broker and controller, on loopback; `ports` are all brokers' (client, controller) ports."""
+
+    number: int
+    directory: Path
+    ports: tuple[tuple[int, int], ...]
+    operator_password: str
+    cluster_password: str
+
+    @property
+    def path(self) -> Path:
+        return self.directory / "server.properties"
+
+    @property
+    def formatted(self) -> bool:
+        return (self.directory / "data" / "meta.properties").exists()
+
+    def write(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.path.touch(mode=0o600)
+        settings = {**self._network(), **self._access(), **self._storage(), **self._pace()}
+        self.path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+
+    def _network(self) -> dict[str, str | int]:
+        client, controller = self.ports[self.number - 1]
+        voters = (f"{number}@127.0.0.1:{port}" for number, (_, port) in enumerate(self.ports, 1))
+        return {
+            "process.roles": "broker,controller",
+            "node.id": self.number,
+            "controller.quorum.voters": ",".join(voters),
+            "listeners": f"CLIENT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"CLIENT://127.0.0.1:{client}",
+            "listener.security.protocol.map": "CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": "CLIENT",
+        }
+
+    def _access(self) -> dict[str, str | int]:
+        cluster = f'required username="cluster" password="{self.cluster_password}"'
+        return {
+            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+            "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
+            "listener.name.client.scram-sha-512.sasl.jaas.config": f"{_SCRAM} {cluster};",
+            # Controllers cannot use SCRAM among themselves: its users are in the log that they are about to agree on.
+            "sasl.mechanism.controller.protocol": "PLAIN",
+            "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.controller.plain.sasl.jaas.config": (
+                f'{_PLAIN} {cluster} user_cluster="{self.cluster_password}";'
+            ),
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:operator;User:cluster",
+            "allow.everyone.if.no.acl.found": "false",
+            "auto.create.topics.enable": "false",
+        }
+
+    def _storage(self) -> dict[str, str | int]:
+        copies = len(self.ports)
+        durable = min(2, copies)
+        return {
+            "log.dirs": str(self.directory / "data"),
+            "default.replication.factor": copies,
+            "min.insync.replicas": durable,
+            "offsets.topic.replication.factor": copies,
+            # A trial has a dozen consumer groups; fifty partitions would only make it start later.
+            "offsets.topic.num.partitions": 4,
+            "transaction.state.log.replication.factor": copies,
+            "transaction.state.log.min.isr": durable,
+            "transaction.state.log.num.partitions": 1,
+            "unclean.leader.election.enable": "false",
+        }
+
+    def _pace(self) -> dict[str, str | int]:
+        return {
+            # How long a broker that was killed keeps its successor waiting: 9 s by default.
+            "broker.heartbeat.interval.ms": 1000,
+            "broker.session.timeout.ms": 4000,
+            "group.initial.rebalance.delay.ms": 0,
+            "num.network.threads": 2,
+            "num.io.threads": 4,
+            "num.recovery.threads.per.data.dir": 2,
+        }

@@ -1,0 +1,106 @@
+"""Real Apache Kafka: one broker, or three, in KRaft mode with SCRAM and ACLs always on."""
+
+import base64
+import hashlib
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from pathlib import Path
+
+from handoff.adapters.kafka_admin import Operator, brokers_seen
+from handoff.trial.broker_properties import BrokerProperties
+from handoff.trial.child import ChildProcess
+from handoff.trial.errors import TrialError
+from handoff.trial.jars import class_path
+from handoff.trial.java import java
+
+OPERATOR = "operator"
+# Brokers and controllers among themselves.
+CLUSTER = "cluster"
+
+_START_SECONDS = 60
+
+
+class KafkaCluster:
+    """The brokers of a trial stack, as child processes over one state directory."""
+
+    def __init__(
+        self, directory: Path, ports: tuple[tuple[int, int], ...], operator_password: str, cluster_password: str
+    ) -> None:
+        """`ports` holds a client port and a controller port for each broker."""
+        self._directory = directory
+        self._operator_password = operator_password
+        self.bootstrap_servers = ",".join(f"127.0.0.1:{client}" for client, _ in ports)
+        self._properties = tuple(
+            BrokerProperties(number, directory / f"broker-{number}", ports, operator_password, cluster_password)
+            for number in range(1, len(ports) + 1)
+        )
+        self.brokers = tuple(self._broker(properties) for properties in self._properties)
+
+    @property
+    def operator(self) -> Operator:
+        return Operator(self.bootstrap_servers, OPERATOR, self._operator_password)
+
+    def format(self) -> None:
+        """Lays out each broker's storage, once, with the operator's credentials in it."""
+        cluster_id = self._cluster_id()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda properties: self._format(properties, cluster_id), self._properties))
+
+    def start(self) -> None:
+        for broker in self.brokers:
+            broker.start()
+
+    def wait_ready(self) -> None:
+        """Waits until every broker is a member of the cluster and lets the operator in."""
+        client = self.operator.client()
+        expected = len(self.brokers)
+        self.brokers[0].wait_ready(lambda: brokers_seen(client) == expected, _START_SECONDS)
+
+    def stop(self) -> None:
+        """Stops all at once: the last of three would wait for a majority that is gone."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda broker: broker.terminate(), self.brokers))
+
+    def kill(self) -> None:
+        for broker in self.brokers:
+            broker.kill()
+
+    def _cluster_id(self) -> str:
+        """Sixteen bytes in base64, the same for every broker and every start."""
+        digest = hashlib.sha256(str(self._directory.absolute()).encode()).digest()
+        return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+
+    def _format(self, properties: BrokerProperties, cluster_id: str) -> None:
+        properties.write()
+        if properties.formatted:
+            return
+        command = (
+            *_java("-Xshare:auto"), "kafka.tools.StorageTool", "format",
+            "--config", str(properties.path), "--cluster-id", cluster_id, *_scram_users(properties),
+        )  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise TrialError(f"Kafka's storage could not be laid out.\n{done.stdout}{done.stderr}")
+
+    def _broker(self, properties: BrokerProperties) -> ChildProcess:
+        return ChildProcess(
+            name=f"Kafka broker {properties.number}",
+            argv=(*_java("-Xmx512m"), "kafka.Kafka", str(properties.path)),
+            log=self._directory / f"broker-{properties.number}.log",
+        )
+
+
+def _java(*options: str) -> tuple[str, ...]:
+    logging = files("infra") / "kafka" / "log4j2.properties"
+    return (
+        java(), *options, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+        f"-Dlog4j2.configurationFile={logging}", "-cp", class_path(),
+    )  # fmt: skip
+
+
+def _scram_users(properties: BrokerProperties) -> tuple[str, ...]:
+    users = ((OPERATOR, properties.operator_password), (CLUSTER, properties.cluster_password))
+    return tuple(
+        part for name, password in users for part in ("--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]")
+    )

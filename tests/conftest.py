@@ -1,0 +1,43 @@
+"""The real Kafka and the real PostgreSQL of a test run: started once, when a test first asks for them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from handoff.adapters.kafka_admin import Operator
+from handoff.adapters.postgres_admin import DatabaseOperator
+from handoff.trial.stack import TrialStack
+from tests.support.stack import Jurisdictions, throwaway_stack
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[TrialStack]:
+    """The run's stack; its parts are started by the fixtures below."""
+    with throwaway_stack() as shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def kafka(stack: TrialStack) -> Operator:
+    """A running broker, as its operator reaches it."""
+    stack.start_kafka()
+    return stack.kafka_operator
+
+
+@pytest.fixture(scope="session")
+def postgres(stack: TrialStack) -> DatabaseOperator:
+    """A running database server, as its operator reaches it."""
+    stack.start_postgres()
+    return stack.postgres_operator
+
+
+@pytest.fixture(scope="session")
+def broker_jurisdictions(stack: TrialStack, kafka: Operator) -> Jurisdictions:
+    """Where only the broker is wanted: `await broker_jurisdictions.on_broker()`."""
+    return Jurisdictions(stack)
+
+
+@pytest.fixture(scope="session")
+def jurisdictions(stack: TrialStack, kafka: Operator, postgres: DatabaseOperator) -> Jurisdictions:
+    """The factory of fresh jurisdictions: `await jurisdictions()`."""
+    return Jurisdictions(stack)
