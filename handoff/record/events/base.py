@@ -13,9 +13,11 @@ _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\
 
 def _rfc_3339(written: object) -> object:
     # pydantic also reads seconds since 1970 and any number of digits, which other readers of the bytes would not.
-    if isinstance(written, str) and _RFC_3339.fullmatch(written) is None:
+    if not isinstance(written, str):
+        return written
+    if _RFC_3339.fullmatch(written) is None:
         raise ValueError("not an RFC 3339 time with a zone and at most six digits of a second")
-    return written
+    return datetime.fromisoformat(written)
 
 
 MemberId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$", description="A member's id in the directory")]
@@ -32,11 +34,13 @@ EventTypeName = Annotated[str, Field(pattern=r"^[a-z][a-z-]{1,30}\.[a-z-]{2,20}\
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Instant = Annotated[
     AwareDatetime,
-    BeforeValidator(_rfc_3339),
     # Far from the ends of the calendar, so that no deadline counted from it can overflow.
     Field(
-        ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC), description="RFC 3339, 2000 to 2199"
+        ge=datetime(2000, 1, 1, tzinfo=UTC),
+        lt=datetime(2200, 1, 1, tzinfo=UTC),
+        description="RFC 3339, 2000 to 2199",
     ),
+    BeforeValidator(_rfc_3339),
 ]
 
 
