@@ -76,3 +76,8 @@ POSSESSION_TYPE = b"application/vnd.handoff.key-possession; v=1"
 def possession_statement(jurisdiction: str, member: str, public_key: bytes) -> bytes:
     """What a key signs to show that whoever registers it also holds it."""
     return f"{jurisdiction}\n{member}\n{public_key.hex()}\n".encode()
+
+
+def sha256(value: bytes) -> str:
+    """The hash of an event's exact bytes, hexadecimal."""
+    return hashlib.sha256(value).hexdigest()

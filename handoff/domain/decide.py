@@ -1,0 +1,135 @@
+"""From a command to the events that it makes, or to a coded refusal. Pure: time and ids are arguments."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from handoff.domain import conditions
+from handoff.domain.case import Basis, Situation
+from handoff.domain.commands import (
+    BasisCommand,
+    CaseCommand,
+    Command,
+    EscalationCommand,
+    RecordBasis,
+    ReferralCommand,
+    RequestReferral,
+)
+from handoff.domain.judge import judge
+from handoff.record.codes import IneffectiveReason, State
+from handoff.record.envelope import Event, Source, compose
+from handoff.record.events.base import Audience, Body, ReferralBody
+from handoff.record.events.referral import BasisSnapshot, ReferralRedirected, ReferralRequested
+
+CANNOT_READ = "recipient_cannot_read"
+"""Refusal: the directory says that the recipient cannot read this type of event."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a command is about: the ids in its path. ``case`` is None for the jurisdiction."""
+
+    case: UUID | None = None
+    referral: UUID | None = None
+    basis: UUID | None = None
+    escalation: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a command is not taken: a code, and the referral's state where there is one."""
+
+    code: str
+    state: State | None = None
+
+
+NewId = Callable[[], UUID]
+
+
+def decide(
+    known: Situation, command: Command, about: About, *, me: Source, now: datetime, new_id: NewId
+) -> tuple[Event[Any], ...] | Refusal:
+    """The events that ``command`` makes, judged one after the other over what is known here, or a refusal.
+
+    ``known`` is what the record says plus what this node has decided and not heard back yet.
+    """
+    bodies = _bodies(known, command, about, new_id)
+    if isinstance(bodies, Refusal):
+        return bodies
+    events: list[Event[Any]] = []
+    for body in bodies:
+        subject = about.case if about.case is not None else known.directory.jurisdiction
+        time = command.occurred_at or now
+        event = compose(id=new_id(), source=me, subject=subject, time=time, body=_with_seen(known, body))
+        verdict, after = judge(known, event, now)
+        if not verdict.is_effective:
+            return _refusal(known, event, verdict.reason or "")
+        if (unreadable := _unreadable(after, event)) is not None:
+            return unreadable
+        events.append(event)
+        known = after
+    return tuple(events)
+
+
+def _bodies(known: Situation, command: Command, about: About, new_id: NewId) -> tuple[Body, ...] | Refusal:
+    if isinstance(command, RequestReferral):
+        return _request(known, command, new_id)
+    ids: dict[str, UUID | None] = {}
+    if isinstance(command, RecordBasis):
+        ids["basis"] = new_id()
+    elif isinstance(command, BasisCommand):
+        ids["basis"] = about.basis
+    elif isinstance(command, ReferralCommand):
+        ids["referral"] = about.referral
+    elif isinstance(command, EscalationCommand):
+        ids["reference"] = about.escalation
+    return (command.makes(**_terms(command), **ids),)
+
+
+def _terms(command: Command) -> dict[str, Any]:
+    own = {"occurred_at", "redirects", "basis"} if isinstance(command, CaseCommand) else {"occurred_at"}
+    return {name: getattr(command, name) for name in type(command).model_fields if name not in own}
+
+
+def _request(known: Situation, command: RequestReferral, new_id: NewId) -> tuple[Body, ...] | Refusal:
+    basis = known.case.bases.get(command.basis) if known.case is not None else None
+    if basis is None:
+        return Refusal(IneffectiveReason.BASIS_MISSING)
+    request = ReferralRequested(referral=new_id(), basis=snapshot(basis), **_terms(command))
+    if command.redirects is None:
+        return (request,)
+    return request, ReferralRedirected(referral=command.redirects, next=request.referral)
+
+
+def snapshot(basis: Basis) -> BasisSnapshot:
+    """``basis`` as a request carries it."""
+    return BasisSnapshot(
+        basis=basis.id,
+        kind=basis.kind,
+        purpose=basis.purpose,
+        recipient=basis.recipient,
+        recipient_class=basis.recipient_class,
+        expires_at=basis.expires_at,
+    )
+
+
+def _with_seen(known: Situation, body: Body) -> Body:
+    if not isinstance(body, ReferralBody) or known.case is None:
+        return body
+    referral = known.case.referrals.get(body.referral)
+    return body.model_copy(update={"seen": referral.seen}) if referral is not None else body
+
+
+def _refusal(known: Situation, event: Event[Any], reason: str) -> Refusal:
+    referral = conditions.referral_of(known, event)
+    return Refusal(reason, referral.state if referral is not None else None)
+
+
+def _unreadable(known: Situation, event: Event[Any]) -> Refusal | None:
+    referral = conditions.referral_of(known, event)
+    if referral is None or event.data.audience is Audience.NOBODY:
+        return None
+    recipient = referral.other_party(event.emitter)
+    return Refusal(CANNOT_READ) if known.directory.cannot_read(recipient, type(event.data)) else None

@@ -1,0 +1,328 @@
+"""The fold: what an effective event makes of what was known. Pure and total; it judges nothing."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID, uuid5
+
+from handoff.domain import lifecycle
+from handoff.domain.case import Basis, Case, Referral, Situation, Step
+from handoff.domain.deadlines import marked_missed, with_steps
+from handoff.domain.directory import Directory, Escalation, Key, Member, Overdue
+from handoff.domain.lifecycle import Change, Row
+from handoff.record import signing
+from handoff.record.codes import DeadlineStep, EndScope, IneffectiveReason, KeyUse, MemberKind, State
+from handoff.record.delivery import to_ms
+from handoff.record.envelope import EXCHANGE, Event
+from handoff.record.events import case as c
+from handoff.record.events import deadline as dl
+from handoff.record.events import directory as d
+from handoff.record.events import referral as r
+from handoff.record.events.base import Body, ReferralBody
+
+K = TypeVar("K")
+V = TypeVar("V")
+AnyEvent = Event[Any]
+_ESCALATIONS = UUID("6a0f2a59-8b0e-5f4e-9a39-5f0f1f0a7b11")
+
+
+def initial_situation(jurisdiction: str, generation: int, case: UUID | None = None) -> Situation:
+    """What is known before anything is on the record."""
+    return Situation(Directory(jurisdiction, generation), Case(case) if case is not None else None)
+
+
+def escalation_reference(missed_event: UUID) -> UUID:
+    """The opaque reference under which the coordinator hears of a missed deadline."""
+    return uuid5(_ESCALATIONS, str(missed_event))
+
+
+def evolve(known: Situation, event: AnyEvent, at: datetime) -> Situation:
+    """What is known after an effective event at record time ``at``; an event that fits nothing changes nothing."""
+    if isinstance(event.data, ReferralBody):
+        return _with_referral(known, event, at)
+    fold = _FOLDS.get(type(event.data))
+    return fold(known, event, at) if fold is not None else known
+
+
+# Referrals
+
+
+def _with_referral(known: Situation, event: AnyEvent, at: datetime) -> Situation:
+    if known.case is None:
+        return known
+    before = known.case.referrals.get(event.data.referral)
+    role = lifecycle.role_of(event.emitter, before, EXCHANGE)
+    row = lifecycle.row_for(event.data, role, before)
+    if row is None:
+        return known
+    after = _begun(event, at) if before is None else _moved(before, row, event, at)
+    referrals = {**known.case.referrals, after.id: with_steps(after, known.directory)}
+    if isinstance(event.data, r.ReferralRedirected) and event.data.next in referrals:
+        referrals[event.data.next] = replace(referrals[event.data.next], hop=after.hop + 1)
+    return replace(known, case=replace(known.case, referrals=referrals))
+
+
+def _begun(event: AnyEvent, at: datetime) -> Referral:
+    asked = event.data
+    return Referral(
+        id=asked.referral,
+        source=event.emitter,
+        target=asked.target,
+        service=asked.service,
+        urgency=asked.urgency,
+        basis=asked.basis.basis,
+        basis_expires_at=asked.basis.expires_at,
+        due_at=asked.due_at,
+        state=State.REQUESTED,
+        since=at,
+        requested_at=at,
+    )
+
+
+def _moved(before: Referral, row: Row, event: AnyEvent, at: datetime) -> Referral:
+    after = replace(before, seen=before.seen + 1)
+    if row.once:
+        after = replace(after, facts=(*after.facts, lifecycle.fact_key(row)))
+    if not row.is_fact:
+        after = _in_state(after, row, event, at)
+    remember = _MEMORIES.get(type(event.data))
+    return remember(after, event, at) if remember is not None else after
+
+
+def _in_state(referral: Referral, row: Row, event: AnyEvent, at: datetime) -> Referral:
+    before = referral.state
+    state = (referral.paused_from or State.ACCEPTED) if row.end is Change.BACK else State(row.end)
+    code = getattr(event.data, "code", None) or getattr(event.data, "outcome", None) or referral.code
+    after = replace(referral, state=state, since=at, seen_then=referral.seen, code=code)
+    if before is State.ON_HOLD and after.paused_at is not None:
+        waited = to_ms(at) - to_ms(after.paused_at)
+        after = replace(after, paused_ms=after.paused_ms + waited, paused_at=None, paused_from=None)
+    if state is State.ON_HOLD:
+        after = replace(after, paused_at=at, paused_from=before)
+    if state in lifecycle.ENDED:
+        after = replace(after, closed_at=after.closed_at or at, cancellation_asked_at=None)
+    return after
+
+
+def _accepted(referral: Referral, event: AnyEvent, at: datetime) -> Referral:
+    return replace(referral, answered_at=at, place_held_until=event.data.place_held_until)
+
+
+Memory = Callable[[Referral, AnyEvent, datetime], Referral]
+_MEMORIES: Mapping[type[ReferralBody], Memory] = {
+    r.ReferralDelivered: lambda referral, _event, at: replace(referral, delivered_at=at),
+    r.ReferralOpened: lambda referral, _event, at: replace(referral, opened_at=at),
+    r.ReferralAccepted: _accepted,
+    r.ReferralRejected: lambda referral, _event, at: replace(referral, answered_at=at),
+    r.ReferralStarted: lambda referral, _event, at: replace(referral, started_at=at),
+    r.PlaceHoldExtended: lambda referral, event, _at: replace(referral, place_held_until=event.data.place_held_until),
+    r.CancellationRequested: lambda referral, _event, at: replace(referral, cancellation_asked_at=at),
+    r.CancellationDeclined: lambda referral, _event, _at: replace(referral, cancellation_asked_at=None),
+    r.DisclosureClosed: lambda referral, _event, _at: replace(referral, disclosure_open=False),
+    r.ReferralRedirected: lambda referral, event, _at: replace(referral, next=event.data.next),
+}
+"""What a referral remembers of an event beside its state."""
+
+
+# Cases
+
+
+def _case(known: Situation, **changes: Any) -> Situation:
+    return replace(known, case=replace(known.case, **changes)) if known.case is not None else known
+
+
+def _opened(known: Situation, event: AnyEvent, at: datetime) -> Situation:
+    return _case(known, opener=event.emitter, opened_at=at)
+
+
+def _linked(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
+    return _case(known, links=(*known.case.links, event.data.other_case)) if known.case is not None else known
+
+
+def _basis_recorded(known: Situation, event: AnyEvent, at: datetime) -> Situation:
+    said = event.data
+    due = said.approval_due_at
+    basis = Basis(
+        id=said.basis,
+        owner=event.emitter,
+        kind=said.kind,
+        purpose=said.purpose,
+        recipient=said.recipient,
+        recipient_class=said.recipient_class,
+        expires_at=said.expires_at,
+        recorded_at=at,
+        approved=due is None,
+        steps=(Step(DeadlineStep.BASIS_APPROVED, at, due),) if due is not None else (),
+    )
+    return _with_basis(known, basis)
+
+
+def _with_basis(known: Situation, basis: Basis) -> Situation:
+    return _case(known, bases={**known.case.bases, basis.id: basis}) if known.case is not None else known
+
+
+def _change_basis(known: Situation, basis_id: UUID, **changes: Any) -> Situation:
+    basis = known.case.bases.get(basis_id) if known.case is not None else None
+    return _with_basis(known, replace(basis, **changes)) if basis is not None else known
+
+
+def _basis_approved(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
+    return _change_basis(known, event.data.basis, approved=True, steps=())
+
+
+def _basis_ended(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
+    return _change_basis(known, event.data.basis, ended=event.data.reason, end_was_said=True, steps=())
+
+
+def is_in_scope(said: c.Scope, purpose: str, recipient: str | None) -> bool:
+    """Whether a withdrawal or an ending covers what has this purpose and recipient."""
+    if said.scope is EndScope.PURPOSE:
+        return purpose == said.purpose
+    return said.scope is EndScope.ALL or recipient == said.recipient
+
+
+def _withdrawn(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
+    if known.case is None:
+        return known
+    bases = {key: _end_if_covered(basis, event.data) for key, basis in known.case.bases.items()}
+    return _case(known, bases=bases)
+
+
+def _end_if_covered(basis: Basis, said: c.ReleaseWithdrawn) -> Basis:
+    covered = basis.kind.is_release and basis.ended is None and is_in_scope(said, basis.purpose, basis.recipient)
+    return replace(basis, ended=IneffectiveReason.RELEASE_WITHDRAWN, steps=()) if covered else basis
+
+
+# Deadlines
+
+
+def _deadline_missed(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
+    said = event.data
+    if known.case is None:
+        return known
+    overdue = Overdue(known.case.id, said.step, said.referral, said.basis)
+    reference = escalation_reference(event.id)
+    directory = replace(known.directory, overdue={**known.directory.overdue, reference: overdue})
+    return _mark_missed(replace(known, directory=directory), said)
+
+
+def _mark_missed(known: Situation, said: dl.DeadlineMissed) -> Situation:
+    if known.case is None:
+        return known
+    if said.basis is not None:
+        basis = known.case.bases.get(said.basis)
+        steps = marked_missed(basis.steps, said.step, said.due_at) if basis is not None else ()
+        return _change_basis(known, said.basis, steps=steps)
+    referral = known.case.referrals.get(said.referral) if said.referral is not None else None
+    if referral is None:
+        return known
+    late = replace(referral, seen=referral.seen + 1, steps=marked_missed(referral.steps, said.step, said.due_at))
+    return _case(known, referrals={**known.case.referrals, late.id: late})
+
+
+def _escalated(known: Situation, event: AnyEvent, at: datetime) -> Situation:
+    said = event.data
+    escalation = Escalation(said.reference, said.member, said.service, said.step, at, said.age)
+    return _directory(known, escalations={**known.directory.escalations, said.reference: escalation})
+
+
+def _escalation_acknowledged(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
+    return _directory(known, escalations=_without(known.directory.escalations, event.data.reference))
+
+
+def _deadline_acknowledged(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
+    if known.case is None:
+        return known
+    seen_to = Overdue(known.case.id, event.data.step, event.data.referral, event.data.basis)
+    left = {key: overdue for key, overdue in known.directory.overdue.items() if overdue != seen_to}
+    return _directory(known, overdue=left)
+
+
+# The jurisdiction
+
+
+def _directory(known: Situation, **changes: Any) -> Situation:
+    return replace(known, directory=replace(known.directory, **changes))
+
+
+def _without(mapping: Mapping[K, V], key: K) -> Mapping[K, V]:
+    return {k: v for k, v in mapping.items() if k != key}
+
+
+def _founded(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
+    said = event.data
+    coordinator = Member(said.coordinator, MemberKind.COORDINATION, (), ())
+    keys = (_key(said.coordinator, said.coordinator_key), _key(EXCHANGE, said.exchange_key))
+    return _directory(
+        known,
+        founded=True,
+        coordinator=said.coordinator,
+        rules=said.rules,
+        deadlines=said.deadlines,
+        members={coordinator.id: coordinator},
+        keys={key.id: key for key in keys},
+    )
+
+
+def _key(owner: str, public_key: str, use: KeyUse = KeyUse.SIGNING) -> Key:
+    return Key(signing.key_id(bytes.fromhex(public_key)), owner, use, public_key)
+
+
+def _admitted(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
+    said = event.data
+    before = known.directory.members.get(said.member)
+    reads = before.reads if before is not None else ()
+    member = Member(said.member, said.kind, said.services, said.classes, reads=reads)
+    return _directory(known, members={**known.directory.members, member.id: member})
+
+
+def _change_member(known: Situation, member: str, **changes: Any) -> Situation:
+    before = known.directory.members.get(member)
+    if before is None:
+        return known
+    return _directory(known, members={**known.directory.members, member: replace(before, **changes)})
+
+
+def _change_key(known: Situation, key: str, **changes: Any) -> Situation:
+    before = known.directory.keys.get(key)
+    if before is None:
+        return known
+    return _directory(known, keys={**known.directory.keys, key: replace(before, **changes)})
+
+
+def _key_registered(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
+    key = _key(event.data.member, event.data.public_key, event.data.use)
+    return _directory(known, keys={**known.directory.keys, key.id: key})
+
+
+def _capacity(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
+    said = d.Capacity(**{name: getattr(event.data, name) for name in d.Capacity.model_fields})
+    of_member = {**known.directory.capacity.get(event.emitter, {}), said.service: said}
+    return _directory(known, capacity={**known.directory.capacity, event.emitter: of_member})
+
+
+Fold = Callable[[Situation, AnyEvent, datetime], Situation]
+_FOLDS: Mapping[type[Body], Fold] = {
+    d.JurisdictionFounded: _founded,
+    d.AgencyAdmitted: _admitted,
+    d.AgencySuspended: lambda known, event, _at: _change_member(known, event.data.member, suspended=True),
+    d.DeadlinesPublished: lambda known, event, _at: _directory(known, deadlines=event.data.deadlines),
+    d.RulesActivated: lambda known, event, _at: _directory(known, rules=event.data.version),
+    d.KeyRegistered: _key_registered,
+    d.KeyRevoked: lambda known, event, _at: _change_key(known, event.data.key, revoked=True),
+    d.KeyRetired: lambda known, event, at: _change_key(known, event.data.key, retired_at=at),
+    d.CapabilitiesPublished: lambda known, event, _at: _change_member(known, event.emitter, reads=event.data.reads),
+    d.CapacityPublished: _capacity,
+    c.CaseOpened: _opened,
+    c.CasesLinked: _linked,
+    c.BasisRecorded: _basis_recorded,
+    c.BasisApproved: _basis_approved,
+    c.BasisEnded: _basis_ended,
+    c.ReleaseWithdrawn: _withdrawn,
+    dl.DeadlineMissed: _deadline_missed,
+    dl.DeadlineAcknowledged: _deadline_acknowledged,
+    dl.DeadlineEscalated: _escalated,
+    dl.EscalationAcknowledged: _escalation_acknowledged,
+}
+"""What an event changes that is not about a referral's life; a type that is missing here changes nothing."""

@@ -1,0 +1,83 @@
+"""Who receives an event. Nobody writes audiences: its type names them, the folded state knows them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from handoff.domain import conditions
+from handoff.domain.case import Referral, Situation
+from handoff.domain.deadlines import who_waits_and_owes
+from handoff.record.delivery import Outcome, Verdict
+from handoff.record.envelope import EXCHANGE, Event
+from handoff.record.events.base import Audience
+from handoff.record.events.deadline import DeadlineAcknowledged, DeadlineMissed
+
+Members = frozenset[str]
+NOBODY: Members = frozenset()
+
+
+def recipients(event: Event[Any], verdict: Verdict, before: Situation, after: Situation) -> Members:
+    """The members into whose inboxes ``event`` goes.
+
+    The emitter always hears of its own event, unless it is a mere repetition. What changed nothing goes further
+    only where its emitter is a side of an existing referral: both sides see who lost a race, no outsider learns
+    of a request that was never good.
+    """
+    if verdict.outcome is Outcome.DUPLICATE:
+        return NOBODY
+    emitter = frozenset({event.emitter}) - {EXCHANGE}
+    if verdict.outcome is Outcome.INVALID:
+        return emitter
+    if verdict.is_effective:
+        return emitter | _AUDIENCES[event.data.audience](event, after)
+    return emitter | _who_saw_the_race(event, before)
+
+
+def _who_saw_the_race(event: Event[Any], before: Situation) -> Members:
+    referral = conditions.referral_of(before, event)
+    if referral is None or event.emitter not in (referral.source, referral.target):
+        return NOBODY
+    return _AUDIENCES[event.data.audience](event, before)
+
+
+def _referral(event: Event[Any], known: Situation) -> Referral | None:
+    return conditions.referral_of(known, event)
+
+
+def _source(event: Event[Any], known: Situation) -> Members:
+    referral = _referral(event, known)
+    return frozenset({referral.source}) if referral is not None else NOBODY
+
+
+def _target(event: Event[Any], known: Situation) -> Members:
+    referral = _referral(event, known)
+    return frozenset({referral.target}) if referral is not None else NOBODY
+
+
+def _other_party(event: Event[Any], known: Situation) -> Members:
+    referral = _referral(event, known)
+    return frozenset({referral.other_party(event.emitter)}) if referral is not None else NOBODY
+
+
+def _basis_owner(event: Event[Any], known: Situation) -> Members:
+    basis = known.case.bases.get(event.data.basis) if known.case is not None else None
+    return frozenset({basis.owner}) if basis is not None else NOBODY
+
+
+def _who_waits_and_owes(event: Event[Any], known: Situation) -> Members:
+    said: DeadlineMissed | DeadlineAcknowledged = event.data
+    referral = _referral(event, known)
+    return who_waits_and_owes(referral, said.step) if referral is not None else _basis_owner(event, known)
+
+
+_AUDIENCES: Mapping[Audience, Callable[[Event[Any], Situation], Members]] = {
+    Audience.NOBODY: lambda _event, _known: NOBODY,
+    Audience.TARGET: _target,
+    Audience.SOURCE: _source,
+    Audience.OTHER_PARTY: _other_party,
+    Audience.BOTH_PARTIES: lambda event, known: _source(event, known) | _target(event, known),
+    Audience.BASIS_OWNER: _basis_owner,
+    Audience.WHO_WAITS_AND_OWES: _who_waits_and_owes,
+    Audience.COORDINATION: lambda _event, known: frozenset({known.directory.coordinator}),
+    Audience.NAMED_MEMBER: lambda event, _known: frozenset({event.data.member}),
+    Audience.ALL: lambda _event, known: frozenset(known.directory.members),
+}

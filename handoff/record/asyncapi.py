@@ -1,0 +1,117 @@
+"""The AsyncAPI 3 document: what travels on which topic, for those who bring a client of their own.
+
+Its addresses, configurations and rights come from the topics' own declaration, with names left as parameters.
+"""
+
+from typing import Any
+
+from handoff.record import delivery, message, topics
+from handoff.record.envelope import CONTENT_TYPE
+from handoff.record.events import CATALOGUE, Body, Emitter
+from handoff.record.json_schema import DIALECT
+from handoff.record.topics import Topic
+
+Document = dict[str, Any]
+
+_BINDING = {"bindingVersion": "0.5.0"}
+_PARAMETERS = {
+    "jurisdiction": {"description": "The jurisdiction's id; all of its topics begin with it"},
+    "member": {"description": "A member's id in the directory"},
+}
+
+
+def document() -> Document:
+    """The contract of a member's own Kafka client, and, without operations, the topics that it may not touch."""
+    channels = {_channel_id(topic): topic for topic in topics.topics("{jurisdiction}", ("{member}",))}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Handoff", "version": "1", "description": (__doc__ or "").partition("\n\n")[0]},
+        "defaultContentType": CONTENT_TYPE,
+        "channels": {name: _channel(name, topic) for name, topic in channels.items()},
+        "operations": dict(_operation(*row) for row in _rights(channels)),
+        "components": {
+            "messages": {event_type: _message(body) for event_type, body in CATALOGUE.items()},
+            "schemas": {"EventHeaders": _EVENT_HEADERS},
+        },
+    }
+
+
+def _channel_id(topic: Topic) -> str:
+    return topic.name.split(".")[1]
+
+
+def _channel(name: str, topic: Topic) -> Document:
+    return {
+        "address": topic.name,
+        "parameters": {key: text for key, text in _PARAMETERS.items() if f"{{{key}}}" in topic.name},
+        "messages": {event_type: {"$ref": f"#/components/messages/{event_type}"} for event_type in _carried(name)},
+        "bindings": {"kafka": {"partitions": topic.partitions, "topicConfiguration": _configuration(topic)} | _BINDING},
+        "x-written-by": list(topic.writers),
+        "x-read-by": list(topic.readers),
+    }
+
+
+def _carried(channel: str) -> tuple[str, ...]:
+    if channel == "out":
+        return tuple(name for name, body in CATALOGUE.items() if body.emitter is not Emitter.EXCHANGE)
+    return tuple(CATALOGUE) if channel in {"record", "in"} else ()
+
+
+def _configuration(topic: Topic) -> Document:
+    settings: Document = {key: _setting(value) for key, value in topic.config}
+    settings["cleanup.policy"] = str(settings["cleanup.policy"]).split(",")
+    return settings
+
+
+def _setting(value: str) -> int | str:
+    return int(value) if value.removeprefix("-").isdecimal() else value
+
+
+def _rights(channels: dict[str, Topic]) -> list[tuple[str, str]]:
+    sends = [("send", name) for name, topic in channels.items() if "{member}" in topic.writers]
+    receives = [("receive", name) for name, topic in channels.items() if "{member}" in topic.readers]
+    return sends + receives
+
+
+def _operation(action: str, channel: str) -> tuple[str, Document]:
+    return f"{action}-{channel}", {"action": action, "channel": {"$ref": f"#/channels/{channel}"}}
+
+
+def _message(body: type[Body]) -> Document:
+    schema = {"schemaFormat": f"application/schema+json;version={DIALECT}", "schema": {"$ref": _file(body)}}
+    return {
+        "name": body.type,
+        "summary": (body.__doc__ or "").partition("\n\n")[0],
+        "contentType": CONTENT_TYPE,
+        "headers": {"$ref": "#/components/schemas/EventHeaders"},
+        "payload": schema,
+        "bindings": {"kafka": {"key": {"type": "string", "description": "The event's subject"}} | _BINDING},
+        "x-emitted-by": body.emitter.value,
+        "x-routed-to": body.audience.value,
+    }
+
+
+def _file(body: type[Body]) -> str:
+    return f"./events/{body.type}.json"
+
+
+def _header(description: str) -> Document:
+    return {"type": "string", "description": description}
+
+
+_EVENT_HEADERS: Document = {
+    "type": "object",
+    "required": [message.CONTENT_TYPE_HEADER, message.SIGNATURE_HEADER, message.KEY_ID_HEADER],
+    "properties": {
+        message.CONTENT_TYPE_HEADER: {"const": CONTENT_TYPE},
+        message.SIGNATURE_HEADER: _header("64 bytes: Ed25519 over the DSSE encoding of the exact value"),
+        message.KEY_ID_HEADER: _header("SHA-256 of the key's type byte and public key, hexadecimal; a hint only"),
+        delivery.SEQUENCE_HEADER: _header("In an inbox alone: 1, 2, 3 …, decimal"),
+        delivery.RECORD_TIME_HEADER: _header("In an inbox alone: milliseconds since 1970-01-01 UTC, decimal"),
+        delivery.VERDICT_HEADER: {
+            "enum": [outcome.value for outcome in delivery.Outcome],
+            "description": "In an inbox alone: what the rules made of the event",
+        },
+        delivery.REASON_HEADER: _header("In an inbox alone: the reason of a verdict, a state or a code"),
+    },
+}
