@@ -12,12 +12,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from handoff.domain.case import Referral, Situation
+from handoff.domain.case import Basis, Referral, Situation
+from handoff.domain.decide import snapshot
 from handoff.domain.judge import judge
-from handoff.record.codes import State
+from handoff.record.codes import CaseService, ReleasePurpose, State, Urgency
 from handoff.record.envelope import Event, Source, compose
 from handoff.record.events.base import Body
-from handoff.record.events.referral import ReferralDelivered
+from handoff.record.events.referral import ReferralDelivered, ReferralRequested
 
 _REACTIONS = UUID("c7a4f7de-8f0e-5b5b-9f53-0c9a2a4d7e21")
 
@@ -85,6 +86,19 @@ def referrals(known: Situation) -> list[Referral]:
     if known.case is None:
         return []
     return sorted(known.case.referrals.values(), key=lambda referral: (referral.requested_at, referral.id))
+
+
+def live_basis(known: Situation, owner: str, purpose: ReleasePurpose) -> Basis | None:
+    """The newest basis of that purpose that ``owner`` recorded and that has not ended; expiry is the judge's matter."""
+    if known.case is None:
+        return None
+    own = (b for b in known.case.bases.values() if b.owner == owner and b.purpose is purpose and b.ended is None)
+    return max(own, key=lambda basis: (basis.recorded_at, basis.id), default=None)
+
+
+def request(new: UUID, basis: Basis, target: str, service: CaseService, urgency: Urgency) -> ReferralRequested:
+    """A request that rests on ``basis``."""
+    return ReferralRequested(referral=new, target=target, service=service, urgency=urgency, basis=snapshot(basis))
 
 
 def _confirm_delivery(known: Situation, me: str) -> Iterable[Reaction]:

@@ -1,0 +1,90 @@
+"""What the Center for Social Work's node does by itself."""
+
+from collections.abc import Iterator, Mapping
+
+from handoff.domain.case import Referral, Situation
+from handoff.domain.lifecycle import ACTIVE
+from handoff.domain.policies import (
+    CONFIRM_DELIVERY,
+    Cause,
+    Policy,
+    Reaction,
+    derived_id,
+    live_basis,
+    referrals,
+    request,
+)
+from handoff.record.codes import CaseService, Outcome, ReleasePurpose, StartKind, State, Urgency
+from handoff.record.events.referral import ReferralAccepted, ReferralCompleted, ReferralStarted
+
+_PLAN_LEADS_TO: Mapping[ReleasePurpose, CaseService] = {
+    ReleasePurpose.TRAINING: CaseService.VOCATIONAL_TRAINING,
+    ReleasePurpose.JOB_PLACEMENT: CaseService.EMPLOYMENT,
+    ReleasePurpose.HOUSING: CaseService.HOUSING,
+}
+
+
+def _asked_of_us(known: Situation, me: str, service: CaseService) -> Iterator[Referral]:
+    for referral in referrals(known):
+        if referral.target == me and referral.service is service:
+            yield referral
+
+
+def _ask_in_our_own_name(known: Situation, me: str) -> Iterator[Reaction]:
+    basis = live_basis(known, me, ReleasePurpose.BENEFIT_CONTINUITY)
+    if basis is None or basis.recipient is None:
+        return
+    for asked in _asked_of_us(known, me, CaseService.BENEFIT_CONTINUITY):
+        if asked.state is not State.REQUESTED:
+            continue
+        cause = Cause(asked.id, max(asked.requested_at, basis.recorded_at))
+        new = derived_id(ASK_IN_OUR_OWN_NAME.number, cause)
+        yield Reaction(cause, ReferralAccepted(referral=asked.id, seen=1))
+        yield Reaction(cause, ReferralStarted(referral=asked.id, kind=StartKind.WORK_BEGUN, seen=2))
+        yield Reaction(cause, request(new, basis, basis.recipient, CaseService.BENEFIT_CONTINUITY, Urgency.HIGH))
+
+
+def _answer_as_it_was_decided(known: Situation, me: str) -> Iterator[Reaction]:
+    if known.case is None:
+        return
+    for asked in _asked_of_us(known, me, CaseService.BENEFIT_CONTINUITY):
+        ours = known.case.referrals.get(derived_id(ASK_IN_OUR_OWN_NAME.number, Cause(asked.id, asked.requested_at)))
+        if asked.state is not State.IN_PROGRESS or ours is None or ours.state is not State.COMPLETED:
+            continue
+        decided = ReferralCompleted(referral=asked.id, outcome=Outcome(str(ours.code)), seen=asked.seen_then)
+        yield Reaction(Cause(asked.id, ours.since), decided)
+
+
+def _refer_on_from_the_plan(known: Situation, me: str) -> Iterator[Reaction]:
+    plan = next((p for p in _asked_of_us(known, me, CaseService.REINTEGRATION_PLAN) if p.state in ACTIVE), None)
+    if plan is None:
+        return
+    for purpose, service in _PLAN_LEADS_TO.items():
+        basis = live_basis(known, me, purpose)
+        if basis is None or basis.recipient is None or _rests_on(known, basis.id):
+            continue
+        cause = Cause(basis.id, max(plan.answered_at or plan.since, basis.recorded_at))
+        new = derived_id(REFER_ON_FROM_THE_PLAN.number, cause)
+        yield Reaction(cause, request(new, basis, basis.recipient, service, Urgency.NORMAL))
+
+
+def _rests_on(known: Situation, basis: object) -> bool:
+    return any(referral.basis == basis for referral in referrals(known))
+
+
+ASK_IN_OUR_OWN_NAME = Policy(
+    20,
+    "Asked to keep her social assistance: once she has released it to us too, ask the benefits office ourselves, "
+    "so that it never learns of a shelter.",
+    _ask_in_our_own_name,
+)
+ANSWER_AS_IT_WAS_DECIDED = Policy(
+    21, "The benefits office has decided: answer who asked us with the same code.", _answer_as_it_was_decided
+)
+REFER_ON_FROM_THE_PLAN = Policy(
+    22,
+    "A reintegration plan is under way: each release for training, work or housing leads to a request.",
+    _refer_on_from_the_plan,
+)
+
+POLICIES = (CONFIRM_DELIVERY, ASK_IN_OUR_OWN_NAME, ANSWER_AS_IT_WAS_DECIDED, REFER_ON_FROM_THE_PLAN)
