@@ -1,0 +1,70 @@
+# Every target does its own set-up: it needs make, git, a shell and Python 3.11 or later, and nothing else.
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+BIN := .venv/bin
+
+# A user without a home keeps what is fetched in the project.
+ifeq ($(shell test -n "$$HOME" && test -d "$$HOME" && test -w "$$HOME" && echo yes),)
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+endif
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
+
+.PHONY: environment
+environment: ## the Python environment in .venv, from uv.lock
+	@infra/environment/setup.sh
+
+.PHONY: demo
+demo: environment ## one survivor's case, played over every service on real Kafka and PostgreSQL (ARGS=--json)
+	@exec $(BIN)/handoff demo $(ARGS)
+
+.PHONY: up
+up: environment ## the same services kept running, with their addresses and tokens (ARGS=...)
+	@exec $(BIN)/handoff up $(ARGS)
+
+.PHONY: test
+test: environment ## the fast tests, on real Kafka and PostgreSQL (ARGS=tests/unit)
+	@exec $(BIN)/pytest -q -m "not faults" $(ARGS)
+
+.PHONY: faults
+faults: environment ## the slow tests, which kill processes and brokers
+	@exec $(BIN)/pytest -q -m faults $(ARGS)
+
+.PHONY: check
+check: format lint types imports contract ## all that a machine can say about the code without running it
+
+.PHONY: format
+format: environment
+	@echo "check: format" && $(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
+
+.PHONY: lint
+lint: environment
+	@echo "check: lint" && $(BIN)/ruff check --quiet .
+
+.PHONY: types
+types: environment
+	@echo "check: types" && $(BIN)/mypy --no-error-summary
+
+.PHONY: imports
+imports: environment
+	@echo "check: imports" && $(BIN)/lint-imports --no-logo 2>&1
+
+.PHONY: contract
+contract: environment
+	@echo "check: events, AsyncAPI" && $(BIN)/python -m handoff.record.contract --check
+	@echo "check: OpenAPI" && $(BIN)/python -m handoff.web.openapi --check
+	@echo "check: state diagram" && $(BIN)/python -m handoff.domain.diagram --check
+
+.PHONY: generate
+generate: environment ## schemas/ and the state diagram written anew from the code
+	@$(BIN)/python -m handoff.record.contract --write
+	@$(BIN)/python -m handoff.web.openapi --write
+	@$(BIN)/python -m handoff.domain.diagram --write
+
+.PHONY: clean
+clean: ## away with everything that was made here
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
