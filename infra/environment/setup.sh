@@ -20,7 +20,7 @@ wanted() { # what the environment is made from, and where: its scripts carry the
     pwd
 }
 
-complete() { [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(wanted)" ] && .venv/bin/python -c '' 2>/dev/null; }
+is_complete() { [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(wanted)" ] && .venv/bin/python -c '' 2>/dev/null; }
 
 new_enough() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11) or sys.implementation.name != "cpython")' 2>/dev/null
@@ -34,7 +34,7 @@ find_python() {
 }
 
 install_uv() { # "$@" is the pip to do it with
-    "$@" install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+    "$@" install --quiet --disable-pip-version-check --root-user-action=ignore --require-hashes --no-deps --only-binary :all: \
         --target "$uv_home.$$" --requirement infra/environment/uv.txt >&2 || give_up "uv could not be installed (see above)."
     mv "$uv_home.$$" "$uv_home"
 }
@@ -79,11 +79,11 @@ make_environment() {
     say "ready"
 }
 
-complete && exit 0
+is_complete && exit 0
 mkdir -p .cache
 if command -v flock >/dev/null; then
     # Two commands that start side by side make it once.
     exec 9>.cache/environment.lock
     flock 9
 fi
-complete || make_environment
+is_complete || make_environment
