@@ -13,7 +13,7 @@ from handoff.domain.directory import Directory
 from handoff.domain.evolve import evolve
 from handoff.domain.rules import RULES
 from handoff.record import signing
-from handoff.record.codes import RefusalCode, State
+from handoff.record.codes import IneffectiveReason, RefusalCode, State
 from handoff.record.delivery import DUPLICATE, EFFECTIVE, Verdict, ineffective, invalid
 from handoff.record.envelope import EXCHANGE, Event, Source
 from handoff.record.events.base import ReferralBody
@@ -64,7 +64,8 @@ def _state_as_seen_by(known: Situation, event: Event[Any]) -> str:
     referral = conditions.referral_of(known, event)
     if referral is None or lifecycle.role_of(event.emitter, referral, EXCHANGE) is None:
         return State.ABSENT
-    return referral.state
+    # Whoever comes after a withdrawal is told of the withdrawal, whether or not its consequence is on the record yet.
+    return IneffectiveReason.RELEASE_WITHDRAWN if referral.state is State.REVOKED else referral.state
 
 
 Verify = Callable[[bytes, bytes, bytes], bool]
