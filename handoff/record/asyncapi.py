@@ -8,11 +8,11 @@ from typing import Any
 from handoff.record import delivery, message, topics
 from handoff.record.envelope import CONTENT_TYPE
 from handoff.record.events import CATALOGUE, Body, Emitter
-from handoff.record.json_schema import DIALECT
 from handoff.record.topics import Topic
 
 Document = dict[str, Any]
 
+_ABOUT = "What the institutions of a jurisdiction say to each other on Kafka, and who may write and read it."
 _BINDING = {"bindingVersion": "0.5.0"}
 _PARAMETERS = {
     "jurisdiction": {"description": "The jurisdiction's id; all of its topics begin with it"},
@@ -25,7 +25,7 @@ def document() -> Document:
     channels = {_channel_id(topic): topic for topic in topics.topics("{jurisdiction}", ("{member}",))}
     return {
         "asyncapi": "3.0.0",
-        "info": {"title": "Handoff", "version": "1", "description": (__doc__ or "").partition("\n\n")[0]},
+        "info": {"title": "Handoff", "version": "1", "description": _ABOUT},
         "defaultContentType": CONTENT_TYPE,
         "channels": {name: _channel(name, topic) for name, topic in channels.items()},
         "operations": dict(_operation(*row) for row in _rights(channels)),
@@ -78,7 +78,7 @@ def _operation(action: str, channel: str) -> tuple[str, Document]:
 
 
 def _message(body: type[Body]) -> Document:
-    schema = {"schemaFormat": f"application/schema+json;version={DIALECT}", "schema": {"$ref": _file(body)}}
+    schema = {"schemaFormat": "application/schema+json;version=draft-2020-12", "schema": {"$ref": _file(body)}}
     return {
         "name": body.type,
         "summary": (body.__doc__ or "").partition("\n\n")[0],

@@ -60,9 +60,7 @@ def test_a_record_hash_nests_the_hashes_of_value_and_headers() -> None:
         + struct.pack(">I", 9) + b"signature" + struct.pack(">I", 64) + b"\xaa" * 64
         + struct.pack(">I", 6) + b"key-id" + struct.pack(">I", 1) + b"k"
     )  # fmt: skip
-    expected = sha256(
-        b"handoff/record/v1\n", struct.pack(">I", len(KEY)), KEY, sha256(b"value"), sha256(header_bytes)
-    )
+    expected = sha256(b"handoff/record/v1\n", struct.pack(">I", len(KEY)), KEY, sha256(b"value"), sha256(header_bytes))
     assert record_hash(KEY, b"value", headers) == expected
 
 
