@@ -16,6 +16,7 @@ from handoff.domain.case import Basis, Case, Referral, Situation, Step
 from handoff.domain.deadlines import owed_by
 from handoff.domain.evolve import escalation_reference, is_in_scope
 from handoff.record.codes import FailureCode, IneffectiveReason, State
+from handoff.record.delivery import to_ms
 from handoff.record.envelope import EXCHANGE, Event, Source, compose
 from handoff.record.events.base import Body
 from handoff.record.events.case import BasisEnded, ReleaseWithdrawn, SurvivorEnded
@@ -66,7 +67,9 @@ def deadline_missed(known: Situation, holder: Referral | Basis, step: Step, atte
         due_at=step.due_at,
         attempt=attempt,
     )
-    cause = Cause(f"{holder.id}/{step.step}/{step.since.isoformat()}/{attempt}", step.due_at)
+    # A step whose time was put off is late anew, so its due time belongs to the name.
+    name = f"{holder.id}/{step.step}/{to_ms(step.since)}/{to_ms(step.due_at)}/{attempt}"
+    cause = Cause(name, step.due_at)
     return _say(known, Says.DEADLINE_MISSED, cause, _case(known).id, body)
 
 
