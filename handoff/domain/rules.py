@@ -155,7 +155,18 @@ def _key_is_known(known: Situation, event: Event[Any], _at: datetime) -> str | N
 
 def _key_is_own(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     key = known.directory.keys[event.data.key]
-    return None if event.emitter in (key.owner, known.directory.coordinator) else RefusalCode.KEY_NOT_OWNER
+    return None if event.emitter == key.owner else RefusalCode.KEY_NOT_OWNER
+
+
+def _key_stands(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    # A key in its grace could otherwise retire itself again and again, and so stay in force for ever.
+    key = known.directory.keys[event.data.key]
+    return ALREADY if key.revoked or key.retired_at is not None else None
+
+
+def _is_no_office(_known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    # Whoever were admitted under the exchange's name could be given a key that speaks for it.
+    return IneffectiveReason.CODE_NOT_ALLOWED if event.data.member == EXCHANGE else None
 
 
 def _rules_are_supported(_known: Situation, event: Event[Any], _at: datetime) -> str | None:
@@ -169,13 +180,13 @@ def _service_is_offered(known: Situation, event: Event[Any], _at: datetime) -> s
 
 RULES: Mapping[type[Body], tuple[Condition, ...]] = {
     d.JurisdictionFounded: (_not_founded,),
-    d.AgencyAdmitted: (_by_coordinator,),
+    d.AgencyAdmitted: (_by_coordinator, _is_no_office),
     d.AgencySuspended: (_by_coordinator, _names_a_member),
     d.DeadlinesPublished: (_by_coordinator,),
     d.RulesActivated: (_by_coordinator, _rules_are_supported),
     d.KeyRegistered: (_own_or_by_coordinator, _names_a_member, _possession_is_proven, _key_is_free),
     d.KeyRevoked: (_by_coordinator, _key_is_known),
-    d.KeyRetired: (_key_is_known, _key_is_own),
+    d.KeyRetired: (_key_is_known, _key_is_own, _key_stands),
     d.CapabilitiesPublished: (_by_member,),
     d.CapacityPublished: (_by_agency, _service_is_offered),
     d.SubmissionRefused: (_by_exchange,),
