@@ -4,7 +4,7 @@ A condition takes what is known, the event and the record time, and returns the 
 ineffective, or None. Conditions are pure and total.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -122,6 +122,24 @@ def cancellation_is_not_asked(known: Situation, event: Event[Any], _at: datetime
     """A second question while the first is open adds nothing."""
     referral = _the_referral(known, event)
     return None if referral.cancellation_asked_at is None else referral.state
+
+
+def next_one_was_asked(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    """A redirect names another request of its own source that stands, and leads to no circle.
+
+    It ends the wait for a next step; one that led nowhere would hide that nobody was asked.
+    """
+    asked = _the_case(known).referrals
+    following = asked.get(event.data.next)
+    if following is None or following.source != event.emitter:
+        return State.ABSENT
+    return State.ABSENT if event.data.referral in _chain(asked, following) else None
+
+
+def _chain(asked: Mapping[UUID, Referral], first: Referral | None) -> Iterator[UUID]:
+    while first is not None:
+        yield first.id
+        first = asked.get(first.next) if first.next is not None else None
 
 
 def dossier_was_disclosed(known: Situation, event: Event[Any], _at: datetime) -> str | None:

@@ -109,7 +109,12 @@ TABLE: tuple[Row, ...] = (
     _fact(e.PlaceHoldExtended, TARGET, _ACCEPTED),
     Row(e.CancellationRequested, SOURCE, ACTIVE, Change.NONE, (c.cancellation_is_not_asked,)),
     Row(e.CancellationDeclined, TARGET, ACTIVE, Change.NONE, (c.cancellation_is_asked,)),
-    _fact(e.ReferralRedirected, SOURCE, frozenset({State.REJECTED, State.FAILED, State.CANCELLED})),
+    _fact(
+        e.ReferralRedirected,
+        SOURCE,
+        frozenset({State.REJECTED, State.FAILED, State.CANCELLED}),
+        c.next_one_was_asked,
+    ),
     _fact(e.DossierDisclosed, SOURCE, ACTIVE, c.disclosure_is_open),
     _fact(e.DossierDelivered, TARGET, KNOWN, c.dossier_was_disclosed),
     _fact(e.DossierDestroyed, SOURCE, KNOWN),
