@@ -1,6 +1,6 @@
 """The published contract of the record: schemas, AsyncAPI document and examples, and how the committed files stand.
 
-``python -m handoff.record.contract check`` fails where the files differ from the code; ``write`` brings them up to
+``python -m handoff.record.contract --check`` fails where the files differ from the code; ``--write`` brings them up to
 date, but refuses to change what a published version means. OpenAPI documents are none of its business.
 """
 
@@ -89,10 +89,10 @@ def write(root: Path = ROOT) -> tuple[str, ...]:
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status of ``check`` or ``write``: 1 where something is wrong, 2 where it was asked for nothing."""
-    verbs = {"check": check, "write": write}
+    """The exit status of ``--check`` or ``--write``: 1 where something is wrong, 2 where it was asked for nothing."""
+    verbs = {"--check": check, "--write": write}
     if len(arguments) != 1 or arguments[0] not in verbs:
-        sys.stderr.write("usage: python -m handoff.record.contract check|write\n")
+        sys.stderr.write("usage: python -m handoff.record.contract --check|--write\n")
         return 2
     wrong = verbs[arguments[0]]()
     sys.stderr.writelines(f"schemas/{line}\n" for line in wrong)

@@ -30,7 +30,7 @@ def schema_of(event_type: str) -> Draft202012Validator:
 
 
 def test_the_committed_files_are_what_the_code_says() -> None:
-    """After a change to the record: ``python -m handoff.record.contract write``."""
+    """After a change to the record: ``python -m handoff.record.contract --write``."""
     assert contract.check() == ()
 
 
@@ -155,13 +155,13 @@ def test_the_files_of_a_version_that_is_upcast_stay_as_they_are(
     assert (tmp_path / "examples" / "survivor.moved.v1.json").exists()
 
 
-@pytest.mark.parametrize("arguments", [[], ["mend"], ["check", "twice"]])
+@pytest.mark.parametrize("arguments", [[], ["--mend"], ["--check", "--write"]])
 def test_the_command_explains_itself_where_it_is_asked_for_nothing(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert contract.main(arguments) == 2
-    assert "check|write" in capsys.readouterr().err
+    assert "--check|--write" in capsys.readouterr().err
 
 
 def test_the_command_succeeds_on_the_committed_files() -> None:
-    assert contract.main(["check"]) == 0
+    assert contract.main(["--check"]) == 0
