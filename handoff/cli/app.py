@@ -1,0 +1,21 @@
+"""The commands of `handoff`, one file each."""
+
+import typer
+
+from handoff.cli import demo, doctor, founding, handoffs, node, projection, timeline, up
+
+app = typer.Typer(
+    name="handoff",
+    help="Inter-agency referral messaging with an audit timeline that nobody can quietly rewrite.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+
+app.command()(up.up)
+app.command()(demo.demo)
+app.command("init")(founding.init)
+app.command()(timeline.timeline)
+app.command()(handoffs.handoffs)
+app.command()(doctor.doctor)
+app.add_typer(node.app, name="node", help="One institution's node.")
+app.add_typer(projection.app, name="projection", help="The timeline's projection.")

@@ -1,0 +1,61 @@
+"""Options that several commands share."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+StateOption = Annotated[
+    Path, typer.Option("--state", help="The trial's state directory: ports, keys and everything stored.")
+]
+PlanOption = Annotated[Path, typer.Option("--plan", help="The jurisdiction's TOML: members, services, deadlines.")]
+KafkaOption = Annotated[
+    str | None,
+    typer.Option(
+        "--kafka",
+        help="An existing cluster (host:port, …) instead of one of our own. Its operator logs in with "
+        "HANDOFF_KAFKA_OPERATOR and HANDOFF_KAFKA_OPERATOR_PASSWORD.",
+    ),
+]
+PostgresOption = Annotated[
+    str | None,
+    typer.Option(
+        "--postgres",
+        help="An existing server (host:port) instead of one of our own. Its operator logs in with "
+        "HANDOFF_POSTGRES_OPERATOR and HANDOFF_POSTGRES_OPERATOR_PASSWORD.",
+    ),
+]
+
+DEFAULT_STATE = Path("state")
+DEFAULT_PLAN = Path(__file__).parents[2] / "infra" / "prizren.toml"
+
+
+def kafka_operator(servers: str | None) -> Any:
+    """The operator of an existing cluster, or None."""
+    from handoff.adapters.kafka_admin import Operator
+
+    if servers is None:
+        return None
+    user, password = _login("HANDOFF_KAFKA_OPERATOR")
+    return Operator(servers, user, password)
+
+
+def postgres_operator(server: str | None) -> Any:
+    """The operator of an existing server, or None."""
+    from handoff.adapters.postgres_admin import DatabaseOperator
+
+    if server is None:
+        return None
+    host, _, port = server.partition(":")
+    user, password = _login("HANDOFF_POSTGRES_OPERATOR")
+    return DatabaseOperator(host, int(port or 5432), user, password)
+
+
+def _login(variable: str) -> tuple[str, str]:
+    from handoff.config import ConfigurationError
+
+    user, password = os.environ.get(variable), os.environ.get(f"{variable}_PASSWORD")
+    if not user or not password:
+        raise ConfigurationError(f"{variable} and {variable}_PASSWORD must be set to reach an existing part")
+    return user, password

@@ -1,0 +1,54 @@
+"""What a command prints: tables for people, one JSON document for programs, and honest exit codes."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output instead of tables.")]
+
+FAILED, UNREACHABLE = 1, 3
+"""Exit codes beside 0 (done) and 2 (wrong usage): what was asked failed; a part could not be reached."""
+
+console = Console(highlight=False, soft_wrap=True)
+notes = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def emit(document: Any, render: Callable[[Console], None], *, as_json: bool) -> None:
+    """Prints ``document`` as JSON, or lets ``render`` draw it."""
+    if as_json:
+        typer.echo(json.dumps(document, indent=2, default=str, ensure_ascii=False))
+    else:
+        render(console)
+
+
+def fail(sentence: str, code: int = FAILED) -> NoReturn:
+    """Says what failed and ends with ``code``."""
+    notes.print(f"[bold red]handoff:[/] {sentence}", markup=True)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Turns the errors that a user can act on into a sentence and an exit code."""
+    from handoff.adapters.kafka_admin import BrokerSetupError
+    from handoff.adapters.postgres_admin import DatabaseSetupError
+    from handoff.config import ConfigurationError
+    from handoff.trial.errors import TrialError
+
+    try:
+        yield
+    except ConfigurationError as error:
+        fail(str(error), 2)
+    except (TrialError, BrokerSetupError, DatabaseSetupError) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"a part cannot be reached: {error}", UNREACHABLE)
+
+
+def progress(stage: str) -> None:
+    """One line of progress, on standard error, so that --json stays clean."""
+    notes.print(f"  [dim]·[/] {stage}")

@@ -1,0 +1,75 @@
+"""`handoff up`: a whole jurisdiction kept running on this machine."""
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from handoff.cli.options import (
+    DEFAULT_PLAN,
+    DEFAULT_STATE,
+    KafkaOption,
+    PlanOption,
+    PostgresOption,
+    StateOption,
+    kafka_operator,
+    postgres_operator,
+)
+from handoff.cli.output import JsonFlag, emit, failures, notes, progress
+
+_WATCH_SECONDS = 0.5
+
+
+def up(
+    state: StateOption = DEFAULT_STATE,
+    plan: PlanOption = DEFAULT_PLAN,
+    kafka: KafkaOption = None,
+    postgres: PostgresOption = None,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Start the broker, the database and every service, and keep them running until Ctrl-C.
+
+    The state directory survives stop and start with the same ports and everything that was stored.
+    """
+    from handoff.cli.stopping import stops_on_signal
+    from handoff.config import jurisdiction_plan
+    from handoff.trial.trial import Trial, running
+
+    with failures(), stops_on_signal():
+        operators = {"kafka": kafka_operator(kafka), "postgres": postgres_operator(postgres)}
+        trial = Trial(state, jurisdiction_plan(plan), progress, **operators)
+        with running(trial):
+            emit(_document(trial), lambda console: _draw(console, trial), as_json=as_json)
+            _watch(trial)
+
+
+def _watch(trial: Any) -> None:
+    while True:
+        time.sleep(_WATCH_SECONDS)
+        for name in trial.fleet.revive():
+            notes.print(f"  [yellow]![/] {name} had ended and was started again; its log says why")
+
+
+def _document(trial: Any) -> dict[str, Any]:
+    return {
+        "jurisdiction": trial.jurisdiction.name,
+        "state": str(trial.directory),
+        "kafka": trial.jurisdiction.kafka.bootstrap_servers,
+        "postgres": f"{trial.jurisdiction.postgres.host}:{trial.jurisdiction.postgres.port}",
+        "processes": [
+            {"id": process.id, "url": process.url, "token": process.token}
+            for process in trial.fleet.processes.values()
+        ],
+    }
+
+
+def _draw(console: Console, trial: Any) -> None:
+    table = Table(title=f"{trial.jurisdiction.name} is running", title_justify="left")
+    for column in ("process", "HTTP API", "bearer token of the agency's own system"):
+        table.add_column(column)
+    for process in trial.fleet.processes.values():
+        table.add_row(process.id, process.url, process.token)
+    console.print(table)
+    console.print(f"Each API describes itself at /docs. Everything stored lies in {trial.directory}. Ctrl-C stops.")

@@ -1,0 +1,86 @@
+"""The services of a trial jurisdiction, each its own process: started, watched, killed on purpose, stopped."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from handoff.config import CONFIG_VARIABLE
+from handoff.trial.child import ChildProcess
+from handoff.trial.errors import TrialError
+from handoff.trial.installation import Process
+
+Progress = Callable[[str], None]
+
+_READY_SECONDS = 60
+_ROOT = Path(__file__).parents[2]
+
+
+class Fleet:
+    """Every process of an installation, by its id."""
+
+    def __init__(self, processes: Iterable[Process], logs: Path) -> None:
+        self.processes = {process.id: process for process in processes}
+        self._children = {process.id: _child(process, logs) for process in self.processes.values()}
+
+    def start(self, progress: Progress) -> None:
+        """Starts all at once and waits until each is ready. Raises TrialError with the log's end."""
+        for child in self._children.values():
+            child.start()
+        with ThreadPoolExecutor(len(self._children)) as pool:
+            for sentence in pool.map(self._wait_ready, self.processes):
+                progress(sentence)
+
+    def kill(self, process: str) -> None:
+        """Ends one process by SIGKILL, as a crash would."""
+        self._children[process].kill()
+
+    def restart(self, process: str) -> None:
+        """Starts one process again and waits until it is ready."""
+        self._children[process].start()
+        self._wait_ready(process)
+
+    def revive(self) -> tuple[str, ...]:
+        """Starts every process that has ended; gives their ids."""
+        ended = tuple(name for name, child in self._children.items() if not child.running)
+        for name in ended:
+            self._children[name].start()
+        return ended
+
+    def stop(self) -> None:
+        """Asks all processes to stop, at once, and waits for them."""
+        with ThreadPoolExecutor(len(self._children)) as pool:
+            list(pool.map(lambda child: child.terminate(), self._children.values()))
+
+    def tail(self, process: str) -> str:
+        """The end of a process's log."""
+        return self._children[process].tail()
+
+    def _wait_ready(self, name: str) -> str:
+        process = self.processes[name]
+        began = time.monotonic()
+        self._children[name].wait_ready(lambda: _is_ready(process), _READY_SECONDS)
+        return f"{name} is ready at {process.url} ({time.monotonic() - began:.1f} s)"
+
+
+def _child(process: Process, logs: Path) -> ChildProcess:
+    return ChildProcess(
+        name=process.id,
+        argv=(sys.executable, "-m", process.module),
+        log=logs / f"{process.id}.log",
+        env={CONFIG_VARIABLE: str(process.config)},
+        cwd=_ROOT,
+    )
+
+
+def _is_ready(process: Process) -> bool:
+    try:
+        return httpx.get(f"{process.url}/health/ready", timeout=2).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+__all__ = ["Fleet", "Progress", "TrialError"]
