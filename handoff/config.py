@@ -54,8 +54,9 @@ class PostgresSettings(_Section):
 
     @property
     def dsn(self) -> str:
-        login = f"{quote(self.user)}:{quote(self.password.get_secret_value())}"
-        return f"postgres://{login}@{self.host}:{self.port}/{quote(self.database)}"
+        user, database = quote(self.user, safe=""), quote(self.database, safe="")
+        password = quote(self.password.get_secret_value(), safe="")
+        return f"postgres://{user}:{password}@{self.host}:{self.port}/{database}"
 
 
 class HttpSettings(_Section):

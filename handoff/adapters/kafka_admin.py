@@ -162,7 +162,9 @@ def _mend_configs(client: AdminClient, existing: list[Topic]) -> None:
         return
     described = client.describe_configs([ConfigResource(ResourceType.TOPIC, t.name) for t in existing])
     now = {resource.name: future.result(_TIMEOUT_SECONDS) for resource, future in described.items()}
-    changes = [change for topic in existing if (change := _difference(topic, now[topic.name]))]
+    differences = (_difference(topic, now[topic.name]) for topic in existing)
+    # By identity: a ConfigResource of incremental changes counts as empty.
+    changes = [difference for difference in differences if difference is not None]
     if changes:
         _settle(client.incremental_alter_configs(changes).values())
 

@@ -47,8 +47,8 @@ class DatabaseOperator:
         return self._dsn(database.owner, password, database.name)
 
     def _dsn(self, user: str, password: str, database: str) -> str:
-        login = f"{quote(user)}:{quote(password)}"
-        return f"postgres://{login}@{self.host}:{self.port}/{quote(database)}?sslmode={self.sslmode}"
+        user, password, database = (quote(part, safe="") for part in (user, password, database))
+        return f"postgres://{user}:{password}@{self.host}:{self.port}/{database}?sslmode={self.sslmode}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,26 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 
 
+class BrokerPorts(NamedTuple):
+    """The two ports of one broker."""
+
+    client: int
+    controller: int
+
+
 @dataclass(frozen=True)
 class BrokerProperties:
-    """One combined broker and controller, on loopback; `ports` are all brokers' (client, controller) ports."""
+    """One combined broker and controller, on loopback; `ports` are all brokers'."""
 
     number: int
     directory: Path
-    ports: tuple[tuple[int, int], ...]
+    ports: tuple[BrokerPorts, ...]
     operator_password: str
     cluster_password: str
 
@@ -32,14 +40,14 @@ class BrokerProperties:
         self.path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
 
     def _network(self) -> dict[str, str | int]:
-        client, controller = self.ports[self.number - 1]
-        voters = (f"{number}@127.0.0.1:{port}" for number, (_, port) in enumerate(self.ports, 1))
+        own = self.ports[self.number - 1]
+        voters = (f"{number}@127.0.0.1:{ports.controller}" for number, ports in enumerate(self.ports, 1))
         return {
             "process.roles": "broker,controller",
             "node.id": self.number,
             "controller.quorum.voters": ",".join(voters),
-            "listeners": f"CLIENT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"CLIENT://127.0.0.1:{client}",
+            "listeners": f"CLIENT://127.0.0.1:{own.client},CONTROLLER://127.0.0.1:{own.controller}",
+            "advertised.listeners": f"CLIENT://127.0.0.1:{own.client}",
             "listener.security.protocol.map": "CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "CLIENT",

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from handoff.adapters.kafka_admin import Operator, brokers_seen
-from handoff.trial.broker_properties import BrokerProperties
+from handoff.trial.broker_properties import BrokerPorts, BrokerProperties
 from handoff.trial.child import ChildProcess
 from handoff.trial.errors import TrialError
 from handoff.trial.jars import class_path
@@ -25,12 +25,13 @@ class KafkaCluster:
     """The brokers of a trial stack, as child processes over one state directory."""
 
     def __init__(
-        self, directory: Path, ports: tuple[tuple[int, int], ...], operator_password: str, cluster_password: str
+        self, directory: Path, ports: tuple[BrokerPorts, ...], operator_password: str, cluster_password: str
     ) -> None:
-        """`ports` holds a client port and a controller port for each broker."""
+        self.ports = ports
+        self.cluster_password = cluster_password
         self._directory = directory
         self._operator_password = operator_password
-        self.bootstrap_servers = ",".join(f"127.0.0.1:{client}" for client, _ in ports)
+        self.bootstrap_servers = ",".join(f"127.0.0.1:{broker.client}" for broker in ports)
         self._properties = tuple(
             BrokerProperties(number, directory / f"broker-{number}", ports, operator_password, cluster_password)
             for number in range(1, len(ports) + 1)
@@ -77,7 +78,7 @@ class KafkaCluster:
             return
         command = (
             *_java("-Xshare:auto"), "kafka.tools.StorageTool", "format",
-            "--config", str(properties.path), "--cluster-id", cluster_id, *_scram_users(properties),
+            "--config", str(properties.path), f"--cluster-id={cluster_id}", *_scram_users(properties),
         )  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:

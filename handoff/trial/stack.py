@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from handoff.adapters.kafka_admin import Operator
 from handoff.adapters.postgres_admin import DatabaseOperator
+from handoff.trial.broker_properties import BrokerPorts
 from handoff.trial.kafka import KafkaCluster
 from handoff.trial.postgres import PostgresServer
 from handoff.trial.state import open_state
@@ -37,7 +38,7 @@ class TrialStack:
         state, self._ports = open_state(self.directory, brokers)
         self.kafka = KafkaCluster(
             self.directory / "kafka",
-            tuple((self._broker_port(2 * i), self._broker_port(2 * i + 1)) for i in range(brokers)),
+            tuple(self._broker_ports(index) for index in range(brokers)),
             state.kafka_operator_password,
             state.kafka_cluster_password,
         )
@@ -126,5 +127,6 @@ class TrialStack:
         self.stop()
         self.close()
 
-    def _broker_port(self, index: int) -> int:
-        return self._ports.port(_FIRST_BROKER_PORT + index)
+    def _broker_ports(self, index: int) -> BrokerPorts:
+        first = _FIRST_BROKER_PORT + 2 * index
+        return BrokerPorts(self._ports.port(first), self._ports.port(first + 1))

@@ -1,0 +1,97 @@
+"""The declared topics, rights and quotas."""
+
+import re
+
+import pytest
+
+from handoff.record import topics as declared
+from handoff.record.topics import Topic
+
+_MEMBERS = ("police", "shelter", "coordination", "audit")
+
+
+def _topic(name: str) -> Topic:
+    (found,) = [topic for topic in declared.topics("prizren", _MEMBERS) if topic.name == name]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "writers", "readers"),
+    [
+        ("prizren.out.police", {"police"}, {"exchange"}),
+        ("prizren.out.coordination", {"coordination"}, {"exchange"}),
+        ("prizren.out.audit", {"audit"}, {"exchange"}),
+        ("prizren.record", {"exchange"}, {"exchange", "projection", "monitor"}),
+        ("prizren.in.police", {"exchange"}, {"police"}),
+        ("prizren.in.audit", {"exchange"}, {"audit"}),
+        ("prizren.sealed.shelter", {"exchange"}, {"shelter"}),
+        (
+            "prizren.checkpoints",
+            {"projection", "monitor", "police", "shelter"},
+            {"exchange", "projection", "monitor", "police", "shelter", "coordination", "audit"},
+        ),
+    ],
+)
+def test_a_topic_is_written_and_read_by_those_in_the_design(name: str, writers: set[str], readers: set[str]) -> None:
+    topic = _topic(name)
+    assert (set(topic.writers), set(topic.readers)) == (writers, readers)
+
+
+def test_nobody_seals_anything_for_coordination_or_audit() -> None:
+    names = {topic.name for topic in declared.topics("prizren", _MEMBERS)}
+    assert {name for name in names if ".sealed." in name} == {"prizren.sealed.police", "prizren.sealed.shelter"}
+
+
+def test_what_must_last_for_ever_is_never_deleted_nor_compacted() -> None:
+    for name in ("prizren.record", "prizren.in.police", "prizren.checkpoints"):
+        config = dict(_topic(name).config)
+        assert config["retention.ms"] == config["retention.bytes"] == "-1"
+        assert config["cleanup.policy"] == "delete"
+
+
+def test_every_topic_keeps_the_time_of_appending_and_the_bytes_as_they_were_sent() -> None:
+    for topic in declared.topics("prizren", _MEMBERS):
+        config = dict(topic.config)
+        assert config["message.timestamp.type"] == "LogAppendTime"
+        assert config["compression.type"] == "uncompressed"
+        assert topic.partitions == 1
+
+
+def test_what_must_go_is_not_held_back_by_a_segment_that_stays_open() -> None:
+    for name in ("prizren.out.police", "prizren.sealed.police"):
+        config = dict(_topic(name).config)
+        assert int(config["segment.ms"]) <= 24 * 3_600_000 < int(config["retention.ms"])
+
+
+def test_the_largest_sealed_value_and_the_largest_event_fit() -> None:
+    for name in ("prizren.out.police", "prizren.sealed.police"):
+        assert int(dict(_topic(name).config)["max.message.bytes"]) > declared.SEALED_LIMIT_BYTES
+    for name in ("prizren.record", "prizren.in.police"):
+        assert int(dict(_topic(name).config)["max.message.bytes"]) > declared.EVENT_LIMIT_BYTES
+
+
+def test_no_two_principals_share_a_user_or_a_group() -> None:
+    everyone = declared.principals("prizren", _MEMBERS)
+    users = [principal.user for principal in everyone]
+    groups = [group for principal in everyone for group in principal.groups]
+    assert len(set(users)) == len(users) == 7
+    assert len(set(groups)) == len(groups)
+
+
+def test_a_right_is_never_given_on_a_pattern_nor_twice() -> None:
+    rights = declared.grants("prizren", _MEMBERS)
+    assert len(set(rights)) == len(rights)
+    assert not any("*" in right.resource for right in rights)
+    assert {right.operation for right in rights} == {"READ", "WRITE"}
+
+
+def test_the_exchange_hears_every_member_and_nothing_else() -> None:
+    pattern = re.compile(declared.out_pattern("prizren"))
+    heard = {topic.name for topic in declared.topics("prizren", _MEMBERS) if pattern.match(topic.name)}
+    assert heard == {declared.out_topic("prizren", member) for member in _MEMBERS}
+    assert not pattern.match("prizrenx.out.police")
+
+
+def test_everyone_who_may_log_in_has_a_quota() -> None:
+    limited = {quota.user for quota in declared.quotas("prizren", _MEMBERS)}
+    assert limited == {principal.user for principal in declared.principals("prizren", _MEMBERS)}
