@@ -30,7 +30,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """A release or legal basis, by who recorded it."""
+    """A release or legal basis, by who recorded it.
+
+    ``withdrawn_for`` are the members of its class that she no longer wants told; for the others it stands.
+    """
 
     id: UUID
     owner: str
@@ -42,6 +45,7 @@ class Basis:
     recorded_at: datetime
     approved: bool = True
     ended: IneffectiveReason | None = None
+    withdrawn_for: tuple[str, ...] = ()
     end_was_said: bool = False
     steps: tuple[Step, ...] = ()
 
@@ -51,6 +55,10 @@ class Basis:
             return self.recipient == member
         known = directory.members.get(member)
         return known is not None and self.recipient_class in known.classes
+
+    def ended_for(self, member: str) -> IneffectiveReason | None:
+        """Why it no longer allows anything to be told to ``member``."""
+        return IneffectiveReason.RELEASE_WITHDRAWN if member in self.withdrawn_for else self.ended
 
 
 @dataclass(frozen=True, slots=True)

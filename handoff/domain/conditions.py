@@ -54,7 +54,7 @@ def rests_on_live_basis(known: Situation, event: Event[Any], at: datetime) -> st
         return IneffectiveReason.BASIS_MISSING
     if basis.purpose not in PURPOSES[request.service] or not basis.covers(request.target, known.directory):
         return IneffectiveReason.BASIS_MISSING
-    return objection_to_basis(basis, basis.expires_at, at)
+    return objection_to_basis(basis, request.target, basis.expires_at, at)
 
 
 def _is_snapshot_of(snapshot: Any, basis: Basis) -> bool:
@@ -62,17 +62,19 @@ def _is_snapshot_of(snapshot: Any, basis: Basis) -> bool:
     return all(getattr(snapshot, name) == getattr(basis, name) for name in fields)
 
 
-def objection_to_basis(basis: Basis | None, expires_at: datetime, at: datetime) -> str | None:
+def objection_to_basis(basis: Basis | None, target: str, expires_at: datetime, at: datetime) -> str | None:
     """Why nothing may rest on a basis at ``at``; a target knows only the snapshot's expiry."""
-    if basis is not None and basis.ended is not None:
-        return basis.ended
+    ended = basis.ended_for(target) if basis is not None else None
+    if ended is not None:
+        return ended
     return IneffectiveReason.BASIS_EXPIRED if at >= expires_at else None
 
 
 def basis_still_live(known: Situation, event: Event[Any], at: datetime) -> str | None:
     """An acceptance counts only while the basis of the request lives."""
     referral = _the_referral(known, event)
-    return objection_to_basis(_the_case(known).bases.get(referral.basis), referral.basis_expires_at, at)
+    basis = _the_case(known).bases.get(referral.basis)
+    return objection_to_basis(basis, referral.target, referral.basis_expires_at, at)
 
 
 def disclosure_is_open(known: Situation, event: Event[Any], at: datetime) -> str | None:

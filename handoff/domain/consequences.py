@@ -73,14 +73,14 @@ def deadline_missed(known: Situation, holder: Referral | Basis, step: Step, atte
     return _say(known, Says.DEADLINE_MISSED, cause, _case(known).id, body)
 
 
-def _withdrawn(before: Situation, after: Situation, event: Event[Any], cause: Cause) -> Iterator[Event[Any]]:
-    case_before, case = _case(before), _case(after)
-    ended = {b.id for b in case.bases.values() if b.ended is not None and case_before.bases[b.id].ended is None}
+def _withdrawn(before: Situation, after: Situation, _event: Event[Any], cause: Cause) -> Iterator[Event[Any]]:
+    stood, case = _case(before).bases, _case(after)
     reason = IneffectiveReason.RELEASE_WITHDRAWN
-    for basis in sorted(ended):
-        yield _say(after, Says.BASIS_ENDED, cause, case.id, BasisEnded(basis=basis, reason=reason))
+    for basis in sorted(case.bases):
+        if case.bases[basis].ended is not None and stood[basis].ended is None:
+            yield _say(after, Says.BASIS_ENDED, cause, case.id, BasisEnded(basis=basis, reason=reason))
     for referral in _in_order(case):
-        if referral.basis not in ended:
+        if not _has_lost_its_basis(referral, stood, case.bases):
             continue
         if referral.state is State.REQUESTED:
             revoked = ReferralRevoked(referral=referral.id, reason=reason)
@@ -88,6 +88,11 @@ def _withdrawn(before: Situation, after: Situation, event: Event[Any], cause: Ca
         elif referral.state in lifecycle.ACTIVE:
             closed = DisclosureClosed(referral=referral.id, reason=reason)
             yield _say(after, Says.DISCLOSURE_CLOSED, cause, case.id, closed)
+
+
+def _has_lost_its_basis(referral: Referral, before: Mapping[UUID, Basis], after: Mapping[UUID, Basis]) -> bool:
+    basis, target = referral.basis, referral.target
+    return basis in after and after[basis].ended_for(target) is not None and before[basis].ended_for(target) is None
 
 
 def _survivor_ended(_before: Situation, after: Situation, event: Event[Any], cause: Cause) -> Iterator[Event[Any]]:

@@ -190,8 +190,14 @@ def _withdrawn(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
 
 
 def _end_if_covered(basis: Basis, said: c.ReleaseWithdrawn) -> Basis:
-    covered = basis.kind.is_release and basis.ended is None and is_in_scope(said, basis.purpose, basis.recipient)
-    return replace(basis, ended=IneffectiveReason.RELEASE_WITHDRAWN, steps=()) if covered else basis
+    if not basis.kind.is_release or basis.ended is not None:
+        return basis
+    if is_in_scope(said, basis.purpose, basis.recipient):
+        return replace(basis, ended=IneffectiveReason.RELEASE_WITHDRAWN, steps=())
+    # A release to a class goes on for the others of that class: they may still help her.
+    if said.recipient is not None and basis.recipient_class is not None and said.recipient not in basis.withdrawn_for:
+        return replace(basis, withdrawn_for=(*basis.withdrawn_for, said.recipient))
+    return basis
 
 
 # Deadlines
@@ -228,15 +234,9 @@ def _escalated(known: Situation, event: AnyEvent, at: datetime) -> Situation:
 
 
 def _escalation_acknowledged(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
-    return _directory(known, escalations=_without(known.directory.escalations, event.data.reference))
-
-
-def _deadline_acknowledged(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
-    if known.case is None:
-        return known
-    seen_to = Overdue(known.case.id, event.data.step, event.data.referral, event.data.basis)
-    left = {key: overdue for key, overdue in known.directory.overdue.items() if overdue != seen_to}
-    return _directory(known, overdue=left)
+    reference, directory = event.data.reference, known.directory
+    escalations, overdue = _without(directory.escalations, reference), _without(directory.overdue, reference)
+    return _directory(known, escalations=escalations, overdue=overdue)
 
 
 # The jurisdiction
@@ -321,7 +321,6 @@ _FOLDS: Mapping[type[Body], Fold] = {
     c.BasisEnded: _basis_ended,
     c.ReleaseWithdrawn: _withdrawn,
     dl.DeadlineMissed: _deadline_missed,
-    dl.DeadlineAcknowledged: _deadline_acknowledged,
     dl.DeadlineEscalated: _escalated,
     dl.EscalationAcknowledged: _escalation_acknowledged,
 }

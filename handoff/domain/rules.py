@@ -26,7 +26,7 @@ ALREADY = "already"
 """Why a fact that stands changes nothing when it is said again."""
 
 
-def _by_exchange(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+def _by_exchange(_known: Situation, event: Event[Any], _at: datetime) -> str | None:
     return None if event.emitter == EXCHANGE else ABSENT
 
 
