@@ -38,10 +38,10 @@ class Reception(Protocol):
         Raises ``Refused``, ``PreconditionFailed`` and ``IdempotencyConflict``; then nothing was stored.
         """
 
-    async def outcome(self, events: Sequence[UUID], timeout: float) -> Verdict | None:
+    async def outcome(self, events: Sequence[UUID], within: float) -> Verdict | None:
         """What the record made of own events: effective if all are, else the first other verdict.
 
-        Waits up to ``timeout`` seconds; None where not every echo is back by then. What was refused before it
+        Waits up to ``within`` seconds; None where not every echo is back by then. What was refused before it
         reached the record is *invalid* with the refusal's code.
         """
 

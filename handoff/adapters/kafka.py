@@ -1,0 +1,107 @@
+"""Kafka by aiokafka: how a principal logs in, and a sender that keeps its order over every failure."""
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from handoff.config import KafkaSettings
+from handoff.record.message import Message
+
+# Below the topics' max.message.bytes, which counts the whole batch.
+MAX_BATCH_BYTES = 256 * 1024
+MAX_REQUEST_BYTES = 1024 * 1024
+REQUEST_TIMEOUT_MS = 10_000
+
+
+class BrokerUnavailable(Exception):
+    """The brokers did not take it, or did not say so: send the same again, later."""
+
+
+def security(settings: KafkaSettings) -> dict[str, Any]:
+    """What every aiokafka client of this principal is told."""
+    return {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "security_protocol": settings.security_protocol,
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": settings.username,
+        "sasl_plain_password": settings.password.get_secret_value(),
+        "ssl_context": ssl_context(settings),
+    }
+
+
+def ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
+    """The TLS context, or None where the settings say that the broker is on the loopback."""
+    if settings.security_protocol != "SASL_SSL":
+        return None
+    return ssl.create_default_context(cafile=settings.ca_file)
+
+
+class Sender:
+    """Sends batches to one partition in order and waits for every acknowledgement.
+
+    After any error it throws its producer away: an idempotent one may fail for ever once the brokers were away
+    longer than its timeout. One task at a time may use it.
+    """
+
+    def __init__(self, settings: KafkaSettings, *, client_id: str) -> None:
+        self._settings = settings
+        self._client_id = client_id
+        self._producer: AIOKafkaProducer | None = None
+
+    async def send(self, topic: str, messages: Sequence[Message]) -> None:
+        """Returns when all are acknowledged, in order. Raises BrokerUnavailable; then any of them may be there."""
+        try:
+            producer = await self._connected()
+            acknowledged = [
+                await producer.send(topic, m.value, m.key, partition=0, headers=m.headers) for m in messages
+            ]
+            await _all_of(acknowledged)
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self.close()
+            raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
+        except asyncio.CancelledError:
+            await self.close()
+            raise
+
+    async def _connected(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            self._producer = AIOKafkaProducer(
+                **security(self._settings),
+                client_id=self._client_id,
+                enable_idempotence=True,
+                acks="all",
+                max_batch_size=MAX_BATCH_BYTES,
+                max_request_size=MAX_REQUEST_BYTES,
+                request_timeout_ms=REQUEST_TIMEOUT_MS,
+            )
+            await self._producer.start()
+        return self._producer
+
+    async def close(self) -> None:
+        """Drops the connection without waiting for what is under way."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _drop(producer)
+
+
+async def _all_of(acknowledged: Sequence["asyncio.Future[Any]"]) -> None:
+    results = await asyncio.gather(*acknowledged, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+async def _drop(producer: AIOKafkaProducer) -> None:
+    # A producer that cannot reach its broker would wait for its unsent batches, which are sent again anyway.
+    with suppress(KafkaError, OSError, TimeoutError):
+        await asyncio.wait_for(producer.stop(), 0.5)
+        return
+    with suppress(KafkaError, OSError):
+        if producer._sender is not None:  # noqa: SLF001 - there is no public way to stop without flushing
+            await producer._sender.close()  # noqa: SLF001 - as above
+        await producer.client.close()

@@ -1,0 +1,71 @@
+"""A process's connections to its database, and which errors mean: the same again, later."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
+
+import asyncpg
+
+from handoff.config import PostgresSettings
+
+T = TypeVar("T")
+
+TRANSIENT: tuple[type[Exception], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    # A server that has just become a replica.
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""The database is away, starting, stopping, or undid the transaction: repeat it. Never quarantined."""
+
+STALL_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 2.0
+
+
+def open_pool(settings: PostgresSettings, *, max_size: int = 4) -> asyncpg.Pool:
+    """The pool; it connects when it is first used, so that a process starts while its database is away.
+
+    Enter it, or await it, before use.
+    """
+    return asyncpg.create_pool(
+        settings.dsn,
+        min_size=0,
+        max_size=max_size,
+        command_timeout=STALL_SECONDS,
+        # A connection that idles is no burden; a new one costs a process start on the server.
+        max_inactive_connection_lifetime=0,
+        server_settings={"jit": "off"},
+    )
+
+
+def pauses(first: float = 0.05, longest: float = LONGEST_PAUSE_SECONDS) -> Iterator[float]:
+    """Seconds to wait before each next attempt: doubling up to ``longest``."""
+    pause = first
+    while True:
+        yield pause
+        pause = min(pause * 2, longest)
+
+
+async def until_it_works(
+    action: Callable[[], Awaitable[T]],
+    told: Callable[[Exception], None],
+    *,
+    transient: tuple[type[Exception], ...] = TRANSIENT,
+) -> T:
+    """What ``action`` gives, repeated for ever on transient errors, each of which ``told`` hears.
+
+    ``action`` has to be one whole transaction. Any other error is the caller's.
+    """
+    for pause in pauses():
+        try:
+            return await action()
+        except transient as error:
+            told(error)
+        await asyncio.sleep(pause)
+    raise AssertionError("pauses never end")

@@ -1,0 +1,101 @@
+"""What a process tells its operators: one line per message or request, and every metric there is.
+
+Nothing here ever takes an event's body, a person's words or a request's address as it was written: codes, ids of
+events, counts and times only.
+"""
+
+import logging
+import sys
+import time
+from typing import TextIO
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from handoff.config import LogSettings
+
+# Metrics
+
+INBOX_ENTRIES = Counter("handoff_inbox_entries", "Inbox entries handled, by the record's verdict.", ["verdict"])
+INBOX_SEQUENCE = Gauge("handoff_inbox_sequence", "Sequence of the last inbox entry that is folded.")
+INBOX_GAPS = Counter("handoff_inbox_gaps", "Inbox entries that came too early: one before them is missing.")
+PARKED = Counter("handoff_parked", "Referrals set aside because this release cannot fold them, by cause.", ["why"])
+QUARANTINED = Counter("handoff_quarantined", "Inbox entries that could not be read, by code.", ["code"])
+OUTBOX_UNSENT = Gauge("handoff_outbox_unsent", "Own events not sent yet.")
+OUTBOX_UNECHOED = Gauge("handoff_outbox_unechoed", "Own events whose echo is not back.")
+OUTBOX_OLDEST_SECONDS = Gauge("handoff_outbox_oldest_seconds", "Age of the oldest own event without an echo.")
+SENT = Counter("handoff_sent", "Events sent to the broker and acknowledged, repeats included.")
+SEND_FAILURES = Counter("handoff_send_failures", "Batches that the broker did not acknowledge.")
+COMMANDS = Counter("handoff_commands", "Commands by their outcome at the desk.", ["command", "outcome"])
+ECHO_SECONDS = Histogram(
+    "handoff_echo_seconds",
+    "From an own event's storing to its echo.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120),
+)
+DATABASE_RETRIES = Counter("handoff_database_retries", "Transactions repeated because the database was away.")
+
+# Lines
+
+QUIET_AFTER_LINES = 5
+QUIET_WINDOW_SECONDS = 10.0
+_CHATTY = ("aiokafka", "faust", "mode", "kafka")
+
+
+def set_up_logging(settings: LogSettings, *, process: str, stream: TextIO = sys.stdout) -> None:
+    """Makes structlog and the standard library write to ``stream``, each line naming ``process``."""
+    structlog.configure(
+        processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(_level(settings)),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_shared(),
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(settings)],
+        )
+    )
+    handler.addFilter(Quieter())
+    logging.basicConfig(level=_level(settings), handlers=[handler], force=True)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(process=process)
+
+
+def _level(settings: LogSettings) -> int:
+    return logging.getLevelNamesMapping()[settings.level.upper()]
+
+
+def _shared() -> list[structlog.types.Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _rendering(settings: LogSettings) -> list[structlog.types.Processor]:
+    if settings.format == "console":
+        return [structlog.dev.ConsoleRenderer(colors=False)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+class Quieter(logging.Filter):
+    """Lets a client library say a few lines in ten seconds: in an outage they say thousands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._windows: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        root = record.name.partition(".")[0]
+        if root not in _CHATTY:
+            return True
+        now = time.monotonic()
+        began, lines = self._windows.get(root, (now, 0))
+        if now - began > QUIET_WINDOW_SECONDS:
+            began, lines = now, 0
+        self._windows[root] = (began, lines + 1)
+        return lines < QUIET_AFTER_LINES

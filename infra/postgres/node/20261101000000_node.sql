@@ -1,0 +1,123 @@
+-- migrate:up
+
+-- What this node decided. A row stays when its echo is back: it can repair a record that lost its tail.
+CREATE TABLE outbox (
+    id              uuid        PRIMARY KEY,
+    position        bigint      GENERATED ALWAYS AS IDENTITY UNIQUE,
+    subject         text        NOT NULL,
+    referral        uuid,
+    type            text        NOT NULL,
+    value           bytea       NOT NULL,
+    value_hash      text        NOT NULL,
+    created_at      timestamptz NOT NULL,
+    attempts        integer     NOT NULL DEFAULT 0,
+    sent_at         timestamptz,
+    -- The order of the last sending: serials of rows commit out of order, and clocks step back.
+    sent_number     bigint,
+    next_attempt_at timestamptz,
+    outcome         text CHECK (outcome IN ('effective', 'ineffective', 'duplicate', 'invalid')),
+    reason          text,
+    echo_sequence   bigint,
+    settled_at      timestamptz
+);
+CREATE INDEX outbox_unsettled ON outbox (position) WHERE outcome IS NULL;
+CREATE INDEX outbox_pending ON outbox (subject, position) WHERE outcome IS NULL;
+CREATE INDEX outbox_settled ON outbox (sent_number) WHERE outcome IS NOT NULL;
+CREATE INDEX outbox_hash ON outbox (value_hash);
+CREATE SEQUENCE sendings;
+
+-- What the record said to this member: raw bytes, for ever, so that the folded state can be made again.
+CREATE TABLE inbox (
+    sequence     bigint      PRIMARY KEY,
+    kafka_offset bigint      NOT NULL,
+    key          bytea,
+    value        bytea,
+    headers      bytea       NOT NULL,
+    record_time  timestamptz NOT NULL,
+    outcome      text        NOT NULL,
+    reason       text,
+    own          boolean     NOT NULL
+);
+
+CREATE TABLE cases (
+    id             uuid    PRIMARY KEY,
+    state          bytea   NOT NULL,
+    sequence       bigint  NOT NULL,
+    needs_reaction boolean NOT NULL DEFAULT false
+);
+CREATE INDEX cases_needing_reaction ON cases (id) WHERE needs_reaction;
+
+-- The work list: derived from the cases, in the same transaction.
+CREATE TABLE referrals (
+    id           uuid        PRIMARY KEY,
+    case_id      uuid        NOT NULL REFERENCES cases,
+    source       text        NOT NULL,
+    target       text        NOT NULL,
+    service      text        NOT NULL,
+    urgency      text        NOT NULL,
+    danger       smallint    NOT NULL,
+    state        text        NOT NULL,
+    code         text,
+    requested_at timestamptz NOT NULL,
+    since        timestamptz NOT NULL,
+    due_at       timestamptz,
+    delivered_at timestamptz,
+    opened_at    timestamptz,
+    seen         integer     NOT NULL
+);
+CREATE INDEX referrals_worklist ON referrals (danger, requested_at, id);
+
+CREATE TABLE directory (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    state    bytea   NOT NULL,
+    sequence bigint  NOT NULL
+);
+
+-- The database's position is the truth; what the broker keeps for the group is a hint.
+CREATE TABLE position (
+    only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    epoch       bigint  NOT NULL DEFAULT 0,
+    next_offset bigint  NOT NULL DEFAULT 0,
+    sequence    bigint  NOT NULL DEFAULT 0
+);
+INSERT INTO position DEFAULT VALUES;
+
+CREATE TABLE relay (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    epoch    bigint  NOT NULL DEFAULT 0,
+    paused   boolean NOT NULL DEFAULT false
+);
+INSERT INTO relay DEFAULT VALUES;
+
+-- Keys and requests as hashes: a key may have been made from personal data.
+CREATE TABLE idempotency (
+    key_hash     text        PRIMARY KEY,
+    request_hash text        NOT NULL,
+    answer       text,
+    created_at   timestamptz NOT NULL
+);
+
+CREATE TABLE parked (
+    referral uuid   PRIMARY KEY,
+    case_id  uuid   NOT NULL,
+    sequence bigint NOT NULL,
+    why      text   NOT NULL
+);
+
+-- Coordinates, code and hash: never the payload.
+CREATE TABLE quarantine (
+    sequence     bigint PRIMARY KEY,
+    kafka_offset bigint NOT NULL,
+    code         text   NOT NULL,
+    value_hash   text   NOT NULL
+);
+
+GRANT SELECT, INSERT, UPDATE ON outbox, cases, referrals, directory, position, relay, idempotency TO handoff_node;
+GRANT DELETE ON cases, referrals, directory TO handoff_node;
+GRANT SELECT, INSERT ON inbox TO handoff_node;
+GRANT SELECT, INSERT, DELETE ON parked, quarantine TO handoff_node;
+GRANT USAGE ON SEQUENCE sendings TO handoff_node;
+
+-- migrate:down
+DROP TABLE quarantine, parked, idempotency, relay, position, directory, referrals, cases, inbox, outbox;
+DROP SEQUENCE sendings;
