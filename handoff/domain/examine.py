@@ -62,7 +62,7 @@ def examine(
     """
     if not isinstance(entry.event, Event):
         return Examined(invalid(entry.event), known, known)
-    objection = authenticate(known.directory, entry.message, entry.event, at, genesis_hash, verify)
+    objection = authenticate(known.directory, entry.message, entry.event, at, genesis_hash, verify=verify)
     if objection is not None:
         return Examined(invalid(objection), known, known)
     repeated = repetition(first_hash, entry.value_hash)

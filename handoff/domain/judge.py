@@ -78,6 +78,7 @@ def authenticate(
     event: Event[Any],
     at: datetime,
     genesis_hash: str,
+    *,
     verify: Verify = signing.verifies,
 ) -> RefusalCode | None:
     """Why ``message`` is not its emitter's own word at this position; None if it is.
