@@ -1,0 +1,82 @@
+"""The timeline of a case: what stands on the record about it, in order, with what the rules made of each entry."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from handoff.record import codec
+from handoff.record.delivery import Outcome, Verdict, from_ms
+from handoff.record.errors import NotAnEvent
+
+Detail = tuple[str, str]
+
+_SAID_ELSEWHERE = frozenset({"referral", "seen"})
+_NOT_FOR_EYES = frozenset(
+    {"public_key", "possession", "seal_key", "sheet", "dossier", "coordinator_key", "exchange_key"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry as the projection keeps it. Times are milliseconds since 1970-01-01 UTC."""
+
+    offset: int
+    record_ms: int
+    value: bytes | None
+    verdict: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One line of a case's timeline.
+
+    ``record_time`` is what counts; ``claimed_time`` is the emitter's own. Who, what and when are None where the
+    entry holds no event that can be read.
+    """
+
+    position: int
+    record_time: datetime
+    verdict: Verdict
+    claimed_time: datetime | None = None
+    emitter: str | None = None
+    type: str | None = None
+    referral: UUID | None = None
+    details: tuple[Detail, ...] = ()
+
+
+def timeline_entry(stored: StoredEntry) -> TimelineEntry:
+    """The line that ``stored`` gives; never raises on any bytes."""
+    verdict = Verdict(Outcome(stored.verdict), stored.reason)
+    blank = TimelineEntry(stored.offset, from_ms(stored.record_ms), verdict)
+    try:
+        event = codec.decode(stored.value or b"")
+    except NotAnEvent:
+        return blank
+    return TimelineEntry(
+        position=blank.position,
+        record_time=blank.record_time,
+        verdict=verdict,
+        claimed_time=event.time,
+        emitter=event.emitter,
+        type=event.type,
+        referral=getattr(event.data, "referral", None),
+        details=tuple(_details(event.data.model_dump(mode="json", exclude_none=True))),
+    )
+
+
+def _details(said: Mapping[str, Any]) -> Iterator[Detail]:
+    """The codes, ids and times of an event, as words; hashes and keys tell a reader nothing."""
+    for name, value in said.items():
+        if name not in _SAID_ELSEWHERE | _NOT_FOR_EYES and value not in ("", [], {}):
+            yield name, _words(value)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(_words(part) for part in value.values())
+    if isinstance(value, list):
+        return ", ".join(_words(part) for part in value)
+    return str(value)

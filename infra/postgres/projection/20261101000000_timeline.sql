@@ -1,0 +1,114 @@
+-- migrate:up
+
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the timeline is append-only: % is refused', TG_OP USING ERRCODE = 'integrity_constraint_violation';
+END
+$$;
+
+-- The timeline's tables in the first schema of the search path: a rebuild lays them out a second time, beside the
+-- ones that are read meanwhile. No column holds a clock of the projection's own, so that everything here follows
+-- from the record, byte for byte.
+CREATE PROCEDURE lay_out_timeline() LANGUAGE plpgsql AS $$
+BEGIN
+    -- One row for each offset of the record: Kafka's facts and their hashes, and beside them what the rules make of it.
+    CREATE TABLE entries (
+        record_offset bigint PRIMARY KEY,
+        appended_ms   bigint NOT NULL,
+        record_ms     bigint NOT NULL,
+        key           bytea,
+        value         bytea,
+        headers       bytea NOT NULL,
+        value_hash    bytea NOT NULL CHECK (octet_length(value_hash) = 32),
+        record_hash   bytea NOT NULL CHECK (octet_length(record_hash) = 32),
+        case_tag      bytea NOT NULL CHECK (octet_length(case_tag) = 32),
+        tag_sequence  bigint NOT NULL CHECK (tag_sequence > 0),
+        previous_leaf bytea NOT NULL CHECK (octet_length(previous_leaf) = 32),
+        leaf          bytea NOT NULL CHECK (octet_length(leaf) = 32),
+        subject       text,
+        event_id      uuid,
+        event_type    text,
+        emitter       text,
+        claimed_at    timestamptz,
+        referral      uuid,
+        verdict       text NOT NULL CHECK (verdict IN ('effective', 'ineffective', 'duplicate', 'invalid')),
+        reason        text,
+        UNIQUE (case_tag, tag_sequence)
+    );
+    -- The first entry that counts with this subject and id is the only one, for ever.
+    CREATE UNIQUE INDEX entries_that_count ON entries (subject, event_id) WHERE verdict IN ('effective', 'ineffective');
+
+    CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entries
+        FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+    -- ALWAYS: an ordinary trigger sleeps under session_replication_role = replica.
+    ALTER TABLE entries ENABLE ALWAYS TRIGGER append_only;
+
+    -- The state of each case as folded; JSON.
+    CREATE TABLE cases (
+        case_id uuid PRIMARY KEY,
+        state   bytea NOT NULL
+    );
+
+    -- The directory as folded; JSON.
+    CREATE TABLE directory (
+        only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+        state    bytea NOT NULL
+    );
+
+    -- One row for each referral: the moments between which somebody waits, in milliseconds of the record's time.
+    CREATE TABLE handoffs (
+        referral     uuid PRIMARY KEY,
+        case_id      uuid NOT NULL,
+        source       text NOT NULL,
+        target       text NOT NULL,
+        service      text NOT NULL,
+        urgency      text NOT NULL,
+        state        text NOT NULL,
+        requested_ms bigint NOT NULL,
+        delivered_ms bigint,
+        opened_ms    bigint,
+        answered_ms  bigint,
+        started_ms   bigint,
+        closed_ms    bigint,
+        -- Since when a pause lasts; the length of all that are over; the part of it before the service began.
+        pause_ms               bigint,
+        paused_ms              bigint NOT NULL,
+        paused_before_start_ms bigint,
+        due_ms       bigint,
+        -- How it first ended; a correction that comes later does not move it.
+        ended_as     text,
+        ended_code   text,
+        chain_root   uuid NOT NULL,
+        hop          integer NOT NULL
+    );
+    CREATE INDEX handoffs_of_case ON handoffs (case_id);
+
+    -- How far the record is folded, and by whom: a writer raises the epoch once and moves on only under it.
+    CREATE TABLE position (
+        only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+        next_offset bigint NOT NULL DEFAULT 0,
+        record_ms   bigint NOT NULL DEFAULT 0,
+        epoch       bigint NOT NULL DEFAULT 0
+    );
+    INSERT INTO position DEFAULT VALUES;
+
+    GRANT SELECT, INSERT ON entries TO handoff_projection_writer;
+    GRANT SELECT, INSERT, UPDATE ON cases, directory, handoffs TO handoff_projection_writer;
+    GRANT SELECT, UPDATE ON position TO handoff_projection_writer;
+    GRANT SELECT ON entries, handoffs, position TO handoff_projection_reader;
+END
+$$;
+REVOKE ALL ON PROCEDURE lay_out_timeline() FROM PUBLIC;
+
+CREATE SCHEMA timeline;
+GRANT USAGE ON SCHEMA timeline TO handoff_projection_writer, handoff_projection_reader;
+
+SET LOCAL search_path TO timeline, public;
+CALL lay_out_timeline();
+-- The migration's own book-keeping stays where it was.
+SET LOCAL search_path TO DEFAULT;
+
+-- migrate:down
+DROP SCHEMA timeline CASCADE;
+DROP PROCEDURE lay_out_timeline();
+DROP FUNCTION refuse_change();
