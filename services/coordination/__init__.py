@@ -1,0 +1,1 @@
+"""The node of the Local Coordinating Mechanism's coordinator."""

@@ -1,0 +1,1 @@
+"""The node of a partner that joined by configuration alone."""

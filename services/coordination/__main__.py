@@ -1,0 +1,7 @@
+"""`python -m services.coordination`: the node of the Local Coordinating Mechanism's coordinator."""
+
+from handoff.bootstrap import ServiceDefinition, run_node
+from services.coordination.policies import POLICIES
+
+if __name__ == "__main__":
+    run_node(ServiceDefinition("coordination", POLICIES, routes="coordination"))

@@ -1,0 +1,7 @@
+"""`python -m services.legal_aid`: the node of the Agency for Free Legal Aid."""
+
+from handoff.bootstrap import ServiceDefinition, run_node
+from services.legal_aid.policies import POLICIES
+
+if __name__ == "__main__":
+    run_node(ServiceDefinition("legal_aid", POLICIES, routes="agency"))

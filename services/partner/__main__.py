@@ -1,0 +1,7 @@
+"""`python -m services.partner`: the node of a partner that joined by configuration alone."""
+
+from handoff.bootstrap import ServiceDefinition, run_node
+from services.partner.policies import POLICIES
+
+if __name__ == "__main__":
+    run_node(ServiceDefinition("partner", POLICIES, routes="agency"))

@@ -1,0 +1,7 @@
+"""`python -m services.police_intake`: the node of the police unit for domestic violence."""
+
+from handoff.bootstrap import ServiceDefinition, run_node
+from services.police_intake.policies import POLICIES
+
+if __name__ == "__main__":
+    run_node(ServiceDefinition("police_intake", POLICIES, routes="agency"))

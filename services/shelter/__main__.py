@@ -1,0 +1,7 @@
+"""`python -m services.shelter`: the node of a shelter."""
+
+from handoff.bootstrap import ServiceDefinition, run_node
+from services.shelter.policies import POLICIES
+
+if __name__ == "__main__":
+    run_node(ServiceDefinition("shelter", POLICIES, routes="agency"))

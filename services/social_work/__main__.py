@@ -1,0 +1,7 @@
+"""`python -m services.social_work`: the node of the Center for Social Work."""
+
+from handoff.bootstrap import ServiceDefinition, run_node
+from services.social_work.policies import POLICIES
+
+if __name__ == "__main__":
+    run_node(ServiceDefinition("social_work", POLICIES, routes="agency"))
