@@ -38,6 +38,12 @@ def broker_jurisdictions(stack: TrialStack, kafka: Operator) -> Jurisdictions:
 
 
 @pytest.fixture(scope="session")
+def database_jurisdictions(stack: TrialStack, postgres: DatabaseOperator) -> Jurisdictions:
+    """Where only databases are wanted: `await database_jurisdictions.with_databases()`."""
+    return Jurisdictions(stack)
+
+
+@pytest.fixture(scope="session")
 def jurisdictions(stack: TrialStack, kafka: Operator, postgres: DatabaseOperator) -> Jurisdictions:
     """The factory of fresh jurisdictions: `await jurisdictions()`."""
     return Jurisdictions(stack)

@@ -6,6 +6,7 @@ connect to its own database alone, so a group's rights reach no further than tha
 """
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -82,7 +83,7 @@ async def apply(operator: DatabaseOperator, databases: tuple[Database, ...], pas
         async with asyncpg.create_pool(operator.dsn(), min_size=1, max_size=4) as pool:
             await _make_groups(pool)
             await asyncio.gather(*(_make(pool, database, passwords) for database in databases))
-        await asyncio.gather(*(_migrate(operator, d, passwords[d.owner]) for d in databases))
+        await asyncio.gather(*(asyncio.to_thread(_migrate, operator, d, passwords[d.owner]) for d in databases))
     except (asyncpg.PostgresError, OSError) as error:
         raise DatabaseSetupError(f"{error}") from error
 
@@ -121,21 +122,19 @@ async def _say(pool: asyncpg.Pool, statement: str, *names: str) -> None:
             await connection.execute(command)
 
 
-async def _migrate(operator: DatabaseOperator, database: Database, password: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        str(Path(sys.executable).with_name("dbmate")),
-        "--no-dump-schema",
-        "--migrations-dir",
-        str(files("infra") / "postgres" / database.kind),
-        "migrate",
+def _migrate(operator: DatabaseOperator, database: Database, password: str) -> None:
+    folder = files("infra") / "postgres" / database.kind
+    dbmate = Path(sys.executable).with_name("dbmate")
+    done = subprocess.run(  # noqa: S603 (dbmate of this environment, on our own migrations)
+        (str(dbmate), "--no-dump-schema", "--migrations-dir", str(folder), "migrate"),
         # The address goes by the environment: arguments are everybody's to read.
         env={"DATABASE_URL": operator.owner_dsn(database, password)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    said, _ = await process.communicate()
-    if process.returncode != 0:
-        raise DatabaseSetupError(f"{database.name}: the migrations failed.\n{said.decode(errors='replace')}")
+    if done.returncode != 0:
+        raise DatabaseSetupError(f"{database.name}: the migrations failed.\n{done.stdout}{done.stderr}")
 
 
 _NEW_GROUP = """

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -36,14 +37,32 @@ def _jar(line: str) -> Jar:
 
 
 def class_path() -> str:
-    """The class path of the broker; fetches what this machine does not have yet."""
-    jars = locked_jars()
-    folder = _cache() / f"kafka-{_digest(jars)}"
-    if not folder.exists():
-        with _locked(folder.with_suffix(".lock")):
-            if not folder.exists():
-                _fill(folder, jars)
-    return f"{folder}/*"
+    """The class path of the broker, whether its jars are here yet or not."""
+    return f"{_folder()}/*"
+
+
+def jars_are_here() -> bool:
+    """Whether nothing needs to be fetched."""
+    return _folder().exists()
+
+
+def fetch_jars() -> None:
+    """Fetches what this machine does not have yet; of several at once, one fetches. Raises TrialError."""
+    folder = _folder()
+    if folder.exists():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(folder.with_suffix(".lock")):
+        if not folder.exists():
+            _fill(folder, locked_jars())
+
+
+@cache
+def _folder() -> Path:
+    """Where the locked jars lie: in the user's cache, named by what they are."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    digest = hashlib.sha256("".join(jar.sha256 for jar in locked_jars()).encode()).hexdigest()
+    return Path(home) / "handoff" / f"kafka-{digest[:16]}"
 
 
 def _fill(folder: Path, jars: tuple[Jar, ...]) -> None:
@@ -69,17 +88,6 @@ def _fetch(jar: Jar, folder: Path) -> None:
     if hashlib.sha256(fetched.read_bytes()).hexdigest() != jar.sha256:
         raise TrialError(f"Apache Kafka's {jar.artifact} {jar.version} is not the file that jars.lock names.")
     fetched.rename(folder / fetched.name)
-
-
-def _digest(jars: tuple[Jar, ...]) -> str:
-    return hashlib.sha256("".join(jar.sha256 for jar in jars).encode()).hexdigest()[:16]
-
-
-def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(home) / "handoff"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from handoff.adapters.kafka_admin import Operator, brokers_seen
 from handoff.trial.broker_properties import BrokerPorts, BrokerProperties
 from handoff.trial.child import ChildProcess
 from handoff.trial.errors import TrialError
-from handoff.trial.jars import class_path
+from handoff.trial.jars import class_path, fetch_jars
 from handoff.trial.java import java
 
 OPERATOR = "operator"
@@ -44,6 +44,7 @@ class KafkaCluster:
 
     def format(self) -> None:
         """Lays out each broker's storage, once, with the operator's credentials in it."""
+        fetch_jars()
         cluster_id = self._cluster_id()
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda properties: self._format(properties, cluster_id), self._properties))

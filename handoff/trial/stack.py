@@ -4,12 +4,15 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import Literal, Self
 
 from handoff.adapters.kafka_admin import Operator
 from handoff.adapters.postgres_admin import DatabaseOperator
 from handoff.trial.broker_properties import BrokerPorts
+from handoff.trial.errors import TrialError
+from handoff.trial.jars import jars_are_here
 from handoff.trial.kafka import KafkaCluster
 from handoff.trial.postgres import PostgresServer
 from handoff.trial.state import open_state
@@ -35,6 +38,7 @@ class TrialStack:
     def __init__(self, directory: Path, *, brokers: Literal[1, 3] = 1, progress: Progress = _silent) -> None:
         self.directory = directory.absolute()
         self._progress = progress
+        self._given_up = Event()
         state, self._ports = open_state(self.directory, brokers)
         self.kafka = KafkaCluster(
             self.directory / "kafka",
@@ -68,21 +72,27 @@ class TrialStack:
 
     def start(self) -> None:
         """Starts both parts at once and waits until they answer. Raises TrialError and leaves nothing behind."""
+        self._given_up.clear()
         pool = ThreadPoolExecutor(2, thread_name_prefix="trial")
         try:
             for started in as_completed([pool.submit(self.start_kafka), pool.submit(self.start_postgres)]):
                 self._progress(started.result())
         except BaseException:
-            # Whoever still waits for a part to be ready sees it end; whoever was about to start one is too late.
-            self.kill()
-            pool.shutdown()
+            self._given_up.set()
+            # Whoever waits for a part to be ready sees it end.
             self.kill()
             raise
-        pool.shutdown()
+        finally:
+            pool.shutdown()
+            if self._given_up.is_set():
+                self.kill()
 
     def start_kafka(self) -> str:
         """Starts the brokers alone; gives a sentence for whoever waits."""
+        if not jars_are_here():
+            self._progress("Apache Kafka is fetched, once")
         self.kafka.format()
+        self._go_on()
         self.kafka.start()
         self.kafka.wait_ready()
         return f"Apache Kafka answers at {self.bootstrap_servers}"
@@ -90,6 +100,7 @@ class TrialStack:
     def start_postgres(self) -> str:
         """Starts the database server alone; gives a sentence for whoever waits."""
         self.postgres.format()
+        self._go_on()
         self.postgres.start()
         self.postgres.wait_ready()
         return f"PostgreSQL answers at {self.postgres_operator.host}:{self.postgres_operator.port}"
@@ -126,6 +137,10 @@ class TrialStack:
     ) -> None:
         self.stop()
         self.close()
+
+    def _go_on(self) -> None:
+        if self._given_up.is_set():
+            raise TrialError("The start was given up.")
 
     def _broker_ports(self, index: int) -> BrokerPorts:
         first = _FIRST_BROKER_PORT + 2 * index

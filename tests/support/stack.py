@@ -46,6 +46,12 @@ class Jurisdictions:
         await jurisdiction.apply_broker()
         return jurisdiction
 
+    async def with_databases(self, plan: JurisdictionPlan | None = None) -> Jurisdiction:
+        """A fresh jurisdiction with its databases, and nothing on the broker."""
+        jurisdiction = self.planned(plan)
+        await jurisdiction.apply_databases()
+        return jurisdiction
+
     def planned(self, plan: JurisdictionPlan | None = None) -> Jurisdiction:
         """A fresh jurisdiction of which nothing stands yet."""
         named = (plan or jurisdiction_plan(PRIZREN)).renamed(f"t{secrets.token_hex(4)}")
