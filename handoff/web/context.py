@@ -1,0 +1,69 @@
+"""What every route works with, and who may call it."""
+
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, ConfigDict
+
+from handoff.node.ports import Reception
+from handoff.web.problems import Unsuited, problem
+
+
+class Part(BaseModel):
+    """A part that the node rests on, and whether it works."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    ready: bool
+    detail: str = ""
+
+
+Parts = Callable[[], Sequence[Part]]
+"""Tells how the node's parts are at this moment; called for each readiness question, so it does no I/O."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The node behind an API, its member's token, and the longest wait that a caller may ask for, in seconds."""
+
+    desk: Reception
+    member: str
+    token: str
+    parts: Parts
+    wait_limit: float
+
+
+def context_of(request: Request) -> Context:
+    """The context that the application was made with."""
+    context: Context = request.app.state.context
+    return context
+
+
+InContext = Annotated[Context, Depends(context_of)]
+
+_BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", description="The member's own token")
+
+
+def authorized(
+    context: InContext, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+) -> None:
+    """Lets only a caller with the member's token pass."""
+    given = credentials.credentials if credentials is not None else ""
+    # Compared without a hint, by its duration, of how much was right.
+    if not secrets.compare_digest(given.encode(), context.token.encode()):
+        raise Unsuited(problem("unauthorized"), {"WWW-Authenticate": 'Bearer realm="handoff"'})
+
+
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
+
+
+def wait_in(prefer: str | None, limit: float) -> float | None:
+    """The seconds that ``Prefer: wait=N`` asks for (RFC 7240), at most ``limit``; preferences may be ignored."""
+    match = _WAIT.search(prefer or "")
+    return min(float(match[1]), limit) if match is not None else None
