@@ -1,0 +1,180 @@
+"""A jurisdiction on Kubernetes: its topics, users and processes as Strimzi and Kubernetes read them.
+
+Made from the jurisdiction's plan and from handoff.record.topics, so that no right is typed twice.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from handoff.config import JurisdictionPlan
+from handoff.record.topics import EXCHANGE, PROJECTION, Grant, Topic, grants, principals, quotas, topics, user_name
+
+Manifest = dict[str, Any]
+
+_IMAGE = "handoff:0.1.0"
+_PORT = 8080
+_CLUSTER = {"strimzi.io/cluster": "handoff"}
+
+
+class Process(NamedTuple):
+    """One process: its id, the package that runs it, its database role, and how many of it stand by."""
+
+    id: str
+    package: str
+    role: str
+    copies: int
+    signs: bool
+
+
+def processes(plan: JurisdictionPlan) -> tuple[Process, ...]:
+    """Every process of a jurisdiction; exchange and projection have a second one that stands by."""
+    nodes = (Process(m.id, m.service, f"{plan.name}_{m.id}", 1, signs=True) for m in plan.members if m.service)
+    return (
+        Process(EXCHANGE, EXCHANGE, f"{plan.name}_{EXCHANGE}", 2, signs=True),
+        Process(PROJECTION, PROJECTION, f"{plan.name}_{PROJECTION}_writer", 2, signs=False),
+        *nodes,
+    )
+
+
+def manifests(plan: JurisdictionPlan) -> Iterator[Manifest]:
+    """Everything of a jurisdiction, in the order in which it is to be applied."""
+    yield from (_topic(topic) for topic in topics(plan.name, plan.member_ids))
+    yield from _users(plan)
+    for process in processes(plan):
+        yield from _process(plan, process)
+
+
+def resource_name(name: str) -> str:
+    """A name as Kubernetes allows it: members' ids have underscores, and no id has a hyphen to be mistaken for one."""
+    return name.replace("_", "-")
+
+
+def _topic(topic: Topic) -> Manifest:
+    config = {**dict(topic.config), "min.insync.replicas": "2"}
+    return {
+        "apiVersion": "kafka.strimzi.io/v1",
+        "kind": "KafkaTopic",
+        "metadata": {"name": resource_name(topic.name), "labels": _CLUSTER},
+        "spec": {"topicName": topic.name, "partitions": topic.partitions, "replicas": 3, "config": config},
+    }
+
+
+def _users(plan: JurisdictionPlan) -> Iterator[Manifest]:
+    rights = grants(plan.name, plan.member_ids)
+    limits = {quota.user: quota for quota in quotas(plan.name, plan.member_ids)}
+    for principal in principals(plan.name, plan.member_ids):
+        own = [_right(grant) for grant in rights if grant.user == principal.user]
+        limit = limits[principal.user]
+        spec = {
+            "authentication": {"type": "scram-sha-512"},
+            "authorization": {"type": "simple", "acls": own},
+            "quotas": {"producerByteRate": limit.producer_byte_rate, "consumerByteRate": limit.consumer_byte_rate},
+        }
+        metadata = {"name": resource_name(principal.user), "labels": _CLUSTER}
+        yield {"apiVersion": "kafka.strimzi.io/v1", "kind": "KafkaUser", "metadata": metadata, "spec": spec}
+
+
+def _right(grant: Grant) -> Manifest:
+    resource = {"type": grant.resource_type, "name": grant.resource, "patternType": "literal"}
+    return {"resource": resource, "operations": [grant.operation.capitalize()]}
+
+
+def _process(plan: JurisdictionPlan, process: Process) -> Iterator[Manifest]:
+    name = resource_name(user_name(plan.name, process.id))
+    labels = {"app.kubernetes.io/name": "handoff", "app.kubernetes.io/instance": name}
+    metadata = {"name": name, "labels": labels}
+    settings = {"process.toml": _settings(plan, process)}
+    yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": settings}
+    port = {"name": "http", "port": _PORT, "targetPort": "http"}
+    yield {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"selector": labels, "ports": [port]}}
+    spec = {
+        "replicas": process.copies,
+        "selector": {"matchLabels": labels},
+        # A node's inbox has one reader: the next one starts when the last one has gone.
+        "strategy": {"type": "Recreate" if process.copies == 1 else "RollingUpdate"},
+        "template": {"metadata": {"labels": labels}, "spec": _pod(plan, process, name)},
+    }
+    yield {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+
+
+def _settings(plan: JurisdictionPlan, process: Process) -> str:
+    """The process's TOML; passwords, token and trust anchor come from the environment."""
+    signing = 'signing_key_file = "/etc/handoff/own/signing.key"\n' if process.signs else ""
+    return f"""\
+jurisdiction = "{plan.name}"
+generation = {plan.generation}
+member = "{process.id}"
+{signing}
+[kafka]
+bootstrap_servers = "handoff-kafka-bootstrap:9093"
+username = "{resource_name(user_name(plan.name, process.id))}"
+security_protocol = "SASL_SSL"
+ca_file = "/etc/handoff/kafka/ca.crt"
+
+[postgres]
+host = "handoff-postgres-rw"
+database = "{plan.name}_{process.id}"
+user = "{process.role}"
+
+[http]
+host = "0.0.0.0"
+port = {_PORT}
+"""
+
+
+def _pod(plan: JurisdictionPlan, process: Process, name: str) -> Manifest:
+    own = f"{name}-own"
+    return {
+        "automountServiceAccountToken": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 10_001,
+            "fsGroup": 10_001,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(plan, process, name, own)],
+        "volumes": [
+            {"name": "settings", "configMap": {"name": name}},
+            {"name": "own", "secret": {"secretName": own, "defaultMode": 0o440}},
+            {"name": "kafka", "secret": {"secretName": "handoff-cluster-ca-cert"}},
+            {"name": "scratch", "emptyDir": {}},
+        ],
+    }
+
+
+def _container(plan: JurisdictionPlan, process: Process, name: str, own: str) -> Manifest:
+    return {
+        "name": "process",
+        "image": _IMAGE,
+        "command": ["python", "-m", f"services.{process.package}"],
+        "env": list(_environment(plan, process, name, own)),
+        "ports": [{"name": "http", "containerPort": _PORT}],
+        "livenessProbe": {"httpGet": {"path": "/health/live", "port": "http"}, "periodSeconds": 10},
+        "readinessProbe": {"httpGet": {"path": "/health/ready", "port": "http"}, "periodSeconds": 5},
+        "resources": {"requests": {"cpu": "100m", "memory": "192Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "settings", "mountPath": "/etc/handoff/settings", "readOnly": True},
+            {"name": "own", "mountPath": "/etc/handoff/own", "readOnly": True},
+            {"name": "kafka", "mountPath": "/etc/handoff/kafka", "readOnly": True},
+            {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108 (the pod's own)
+        ],
+    }
+
+
+def _environment(plan: JurisdictionPlan, process: Process, name: str, own: str) -> Iterator[Manifest]:
+    yield {"name": "HANDOFF_CONFIG", "value": "/etc/handoff/settings/process.toml"}
+    anchor = {"configMapKeyRef": {"name": f"{plan.name}-genesis", "key": "sha256"}}
+    yield {"name": "HANDOFF_GENESIS_SHA256", "valueFrom": anchor}
+    yield _secret("HANDOFF_KAFKA__PASSWORD", name, "password")
+    yield _secret("HANDOFF_POSTGRES__PASSWORD", own, "postgres-password")
+    if process.id not in {EXCHANGE, PROJECTION}:
+        yield _secret("HANDOFF_TOKEN", own, "token")
+
+
+def _secret(variable: str, secret: str, key: str) -> Manifest:
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
