@@ -1,0 +1,58 @@
+-- name: take_over
+UPDATE position SET epoch = epoch + 1 RETURNING epoch, next_offset, record_ms
+
+-- name: take_over_stalled
+UPDATE position SET epoch = epoch + 1 WHERE epoch = $1 AND next_offset = $2 RETURNING epoch, next_offset, record_ms
+
+-- name: read_position
+SELECT epoch, next_offset, record_ms FROM position
+
+-- name: advance
+UPDATE position SET next_offset = $3, record_ms = $4 WHERE epoch = $1 AND next_offset = $2 RETURNING 1
+
+-- name: directory
+SELECT state FROM directory
+
+-- name: write_directory
+INSERT INTO directory (state) VALUES ($1) ON CONFLICT (only_row) DO UPDATE SET state = excluded.state
+
+-- name: cases
+SELECT state FROM cases WHERE case_id = ANY($1::uuid[])
+
+-- name: write_cases
+INSERT INTO cases (case_id, state) SELECT * FROM unnest($1::uuid[], $2::bytea[])
+ON CONFLICT (case_id) DO UPDATE SET state = excluded.state
+
+-- name: heads
+SELECT head.case_tag, head.tag_sequence, head.leaf
+  FROM unnest($1::bytea[]) AS wanted (tag)
+ CROSS JOIN LATERAL (
+       SELECT case_tag, tag_sequence, leaf FROM entries WHERE case_tag = tag ORDER BY tag_sequence DESC LIMIT 1
+       ) AS head
+
+-- name: first_hashes
+SELECT subject, event_id, value_hash
+  FROM entries JOIN unnest($1::text[], $2::uuid[]) AS wanted (subject, event_id) USING (subject, event_id)
+ WHERE verdict IN ('effective', 'ineffective')
+
+-- name: write_handoff
+-- What only one step of a referral's life shows is null in later rows and stays as it is.
+INSERT INTO handoffs AS kept (
+    referral, case_id, source, target, service, urgency, state, requested_ms, delivered_ms, opened_ms, answered_ms,
+    started_ms, closed_ms, pause_ms, paused_ms, due_ms, chain_root, hop, paused_before_start_ms, ended_as, ended_code)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+ON CONFLICT (referral) DO UPDATE SET
+    state = excluded.state,
+    delivered_ms = excluded.delivered_ms,
+    opened_ms = excluded.opened_ms,
+    answered_ms = excluded.answered_ms,
+    started_ms = excluded.started_ms,
+    closed_ms = excluded.closed_ms,
+    pause_ms = excluded.pause_ms,
+    paused_ms = excluded.paused_ms,
+    due_ms = excluded.due_ms,
+    chain_root = excluded.chain_root,
+    hop = excluded.hop,
+    paused_before_start_ms = coalesce(excluded.paused_before_start_ms, kept.paused_before_start_ms),
+    ended_as = coalesce(kept.ended_as, excluded.ended_as),
+    ended_code = CASE WHEN kept.ended_as IS NULL THEN excluded.ended_code ELSE kept.ended_code END

@@ -1,0 +1,56 @@
+"""A record's headers as bytes, exactly as the record hash covers them: order, repetitions and nulls are kept.
+
+Source: proof.md, *Record hash, entry, leaf*: u32 n, then lp(name) ‖ lp(value) for each.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+_NULL: Final = 0xFFFFFFFF
+
+
+class NotHeaders(Exception):
+    """Bytes that are no packed headers: whatever holds them is not to be trusted."""
+
+
+def pack_headers(headers: Headers) -> bytes:
+    """The bytes of ``headers``."""
+    pairs = (_prefixed(name.encode()) + _prefixed(value) for name, value in headers)
+    return len(headers).to_bytes(4) + b"".join(pairs)
+
+
+def unpack_headers(packed: bytes) -> Headers:
+    """The headers in ``packed``; raises ``NotHeaders``."""
+    fields = tuple(_fields(packed))
+    names, values = fields[::2], fields[1::2]
+    if len(packed) < 4 or len(names) != len(values) or len(names) != int.from_bytes(packed[:4]):
+        raise NotHeaders("the number of headers is not the one that is written before them")
+    try:
+        return tuple((_present(name).decode(), value) for name, value in zip(names, values, strict=True))
+    except UnicodeDecodeError as error:
+        raise NotHeaders("a header's name is not UTF-8") from error
+
+
+def _fields(packed: bytes) -> Iterator[bytes | None]:
+    at = 4
+    while at < len(packed):
+        length, at = int.from_bytes(packed[at : at + 4]), at + 4
+        if length == _NULL:
+            yield None
+            continue
+        if at + length > len(packed):
+            raise NotHeaders("a field ends after the bytes do")
+        yield packed[at : at + length]
+        at += length
+
+
+def _present(name: bytes | None) -> bytes:
+    if name is None:
+        raise NotHeaders("a header has no name")
+    return name
+
+
+def _prefixed(field: bytes | None) -> bytes:
+    return _NULL.to_bytes(4) if field is None else len(field).to_bytes(4) + field
