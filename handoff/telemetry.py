@@ -7,12 +7,10 @@ events, counts and times only.
 import logging
 import sys
 import time
-from typing import TextIO
+from typing import Literal, TextIO
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
-
-from handoff.config import LogSettings
 
 # Metrics
 
@@ -34,6 +32,15 @@ ECHO_SECONDS = Histogram(
 )
 DATABASE_RETRIES = Counter("handoff_database_retries", "Transactions repeated because the database was away.")
 
+SUBMISSIONS = Counter("handoff_submissions", "Submissions that the exchange took in, accepted or by code.", ["outcome"])
+ROUTED = Counter("handoff_routed", "Record entries routed, by verdict.", ["verdict"])
+DELIVERED = Counter("handoff_delivered", "Entries put into inboxes and acknowledged, repeats included.")
+RECORD_NEXT_OFFSET = Gauge("handoff_record_next_offset", "The record's next offset to be routed.")
+ROUTING_EPOCH = Gauge("handoff_routing_epoch", "The epoch in which this exchange routes; 0 where it stands by.")
+EXCHANGE_BACKLOG = Gauge("handoff_exchange_backlog", "What waits to be sent: inbox entries, own sayings.", ["what"])
+DEADLINES_SAID = Counter("handoff_deadlines_said", "Late steps that the exchange set out to say.")
+RECORD_ALARMS = Counter("handoff_record_alarms", "Record entries that should not be as they are, by verdict.", ["why"])
+
 # Lines
 
 QUIET_AFTER_LINES = 5
@@ -41,11 +48,14 @@ QUIET_WINDOW_SECONDS = 10.0
 _CHATTY = ("aiokafka", "faust", "mode", "kafka")
 
 
-def set_up_logging(settings: LogSettings, *, process: str, stream: TextIO = sys.stdout) -> None:
+def set_up_logging(
+    *, process: str, level: str = "info", form: Literal["json", "console"] = "json", stream: TextIO = sys.stdout
+) -> None:
     """Makes structlog and the standard library write to ``stream``, each line naming ``process``."""
+    threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(_level(settings)),
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
@@ -53,19 +63,15 @@ def set_up_logging(settings: LogSettings, *, process: str, stream: TextIO = sys.
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_shared(),
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(settings)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(form)],
         )
     )
     handler.addFilter(Quieter())
-    logging.basicConfig(level=_level(settings), handlers=[handler], force=True)
+    logging.basicConfig(level=threshold, handlers=[handler], force=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(process=process)
-
-
-def _level(settings: LogSettings) -> int:
-    return logging.getLevelNamesMapping()[settings.level.upper()]
 
 
 def _shared() -> list[structlog.types.Processor]:
@@ -76,8 +82,8 @@ def _shared() -> list[structlog.types.Processor]:
     ]
 
 
-def _rendering(settings: LogSettings) -> list[structlog.types.Processor]:
-    if settings.format == "console":
+def _rendering(form: str) -> list[structlog.types.Processor]:
+    if form == "console":
         return [structlog.dev.ConsoleRenderer(colors=False)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
 

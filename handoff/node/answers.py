@@ -106,7 +106,7 @@ class PreconditionFailed(Exception):
 
 
 class IdempotencyConflict(Exception):
-    """This idempotency key belongs to another request: take a new key."""
+    """The idempotency key belongs to another request: take a new one."""
 
 
 class StoreUnavailable(Exception):

@@ -1,11 +1,10 @@
 """What a node needs of the world, and what the HTTP API needs of a node: Protocols with their obligations."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from handoff.domain.case import Case
@@ -13,10 +12,12 @@ from handoff.domain.commands import Command
 from handoff.domain.decide import About
 from handoff.domain.directory import Directory
 from handoff.node.answers import Backlog, CaseView, FeedEntry, ReferralRow, Stored
+from handoff.node.rows import Due, Echo, InboxRow, OutboxRow, Park, PendingRow, Position, QuarantineRow, Refusal
 from handoff.record.codes import State
-from handoff.record.delivery import Delivery, Verdict
-from handoff.record.envelope import Event
+from handoff.record.delivery import Verdict
 from handoff.record.message import Message
+
+Clock = Callable[[], datetime]
 
 
 class Side(StrEnum):
@@ -64,3 +65,148 @@ class Reception(Protocol):
 
     async def pending(self) -> Backlog:
         """How much waits."""
+
+
+class StoodDown(Exception):
+    """Somebody with a newer epoch does this work now: stop at once and start anew."""
+
+
+class Transaction(Protocol):
+    """One transaction on the node's own database: all of it stands, or nothing does."""
+
+    async def lock(self, subjects: Iterable[str]) -> None:
+        """Waits until nobody else decides on or folds these subjects, and keeps them to the transaction's end."""
+
+    async def claim(self, key_hash: str, request_hash: str, at: datetime) -> tuple[str, str] | None:
+        """Takes an idempotency key, or gives the request hash and answer that it has.
+
+        Waits for whoever is just taking it, so that two at once have one effect.
+        """
+
+    async def answer(self, key_hash: str, answer: str) -> None:
+        """Keeps what a claimed key was answered."""
+
+    async def directory(self) -> Directory | None:
+        """The folded directory; None before the founding."""
+
+    async def cases(self, ids: Iterable[UUID]) -> Mapping[UUID, Case]:
+        """The folded cases among these."""
+
+    async def pending(self, subjects: Iterable[str]) -> Sequence[PendingRow]:
+        """Own events about these subjects that the record has not answered, in the order of their decision."""
+
+    async def enqueue(self, rows: Iterable[OutboxRow]) -> int:
+        """Puts own events into the outbox and gives how many are new: an id that is there stays as it is."""
+
+    async def position(self, epoch: int) -> Position:
+        """How far the inbox is folded, kept locked. Raises ``StoodDown`` where ``epoch`` is over."""
+
+    async def advance(self, position: Position) -> None:
+        """Moves on; ``position`` was asked for in this transaction."""
+
+    async def keep(self, rows: Sequence[InboxRow]) -> None:
+        """Keeps inbox entries, raw."""
+
+    async def settle(self, echoes: Sequence[Echo]) -> None:
+        """Notes what the record made of own events; an event that this outbox lost is put back as settled."""
+
+    async def refuse(self, refusals: Sequence[Refusal]) -> None:
+        """Notes that own events never reached the record."""
+
+    async def save_directory(self, directory: Directory, sequence: int) -> None:
+        """Keeps the folded directory."""
+
+    async def save_cases(self, cases: Mapping[UUID, tuple[Case, int]], *, react: bool) -> None:
+        """Keeps folded cases, each with its last sequence, and their lines in the work list.
+
+        ``react`` marks them for the policies.
+        """
+
+    async def parked(self, cases: Iterable[UUID]) -> Mapping[UUID, Park]:
+        """Referrals of these cases that are set aside."""
+
+    async def park(self, parks: Iterable[Park]) -> None:
+        """Sets referrals aside; the first reason stands."""
+
+    async def quarantine(self, rows: Sequence[QuarantineRow]) -> None:
+        """Keeps the coordinates of entries that cannot be read."""
+
+    async def take_unreacted(self, limit: int) -> Sequence[UUID]:
+        """Some cases that are marked for the policies; their mark is gone."""
+
+    async def mark_all_unreacted(self) -> None:
+        """Marks every case for the policies."""
+
+    async def forget_folded(self) -> None:
+        """Empties everything that is folded from the inbox; the inbox itself and the outbox stay."""
+
+    def inbox(self) -> AsyncIterator[InboxRow]:
+        """The whole kept inbox in its order."""
+
+    async def digests(self) -> Mapping[str, str]:
+        """Table of the folded state → a hash of all that it holds."""
+
+    async def unpublished(self) -> Sequence[UUID]:
+        """Own events that stand in this outbox alone."""
+
+
+class Store(Protocol):
+    """The node's own database. Every method may raise ``StoreUnavailable``: repeat it, nothing is lost."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that is committed when it is left, and undone when an error leaves it."""
+
+    async def outcomes(self, events: Sequence[UUID]) -> Mapping[UUID, Verdict]:
+        """What the record made of those of these own events that it has answered."""
+
+    async def referrals(
+        self, *, after: UUID | None, limit: int, states: Sequence[State], source: str | None, target: str | None
+    ) -> tuple[ReferralRow, ...]:
+        """A page of the work list."""
+
+    async def feed(self, after: int, limit: int) -> tuple[FeedEntry, ...]:
+        """A page of the inbox."""
+
+    async def backlog(self, at: datetime) -> Backlog:
+        """How much waits."""
+
+    async def begin_intake(self) -> tuple[int, Position]:
+        """A new epoch for the inbox, and where it goes on."""
+
+    async def begin_relay(self) -> int:
+        """A new epoch for the relay."""
+
+    async def is_paused(self, epoch: int) -> bool:
+        """Whether the operator holds the relay back. Raises ``StoodDown``."""
+
+    async def pause(self, *, paused: bool) -> None:
+        """Holds the relay back, or lets it go on."""
+
+    async def due(self, at: datetime, limit: int) -> Sequence[Due]:
+        """Own events to send now, in order.
+
+        That is: never sent; or sent before something that has its echo, and so lost; or without one for long.
+        """
+
+    async def mark_sent(self, epoch: int, events: Sequence[UUID], at: datetime, first_delay: float) -> None:
+        """Notes one acknowledged batch. Raises ``StoodDown``.
+
+        Each is due again after ``first_delay`` seconds, four times as long after every sending, an hour at most.
+        """
+
+
+class Publisher(Protocol):
+    """The way to this member's outgoing topic."""
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Sends in order and waits for every acknowledgement.
+
+        Raises ``PublishingFailed``: any of them may have arrived; send them again, in order.
+        """
+
+    async def close(self) -> None:
+        """Lets go of the connection, without waiting for anything."""
+
+
+class PublishingFailed(Exception):
+    """The brokers are away or did not acknowledge: send the same again, later."""
