@@ -7,7 +7,7 @@ connect to its own database alone, so a group's rights reach no further than tha
 
 import asyncio
 import subprocess
-import sys
+import sysconfig
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -124,7 +124,7 @@ async def _say(pool: asyncpg.Pool, statement: str, *names: str) -> None:
 
 def _migrate(operator: DatabaseOperator, database: Database, password: str) -> None:
     folder = files("infra") / "postgres" / database.kind
-    dbmate = Path(sys.executable).with_name("dbmate")
+    dbmate = Path(sysconfig.get_path("scripts"), "dbmate")
     done = subprocess.run(  # noqa: S603 (dbmate of this environment, on our own migrations)
         (str(dbmate), "--no-dump-schema", "--migrations-dir", str(folder), "migrate"),
         # The address goes by the environment: arguments are everybody's to read.

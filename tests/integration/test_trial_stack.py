@@ -1,10 +1,12 @@
 """The trial stack: starts, remembers, and leaves nothing behind."""
 
+import asyncio
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -24,15 +26,14 @@ from handoff.trial.child import ChildProcess
 from handoff.trial.errors import TrialError
 from handoff.trial.ports import PortBlock
 from handoff.trial.stack import TrialStack
+from tests.support.broker_probe import GRANTED, BrokerProbe
 from tests.support.stack import Jurisdictions, throwaway_stack
 
 _HOLDS_A_STACK = """
 import sys, time
 from pathlib import Path
 from handoff.trial.stack import TrialStack
-stack = TrialStack(Path(sys.argv[1]))
-stack.start()
-print(stack.kafka.brokers[0].pid, stack.postgres.process.pid, flush=True)
+TrialStack(Path(sys.argv[1])).start()
 time.sleep(60)
 """
 
@@ -78,23 +79,40 @@ def test_a_stopped_stack_comes_back_with_its_ports_and_topics() -> None:
         again.close()
 
 
+@pytest.mark.faults
+async def test_three_brokers_go_on_when_one_is_killed() -> None:
+    with throwaway_stack(brokers=3) as stack:
+        stack.start_kafka()
+        jurisdiction = await Jurisdictions(stack).on_broker()
+        stack.kafka.brokers[0].kill()
+        async with BrokerProbe(
+            stack.bootstrap_servers, stack.kafka_operator.username, stack.kafka_operator.password
+        ) as operator:
+            record = f"{jurisdiction.name}.record"
+            assert await _eventually_writes(operator, record)
+        stack.kafka.brokers[0].start()
+        stack.kafka.wait_ready()
+
+
 def test_one_state_directory_runs_once_at_a_time() -> None:
     with throwaway_stack() as stack, pytest.raises(TrialError, match="already running"):
         TrialStack(stack.directory)
 
 
-def test_the_stack_ends_with_its_parent_even_when_that_is_killed() -> None:
+@pytest.mark.parametrize(("blow", "after"), [(signal.SIGINT, 0.3), (signal.SIGINT, 2.0), (signal.SIGKILL, 2.0)])
+def test_a_stack_ends_with_its_parent_at_whatever_moment_that_ends(blow: signal.Signals, after: float) -> None:
     directory = Path(tempfile.mkdtemp(prefix="handoff-"))
     directory.chmod(0o711)
     argv = (sys.executable, "-c", _HOLDS_A_STACK, str(directory / "stack"))
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        children = [int(pid) for pid in parent.stdout.readline().split()]
-        parent.kill()
-    assert len(children) == 2
+    with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as parent:
+        children = _first_children(parent.pid)
+        time.sleep(after)
+        children |= {child.pid for child in psutil.Process(parent.pid).children(recursive=True)}
+        parent.send_signal(blow)
+        assert parent.wait(10) != 0
+    assert children
     assert _all_gone(children)
-    stack = TrialStack(directory / "stack")
-    stack.discard()
+    TrialStack(directory / "stack").discard()
     directory.rmdir()
 
 
@@ -120,12 +138,28 @@ def test_two_blocks_of_ports_share_no_port() -> None:
     second.release()
 
 
-def _all_gone(pids: list[int]) -> bool:
+def _first_children(pid: int) -> set[int]:
+    parent = psutil.Process(pid)
+    while not (children := parent.children(recursive=True)):
+        time.sleep(0.02)
+    return {child.pid for child in children}
+
+
+def _all_gone(pids: Iterable[int]) -> bool:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         if not any(psutil.pid_exists(pid) for pid in pids):
             return True
         time.sleep(0.05)
+    return False
+
+
+async def _eventually_writes(operator: BrokerProbe, topic: str) -> bool:
+    """Whether a write succeeds once the others have noticed that a broker is gone."""
+    for _ in range(100):
+        if await operator.write_wherever_led(topic) == GRANTED:
+            return True
+        await asyncio.sleep(0.2)
     return False
 
 

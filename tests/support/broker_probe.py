@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
+from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -84,6 +85,16 @@ class BrokerProbe:
         request = ProduceRequest(None, -1, _TIMEOUT_MS, [(topic, [(0, _batch())]) for topic in topics])
         answer = await self._ask(request)
         return {topic: code for topic, [(_, code, *_)] in answer.topics}
+
+    async def write_wherever_led(self, topic: str) -> int:
+        """The leader's answer in a cluster of several, -1 if it could not be asked."""
+        await self._client.force_metadata_update()
+        leader = self._client.cluster.leader_for_partition(TopicPartition(topic, 0))
+        if leader is None or leader < 0 or not await self._client.ready(leader):
+            return -1
+        answer = await self._client.send(leader, ProduceRequest(None, -1, _TIMEOUT_MS, [(topic, [(0, _batch())])]))
+        [(_, [(_, code, *_)])] = answer.topics
+        return int(code)
 
     async def create(self, topics: Iterable[str]) -> Codes:
         """Asks whether the topics could be created, and creates none."""
