@@ -92,7 +92,8 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
     if len(choices) != 1:
         return schema
-    return {name: value for name, value in schema.items() if name != "anyOf"} | choices[0]
+    kept = {name: value for name, value in schema.items() if name != "anyOf"}
+    return {**kept, **choices[0]}
 
 
 def _add_problems(method: str, path: str, operation: Operation) -> None:

@@ -69,7 +69,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "Read the referral again, and send the command with its new ETag if it still applies.",
         ),
         "oversize": Kind(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large", "No command is larger than 16 KiB."
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large", "No command is larger than 15 KiB."
         ),
         "unsupported_media_type": Kind(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -13,8 +13,8 @@ from handoff.record.errors import NotAnEvent
 from handoff.web.faults import faults_in
 from handoff.web.problems import unsuited
 
-# A command's fields are its event's: what is larger than an event can never become one.
-BODY_LIMIT_BYTES = strict_json.MAX_EVENT_BYTES
+# A command's fields are its event's, which also needs room for its envelope and a request's snapshot of its basis.
+BODY_LIMIT_BYTES = strict_json.MAX_EVENT_BYTES - 1024
 _JSON = "application/json"
 
 
@@ -28,7 +28,11 @@ def reader(model: type[Command]) -> Callable[[Request], Awaitable[Command]]:
         else:
             _require_json(request)
         _require_strict(raw)
-        return _validated(model, raw)
+        command = _validated(model, raw)
+        # Defaults are written out in the event, so that it can be larger than what was sent.
+        if len(command.model_dump_json(exclude_none=True)) > BODY_LIMIT_BYTES:
+            raise unsuited("oversize")
+        return command
 
     return read_command
 
