@@ -59,8 +59,7 @@ def _document(trial: Any) -> dict[str, Any]:
         "kafka": trial.jurisdiction.kafka.bootstrap_servers,
         "postgres": f"{trial.jurisdiction.postgres.host}:{trial.jurisdiction.postgres.port}",
         "processes": [
-            {"id": process.id, "url": process.url, "token": process.token}
-            for process in trial.fleet.processes.values()
+            {"id": process.id, "url": process.url, "token": process.token} for process in trial.fleet.processes.values()
         ],
     }
 
@@ -72,4 +71,6 @@ def _draw(console: Console, trial: Any) -> None:
     for process in trial.fleet.processes.values():
         table.add_row(process.id, process.url, process.token)
     console.print(table)
-    console.print(f"Each API describes itself at /docs. Everything stored lies in {trial.directory}. Ctrl-C stops.")
+    console.print(
+        f"Each API describes itself at /openapi.json. Everything stored lies in {trial.directory}. Ctrl-C stops."
+    )

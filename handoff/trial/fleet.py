@@ -10,7 +10,6 @@ import httpx
 
 from handoff.config import CONFIG_VARIABLE
 from handoff.trial.child import ChildProcess
-from handoff.trial.errors import TrialError
 from handoff.trial.installation import Process
 
 Progress = Callable[[str], None]
@@ -52,7 +51,7 @@ class Fleet:
 
     def stop(self) -> None:
         """Asks all processes to stop, at once, and waits for them."""
-        with ThreadPoolExecutor(len(self._children)) as pool:
+        with ThreadPoolExecutor(max(1, len(self._children))) as pool:
             list(pool.map(lambda child: child.terminate(), self._children.values()))
 
     def tail(self, process: str) -> str:
@@ -82,5 +81,3 @@ def _is_ready(process: Process) -> bool:
     except httpx.TransportError:
         return False
 
-
-__all__ = ["Fleet", "Progress", "TrialError"]

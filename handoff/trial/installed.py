@@ -21,7 +21,9 @@ class Installed:
         """Every process's settings: the exchange, the projection, then the members by name."""
         files = sorted((self.directory / "config").glob("*.toml"), key=_order)
         if not files:
-            raise ConfigurationError(f"{self.directory} holds no jurisdiction: run `handoff up` or `handoff init` first")
+            raise ConfigurationError(
+                f"{self.directory} holds no jurisdiction: run `handoff up` or `handoff init` first"
+            )
         return tuple(process_settings(file) for file in files)
 
     def process(self, name: str) -> ProcessSettings:

@@ -41,7 +41,7 @@ class Trial:
         self.fleet = Fleet((), self.directory / "logs")
 
     def start(self) -> None:
-        """Brings everything up and waits until each part answers. Raises TrialError, BrokerSetupError, …"""
+        """Brings everything up and waits until each part answers. Raises TrialError or a set-up error."""
         self.start_parts()
         self.found()
         self.fleet.start(self._progress)

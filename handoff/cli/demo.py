@@ -1,0 +1,48 @@
+"""`handoff demo`: the whole exchange, played on real parts, with the case's timeline at the end."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from handoff.cli.options import DEFAULT_PLAN, PlanOption
+from handoff.cli.output import JsonFlag, console, emit, failures, notes, progress
+
+KeepOption = Annotated[
+    Path | None, typer.Option("--keep", help="Play in this state directory and leave it; `handoff up` goes on there.")
+]
+
+
+def demo(plan: PlanOption = DEFAULT_PLAN, keep: KeepOption = None, *, as_json: JsonFlag = False) -> None:
+    """Start everything on free ports, play one survivor's way through the institutions, show the record, stop.
+
+    Ends with 0 if every step was as it should be; otherwise it says what failed and shows that process's log.
+    """
+    from handoff.cli.stopping import stops_on_signal
+    from handoff.config import jurisdiction_plan
+    from handoff.trial.trial import Trial, running, temporary_directory
+
+    began = time.monotonic()
+    with failures(), stops_on_signal(), temporary_directory() as directory:
+        trial = Trial(keep or directory, jurisdiction_plan(plan), progress)
+        with running(trial):
+            told = console if not as_json else notes
+            told.print(f"[bold]Every service is up[/] after {time.monotonic() - began:.1f} s. The scenario:")
+            shown = _play(trial, told)
+            emit(shown.document(), lambda target: _draw(target, shown), as_json=as_json)
+        progress(f"stopped; {time.monotonic() - began:.1f} s in all")
+
+
+def _play(trial: Any, told: Console) -> Any:
+    from handoff.trial.performance import perform
+
+    return perform(trial, lambda sentence: told.print(f"  {sentence}"))
+
+
+def _draw(target: Console, shown: Any) -> None:
+    from handoff.cli.tables import handoff_table, timeline_table
+
+    target.print(timeline_table(shown.case, shown.timeline))
+    target.print(handoff_table(shown.summary))

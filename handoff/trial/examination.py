@@ -1,0 +1,103 @@
+"""An installation examined: each part asked, each finding with what to do about it."""
+
+import asyncio
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import asyncpg
+import httpx
+
+from handoff.adapters.kafka import BrokerUnavailable
+from handoff.adapters.postgres.pool import open_pool
+from handoff.adapters.record_reader import RecordBroken, RecordReader
+from handoff.config import PostgresSettings, ProcessSettings
+from handoff.record.topics import EXCHANGE, PROJECTION
+from handoff.trial.installed import Installed, url
+
+Health = Literal["ok", "slow", "bad"]
+_LAG = 100
+"""Entries behind the record's end from which a reader counts as slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one part; ``advice`` is empty where nothing needs doing."""
+
+    part: str
+    state: Health
+    finding: str
+    advice: str = ""
+
+
+async def examine_installation(installed: Installed) -> tuple[Finding, ...]:
+    """Every part of an installation. Raises ConfigurationError where a file cannot be understood at all."""
+    processes = installed.processes
+    answers = await asyncio.gather(*(_process(settings) for settings in processes))
+    return (*_configuration(processes), *await _record(installed), *answers)
+
+
+def _configuration(processes: tuple[ProcessSettings, ...]) -> Iterator[Finding]:
+    anchors = {settings.genesis_sha256 for settings in processes}
+    if len(anchors) > 1:
+        yield Finding(
+            "trust anchor", "bad", "the configurations disagree on genesis_sha256", "run `handoff init` again"
+        )
+    else:
+        yield Finding("trust anchor", "ok", f"all configurations name {anchors.pop()[:16]}…")
+    for settings in processes:
+        yield from _key_file(settings)
+
+
+def _key_file(settings: ProcessSettings) -> Iterator[Finding]:
+    path = settings.signing_key_file
+    if path is None:
+        return
+    if not path.exists():
+        yield Finding(settings.member, "bad", f"its key {path} is missing", "restore the key, or register a new one")
+    elif path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield Finding(settings.member, "bad", f"others may read its key {path}", f"chmod 600 {path}")
+
+
+async def _record(installed: Installed) -> tuple[Finding, ...]:
+    """The broker, the database, and how far the exchange and the projection are behind the record."""
+    settings = installed.process(PROJECTION)
+    reader = RecordReader(settings.kafka, settings.jurisdiction, client_id="doctor")
+    try:
+        end = await asyncio.wait_for(reader.end(), 10)
+    except (BrokerUnavailable, RecordBroken, TimeoutError) as error:
+        advice = "start the broker (`handoff up`); commands go on being stored meanwhile"
+        return (Finding("kafka", "bad", f"the record cannot be read: {error}", advice),)
+    finally:
+        await reader.close()
+    behind = [
+        await _behind(EXCHANGE, installed.process(EXCHANGE).postgres, "SELECT next_offset FROM position", end),
+        await _behind(PROJECTION, installed.projection_as("reader"), "SELECT next_offset FROM timeline.position", end),
+    ]
+    return Finding("kafka", "ok", f"the record holds {end} entries"), *behind
+
+
+async def _behind(name: str, database: PostgresSettings, query: str, end: int) -> Finding:
+    try:
+        async with open_pool(database, max_size=1) as pool:
+            position = await pool.fetchval(query)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return Finding(f"{name}'s database", "bad", f"cannot be reached: {error}", "start PostgreSQL (`handoff up`)")
+    lag = end - position
+    if lag > _LAG:
+        return Finding(f"{name}'s database", "slow", f"{lag} entries behind the record", f"read {name}'s log")
+    return Finding(f"{name}'s database", "ok", f"{max(lag, 0)} entries behind the record")
+
+
+async def _process(settings: ProcessSettings) -> Finding:
+    try:
+        async with httpx.AsyncClient(timeout=5) as client:
+            answer = await client.get(f"{url(settings)}/health/ready")
+    except httpx.TransportError:
+        return Finding(settings.member, "bad", f"does not answer at {url(settings)}", "start it; its log says why")
+    parts = answer.json().get("parts", [])
+    ailing = [f"{part['name']}: {part.get('detail') or 'not ready'}" for part in parts if not part["ready"]]
+    if answer.status_code != 200:
+        return Finding(settings.member, "bad", "; ".join(ailing) or "not ready", "read its log; it repairs by itself")
+    return Finding(settings.member, "ok", "; ".join(f"{p['name']}: {p.get('detail') or 'ready'}" for p in parts))
