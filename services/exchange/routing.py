@@ -6,7 +6,7 @@ Pure. Whoever calls it brings what was known before the batch and stores what ca
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from handoff.domain.case import Case, Situation
@@ -38,8 +38,7 @@ class Placed:
     entry: Entry
 
 
-@dataclass(frozen=True, slots=True)
-class Announcement:
+class Announcement(NamedTuple):
     """An event that everyone was told, kept for whoever is admitted later."""
 
     offset: int

@@ -1,0 +1,130 @@
+"""The exchange as a process: intake always, routing when it is its turn, and the probes."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Mapping
+from datetime import timedelta
+
+import structlog
+
+from handoff import clock, telemetry
+from handoff.adapters.keys import signing_key
+from handoff.adapters.postgres.exchange import ExchangeStore, Position, Superseded
+from handoff.adapters.postgres.pool import TRANSIENT, open_pool, until_it_works
+from handoff.adapters.probes import serve_probes
+from handoff.config import ConfigurationError, ProcessSettings
+from handoff.domain.directory import Directory
+from services.exchange.duty import Duty, Office
+from services.exchange.intake import Intake
+from services.exchange.sifting import Sieve
+
+# Whoever routes shows itself five times a second; after this silence another takes over.
+SILENCE_SECONDS = 2.5
+LOOK_SECONDS = 0.25
+GRACE_SECONDS = 2.0
+
+_log = structlog.get_logger()
+
+
+class Exchange:
+    """One exchange process over its database and broker."""
+
+    def __init__(self, settings: ProcessSettings, store: ExchangeStore) -> None:
+        key = signing_key(settings.signing_key_file)
+        empty = Directory(settings.jurisdiction, settings.generation)
+        sieve = Sieve(settings.genesis_sha256, key)
+        self._settings = settings
+        self._store = store
+        self._intake = Intake(settings.kafka, store, sieve, empty, instance=instance_name(settings))
+        self._office = Office(
+            settings.kafka, store, key, settings.genesis_sha256, empty, clock.now, grace(settings.policies)
+        )
+        self._duty: Duty | None = None
+        self._reached_database = False
+
+    async def run(self) -> None:
+        """Goes on until it is cancelled. Raises RecordBroken (in a group)."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._intake.run())
+            tasks.create_task(self._take_turns())
+            tasks.create_task(self._watch())
+            if self._settings.http is not None:
+                tasks.create_task(serve_probes(self._settings.http, self.checks))
+
+    def checks(self) -> Mapping[str, bool]:
+        """What readiness looks at; an exchange that stands by is ready when it could take over."""
+        return {
+            "intake": self._intake.listening,
+            "routing": self._duty.routing if self._duty is not None else self._reached_database,
+        }
+
+    async def _take_turns(self) -> None:
+        while True:
+            position = await until_it_works(lambda: self._store.take_over(SILENCE_SECONDS), self._missed_database)
+            self._reached_database = True
+            if position is None:
+                await asyncio.sleep(LOOK_SECONDS)
+            else:
+                await self._route(position)
+
+    async def _route(self, position: Position) -> None:
+        _log.info("routing", epoch=position.epoch, offset=position.next_offset)
+        telemetry.ROUTING_EPOCH.set(position.epoch)
+        self._duty = Duty(self._office, position)
+        try:
+            await self._duty.run()
+        except* Superseded:
+            _log.warning("another exchange routes now", epoch=position.epoch)
+        finally:
+            self._duty = None
+            telemetry.ROUTING_EPOCH.set(0)
+            await self._lay_down(position.epoch)
+
+    async def _lay_down(self, epoch: int) -> None:
+        try:
+            await asyncio.wait_for(self._store.lay_down(epoch), 0.5)
+        except TRANSIENT as error:
+            self._missed_database(error)
+
+    async def _watch(self) -> None:
+        while True:
+            routed, sayings = await until_it_works(self._store.backlog, self._missed_database)
+            telemetry.EXCHANGE_BACKLOG.labels("inboxes").set(routed)
+            telemetry.EXCHANGE_BACKLOG.labels("sayings").set(sayings)
+            await asyncio.sleep(5)
+
+    def _missed_database(self, error: Exception) -> None:
+        self._reached_database = False
+        telemetry.DATABASE_RETRIES.inc()
+        _log.warning("the database is away", error=type(error).__name__)
+
+
+def instance_name(settings: ProcessSettings) -> str:
+    """What tells this exchange from the one beside it, and stays the same when it is started again."""
+    port = settings.http.port if settings.http is not None else 0
+    return settings.policies.get("instance", f"{socket.gethostname()}-{port}")
+
+
+def grace(policies: Mapping[str, str]) -> timedelta:
+    """How long after a step's time the exchange says that it is late. Raises ConfigurationError."""
+    try:
+        seconds = float(policies.get("grace_seconds", GRACE_SECONDS))
+    except ValueError:
+        raise ConfigurationError("policies.grace_seconds: a number of seconds is allowed") from None
+    if not 0 <= seconds <= 3600:
+        raise ConfigurationError("policies.grace_seconds: allowed is 0 to 3600 seconds")
+    return timedelta(seconds=seconds)
+
+
+async def run(settings: ProcessSettings) -> None:
+    """Runs the exchange until SIGTERM or SIGINT."""
+    pool = open_pool(settings.postgres, max_size=8)
+    async with pool:
+        running = asyncio.ensure_future(Exchange(settings, ExchangeStore(pool)).run())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+        try:
+            await running
+        except asyncio.CancelledError:
+            _log.info("stopped")
