@@ -5,6 +5,12 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 
+# The machine's own certificates count, so that an institution's proxy works.
+CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt)
+ifneq ($(CERTIFICATES),)
+export REQUESTS_CA_BUNDLE ?= $(CERTIFICATES)
+endif
+
 # A user without a home keeps what is fetched in the project.
 ifeq ($(shell test -n "$$HOME" && test -d "$$HOME" && test -w "$$HOME" && echo yes),)
 export XDG_CACHE_HOME := $(CURDIR)/.cache
