@@ -22,7 +22,7 @@ from handoff.domain.founding import Charter, admission_events, founding_event
 from handoff.domain.judge import is_possible, judge, repetition
 from handoff.domain.routing import recipients
 from handoff.record import signing
-from handoff.record.codec import AnyEvent, encode
+from handoff.record.codec import encode
 from handoff.record.codes import (
     BasisKind,
     CaseService,
@@ -38,7 +38,7 @@ from handoff.record.codes import (
     Urgency,
 )
 from handoff.record.delivery import Verdict
-from handoff.record.envelope import EXCHANGE, Source, compose
+from handoff.record.envelope import EXCHANGE, Event, Source, compose
 from handoff.record.events import Body, Keying
 from handoff.record.events import case as c
 from handoff.record.events import referral as r
@@ -49,6 +49,7 @@ POLICE, CSW, LAWYER, SHELTER, SHELTER_B = "police", "social_work", "legal_aid", 
 VTC, COORDINATION, AUDIT = "training_centre", "coordination", "audit"
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 S = CaseService
+AnyEvent = Event[Any]
 
 ADMISSIONS = (
     Admission(member=POLICE, services=(S.POLICE_PROTECTION,)),

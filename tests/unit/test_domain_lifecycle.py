@@ -391,7 +391,10 @@ def _why_not(state: State, role: str, body: ReferralBody) -> str:
     return "release_withdrawn" if state is State.REVOKED and not disclosed_never else state.value
 
 
-_WITH_CODES = {State.ACCEPTED: (r.ReferralStarted,), State.IN_PROGRESS: (r.ReferralCompleted,)}
+_WITH_CODES: dict[State, tuple[type[ReferralBody], ...]] = {
+    State.ACCEPTED: (r.ReferralStarted,),
+    State.IN_PROGRESS: (r.ReferralCompleted,),
+}
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
