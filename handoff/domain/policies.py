@@ -53,18 +53,22 @@ class Policy:
 
 
 def reactions(policies: Iterable[Policy], known: Situation, me: Source) -> tuple[tuple[Event[Any], ...], Situation]:
-    """The events that ``policies`` add, and what is known with them; those that would change nothing are left out.
+    """The events that ``policies`` add, and what is known with them.
 
-    An earlier reaction is known to the next, so that a policy may accept and start in one go.
+    An earlier reaction is known to the next, so that a policy may accept and start in one go. Where one would change
+    nothing, it and what the same policy says after it for the same cause are left out: nothing is half done.
     """
     said: list[Event[Any]] = []
     for policy in policies:
+        in_vain: set[Cause] = set()
         for reaction in policy.react(known, me.member):
             event = _event(policy, reaction, known, me)
             verdict, after = judge(known, event, reaction.cause.at)
-            if verdict.is_effective:
-                said.append(event)
-                known = after
+            if reaction.cause in in_vain or not verdict.is_effective:
+                in_vain.add(reaction.cause)
+                continue
+            said.append(event)
+            known = after
     return tuple(said), known
 
 

@@ -39,9 +39,9 @@ def _ask_in_our_own_name(known: Situation, me: str) -> Iterator[Reaction]:
             continue
         cause = Cause(asked.id, max(asked.requested_at, basis.recorded_at))
         new = derived_id(ASK_IN_OUR_OWN_NAME.number, cause)
+        yield Reaction(cause, request(new, basis, basis.recipient, CaseService.BENEFIT_CONTINUITY, Urgency.HIGH))
         yield Reaction(cause, ReferralAccepted(referral=asked.id, seen=1))
         yield Reaction(cause, ReferralStarted(referral=asked.id, kind=StartKind.WORK_BEGUN, seen=2))
-        yield Reaction(cause, request(new, basis, basis.recipient, CaseService.BENEFIT_CONTINUITY, Urgency.HIGH))
 
 
 def _answer_as_it_was_decided(known: Situation, me: str) -> Iterator[Reaction]:
