@@ -41,6 +41,16 @@ EXCHANGE_BACKLOG = Gauge("handoff_exchange_backlog", "What waits to be sent: inb
 DEADLINES_SAID = Counter("handoff_deadlines_said", "Late steps that the exchange set out to say.")
 RECORD_ALARMS = Counter("handoff_record_alarms", "Record entries that should not be as they are, by verdict.", ["why"])
 
+PROJECTED_ENTRIES = Counter("handoff_projected_entries", "Record entries put on the timeline, by verdict.", ["verdict"])
+PROJECTION_OFFSET = Gauge("handoff_projection_offset", "The record's next offset to be put on the timeline.")
+PROJECTION_EPOCH = Gauge("handoff_projection_epoch", "The epoch in which this projection writes; 0 where it stands by.")
+PROJECTION_SECONDS = Histogram(
+    "handoff_projection_seconds",
+    "From the append time of a page's last entry to its commit on the timeline.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120),
+)
+PROJECTION_RETRIES = Counter("handoff_projection_retries", "Times a projection began again from its stored position.")
+
 # Lines
 
 QUIET_AFTER_LINES = 5

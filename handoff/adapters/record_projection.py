@@ -1,0 +1,125 @@
+"""The record projected into a ledger by three overlapping stages: read, check on threads, judge and append.
+
+Decoding and signatures need nothing but the bytes, so they are worked out ahead of an entry's turn; libsodium lets
+go of the interpreter while it verifies. Judging and appending go strictly in the record's order.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import Self
+
+from handoff.adapters.postgres.projection import Ledger, Position
+from handoff.adapters.record_reader import BATCH, RecordEntry, RecordReader
+from handoff.domain.directory import Key
+from handoff.domain.examine import read
+from handoff.record import signing
+from handoff.record.message import KEY_ID_HEADER, SIGNATURE_HEADER, Message
+from handoff.views.chronicle import Checked, Chronicle, Page, Placed
+
+Keys = Mapping[str, Key]
+Batch = Sequence[Placed]
+
+# One batch in the making behind each stage: more would only be held in memory.
+_DEPTH = 2
+_THREADS = 2
+_CHUNK = 250
+_READ_WAIT_SECONDS = 0.5
+# Cases and heads kept in memory; a case is a few kilobytes.
+_REMEMBERED = 20_000
+
+
+class Checker:
+    """Threads that decode entries and verify their signatures."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="check")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def check(self, entries: Sequence[RecordEntry], keys: Keys) -> Batch:
+        """``entries`` as read, with what ``keys`` make of their signatures; a key may be newer than ``keys``."""
+        loop = asyncio.get_running_loop()
+        chunks = [entries[at : at + _CHUNK] for at in range(0, len(entries), _CHUNK)]
+        done = await asyncio.gather(*(loop.run_in_executor(self._threads, _check, c, keys) for c in chunks))
+        return tuple(chain.from_iterable(done))
+
+
+class Projecting:
+    """One writer's work from one position on; whatever fails, it is thrown away and begun again."""
+
+    def __init__(self, reader: RecordReader, ledger: Ledger, chronicle: Chronicle, position: Position) -> None:
+        self._reader = reader
+        self._ledger = ledger
+        self._chronicle = chronicle
+        self._position = position
+
+    async def run(self, checker: Checker, told: Callable[[Page], None], *, until: int | None = None) -> Position:
+        """Projects for ever, or up to the offset ``until``; ``told`` hears of each page once it is stored.
+
+        Raises Superseded, BrokerUnavailable, RecordBroken and the database's own errors.
+        """
+        fetched: asyncio.Queue[Sequence[RecordEntry]] = asyncio.Queue(_DEPTH)
+        checked: asyncio.Queue[Batch] = asyncio.Queue(_DEPTH)
+        try:
+            async with asyncio.TaskGroup() as stages:
+                stages.create_task(self._read(fetched, until))
+                stages.create_task(self._check(fetched, checked, checker))
+                stages.create_task(self._write(checked, told))
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+        return self._position
+
+    async def _read(self, fetched: asyncio.Queue[Sequence[RecordEntry]], until: int | None) -> None:
+        at = self._position.next_offset
+        await self._reader.start(at)
+        while until is None or at < until:
+            limit = BATCH if until is None else min(BATCH, until - at)
+            entries = await self._reader.read(wait=_READ_WAIT_SECONDS, limit=limit)
+            if entries:
+                at = entries[-1].offset + 1
+                await fetched.put(entries)
+        await fetched.put(())
+
+    async def _check(
+        self, fetched: asyncio.Queue[Sequence[RecordEntry]], checked: asyncio.Queue[Batch], checker: Checker
+    ) -> None:
+        while entries := await fetched.get():
+            await checked.put(await checker.check(entries, self._chronicle.directory.keys))
+        await checked.put(())
+
+    async def _write(self, checked: asyncio.Queue[Batch], told: Callable[[Page], None]) -> None:
+        while batch := await checked.get():
+            self._chronicle.forgets(_REMEMBERED)
+            first_hashes = await self._ledger.recall(self._chronicle, batch)
+            page = self._chronicle.page(batch, first_hashes)
+            self._position = await self._ledger.append(self._position, page)
+            told(page)
+
+
+def _check(entries: Sequence[RecordEntry], keys: Keys) -> list[Placed]:
+    return [
+        Placed(entry.offset, entry.appended_ms, read(entry.message), _checked(entry.message, keys)) for entry in entries
+    ]
+
+
+def _checked(message: Message, keys: Keys) -> Checked | None:
+    hint, signature = message.header(KEY_ID_HEADER), message.header(SIGNATURE_HEADER)
+    if hint is None or signature is None or message.value is None:
+        return None
+    key = keys.get(hint.decode("ascii", "replace"))
+    if key is None:
+        return None
+    public_key = bytes.fromhex(key.public_key)
+    return Checked(public_key, signing.verifies(public_key, message.value, signature))
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that ended the stages; the others were only told to stop."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -1,0 +1,25 @@
+"""Starts a projection with the configuration that $HANDOFF_CONFIG names."""
+
+import sys
+
+import uvloop
+
+from handoff import telemetry
+from handoff.config import ConfigurationError, process_settings
+from services.projection.runtime import run
+
+
+def main() -> int:
+    """The process's exit code."""
+    try:
+        settings = process_settings()
+        telemetry.set_up_logging(settings.log, process=settings.member)
+        uvloop.run(run(settings))
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

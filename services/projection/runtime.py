@@ -1,0 +1,114 @@
+"""The projection as a process: it writes the timeline, or stands by until the one that does falls behind."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Mapping
+
+import structlog
+
+from handoff import telemetry
+from handoff.adapters.kafka import BrokerUnavailable
+from handoff.adapters.postgres.pool import TRANSIENT, pauses
+from handoff.adapters.postgres.projection import Founding, Ledger, Position, Superseded, ledger
+from handoff.adapters.probes import serve_probes
+from handoff.adapters.record_projection import Checker, Projecting
+from handoff.adapters.record_reader import RecordReader
+from handoff.config import ProcessSettings
+from handoff.views.chronicle import Page
+from services.projection.journal import tell
+
+# A timeline that stands still for so long while the record moves has lost its writer.
+PATIENCE_SECONDS = 5.0
+
+_log = structlog.get_logger()
+
+
+class Projection:
+    """One projection process over its database and the record."""
+
+    def __init__(self, settings: ProcessSettings, *, patience: float = PATIENCE_SECONDS) -> None:
+        self._settings = settings
+        self._founding = Founding(settings.jurisdiction, settings.generation, settings.genesis_sha256)
+        self._reader = RecordReader(settings.kafka, settings.jurisdiction, client_id=settings.member)
+        self._patience = patience
+        self._epoch: int | None = None
+        self._works = False
+
+    async def run(self) -> None:
+        """Goes on until it is cancelled. Raises RecordBroken (in a group)."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_on())
+            if self._settings.http is not None:
+                tasks.create_task(serve_probes(self._settings.http, self.checks))
+
+    def checks(self) -> Mapping[str, bool]:
+        """What readiness looks at; a projection that stands by is ready when it could take over."""
+        return {"timeline": self._works}
+
+    async def _keep_on(self) -> None:
+        """Takes over first, as whoever is started last is meant to write; then for ever writes or stands by."""
+        waits, stands_by = pauses(), False
+        with Checker() as checker:
+            while True:
+                try:
+                    async with ledger(self._settings.postgres) as books:
+                        position = await (self._stand_by(books) if stands_by else self._resume(books))
+                        waits = pauses()
+                        await self._write(books, position, checker)
+                except Superseded:
+                    _log.warning("another projection writes now", epoch=self._epoch)
+                    self._epoch, stands_by = None, True
+                except (*TRANSIENT, BrokerUnavailable) as error:
+                    self._works = False
+                    telemetry.PROJECTION_RETRIES.inc()
+                    _log.warning("begun again from the stored position", error=type(error).__name__)
+                    stands_by = self._epoch is None and stands_by
+                    await asyncio.sleep(next(waits))
+                finally:
+                    await self._reader.close()
+
+    async def _resume(self, books: Ledger) -> Position:
+        """The position under our epoch, or under a new one at first. Raises Superseded."""
+        if self._epoch is None:
+            return await books.take_over()
+        position = await books.position()
+        if position.epoch != self._epoch:
+            raise Superseded
+        return position
+
+    async def _stand_by(self, books: Ledger) -> Position:
+        """The position under a new epoch, once the timeline stands still while the record moves."""
+        telemetry.PROJECTION_EPOCH.set(0)
+        while True:
+            seen = await books.position()
+            behind = await self._reader.end() > seen.next_offset
+            self._works = True
+            await asyncio.sleep(self._patience)
+            position = await books.take_over_stalled(seen) if behind else None
+            if position is not None:
+                return position
+
+    async def _write(self, books: Ledger, position: Position, checker: Checker) -> None:
+        self._epoch, self._works = position.epoch, True
+        telemetry.PROJECTION_EPOCH.set(position.epoch)
+        _log.info("writing", epoch=position.epoch, offset=position.next_offset)
+        chronicle = await books.chronicle(self._founding, position)
+        # Nothing that lives so far is garbage: the collector need not look at it again.
+        gc.freeze()
+        await Projecting(self._reader, books, chronicle, position).run(checker, self._stored)
+
+    def _stored(self, page: Page) -> None:
+        self._works = True
+        tell(page)
+
+
+async def run(settings: ProcessSettings) -> None:
+    """Runs the projection until SIGTERM or SIGINT."""
+    running = asyncio.ensure_future(Projection(settings).run())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    try:
+        await running
+    except asyncio.CancelledError:
+        _log.info("stopped")
