@@ -58,7 +58,7 @@ class Sender:
         try:
             producer = await self._connected()
             acknowledged = [
-                await producer.send(topic, m.value, m.key, partition=0, headers=m.headers) for m in messages
+                await producer.send(topic, m.value, m.key, partition=0, headers=list(m.headers)) for m in messages
             ]
             await _all_of(acknowledged)
         except (KafkaError, OSError, TimeoutError) as error:
