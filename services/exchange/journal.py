@@ -16,7 +16,9 @@ def tell(batch: tuple[Placed, ...], routed: Routed, next_offset: int) -> None:
         telemetry.ROUTED.labels(verdict.outcome.value).inc()
         event = placed.entry.event
         said = (
-            {"type": event.type, "event": str(event.id), "emitter": event.emitter} if isinstance(event, Event) else {}
+            {"type": event.type, "event_id": str(event.id), "emitter": event.emitter}
+            if isinstance(event, Event)
+            else {}
         )
         _log.info("routed", offset=placed.offset, verdict=verdict.outcome.value, reason=verdict.reason, **said)
     for alarm in routed.alarms:
