@@ -21,6 +21,9 @@ from services.projection.journal import tell
 # A timeline that stands still for so long while the record moves has lost its writer.
 PATIENCE_SECONDS = 5.0
 
+# The database or the broker is away, or came back: begin again from what is stored.
+_AWAY: tuple[type[Exception], ...] = (*TRANSIENT, BrokerUnavailable)
+
 _log = structlog.get_logger()
 
 
@@ -59,7 +62,7 @@ class Projection:
                 except Superseded:
                     _log.warning("another projection writes now", epoch=self._epoch)
                     self._epoch, stands_by = None, True
-                except (*TRANSIENT, BrokerUnavailable) as error:
+                except _AWAY as error:
                     self._works = False
                     telemetry.PROJECTION_RETRIES.inc()
                     _log.warning("begun again from the stored position", error=type(error).__name__)

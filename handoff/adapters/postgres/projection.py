@@ -156,11 +156,13 @@ async def ledger(settings: PostgresSettings, *, schema: str = SCHEMA) -> AsyncIt
         connection.terminate()
 
 
-async def connect(settings: PostgresSettings, *, schema: str = SCHEMA) -> asyncpg.Connection:
-    """A connection that finds the timeline's tables in ``schema``."""
+async def connect(
+    settings: PostgresSettings, *, schema: str = SCHEMA, patience: float | None = STALL_SECONDS
+) -> asyncpg.Connection:
+    """A connection that finds the timeline's tables in ``schema``; a statement may take ``patience`` seconds."""
     return await asyncpg.connect(
         settings.dsn,
-        command_timeout=STALL_SECONDS,
+        command_timeout=patience,
         server_settings={"search_path": f"{schema}, public", "jit": "off"},
     )
 
