@@ -116,11 +116,8 @@ class Transaction(Protocol):
     async def save_directory(self, directory: Directory, sequence: int) -> None:
         """Keeps the folded directory."""
 
-    async def save_cases(self, cases: Mapping[UUID, tuple[Case, int]], *, react: bool) -> None:
-        """Keeps folded cases, each with its last sequence, and their lines in the work list.
-
-        ``react`` marks them for the policies.
-        """
+    async def save_cases(self, cases: Mapping[UUID, tuple[Case, int]]) -> None:
+        """Keeps folded cases, each with the sequence of its last change, and their lines in the work list."""
 
     async def parked(self, cases: Iterable[UUID]) -> Mapping[UUID, Park]:
         """Referrals of these cases that are set aside."""
@@ -134,8 +131,8 @@ class Transaction(Protocol):
     async def take_unreacted(self, limit: int) -> Sequence[UUID]:
         """Some cases that are marked for the policies; their mark is gone."""
 
-    async def mark_all_unreacted(self) -> None:
-        """Marks every case for the policies."""
+    async def mark_unreacted(self, cases: Iterable[UUID]) -> None:
+        """Marks these cases for the policies."""
 
     async def forget_folded(self) -> None:
         """Empties everything that is folded from the inbox; the inbox itself and the outbox stay."""

@@ -65,6 +65,9 @@ async def until_it_works(
     for pause in pauses():
         try:
             return await action()
+        except ValueError:
+            # asyncpg's word for an argument that no column can hold is an InterfaceError too.
+            raise
         except transient as error:
             told(error)
         await asyncio.sleep(pause)

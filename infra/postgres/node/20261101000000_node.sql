@@ -32,7 +32,7 @@ CREATE TABLE inbox (
     kafka_offset bigint      NOT NULL,
     key          bytea,
     value        bytea,
-    headers      bytea       NOT NULL,
+    headers      text        NOT NULL,
     record_time  timestamptz NOT NULL,
     outcome      text        NOT NULL,
     reason       text,

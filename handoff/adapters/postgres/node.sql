@@ -1,0 +1,150 @@
+-- name: lock
+SELECT pg_advisory_xact_lock(key) FROM (
+    SELECT DISTINCT hashtextextended(subject, 0) AS key FROM unnest($1::text[]) AS subject ORDER BY key
+) AS keys
+
+-- name: claim
+INSERT INTO idempotency (key_hash, request_hash, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING true
+
+-- name: claimed
+SELECT request_hash, answer FROM idempotency WHERE key_hash = $1
+
+-- name: answer
+UPDATE idempotency SET answer = $2 WHERE key_hash = $1
+
+-- name: directory
+SELECT state FROM directory
+
+-- name: cases
+SELECT id, state FROM cases WHERE id = ANY($1)
+
+-- name: pending
+SELECT id, subject, value, created_at FROM outbox
+ WHERE subject = ANY($1) AND outcome IS NULL ORDER BY position
+
+-- name: enqueue
+INSERT INTO outbox (id, subject, referral, type, value, value_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (id) DO NOTHING RETURNING true
+
+-- name: position
+SELECT next_offset, sequence FROM position WHERE epoch = $1 FOR UPDATE
+
+-- name: advance
+UPDATE position SET next_offset = $1, sequence = $2
+
+-- name: keep
+INSERT INTO inbox (sequence, kafka_offset, key, value, headers, record_time, outcome, reason, own)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+
+-- name: settle
+INSERT INTO outbox AS own (id, subject, referral, type, value, value_hash, created_at,
+                           outcome, reason, echo_sequence, settled_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $7)
+ON CONFLICT (id) DO UPDATE
+   SET outcome = excluded.outcome, reason = excluded.reason, echo_sequence = excluded.echo_sequence,
+       settled_at = excluded.settled_at
+ WHERE own.value_hash = excluded.value_hash
+
+-- name: refuse
+UPDATE outbox SET outcome = 'invalid', reason = $2, echo_sequence = $3, settled_at = $4
+ WHERE value_hash = $1 AND outcome IS NULL
+
+-- name: save_directory
+INSERT INTO directory (state, sequence) VALUES ($1, $2)
+ON CONFLICT (only_row) DO UPDATE SET state = excluded.state, sequence = excluded.sequence
+
+-- name: save_case
+INSERT INTO cases (id, state, sequence) VALUES ($1, $2, $3)
+ON CONFLICT (id) DO UPDATE SET state = excluded.state, sequence = excluded.sequence
+
+-- name: save_referral
+INSERT INTO referrals (id, case_id, source, target, service, urgency, danger, state, code,
+                       requested_at, since, due_at, delivered_at, opened_at, seen)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+ON CONFLICT (id) DO UPDATE
+   SET state = excluded.state, code = excluded.code, since = excluded.since, due_at = excluded.due_at,
+       delivered_at = excluded.delivered_at, opened_at = excluded.opened_at, seen = excluded.seen
+
+-- name: parked
+SELECT referral, case_id, sequence, why FROM parked WHERE case_id = ANY($1)
+
+-- name: park
+INSERT INTO parked (referral, case_id, sequence, why) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+
+-- name: quarantine
+INSERT INTO quarantine (sequence, kafka_offset, code, value_hash) VALUES ($1, $2, $3, $4)
+
+-- name: take_unreacted
+UPDATE cases SET needs_reaction = false
+ WHERE id IN (SELECT id FROM cases WHERE needs_reaction ORDER BY id LIMIT $1) RETURNING id
+
+-- name: mark_unreacted
+UPDATE cases SET needs_reaction = true WHERE id = ANY($1)
+
+-- name: forget_folded
+WITH work_list AS (DELETE FROM referrals), found AS (DELETE FROM directory),
+     aside AS (DELETE FROM parked), unread AS (DELETE FROM quarantine)
+DELETE FROM cases
+
+-- name: inbox
+SELECT sequence, kafka_offset, key, value, headers, record_time, outcome, reason, own FROM inbox ORDER BY sequence
+
+-- name: digests
+SELECT name, encode(sha256(convert_to(string_agg(line, E'\n' ORDER BY line), 'UTF8')), 'hex') AS digest FROM (
+    SELECT 'cases' AS name, ROW(id, encode(state, 'hex'), sequence)::text AS line FROM cases
+    UNION ALL SELECT 'referrals', referrals::text FROM referrals
+    UNION ALL SELECT 'directory', ROW(encode(state, 'hex'), sequence)::text FROM directory
+    UNION ALL SELECT 'parked', parked::text FROM parked
+    UNION ALL SELECT 'quarantine', quarantine::text FROM quarantine
+) AS folded GROUP BY name
+
+-- name: unpublished
+SELECT id FROM outbox WHERE echo_sequence IS NULL ORDER BY position
+
+-- name: outcomes
+SELECT id, outcome, reason FROM outbox WHERE id = ANY($1) AND outcome IS NOT NULL
+
+-- name: referrals
+SELECT r.*, p.referral IS NOT NULL AS is_parked FROM referrals AS r LEFT JOIN parked AS p ON p.referral = r.id
+ WHERE ($1::uuid IS NULL OR (r.danger, r.requested_at, r.id) >
+                            (SELECT danger, requested_at, id FROM referrals WHERE id = $1))
+   AND (cardinality($3::text[]) = 0 OR r.state = ANY($3))
+   AND ($4::text IS NULL OR r.source = $4) AND ($5::text IS NULL OR r.target = $5)
+ ORDER BY r.danger, r.requested_at, r.id LIMIT $2
+
+-- name: feed
+SELECT sequence, value, record_time, outcome, reason, own FROM inbox WHERE sequence > $1 ORDER BY sequence LIMIT $2
+
+-- name: backlog
+SELECT count(*) FILTER (WHERE sent_at IS NULL) AS unsent, count(*) AS unechoed,
+       coalesce(extract(epoch FROM $1::timestamptz - min(created_at)), 0)::float8 AS oldest_seconds,
+       (SELECT count(*) FROM parked) AS parked, (SELECT count(*) FROM quarantine) AS quarantined,
+       (SELECT sequence FROM position) AS sequence, (SELECT paused FROM relay) AS paused
+  FROM outbox WHERE outcome IS NULL
+
+-- name: begin_intake
+UPDATE position SET epoch = epoch + 1 RETURNING epoch, next_offset, sequence
+
+-- name: begin_relay
+UPDATE relay SET epoch = epoch + 1 RETURNING epoch
+
+-- name: is_paused
+SELECT paused FROM relay WHERE epoch = $1
+
+-- name: pause
+UPDATE relay SET paused = $1
+
+-- name: due
+SELECT id, subject, type, value FROM outbox
+ WHERE outcome IS NULL
+   AND (sent_at IS NULL OR next_attempt_at <= $1
+        OR sent_number < (SELECT max(sent_number) FROM outbox WHERE outcome IS NOT NULL))
+ ORDER BY position LIMIT $2
+
+-- name: mark_sent
+WITH mine AS (SELECT epoch FROM relay WHERE epoch = $1 FOR SHARE),
+     sending AS MATERIALIZED (SELECT nextval('sendings') AS number FROM mine)
+UPDATE outbox
+   SET sent_at = $3, sent_number = sending.number, attempts = attempts + 1,
+       next_attempt_at = $3 + make_interval(secs => least($4 * power(4, attempts), 3600))
+  FROM sending WHERE id = ANY($2) RETURNING id

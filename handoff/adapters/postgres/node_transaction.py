@@ -1,0 +1,153 @@
+"""One transaction on a node's database, by asyncpg."""
+
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from handoff.adapters.postgres.queries import statements
+from handoff.domain.case import Case, Referral
+from handoff.domain.directory import Directory
+from handoff.domain.state_codec import dump_case, dump_directory, load_case, load_directory
+from handoff.node.ports import StoodDown
+from handoff.node.rows import Echo, InboxRow, OutboxRow, Park, PendingRow, Position, QuarantineRow, Refusal
+from handoff.record.codes import Urgency
+from handoff.record.delivery import Delivery, Outcome, Verdict
+from handoff.record.message import Headers, Message
+
+SQL = statements("node.sql")
+_DANGER = {urgency.value: rank for rank, urgency in enumerate(Urgency)}
+
+
+class PostgresTransaction:
+    """``Transaction`` on a connection that has one open."""
+
+    def __init__(self, connection: PoolConnectionProxy[asyncpg.Record]) -> None:
+        self._connection = connection
+
+    async def lock(self, subjects: Iterable[str]) -> None:
+        await self._connection.execute(SQL["lock"], list(subjects))
+
+    async def claim(self, key_hash: str, request_hash: str, at: datetime) -> tuple[str, str] | None:
+        if await self._connection.fetchval(SQL["claim"], key_hash, request_hash, at):
+            return None
+        (row,) = await self._connection.fetch(SQL["claimed"], key_hash)
+        return row["request_hash"], row["answer"]
+
+    async def answer(self, key_hash: str, answer: str) -> None:
+        await self._connection.execute(SQL["answer"], key_hash, answer)
+
+    async def directory(self) -> Directory | None:
+        state = await self._connection.fetchval(SQL["directory"])
+        return load_directory(state) if state is not None else None
+
+    async def cases(self, ids: Iterable[UUID]) -> Mapping[UUID, Case]:
+        rows = await self._connection.fetch(SQL["cases"], list(ids))
+        return {row["id"]: load_case(row["state"]) for row in rows}
+
+    async def pending(self, subjects: Iterable[str]) -> Sequence[PendingRow]:
+        rows = await self._connection.fetch(SQL["pending"], list(subjects))
+        return [PendingRow(**row) for row in rows]
+
+    async def enqueue(self, rows: Iterable[OutboxRow]) -> int:
+        added = [await self._connection.fetchval(SQL["enqueue"], *_outbox_columns(row)) for row in rows]
+        return sum(1 for is_new in added if is_new)
+
+    async def position(self, epoch: int) -> Position:
+        row = await self._connection.fetchrow(SQL["position"], epoch)
+        if row is None:
+            raise StoodDown("another process folds this inbox now")
+        return Position(**row)
+
+    async def advance(self, position: Position) -> None:
+        await self._connection.execute(SQL["advance"], position.next_offset, position.sequence)
+
+    async def keep(self, rows: Sequence[InboxRow]) -> None:
+        await self._connection.executemany(SQL["keep"], [_inbox_columns(row) for row in rows])
+
+    async def settle(self, echoes: Sequence[Echo]) -> None:
+        await self._connection.executemany(SQL["settle"], [_echo_columns(echo) for echo in echoes])
+
+    async def refuse(self, refusals: Sequence[Refusal]) -> None:
+        columns = [(r.value_hash, r.code, r.sequence, r.at) for r in refusals]
+        await self._connection.executemany(SQL["refuse"], columns)
+
+    async def save_directory(self, directory: Directory, sequence: int) -> None:
+        await self._connection.execute(SQL["save_directory"], dump_directory(directory), sequence)
+
+    async def save_cases(self, cases: Mapping[UUID, tuple[Case, int]]) -> None:
+        rows = [(key, dump_case(case), sequence) for key, (case, sequence) in cases.items()]
+        await self._connection.executemany(SQL["save_case"], rows)
+        lines = [_referral_columns(case, r) for case, _ in cases.values() for r in case.referrals.values()]
+        await self._connection.executemany(SQL["save_referral"], lines)
+
+    async def parked(self, cases: Iterable[UUID]) -> Mapping[UUID, Park]:
+        rows = await self._connection.fetch(SQL["parked"], list(cases))
+        return {row["referral"]: Park(row["referral"], row["case_id"], row["sequence"], row["why"]) for row in rows}
+
+    async def park(self, parks: Iterable[Park]) -> None:
+        await self._connection.executemany(SQL["park"], [(p.referral, p.case, p.sequence, p.why) for p in parks])
+
+    async def quarantine(self, rows: Sequence[QuarantineRow]) -> None:
+        columns = [(q.sequence, q.offset, q.code, q.value_hash) for q in rows]
+        await self._connection.executemany(SQL["quarantine"], columns)
+
+    async def take_unreacted(self, limit: int) -> Sequence[UUID]:
+        return [row["id"] for row in await self._connection.fetch(SQL["take_unreacted"], limit)]
+
+    async def mark_unreacted(self, cases: Iterable[UUID]) -> None:
+        await self._connection.execute(SQL["mark_unreacted"], list(cases))
+
+    async def forget_folded(self) -> None:
+        await self._connection.execute(SQL["forget_folded"])
+
+    async def inbox(self) -> AsyncIterator[InboxRow]:
+        async for row in self._connection.cursor(SQL["inbox"], prefetch=500):
+            yield _inbox_row(row)
+
+    async def digests(self) -> Mapping[str, str]:
+        return {row["name"]: row["digest"] for row in await self._connection.fetch(SQL["digests"])}
+
+    async def unpublished(self) -> Sequence[UUID]:
+        return [row["id"] for row in await self._connection.fetch(SQL["unpublished"])]
+
+
+def _outbox_columns(row: OutboxRow) -> tuple[object, ...]:
+    return row.id, row.subject, row.referral, row.type, row.value, row.value_hash, row.created_at
+
+
+def _echo_columns(echo: Echo) -> tuple[object, ...]:
+    row = (echo.row.id, echo.row.subject, echo.row.referral, echo.row.type, echo.row.value, echo.row.value_hash)
+    return *row, echo.at, echo.verdict.outcome.value, echo.verdict.reason, echo.sequence
+
+
+def _inbox_columns(row: InboxRow) -> tuple[object, ...]:
+    delivery, message = row.delivery, row.delivery.message
+    verdict = delivery.verdict
+    raw = (message.key, message.value, _headers_as_text(message.headers))
+    return delivery.sequence, row.offset, *raw, delivery.record_time, verdict.outcome.value, verdict.reason, row.own
+
+
+def _inbox_row(row: asyncpg.Record) -> InboxRow:
+    message = Message(row["key"], row["value"], tuple(_headers(row["headers"])))
+    verdict = Verdict(Outcome(row["outcome"]), row["reason"])
+    return InboxRow(row["kafka_offset"], Delivery(row["sequence"], row["record_time"], verdict, message), row["own"])
+
+
+def _headers_as_text(headers: Headers) -> str:
+    return json.dumps([(name, value.hex()) for name, value in headers])
+
+
+def _headers(text: str) -> Iterator[tuple[str, bytes]]:
+    for name, value in json.loads(text):
+        yield name, bytes.fromhex(value)
+
+
+def _referral_columns(case: Case, r: Referral) -> tuple[object, ...]:
+    due_at = min((step.due_at for step in r.steps if not step.missed), default=None)
+    parties = (r.id, case.id, r.source, r.target, r.service.value, r.urgency.value, _DANGER[r.urgency.value])
+    state = (r.state.value, r.code, r.requested_at, r.since, due_at)
+    return *parties, *state, r.delivered_at, r.opened_at, r.seen

@@ -1,0 +1,190 @@
+"""Where everything is wired: the only place that knows a node's runtime, its adapters and its API together."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import structlog
+import uvicorn
+import uvloop
+
+from handoff import clock, telemetry
+from handoff.adapters.faust_inbox import FaustInbox
+from handoff.adapters.kafka import Sender
+from handoff.adapters.keys import signing_key
+from handoff.adapters.outgoing import OutgoingTopic
+from handoff.adapters.postgres.node import PostgresStore
+from handoff.adapters.postgres.pool import open_pool, until_it_works
+from handoff.config import ConfigurationError, HttpSettings, PostgresSettings, ProcessSettings, process_settings
+from handoff.domain.policies import Policy
+from handoff.node import rebuild
+from handoff.node.answers import StoreUnavailable
+from handoff.node.bell import Bell
+from handoff.node.desk import Desk
+from handoff.node.intake import Intake
+from handoff.node.relay import Relay
+from handoff.node.rows import OutboxRow
+from handoff.record import topics
+from handoff.record.envelope import Event, Source
+from handoff.web.app import Routes, create_app
+from handoff.web.context import Part
+
+log = structlog.get_logger(__name__)
+# An answer that is held for an echo is cut: its caller asks again.
+GRACE_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class ServiceDefinition:
+    """What makes a node one institution's: its name, what it does by itself, and whose API it has."""
+
+    name: str
+    policies: Sequence[Policy]
+    routes: Routes = "agency"
+
+
+def run_node(service: ServiceDefinition) -> NoReturn:
+    """Runs a node with the configuration that $HANDOFF_CONFIG names, until SIGTERM or SIGINT; then exits with 0.
+
+    Exits with 2 for a wrong configuration, and with 1 where it has to be started anew.
+    """
+    sys.exit(_exit_code(service))
+
+
+def _exit_code(service: ServiceDefinition) -> int:
+    try:
+        settings = process_settings()
+        telemetry.set_up_logging(process=settings.member, level=settings.log.level, form=settings.log.format)
+        node = Node(service, settings)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return uvloop.run(node.run())
+
+
+class Node:
+    """One institution's process: desk, relay, inbox and API over one database and one broker."""
+
+    def __init__(self, service: ServiceDefinition, settings: ProcessSettings) -> None:
+        if settings.http is None or settings.token is None:
+            raise ConfigurationError("http, token: a node serves its institution's system, so it needs both")
+        self._me = me = Source(settings.jurisdiction, settings.generation, settings.member)
+        self._genesis_sha256 = settings.genesis_sha256
+        key = signing_key(settings.signing_key_file)
+        stored, folded = Bell(), Bell()
+        self._pool = open_pool(settings.postgres, max_size=6)
+        self._store = store = PostgresStore(self._pool)
+        self._desk = Desk(store, me, stored=stored, folded=folded, clock=clock.now, new_id=clock.new_id)
+        sender = Sender(settings.kafka, client_id=f"{me.member}-relay")
+        publisher = OutgoingTopic(sender, topics.out_topic(me.jurisdiction, me.member))
+        self._relay = Relay(store, publisher, me, key, stored, clock.now)
+        self._intake = Intake(
+            store, me, settings.genesis_sha256, service.policies, folded=folded, stored=stored, clock=clock.now
+        )
+        self._inbox = FaustInbox(
+            settings.kafka,
+            topic=topics.in_topic(me.jurisdiction, me.member),
+            group=topics.groups(me.jurisdiction, me.member)[0],
+            intake=self._intake,
+        )
+        self._server = _server(self._app(service.routes, settings.token.get_secret_value()), settings.http)
+
+    async def run(self) -> int:
+        """Goes on until it is told to stop; gives the exit code."""
+        told = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
+        code = 0
+        try:
+            async with self._pool, asyncio.TaskGroup() as tasks:
+                serving = tasks.create_task(self._server.serve())
+                tasks.create_task(self._relay.run())
+                tasks.create_task(self._take_in())
+                tasks.create_task(self._stop_when(told, serving))
+        except* _Stopped:
+            log.info("node.stopped")
+        except* Exception as crashed:
+            code = 1
+            log.exception("node.crashed", errors=[type(error).__name__ for error in crashed.exceptions])
+        return code
+
+    async def _take_in(self) -> None:
+        await until_it_works(self._refold_parked, _retried, transient=(StoreUnavailable,))
+        await self._inbox.run()
+
+    async def _refold_parked(self) -> None:
+        """What an older release set aside may be readable now."""
+        backlog = await self._store.backlog(clock.now())
+        if backlog.parked:
+            report = await rebuild.rebuild(self._store, self._me, self._genesis_sha256)
+            log.info("node.refolded", entries=report.entries, parked_before=backlog.parked)
+
+    async def _stop_when(self, told: asyncio.Event, serving: "asyncio.Task[None]") -> None:
+        await told.wait()
+        self._server.should_exit = True
+        await serving
+        raise _Stopped
+
+    def _app(self, routes: Routes, token: str) -> Any:
+        return create_app(self._desk, member=self._me.member, token=token, routes=routes, parts=self._parts)
+
+    def _parts(self) -> Sequence[Part]:
+        return (
+            Part(name="inbox", ready=self._inbox.running),
+            Part(name="fold", ready=self._intake.caught_up),
+            Part(name="admission", ready=self._relay.admitted),
+        )
+
+
+def _retried(error: Exception) -> None:
+    telemetry.DATABASE_RETRIES.inc()
+    log.warning("database.away", error=str(error))
+
+
+class _Stopped(Exception):
+    """The process was told to stop."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the node decides when to stop."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _server(app: Any, settings: HttpSettings) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    return _Server(config)
+
+
+async def store_events(settings: PostgresSettings, events: Iterable[Event[Any]]) -> int:
+    """Puts events that were made elsewhere, as at the founding, into a node's outbox; gives how many are new."""
+    async with open_pool(settings) as pool, PostgresStore(pool).transaction() as tx:
+        now = clock.now()
+        return await tx.enqueue([OutboxRow.of(event, now) for event in events])
+
+
+async def pause_relay(settings: PostgresSettings, *, paused: bool) -> None:
+    """Holds a node's relay back, or lets it go on; it notices within a tenth of a second."""
+    async with open_pool(settings) as pool:
+        await PostgresStore(pool).pause(paused=paused)
+
+
+async def rebuild_node(settings: ProcessSettings) -> rebuild.RebuildReport:
+    """Folds a node's kept inbox again."""
+    me = Source(settings.jurisdiction, settings.generation, settings.member)
+    async with open_pool(settings.postgres) as pool:
+        return await rebuild.rebuild(PostgresStore(pool), me, settings.genesis_sha256)

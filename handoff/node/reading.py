@@ -1,0 +1,62 @@
+"""One inbox entry, read: its event, or what can be said of it without one. Pure."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+from uuid import UUID
+
+from handoff.node.rows import Arrival, InboxRow
+from handoff.record import codec, strict_json
+from handoff.record.delivery import Delivery
+from handoff.record.envelope import Event
+from handoff.record.errors import NotAnEvent, UnknownEventType
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An entry, where it stood in the topic, and its event if this release can read it.
+
+    Otherwise ``objection`` is the code, and where it is of a newer type that names a case and a referral, those.
+    """
+
+    offset: int
+    delivery: Delivery
+    event: Event[Any] | None = None
+    objection: str | None = None
+    case: UUID | None = None
+    referral: UUID | None = None
+
+    @classmethod
+    def of(cls, arrival: Arrival) -> Self:
+        """The reading of a record of the inbox topic. Raises ``BrokenDelivery``."""
+        return cls.again(arrival.offset, Delivery.from_message(arrival.message))
+
+    @classmethod
+    def again(cls, offset: int, delivery: Delivery) -> Self:
+        """The reading of an entry that was delivered before."""
+        value = delivery.message.value or b""
+        try:
+            event = codec.decode(value)
+            return cls(offset, delivery, event, case=event.case_id)
+        except UnknownEventType:
+            case, referral = _what_it_names(value)
+            return cls(offset, delivery, case=case, referral=referral)
+        except NotAnEvent as error:
+            return cls(offset, delivery, objection=error.code.value)
+
+    def row(self, me: str) -> InboxRow:
+        """The entry as it is kept."""
+        return InboxRow(self.offset, self.delivery, own=self.event is not None and self.event.emitter == me)
+
+
+def _what_it_names(value: bytes) -> tuple[UUID | None, UUID | None]:
+    document = strict_json.parse(value)
+    body = document.get("data")
+    referral = body.get("referral") if isinstance(body, dict) else None
+    return _uuid(document.get("subject")), _uuid(referral)
+
+
+def _uuid(text: object) -> UUID | None:
+    try:
+        return UUID(text) if isinstance(text, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,103 @@
+"""The relay: brings own decisions from the outbox to the broker, in order, until their echo is back."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from handoff import telemetry
+from handoff.node.answers import StoreUnavailable
+from handoff.node.bell import Bell, wait
+from handoff.node.ports import Clock, Publisher, PublishingFailed, Store
+from handoff.node.rows import Due
+from handoff.record import message
+from handoff.record.envelope import Source
+from handoff.record.events.directory import JurisdictionFounded
+from handoff.record.signing import SigningKey
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+IDLE_SECONDS = 0.5
+# An operator who holds the relay back, or lets it go, expects it to happen at once.
+PAUSED_SECONDS = 0.1
+# Well over any pause that was seen while a broker or an exchange was replaced: an outage must not be amplified.
+RESEND_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+@dataclass
+class Relay:
+    """Sends the outbox for one epoch. It selects by state, never by a cursor: serials commit out of order."""
+
+    store: Store
+    publisher: Publisher
+    me: Source
+    key: SigningKey
+    stored: Bell
+    clock: Clock
+    resend_seconds: float = RESEND_SECONDS
+    admitted: bool = field(default=False, init=False)
+    """Whether the own key was in force when last looked."""
+    _epoch: int = field(default=0, init=False)
+
+    async def run(self) -> None:
+        """Sends until it is cancelled; raises ``StoodDown`` when another relay has taken over."""
+        pauses = _growing()
+        try:
+            while True:
+                ticket = self.stored.ticket()
+                try:
+                    idle = await self._round()
+                    pauses = _growing()
+                except (StoreUnavailable, PublishingFailed) as error:
+                    idle = next(pauses)
+                    log.warning("relay.waits", error=type(error).__name__, seconds=idle)
+                    await asyncio.sleep(idle)
+                    continue
+                if idle:
+                    await wait(ticket, idle)
+        finally:
+            await self.publisher.close()
+
+    async def _round(self) -> float:
+        """Sends what is due; gives the seconds after which to look again where nobody rings."""
+        if not self._epoch:
+            self._epoch = await self.store.begin_relay()
+        if await self.store.is_paused(self._epoch):
+            return PAUSED_SECONDS
+        due = await self.store.due(self.clock(), BATCH)
+        if due or not self.admitted:
+            self.admitted = await self._has_key_in_force()
+        if not self.admitted:
+            # The founding event brings its key along.
+            due = [row for row in due if row.type == JurisdictionFounded.type]
+        if not due:
+            return IDLE_SECONDS
+        await self._send(due)
+        return 0.0
+
+    async def _has_key_in_force(self) -> bool:
+        async with self.store.transaction() as tx:
+            directory = await tx.directory()
+        key = directory.signing_key(self.key.id, self.clock()) if directory is not None else None
+        return key is not None and key.owner == self.me.member
+
+    async def _send(self, due: Sequence[Due]) -> None:
+        try:
+            await self.publisher.send([message.sign(row.subject, row.value, self.key) for row in due])
+        except PublishingFailed:
+            telemetry.SEND_FAILURES.inc()
+            raise
+        await self.store.mark_sent(self._epoch, [row.id for row in due], self.clock(), self.resend_seconds)
+        telemetry.SENT.inc(len(due))
+        for row in due:
+            log.info("outbox.sent", event=str(row.id), type=row.type)
+
+
+def _growing() -> Iterator[float]:
+    pause = 0.1
+    while True:
+        yield pause
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
