@@ -13,7 +13,7 @@ def main() -> int:
     """The process's exit code."""
     try:
         settings = process_settings()
-        telemetry.set_up_logging(settings.log, process=settings.member)
+        telemetry.set_up_logging(process=settings.member, level=settings.log.level, form=settings.log.format)
         uvloop.run(run(settings))
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
