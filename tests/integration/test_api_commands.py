@@ -1,0 +1,194 @@
+"""What a caller of a node's API can rely on when it says something."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import uuid5
+
+import pytest_asyncio
+
+from handoff.domain.directory import Escalation
+from handoff.record.codes import CaseService, DeadlineStep, EntryPoint, ReportingDelay
+from handoff.record.delivery import EFFECTIVE, ineffective
+from handoff.record.events.case import CaseOpened
+from handoff.trial.jurisdiction import Jurisdiction
+from tests.support.api import OPENING, PLAN, RELEASE, Api, api
+from tests.support.builders import CASE, OTHER_CASE, event
+from tests.support.desks import echo, receive
+from tests.support.stack import Jurisdictions
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+LATE = Escalation(uuid5(CASE, "late"), "shelter", CaseService.SHELTER, DeadlineStep.ANSWERED, NOW, 3602)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def jurisdiction(database_jurisdictions: Jurisdictions) -> Jurisdiction:
+    return await database_jurisdictions.with_databases(PLAN)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def police(jurisdiction: Jurisdiction) -> AsyncIterator[Api]:
+    async with api(jurisdiction.postgres_settings("police"), jurisdiction.plan) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module")
+async def coordination(jurisdiction: Jurisdiction) -> AsyncIterator[Api]:
+    settings = jurisdiction.postgres_settings("coordination")
+    async with api(
+        settings, jurisdiction.plan, member="coordination", routes="coordination", escalations=[LATE]
+    ) as running:
+        yield running
+
+
+async def test_a_command_is_answered_once_it_is_stored(police: Api) -> None:
+    """An opened case is 202 with its place, and can be read there at once, as pending."""
+    answer = await police.post("/cases", OPENING)
+    assert (answer.status_code, answer.json()["status"]) == (202, "stored")
+    case = (await police.http.get(answer.headers["Location"])).json()
+    assert (case["id"], case["pending"]) == (answer.json()["case"], answer.json()["events"])
+    assert case["opener"] == "police"
+
+
+async def test_a_preference_to_wait_holds_the_answer_until_the_echo(police: Api) -> None:
+    """201 says that the record has it, and that it is effective."""
+    case = await police.case()
+    waiting = asyncio.create_task(police.post(f"/cases/{case}/bases", RELEASE, prefer="respond-async, wait=20"))
+    while not waiting.done():
+        await asyncio.sleep(0.02)
+        await echo(police.desk, case)
+    answer = await waiting
+    assert (answer.status_code, answer.json()["status"]) == (201, "effective")
+    assert answer.headers["Preference-Applied"] == "wait=20"
+
+
+async def test_a_lost_race_is_told_with_its_reason(police: Api) -> None:
+    """What the record judged ineffective is stored all the same; the answer says so and why."""
+    case = await police.case()
+    await echo(police.desk, case)
+    waiting = asyncio.create_task(police.post(f"/cases/{case}/bases", RELEASE, prefer="wait=20"))
+    while not waiting.done():
+        await asyncio.sleep(0.02)
+        await echo(police.desk, case, ineffective("basis_expired"))
+    answer = await waiting
+    assert answer.status_code == 200
+    assert (answer.json()["status"], answer.json()["reason"]) == ("ineffective", "basis_expired")
+
+
+async def test_a_wait_that_runs_out_says_no_more_than_stored(police: Api) -> None:
+    """No echo in time is 202: the command is kept, and what becomes of it is not known yet."""
+    answer = await police.post("/cases", OPENING, prefer="wait=0")
+    assert (answer.status_code, answer.json()["status"]) == (202, "stored")
+    assert answer.headers["Preference-Applied"] == "wait=0"
+
+
+async def test_a_repeat_under_one_key_has_one_effect(police: Api) -> None:
+    """Ten equal requests at once open one case."""
+    answers = await asyncio.gather(
+        *(police.post("/cases", OPENING, idempotency_key="night-shift-1") for _ in range(10))
+    )
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["case"] for answer in answers}) == 1
+    assert sum("Idempotency-Replayed" in answer.headers for answer in answers) == 9
+
+
+async def test_a_key_stands_for_one_request(police: Api) -> None:
+    """The same key with another body is refused, and nothing is stored."""
+    await police.post("/cases", OPENING, idempotency_key="night-shift-2")
+    other = await police.post("/cases", {**OPENING, "entry_point": "hotline"}, idempotency_key="night-shift-2")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_a_command_that_rests_on_an_old_reading_is_refused(police: Api) -> None:
+    """If-Match with the current ETag passes; with an older one it is 412, with the state and the new ETag."""
+    case, referral = await police.referral()
+    place = f"/cases/{case}/referrals/{referral}"
+    read = (await police.http.get(place)).headers["ETag"]
+    assert (await police.post(f"{place}/acceptance-claim", {"via": "phone"}, if_match=read)).status_code == 202
+    stale = await police.post(f"{place}/cancellation", if_match=read)
+    assert (stale.status_code, stale.json()["code"], stale.json()["state"]) == (412, "precondition_failed", "requested")
+    assert stale.headers["ETag"] == (await police.http.get(place)).headers["ETag"] != read
+
+
+async def test_a_command_without_fields_needs_no_body(police: Api) -> None:
+    """A cancellation says nothing beside its name."""
+    case, referral = await police.referral()
+    answer = await police.http.post(f"/cases/{case}/referrals/{referral}/cancellation")
+    assert answer.status_code == 202
+
+
+async def test_a_refused_transition_tells_state_and_reason(police: Api) -> None:
+    """409 with the referral's state, the reason and how much of it is known here."""
+    case, referral = await police.referral()
+    await police.made(f"/cases/{case}/referrals/{referral}/cancellation")
+    again = await police.post(f"/cases/{case}/referrals/{referral}/cancellation")
+    assert again.status_code == 409
+    assert again.json() | {"state": "cancelled", "reason": "cancelled", "seen": 2, "code": "refused"} == again.json()
+
+
+async def test_a_request_has_a_place_of_its_own(police: Api) -> None:
+    """The answer to a request points to the referral, whose state the record has yet to confirm."""
+    case, referral = await police.referral()
+    read = (await police.http.get(f"/cases/{case}/referrals/{referral}")).json()
+    assert (read["state"], read["expected"]) == ("absent", "requested")
+    await echo(police.desk, case)
+    read = (await police.http.get(f"/cases/{case}/referrals/{referral}")).json()
+    assert (read["state"], read["expected"]) == ("requested", "requested")
+
+
+async def test_the_work_list_is_walked_page_by_page(police: Api) -> None:
+    """Each referral stands on one page, filters narrow it, and a last page has no cursor."""
+    made = [await police.referral() for _ in range(3)]
+    for case, _ in made:
+        await echo(police.desk, case)
+    found: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await police.http.get("/referrals", params={"limit": 2, "state": "requested", **cursor})).json()
+        found += [item["id"] for item in page["referrals"]]
+        if "next" not in page:
+            break
+        cursor = {"after": page["next"]}
+    assert len(found) == len(set(found))
+    assert {str(referral) for _, referral in made} <= set(found)
+    others = await police.http.get("/referrals", params={"role": "target"})
+    assert others.json() == {"referrals": []}
+
+
+async def test_the_feed_tells_of_own_commands_that_changed_nothing(police: Api) -> None:
+    """The feed gives what the record said in its order, and goes on from any cursor."""
+    opening = CaseOpened(entry_point=EntryPoint.POLICE_CALL, reporting_delay=ReportingDelay.UNKNOWN)
+    lost = event(opening, emitter="police", subject=CASE), ineffective("already")
+    await receive(police.desk, lost, (event(opening, emitter="shelter", subject=OTHER_CASE), EFFECTIVE))
+    first = (await police.http.get("/feed", params={"limit": 1})).json()
+    entry = first["entries"][0]
+    assert (entry["own"], entry["verdict"], entry["reason"]) == (True, "ineffective", "already")
+    assert entry["event"]["subject"] == str(CASE)
+    rest = (await police.http.get("/feed", params={"after": first["next"]})).json()
+    assert [(item["sequence"], item["own"]) for item in rest["entries"]] == [(2, False)]
+    end = (await police.http.get("/feed", params={"after": rest["next"]})).json()
+    assert end == {"entries": [], "next": rest["next"]}
+
+
+async def test_the_directory_keeps_what_is_not_for_everyone(coordination: Api) -> None:
+    """Members and deadlines are read by all; escalations and what they stand for are not among them."""
+    directory = (await coordination.http.get("/directory")).json()
+    assert [member["id"] for member in directory["members"]] == list(PLAN.member_ids)
+    assert not {"escalations", "overdue"} & directory.keys()
+
+
+async def test_the_coordinator_answers_an_escalation_once(coordination: Api) -> None:
+    """A late step is acknowledged by its opaque reference; an unknown one is 404."""
+    waiting = (await coordination.http.get("/escalations")).json()["escalations"]
+    assert [(row["reference"], row["member"]) for row in waiting] == [(str(LATE.reference), "shelter")]
+    place = "/escalations/{}/acknowledgement"
+    answer = await coordination.post(place.format(LATE.reference), {"action": "called_agency"})
+    assert answer.status_code == 202
+    missing = await coordination.post(place.format(CASE), {"action": "called_agency"})
+    assert (missing.status_code, missing.json()["code"]) == (404, "unknown_escalation")
+
+
+async def test_the_coordinator_has_no_way_to_a_case(coordination: Api) -> None:
+    """There is no path for cases or referrals in the coordinator's API."""
+    assert (await coordination.http.get(f"/cases/{CASE}")).status_code == 404
+    assert (await coordination.post("/cases", OPENING)).json()["code"] == "unknown_path"

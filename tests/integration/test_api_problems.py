@@ -1,0 +1,327 @@
+"""What a caller of a node's API is told when something is not done."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid5
+
+import httpx
+import pytest
+import pytest_asyncio
+import structlog
+
+from handoff.node.answers import StoreUnavailable
+from handoff.node.desk import Desk
+from handoff.record.codes import EntryPoint
+from handoff.trial.jurisdiction import Jurisdiction
+from handoff.web.app import Routes, create_app
+from handoff.web.context import Part
+from handoff.web.openapi import document
+from handoff.web.problems import KINDS
+from handoff.web.reading import BODY_LIMIT_BYTES
+from tests.support.api import AUTHORIZED, OPENING, PLAN, RELEASE, TOKEN, Api, api
+from tests.support.builders import CASE, REFERRAL
+from tests.support.stack import Jurisdictions
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest_asyncio.fixture(scope="module")
+async def jurisdiction(database_jurisdictions: Jurisdictions) -> Jurisdiction:
+    return await database_jurisdictions.with_databases(PLAN)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def police(jurisdiction: Jurisdiction) -> AsyncIterator[Api]:
+    async with api(jurisdiction.postgres_settings("police"), jurisdiction.plan) as running:
+        yield running
+
+
+def is_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem in an answer, checked for what every problem has."""
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    content: dict[str, Any] = answer.json()
+    expected = {"type": f"/problems/{code}", "code": code, "status": status, "title": KINDS[code].title}
+    assert content | expected == content
+    assert content["detail"]
+    return content
+
+
+async def test_an_income_field_is_refused_by_its_name(police: Api) -> None:
+    """Whoever tries to ask about means is told which field does not exist, and which do; the value is nowhere."""
+    with structlog.testing.capture_logs() as lines:
+        answer = await police.post("/cases", {**OPENING, "household_income": "12345 EUR"})
+    fault = is_problem(answer, 422, "not_valid")["faults"][0]
+    assert fault["field"] == "household_income"
+    assert "entry_point" in fault["allowed"]
+    assert "12345" not in answer.text
+    assert "income" not in json.dumps(lines)
+
+
+async def test_an_unknown_code_is_refused_with_what_is_allowed(police: Api) -> None:
+    """The field is named, its codes are listed, and the value is not repeated."""
+    answer = await police.post("/cases", {**OPENING, "entry_point": "carrier_pigeon"})
+    content = is_problem(answer, 422, "not_valid")
+    assert content["faults"][0]["field"] == "entry_point"
+    assert content["faults"][0]["allowed"] == [code.value for code in EntryPoint]
+    assert "pigeon" not in answer.text
+
+
+async def test_a_fault_deep_in_a_body_is_named_by_its_path(police: Api) -> None:
+    """The path leads through lists, and an unknown field there is told the fields of its own object."""
+    offered = [{"service": "legal_aid", "answer": "accepted", "note": "x"}]
+    fault = is_problem(await police.post("/cases", {**OPENING, "offered": offered}), 422, "not_valid")["faults"][0]
+    assert fault["field"] == "offered.0.note"
+    assert fault["allowed"] == ["service", "answer"]
+
+
+async def test_a_rule_between_fields_is_told(police: Api) -> None:
+    """A basis for nobody is refused with the sentence of the rule."""
+    case = await police.case()
+    answer = await police.post(f"/cases/{case}/bases", {**RELEASE, "recipient": "shelter"})
+    assert "exactly one of recipient" in is_problem(answer, 422, "not_valid")["detail"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b'\xef\xbb\xbf{"entry_point":"hotline"}',
+        b'{"entry_point":"hotline","entry_point":"hotline"}',
+        b'{"entry_point":NaN}',
+        b'{"entry_point":"\\ud800"}',
+        b'{"a":' * 4000 + b"1" + b"}" * 4000,
+        b'{"a":' + b"9" * 9000 + b"}",
+    ],
+    ids=["empty", "cut", "list", "null", "bytes", "bom", "twice", "nan", "surrogate", "oversize", "number"],
+)
+async def test_what_is_not_strict_json_is_refused(police: Api, body: bytes) -> None:
+    """Two readers could disagree about it, so nobody reads it."""
+    answer = await police.http.post("/cases", content=body, headers=JSON)
+    if len(body) > BODY_LIMIT_BYTES:
+        is_problem(answer, 413, "oversize")
+    else:
+        is_problem(answer, 400, "malformed")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {**OPENING, "entry_point": "\x00"},
+        {**OPENING, "\x00": 1},
+        {**OPENING, "offered": {"a": {"b": 1}}},
+        {**OPENING, "occurred_at": 10**400},
+        {**OPENING, "occurred_at": "9999-12-31T23:59:59Z"},
+        {**OPENING, "occurred_at": "2026-01-01T00:00:00"},
+    ],
+    ids=["nul", "nul name", "shape", "huge", "far", "no zone"],
+)
+async def test_odd_values_are_not_valid(police: Api, body: object) -> None:
+    """Whatever is strict JSON and no command is 422, never an error of the service."""
+    is_problem(await police.post("/cases", body), 422, "not_valid")
+
+
+async def test_a_large_body_is_not_read_to_its_end(police: Api) -> None:
+    """A stream without a length is cut off at the limit."""
+    sent = 0
+
+    async def stream() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(1000):
+            sent += 1
+            yield b" " * 1024
+
+    answer = await police.http.post("/cases", content=stream(), headers=JSON)
+    is_problem(answer, 413, "oversize")
+    assert sent <= BODY_LIMIT_BYTES // 1024 + 2
+
+
+async def test_a_body_that_grows_with_its_defaults_is_too_large() -> None:
+    """What would not fit into an event is refused before it is decided, not stored and lost."""
+    row = {"step": "answered", "seconds": 1, "source": "law"}
+    app = create_app(Unavailable(), member="coordination", token=TOKEN, routes="coordination")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://n", headers=AUTHORIZED) as http:
+        answer = await http.post("/directory/deadlines", json={"deadlines": [row] * 280})
+    assert len(json.dumps({"deadlines": [row] * 280}, separators=(",", ":"))) < BODY_LIMIT_BYTES
+    is_problem(answer, 413, "oversize")
+
+
+@pytest.mark.parametrize("declared", ["", "text/plain", "application/json; charset=utf-16", "application/xml"])
+async def test_a_body_has_to_be_declared_as_json(police: Api, declared: str) -> None:
+    """What is declared as something else is not looked at."""
+    answer = await police.http.post("/cases", content=json.dumps(OPENING), headers={"Content-Type": declared})
+    is_problem(answer, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("routes", ["agency", "coordination"])
+async def test_nothing_is_open_without_the_token(routes: Routes) -> None:
+    """Every operation but those of the process itself answers 401 to no token, another one, or another scheme."""
+    app = create_app(Unavailable(), member="police", token=TOKEN, routes=routes)
+    secured = [
+        (method, path.format(case=CASE, referral=REFERRAL, basis=CASE, reference=CASE))
+        for path, item in document(routes)["paths"].items()
+        for method, operation in item.items()
+        if not path.startswith(("/health", "/metrics", "/problems"))
+    ]
+    assert len(secured) > 8
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as http:
+        for method, path in secured:
+            for given in (None, f"Basic {TOKEN}", "Bearer other", "Bearer é", f"Bearer {TOKEN}x"):
+                headers = [] if given is None else [(b"Authorization", given.encode())]
+                answer = await http.request(method, path, headers=headers)
+                is_problem(answer, 401, "unauthorized")
+                assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+async def test_what_this_member_has_no_part_in_is_not_there(police: Api) -> None:
+    """An unknown case or referral is 404 by its own code, whether it is read or written."""
+    case = await police.case()
+    strange = uuid5(CASE, "strange")
+    release = await police.post(f"/cases/{strange}/bases", RELEASE)
+    request = {"target": "shelter", "service": "shelter", "urgency": "low", "basis": str(strange)}
+    is_problem(release, 404, "unknown_case")
+    is_problem(await police.post(f"/cases/{strange}/referrals", request), 404, "unknown_case")
+    is_problem(await police.http.get(f"/cases/{strange}"), 404, "unknown_case")
+    is_problem(await police.http.get(f"/cases/{case}/referrals/{strange}"), 404, "unknown_referral")
+    place = f"/cases/{case}/referrals/{strange}/opening"
+    is_problem(await police.post(place), 404, "unknown_referral")
+    is_problem(await police.post(place, if_match='"1"'), 404, "unknown_referral")
+
+
+async def test_wrong_paths_and_parameters_are_named(police: Api) -> None:
+    """A path, a method, an id, a filter, a cursor or a header that is not of its form is each told apart."""
+    is_problem(await police.http.get("/nothing/here"), 404, "unknown_path")
+    refused = await police.http.delete("/cases")
+    is_problem(refused, 405, "method_not_allowed")
+    assert refused.headers["Allow"] == "POST"
+    for path, field in {
+        "/cases/%00": "case",
+        "/cases/12": "case",
+        "/referrals?state=lost": "state.0",
+        "/referrals?limit=0": "limit",
+        "/feed?after=-1": "after",
+        f"/feed?after={10**30}": "after",
+    }.items():
+        assert is_problem(await police.http.get(path), 422, "not_valid")["faults"][0]["field"] == field
+    for name, value in {"Idempotency-Key": "short", "If-Match": "W/1"}.items():
+        answer = await police.http.post(f"/cases/{CASE}/referrals/{CASE}/opening", headers={name: value})
+        assert is_problem(answer, 400, "header_malformed")["faults"][0]["field"] == name
+
+
+async def test_a_database_that_is_away_is_503(jurisdiction: Jurisdiction) -> None:
+    """Reading and writing say when to come back, and readiness names the database."""
+    settings = jurisdiction.postgres_settings("police")
+    async with api(settings, jurisdiction.plan) as running:
+        await running.pool.close()
+        for answer in (await running.post("/cases", OPENING), await running.http.get("/directory")):
+            is_problem(answer, 503, "unavailable")
+            assert int(answer.headers["Retry-After"]) >= 1
+        ready = await running.http.get("/health/ready")
+        assert (ready.status_code, ready.json()["ready"]) == (503, False)
+        assert ready.json()["parts"][0] == {"name": "database", "ready": False, "detail": "away"}
+        assert (await running.http.get("/health/live")).json() == {"live": True}
+
+
+async def test_a_part_that_has_crashed_makes_the_node_unready(jurisdiction: Jurisdiction) -> None:
+    """HTTP still answers, so readiness has to tell that the inbox does not."""
+    crashed = Part(name="inbox", ready=False, detail="crashed")
+    settings = jurisdiction.postgres_settings("police")
+    async with api(settings, jurisdiction.plan, parts=lambda: [crashed]) as running:
+        ready = await running.http.get("/health/ready")
+    assert ready.status_code == 503
+    assert [part["name"] for part in ready.json()["parts"] if not part["ready"]] == ["inbox"]
+
+
+async def test_a_well_node_is_ready_and_counted(police: Api) -> None:
+    """Readiness is 200 with each part, and the metrics are Prometheus' text."""
+    ready = await police.http.get("/health/ready")
+    assert (ready.status_code, [part["name"] for part in ready.json()["parts"]]) == (200, ["database", "inbox"])
+    metrics = await police.http.get("/metrics")
+    assert metrics.headers["content-type"].startswith("text/plain")
+    assert "handoff_commands_total" in metrics.text
+
+
+async def test_one_line_for_each_request_and_no_id_in_it(police: Api) -> None:
+    """The line holds the route's template; neither case nor query nor body is in any line."""
+    case, referral = await police.referral()
+    with structlog.testing.capture_logs() as lines:
+        answer = await police.http.get(f"/cases/{case}/referrals/{referral}?x=secret-word")
+    assert [line["event"] for line in lines] == ["request"]
+    assert [lines[0][name] for name in ("method", "route", "status")] == [
+        "GET",
+        "/cases/{case}/referrals/{referral}",
+        200,
+    ]
+    assert lines[0]["request_id"] == answer.headers["X-Request-Id"]
+    assert not any(word in json.dumps(lines) for word in (str(case), str(referral), "secret-word"))
+
+
+async def test_every_code_is_explained_at_its_type() -> None:
+    """A problem's type is an address, open to everyone, that says what to do."""
+    app = create_app(Unavailable(), member="police", token=TOKEN)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as http:
+        for code in KINDS:
+            explained = (await http.get(f"/problems/{code}")).json()
+            assert explained["remedy"]
+        is_problem(await http.get("/problems/other"), 404, "unknown_path")
+
+
+class Unavailable(Desk):
+    """A desk whose every answer is that its database is away."""
+
+    def __init__(self) -> None:
+        """Holds nothing."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise StoreUnavailable
+
+
+class Broken(Desk):
+    """A desk with an error in its code, whose text repeats what it was given."""
+
+    def __init__(self) -> None:
+        """Holds nothing."""
+
+    async def directory(self) -> Any:
+        raise RuntimeError("secret-word")
+
+
+async def test_an_unforeseen_error_tells_neither_caller_nor_log_its_text() -> None:
+    """The caller gets a problem and the request's id; the log the error's type and place."""
+    app = create_app(Broken(), member="police", token=TOKEN)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=True)
+    async with httpx.AsyncClient(transport=transport, base_url="http://node", headers=AUTHORIZED) as http:
+        with structlog.testing.capture_logs() as lines:
+            answer = await http.get("/directory")
+    is_problem(answer, 500, "internal")
+    failed = next(line for line in lines if line["event"] == "request.failed")
+    assert (failed["error"], failed["request_id"]) == ("RuntimeError", answer.headers["X-Request-Id"])
+    assert "secret-word" not in answer.text + json.dumps(lines)
+
+
+async def test_a_caller_that_goes_away_stops_nobody(police: Api) -> None:
+    """A connection that ends in the middle of a body is no error of the service."""
+
+    async def gone() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(_message: Any) -> None:
+        return None
+
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "POST",
+        "path": "/cases",
+        "raw_path": b"/cases",
+        "query_string": b"",
+        "headers": [(b"authorization", f"Bearer {TOKEN}".encode()), (b"content-type", b"application/json")],
+    }
+    app = create_app(police.desk, member="police", token=TOKEN)
+    with structlog.testing.capture_logs() as lines:
+        await asyncio.wait_for(app(scope, gone, send), 5)
+    assert [line["event"] for line in lines] == ["request"]

@@ -1,0 +1,82 @@
+"""Desks on a real database, with the directory of Prizren folded, and a record's answers played to them."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+import asyncpg
+
+from handoff import clock
+from handoff.adapters.postgres.node import PostgresStore
+from handoff.config import JurisdictionPlan
+from handoff.domain.directory import Directory, Escalation, Member
+from handoff.domain.judge import judge
+from handoff.node import overlay
+from handoff.node.bell import Bell
+from handoff.node.desk import Desk
+from handoff.node.ports import Transaction
+from handoff.node.rows import Echo, InboxRow, OutboxRow
+from handoff.record import codec
+from handoff.record.codec import AnyEvent
+from handoff.record.delivery import EFFECTIVE, Delivery, Verdict
+from handoff.record.envelope import COORDINATION, Source
+from tests.support.builders import signed
+
+
+def directory_of(plan: JurisdictionPlan, escalations: Iterable[Escalation] = ()) -> Directory:
+    """The directory once everyone in the plan is admitted."""
+    return Directory(
+        plan.name,
+        plan.generation,
+        founded=True,
+        coordinator=COORDINATION,
+        rules=1,
+        members={m.id: Member(m.id, m.kind, m.offers, m.classes) for m in plan.members},
+        deadlines=tuple(deadline.terms() for deadline in plan.deadlines),
+        escalations={escalation.reference: escalation for escalation in escalations},
+    )
+
+
+async def desk_of(pool: asyncpg.Pool, member: str, directory: Directory) -> Desk:
+    """A desk that takes commands for ``member`` and knows ``directory``."""
+    store = PostgresStore(pool)
+    async with store.transaction() as tx:
+        await tx.save_directory(directory, 0)
+    me = Source(directory.jurisdiction, directory.generation, member)
+    return Desk(store, me, Bell(), Bell(), clock.now, clock.new_id)
+
+
+async def echo(desk: Desk, case: UUID, verdict: Verdict = EFFECTIVE) -> None:
+    """Lets the record answer everything that waits for it in a case, as an inbox would hear it."""
+    async with desk.store.transaction() as tx:
+        rows = await tx.pending([str(case)])
+        events = [codec.decode(row.value) for row in rows]
+        settled = [OutboxRow.of(event, row.created_at, row.value) for event, row in zip(events, rows, strict=True)]
+        await tx.settle([Echo(row, number, verdict, row.created_at) for number, row in enumerate(settled, 1)])
+        if verdict.is_effective:
+            await _fold(tx, case, events)
+    desk.folded.ring()
+
+
+async def _fold(tx: Transaction, case: UUID, events: Iterable[AnyEvent]) -> None:
+    directory = await tx.directory()
+    assert directory is not None
+    known = overlay.about(directory, str(case), (await tx.cases([case])).get(case))
+    for event in events:
+        judged, known = judge(known, event, event.time)
+        assert judged.is_effective, judged
+    assert known.case is not None
+    await tx.save_cases({case: (known.case, 1)})
+
+
+async def receive(desk: Desk, *deliveries: tuple[AnyEvent, Verdict]) -> None:
+    """Lays events into the inbox, from sequence 1 on."""
+    async with desk.store.transaction() as tx:
+        rows = [
+            InboxRow(
+                number,
+                Delivery(number, event.time, verdict, signed(event)),
+                own=event.emitter == desk.me.member,
+            )
+            for number, (event, verdict) in enumerate(deliveries, 1)
+        ]
+        await tx.keep(rows)
