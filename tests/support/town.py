@@ -1,11 +1,10 @@
 """A small jurisdiction on real parts whose members are played by the test: keys, an exchange, topics and inboxes."""
 
 import asyncio
-import hashlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sized
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +17,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from handoff.adapters import postgres_admin
 from handoff.adapters.kafka import Sender, security
 from handoff.adapters.postgres_admin import Database
+from handoff.adapters.record_reader import RecordEntry, RecordReader
 from handoff.config import CONFIG_VARIABLE, JurisdictionPlan, PlannedMember
+from handoff.domain.directory import Directory
 from handoff.domain.founding import Charter, admission_events, founding_event
-from handoff.record import codec, message, signing
+from handoff.record import codec, signing
 from handoff.record.codec import AnyEvent
 from handoff.record.codes import CaseService, MemberKind, RecipientClass
 from handoff.record.delivery import Delivery
@@ -33,6 +34,7 @@ from handoff.trial.child import ChildProcess
 from handoff.trial.jurisdiction import Jurisdiction
 from tests.support import builders
 from tests.support.builders import T0, key_of
+from tests.support.history import expected_inboxes, lines
 from tests.support.stack import Jurisdictions
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +46,10 @@ MEMBERS = (
     PlannedMember(id="legal_aid", offers=(CaseService.LEGAL_AID,), classes=(RecipientClass.LEGAL_AID,)),
     PlannedMember(id=COORDINATION, kind=MemberKind.COORDINATION),
 )
+
+_IS_SETTLED = """
+SELECT next_offset = $1 AND NOT EXISTS (SELECT FROM routed) AND NOT EXISTS (SELECT FROM sayings) AS settled FROM position
+"""
 
 
 def plan(*members: PlannedMember) -> JurisdictionPlan:
@@ -147,9 +153,48 @@ class Town:
         await self.say(*events)
         await self.inbox(members[-1].id, lambda told: has(told, events[-1]))
 
-    async def record(self, until: Callable[[list[Message]], bool]) -> list[Message]:
+    async def record(self, until: Callable[[list[RecordEntry]], bool]) -> list[RecordEntry]:
         """The record from its beginning, once ``until`` says that it is all there."""
-        return await self._read(EXCHANGE, record_topic(self.name), until)
+        reader = RecordReader(self.jurisdiction.kafka_settings(EXCHANGE), self.name, client_id="checker")
+        found: list[RecordEntry] = []
+        try:
+            await reader.start(0)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not until(found):
+                    found += await reader.read(wait=0.5)
+        except TimeoutError:
+            raise AssertionError(f"the record has only {len(found)} entries\n{self.logs()}") from None
+        finally:
+            await reader.close()
+        return found
+
+    async def settled(self) -> list[RecordEntry]:
+        """The record once the exchange has routed all of it and has nothing left to send or to say."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await self._is_settled():  # noqa: ASYNC110 - another process is waited for
+                await asyncio.sleep(0.05)
+        [position] = await self.ask("SELECT next_offset FROM position")
+        return await self.record(lambda found: len(found) >= position["next_offset"])
+
+    async def _is_settled(self) -> bool:
+        reader = RecordReader(self.jurisdiction.kafka_settings(EXCHANGE), self.name, client_id="checker")
+        try:
+            end = await reader.end()
+        finally:
+            await reader.close()
+        [found] = await self.ask(_IS_SETTLED, end)
+        return bool(found["settled"])
+
+    async def check_inboxes(self) -> list[RecordEntry]:
+        """Every inbox holds exactly what the record says, densely and in order; gives the record."""
+        record = await self.settled()
+        genesis_hash = signing.sha256(codec.encode(self.genesis))
+        expected = expected_inboxes(record, Directory(self.name, 1), genesis_hash)
+        for member in self.jurisdiction.members:
+            wanted = expected.get(member, [])
+            told = lines(await self.inbox(member, at_least(len(wanted))))
+            assert told == wanted, f"the inbox of {member} is not what the record says"
+        return record
 
     async def inbox(self, member: str, until: Callable[[list[Delivery]], bool]) -> list[Delivery]:
         """A member's inbox from its beginning, repeats left out, once ``until`` says that it is all there."""
@@ -206,6 +251,11 @@ def _deliveries(found: Iterable[Message]) -> list[Delivery]:
     return taken
 
 
+def at_least(number: int) -> Callable[[Sized], bool]:
+    """Whether there are so many."""
+    return lambda found: len(found) >= number
+
+
 def has(told: Iterable[Delivery], event: AnyEvent) -> bool:
     """Whether an inbox holds ``event``."""
     return any(delivery.message.value == codec.encode(event) for delivery in told)
@@ -214,15 +264,6 @@ def has(told: Iterable[Delivery], event: AnyEvent) -> bool:
 def said(told: Iterable[Delivery]) -> list[AnyEvent]:
     """The events of an inbox."""
     return [codec.decode(delivery.message.value or b"") for delivery in told]
-
-
-def resigned(value: bytes, member: str, *, subject: str = "") -> Message:
-    """Any bytes under a member's genuine signature."""
-    return message.sign(subject, value, key_of(member))
-
-
-def hash_of(value: bytes) -> str:
-    return hashlib.sha256(value).hexdigest()
 
 
 @asynccontextmanager
