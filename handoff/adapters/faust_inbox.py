@@ -125,9 +125,10 @@ class FaustInbox:
         await until_it_works(lambda: self._intake.reach(end), _retried, transient=(StoreUnavailable,))
 
     async def _watch(self, app: Any) -> None:
-        while not app.crashed and not app.should_stop:  # noqa: ASYNC110 - Faust has no event for both
+        while True:
+            if app.crashed or app.should_stop:
+                raise InboxCrashed(str(app.crash_reason))
             await asyncio.sleep(LOOK_SECONDS)
-        raise InboxCrashed(str(app.crash_reason))
 
 
 def _arrival(message: Any) -> Arrival:

@@ -140,7 +140,7 @@ class Intake:
             log.info(
                 "inbox.entry",
                 sequence=delivery.sequence,
-                event=str(reading.event.id) if reading.event is not None else None,
+                event_id=str(reading.event.id) if reading.event is not None else None,
                 type=reading.event.type if reading.event is not None else None,
                 verdict=delivery.verdict.outcome.value,
                 reason=delivery.verdict.reason,

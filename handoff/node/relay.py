@@ -93,7 +93,7 @@ class Relay:
         await self.store.mark_sent(self._epoch, [row.id for row in due], self.clock(), self.resend_seconds)
         telemetry.SENT.inc(len(due))
         for row in due:
-            log.info("outbox.sent", event=str(row.id), type=row.type)
+            log.info("outbox.sent", event_id=str(row.id), type=row.type)
 
 
 def _growing() -> Iterator[float]:
