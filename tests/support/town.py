@@ -34,7 +34,7 @@ from handoff.trial.child import ChildProcess
 from handoff.trial.jurisdiction import Jurisdiction
 from tests.support import builders
 from tests.support.builders import T0, key_of
-from tests.support.history import expected_inboxes, lines
+from tests.support.expectation import expected_inboxes, lines
 from tests.support.stack import Jurisdictions
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,8 @@ MEMBERS = (
 )
 
 _IS_SETTLED = """
-SELECT next_offset = $1 AND NOT EXISTS (SELECT FROM routed) AND NOT EXISTS (SELECT FROM sayings) AS settled FROM position
+SELECT next_offset = $1 AND NOT EXISTS (SELECT FROM routed) AND NOT EXISTS (SELECT FROM sayings) AS settled
+  FROM position
 """
 
 
