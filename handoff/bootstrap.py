@@ -59,11 +59,15 @@ def _exit_code(service: ServiceDefinition) -> int:
     try:
         settings = process_settings()
         telemetry.set_up_logging(process=settings.member, level=settings.log.level, form=settings.log.format)
-        node = Node(service, settings)
+        return uvloop.run(_run(service, settings))
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    return uvloop.run(node.run())
+
+
+async def _run(service: ServiceDefinition, settings: ProcessSettings) -> int:
+    # Made inside the loop: the pool belongs to the loop that runs when it is made.
+    return await Node(service, settings).run()
 
 
 class Node:

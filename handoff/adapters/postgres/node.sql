@@ -145,6 +145,6 @@ SELECT id, subject, type, value FROM outbox
 WITH mine AS (SELECT epoch FROM relay WHERE epoch = $1 FOR SHARE),
      sending AS MATERIALIZED (SELECT nextval('sendings') AS number FROM mine)
 UPDATE outbox
-   SET sent_at = $3, sent_number = sending.number, attempts = attempts + 1,
-       next_attempt_at = $3 + make_interval(secs => least($4 * power(4, attempts), 3600))
+   SET sent_at = $3::timestamptz, sent_number = sending.number, attempts = attempts + 1,
+       next_attempt_at = $3::timestamptz + make_interval(secs => least($4::float8 * power(4, attempts), 3600))
   FROM sending WHERE id = ANY($2) RETURNING id
