@@ -41,7 +41,8 @@ faults: environment ## the slow tests, which kill processes and brokers
 	@exec $(BIN)/pytest -q -m faults $(ARGS)
 
 .PHONY: check
-check: format lint types imports contract ## all that a machine can say about the code without running it
+check: environment ## all that a machine can say about the code without running it
+	@$(MAKE) --keep-going format lint types imports contract
 
 .PHONY: format
 format: environment
