@@ -1,5 +1,6 @@
 """The timeline of a case: what stands on the record about it, in order, with what the rules made of each entry."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +14,8 @@ from handoff.record.errors import NotAnEvent
 Detail = tuple[str, str]
 
 _SAID_ELSEWHERE = frozenset({"referral", "seen"})
-_NOT_FOR_EYES = frozenset(
-    {"public_key", "possession", "seal_key", "sheet", "dossier", "coordinator_key", "exchange_key"}
-)
+# A key, a hash or a signature tells a reader nothing.
+_FOR_MACHINES = re.compile(r"[0-9a-f]{64,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +68,15 @@ def timeline_entry(stored: StoredEntry) -> TimelineEntry:
 
 
 def _details(said: Mapping[str, Any]) -> Iterator[Detail]:
-    """The codes, ids and times of an event, as words; hashes and keys tell a reader nothing."""
+    """The codes, ids and times of an event, as words."""
     for name, value in said.items():
-        if name not in _SAID_ELSEWHERE | _NOT_FOR_EYES and value not in ("", [], {}):
-            yield name, _words(value)
+        if name not in _SAID_ELSEWHERE and (words := _words(value)):
+            yield name, words
 
 
 def _words(value: Any) -> str:
     if isinstance(value, Mapping):
-        return " ".join(_words(part) for part in value.values())
+        return " ".join(filter(None, map(_words, value.values())))
     if isinstance(value, list):
-        return ", ".join(_words(part) for part in value)
-    return str(value)
+        return ", ".join(filter(None, map(_words, value)))
+    return "" if isinstance(value, str) and _FOR_MACHINES.fullmatch(value) else str(value)
