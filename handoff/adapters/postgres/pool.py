@@ -19,6 +19,7 @@ TRANSIENT: tuple[type[Exception], ...] = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     # A server that has just become a replica.
     asyncpg.ReadOnlySQLTransactionError,
 )
@@ -26,6 +27,8 @@ TRANSIENT: tuple[type[Exception], ...] = (
 
 STALL_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 2.0
+# A process that is frozen inside a transaction would lock out the one that stands by for it.
+FROZEN_MS = 5000
 
 
 def open_pool(settings: PostgresSettings, *, max_size: int = 4) -> asyncpg.Pool:
@@ -40,7 +43,7 @@ def open_pool(settings: PostgresSettings, *, max_size: int = 4) -> asyncpg.Pool:
         command_timeout=STALL_SECONDS,
         # A connection that idles is no burden; a new one costs a process start on the server.
         max_inactive_connection_lifetime=0,
-        server_settings={"jit": "off"},
+        server_settings={"jit": "off", "idle_in_transaction_session_timeout": str(FROZEN_MS)},
     )
 
 
