@@ -1,0 +1,93 @@
+"""What the exchange promises when it is killed, and when two of them run: nothing lost, nothing out of order."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+
+from handoff.record import codec
+from handoff.record.codec import AnyEvent
+from handoff.trial.child import ChildProcess
+from tests.support.referring import Matter
+from tests.support.stack import Jurisdictions
+from tests.support.town import Town, has, town
+
+MATTERS = 60
+
+
+@pytest.fixture
+async def place(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    async with town(jurisdictions, tmp_path_factory.mktemp("faults")) as unfounded:
+        yield unfounded
+
+
+async def stream(place: Town, first: int) -> list[AnyEvent]:
+    """Says many cases, a few at a time; gives all that was said and acknowledged."""
+    told: list[AnyEvent] = []
+    for number in range(first, first + MATTERS):
+        matter = Matter(place, number)
+        await place.say(*matter.begun())
+        await place.say(matter.delivered())
+        told += [*matter.begun(), matter.delivered()]
+        await asyncio.sleep(0.01)
+    return told
+
+
+async def all_arrived(place: Town, events: list[AnyEvent]) -> None:
+    record = await place.check_inboxes()
+    on_record = {entry.message.value for entry in record}
+    assert {codec.encode(event) for event in events} <= on_record
+
+
+async def routed_beyond(place: Town, offset: int) -> None:
+    """Waits until the record is routed beyond ``offset``."""
+    async with asyncio.timeout(15):
+        while (await place.ask("SELECT next_offset FROM position"))[0]["next_offset"] <= offset:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+def stop(child: ChildProcess) -> None:
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGSTOP)
+
+
+def let_go_on(child: ChildProcess) -> None:
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGCONT)
+
+
+async def test_an_exchange_killed_in_mid_stream_loses_nothing(place: Town) -> None:
+    """Killed twice while events stream in, it goes on: all is on the record, every inbox is dense and in order."""
+    exchange = place.exchange()
+    exchange.start()
+    await place.found()
+    saying = asyncio.ensure_future(stream(place, 1))
+    for offset in (20, 80):
+        await routed_beyond(place, offset)
+        exchange.kill()
+        exchange.start()
+    await all_arrived(place, await saying)
+    assert exchange.terminate(timeout=5) == 0
+
+
+async def test_a_standby_takes_over_and_the_one_that_was_stopped_changes_nothing(place: Town) -> None:
+    """The active exchange is frozen and another routes on; when it wakes up it stands down and nothing is twice."""
+    first, second = place.exchange("first"), place.exchange("second")
+    first.start()
+    await place.found()
+    second.start()
+    before = await stream(place, 1)
+    await routed_beyond(place, 40)
+    stop(first)
+    [frozen] = await place.ask("SELECT epoch FROM position")
+    during = await stream(place, 1000)
+    await place.inbox("shelter", lambda told: has(told, during[-2]))
+    let_go_on(first)
+    after = await stream(place, 2000)
+    await all_arrived(place, [*before, *during, *after])
+    [now] = await place.ask("SELECT epoch FROM position")
+    assert now["epoch"] > frozen["epoch"]
+    assert "another exchange routes now" in first.log.read_text()
+    assert (first.terminate(timeout=5), second.terminate(timeout=5)) == (0, 0)
