@@ -28,10 +28,10 @@ def resume(member: Member, state: StateOption = DEFAULT_STATE, *, as_json: JsonF
 
 
 def _hold(member: str, state: Any, *, paused: bool, as_json: bool) -> None:
+    from handoff.bootstrap import pause_relay
     from handoff.trial.installed import Installed
-    from handoff.trial.operations import hold_relay
 
     with failures():
-        asyncio.run(hold_relay(Installed(state).node(member), paused=paused))
+        asyncio.run(pause_relay(Installed(state).node(member).postgres, paused=paused))
     word = "paused" if paused else "running"
     emit({"member": member, "relay": word}, lambda console: console.print(f"{member}: relay {word}"), as_json=as_json)

@@ -13,8 +13,17 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on sta
 FAILED, UNREACHABLE = 1, 3
 """Exit codes beside 0 (done) and 2 (wrong usage): what was asked failed; a part could not be reached."""
 
-console = Console(highlight=False, soft_wrap=True)
-notes = Console(stderr=True, highlight=False, soft_wrap=True)
+_FILE_WIDTH = 160
+"""Columns where nobody's terminal says otherwise: a timeline in a log file should stay readable."""
+
+
+def _console(*, stderr: bool) -> Console:
+    found = Console(stderr=stderr, highlight=False)
+    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=_FILE_WIDTH)
+
+
+console = _console(stderr=False)
+notes = _console(stderr=True)
 
 
 def emit(document: Any, render: Callable[[Console], None], *, as_json: bool) -> None:

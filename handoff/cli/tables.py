@@ -11,12 +11,16 @@ from handoff.views.latency import Figures, Segment
 from handoff.views.timeline import TimelineEntry
 
 ZONE = ZoneInfo("Europe/Belgrade")
+_SHORT = 25
+"""Longer details (ids, exact times) are left to --json."""
 
 
 def timeline_table(case: UUID, entries: Sequence[TimelineEntry]) -> Table:
     """One line per entry of the record about ``case``, in the record's order."""
     table = Table(title=f"Timeline of case {case}", title_justify="left", row_styles=["", "dim"])
-    for column in ("#", "recorded", "claimed", "who", "what", "referral", "with", "verdict"):
+    for column in ("#", "recorded", "claimed", "who", "what", "referral"):
+        table.add_column(column, no_wrap=True)
+    for column in ("with", "verdict"):
         table.add_column(column, overflow="fold")
     for entry in entries:
         table.add_row(*_cells(entry), style=None if entry.verdict.is_effective else "yellow")
@@ -34,7 +38,7 @@ def _cells(entry: TimelineEntry) -> tuple[str, ...]:
         entry.emitter or "",
         (entry.type or "unreadable").removesuffix(".v1"),
         str(entry.referral)[:8] if entry.referral is not None else "",
-        ", ".join(f"{name} {value}" for name, value in entry.details if len(value) <= 32),
+        ", ".join(value for _, value in entry.details if len(value) <= _SHORT),
         verdict_words(entry.verdict),
     )
 

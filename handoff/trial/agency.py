@@ -82,7 +82,7 @@ class Agency:
     def _feed(self) -> list[Json]:
         entries: list[Json] = []
         after = 0
-        while page := self.look("/feed", after=after, limit=500)["entries"]:
+        while page := self.look("/feed", after=after, limit=200)["entries"]:
             entries += page
             after = page[-1]["sequence"]
         return entries

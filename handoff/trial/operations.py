@@ -1,14 +1,12 @@
-"""What an operator asks of a running installation, or does to it."""
+"""What an operator asks of a running installation."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
 from handoff import clock
-from handoff.adapters.postgres.node import PostgresStore
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.timeline import Timeline
-from handoff.config import ProcessSettings
 from handoff.trial.installed import Installed
 from handoff.views.latency import Figures, summary
 from handoff.views.timeline import TimelineEntry
@@ -24,12 +22,6 @@ async def handoff_figures(installed: Installed) -> Sequence[Figures]:
     """How long handoffs wait, per service and urgency, as of now."""
     async with _reader(installed) as timeline:
         return summary(await timeline.handoffs(), clock.now())
-
-
-async def hold_relay(node: ProcessSettings, *, paused: bool) -> None:
-    """Holds back what a node sends, or lets it go; commands go on being stored either way."""
-    async with open_pool(node.postgres, max_size=1) as pool:
-        await PostgresStore(pool).pause(paused=paused)
 
 
 @asynccontextmanager

@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from handoff import clock
+from handoff.bootstrap import pause_relay
 from handoff.record.delivery import Outcome
 from handoff.trial.agency import Agency, until
 from handoff.trial.installed import Installed
-from handoff.trial.operations import handoff_figures, hold_relay, timeline_of
+from handoff.trial.operations import handoff_figures, timeline_of
 from handoff.trial.scenario import STEPS, Scenario
 from handoff.trial.trial import Trial
 from handoff.views.latency import Figures
@@ -52,11 +53,11 @@ class TrialStage:
 
     def pause_relay(self, member: str) -> None:
         """Holds back what a node sends."""
-        asyncio.run(hold_relay(self._installed.node(member), paused=True))
+        asyncio.run(pause_relay(self._installed.node(member).postgres, paused=True))
 
     def resume_relay(self, member: str) -> None:
         """Lets it go."""
-        asyncio.run(hold_relay(self._installed.node(member), paused=False))
+        asyncio.run(pause_relay(self._installed.node(member).postgres, paused=False))
 
 
 def perform(trial: Trial, tell: Callable[[str], None]) -> Shown:

@@ -9,9 +9,10 @@ from pathlib import Path
 from handoff import clock
 from handoff.adapters.kafka_admin import Operator
 from handoff.adapters.postgres_admin import DatabaseOperator
+from handoff.bootstrap import store_events
 from handoff.config import JurisdictionPlan
+from handoff.record.envelope import COORDINATION
 from handoff.trial.fleet import Fleet, Progress
-from handoff.trial.founding import submit
 from handoff.trial.installation import Installation
 from handoff.trial.jurisdiction import Jurisdiction, kept_passwords
 from handoff.trial.stack import TrialStack
@@ -61,7 +62,8 @@ class Trial:
         asyncio.run(self.jurisdiction.apply())
         self._progress("topics, users, rights, databases and roles stand")
         self.fleet = Fleet(self.installation.write(now), self.directory / "logs")
-        asyncio.run(submit(self.installation, now))
+        outbox = self.jurisdiction.postgres_settings(COORDINATION)
+        asyncio.run(store_events(outbox, self.installation.founding_events(now)))
         self._progress("the jurisdiction is founded and its members are admitted")
 
     def stop(self) -> None:
