@@ -241,6 +241,14 @@ def test_a_place_that_is_held_longer_is_late_only_after_the_new_time_and_under_a
     assert late.at >= T0 + 6 * HOUR
 
 
+def test_a_place_that_was_already_missed_is_not_missed_again_when_it_is_held_longer() -> None:
+    record = given(spec.requested(), held(3)).record
+    record.miss(DeadlineStep.ARRIVAL)
+    longer = r.PlaceHoldExtended(referral=REFERRAL, place_held_until=T0 + 6 * HOUR)
+    spec.Given(record).when(SHELTER, longer).then(r.PlaceHoldExtended)
+    assert record.steps() == {}
+
+
 def test_each_pause_is_reviewed_and_each_question_answered_anew() -> None:
     record = given(spec.started(), Said(SHELTER, pause)).record
     record.miss(DeadlineStep.REVIEW)

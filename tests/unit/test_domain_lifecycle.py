@@ -104,6 +104,14 @@ def test_a_pause_ends_where_it_began_and_its_length_is_kept(history: tuple[Said,
     assert resumed.record.referral().paused_ms == 3_600_000
 
 
+def test_the_lengths_of_two_pauses_add_up() -> None:
+    record = given(STARTED).record
+    for _ in range(2):
+        spec.Given(record).when(SHELTER, pause)
+        spec.Given(record).when(SHELTER, resume, after=HOUR)
+    assert record.referral().paused_ms == 2 * 3_600_000
+
+
 def test_a_stay_that_she_ends_herself_is_completed_without_any_plan() -> None:
     given(STARTED).when(SHELTER, leave).then(r.ReferralCompleted, leaving=State.COMPLETED)
 
@@ -195,6 +203,16 @@ def test_a_redirect_counts_only_once_its_next_request_stands() -> None:
     given(refused).when(POLICE, redirect).then_ineffective("absent")
     redirected = given(refused, elsewhere).when(POLICE, redirect).then(r.ReferralRedirected, leaving=State.REJECTED)
     assert (redirected.record.referral().next, redirected.record.referral(NEXT).hop) == (NEXT, 1)
+
+
+def test_a_chain_of_redirects_counts_its_hops() -> None:
+    third = nth_id(5)
+    history = (*REQUESTED, Said(SHELTER, reject), elsewhere, Said(POLICE, redirect))
+    refused_too = Said(SHELTER_B, r.ReferralRejected(referral=NEXT, code=RejectionCode.UNITS_FULL))
+    once_more = Said(POLICE, spec.ask(referral=third))
+    onward = r.ReferralRedirected(referral=NEXT, next=third)
+    said = given(history, refused_too, once_more).when(POLICE, onward).then(r.ReferralRedirected)
+    assert [said.record.referral(referral).hop for referral in (REFERRAL, NEXT, third)] == [0, 1, 2]
 
 
 def test_redirects_never_lead_in_a_circle() -> None:
