@@ -13,6 +13,7 @@ from handoff.adapters.keys import signing_key
 from handoff.adapters.postgres.exchange import ExchangeStore, Position, Superseded
 from handoff.adapters.postgres.pool import TRANSIENT, open_pool, until_it_works
 from handoff.adapters.probes import serve_probes
+from handoff.adapters.record_reader import RecordBroken
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.domain.directory import Directory
 from services.exchange.duty import Duty, Office
@@ -23,6 +24,8 @@ from services.exchange.sifting import Sieve
 SILENCE_SECONDS = 2.5
 LOOK_SECONDS = 0.25
 GRACE_SECONDS = 2.0
+BROKEN_RECORD = 3
+"""Exit code of an exchange that may build nothing more on the record that it finds."""
 
 _log = structlog.get_logger()
 
@@ -117,14 +120,26 @@ def grace(policies: Mapping[str, str]) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-async def run(settings: ProcessSettings) -> None:
-    """Runs the exchange until SIGTERM or SIGINT."""
-    pool = open_pool(settings.postgres, max_size=8)
-    async with pool:
+async def run(settings: ProcessSettings) -> int:
+    """Runs the exchange until SIGTERM or SIGINT, or until the record is found broken; gives the exit code."""
+    code = 0
+    async with open_pool(settings.postgres, max_size=8) as pool:
         running = asyncio.ensure_future(Exchange(settings, ExchangeStore(pool)).run())
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, running.cancel)
         try:
             await running
-        except asyncio.CancelledError:
+        except* asyncio.CancelledError:
             _log.info("stopped")
+        except* RecordBroken as broken:
+            _log.critical("alarm: the record is broken", why=[str(error) for error in _leaves(broken)])
+            code = BROKEN_RECORD
+    return code
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]

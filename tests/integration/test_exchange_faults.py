@@ -7,9 +7,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from handoff.config import PlannedMember
+from handoff.domain.founding import admission_events
 from handoff.record import codec
 from handoff.record.codec import AnyEvent
+from handoff.record.codes import CaseService
+from handoff.record.events.directory import Admission
 from handoff.trial.child import ChildProcess
+from tests.support.builders import T0, key_of
 from tests.support.referring import Matter
 from tests.support.stack import Jurisdictions
 from tests.support.town import Town, has, town
@@ -91,3 +96,18 @@ async def test_a_standby_takes_over_and_the_one_that_was_stopped_changes_nothing
     assert now["epoch"] > frozen["epoch"]
     assert "another exchange routes now" in first.log.read_text()
     assert (first.terminate(timeout=5), second.terminate(timeout=5)) == (0, 0)
+
+
+async def test_a_recipient_that_cannot_be_reached_stops_nobody(place: Town) -> None:
+    """While one member has no inbox at the broker the others are served; once it has one, it is told everything."""
+    place.exchange().start()
+    await place.found()
+    late = PlannedMember(id="late", offers=(CaseService.HOUSING,))
+    terms = ((Admission(member=late.id, services=late.offers), key_of(late.id)),)
+    admission = tuple(admission_events(place.charter, terms, T0))
+    await place.say(*admission, *Matter(place, 1).begun())
+    await place.inbox("shelter", lambda told: has(told, Matter(place, 1).asked()))
+    place.grow(late)
+    await place.jurisdiction.apply_broker()
+    await place.inbox(late.id, lambda told: has(told, admission[-1]))
+    await place.check_inboxes()

@@ -1,7 +1,6 @@
 """What the exchange routes on the real broker: to whom, in which sequence, and what follows from it."""
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -24,11 +23,10 @@ from handoff.record.events.case import BasisEnded
 from handoff.record.events.deadline import DeadlineEscalated, DeadlineMissed
 from handoff.record.events.directory import Deadline
 from handoff.record.events.referral import ReferralRevoked
-from handoff.trial.jurisdiction import Passwords, fresh_passwords
 from tests.support import builders
 from tests.support.referring import Matter
 from tests.support.stack import Jurisdictions
-from tests.support.town import MEMBERS, Town, has, plan, said, town
+from tests.support.town import Town, has, said, town
 
 SOON = Deadline(step=DeadlineStep.ANSWERED, seconds=1, urgencies=(Urgency.LOW,), source=DeadlineSource.ASSUMED)
 
@@ -147,10 +145,7 @@ async def test_an_agency_that_is_admitted_later_is_served_without_a_restart(plac
     newcomer = PlannedMember(
         id="shelter_gjakova", offers=(CaseService.SHELTER,), classes=(RecipientClass.LICENSED_SHELTER,)
     )
-    grown = plan(*MEMBERS, newcomer).renamed(place.name)
-    known = place.jurisdiction.passwords
-    passwords = Passwords({**fresh_passwords(grown).kafka, **known.kafka}, known.postgres)
-    place.jurisdiction = replace(place.jurisdiction, plan=grown, passwords=passwords)
+    place.grow(newcomer)
     await place.jurisdiction.apply_broker()
     await place.admit(newcomer)
     matter = Matter(place, 7)

@@ -6,11 +6,10 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sized
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import asyncpg
-import httpx
 import tomli_w
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -31,7 +30,7 @@ from handoff.record.events.directory import Admission, Deadline
 from handoff.record.message import Message, as_headers
 from handoff.record.topics import in_topic, out_topic, record_topic
 from handoff.trial.child import ChildProcess
-from handoff.trial.jurisdiction import Jurisdiction
+from handoff.trial.jurisdiction import Jurisdiction, Passwords, fresh_passwords
 from tests.support import builders
 from tests.support.builders import T0, key_of
 from tests.support.expectation import expected_inboxes, lines
@@ -95,6 +94,7 @@ class Town:
         return child
 
     def _configuration(self, instance: str, options: dict[str, str]) -> Path:
+        port = options.pop("port", None)
         kafka = self.jurisdiction.kafka_settings(EXCHANGE)
         postgres = self.jurisdiction.postgres_settings(EXCHANGE)
         key_file = self.directory / "exchange.key"
@@ -109,7 +109,7 @@ class Town:
             "signing_key_file": str(key_file),
             "policies": {"instance": instance, "grace_seconds": "0.3", **options},
         }
-        if port := options.pop("port", None):
+        if port is not None:
             settings["http"] = {"port": int(port)}
         path = self.directory / f"{instance}.toml"
         path.write_text(tomli_w.dumps(settings))
@@ -153,6 +153,13 @@ class Town:
         events = tuple(admission_events(self.charter, terms, T0))
         await self.say(*events)
         await self.inbox(members[-1].id, lambda told: has(told, events[-1]))
+
+    def grow(self, *newcomers: PlannedMember) -> None:
+        """Plans for newcomers; ``jurisdiction.apply_broker`` then gives them topics, users and rights."""
+        grown = plan(*self.jurisdiction.plan.members, *newcomers).renamed(self.name)
+        known = self.jurisdiction.passwords
+        passwords = Passwords({**fresh_passwords(grown).kafka, **known.kafka}, known.postgres)
+        self.jurisdiction = replace(self.jurisdiction, plan=grown, passwords=passwords)
 
     async def record(self, until: Callable[[list[RecordEntry]], bool]) -> list[RecordEntry]:
         """The record from its beginning, once ``until`` says that it is all there."""
@@ -280,12 +287,3 @@ async def town(
         yield place
     finally:
         await place.close()
-
-
-async def is_ready(port: int) -> bool:
-    """Whether a process says that it is ready."""
-    async with httpx.AsyncClient() as client:
-        try:
-            return (await client.get(f"http://127.0.0.1:{port}/health/ready")).status_code == 200
-        except httpx.TransportError:
-            return False

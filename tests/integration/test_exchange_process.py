@@ -1,0 +1,69 @@
+"""The exchange as a process: its probes, its end, and a record that is not what it was."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from handoff.trial.child import ChildProcess
+from handoff.trial.stack import TrialStack
+from tests.support.stack import Jurisdictions
+from tests.support.town import PATIENCE_SECONDS, Town, town
+
+
+@pytest.fixture
+async def place(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    async with town(jurisdictions, tmp_path_factory.mktemp("process")) as unfounded:
+        yield unfounded
+
+
+async def ended(child: ChildProcess) -> int | None:
+    """Waits until a process ends by itself; gives its exit code."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while child.running:  # noqa: ASYNC110 - another process is waited for
+            await asyncio.sleep(0.05)
+    return child.terminate()
+
+
+async def test_it_says_when_it_is_ready_and_stops_cleanly(place: Town, stack: TrialStack) -> None:
+    """It is live at once, ready once it hears members and routes, tells its figures, and SIGTERM ends it with 0."""
+    port = stack.service_port(0)
+    exchange = place.exchange(port=str(port))
+    exchange.start()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await _answers(client, "/health/ready"):  # noqa: ASYNC110 - another process is waited for
+                await asyncio.sleep(0.05)
+        assert await _answers(client, "/health/live")
+        await place.found()
+        figures = (await client.get("/metrics")).text
+    assert 'handoff_routed_total{verdict="effective"} 9.0' in figures
+    began = time.monotonic()
+    assert exchange.terminate(timeout=5) == 0
+    assert time.monotonic() - began < 3
+
+
+async def test_a_record_that_lost_its_end_stops_the_exchange(place: Town) -> None:
+    """An exchange that has routed more than the record holds alarms and ends: nothing may be built on it."""
+    await place.ask("UPDATE position SET next_offset = 1000")
+    exchange = place.exchange()
+    exchange.start()
+    assert await ended(exchange) == 3
+    assert "alarm: the record is broken" in exchange.log.read_text()
+
+
+async def test_a_wrong_setting_is_named(place: Town) -> None:
+    """A configuration that cannot be is refused at the start, by the setting's name."""
+    exchange = place.exchange(grace_seconds="soon")
+    exchange.start()
+    assert await ended(exchange) == 2
+    assert "policies.grace_seconds" in exchange.log.read_text()
+
+
+async def _answers(client: httpx.AsyncClient, path: str) -> bool:
+    try:
+        return (await client.get(path)).status_code == 200
+    except httpx.TransportError:
+        return False
