@@ -5,7 +5,7 @@ from typing import Literal
 from fastapi import APIRouter, Depends, FastAPI
 
 from handoff.node.ports import Reception
-from handoff.web.context import Context, Parts, authorized
+from handoff.web.context import Context, Parts, authorized, only_known_parameters
 from handoff.web.description import describe
 from handoff.web.failures import add_failures
 from handoff.web.operations import add_operations
@@ -42,7 +42,7 @@ def create_app(
 
 
 def _for_the_member(routes: Routes) -> APIRouter:
-    router = APIRouter(dependencies=[Depends(authorized)])
+    router = APIRouter(dependencies=[Depends(authorized), Depends(only_known_parameters)])
     if routes == "agency":
         add_places(router, AGENCY_PLACES)
         add_agency_queries(router)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict
 
 from handoff.node.ports import Reception
-from handoff.web.problems import Unsuited, problem
+from handoff.web.problems import Fault, Unsuited, problem, unsuited
 
 
 class Part(BaseModel):
@@ -58,6 +59,16 @@ def authorized(
     # Compared without a hint, by its duration, of how much was right.
     if not secrets.compare_digest(given.encode(), context.token.encode()):
         raise Unsuited(problem("unauthorized"), {"WWW-Authenticate": 'Bearer realm="handoff"'})
+
+
+def only_known_parameters(request: Request) -> None:
+    """Lets no query parameter pass that the route does not have: a filter that is mistyped would be none."""
+    route = request.scope["route"]
+    known = tuple(field.alias for field in route.dependant.query_params) if isinstance(route, APIRoute) else ()
+    strange = [name for name in request.query_params if name not in known]
+    if strange:
+        faults = (Fault(field=strange[0], problem="is not a parameter here", allowed=known),)
+        raise unsuited("not_valid", f"{strange[0]} is not a parameter here.", faults=faults)
 
 
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)

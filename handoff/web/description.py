@@ -108,11 +108,9 @@ def _problems_of(method: str, path: str, operation: Operation) -> Iterator[int]:
         yield 404
     if "security" not in operation:
         return
-    yield from (401, 503)
+    yield from (401, 422, 503)
     if method == "post":
-        yield from (400, 409, 413, 415, 422)
-    elif places:
-        yield 422
+        yield from (400, 409, 413, 415)
     if method == "post" and "{referral}" in path:
         yield 412
 
