@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import BinaryIO
 from handoff.trial.errors import TrialError
 
 _POLL_SECONDS = 0.03
+_LOG_LINE = 2_000
 
 
 @cache
@@ -25,8 +27,42 @@ def _spawner() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, thread_name_prefix="spawn")
 
 
+class Watched(ABC):
+    """A process with a log that somebody waits for."""
+
+    name: str
+    log: Path
+
+    @property
+    @abstractmethod
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+
+    @property
+    @abstractmethod
+    def exit_code(self) -> int | None:
+        """With which code it ended, if it did."""
+
+    def wait_ready(self, ready: Callable[[], bool], timeout: float = 30) -> None:
+        """Waits until `ready()` says so; a process that ends or takes too long is a TrialError with its log."""
+        deadline = time.monotonic() + timeout
+        while not ready():
+            if not self.running:
+                raise TrialError(f"{self.name} ended with exit code {self.exit_code}.\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise TrialError(f"{self.name} was not ready after {timeout:.0f} s.\n{self.tail()}")
+            time.sleep(_POLL_SECONDS)
+
+    def tail(self, lines: int = 30) -> str:
+        """The end of the log."""
+        if not self.log.exists():
+            return f"(no log at {self.log})"
+        end = self.log.read_text(errors="replace").splitlines()[-lines:]
+        return "\n".join((f"--- the last lines of {self.log}", *(line[:_LOG_LINE] for line in end)))
+
+
 @dataclass
-class ChildProcess:
+class ChildProcess(Watched):
     """One process with its log; when its parent dies, however that happens, the kernel ends it."""
 
     name: str
@@ -46,6 +82,10 @@ class ChildProcess:
     @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.returncode if self._process else None
 
     def start(self) -> None:
         """Starts the process, appending what it says to its log."""
@@ -74,17 +114,6 @@ class ChildProcess:
         identity = ("--reuid", self.user, "--regid", "nogroup", "--clear-groups") if self.user else ()
         return ("setpriv", *identity, "--pdeathsig", self.death_signal.name.removeprefix("SIG"), "--")
 
-    def wait_ready(self, ready: Callable[[], bool], timeout: float = 30) -> None:
-        """Waits until `ready()` says so; a process that ends or takes too long is a TrialError with its log."""
-        deadline = time.monotonic() + timeout
-        while not ready():
-            if not self.running:
-                code = self._process.returncode if self._process else None
-                raise TrialError(f"{self.name} ended with exit code {code}.\n{self.tail()}")
-            if time.monotonic() > deadline:
-                raise TrialError(f"{self.name} was not ready after {timeout:.0f} s.\n{self.tail()}")
-            time.sleep(_POLL_SECONDS)
-
     def terminate(self, timeout: float = 10) -> int | None:
         """Asks the process to stop, insists after `timeout` seconds; gives its exit code."""
         if self._process is None:
@@ -102,10 +131,3 @@ class ChildProcess:
             return None
         self._process.kill()
         return self._process.wait()
-
-    def tail(self, lines: int = 30) -> str:
-        """The end of the log."""
-        if not self.log.exists():
-            return f"(no log at {self.log})"
-        end = self.log.read_text(errors="replace").splitlines()[-lines:]
-        return "\n".join((f"--- the last lines of {self.log}", *(line[:300] for line in end)))

@@ -1,6 +1,5 @@
 """The services of a trial jurisdiction, each its own process: started, watched, killed on purpose, stopped."""
 
-import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,14 +7,12 @@ from pathlib import Path
 
 import httpx
 
-from handoff.config import CONFIG_VARIABLE
-from handoff.trial.child import ChildProcess
+from handoff.trial.forked import ServiceProcess
 from handoff.trial.installation import Process
 
 Progress = Callable[[str], None]
 
 _READY_SECONDS = 60
-_ROOT = Path(__file__).parents[2]
 
 
 class Fleet:
@@ -65,14 +62,8 @@ class Fleet:
         return f"{name} is ready at {process.url} ({time.monotonic() - began:.1f} s)"
 
 
-def _child(process: Process, logs: Path) -> ChildProcess:
-    return ChildProcess(
-        name=process.id,
-        argv=(sys.executable, "-m", process.module),
-        log=logs / f"{process.id}.log",
-        env={CONFIG_VARIABLE: str(process.config)},
-        cwd=_ROOT,
-    )
+def _child(process: Process, logs: Path) -> ServiceProcess:
+    return ServiceProcess(process.id, process.module, process.config, logs / f"{process.id}.log")
 
 
 def _is_ready(process: Process) -> bool:
@@ -80,4 +71,3 @@ def _is_ready(process: Process) -> bool:
         return httpx.get(f"{process.url}/health/ready", timeout=2).status_code == 200
     except httpx.TransportError:
         return False
-
