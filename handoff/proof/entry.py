@@ -80,9 +80,7 @@ def case_tag(key: bytes | None) -> bytes:
     return hashlib.sha256(_CASE_MARK + (key or b"")).digest()
 
 
-def record_hash(
-    key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes | None], ...]
-) -> bytes:
+def record_hash(key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes | None], ...]) -> bytes:
     """The hash of a record's key, value and headers; a missing value counts as an empty one.
 
     It is nested, so that a value can be taken out after an incident and its hash left in its place.
