@@ -14,7 +14,7 @@ from handoff.adapters.postgres.projection import Founding, Ledger, Position, Sup
 from handoff.adapters.probes import serve_probes
 from handoff.adapters.record_projection import Checker, Projecting
 from handoff.adapters.record_reader import RecordReader
-from handoff.config import ProcessSettings
+from handoff.config import ConfigurationError, ProcessSettings
 from handoff.views.chronicle import Page
 from services.projection.journal import tell
 
@@ -30,11 +30,11 @@ _log = structlog.get_logger()
 class Projection:
     """One projection process over its database and the record."""
 
-    def __init__(self, settings: ProcessSettings, *, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, settings: ProcessSettings) -> None:
         self._settings = settings
         self._founding = Founding(settings.jurisdiction, settings.generation, settings.genesis_sha256)
         self._reader = RecordReader(settings.kafka, settings.jurisdiction, client_id=settings.member)
-        self._patience = patience
+        self._patience = patience(settings.policies)
         self._epoch: int | None = None
         self._works = False
 
@@ -104,6 +104,20 @@ class Projection:
     def _stored(self, page: Page) -> None:
         self._works = True
         tell(page)
+
+
+def patience(policies: Mapping[str, str]) -> float:
+    """For how many seconds the timeline may stand still before whoever stands by takes over.
+
+    Raises ConfigurationError.
+    """
+    try:
+        seconds = float(policies.get("patience_seconds", PATIENCE_SECONDS))
+    except ValueError:
+        raise ConfigurationError("policies.patience_seconds: a number of seconds is allowed") from None
+    if not 0.1 <= seconds <= 600:
+        raise ConfigurationError("policies.patience_seconds: allowed is 0.1 to 600 seconds")
+    return seconds
 
 
 async def run(settings: ProcessSettings) -> None:

@@ -43,7 +43,7 @@ from tests.support.builders import T0, key_of, nth_id, signed
 from tests.support.stack import Jurisdictions
 from tests.support.town import ROOT, Town, plan
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 45.0
 EXPIRES = T0 + timedelta(days=365 * 100)
 
 
@@ -100,6 +100,7 @@ class RecordKeeper:
             member=PROJECTION,
             kafka=self.town.jurisdiction.kafka_settings(PROJECTION),
             postgres=self.postgres(role),
+            policies={"patience_seconds": "1"},
         )
 
     def projection(self, name: str) -> ChildProcess:
