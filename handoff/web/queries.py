@@ -10,9 +10,6 @@ from handoff.node.ports import Side
 from handoff.record.codes import State
 from handoff.web.answers import (
     CaseState,
-    DirectoryState,
-    Escalations,
-    EscalationState,
     Feed,
     FeedItem,
     ReferralState,
@@ -20,6 +17,7 @@ from handoff.web.answers import (
     WorkList,
 )
 from handoff.web.context import Context, InContext
+from handoff.web.directory_answers import DirectoryState, Escalations, EscalationState
 from handoff.web.problems import unknown
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How much a page holds at most")]
