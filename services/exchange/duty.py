@@ -124,12 +124,7 @@ class Duty:
 
     async def _take(self, entries: tuple[RecordEntry, ...], tasks: asyncio.TaskGroup) -> None:
         batch = await _off_the_loop(len(entries), lambda: tuple(map(_placed, entries)))
-        latest = max(entry.appended_ms for entry in entries)
-        moved = replace(
-            self._position,
-            next_offset=entries[-1].offset + 1,
-            record_time_ms=max(self._position.record_time_ms, latest),
-        )
+        moved = _beyond(self._position, entries)
         async with self._store.batch(self._position, moved.next_offset, moved.record_time_ms) as transaction:
             known = await self._known(transaction, batch)
             routed = await _off_the_loop(len(batch), lambda: route(known, batch, self._office.genesis_hash))
@@ -193,6 +188,12 @@ class Duty:
         topic = in_topic(self._office.empty.jurisdiction, member)
         inbox = Inbox(self._store, sender, self._epoch, member, topic)
         return Relay(f"inbox {member}", inbox.send_some, sender)
+
+
+def _beyond(position: Position, entries: tuple[RecordEntry, ...]) -> Position:
+    """The position after ``entries``; record time never goes back, even where the broker's clock does."""
+    latest = max(entry.appended_ms for entry in entries)
+    return replace(position, next_offset=entries[-1].offset + 1, record_time_ms=max(position.record_time_ms, latest))
 
 
 def _placed(entry: RecordEntry) -> Placed:

@@ -17,9 +17,9 @@ from handoff.trial.child import ChildProcess
 from tests.support.builders import T0, key_of
 from tests.support.referring import Matter
 from tests.support.stack import Jurisdictions
-from tests.support.town import Town, has, town
+from tests.support.town import PATIENCE_SECONDS, Town, has, town
 
-MATTERS = 60
+MATTERS = 40
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ async def all_arrived(place: Town, events: list[AnyEvent]) -> None:
 
 async def routed_beyond(place: Town, offset: int) -> None:
     """Waits until the record is routed beyond ``offset``."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while (await place.ask("SELECT next_offset FROM position"))[0]["next_offset"] <= offset:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
@@ -69,7 +69,7 @@ async def test_an_exchange_killed_in_mid_stream_loses_nothing(place: Town) -> No
     exchange.start()
     await place.found()
     saying = asyncio.ensure_future(stream(place, 1))
-    for offset in (20, 80):
+    for offset in (20, 60):
         await routed_beyond(place, offset)
         exchange.kill()
         exchange.start()
