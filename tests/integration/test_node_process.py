@@ -1,17 +1,16 @@
 """A node as a process: it takes commands, hears the record, and survives what happens to processes."""
 
 import asyncio
-import os
-import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.eventually import eventually
 from tests.support.node_process import MEMBERS, NodeProcess, node_process
 from tests.support.stack import Jurisdictions
 from tests.support.town import Town, plan
@@ -47,12 +46,6 @@ async def street(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPath
         await place.close()
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
-        while not await holds():
-            await asyncio.sleep(0.05)
-
-
 def a_release() -> dict[str, Any]:
     expires_at = (datetime.now(UTC) + timedelta(days=30)).isoformat()  # noqa: TID251 - a test is an edge
     return {
@@ -74,11 +67,75 @@ async def ask_for_a_place(police: NodeProcess) -> tuple[str, str]:
 
 async def test_a_request_reaches_its_target_and_the_receipt_its_source(street: Street) -> None:
     case, referral = await ask_for_a_place(street.police)
-
-    async def delivered() -> bool:
-        found = await street.police.get(f"/cases/{case}/referrals/{referral}")
-        return found["delivered_at"] is not None
-
-    await eventually(delivered)
+    await until_delivered(street.police, case, referral)
     listed = await street.shelter.get("/referrals")
     assert referral in str(listed)
+
+
+async def until_delivered(police: NodeProcess, case: str, referral: str) -> None:
+    async def delivered() -> bool:
+        return "delivered_at" in await police.get(f"/cases/{case}/referrals/{referral}")
+
+    await eventually(delivered)
+
+
+async def test_a_node_that_is_told_to_stop_does_so_at_once_and_cleanly(street: Street) -> None:
+    child = street.shelter.child
+    began = time.monotonic()
+    await asyncio.to_thread(child.terminate)
+    assert (child.exit_code, time.monotonic() - began < 5) == (0, True), child.tail()
+    child.start()
+    await eventually(street.shelter.is_ready)
+
+
+async def test_nothing_that_was_answered_is_lost_when_a_node_is_killed(street: Street) -> None:
+    cases: list[str] = []
+
+    async def keep_opening() -> None:
+        while True:
+            cases.append((await street.police.post("/cases", OPENING))["case"])
+
+    callers = [asyncio.create_task(keep_opening()) for _ in range(4)]
+    await eventually(lambda: at_least(20, cases))
+    street.police.child.kill()
+    await asyncio.gather(*callers, return_exceptions=True)
+    street.police.child.start()
+    await eventually(street.police.is_ready)
+    for case in cases:
+        await until_effective(street.police, case)
+
+
+async def at_least(count: int, found: list[str]) -> bool:
+    return len(found) >= count
+
+
+async def until_effective(police: NodeProcess, case: str) -> None:
+    async def effective() -> bool:
+        return not (await police.get(f"/cases/{case}"))["pending"]
+
+    await eventually(effective)
+
+
+async def test_a_node_killed_while_it_reads_folds_everything_once(street: Street) -> None:
+    asked = [await ask_for_a_place(street.police) for _ in range(3)]
+    street.shelter.child.kill()
+    asked += [await ask_for_a_place(street.police) for _ in range(3)]
+    street.shelter.child.start()
+    for case, referral in asked:
+        await until_delivered(street.police, case, referral)
+
+
+async def test_commands_are_taken_while_the_brokers_are_away(street: Street, tmp_path: Path) -> None:
+    """The node's HTTP answers, is not ready, and stores; the same node sends it once the brokers are there."""
+    street.police.child.kill()
+    cut_off = node_process(replace(street.town, directory=tmp_path), "police", "police_intake", broker="127.0.0.1:1")
+    cut_off.child.start()
+    try:
+        await eventually(cut_off.is_live)
+        case = (await cut_off.post("/cases", OPENING))["case"]
+        assert not await cut_off.is_ready()
+    finally:
+        cut_off.child.kill()
+        street.police.child.start()
+    await eventually(street.police.is_ready)
+    await until_effective(street.police, case)

@@ -17,7 +17,7 @@ from handoff.trial.child import ChildProcess
 from tests.support.builders import key_of
 from tests.support.town import ROOT, Town
 
-TOKEN = "a-token-for-tests"  # noqa: S105 - it opens nothing but this test's own process
+TOKEN = "a-token-for-tests"
 MEMBERS = (
     PlannedMember(id="police", service="police_intake", offers=(CaseService.POLICE_PROTECTION,)),
     PlannedMember(
@@ -71,29 +71,30 @@ class NodeProcess:
         return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=35)
 
 
-def node_process(town: Town, member: str, service: str) -> NodeProcess:
-    """The node of ``member``, not started yet."""
+def node_process(town: Town, member: str, service: str, *, broker: str | None = None) -> NodeProcess:
+    """The node of ``member``, not started yet; ``broker`` where it looks elsewhere than at the town's."""
     port = _free_port()
     child = ChildProcess(
         name=member,
         argv=(sys.executable, "-m", f"services.{service}"),
         log=town.directory / f"{member}.log",
-        env={CONFIG_VARIABLE: str(_configuration(town, member, port))},
+        env={CONFIG_VARIABLE: str(_configuration(town, member, port, broker))},
         cwd=ROOT,
     )
     return NodeProcess(child, f"http://127.0.0.1:{port}")
 
 
-def _configuration(town: Town, member: str, port: int) -> Path:
+def _configuration(town: Town, member: str, port: int, broker: str | None) -> Path:
     key_file = town.directory / f"{member}.key"
     key_file.write_text(key_of(member).seed.hex())
+    kafka = _revealed(town.jurisdiction.kafka_settings(member))
     settings = {
         "jurisdiction": town.name,
         "generation": 1,
         "genesis_sha256": signing.sha256(codec.encode(town.genesis)),
         "member": member,
         "token": TOKEN,
-        "kafka": _revealed(town.jurisdiction.kafka_settings(member)),
+        "kafka": kafka | ({"bootstrap_servers": broker} if broker else {}),
         "postgres": _revealed(town.jurisdiction.postgres_settings(member)),
         "signing_key_file": str(key_file),
         "http": {"port": port},
