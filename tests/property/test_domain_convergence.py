@@ -32,13 +32,15 @@ def _as_the_target_may_know(referral: Referral) -> dict[str, Any]:
     return view
 
 
-def _assert_both_sides_agree(record: Record, redelivered: tuple[int, ...] = ()) -> None:
-    sides = {member: spec.side(member, record, redelivered) for member in spec.AGENCIES}
+def _assert_both_sides_agree(
+    record: Record, redelivered: tuple[int, ...] = (), members: tuple[str, ...] = spec.AGENCIES
+) -> None:
+    sides = {member: spec.side(member, record, redelivered) for member in members}
     for referral in record.case().referrals.values():
         assert sides[referral.source].referrals[referral.id] == referral
         at_target = sides[referral.target].referrals[referral.id]
         assert _as_the_target_may_know(at_target) == _as_the_target_may_know(referral)
-        for member in set(spec.AGENCIES) - {referral.source, referral.target}:
+        for member in set(members) - {referral.source, referral.target}:
             assert referral.id not in sides[member].referrals
 
 
@@ -67,6 +69,9 @@ _TARGET = (
 _WITHDRAWAL = c.ReleaseWithdrawn(scope=EndScope.ALL)
 
 
+_BEGUN = spec.given(_ASKED).record
+
+
 def _interleavings(counts: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     """Every order of ``counts[i]`` moves of each actor ``i``, whose own moves keep their order."""
     if not any(counts):
@@ -79,8 +84,7 @@ def _interleavings(counts: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 
 def _play(order: tuple[int, ...], lag: int) -> Record:
     """The record of one interleaving; the exchange appends what follows ``lag`` moves later, and all comes twice."""
-    record = Record()
-    record.say(*_ASKED)
+    record = _BEGUN.copy()
     holder, step = record.step(DeadlineStep.DELIVERED)
     acts: tuple[Iterator[Any], ...] = (iter(_SOURCE), iter(_TARGET), iter((_WITHDRAWAL,)), iter((None,)))
     due: list[int] = []
@@ -100,11 +104,11 @@ def _play(order: tuple[int, ...], lag: int) -> Record:
     return record
 
 
-@pytest.mark.parametrize("lag", [0, 1, 3])
+@pytest.mark.parametrize("lag", [0, 2])
 def test_every_interleaving_of_two_institutions_a_withdrawal_and_a_deadline_agrees(lag: int) -> None:
     for order in _interleavings((3, 3, 1, 1)):
         record = _play(order, lag)
-        _assert_both_sides_agree(record, redelivered=(2, 5))
+        _assert_both_sides_agree(record, redelivered=(2, 5), members=(POLICE, SHELTER, LAWYER))
         _assert_the_withdrawal_held(record)
         assert sum(isinstance(e.event.data, DeadlineMissed) and e.verdict.is_effective for e in record.entries) < 2
 

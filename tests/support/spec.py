@@ -140,6 +140,16 @@ class Record:
     waiting: deque[AnyEvent] = field(default_factory=deque)
     hashes: dict[tuple[str, UUID], str] = field(default_factory=dict)
 
+    def copy(self) -> "Record":
+        """The same record, to go on from in another way."""
+        return replace(
+            self,
+            cases=dict(self.cases),
+            entries=list(self.entries),
+            waiting=deque(self.waiting),
+            hashes=dict(self.hashes),
+        )
+
     def known(self, subject: str = str(CASE)) -> Situation:
         """What the exchange knows when it judges an event about ``subject``."""
         if subject == JURISDICTION:
