@@ -1,0 +1,147 @@
+"""Every process of a jurisdiction with its standbys: killed, frozen and started at will, supervised meanwhile."""
+
+import asyncio
+import os
+import signal
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import tomli_w
+
+from handoff.config import CONFIG_VARIABLE
+from handoff.trial.child import ChildProcess
+from handoff.trial.installation import Process
+from handoff.trial.trial import Trial
+
+_ROOT = Path(__file__).parents[2]
+_LOOK_SECONDS = 0.2
+_READY_SECONDS = 60
+_FIRST_STANDBY_PORT = 30
+HUBS = ("exchange", "projection")
+_EPOCHS = {"exchange": "handoff_routing_epoch", "projection": "handoff_projection_epoch"}
+
+
+class Crew:
+    """The processes by name; a standby is named for its twin."""
+
+    def __init__(self, trial: Trial) -> None:
+        standbys = (_standby(trial, hub, number) for number, hub in enumerate(HUBS))
+        self.processes = {process.id: process for process in (*trial.fleet.processes.values(), *standbys)}
+        self._children = {process.id: _child(process, trial.directory / "logs") for process in self.processes.values()}
+        self._down: set[str] = set()
+        self.restarts = 0
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Every institution's process."""
+        return tuple(name for name in self.processes if not name.startswith(HUBS))
+
+    def start(self) -> None:
+        """Starts every process that does not run."""
+        self._down.clear()
+        for child in self._children.values():
+            child.start()
+
+    async def supervise(self) -> None:
+        """Starts again whatever has ended by itself, as a service manager would; goes on until it is cancelled."""
+        while True:
+            for name in self._children.keys() - self._down:
+                if not self._children[name].running:
+                    self._children[name].start()
+                    self.restarts += 1
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, and nobody starts it again until ``start``."""
+        self._down.add(name)
+        self._children[name].kill()
+
+    def freeze(self, name: str) -> None:
+        """SIGSTOP: it keeps its connections and its locks, and says nothing."""
+        self._signal(name, signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """SIGCONT: it goes on as if no time had passed."""
+        self._signal(name, signal.SIGCONT)
+
+    async def active(self, hub: str) -> str:
+        """Which of the two exchanges, or of the two projections, does the work now."""
+        pair = [name for name in self.processes if name.startswith(hub)]
+        epochs = {name: await self._epoch(name, hub) for name in pair}
+        return max(pair, key=lambda name: epochs[name])
+
+    async def ready(self) -> None:
+        """Waits until every process says that it is. Raises TimeoutError."""
+        async with asyncio.timeout(_READY_SECONDS), httpx.AsyncClient(timeout=2) as client:
+            await asyncio.gather(*(_until_ready(client, process) for process in self.processes.values()))
+
+    def stop(self) -> None:
+        """Ends all at once, the frozen ones too."""
+        for name, child in self._children.items():
+            if child.running:
+                self.thaw(name)
+                child.kill()
+
+    def _signal(self, name: str, number: signal.Signals) -> None:
+        pid = self._children[name].pid
+        if pid is not None and self._children[name].running:
+            os.kill(pid, number)
+
+    async def _epoch(self, name: str, hub: str) -> float:
+        async with httpx.AsyncClient(timeout=2) as client:
+            try:
+                told = (await client.get(f"{self.processes[name].url}/metrics")).text
+            except httpx.TransportError:
+                return -1
+        return next((float(line.split()[1]) for line in told.splitlines() if line.startswith(f"{_EPOCHS[hub]} ")), -1)
+
+
+def _standby(trial: Trial, hub: str, number: int) -> Process:
+    twin = trial.fleet.processes[hub]
+    port = trial.installation.service_port(_FIRST_STANDBY_PORT + number)
+    config = trial.directory / "standby" / f"{hub}.toml"
+    config.parent.mkdir(exist_ok=True)
+    settings = tomllib.loads(twin.config.read_text())
+    config.write_text(tomli_w.dumps({**settings, "http": {"port": port}}))
+    return replace(twin, id=f"{hub} standby", port=port, config=config)
+
+
+def _child(process: Process, logs: Path) -> ChildProcess:
+    return ChildProcess(
+        name=process.id,
+        argv=(sys.executable, "-m", process.module),
+        log=logs / f"{process.id}.log",
+        env={CONFIG_VARIABLE: str(process.config)},
+        cwd=_ROOT,
+    )
+
+
+async def _until_ready(client: httpx.AsyncClient, process: Process) -> None:
+    ready = False
+    while not ready:
+        try:
+            ready = (await client.get(f"{process.url}/health/ready")).status_code == 200
+        except httpx.TransportError:
+            ready = False
+        await asyncio.sleep(0 if ready else _LOOK_SECONDS)
+
+
+@contextmanager
+def crewed(trial: Trial) -> Iterator[Crew]:
+    """The trial's parts and its crew, none of which outlives the block."""
+    crew: Crew | None = None
+    try:
+        trial.start_parts()
+        trial.found()
+        crew = Crew(trial)
+        crew.start()
+        yield crew
+    finally:
+        if crew is not None:
+            crew.stop()
+        trial.stop()

@@ -1,0 +1,134 @@
+"""One run: a jurisdiction under load, faults in turn, and then the history read again."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+from handoff.config import JurisdictionPlan, PlannedDeadline, PlannedMember
+from handoff.record.codes import CaseService, DeadlineSource, DeadlineStep, MemberKind, RecipientClass, Urgency
+from handoff.record.envelope import COORDINATION
+from handoff.trial.trial import Trial, temporary_directory
+from tests.faults.crew import Crew, crewed
+from tests.faults.injections import FAULTS, Place
+from tests.faults.load import DEADLINE_SECONDS, Load
+from tests.faults.pulse import FOLDED, ROUTED, SHOWN, Pulse
+from tests.support.history.answers import AnswerLog, read_answers
+from tests.support.history.gathering import gather
+from tests.support.history.report import Report, report
+
+Tell = Callable[[str], None]
+
+_WARM_UP_SECONDS = 3.0
+_BETWEEN_SECONDS = 1.0
+_QUIET_SECONDS = 120.0
+
+_S = CaseService
+_MEMBERS = (
+    PlannedMember(id="police", service="police_intake", offers=(_S.POLICE_PROTECTION,)),
+    PlannedMember(id="social_work", service="social_work", offers=(_S.CASE_MANAGEMENT,)),
+    PlannedMember(id="legal_aid", service="legal_aid", offers=(_S.LEGAL_AID,), classes=(RecipientClass.LEGAL_AID,)),
+    PlannedMember(id="shelter", service="shelter", offers=(_S.SHELTER, _S.PSYCHOSOCIAL)),
+    PlannedMember(id=COORDINATION, kind=MemberKind.COORDINATION, service="coordination"),
+)
+_DEADLINES = (
+    PlannedDeadline(
+        id="answered",
+        step=DeadlineStep.ANSWERED,
+        urgencies=(Urgency.EMERGENCY,),
+        seconds=DEADLINE_SECONDS,
+        source=DeadlineSource.ASSUMED,
+    ),
+)
+
+
+def plan() -> JurisdictionPlan:
+    """Four agencies and the coordinator, where an emergency has to be answered within two seconds."""
+    return JurisdictionPlan.model_validate(
+        {"jurisdiction": {"name": "ordeal", "generation": 1}, "members": _MEMBERS, "deadlines": _DEADLINES}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Suffered:
+    """One fault, whom it met, and what waited how long (seconds)."""
+
+    fault: str
+    met: str
+    seconds: float
+    rests: dict[str, float]
+    answer_waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ordeal:
+    """What a run came to."""
+
+    suffered: tuple[Suffered, ...]
+    stories: int
+    restarts: int
+    seconds: float
+    came_to_rest: bool
+    history: Report
+
+    def document(self) -> dict[str, Any]:
+        """The run for programs."""
+        return asdict(self)
+
+
+def run(faults: int, tell: Tell, seed: int = 1, keep: Path | None = None) -> Ordeal:
+    """A whole run in a directory that goes away, or in ``keep``."""
+    with temporary_directory() as directory:
+        trial = Trial(keep or directory, plan(), tell)
+        with crewed(trial) as crew:
+            return asyncio.run(_run(trial, crew, faults, tell, seed))
+
+
+async def _run(trial: Trial, crew: Crew, faults: int, tell: Tell, seed: int) -> Ordeal:
+    began = time.monotonic()
+    await crew.ready()
+    answers = trial.directory / "answers.jsonl"
+    log, pulse = AnswerLog(answers), Pulse(trial.directory)
+    load = Load(crew.processes, log, seed)
+    background = [asyncio.create_task(task) for task in (crew.supervise(), pulse.run())]
+    telling = asyncio.create_task(load.run())
+    try:
+        await asyncio.sleep(_WARM_UP_SECONDS)
+        place = Place(crew, trial._stack, load)
+        suffered = [await _suffer(place, pulse, name, turn, tell) for turn, name in enumerate(_turns(faults))]
+        load.stop()
+        await telling
+        rested = await pulse.quiet(_QUIET_SECONDS)
+    finally:
+        await _end(telling, *background)
+        await load.close()
+        log.close()
+    history = report(await gather(trial.directory, read_answers(answers)))
+    return Ordeal(tuple(suffered), load.told, crew.restarts, time.monotonic() - began, rested, history)
+
+
+def _turns(faults: int) -> Iterator[str]:
+    return islice(cycle(FAULTS), faults)
+
+
+async def _suffer(place: Place, pulse: Pulse, name: str, turn: int, tell: Tell) -> Suffered:
+    start = time.monotonic()
+    met = await FAULTS[name](place, turn // len(FAULTS))
+    await place.crew.ready()
+    await asyncio.sleep(_BETWEEN_SECONDS)
+    end = time.monotonic()
+    rests = {kind: round(pulse.longest_rest(kind, start, end), 2) for kind in (ROUTED, SHOWN, FOLDED)}
+    waited = round(place.load.longest_wait(start, end), 2)
+    tell(f"{turn + 1}: {name} ({met}), {end - start:.1f} s; rests {rests}; an answer took {waited} s")
+    return Suffered(name, met, round(end - start, 2), rests, waited)
+
+
+async def _end(*tasks: "asyncio.Task[Any]") -> None:
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
