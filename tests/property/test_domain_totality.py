@@ -32,7 +32,7 @@ def _said_by(emitter: str, body: Body, number: int = 0) -> Event[Any]:
 
 
 @given(beginning=beginnings, moves=forgeries)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_no_sequence_of_events_raises_and_what_is_ineffective_changes_nothing(
     beginning: tuple[Said, ...], moves: list[Move]
 ) -> None:
@@ -155,7 +155,7 @@ def _every_command(base: type[Command] = Command) -> list[type[Command]]:
     about=st.sampled_from((spec.REFERRAL, nth_id(3), nth_id(13), spec.BASIS, nth_id(12), nth_id(20))),
     redirects=st.sampled_from((None, spec.REFERRAL)),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_what_a_node_decides_is_effective_by_what_it_knows_and_it_never_raises(
     *, beginning: tuple[Said, ...], moves: list[Move], body: Body, member: str, about: UUID, redirects: UUID | None
 ) -> None:
