@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Self
 
-from handoff.adapters.postgres.projection import Ledger, Position
-from handoff.adapters.record_reader import BATCH, RecordEntry, RecordReader
+from handoff.adapters.postgres.projection import Last, Ledger, Position
+from handoff.adapters.record_reader import BATCH, RecordBroken, RecordEntry, RecordReader
 from handoff.domain.directory import Key
 from handoff.domain.examine import read
+from handoff.proof.entry import record_hash
 from handoff.record import signing
 from handoff.record.message import KEY_ID_HEADER, SIGNATURE_HEADER, Message
 from handoff.views.chronicle import Checked, Chronicle, Page, Placed
@@ -28,6 +29,24 @@ _CHUNK = 250
 _READ_WAIT_SECONDS = 0.5
 # Cases and heads kept in memory; a case is a few kilobytes.
 _REMEMBERED = 20_000
+
+
+async def confirm(reader: RecordReader, ledger: Ledger, position: Position) -> None:
+    """Looks whether the record still holds the entry that the timeline ends with.
+
+    Raises RecordBroken where it does not, and BrokerUnavailable.
+    """
+    await reader.start(position.next_offset)
+    last = await ledger.last_entry()
+    if last is None:
+        return
+    await reader.start(last.offset)
+    found: Sequence[RecordEntry] = ()
+    while not found:
+        found = await reader.read(wait=_READ_WAIT_SECONDS, limit=1)
+    message = found[0].message
+    if last != Last(last.offset, found[0].appended_ms, record_hash(message.key, message.value, message.headers)):
+        raise RecordBroken(f"the record's entry {last.offset} is not the one that stands on the timeline")
 
 
 class Checker:

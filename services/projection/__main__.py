@@ -14,11 +14,10 @@ def main() -> int:
     try:
         settings = process_settings()
         telemetry.set_up_logging(process=settings.member, level=settings.log.level, form=settings.log.format)
-        uvloop.run(run(settings))
+        return uvloop.run(run(settings))
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    return 0
 
 
 if __name__ == "__main__":

@@ -12,14 +12,16 @@ from handoff.adapters.kafka import BrokerUnavailable
 from handoff.adapters.postgres.pool import TRANSIENT, pauses
 from handoff.adapters.postgres.projection import Founding, Ledger, Position, Superseded, ledger
 from handoff.adapters.probes import serve_probes
-from handoff.adapters.record_projection import Checker, Projecting
-from handoff.adapters.record_reader import RecordReader
+from handoff.adapters.record_projection import Checker, Projecting, confirm
+from handoff.adapters.record_reader import RecordBroken, RecordReader
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.views.chronicle import Page
 from services.projection.journal import tell
 
 # A timeline that stands still for so long while the record moves has lost its writer.
 PATIENCE_SECONDS = 5.0
+BROKEN_RECORD = 3
+"""The exit code where the record does not hold what it held: nothing may be built on it."""
 
 # The database or the broker is away, or came back: begin again from what is stored.
 _AWAY: tuple[type[Exception], ...] = (*TRANSIENT, BrokerUnavailable)
@@ -96,6 +98,7 @@ class Projection:
         self._epoch, self._works = position.epoch, True
         telemetry.PROJECTION_EPOCH.set(position.epoch)
         _log.info("writing", epoch=position.epoch, offset=position.next_offset)
+        await confirm(self._reader, books, position)
         chronicle = await books.chronicle(self._founding, position)
         # Nothing that lives so far is garbage: the collector need not look at it again.
         gc.freeze()
@@ -120,12 +123,17 @@ def patience(policies: Mapping[str, str]) -> float:
     return seconds
 
 
-async def run(settings: ProcessSettings) -> None:
-    """Runs the projection until SIGTERM or SIGINT."""
+async def run(settings: ProcessSettings) -> int:
+    """Runs the projection until SIGTERM or SIGINT, or until the record is found broken; gives the exit code."""
     running = asyncio.ensure_future(Projection(settings).run())
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    code = 0
     try:
         await running
-    except asyncio.CancelledError:
+    except* asyncio.CancelledError:
         _log.info("stopped")
+    except* RecordBroken as broken:
+        _log.critical("alarm: the record is broken", why=[str(error) for error in broken.exceptions])
+        code = BROKEN_RECORD
+    return code

@@ -10,10 +10,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from handoff.adapters.record_reader import RecordBroken
 from handoff.adapters.timeline_rebuild import RebuildRefused, rebuild
 from handoff.trial.child import ChildProcess
-from services.projection.runtime import Projection
+from services.projection.runtime import BROKEN_RECORD, Projection
 from tests.support.record_keeper import RecordKeeper, Story, record_keeper
 from tests.support.stack import Jurisdictions
 
@@ -96,7 +95,7 @@ async def test_a_stopped_projection_is_replaced_and_changes_nothing_when_it_wake
     send(second, signal.SIGCONT)
     await tell_stories(keeper, 40, 20)
     assert await keeper.caught_up() > reached
-    assert await offsets(keeper) == list(range(len(await keeper.record())))
+    assert await offsets(keeper) == list(range(await keeper.end()))
     assert first.running
     assert second.running
     assert "another projection writes now" in second.tail(200)
@@ -151,16 +150,33 @@ async def test_a_database_that_goes_away_is_waited_for(keeper: RecordKeeper) -> 
         finally:
             await superuser.close()
         await keeper.caught_up()
-    assert await offsets(keeper) == list(range(len(await keeper.record())))
+    assert await offsets(keeper) == list(range(await keeper.end()))
     assert (await keeper.ask("SELECT epoch FROM timeline.position"))[0][0] == 1
 
 
-async def test_a_record_that_is_shorter_than_the_timeline_stops_the_projection(keeper: RecordKeeper) -> None:
-    """Nothing is built on a record that does not hold what it held."""
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("UPDATE timeline.position SET next_offset = 1000", "the record ends at"),
+        ("UPDATE timeline.entries SET appended_ms = 0", "is not the one that stands on the timeline"),
+    ],
+)
+async def test_a_record_that_is_not_what_it_was_stops_the_projection(
+    keeper: RecordKeeper, change: str, why: str
+) -> None:
+    """A shorter record, or another one of the same length: nothing is built on it, and the process says so."""
     await keeper.found()
-    await keeper.ask("UPDATE timeline.position SET next_offset = 1000")
-    with pytest.RaisesGroup(RecordBroken):
-        await Projection(keeper.settings()).run()
+    async with projecting(keeper):
+        await keeper.caught_up()
+    await keeper.ask("ALTER TABLE timeline.entries DISABLE TRIGGER append_only")
+    await keeper.ask(change)
+    child = keeper.projection("misled")
+    child.start()
+    async with asyncio.timeout(30):
+        while child.running:  # noqa: ASYNC110 - another process ends
+            await asyncio.sleep(0.05)
+    assert why in child.tail()
+    assert child.terminate() == BROKEN_RECORD
 
 
 async def _at_work(keeper: RecordKeeper, child: ChildProcess) -> None:

@@ -70,17 +70,26 @@ class RecordKeeper:
 
     async def record(self) -> tuple[RecordEntry, ...]:
         """The whole record, as the projection is allowed to read it."""
+        async with self._reading() as reader:
+            end, entries = await reader.end(), list[RecordEntry]()
+            while len(entries) < end:
+                entries += await reader.read(wait=1)
+        return tuple(entries)
+
+    async def end(self) -> int:
+        """How many entries the record has."""
+        async with self._reading() as reader:
+            return await reader.end()
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[RecordReader]:
         kafka = self.town.jurisdiction.kafka_settings(PROJECTION)
         reader = RecordReader(kafka, self.town.name, client_id="test")
         await reader.start(0)
-        entries: tuple[RecordEntry, ...] = ()
         try:
-            end = await reader.end()
-            while len(entries) < end:
-                entries += await reader.read(wait=1)
+            yield reader
         finally:
             await reader.close()
-        return entries
 
     def postgres(self, role: str) -> PostgresSettings:
         """The timeline's database as its owner, writer or reader."""
@@ -137,7 +146,7 @@ class RecordKeeper:
 
     async def caught_up(self, offset: int | None = None) -> int:
         """Returns once the timeline has reached ``offset``, or else the record's end; gives how far it is."""
-        wanted = len(await self.record()) if offset is None else offset
+        wanted = await self.end() if offset is None else offset
         async with asyncio.timeout(PATIENCE_SECONDS):
             while (reached := await self.next_offset()) < wanted:  # noqa: ASYNC110 - another process moves it
                 await asyncio.sleep(0.02)

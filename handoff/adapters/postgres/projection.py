@@ -64,6 +64,15 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Last:
+    """The entry that the timeline ends with."""
+
+    offset: int
+    appended_ms: int
+    record_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Founding:
     """Which record this is: its jurisdiction and generation, and the SHA-256 (hex) of its first event."""
 
@@ -90,6 +99,11 @@ class Ledger:
         """The position under a new epoch, if it is still as it was ``seen``."""
         row = await self._connection.fetchrow(_SQL["take_over_stalled"], seen.epoch, seen.next_offset)
         return _position(row) if row is not None else None
+
+    async def last_entry(self) -> Last | None:
+        """The entry that the timeline ends with; None where it is empty."""
+        row = await self._connection.fetchrow(_SQL["last_entry"])
+        return Last(*row) if row is not None else None
 
     async def chronicle(self, founding: Founding, position: Position) -> Chronicle:
         """The fold as it stands at ``position``; it remembers no case yet."""

@@ -10,6 +10,9 @@ SELECT epoch, next_offset, record_ms FROM position
 -- name: advance
 UPDATE position SET next_offset = $3, record_ms = $4 WHERE epoch = $1 AND next_offset = $2 RETURNING 1
 
+-- name: last_entry
+SELECT record_offset, appended_ms, record_hash FROM entries ORDER BY record_offset DESC LIMIT 1
+
 -- name: directory
 SELECT state FROM directory
 
