@@ -33,6 +33,8 @@ from services.exchange.timers import say_what_is_late
 T = TypeVar("T")
 
 TICK_SECONDS = 0.2
+# Each sign of life is a write to disk.
+SIGN_OF_LIFE_SECONDS = 0.5
 CASES_IN_MEMORY = 10_000
 # Below it, handing a batch to a thread costs more than it saves.
 _WORTH_A_THREAD = 20
@@ -67,6 +69,7 @@ class Duty:
         self._cases: OrderedDict[UUID, Case] = OrderedDict()
         self._inboxes: dict[str, Relay] = {}
         self._ticked = 0.0
+        self._shown = 0.0
         self._reader = RecordReader(office.kafka, office.empty.jurisdiction, client_id="exchange-routing")
         sender = Sender(office.kafka, client_id="exchange-voice")
         voice = Voice(office.store, sender, office.key, record_topic(office.empty.jurisdiction))
@@ -117,7 +120,9 @@ class Duty:
 
     async def _tick(self) -> None:
         self._ticked = time.monotonic()
-        await self._store.stay_alive(self._epoch)
+        if self._ticked - self._shown >= SIGN_OF_LIFE_SECONDS:
+            await self._store.stay_alive(self._epoch)
+            self._shown = self._ticked
         if late := await say_what_is_late(self._store, self._epoch, self._directory, self._office.now()):
             telemetry.DEADLINES_SAID.inc(late)
             self._voice.wake()

@@ -20,7 +20,7 @@ from services.exchange.duty import Duty, Office
 from services.exchange.intake import Intake
 from services.exchange.sifting import Sieve
 
-# Whoever routes shows itself five times a second; after this silence another takes over.
+# Whoever routes shows itself twice a second; after this silence another takes over.
 SILENCE_SECONDS = 2.5
 LOOK_SECONDS = 0.25
 GRACE_SECONDS = 2.0
