@@ -52,23 +52,30 @@ class Policy:
     react: Callable[[Situation, str], Iterable[Reaction]]
 
 
-def reactions(policies: Iterable[Policy], known: Situation, me: Source) -> tuple[tuple[Event[Any], ...], Situation]:
-    """The events that ``policies`` add, and what is known with them.
+def reactions(
+    policies: Iterable[Policy], known: Situation, me: Source, *, expected: Situation | None = None
+) -> tuple[tuple[Event[Any], ...], Situation]:
+    """The events that ``policies`` add to what the record says, ``known``, and what is known with them.
 
-    An earlier reaction is known to the next, so that a policy may accept and start in one go. Where one would change
-    nothing, it and what the same policy says after it for the same cause are left out: nothing is half done.
+    Policies see the record alone: what waits for its echo has no record time yet, and a cause must always give the
+    same bytes. ``expected`` is the record with those own events on top; what would change nothing there is left out
+    too, so that a person who acted first is not contradicted. An earlier reaction is known to the next, so that a
+    policy may accept and start in one go. Where one would change nothing, what the same policy says after it for the
+    same cause is left out as well: nothing is half done.
     """
     said: list[Event[Any]] = []
+    expected = expected or known
     for policy in policies:
         in_vain: set[Cause] = set()
         for reaction in policy.react(known, me.member):
             event = _event(policy, reaction, known, me)
             verdict, after = judge(known, event, reaction.cause.at)
-            if reaction.cause in in_vain or not verdict.is_effective:
+            hoped, afterwards = judge(expected, event, reaction.cause.at)
+            if reaction.cause in in_vain or not (verdict.is_effective and hoped.is_effective):
                 in_vain.add(reaction.cause)
                 continue
             said.append(event)
-            known = after
+            known, expected = after, afterwards
     return tuple(said), known
 
 

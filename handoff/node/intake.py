@@ -112,8 +112,8 @@ class Intake:
         now = self._clock()
         for case in fold.cases.values():
             known = overlay.about(fold.directory, str(case.id), case)
-            known = overlay.with_pending(known, (row for row in pending if row.subject == str(case.id)))
-            said, _ = reactions(self._policies, known, self._me)
+            expected = overlay.with_pending(known, (row for row in pending if row.subject == str(case.id)))
+            said, _ = reactions(self._policies, known, self._me, expected=expected)
             await tx.enqueue(OutboxRow.of(event, now) for event in said)
 
     async def _notice_end(self, position: Position) -> None:

@@ -151,6 +151,15 @@ def test_a_reaction_is_the_same_bytes_after_more_was_said() -> None:
     assert [codec.encode(event) for event in first] == [codec.encode(event) for event in again]
 
 
+def test_a_person_who_acted_first_is_not_contradicted() -> None:
+    """While a person's own redirect waits for its echo, the policy asks nobody; the record alone would let it."""
+    record = given(*requested(), Said(SHELTER, FULL)).record
+    known = side(POLICE, record).known
+    by_hand, expected = reactions(POLICE_POLICIES, known, source(POLICE))
+    assert len(by_hand) == 2
+    assert reactions(POLICE_POLICIES, known, source(POLICE), expected=expected)[0] == ()
+
+
 def test_her_benefit_is_asked_for_once_she_lives_there_and_has_released_it() -> None:
     """The shelter asks the Center for Social Work only after both, and once."""
     record = given(*started()).record
