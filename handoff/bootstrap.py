@@ -105,6 +105,7 @@ class Node:
         code = 0
         try:
             async with self._pool, asyncio.TaskGroup() as tasks:
+                log.info("node.starts", port=self._server.config.port)
                 serving = tasks.create_task(self._server.serve())
                 tasks.create_task(self._relay.run())
                 tasks.create_task(self._take_in())

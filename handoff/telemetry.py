@@ -25,11 +25,6 @@ OUTBOX_OLDEST_SECONDS = Gauge("handoff_outbox_oldest_seconds", "Age of the oldes
 SENT = Counter("handoff_sent", "Events sent to the broker and acknowledged, repeats included.")
 SEND_FAILURES = Counter("handoff_send_failures", "Batches that the broker did not acknowledge.")
 COMMANDS = Counter("handoff_commands", "Commands by their outcome at the desk.", ["command", "outcome"])
-ECHO_SECONDS = Histogram(
-    "handoff_echo_seconds",
-    "From an own event's storing to its echo.",
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120),
-)
 DATABASE_RETRIES = Counter("handoff_database_retries", "Transactions repeated because the database was away.")
 
 SUBMISSIONS = Counter("handoff_submissions", "Submissions that the exchange took in, accepted or by code.", ["outcome"])
@@ -55,7 +50,7 @@ PROJECTION_RETRIES = Counter("handoff_projection_retries", "Times a projection b
 
 QUIET_AFTER_LINES = 5
 QUIET_WINDOW_SECONDS = 10.0
-_CHATTY = ("aiokafka", "faust", "mode", "kafka")
+_CHATTY = ("aiokafka", "faust", "mode", "kafka", "uvicorn")
 
 
 def set_up_logging(

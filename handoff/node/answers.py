@@ -64,6 +64,7 @@ class FeedEntry:
     """One entry of the inbox, in its order. ``event`` is None where the bytes could not be read here.
 
     ``own`` marks this member's own events: with the verdict *ineffective* or *invalid* they changed nothing.
+    ``settles`` is the own event that the entry answers: itself, or one that was refused and never recorded.
     """
 
     sequence: int
@@ -72,6 +73,7 @@ class FeedEntry:
     reason: str | None
     own: bool
     event: Mapping[str, Any] | None
+    settles: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

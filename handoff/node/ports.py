@@ -98,8 +98,8 @@ class Transaction(Protocol):
     async def enqueue(self, rows: Iterable[OutboxRow]) -> int:
         """Puts own events into the outbox and gives how many are new: an id that is there stays as it is."""
 
-    async def position(self, epoch: int) -> Position:
-        """How far the inbox is folded, kept locked. Raises ``StoodDown`` where ``epoch`` is over."""
+    async def position(self, epoch: int | None) -> Position:
+        """How far the inbox is folded, kept locked. Raises ``StoodDown`` where ``epoch`` is over; None is any."""
 
     async def advance(self, position: Position) -> None:
         """Moves on; ``position`` was asked for in this transaction."""

@@ -33,13 +33,13 @@ class RebuildReport:
 
 
 async def rebuild(store: Store, me: Source, genesis_hash: str) -> RebuildReport:
-    """Folds the kept inbox again, in one transaction; a running node stands down and starts anew.
+    """Folds the kept inbox again, in one transaction, for which a running node waits.
 
-    What was parked for an upgrade is folded where this release can. Every case is marked for the policies.
+    What was parked for an upgrade is folded where this release can. Every case is marked for the policies, which
+    look at it when the node starts the next time.
     """
-    epoch, _ = await store.begin_intake()
     async with store.transaction() as tx:
-        await tx.position(epoch)
+        await tx.position(None)
         before = await tx.digests()
         await tx.forget_folded()
         fold, entries = await _folded(tx, me, genesis_hash)

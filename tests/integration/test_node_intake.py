@@ -158,6 +158,8 @@ async def test_what_the_exchange_refused_is_settled_by_its_hash(police: Parts) -
     body = SubmissionRefused(member="police", code=RefusalCode.SIGNATURE, value_hash=row["value_hash"])
     await intake.handle([police.post(police.town.event(body, emitter=EXCHANGE))])
     assert await desk.outcome(opened.events, 0) == Verdict(Outcome.INVALID, "signature")
+    (told,) = await desk.feed(police.sequence - 1, 10)
+    assert (told.own, told.settles) == (False, *opened.events)
 
 
 async def test_policies_stay_off_until_the_inbox_is_folded_to_its_end(shelter: Parts) -> None:

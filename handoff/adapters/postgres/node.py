@@ -112,7 +112,7 @@ def _referral_row(row: asyncpg.Record) -> ReferralRow:
 def _feed_entry(row: asyncpg.Record) -> FeedEntry:
     verdict = Outcome(row["outcome"])
     event = _document(row["value"])
-    return FeedEntry(row["sequence"], row["record_time"], verdict, row["reason"], row["own"], event)
+    return FeedEntry(row["sequence"], row["record_time"], verdict, row["reason"], row["own"], event, row["settles"])
 
 
 def _document(value: bytes | None) -> Mapping[str, Any] | None:

@@ -27,7 +27,7 @@ INSERT INTO outbox (id, subject, referral, type, value, value_hash, created_at) 
 ON CONFLICT (id) DO NOTHING RETURNING true
 
 -- name: position
-SELECT next_offset, sequence FROM position WHERE epoch = $1 FOR UPDATE
+SELECT next_offset, sequence FROM position WHERE epoch = coalesce($1, epoch) FOR UPDATE
 
 -- name: advance
 UPDATE position SET next_offset = $1, sequence = $2
@@ -113,7 +113,9 @@ SELECT r.*, p.referral IS NOT NULL AS is_parked FROM referrals AS r LEFT JOIN pa
  ORDER BY r.danger, r.requested_at, r.id LIMIT $2
 
 -- name: feed
-SELECT sequence, value, record_time, outcome, reason, own FROM inbox WHERE sequence > $1 ORDER BY sequence LIMIT $2
+SELECT i.sequence, i.value, i.record_time, i.outcome, i.reason, i.own, o.id AS settles
+  FROM inbox AS i LEFT JOIN outbox AS o ON o.echo_sequence = i.sequence
+ WHERE i.sequence > $1 ORDER BY i.sequence LIMIT $2
 
 -- name: backlog
 SELECT count(*) FILTER (WHERE sent_at IS NULL) AS unsent, count(*) AS unechoed,

@@ -56,7 +56,7 @@ class PostgresTransaction:
         added = [await self._connection.fetchval(SQL["enqueue"], *_outbox_columns(row)) for row in rows]
         return sum(1 for is_new in added if is_new)
 
-    async def position(self, epoch: int) -> Position:
+    async def position(self, epoch: int | None) -> Position:
         row = await self._connection.fetchrow(SQL["position"], epoch)
         if row is None:
             raise StoodDown("another process folds this inbox now")
