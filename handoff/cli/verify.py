@@ -1,0 +1,115 @@
+"""`handoff verify BUNDLE`: what an auditor can prove with a bundle and a trust file, and nothing else."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from typer.core import TyperCommand
+
+from handoff import clock
+from handoff.cli.output import JsonFlag, emit, fail
+from handoff.proof.bundle import NotABundle
+from handoff.proof.report import Failure, Outcome, Report
+from handoff.proof.trust import NotATrustFile, Trust
+from handoff.proof.verifier import verify as verify_bundle
+
+BAD_INPUT = 3
+"""Exit code beside those of ``Outcome``: a file or an argument that cannot be read proves nothing either way."""
+
+# click's UsageError, which typer brings along without naming it.
+_WRONG_USAGE: Final[type[typer.BadParameter]] = typer.BadParameter.__mro__[1]
+_COLOURS = {Outcome.GOOD: "green", Outcome.TAMPERED: "bold red", Outcome.UNPROVEN: "yellow"}
+
+BundleArgument = Annotated[Path, typer.Argument(help="The case's bundle.")]
+TrustOption = Annotated[Path, typer.Option("--trust", help="Your trust file: logs, monitor, agencies, quorum.")]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option("--as-of", help="Complete at least until then: a date, a time with its zone (ISO 8601), or today."),
+]
+ReceiptOption = Annotated[list[Path] | None, typer.Option("--receipt", help="A receipt to hold the record to.")]
+
+
+class VerifyCommand(TyperCommand):
+    """A command whose wrong usage is bad input: 2, the usual code, would say that something cannot be proven."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """The arguments that are left; raises usage errors with this command's exit code."""
+        try:
+            return super().parse_args(ctx, args)
+        except _WRONG_USAGE as error:
+            error.exit_code = BAD_INPUT
+            raise
+
+
+def verify(
+    bundle: BundleArgument,
+    trust: TrustOption,
+    as_of: AsOfOption = None,
+    receipt: ReceiptOption = None,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Verify a case's bundle offline. Ends with 0 if all is proven, 1 tampered, 2 not provable, 3 bad input."""
+    moment = _moment(as_of)
+    try:
+        trusted = Trust.parse(trust.read_bytes())
+        receipts = [path.read_bytes() for path in receipt or ()]
+        with bundle.open("rb") as source:
+            report = verify_bundle(source, trusted, as_of=moment, receipts=receipts)
+    except (NotABundle, NotATrustFile, OSError) as error:
+        fail(f"bad input: {error}", BAD_INPUT)
+    emit(_document(report), lambda console: _draw(console, report), as_json=as_json)
+    raise typer.Exit(report.outcome)
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    if text == "today":
+        return clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"bad input: {text} is no date or time", BAD_INPUT)
+    if moment.tzinfo is None and len(text) > len("2026-01-01"):
+        fail(f"bad input: {text} needs its zone, as in 2026-01-01T12:00+01:00", BAD_INPUT)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _draw(console: Console, report: Report) -> None:
+    *said, completeness = report.lines()
+    for line in said:
+        console.print(line, markup=False)
+    console.print(completeness, style=_COLOURS[report.outcome], markup=False)
+
+
+def _document(report: Report) -> dict[str, Any]:
+    return {
+        "outcome": report.outcome.name.lower(),
+        "case": report.case,
+        "origin": report.origin,
+        "size": report.size,
+        "cosigned_at": report.cosigned_at.isoformat() if report.cosigned_at else None,
+        "cosigners": report.cosigners,
+        "case_entries": report.case_entries,
+        "directory_entries": report.directory_entries,
+        "receipts": report.receipts,
+        "remarks": report.remarks,
+        "failures": [_failure(failure) for failure in report.failures],
+        "completeness": report.completeness,
+    }
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    place = failure.place
+    return {
+        "outcome": failure.objection.outcome.name.lower(),
+        "check": failure.objection.check,
+        "strand": place.strand if place else None,
+        "entry": place.number if place else None,
+        "offset": place.offset if place else None,
+        "sentence": failure.objection.sentence,
+        "more": failure.more,
+    }

@@ -1,0 +1,113 @@
+"""The keys in force at a position, as the record's own directory events tell.
+
+An auditor's computer folds them again, from the founding that the trust file names on; nobody's word is taken for
+which key was in force. It follows the directory's rules, without the rules' code: a test holds the two together.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from handoff.record import signing
+from handoff.record.codes import KeyUse
+from handoff.record.envelope import EXCHANGE, Event
+from handoff.record.events import directory as d
+
+RETIREMENT_GRACE_MS: Final = 24 * 3_600_000
+"""How long what was signed with a retired key still counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredKey:
+    """A member's key; ``retired_ms`` is the record time of its retirement."""
+
+    owner: str
+    public_key: bytes
+    use: KeyUse = KeyUse.SIGNING
+    retired_ms: int | None = None
+    revoked: bool = False
+
+    def objection(self, at_ms: int) -> str | None:
+        """Why what it signs does not count at that record time; None if it does."""
+        if self.revoked:
+            return "was revoked before"
+        if self.use is not KeyUse.SIGNING:
+            return "is not for signing"
+        if self.retired_ms is not None and at_ms > self.retired_ms + RETIREMENT_GRACE_MS:
+            return "was retired more than 24 hours before"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """Members and keys by id, as far as the record has been read."""
+
+    jurisdiction: str
+    founded: bool = False
+    coordinator: str = ""
+    members: frozenset[str] = frozenset()
+    keys: Mapping[str, RegisteredKey] = field(default_factory=dict)
+
+    def told(self, event: Event[Any], at_ms: int) -> "Keyring":
+        """The keyring after ``event``, which its sender is known to have said first; itself where nothing follows."""
+        fold = _FOLDS.get(type(event.data))
+        return self if fold is None else fold(self, event, at_ms)
+
+    def with_key(self, key_id: str, key: RegisteredKey) -> "Keyring":
+        return replace(self, keys={**self.keys, key_id: key})
+
+
+def _founded(known: Keyring, event: Event[Any], _at_ms: int) -> Keyring:
+    if known.founded:
+        return known
+    said: d.JurisdictionFounded = event.data
+    first = ((said.coordinator, said.coordinator_key), (EXCHANGE, said.exchange_key))
+    keys = {signing.key_id(bytes.fromhex(key)): RegisteredKey(owner, bytes.fromhex(key)) for owner, key in first}
+    return Keyring(known.jurisdiction, True, said.coordinator, frozenset({said.coordinator}), keys)  # noqa: FBT003 - founded
+
+
+def _admitted(known: Keyring, event: Event[Any], _at_ms: int) -> Keyring:
+    if event.emitter != known.coordinator or event.data.member == EXCHANGE:
+        return known
+    return replace(known, members=known.members | {event.data.member})
+
+
+def _registered(known: Keyring, event: Event[Any], _at_ms: int) -> Keyring:
+    said: d.KeyRegistered = event.data
+    public_key = bytes.fromhex(said.public_key)
+    key_id = signing.key_id(public_key)
+    may_say = event.emitter in {said.member, known.coordinator} and said.member in known.members
+    if not may_say or key_id in known.keys or not _is_held(known.jurisdiction, said, public_key):
+        return known
+    return known.with_key(key_id, RegisteredKey(said.member, public_key, said.use))
+
+
+def _is_held(jurisdiction: str, said: d.KeyRegistered, public_key: bytes) -> bool:
+    statement = signing.possession_statement(jurisdiction, said.member, public_key)
+    possession = bytes.fromhex(said.possession)
+    return signing.is_valid_public_key(public_key) and signing.verifies(
+        public_key, statement, possession, signing.POSSESSION_TYPE
+    )
+
+
+def _revoked(known: Keyring, event: Event[Any], _at_ms: int) -> Keyring:
+    key = known.keys.get(event.data.key)
+    if key is None or event.emitter != known.coordinator:
+        return known
+    return known.with_key(event.data.key, replace(key, revoked=True))
+
+
+def _retired(known: Keyring, event: Event[Any], at_ms: int) -> Keyring:
+    key = known.keys.get(event.data.key)
+    if key is None or event.emitter != key.owner or key.revoked or key.retired_ms is not None:
+        return known
+    return known.with_key(event.data.key, replace(key, retired_ms=at_ms))
+
+
+_FOLDS: Mapping[type, Callable[[Keyring, Event[Any], int], Keyring]] = {
+    d.JurisdictionFounded: _founded,
+    d.AgencyAdmitted: _admitted,
+    d.KeyRegistered: _registered,
+    d.KeyRevoked: _revoked,
+    d.KeyRetired: _retired,
+}
