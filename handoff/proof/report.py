@@ -76,12 +76,14 @@ class Failure:
         return f"{where}{self.objection.check}: {self.objection.sentence}{more}"
 
     @property
-    def rank(self) -> tuple[bool, bool, int, int]:
+    def rank(self) -> tuple[bool, int, int, int]:
         """Where it comes among others: tampering first, entries before the tree, then by offset."""
         check = self.objection.check
+        of_the_tree, unproven = check in _OF_THE_TREE, self.objection.outcome is not Outcome.TAMPERED
+        # An entry that does not fit the tree says more than a tree that does not fit.
+        has_no_place = self.place is None and of_the_tree
         offset = self.place.offset if self.place is not None else -1
-        unproven = self.objection.outcome is not Outcome.TAMPERED
-        return unproven, check in _OF_THE_TREE, offset, list(Check).index(check)
+        return unproven, of_the_tree + has_no_place, offset, list(Check).index(check)
 
 
 @dataclass(slots=True)
