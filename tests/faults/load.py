@@ -22,7 +22,7 @@ _PATIENCE_SECONDS = 45
 # When the answer is about to be late: the deadline is two seconds after delivery, and the exchange waits two more.
 DEADLINE_SECONDS = 2
 _RACE_AT = (3.4, 4.6)
-_STORIES_BEGIN_EVERY = 0.35
+_STORIES_BEGIN_EVERY = 0.5
 
 Json = dict[str, Any]
 
@@ -209,7 +209,7 @@ class Load:
         return self._log.count
 
     async def run(self) -> None:
-        """Tells stories, a new one every third of a second, until ``stop``; then lets those under way end."""
+        """Tells stories, two a second, until ``stop``; then lets those under way end."""
         async with asyncio.TaskGroup() as stories:
             while not self._stopping.is_set():
                 stories.create_task(self._story().tell())

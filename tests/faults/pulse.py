@@ -13,7 +13,7 @@ import asyncpg
 from tests.support.history.gathering import Site
 
 _SAMPLE_SECONDS = 0.1
-_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 ROUTED, SHOWN, FOLDED = "routed", "on the timeline", "folded by nodes"
 
 _QUERIES = {
@@ -33,6 +33,7 @@ class Pulse:
     moved: dict[str, list[float]] = field(default_factory=lambda: {ROUTED: [], SHOWN: [], FOLDED: []})
     _connections: dict[str, Any] = field(default_factory=dict)
     _last: dict[str, int] = field(default_factory=dict)
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self._site = Site.at(self.directory)
@@ -68,7 +69,7 @@ class Pulse:
 
     async def _ask(self, name: str, query: str) -> int | None:
         try:
-            async with asyncio.timeout(2):
+            async with self._one_at_a_time, asyncio.timeout(2):
                 connection = await self._connection(name)
                 found: int | None = await connection.fetchval(query)
                 return found
