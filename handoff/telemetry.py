@@ -59,7 +59,7 @@ def set_up_logging(
     """Makes structlog and the standard library write to ``stream``, each line naming ``process``."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_shared(process), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
@@ -67,7 +67,7 @@ def set_up_logging(
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_shared(),
+            foreign_pre_chain=_shared(process),
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(form)],
         )
     )
@@ -75,12 +75,16 @@ def set_up_logging(
     logging.basicConfig(level=threshold, handlers=[handler], force=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(process=process)
 
 
-def _shared() -> list[structlog.types.Processor]:
+def _shared(process: str) -> list[structlog.types.Processor]:
+    def named(_logger: object, _method: str, line: structlog.types.EventDict) -> structlog.types.EventDict:
+        # Not a context variable: Faust's consumer logs from a thread of its own.
+        line["process"] = process
+        return line
+
     return [
+        named,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
