@@ -37,8 +37,8 @@ test: environment ## the fast tests, on real Kafka and PostgreSQL (ARGS=tests/un
 	@exec $(BIN)/pytest -q -m "not faults" $(ARGS)
 
 .PHONY: faults
-faults: environment ## the slow tests, which kill processes and brokers
-	@exec $(BIN)/pytest -q -m faults $(ARGS)
+faults: environment ## the slow tests, which kill processes and brokers; N faults in turn (N=200)
+	@FAULTS=$(or $(N),20) exec $(BIN)/pytest -q -m faults $(ARGS)
 
 .PHONY: check
 check: environment ## all that a machine can say about the code without running it

@@ -15,6 +15,7 @@ _CRASH_SECONDS = 0.5
 _FREEZE_SECONDS = {"exchange": 4.0, "projection": 7.0}
 _FREEZE_NODE_SECONDS = 3.0
 _OUTAGE_SECONDS = 4.0
+_LONG_OUTAGE_SECONDS = 120.0
 _START_AGAIN_SECONDS = 30.0
 
 
@@ -25,82 +26,93 @@ class Place:
     crew: Crew
     stack: TrialStack
     load: Load
+    is_long: bool = False
 
 
-Inject = Callable[[Place, int], Awaitable[str]]
-"""Does the harm and heals it; ``turn`` chooses whom it meets. Gives whom it met."""
+@dataclass(frozen=True, slots=True)
+class Met:
+    """Whom a fault met, and for how many seconds that was gone: until it ran again, not until it was ready."""
+
+    whom: str
+    gone: float
 
 
-async def kill_node(place: Place, turn: int) -> str:
+Inject = Callable[[Place, int], Awaitable[Met]]
+"""Does the harm and heals it; ``turn`` chooses whom it meets."""
+
+
+async def kill_node(place: Place, turn: int) -> Met:
     return await _crash(place, _node(place, turn))
 
 
-async def kill_exchange(place: Place, _turn: int) -> str:
+async def kill_exchange(place: Place, _turn: int) -> Met:
     return await _crash(place, await place.crew.active("exchange"))
 
 
-async def kill_projection(place: Place, _turn: int) -> str:
+async def kill_projection(place: Place, _turn: int) -> Met:
     return await _crash(place, await place.crew.active("projection"))
 
 
-async def _crash(place: Place, name: str) -> str:
+async def _crash(place: Place, name: str) -> Met:
+    began = time.monotonic()
     place.crew.kill(name)
     await asyncio.sleep(_CRASH_SECONDS)
     place.crew.start()
-    return name
+    return Met(name, time.monotonic() - began)
 
 
-async def kill_postgres(place: Place, _turn: int) -> str:
-    await asyncio.to_thread(place.stack.postgres.kill)
-    await asyncio.sleep(_CRASH_SECONDS)
-    await _start_again(place.stack.start_postgres)
-    return "PostgreSQL"
+async def kill_postgres(place: Place, _turn: int) -> Met:
+    return await _outage("PostgreSQL", place.stack.postgres.kill, place.stack.start_postgres, _CRASH_SECONDS)
 
 
-async def kill_kafka(place: Place, _turn: int) -> str:
-    await asyncio.to_thread(place.stack.kafka.kill)
-    await asyncio.sleep(_CRASH_SECONDS)
-    await _start_again(place.stack.start_kafka)
-    return "the broker"
+async def kill_kafka(place: Place, _turn: int) -> Met:
+    return await _outage("the broker", place.stack.kafka.kill, place.stack.start_kafka, _CRASH_SECONDS)
 
 
-async def refuse_database(place: Place, _turn: int) -> str:
+async def refuse_database(place: Place, _turn: int) -> Met:
     """PostgreSQL shuts down in good order and refuses connections for a while."""
-    await asyncio.to_thread(place.stack.postgres.stop)
-    await asyncio.sleep(_OUTAGE_SECONDS)
-    await _start_again(place.stack.start_postgres)
-    return "PostgreSQL"
+    return await _outage("PostgreSQL", place.stack.postgres.stop, place.stack.start_postgres, _OUTAGE_SECONDS)
 
 
-async def broker_away(place: Place, _turn: int) -> str:
-    """The broker is away for a while, in which commands go on being answered with success."""
-    await asyncio.to_thread(place.stack.kafka.stop)
+async def broker_away(place: Place, turn: int) -> Met:
+    """The broker is away for a while, in which commands go on being answered with success.
+
+    Once in a long run it is away for two minutes.
+    """
     before = place.load.answered
-    await asyncio.sleep(2 * _OUTAGE_SECONDS)
+    seconds = _LONG_OUTAGE_SECONDS if place.is_long and turn == 0 else 2 * _OUTAGE_SECONDS
+    met = await _outage("the broker", place.stack.kafka.kill, place.stack.start_kafka, seconds)
     answered = place.load.answered - before
-    await _start_again(place.stack.start_kafka)
     if not answered:
         raise AssertionError("with the broker away no command was answered")
-    return f"the broker ({answered} commands answered meanwhile)"
+    return Met(f"the broker, {answered} events answered meanwhile", met.gone)
 
 
-async def freeze_node(place: Place, turn: int) -> str:
+async def _outage(name: str, end: Callable[[], object], start: Callable[[], object], seconds: float) -> Met:
+    began = time.monotonic()
+    await asyncio.to_thread(end)
+    await asyncio.sleep(seconds)
+    await _start_again(start)
+    return Met(name, time.monotonic() - began)
+
+
+async def freeze_node(place: Place, turn: int) -> Met:
     return await _freeze(place, _node(place, turn), _FREEZE_NODE_SECONDS)
 
 
-async def freeze_exchange(place: Place, _turn: int) -> str:
+async def freeze_exchange(place: Place, _turn: int) -> Met:
     return await _freeze(place, await place.crew.active("exchange"), _FREEZE_SECONDS["exchange"])
 
 
-async def freeze_projection(place: Place, _turn: int) -> str:
+async def freeze_projection(place: Place, _turn: int) -> Met:
     return await _freeze(place, await place.crew.active("projection"), _FREEZE_SECONDS["projection"])
 
 
-async def _freeze(place: Place, name: str, seconds: float) -> str:
+async def _freeze(place: Place, name: str, seconds: float) -> Met:
     place.crew.freeze(name)
     await asyncio.sleep(seconds)
     place.crew.thaw(name)
-    return name
+    return Met(name, seconds)
 
 
 def _node(place: Place, turn: int) -> str:

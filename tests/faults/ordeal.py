@@ -17,7 +17,9 @@ from tests.faults.crew import Crew, crewed
 from tests.faults.injections import FAULTS, Place
 from tests.faults.load import DEADLINE_SECONDS, Load
 from tests.faults.pulse import FOLDED, ROUTED, SHOWN, Pulse
+from tests.faults.sabotage import sabotage
 from tests.support.history.answers import AnswerLog, read_answers
+from tests.support.history.checks import Finding
 from tests.support.history.gathering import gather
 from tests.support.history.report import Report, report
 
@@ -26,6 +28,7 @@ Tell = Callable[[str], None]
 _WARM_UP_SECONDS = 3.0
 _BETWEEN_SECONDS = 1.0
 _QUIET_SECONDS = 120.0
+_LONG_RUN = 100
 
 _S = CaseService
 _MEMBERS = (
@@ -55,10 +58,11 @@ def plan() -> JurisdictionPlan:
 
 @dataclass(frozen=True, slots=True)
 class Suffered:
-    """One fault, whom it met, and what waited how long (seconds)."""
+    """One fault, whom it met, for how long that was gone, and what rested how long (seconds)."""
 
     fault: str
     met: str
+    gone: float
     seconds: float
     rests: dict[str, float]
     answer_waited: float
@@ -66,7 +70,7 @@ class Suffered:
 
 @dataclass(frozen=True, slots=True)
 class Ordeal:
-    """What a run came to."""
+    """What a run came to; ``sabotage`` is what the checker then found of the faults planted in the real parts."""
 
     suffered: tuple[Suffered, ...]
     stories: int
@@ -74,6 +78,7 @@ class Ordeal:
     seconds: float
     came_to_rest: bool
     history: Report
+    sabotage: tuple[Finding, ...]
 
     def document(self) -> dict[str, Any]:
         """The run for programs."""
@@ -98,7 +103,7 @@ async def _run(trial: Trial, crew: Crew, faults: int, tell: Tell, seed: int) -> 
     telling = asyncio.create_task(load.run())
     try:
         await asyncio.sleep(_WARM_UP_SECONDS)
-        place = Place(crew, trial._stack, load)
+        place = Place(crew, trial._stack, load, is_long=faults >= _LONG_RUN)
         suffered = [await _suffer(place, pulse, name, turn, tell) for turn, name in enumerate(_turns(faults))]
         load.stop()
         await telling
@@ -108,7 +113,9 @@ async def _run(trial: Trial, crew: Crew, faults: int, tell: Tell, seed: int) -> 
         await load.close()
         log.close()
     history = report(await gather(trial.directory, read_answers(answers)))
-    return Ordeal(tuple(suffered), load.told, crew.restarts, time.monotonic() - began, rested, history)
+    await sabotage(trial)
+    found = report(await gather(trial.directory)).findings
+    return Ordeal(tuple(suffered), load.told, crew.restarts, time.monotonic() - began, rested, history, found)
 
 
 def _turns(faults: int) -> Iterator[str]:
@@ -123,8 +130,8 @@ async def _suffer(place: Place, pulse: Pulse, name: str, turn: int, tell: Tell) 
     end = time.monotonic()
     rests = {kind: round(pulse.longest_rest(kind, start, end), 2) for kind in (ROUTED, SHOWN, FOLDED)}
     waited = round(place.load.longest_wait(start, end), 2)
-    tell(f"{turn + 1}: {name} ({met}), {end - start:.1f} s; rests {rests}; an answer took {waited} s")
-    return Suffered(name, met, round(end - start, 2), rests, waited)
+    tell(f"{turn + 1}: {name} ({met.whom}), gone {met.gone:.1f} s; rests {rests}; an answer took {waited} s")
+    return Suffered(name, met.whom, round(met.gone, 2), round(end - start, 2), rests, waited)
 
 
 async def _end(*tasks: "asyncio.Task[Any]") -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.faults.injections import FAULTS
 from tests.faults.ordeal import run
+from tests.faults.sabotage import SABOTAGED
 
 _FAULTS = int(os.environ.get("FAULTS", "20"))
 
@@ -19,4 +20,5 @@ def test_every_answered_command_survives_faults_of_every_kind() -> None:
     assert ordeal.history.findings == ()
     assert ordeal.came_to_rest
     assert {suffered.fault for suffered in ordeal.suffered} == set(list(FAULTS)[:_FAULTS])
+    assert {finding.where for finding in ordeal.sabotage} == SABOTAGED, "the checker sees what is planted in real parts"
     assert {"effective", "ineffective"} <= ordeal.history.outcomes.keys(), "the races had losers"
