@@ -180,7 +180,7 @@ def dump_of(messages: Sequence[Message], step_ms: int = 1000) -> Dump:
 def _honest(others: int) -> Dump:
     messages = [*founding(), opened(), opened(OTHER_CASE)]
     messages += [reading(n, AGENCIES[n % 3], CASE if n % 3 else OTHER_CASE) for n in range(5)]
-    messages += [reading(100 + n, case=OTHER_CASE) for n in range(others)]
+    messages += [reading(100, case=OTHER_CASE)] * others
     return dump_of([*messages, reading(99, "csw")])
 
 
