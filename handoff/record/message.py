@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from handoff.record import signing
 from handoff.record.envelope import CONTENT_TYPE
 
-Headers = tuple[tuple[str, bytes], ...]
+Headers = tuple[tuple[str, bytes | None], ...]
 
 CONTENT_TYPE_HEADER = "content-type"
 SIGNATURE_HEADER = "signature"
@@ -40,6 +40,6 @@ def sign(subject: str, value: bytes, key: signing.SigningKey) -> Message:
     )
 
 
-def as_headers(pairs: Iterable[tuple[str, bytes]]) -> Headers:
-    """Headers as a client library gives them, frozen."""
-    return tuple((name, bytes(value)) for name, value in pairs)
+def as_headers(pairs: Iterable[tuple[str, bytes | None]]) -> Headers:
+    """Headers as a client library gives them, frozen; Kafka knows headers without a value."""
+    return tuple((name, bytes(value) if value is not None else None) for name, value in pairs)

@@ -4,12 +4,12 @@ Eleven interpreters that each import the same libraries would take most of a tri
 like any other: it has its own id, can be killed, and ends when its parent does.
 """
 
-import ctypes
 import multiprocessing
 import os
 import runpy
 import signal
 import sys
+import threading
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -19,7 +19,6 @@ from handoff.config import CONFIG_VARIABLE
 from handoff.trial.child import Watched
 
 _PRELOADED = ["handoff.bootstrap", "services.exchange.runtime", "services.projection.runtime"]
-_PR_SET_PDEATHSIG = 1
 
 
 @cache
@@ -57,8 +56,11 @@ class ServiceProcess(Watched):
         if self.running:
             return
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self._process = _nursery().Process(target=_become, args=(self.module, self.config, self.log), name=self.name)
-        self._process.start()
+        arguments = (self.module, self.config, self.log)
+        process = _nursery().Process(target=_become, args=arguments, name=self.name)
+        process.start()
+        # Not before: an interruption while it starts leaves nothing here that could be stopped, and its leash ends it.
+        self._process = process
 
     def terminate(self, timeout: float = 10) -> int | None:
         """Asks the process to stop, insists after ``timeout`` seconds; gives its exit code."""
@@ -79,7 +81,7 @@ class ServiceProcess(Watched):
 
 def _become(module: str, config: Path, log: Path) -> None:
     """Turns a forked process into the service: its own session, its log, its configuration, its main module."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_end_with_the_trial, name="leash", daemon=True).start()
     os.setsid()
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     for stream in (sys.stdout, sys.stderr):
@@ -87,3 +89,11 @@ def _become(module: str, config: Path, log: Path) -> None:
     os.environ[CONFIG_VARIABLE] = str(config)
     sys.argv = [module]
     runpy.run_module(module, run_name="__main__")
+
+
+def _end_with_the_trial() -> None:
+    """Ends this process when the one that asked for it is gone, however that went."""
+    trial = multiprocessing.parent_process()
+    if trial is not None:
+        trial.join()
+    os.kill(os.getpid(), signal.SIGKILL)

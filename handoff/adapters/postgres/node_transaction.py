@@ -138,12 +138,12 @@ def _inbox_row(row: asyncpg.Record) -> InboxRow:
 
 
 def _headers_as_text(headers: Headers) -> str:
-    return json.dumps([(name, value.hex()) for name, value in headers])
+    return json.dumps([(name, value.hex() if value is not None else None) for name, value in headers])
 
 
-def _headers(text: str) -> Iterator[tuple[str, bytes]]:
+def _headers(text: str) -> Iterator[tuple[str, bytes | None]]:
     for name, value in json.loads(text):
-        yield name, bytes.fromhex(value)
+        yield name, bytes.fromhex(value) if value is not None else None
 
 
 def _referral_columns(case: Case, r: Referral) -> tuple[object, ...]:

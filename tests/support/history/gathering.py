@@ -19,7 +19,6 @@ from tests.support.history.evidence import (
     Entry,
     Evidence,
     Exchange,
-    Headers,
     Json,
     Node,
     Shown,
@@ -114,7 +113,7 @@ async def _read(consumer: AIOKafkaConsumer, partition: TopicPartition) -> list[C
     return found
 
 
-def _headers(found: ConsumerRecord) -> Headers:
+def _headers(found: ConsumerRecord) -> tuple[tuple[str, bytes], ...]:
     return tuple((name, bytes(value)) for name, value in found.headers)
 
 

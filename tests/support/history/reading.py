@@ -149,11 +149,12 @@ def objection_to_signature(
 ) -> str | None:
     """Why an entry is not its emitter's own word at ``at``; None if it is."""
     given = dict(headers)
-    if len(given) < len(headers) or not {"key-id", "signature"} <= given.keys():
+    hint, signature = given.get("key-id"), given.get("signature")
+    if len(given) < len(headers) or hint is None or signature is None:
         return "signature"
-    key = keys.get(given["key-id"].decode("ascii", "replace"))
+    key = keys.get(hint.decode("ascii", "replace"))
     if key is None or not key.is_in_force(at):
         return "key_not_in_force"
     if key.owner != event.emitter:
         return "key_not_owner"
-    return None if verifies(key.public, value, given["signature"]) else "signature"
+    return None if verifies(key.public, value, signature) else "signature"

@@ -1,0 +1,78 @@
+"""The demo when it does not go well: what a newcomer sees, and what is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+PLAN = Path(__file__).parents[2] / "infra" / "prizren.toml"
+HANDOFF = Path(sys.executable).with_name("handoff")
+PATIENCE = 60
+
+
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    """A `handoff demo` with its progress on a pipe."""
+    return subprocess.Popen(
+        [HANDOFF, "demo", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(process: subprocess.Popen[str], words: str) -> str:
+    """What was said up to the line with ``words``."""
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if words in line:
+            return said
+    pytest.fail(f"the demo ended before it said {words!r}:\n{said}")
+
+
+def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Every process that the demo has started so far, with those that they have started."""
+    found: list[psutil.Process] = psutil.Process(process.pid).children(recursive=True)
+    return found
+
+
+def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those of ``processes`` that have not ended a little later."""
+    alive: list[psutil.Process] = psutil.wait_procs(processes, timeout=PATIENCE / 3)[1]
+    return alive
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_running_when_the_demo_is_interrupted(number: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C, an orderly stop and a kill in the middle of the start all end every process."""
+    tmp_path.chmod(0o711)
+    with start("--keep", tmp_path / "state") as process:
+        wait_for(process, "members are admitted")
+        time.sleep(0.5)
+        started = descendants(process)
+        assert len(started) > 5
+        os.kill(process.pid, number)
+        assert process.wait(PATIENCE) == (-signal.SIGKILL if number is signal.SIGKILL else 130)
+    assert still_running(started) == []
+
+
+def test_a_failure_says_what_failed_and_shows_its_log(tmp_path: Path) -> None:
+    """A service that cannot start is named, the end of its log is shown, and the exit code is not zero."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN.read_text().replace('service = "legal_aid"', 'service = "lawyers_without_code"'))
+    with start("--plan", plan) as process:
+        said = wait_for(process, "members are admitted")
+        started = descendants(process)
+        assert process.stdout is not None
+        said += process.stdout.read()
+        assert process.wait(PATIENCE) == 1
+    assert "legal_aid ended with exit code 1" in said
+    assert "No module named" in said
+    assert still_running(started) == []
