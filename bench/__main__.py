@@ -1,0 +1,50 @@
+"""`python -m bench`: every benchmark in one run on this machine; what it found goes to standard output as Markdown."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+
+from bench.machine import machine
+from bench.projection import append_only, projection
+from bench.report import Chapter, markdown
+from bench.sizes import FULL, QUICK, Sizes
+from bench.stand import Stand, standing
+
+BENCHMARKS: dict[str, Callable[[Stand, Sizes], Chapter]] = {
+    "projection": projection,
+    "append": append_only,
+}
+
+
+def main() -> int:
+    """The exit code: figures fail nobody, a benchmark that did not run does."""
+    asked = _arguments()
+    began = time.monotonic()
+
+    def progress(sentence: str) -> None:
+        print(f"{time.monotonic() - began:7.1f} s  {sentence}", file=sys.stderr, flush=True)
+
+    names = asked.only or list(BENCHMARKS)
+    with standing(progress) as stand:
+        found = list(machine(stand.directory))
+        chapters = [BENCHMARKS[name](stand, QUICK if asked.quick else FULL) for name in names]
+    if asked.json:
+        print(json.dumps({"machine": dict(found), "chapters": [asdict(chapter) for chapter in chapters]}, indent=2))
+    else:
+        print(markdown(found, chapters))
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--only", action="append", choices=BENCHMARKS, help="this benchmark alone; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="a few seconds each: to see that it works, not to measure")
+    parser.add_argument("--json", action="store_true", help="JSON instead of Markdown")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

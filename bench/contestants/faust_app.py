@@ -1,0 +1,67 @@
+"""A Faust worker of one agent on one topic, as its documentation shows it, that stops when it has seen everything."""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import faust
+import uvloop
+
+from bench.contest import Job, Outcome, Stopwatch
+
+Agent = Callable[[Any], Awaitable[None]]
+
+
+class Worker:
+    """Counts what the agent has done, and ends with the last entry."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.watch = Stopwatch()
+        self._done = 0
+        self._finished = asyncio.Event()
+
+    def did(self, count: int) -> None:
+        """So many entries more are stored."""
+        self._done += count
+        if self._done >= self.job.entries:
+            self._finished.set()
+
+    async def work(self, topics: list[str], agent: Agent) -> Outcome:
+        """Runs ``agent`` on ``topics`` until every entry is stored."""
+        with tempfile.TemporaryDirectory() as directory:
+            app = _app(self.job, directory)
+            topic = app.topic(*topics, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=bytes)
+            app.agent(topic, concurrency=1, name="peer")(agent)
+            app.finalize()
+            await app.start()
+            await self._finished.wait()
+            outcome = self.watch.end(self._done)
+            await app.stop()
+        return outcome
+
+
+def run_worker(job: Job, race: Callable[[Worker], Awaitable[Outcome]]) -> Outcome:
+    """``race`` on a loop of its own."""
+
+    async def main() -> Outcome:
+        return await race(Worker(job))
+
+    return uvloop.run(main())
+
+
+def _app(job: Job, directory: str) -> Any:
+    credentials = faust.SASLCredentials(mechanism="SCRAM-SHA-512", username=job.kafka_user, password=job.kafka_password)
+    return faust.App(
+        id=f"peer-{job.options['run']}",
+        loop=asyncio.get_running_loop(),
+        broker=f"kafka://{job.bootstrap_servers}",
+        broker_credentials=credentials,
+        consumer_auto_offset_reset="earliest",
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+        autodiscover=False,
+        datadir=directory,
+    )

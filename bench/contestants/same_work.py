@@ -1,0 +1,61 @@
+"""What every peer does with an entry: the product's own rules, in the shape that the peer brings.
+
+Peers are given the easier task: they keep no case states, no directory and no position in the database, look for no
+earlier entry with the same id there, and take nobody's place.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from bench.contest import Job
+from handoff.adapters.postgres.projection import _ENTRY_COLUMNS, _SQL, SCHEMA, _entry_row, connect
+from handoff.adapters.postgres.timeline import handoff_row
+from handoff.adapters.record_projection import _check
+from handoff.adapters.record_reader import RecordEntry
+from handoff.domain.directory import Directory
+from handoff.record.message import Message, as_headers
+from handoff.views.chronicle import Chronicle, Page
+
+_COLUMNS = ", ".join(_ENTRY_COLUMNS)
+_PLACES = ", ".join(f"${number}" for number in range(1, len(_ENTRY_COLUMNS) + 1))
+_INSERT = f"INSERT INTO entries ({_COLUMNS}) VALUES ({_PLACES}) ON CONFLICT DO NOTHING"
+
+
+class SameWork:
+    """Decodes, validates, verifies, judges and chains; then inserts or copies."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._chronicle = Chronicle(job.genesis_sha256, Directory(job.jurisdiction, job.generation), 0)
+
+    async def connect(self) -> asyncpg.Connection:
+        """A connection on which the timeline's tables are found."""
+        return await connect(self._job.database, schema=SCHEMA)
+
+    def page(self, entries: Sequence[RecordEntry]) -> Page:
+        """What ``entries`` add to the timeline."""
+        return self._chronicle.page(_check(entries, self._chronicle.directory.keys), {})
+
+    async def insert(self, connection: asyncpg.Connection, page: Page) -> None:
+        """One INSERT for each entry, and one for each handoff that it changed."""
+        async with connection.transaction():
+            for line in page.lines:
+                await connection.execute(_INSERT, *_entry_row(line))
+            for handoff in page.handoffs:
+                await connection.execute(_SQL["write_handoff"], *handoff_row(handoff))
+
+    async def copy(self, connection: asyncpg.Connection, page: Page) -> None:
+        """All entries by COPY, and the handoffs that they changed."""
+        async with connection.transaction():
+            rows = [_entry_row(line) for line in page.lines]
+            await connection.copy_records_to_table("entries", records=rows, columns=_ENTRY_COLUMNS)
+            if page.handoffs:
+                await connection.executemany(_SQL["write_handoff"], [handoff_row(h) for h in page.handoffs])
+
+
+def entry(message: Any) -> RecordEntry:
+    """The record entry in a Faust message."""
+    headers = as_headers(message.headers.items() if hasattr(message.headers, "items") else message.headers or ())
+    return RecordEntry(message.offset, round(message.timestamp * 1000), Message(message.key, message.value, headers))

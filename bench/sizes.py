@@ -1,0 +1,39 @@
+"""How much is measured: everything, or just enough to see that it works."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Entries, rounds and seconds of one run."""
+
+    rounds: int
+    entries: int
+    slow_entries: int
+    growth: tuple[int, ...]
+    exchange: int
+    node_seconds: float
+    end_to_end_seconds: float
+    rates: tuple[int, ...]
+
+
+FULL = Sizes(
+    rounds=3,
+    entries=60_000,
+    slow_entries=10_000,
+    growth=(10_000, 100_000, 1_000_000),
+    exchange=20_000,
+    node_seconds=6,
+    end_to_end_seconds=30,
+    rates=(50, 200),
+)
+QUICK = Sizes(
+    rounds=1,
+    entries=4_000,
+    slow_entries=1_000,
+    growth=(2_000, 6_000),
+    exchange=2_000,
+    node_seconds=1,
+    end_to_end_seconds=4,
+    rates=(50,),
+)

@@ -1,0 +1,146 @@
+"""Where races are run: one real broker, one real database server, and a jurisdiction that nobody else uses."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from bench.contest import Job
+from bench.race import Progress
+from bench.stories import Place
+from handoff.adapters.kafka import security
+from handoff.config import JurisdictionPlan, KafkaSettings, jurisdiction_plan
+from handoff.record import signing
+from handoff.record.message import Message
+from handoff.record.topics import EXCHANGE, PROJECTION, record_topic
+from handoff.trial.jurisdiction import Jurisdiction, fresh_passwords
+from handoff.trial.stack import TrialStack
+from handoff.trial.trial import temporary_directory
+
+_AT_ONCE = 2000
+_LAY_OUT = (Path(__file__).parent / "lay_out.sql").read_text()
+
+
+class Stand:
+    """A running broker and database with one jurisdiction on them."""
+
+    def __init__(self, stack: TrialStack, progress: Progress) -> None:
+        self._stack = stack
+        self._jurisdictions = 0
+        self.directory = stack.directory
+        self.progress = progress
+
+    def jurisdiction(self) -> Jurisdiction:
+        """A fresh jurisdiction with the members of the example plan, its topics, users, rights and databases."""
+        self._jurisdictions += 1
+        with_deadlines = jurisdiction_plan(Path(str(files("infra") / "prizren.toml")))
+        plan = with_deadlines.renamed(f"bench{self._jurisdictions}")
+        made = Jurisdiction(plan, self._stack.kafka_operator, self._stack.postgres_operator, fresh_passwords(plan))
+        asyncio.run(made.apply())
+        return made
+
+    def lay(self, jurisdiction: Jurisdiction, topic: str, messages: Iterable[Message]) -> int:
+        """Puts ``messages`` into ``topic``, past every quota; gives its end."""
+        return asyncio.run(_lay(_as_operator(jurisdiction), topic, iter(messages), self.progress))
+
+    def lay_record(self, jurisdiction: Jurisdiction, size: int) -> Place:
+        """A synthetic record of ``size`` entries."""
+        place = Place(jurisdiction.plan)
+        self.progress(f"a record of {size:,} entries is signed and laid down")
+        self.lay(jurisdiction, record_topic(jurisdiction.name), place.record(size))
+        return place
+
+    def projection_job(self, jurisdiction: Jurisdiction, entries: int, *, as_operator: bool, **options: object) -> Job:
+        """The timeline's tables made anew, and how to fill them from the record's first ``entries``."""
+        asyncio.run(_lay_out(jurisdiction))
+        kafka = _as_operator(jurisdiction) if as_operator else jurisdiction.kafka_settings(PROJECTION)
+        return _job(jurisdiction, kafka, (PROJECTION, "writer"), entries, dict(options))
+
+    def exchange_job(self, jurisdiction: Jurisdiction, entries: int, **options: object) -> Job:
+        """How to route what lies in the outgoing topics."""
+        return _job(jurisdiction, _as_operator(jurisdiction), (EXCHANGE, ""), entries, dict(options))
+
+
+@contextmanager
+def standing(progress: Progress) -> Iterator[Stand]:
+    """A stand that goes away with all that it holds."""
+    with temporary_directory() as directory:
+        directory.mkdir(mode=0o711)
+        stack = TrialStack(directory / "stack", progress=progress)
+        try:
+            stack.start()
+            yield Stand(stack, progress)
+        finally:
+            stack.discard()
+
+
+def _job(
+    jurisdiction: Jurisdiction, kafka: KafkaSettings, role: tuple[str, str], entries: int, options: dict[str, object]
+) -> Job:
+    postgres = jurisdiction.postgres_settings(*role)
+    plan: JurisdictionPlan = jurisdiction.plan
+    return Job(
+        jurisdiction=plan.name,
+        generation=plan.generation,
+        genesis_sha256=signing.sha256(Place(plan).genesis),
+        entries=entries,
+        bootstrap_servers=kafka.bootstrap_servers,
+        kafka_user=kafka.username,
+        kafka_password=kafka.password.get_secret_value(),
+        postgres=postgres.model_dump(mode="json") | {"password": postgres.password.get_secret_value()},
+        options=options,
+    )
+
+
+def _as_operator(jurisdiction: Jurisdiction) -> KafkaSettings:
+    operator = jurisdiction.kafka
+    return KafkaSettings.model_validate(
+        {
+            "bootstrap_servers": operator.bootstrap_servers,
+            "username": operator.username,
+            "password": operator.password,
+            "security_protocol": "SASL_PLAINTEXT",
+        }
+    )
+
+
+async def _lay(kafka: KafkaSettings, topic: str, messages: Iterator[Message], progress: Progress) -> int:
+    producer = AIOKafkaProducer(**security(kafka), acks="all", enable_idempotence=True, max_batch_size=512 * 1024)
+    await producer.start()
+    laid = 0
+    try:
+        while some := list(islice(messages, _AT_ONCE)):
+            sent = [await producer.send(topic, m.value, m.key, partition=0, headers=list(m.headers)) for m in some]
+            await asyncio.gather(*sent)
+            laid += len(some)
+            if laid % 100_000 == 0:
+                progress(f"{laid:,} entries are laid down")
+    finally:
+        await producer.stop()
+    return await _end(kafka, topic)
+
+
+async def _end(kafka: KafkaSettings, topic: str) -> int:
+    consumer = AIOKafkaConsumer(**security(kafka))
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets([TopicPartition(topic, 0)])
+    finally:
+        await consumer.stop()
+    return int(next(iter(ends.values())))
+
+
+async def _lay_out(jurisdiction: Jurisdiction) -> None:
+    """Fresh tables, and nothing left to be written or cleaned up from the run before."""
+    database = jurisdiction.postgres_settings(PROJECTION, "owner").database
+    connection = await asyncpg.connect(jurisdiction.postgres.dsn(database))
+    try:
+        await connection.execute(_LAY_OUT)
+        await connection.execute("CHECKPOINT")
+    finally:
+        await connection.close()
