@@ -19,7 +19,7 @@ def main() -> int:
     ordeal = run(asked.faults, lambda line: print(line, flush=True), asked.seed, asked.keep)  # noqa: T201 - a command
     if asked.json is not None:
         asked.json.write_text(json.dumps(ordeal.document(), indent=2))
-    sys.stdout.write("\n".join(ordeal.history.lines()) + "\n")
+    sys.stdout.write("\n".join((*ordeal.lines(), *ordeal.history.lines())) + "\n")
     return 0 if ordeal.history.holds and ordeal.came_to_rest else 1
 
 

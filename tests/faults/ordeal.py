@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from handoff.config import JurisdictionPlan, PlannedDeadline, PlannedMember
@@ -14,7 +15,7 @@ from handoff.record.codes import CaseService, DeadlineSource, DeadlineStep, Memb
 from handoff.record.envelope import COORDINATION
 from handoff.trial.trial import Trial, temporary_directory
 from tests.faults.crew import Crew, crewed
-from tests.faults.injections import FAULTS, Place
+from tests.faults.injections import FAULTS, Met, Place
 from tests.faults.load import DEADLINE_SECONDS, Load
 from tests.faults.pulse import FOLDED, ROUTED, SHOWN, Pulse
 from tests.faults.sabotage import sabotage
@@ -80,6 +81,16 @@ class Ordeal:
     history: Report
     sabotage: tuple[Finding, ...]
 
+    def lines(self) -> Iterator[str]:
+        """For each kind of fault what was gone and what rested, at the median and at most, in seconds."""
+        for fault in dict.fromkeys(suffered.fault for suffered in self.suffered):
+            same = [suffered for suffered in self.suffered if suffered.fault == fault]
+            felt = {"gone": [s.gone for s in same]} | {k: [s.rests[k] for s in same] for k in same[0].rests}
+            felt["an answer"] = [s.answer_waited for s in same]
+            told = ", ".join(f"{name} {median(values):.1f}/{max(values):.1f}" for name, values in felt.items())
+            yield f"{fault} ({len(same)}): {told}"
+        yield f"{self.stories} stories in {self.seconds:.0f} s; {self.restarts} processes ended by themselves"
+
     def document(self) -> dict[str, Any]:
         """The run for programs."""
         return asdict(self)
@@ -104,10 +115,11 @@ async def _run(trial: Trial, crew: Crew, faults: int, tell: Tell, seed: int) -> 
     try:
         await asyncio.sleep(_WARM_UP_SECONDS)
         place = Place(crew, trial._stack, load, is_long=faults >= _LONG_RUN)
-        suffered = [await _suffer(place, pulse, name, turn, tell) for turn, name in enumerate(_turns(faults))]
+        struck = [await _strike(place, name, turn, tell) for turn, name in enumerate(_turns(faults))]
         load.stop()
         await telling
         rested = await pulse.quiet(_QUIET_SECONDS)
+        suffered = tuple(_suffered(strike, pulse, load) for strike in struck)
     finally:
         await _end(telling, *background)
         await load.close()
@@ -115,23 +127,38 @@ async def _run(trial: Trial, crew: Crew, faults: int, tell: Tell, seed: int) -> 
     history = report(await gather(trial.directory, read_answers(answers)))
     await sabotage(trial)
     found = report(await gather(trial.directory)).findings
-    return Ordeal(tuple(suffered), load.told, crew.restarts, time.monotonic() - began, rested, history, found)
+    return Ordeal(suffered, load.told, crew.restarts, time.monotonic() - began, rested, history, found)
 
 
 def _turns(faults: int) -> Iterator[str]:
     return islice(cycle(FAULTS), faults)
 
 
-async def _suffer(place: Place, pulse: Pulse, name: str, turn: int, tell: Tell) -> Suffered:
+@dataclass(frozen=True, slots=True)
+class _Strike:
+    """One fault as it was done, with the span for which it may have been felt."""
+
+    fault: str
+    met: Met
+    start: float
+    end: float
+
+
+async def _strike(place: Place, name: str, turn: int, tell: Tell) -> _Strike:
     start = time.monotonic()
     met = await FAULTS[name](place, turn // len(FAULTS))
     await place.crew.ready()
     await asyncio.sleep(_BETWEEN_SECONDS)
-    end = time.monotonic()
-    rests = {kind: round(pulse.longest_rest(kind, start, end), 2) for kind in (ROUTED, SHOWN, FOLDED)}
-    waited = round(place.load.longest_wait(start, end), 2)
-    tell(f"{turn + 1}: {name} ({met.whom}), gone {met.gone:.1f} s; rests {rests}; an answer took {waited} s")
-    return Suffered(name, met.whom, round(met.gone, 2), round(end - start, 2), rests, waited)
+    tell(f"{turn + 1}: {name} ({met.whom}), gone for {met.gone:.1f} s")
+    return _Strike(name, met, start, time.monotonic())
+
+
+def _suffered(strike: _Strike, pulse: Pulse, load: Load) -> Suffered:
+    """Worked out at the end, for a rest may outlast the span in which it began."""
+    span = (strike.start, strike.end)
+    rests = {kind: round(pulse.longest_rest(kind, *span), 2) for kind in (ROUTED, SHOWN, FOLDED)}
+    gone, seconds = round(strike.met.gone, 2), round(strike.end - strike.start, 2)
+    return Suffered(strike.fault, strike.met.whom, gone, seconds, rests, round(load.longest_wait(*span), 2))
 
 
 async def _end(*tasks: "asyncio.Task[Any]") -> None:
