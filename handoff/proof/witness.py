@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from handoff.proof import checkpoint as cp
 from handoff.proof.checkpoint import NO_HEAD, Head, SignedCheckpoint, open_checkpoint
-from handoff.proof.merkle import EMPTY_ROOT, NotProven, Proof, verify_consistency
+from handoff.proof.merkle import NotProven, Proof, verify_consistency
 from handoff.proof.note import NotANote, Note, NoteKey, NoteSignature, decimal, decode_base64, encode_base64
 from handoff.record.signing import SigningKey
 
@@ -88,13 +88,16 @@ def consider(own: Head, request: AddCheckpoint, log: NoteKey) -> Advance:
     Raises ``Refused`` by kind, and what ``open_checkpoint`` raises where the log's signature is not there.
     """
     opened = open_checkpoint(request.note, log)
+    if opened.head == own:
+        # Nothing is left to prove: a witness that was stopped between storing and cosigning goes on here.
+        return Advance(own, own, opened.note)
     _check_sizes(own, request, opened.head)
     _check_growth(own, opened.head, request.proof)
     return Advance(own, opened.head, opened.note)
 
 
 def _check_sizes(own: Head, request: AddCheckpoint, offered: Head) -> None:
-    if offered.size == own.size and offered.root != own.root:
+    if offered.size == own.size:
         raise Forked(f"two roots of size {own.size}")
     if offered.size < own.size:
         raise Passed(f"size {offered.size} is behind {own.size}")
@@ -104,9 +107,8 @@ def _check_sizes(own: Head, request: AddCheckpoint, offered: Head) -> None:
 
 def _check_growth(own: Head, offered: Head, proof: Proof) -> None:
     if own.size == 0:
-        # Any tree began as the empty one.
-        if proof or (offered.size == 0 and offered.root != EMPTY_ROOT):
-            raise Inconsistent("what grows from nothing needs no proof")
+        if proof:
+            raise Inconsistent("any tree began as the empty one: a proof of that is none")
         return
     try:
         verify_consistency(own.size, offered.size, own.root, proof, offered.root)

@@ -161,6 +161,7 @@ def by(emitter: str, body: Body) -> Message:
 RETIRED = by(POLICE, d.KeyRetired(key=key_of(POLICE).id))
 RETIRED_LATER = signed(event(d.KeyRetired(key=key_of(POLICE).id), emitter=POLICE, time=after(hours=13)))
 ADMITTED = by(COORDINATOR, d.AgencyAdmitted(member=STRANGER))
+REGISTERED = by(COORDINATOR, key_registration(JURISDICTION, STRANGER, SPARE))
 SEALING = registration(STRANGER, SPARE, SPARE, KeyUse.SEALING)
 
 
@@ -182,8 +183,7 @@ SEALING = registration(STRANGER, SPARE, SPARE, KeyUse.SEALING)
             id="a key for sealing",
         ),
         pytest.param(
-            [(ADMITTED, 0), (by(COORDINATOR, key_registration(JURISDICTION, STRANGER, SPARE)), 0)]
-            + [(reading(1, STRANGER, key=SPARE), 0)],
+            [(ADMITTED, 0), (REGISTERED, 0), (reading(1, STRANGER, key=SPARE), 0)],
             True,
             id="a key for signing",
         ),
