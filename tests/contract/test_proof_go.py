@@ -1,0 +1,171 @@
+"""Go's sumdb libraries and transparency-dev's formats decide on Handoff's proofs as Handoff does.
+
+Where Go is present, the program in ``tests/support/go_verifier`` is built and asked. Its answers are committed too,
+so that where it is not, or its libraries cannot be fetched, the same statements are held to what it said.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from handoff.proof import proving
+from handoff.proof.checkpoint import Head, cosigned_at, cosigner_key, log_key, open_checkpoint
+from handoff.proof.entry import leaf_hash
+from handoff.proof.frontier import Frontier
+from handoff.proof.merkle import NotProven, verify_consistency, verify_inclusion
+from handoff.proof.note import NotANote, NoteKey, NotGenuine, decode_base64, encode_base64
+from handoff.proof.tiles import node_reader
+from tests.support.builders import JURISDICTION
+from tests.support.proof_record import LOG, ORIGIN, checkpoint, honest, witness_key
+
+PROGRAM = Path(__file__).parents[1] / "support" / "go_verifier"
+ANSWERS = PROGRAM / "answers.json"
+MONITOR = cosigner_key(JURISDICTION, "monitor", witness_key("monitor").public_key)
+ENTRIES = [entry.pack() for entry in honest(others=240).entries]
+LEAVES = [leaf_hash(entry) for entry in ENTRIES]
+SIZES = ((1, 1), (1, 2), (5, 8), (7, 7), (8, 100), (255, 255), (100, 255))
+
+
+class Statement(BaseModel):
+    """That ``entry`` stands at ``index`` under the checkpoint ``new``, which grew out of ``old``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    origin: str = str(ORIGIN)
+    log_key: str = str(log_key(ORIGIN, LOG.public_key))
+    cosigner_key: str = str(MONITOR)
+    old: str
+    new: str
+    index: int
+    entry: str
+    inclusion: tuple[str, ...]
+    consistency: tuple[str, ...]
+
+
+def signed(size: int) -> str:
+    return str(checkpoint(Head(size, Frontier().extended(LEAVES[:size])[0].root), cosigners=("monitor",)))
+
+
+def statement(old: int, new: int) -> Statement:
+    read = node_reader(lambda level, _: b"".join(LEAVES) if level == 0 else b"")
+    index = new // 2
+    return Statement(
+        old=signed(old),
+        new=signed(new),
+        index=index,
+        entry=encode_base64(ENTRIES[index]),
+        inclusion=tuple(map(encode_base64, proving.prove(proving.inclusion_path(index, new), read))),
+        consistency=tuple(map(encode_base64, proving.prove(proving.consistency_path(old, new), read))),
+    )
+
+
+def statements() -> dict[str, Statement]:
+    """Honest ones, and one of them with a bit of each of its parts flipped."""
+    honest_ones = {f"{old} to {new}": statement(old, new) for old, new in SIZES}
+    told = statement(8, 100)
+    text, log, monitor = told.new.partition("\n\n")[0], *told.new.partition("\n\n")[2].splitlines()
+    return honest_ones | {
+        "another size": told.model_copy(update={"new": told.new.replace("\n100\n", "\n101\n")}),
+        "a flipped root": told.model_copy(update={"new": told.new.replace(text[-44:], flipped(text[-44:]))}),
+        "a flipped signature": told.model_copy(update={"new": flipped_line(told.new, log)}),
+        "a flipped cosignature": told.model_copy(update={"new": flipped_line(told.new, monitor)}),
+        "no cosignature": told.model_copy(update={"new": told.new.replace(monitor + "\n", "")}),
+        "a flipped old head": told.model_copy(update={"old": told.old.replace("\n8\n", "\n9\n")}),
+        "a flipped entry": told.model_copy(update={"entry": flipped(told.entry)}),
+        "another index": told.model_copy(update={"index": told.index - 1}),
+        "a flipped inclusion": told.model_copy(update={"inclusion": (flipped(told.inclusion[0]), *told.inclusion[1:])}),
+        "a short inclusion": told.model_copy(update={"inclusion": told.inclusion[:-1]}),
+        "a flipped consistency": told.model_copy(update={"consistency": flipped_last(told.consistency)}),
+        "a short consistency": told.model_copy(update={"consistency": told.consistency[:-1]}),
+        "another history": told.model_copy(update={"old": signed(9)}),
+    }
+
+
+def flipped(encoded: str) -> str:
+    raw = bytearray(decode_base64(encoded))
+    raw[20] ^= 1
+    return encode_base64(bytes(raw))
+
+
+def flipped_last(encoded: tuple[str, ...]) -> tuple[str, ...]:
+    return (*encoded[:-1], flipped(encoded[-1]))
+
+
+def flipped_line(note: str, line: str) -> str:
+    start, _, signature = line.rpartition(" ")
+    return note.replace(line, f"{start} {flipped(signature)}")
+
+
+def decided_here(said: Statement) -> str:
+    """What Handoff cannot verify, or when the head was cosigned."""
+    key = NoteKey.parse(said.log_key)
+    try:
+        old, new = (open_checkpoint(note.encode(), key) for note in (said.old, said.new))
+    except (NotANote, NotGenuine):
+        return "checkpoint"
+    try:
+        at = cosigned_at(new.note, NoteKey.parse(said.cosigner_key))
+    except NotGenuine:
+        at = None
+    if at is None:
+        return "cosignature"
+    try:
+        leaf, proof = leaf_hash(decode_base64(said.entry)), tuple(map(decode_base64, said.inclusion))
+        verify_inclusion(said.index, new.head.size, leaf, proof, new.head.root)
+    except NotProven:
+        return "inclusion"
+    try:
+        proof = tuple(map(decode_base64, said.consistency))
+        verify_consistency(old.head.size, new.head.size, old.head.root, proof, new.head.root)
+    except NotProven:
+        return "consistency"
+    return f"good at {int(at.timestamp())}"
+
+
+def go(*arguments: str, said: str = "", within: float = 240) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -buildvcs=false"}
+    return subprocess.run(
+        arguments, cwd=PROGRAM, env=environment, input=said, capture_output=True, text=True, timeout=within, check=False
+    )
+
+
+def committed() -> dict[str, str]:
+    answers: dict[str, str] = json.loads(ANSWERS.read_text(encoding="utf-8"))
+    return answers
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What Go says of the statements: asked now where it can be, else as it is committed."""
+    can_build = shutil.which("go") is not None and go("go", "mod", "download").returncode == 0
+    if not can_build:
+        return committed()
+    program = tmp_path_factory.mktemp("go") / "verifier"
+    built = go("go", "build", "-o", str(program), ".")
+    assert built.returncode == 0, built.stderr
+    asked = go(str(program), said=json.dumps({name: said.model_dump() for name, said in statements().items()}))
+    assert asked.returncode == 0, asked.stderr
+    told: dict[str, str] = json.loads(asked.stdout)
+    return told
+
+
+# Go's own cache is empty on a new machine, and its standard library is then compiled first.
+@pytest.mark.timeout(300)
+def test_go_decides_as_handoff_does(answers: dict[str, str]) -> None:
+    assert answers == {name: decided_here(said) for name, said in statements().items()}
+
+
+@pytest.mark.timeout(300)
+def test_the_committed_answers_are_those_that_go_gives(answers: dict[str, str]) -> None:
+    assert committed() == answers
+
+
+def test_every_honest_statement_is_good_and_every_other_is_refused() -> None:
+    told = committed()
+    assert {name for name, answer in told.items() if answer.startswith("good")} == {f"{a} to {b}" for a, b in SIZES}
+    assert set(told.values()) >= {"checkpoint", "cosignature", "inclusion", "consistency"}
