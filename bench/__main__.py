@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 
+from bench.exchange import exchange
 from bench.machine import machine
 from bench.projection import append_only, projection
 from bench.report import Chapter, markdown
@@ -16,6 +17,7 @@ from bench.stand import Stand, standing
 BENCHMARKS: dict[str, Callable[[Stand, Sizes], Chapter]] = {
     "projection": projection,
     "append": append_only,
+    "exchange": exchange,
 }
 
 

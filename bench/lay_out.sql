@@ -13,5 +13,15 @@ CREATE TABLE appended (
     "time"        text NOT NULL,
     value         bytea
 );
-GRANT SELECT, INSERT, UPDATE ON appended TO handoff_projection_writer;
+CREATE TABLE connected (
+    __connect_topic     text NOT NULL,
+    __connect_partition integer NOT NULL,
+    __connect_offset    bigint PRIMARY KEY,
+    id                  text NOT NULL UNIQUE,
+    source              text NOT NULL,
+    type                text NOT NULL,
+    subject             text NOT NULL,
+    "time"              text NOT NULL
+);
+GRANT SELECT, INSERT, UPDATE ON appended, connected TO handoff_projection_writer;
 RESET search_path;

@@ -19,7 +19,7 @@ _BLOCK = bytes(8192)
 
 def machine(directory: Path) -> Iterator[tuple[str, str]]:
     """What a reader of the figures wants to know."""
-    yield "processors", f"{os.cpu_count()} × {_processor()}"
+    yield "processors", f"{os.cpu_count()} of {_processor()}"
     yield "load before the start", f"{os.getloadavg()[0]:.1f}"
     yield "fsync of 8 KiB, median of 200", f"{_fsync_ms(directory):.2f} ms"
     kafka = next(jar.version for jar in locked_jars() if jar.artifact.startswith("kafka_"))

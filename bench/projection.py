@@ -50,4 +50,4 @@ def _findings(standings: Standings, own: str, peers: dict[str, tuple[str, Aim]])
     yield Finding("Handoff", standings.rate(own), "events/s")
     for name, (title, aim) in peers.items():
         yield Finding(title, standings.rate(name), "events/s")
-        yield Finding(f"Handoff ÷ {title}", standings.ratio(own, name), "×", aim)
+        yield Finding(f"Handoff ÷ {title}", standings.ratio(own, name), "times", aim)

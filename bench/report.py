@@ -72,6 +72,6 @@ def _table(findings: Sequence[Finding]) -> list[str]:
 
 def _row(finding: Finding) -> str:
     spread = finding.spread
-    between = "" if spread.least == spread.greatest else f"{figure(spread.least)} – {figure(spread.greatest)}"
+    between = "" if spread.least == spread.greatest else f"{figure(spread.least)} to {figure(spread.greatest)}"
     aim = "" if finding.aim is None else str(finding.aim)
     return f"| {finding.name} | {figure(spread.median)} {finding.unit} | {between} | {aim} | {finding.verdict} |"

@@ -29,8 +29,8 @@ FULL = Sizes(
 )
 QUICK = Sizes(
     rounds=1,
-    entries=4_000,
-    slow_entries=1_000,
+    entries=20_000,
+    slow_entries=2_000,
     growth=(2_000, 6_000),
     exchange=2_000,
     node_seconds=1,

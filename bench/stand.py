@@ -110,7 +110,7 @@ def _as_operator(jurisdiction: Jurisdiction) -> KafkaSettings:
 
 
 async def _lay(kafka: KafkaSettings, topic: str, messages: Iterator[Message], progress: Progress) -> int:
-    producer = AIOKafkaProducer(**security(kafka), acks="all", enable_idempotence=True, max_batch_size=512 * 1024)
+    producer = AIOKafkaProducer(**security(kafka), acks="all", enable_idempotence=True, max_batch_size=256 * 1024)
     await producer.start()
     laid = 0
     try:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import count, islice
 from uuid import UUID
 
 from handoff.config import JurisdictionPlan, PlannedMember
@@ -51,12 +51,10 @@ class Place:
         yield codec.decode(self.genesis)
         yield from admission_events(self.charter, map(_admission, self.plan.members), T0)
 
-    def stories(self, first: int = 0) -> Iterator[AnyEvent]:
-        """Cases without end, one after another, each a referral from police to shelter."""
-        number = first
-        while True:
-            yield from Story(self, number).events()
-            number += 1
+    def called_off(self, source: str, first: int) -> Iterator[AnyEvent]:
+        """Cases without end in which ``source`` asks the shelter and takes it back: nobody else says anything."""
+        for number in count(first):
+            yield from Story(self, number, source).called_off()
 
     def record(self, size: int) -> Iterator[Message]:
         """The first ``size`` entries: the founding, then stories that overlap as on a real record."""
@@ -90,12 +88,22 @@ class Story:
 
     place: Place
     number: int
+    source: str = "police"
+
+    def called_off(self) -> Iterator[AnyEvent]:
+        """Four events, all of the source."""
+        yield from self.begun()
+        yield self._by(self.source, 3, referral.ReferralCancelled(referral=self.id("referral"), seen=1))
+
+    def begun(self) -> Iterator[AnyEvent]:
+        """The opening, the release and the request."""
+        yield self._by(self.source, 0, self._opening())
+        yield self._by(self.source, 1, self._basis())
+        yield self._by(self.source, 2, self._request())
 
     def events(self) -> Iterator[AnyEvent]:
         """Eight events, in the order in which they are said."""
-        yield self._by("police", 0, self._opening())
-        yield self._by("police", 1, self._basis())
-        yield self._by("police", 2, self._request())
+        yield from self.begun()
         about = {"referral": self.id("referral")}
         yield self._by("shelter", 3, referral.ReferralDelivered(**about, seen=1))
         yield self._by("shelter", 4, referral.ReferralOpened(**about, seen=2))

@@ -1,0 +1,39 @@
+"""Kafka Connect and Debezium's JDBC sink, fetched once into the user's cache by jgo."""
+
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+CONNECT = "org.apache.kafka:connect-runtime:4.3.1"
+SINK_GROUP, SINK, SINK_VERSION = "io.debezium", "debezium-connector-jdbc", "3.6.0.Final"
+
+
+def class_path() -> str:
+    """What the Connect worker runs from."""
+    import jgo
+
+    # jgo takes some jars for modules; a plain class path wants both.
+    environment = jgo.build(CONNECT, cache_dir=_cache() / "connect")
+    folders = (environment.path / "jars", environment.path / "modules")
+    return ":".join(f"{folder}/*" for folder in folders if folder.exists())
+
+
+def plugin_path() -> Path:
+    """The folder that holds the sink's plugin, which brings PostgreSQL's driver along."""
+    from jgo.maven import MavenContext
+
+    folder = _cache() / f"{SINK}-{SINK_VERSION}"
+    if not folder.exists():
+        partial = folder.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        component = MavenContext(repo_cache=_cache() / "maven").project(SINK_GROUP, SINK).at_version(SINK_VERSION)
+        with tarfile.open(component.artifact(classifier="plugin", packaging="tar.gz").resolve()) as packed:
+            packed.extractall(partial, filter="data")
+        partial.rename(folder)
+    return folder
+
+
+def _cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "handoff" / "bench"

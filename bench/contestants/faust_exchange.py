@@ -1,0 +1,91 @@
+"""Faust: an agent that checks, judges and routes each event, and writes one row of it.
+
+It is given the easier task: nothing goes by way of a record, it waits for no acknowledgement of what it sends, and it
+keeps no case, no position and no inbox sequence.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+
+from bench.contest import Outcome, Job, take_part
+from bench.contestants.faust_app import Worker, run_worker
+from bench.contestants.same_work import entry
+from bench.stories import key_of
+from handoff.adapters.kafka import security
+from handoff.adapters.postgres.exchange import ExchangeStore
+from handoff.domain.directory import Directory
+from handoff.domain.examine import read
+from handoff.record.message import Message
+from handoff.record.topics import EXCHANGE, in_topic, out_topic
+from services.exchange.routing import Known, Placed, route
+from services.exchange.sifting import Sieve, Submission
+
+_INSERT = "INSERT INTO seen (subject, event_id, value_hash) VALUES ($1, $2, $3)"
+
+
+def run(job: Job) -> Outcome:
+    """Every event from the outgoing topics into the inboxes."""
+    return run_worker(job, _race)
+
+
+async def _race(worker: Worker) -> Outcome:
+    job = worker.job
+    pool = await asyncpg.create_pool(job.database.dsn, min_size=1, max_size=1)
+    stored = await ExchangeStore(pool).newer_directory(-1)
+    if stored is None:
+        raise LookupError("the jurisdiction is founded first")
+    desk = _Desk(job, stored[1])
+    producer = AIOKafkaProducer(**security(job.kafka), acks="all", enable_idempotence=True)
+    await producer.start()
+
+    async def agent(stream: Any) -> None:
+        async for event in stream.events():
+            worker.watch.begin()
+            routed = desk.route(event.message)
+            for (subject, event_id), value_hash in routed.first_hashes.items():
+                await pool.execute(_INSERT, subject, event_id, value_hash)
+            for member, told in desk.told(routed):
+                topic = in_topic(job.jurisdiction, member)
+                await producer.send(topic, told.value, told.key, partition=0, headers=list(told.headers))
+            worker.did(1)
+
+    topics = [out_topic(job.jurisdiction, member) for member in job.options["members"]]
+    outcome = await worker.work(topics, agent)
+    await asyncio.wait_for(producer.stop(), 30)
+    return outcome
+
+
+class _Desk:
+    """What the agent remembers from one event to the next."""
+
+    def __init__(self, job: Job, directory: Directory) -> None:
+        self._job = job
+        self._sieve = Sieve(job.genesis_sha256, key_of(EXCHANGE))
+        self._known = Known(directory, 0, {}, {}, {})
+        self._cases: dict[Any, Any] = {}
+        self._offset = 0
+
+    def route(self, message: Any) -> Any:
+        """What becomes of an event."""
+        found = entry(message)
+        submission = Submission(message.topic, found.offset, found.appended_ms, found.message)
+        ((sifted, _),) = self._sieve.sift([submission], self._known.directory)
+        placed = Placed(self._offset, found.appended_ms, read(sifted))
+        known = Known(self._known.directory, 0, self._cases, {}, self._known.given)
+        routed = route(known, (placed,), self._job.genesis_sha256)
+        self._cases.update(routed.cases)
+        self._known = Known(routed.directory, 0, {}, {}, routed.given)
+        self._offset += 1
+        return routed
+
+    def told(self, routed: Any) -> Iterator[tuple[str, Message]]:
+        """Who is told what."""
+        return ((member, delivery.to_message()) for member, delivery in routed.deliveries)
+
+
+if __name__ == "__main__":
+    take_part(run)

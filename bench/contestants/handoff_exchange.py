@@ -1,0 +1,82 @@
+"""The exchange as it is: intake, routing and its relays in one process, until every inbox has what is due to it."""
+
+import asyncio
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import asyncpg
+import uvloop
+
+from bench.contest import Job, Outcome, Stopwatch, take_part
+from bench.contestants.handoff_projection import Nowhere
+from bench.stories import key_of
+from handoff import telemetry
+from handoff.adapters.postgres.exchange import ExchangeStore
+from handoff.adapters.postgres.pool import open_pool
+from handoff.adapters.record_reader import RecordReader
+from handoff.config import ProcessSettings
+from handoff.record.topics import EXCHANGE
+from services.exchange.runtime import Exchange
+
+_LOOK_SECONDS = 0.02
+_WAITING = "SELECT next_offset, NOT EXISTS (SELECT FROM routed) AS sent FROM position"
+
+
+def run(job: Job) -> Outcome:
+    """``entries`` more than there are on the record, from the outgoing topics into the inboxes."""
+    telemetry.set_up_logging(process=EXCHANGE, stream=Nowhere())
+    return uvloop.run(_run(job))
+
+
+async def _run(job: Job) -> Outcome:
+    with tempfile.TemporaryDirectory() as directory:
+        settings = _settings(job, Path(directory))
+        async with open_pool(settings.postgres, max_size=8) as pool:
+            reader = RecordReader(job.kafka, job.jurisdiction, client_id="bench")
+            before = await reader.end()
+            working = asyncio.ensure_future(Exchange(settings, ExchangeStore(pool)).run())
+            try:
+                return await _until_sent(pool, reader, before, before + job.entries)
+            finally:
+                working.cancel()
+                with suppress(asyncio.CancelledError):
+                    await working
+                await reader.close()
+
+
+async def _until_sent(pool: asyncpg.Pool, reader: RecordReader, before: int, end: int) -> Outcome:
+    watch, began, recorded, routed = Stopwatch(), 0.0, 0.0, 0.0
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        now, on_record = time.perf_counter(), await reader.end()
+        if on_record > before and not began:
+            watch.begin()
+            began = now
+        if on_record >= end and not recorded:
+            recorded = now
+        row = await pool.fetchrow(_WAITING)
+        if row["next_offset"] >= end and not routed:
+            routed = now
+        if routed and row["sent"]:
+            return watch.end(end - before, recorded=recorded - began, routed=routed - began)
+
+
+def _settings(job: Job, directory: Path) -> ProcessSettings:
+    key_file = directory / "exchange.key"
+    key_file.write_text(key_of(EXCHANGE).seed.hex())
+    return ProcessSettings(
+        jurisdiction=job.jurisdiction,
+        generation=job.generation,
+        genesis_sha256=job.genesis_sha256,
+        member=EXCHANGE,
+        kafka=job.kafka,
+        postgres=job.database,
+        signing_key_file=key_file,
+        policies={"instance": "bench"},
+    )
+
+
+if __name__ == "__main__":
+    take_part(run)

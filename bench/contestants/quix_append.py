@@ -1,0 +1,27 @@
+"""quixstreams: a sink that batches, plain JSON, and COPY into one table."""
+
+import asyncio
+
+import asyncpg
+
+from bench.contest import Job, Outcome, take_part
+from bench.contestants.appending import COLUMNS, row_of_json
+from bench.contestants.quix_copy import race
+from handoff.adapters.postgres.projection import connect
+from handoff.adapters.record_reader import RecordEntry
+
+
+def run(job: Job) -> Outcome:
+    """The record in one table."""
+    loop = asyncio.new_event_loop()
+    connection = loop.run_until_complete(connect(job.database))
+    return race(job, lambda entries: loop.run_until_complete(_copy(connection, entries)))
+
+
+async def _copy(connection: asyncpg.Connection, entries: list[RecordEntry]) -> None:
+    rows = [row_of_json(entry.offset, entry.message.value) for entry in entries]
+    await connection.copy_records_to_table("appended", records=rows, columns=COLUMNS)
+
+
+if __name__ == "__main__":
+    take_part(run)

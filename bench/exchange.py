@@ -1,0 +1,70 @@
+"""The exchange: out → record → in with durable routing, against an agent that routes and writes one row."""
+
+import secrets
+from collections.abc import Iterator
+from itertools import islice
+
+from bench.contest import Job, Outcome
+from bench.race import Spread, Standings, race, run
+from bench.report import Aim, Chapter, Finding
+from bench.sizes import Sizes
+from bench.stand import Stand
+from bench.stories import Place, signed
+from handoff.record.codec import AnyEvent
+from handoff.record.envelope import COORDINATION
+from handoff.record.message import Message
+from handoff.record.topics import out_topic
+
+OWN, PEER = "handoff_exchange", "faust_exchange"
+_SOURCES = ("police", "social_work")
+
+
+def exchange(stand: Stand, sizes: Sizes) -> Chapter:
+    """Checked, put on the record, read back, judged, routed durably, and sent into the inboxes."""
+
+    def prepare(name: str) -> Job:
+        return lay_submissions(stand, sizes.exchange if name == OWN else sizes.exchange // 4)
+
+    standings = race([OWN, PEER], sizes.rounds, prepare, stand.progress)
+    return Chapter("exchange", "Exchange, out → record → in", list(_findings(standings)), _REMARKS)
+
+
+def lay_submissions(stand: Stand, entries: int) -> Job:
+    """A founded jurisdiction, in whose outgoing topics ``entries`` events wait."""
+    jurisdiction = stand.jurisdiction()
+    place = Place(jurisdiction.plan)
+    founding = list(map(signed, place.founding()))
+    stand.lay(jurisdiction, out_topic(place.name, COORDINATION), founding)
+    run(OWN, stand.exchange_job(jurisdiction, len(founding)))
+    share = entries // len(_SOURCES)
+    for number, source in enumerate(_SOURCES):
+        submissions = islice(_submissions(place, source, number * entries), share)
+        stand.lay(jurisdiction, out_topic(place.name, source), submissions)
+    return stand.exchange_job(
+        jurisdiction, share * len(_SOURCES), run=secrets.token_hex(4), members=_SOURCES
+    )
+
+
+def _submissions(place: Place, source: str, first: int) -> Iterator[Message]:
+    """Cases in each of which a source asks the shelter and calls it off again."""
+    events: Iterator[AnyEvent] = place.called_off(source, first)
+    return map(signed, events)
+
+
+def _findings(standings: Standings) -> Iterator[Finding]:
+    yield Finding("Handoff, one process", standings.rate(OWN), "events/s", Aim(6000))
+    for name, note in (("until the last is on the record", "recorded"), ("until the last is routed", "routed")):
+        yield Finding(f"of that {name}", _share(standings.outcomes[OWN], note), "of the time")
+    yield Finding("CPU of the process", Spread.of([o.cpu_us for o in standings.outcomes[OWN]]), "µs an event")
+    yield Finding("Faust agent, one row per event", standings.rate(PEER), "events/s")
+    yield Finding("Handoff ÷ Faust agent", standings.ratio(OWN, PEER), "times", Aim(3))
+
+
+def _share(outcomes: list[Outcome], note: str) -> Spread:
+    return Spread.of([outcome.notes[note] / outcome.seconds for outcome in outcomes])
+
+
+_REMARKS = (
+    "Three in eight of these events are told to two members, the others to their emitter alone.",
+    "The peer has no record, waits for no acknowledgement of what it sends and keeps neither cases nor positions.",
+)
