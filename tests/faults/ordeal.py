@@ -123,6 +123,7 @@ async def _run(trial: Trial, crew: Crew, faults: int, tell: Tell, seed: int) -> 
     finally:
         await _end(telling, *background)
         await load.close()
+        pulse.close()
         log.close()
     history = report(await gather(trial.directory, read_answers(answers)))
     await sabotage(trial)

@@ -74,8 +74,18 @@ class Pulse:
                 found: int | None = await connection.fetchval(query)
                 return found
         except _AWAY:
-            self._connections.pop(name, None)
+            self._drop(name)
             return None
+
+    def _drop(self, name: str) -> None:
+        connection = self._connections.pop(name, None)
+        if connection is not None:
+            connection.terminate()
+
+    def close(self) -> None:
+        """Ends its connections."""
+        for name in tuple(self._connections):
+            self._drop(name)
 
     async def _connection(self, name: str) -> Any:
         if name not in self._connections:
