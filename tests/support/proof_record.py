@@ -97,7 +97,8 @@ def tree(entries: Iterable[Entry]) -> Frontier:
 def prover(leaves: Sequence[bytes]) -> Callable[[int], tuple[bytes, ...]]:
     """Index → inclusion proof among ``leaves``."""
     _, finished = Frontier().extended(leaves)
-    rows = {0: b"".join(leaves), 1: b"".join(node.hash for node in finished if node.level == 8)}
+    rows = [b"".join(leaves)]
+    rows += [b"".join(node.hash for node in finished if node.level == level) for level in (8, 16, 24)]
     width = tiles.TILE_WIDTH * HASH_BYTES
     read = tiles.node_reader(lambda level, number: rows[level][number * width : (number + 1) * width])
     return lambda index: proving.prove(proving.inclusion_path(index, len(leaves)), read)
