@@ -48,7 +48,7 @@ def read_members(source: BinaryIO) -> Iterator[Member]:
         name, size = _named(block)
         body = _read(source, size)
         if _read(source, len(_padding(size))).strip(b"\0"):
-            raise NotAnArchive(f"{name} is padded with something")
+            raise NotAnArchive(f"{name!r} is padded with something")
         yield Member(name, body)
     if _read(source, _BLOCK) != bytes(_BLOCK) or source.read(1):
         raise NotAnArchive("something follows the end")

@@ -36,7 +36,8 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     format: Literal["handoff/bundle/v1"] = FORMAT
-    origin: str
+    # A pattern, because it is shown before anything about it has been checked.
+    origin: Annotated[str, Field(pattern=r"^handoff/[a-z0-9]{1,30}/record/[0-9]{1,9}$")]
     case: Annotated[str, Field(pattern=_CASE_ID)]
 
     @property
@@ -133,7 +134,7 @@ class BundleReader:
         try:
             tile = unpack_entries(member.body)
         except NotATile as error:
-            raise NotABundle(f"{member.name}: {error}") from error
+            raise NotABundle(f"{member.name!r}: {error}") from error
         self._members.take(entries_path(number, len(tile)))
         return tile
 

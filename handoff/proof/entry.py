@@ -10,6 +10,8 @@ import struct
 from dataclasses import dataclass
 from typing import Final, Self
 
+from handoff.proof.headers import Headers, pack_headers, prefixed
+
 ENTRY_BYTES: Final = 141
 NO_PREVIOUS: Final = bytes(32)
 """What the first entry of a case tag carries in place of its predecessor's leaf hash."""
@@ -18,7 +20,6 @@ _LAYOUT: Final = struct.Struct(">17sIQQ32s32sQ32s")
 _ENTRY_MARK: Final = b"handoff/entry/v1\n"
 _RECORD_MARK: Final = b"handoff/record/v1\n"
 _CASE_MARK: Final = b"handoff/case/v1\n"
-_NULL: Final = b"\xff\xff\xff\xff"
 
 
 class NotAnEntry(Exception):
@@ -80,22 +81,13 @@ def case_tag(key: bytes | None) -> bytes:
     return hashlib.sha256(_CASE_MARK + (key or b"")).digest()
 
 
-def record_hash(key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes | None], ...]) -> bytes:
+def record_hash(key: bytes | None, value: bytes | None, headers: Headers) -> bytes:
     """The hash of a record's key, value and headers; a missing value counts as an empty one.
 
     It is nested, so that a value can be taken out after an incident and its hash left in its place.
     """
-    value_hash = hashlib.sha256(value or b"").digest()
-    return hashlib.sha256(_RECORD_MARK + _prefixed(key) + value_hash + _headers_hash(headers)).digest()
-
-
-def _headers_hash(headers: tuple[tuple[str, bytes | None], ...]) -> bytes:
-    pairs = b"".join(_prefixed(name.encode()) + _prefixed(value) for name, value in headers)
-    return hashlib.sha256(len(headers).to_bytes(4) + pairs).digest()
-
-
-def _prefixed(field: bytes | None) -> bytes:
-    return _NULL if field is None else len(field).to_bytes(4) + field
+    value_hash, headers_hash = (hashlib.sha256(part).digest() for part in (value or b"", pack_headers(headers)))
+    return hashlib.sha256(_RECORD_MARK + prefixed(key) + value_hash + headers_hash).digest()
 
 
 def _hash(digest: bytes) -> bytes:

@@ -17,7 +17,7 @@ class NotHeaders(Exception):
 
 def pack_headers(headers: Headers) -> bytes:
     """The bytes of ``headers``."""
-    pairs = (_prefixed(name.encode()) + _prefixed(value) for name, value in headers)
+    pairs = (prefixed(name.encode()) + prefixed(value) for name, value in headers)
     return len(headers).to_bytes(4) + b"".join(pairs)
 
 
@@ -52,5 +52,6 @@ def _present(name: bytes | None) -> bytes:
     return name
 
 
-def _prefixed(field: bytes | None) -> bytes:
+def prefixed(field: bytes | None) -> bytes:
+    """lp(field): its length as u32 and its bytes, or 0xFFFFFFFF for null."""
     return _NULL.to_bytes(4) if field is None else len(field).to_bytes(4) + field

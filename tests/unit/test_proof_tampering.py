@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handoff.proof.bundle import NotABundle
+from handoff.proof.bundle import BundleReader, NotABundle, Record
 from handoff.proof.checkpoint import Head
 from handoff.proof.entry import NO_PREVIOUS, Entry
 from handoff.proof.report import Check, Outcome, Report
@@ -117,6 +117,37 @@ def test_each_edited_column_of_an_entry_is_found(columns: dict[str, Any], expect
     assert report.outcome is Outcome.TAMPERED
     assert expected in {check for check, _ in checks(report)}
     assert Check.SKELETON in {check for check, _ in checks(report)}
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"partition": 1}, Check.ORDER),
+        ({"record_hash": bytes(32)}, Check.CONTENT),
+        ({"sequence": 4}, Check.SEQUENCE),
+        ({"previous_leaf": NO_PREVIOUS}, Check.CASE_LINK),
+    ],
+)
+def test_a_false_entry_is_found_even_where_log_and_witnesses_all_signed_it(
+    columns: dict[str, Any], expected: Check
+) -> None:
+    """The tree is as it should be: each of these checks stands on its own."""
+    assert checks(found(edited(honest(), OWN[-1], **columns).checkpointed())) == [(expected, OWN[-1])]
+
+
+def test_a_proof_of_another_leaf_is_found() -> None:
+    dump = honest()
+    bundle = dump.bundle()
+    reader = BundleReader(io.BytesIO(bundle))
+    (_, records) = next(reader.tiles())
+    proven = {record.offset: record for record in records}
+    swapped = proven[THIRD].model_copy(update={"proof": proven[OWN[1]].proof})
+    changed = bundle.replace(encoded(proven[THIRD]), encoded(swapped))
+    assert checks(verify(io.BytesIO(changed), trust())) == [(Check.INCLUSION, THIRD)]
+
+
+def encoded(record: Record) -> bytes:
+    return record.model_dump_json().encode()
 
 
 def test_an_edited_time_of_the_last_entry_shows_in_the_tree() -> None:
