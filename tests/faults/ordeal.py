@@ -27,7 +27,7 @@ from tests.support.history.report import Report, report
 Tell = Callable[[str], None]
 
 _WARM_UP_SECONDS = 3.0
-_BETWEEN_SECONDS = 1.0
+_BETWEEN_SECONDS = 1.5
 _QUIET_SECONDS = 120.0
 _LONG_RUN = 100
 
@@ -137,7 +137,7 @@ def _turns(faults: int) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Strike:
-    """One fault as it was done, with the span for which it may have been felt."""
+    """One fault as it was done; ``end`` is when every process said again that it is ready."""
 
     fault: str
     met: Met
@@ -149,9 +149,10 @@ async def _strike(place: Place, name: str, turn: int, tell: Tell) -> _Strike:
     start = time.monotonic()
     met = await FAULTS[name](place, turn // len(FAULTS))
     await place.crew.ready()
-    await asyncio.sleep(_BETWEEN_SECONDS)
+    end = time.monotonic()
     tell(f"{turn + 1}: {name} ({met.whom}), gone for {met.gone:.1f} s")
-    return _Strike(name, met, start, time.monotonic())
+    await asyncio.sleep(_BETWEEN_SECONDS)
+    return _Strike(name, met, start, end)
 
 
 def _suffered(strike: _Strike, pulse: Pulse, load: Load) -> Suffered:
