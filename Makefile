@@ -34,7 +34,7 @@ up: environment ## the same services kept running, with their addresses and toke
 
 .PHONY: test
 test: environment ## the fast tests, on real Kafka and PostgreSQL (ARGS=tests/unit)
-	@exec $(BIN)/pytest -q -m "not faults" $(ARGS)
+	@exec $(BIN)/pytest -q -n 2 --dist loadfile -m "not faults" $(ARGS)
 
 .PHONY: faults
 faults: environment ## the slow tests, which kill processes and brokers; N faults in turn (N=200)

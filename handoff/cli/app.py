@@ -2,7 +2,7 @@
 
 import typer
 
-from handoff.cli import demo, doctor, founding, handoffs, node, projection, timeline, up
+from handoff.cli import demo, doctor, founding, handoffs, node, projection, timeline, up, verify
 
 app = typer.Typer(
     name="handoff",
@@ -17,5 +17,6 @@ app.command("init")(founding.init)
 app.command()(timeline.timeline)
 app.command()(handoffs.handoffs)
 app.command()(doctor.doctor)
+app.command("verify", cls=verify.VerifyCommand)(verify.verify)
 app.add_typer(node.app, name="node", help="One institution's node.")
 app.add_typer(projection.app, name="projection", help="The timeline's projection.")

@@ -88,6 +88,7 @@ async def test_a_node_that_is_told_to_stop_does_so_at_once_and_cleanly(street: S
     await eventually(street.shelter.is_ready)
 
 
+@pytest.mark.faults
 async def test_nothing_that_was_answered_is_lost_when_a_node_is_killed(street: Street) -> None:
     cases: list[str] = []
 
@@ -116,6 +117,7 @@ async def until_effective(police: NodeProcess, case: str) -> None:
     await eventually(effective)
 
 
+@pytest.mark.faults
 async def test_a_node_killed_while_it_reads_folds_everything_once(street: Street) -> None:
     asked = [await ask_for_a_place(street.police) for _ in range(3)]
     street.shelter.child.kill()
@@ -125,6 +127,7 @@ async def test_a_node_killed_while_it_reads_folds_everything_once(street: Street
         await until_delivered(street.police, case, referral)
 
 
+@pytest.mark.faults
 async def test_commands_are_taken_while_the_brokers_are_away(street: Street, tmp_path: Path) -> None:
     """The node's HTTP answers, is not ready, and stores; the same node sends it once the brokers are there."""
     street.police.child.kill()

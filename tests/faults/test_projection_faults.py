@@ -16,6 +16,8 @@ from services.projection.runtime import BROKEN_RECORD, Projection
 from tests.support.record_keeper import RecordKeeper, Story, record_keeper
 from tests.support.stack import Jurisdictions
 
+pytestmark = pytest.mark.faults
+
 KILLS = 3
 
 

@@ -19,6 +19,8 @@ from tests.support.referring import Matter
 from tests.support.stack import Jurisdictions
 from tests.support.town import PATIENCE_SECONDS, Town, has, town
 
+pytestmark = pytest.mark.faults
+
 MATTERS = 40
 
 
