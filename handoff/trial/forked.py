@@ -13,12 +13,23 @@ import threading
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
 from handoff.config import CONFIG_VARIABLE
 from handoff.trial.child import Watched
 
-_PRELOADED = ["handoff.bootstrap", "services.exchange.runtime", "services.projection.runtime"]
+_PRELOADED = [
+    "handoff.bootstrap",
+    "services.exchange.runtime",
+    "services.projection.runtime",
+    # Faust loads the rest of itself only when an app is made.
+    "faust.app.base",
+    "faust.assignor.partition_assignor",
+    "faust.tables.manager",
+    "faust.transport.drivers.aiokafka",
+    "faust.web.drivers.aiohttp",
+]
 
 
 @cache
@@ -26,6 +37,12 @@ def _nursery() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     return context
+
+
+def prepare() -> None:
+    """Lets the imports begin, so that they are done by the time the first service is wanted."""
+    _nursery()
+    ensure_running()
 
 
 @dataclass

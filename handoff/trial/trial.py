@@ -12,6 +12,7 @@ from handoff.adapters.postgres_admin import DatabaseOperator
 from handoff.bootstrap import store_events
 from handoff.config import JurisdictionPlan
 from handoff.record.envelope import COORDINATION
+from handoff.trial import forked
 from handoff.trial.fleet import Fleet, Progress
 from handoff.trial.installation import Installation
 from handoff.trial.jurisdiction import Jurisdiction, kept_passwords
@@ -43,6 +44,7 @@ class Trial:
 
     def start(self) -> None:
         """Brings everything up and waits until each part answers. Raises TrialError or a set-up error."""
+        forked.prepare()
         self.start_parts()
         self.found()
         self.fleet.start(self._progress)
