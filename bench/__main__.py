@@ -7,8 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 
+from bench.end_to_end import end_to_end
 from bench.exchange import exchange
+from bench.growth import growth
 from bench.machine import machine
+from bench.node import node
 from bench.projection import append_only, projection
 from bench.report import Chapter, markdown
 from bench.sizes import FULL, QUICK, Sizes
@@ -18,6 +21,9 @@ BENCHMARKS: dict[str, Callable[[Stand, Sizes], Chapter]] = {
     "projection": projection,
     "append": append_only,
     "exchange": exchange,
+    "node": node,
+    "end-to-end": end_to_end,
+    "growth": growth,
 }
 
 

@@ -5,6 +5,8 @@ import shutil
 import tarfile
 from pathlib import Path
 
+from handoff.trial.jars import class_path as broker_class_path
+
 CONNECT = "org.apache.kafka:connect-runtime:4.3.1"
 SINK_GROUP, SINK, SINK_VERSION = "io.debezium", "debezium-connector-jdbc", "3.6.0.Final"
 
@@ -16,7 +18,8 @@ def class_path() -> str:
     # jgo takes some jars for modules; a plain class path wants both.
     environment = jgo.build(CONNECT, cache_dir=_cache() / "connect")
     folders = (environment.path / "jars", environment.path / "modules")
-    return ":".join(f"{folder}/*" for folder in folders if folder.exists())
+    # The broker's jars bring the logging that Connect lacks.
+    return ":".join((broker_class_path(), *(f"{folder}/*" for folder in folders if folder.exists())))
 
 
 def plugin_path() -> Path:

@@ -40,9 +40,7 @@ def lay_submissions(stand: Stand, entries: int) -> Job:
     for number, source in enumerate(_SOURCES):
         submissions = islice(_submissions(place, source, number * entries), share)
         stand.lay(jurisdiction, out_topic(place.name, source), submissions)
-    return stand.exchange_job(
-        jurisdiction, share * len(_SOURCES), run=secrets.token_hex(4), members=_SOURCES
-    )
+    return stand.exchange_job(jurisdiction, share * len(_SOURCES), run=secrets.token_hex(4), members=_SOURCES)
 
 
 def _submissions(place: Place, source: str, first: int) -> Iterator[Message]:

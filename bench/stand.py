@@ -20,7 +20,7 @@ from handoff.record.message import Message
 from handoff.record.topics import EXCHANGE, PROJECTION, record_topic
 from handoff.trial.jurisdiction import Jurisdiction, fresh_passwords
 from handoff.trial.stack import TrialStack
-from handoff.trial.trial import temporary_directory
+from handoff.trial.trial import Trial, running, temporary_directory
 
 _AT_ONCE = 2000
 _LAY_OUT = (Path(__file__).parent / "lay_out.sql").read_text()
@@ -43,6 +43,17 @@ class Stand:
         made = Jurisdiction(plan, self._stack.kafka_operator, self._stack.postgres_operator, fresh_passwords(plan))
         asyncio.run(made.apply())
         return made
+
+    @contextmanager
+    def trial(self) -> Iterator[Trial]:
+        """A whole jurisdiction with every service as its own process, on the stand's broker and database."""
+        self._jurisdictions += 1
+        name = f"bench{self._jurisdictions}"
+        plan = jurisdiction_plan(Path(str(files("infra") / "prizren.toml"))).renamed(name)
+        operators = {"kafka": self._stack.kafka_operator, "postgres": self._stack.postgres_operator}
+        trial = Trial(self.directory.parent / name, plan, self.progress, **operators)
+        with running(trial):
+            yield trial
 
     def lay(self, jurisdiction: Jurisdiction, topic: str, messages: Iterable[Message]) -> int:
         """Puts ``messages`` into ``topic``, past every quota; gives its end."""

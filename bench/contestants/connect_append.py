@@ -4,8 +4,8 @@ import asyncio
 import json
 import subprocess
 import tempfile
-from contextlib import contextmanager
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from handoff.record.topics import record_topic
 from handoff.trial.java import java
 
 _LOOK_SECONDS = 0.02
-_PATIENCE_SECONDS = 180
+_PATIENCE_SECONDS = 60
 _BATCH = "3000"
 _FIELDS = ("id", "source", "type", "subject", "time")
 _SCHEMA = {

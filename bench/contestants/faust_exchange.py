@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
-from bench.contest import Outcome, Job, take_part
+from bench.contest import Job, Outcome, take_part
 from bench.contestants.faust_app import Worker, run_worker
 from bench.contestants.same_work import entry
 from bench.stories import key_of

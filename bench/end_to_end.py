@@ -1,0 +1,141 @@
+"""End to end: answered → recorded → in the other's inbox → visible in its API → on the timeline.
+
+Nothing is asked of the services while they work: the broker's append times and the services' own log lines tell when
+each step was durable, on this machine's one clock.
+"""
+
+import asyncio
+import json
+import statistics
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bench.consumed import append_times
+from bench.race import Spread
+from bench.report import Aim, Chapter, Finding
+from bench.sizes import Sizes
+from bench.stand import Stand
+from bench.wire import Json, Wires
+from handoff.record.topics import in_topic, record_topic
+from handoff.trial.trial import Trial
+
+# Four commands and the target's own receipt.
+_EVENTS_PER_STORY = 5
+_BEFORE_ANSWERING_SECONDS = 0.5
+_LAST_SECONDS = 3.0
+_AIMS = {50: (20.0, 60.0), 200: (40.0, 80.0)}
+_FAR = "2190-01-01T00:00:00Z"
+_RELEASE = {"kind": "release.oral_witnessed", "purpose": "arrange_shelter", "recipient": "shelter", "expires_at": _FAR}
+_HOPS = ("on the record", "in the other's inbox", "visible in its API", "on the timeline")
+
+
+@dataclass(frozen=True)
+class Said:
+    """An event that crosses from one agency to another, and when its command was answered (seconds since 1970)."""
+
+    event: str
+    to: str
+    answered: float
+
+
+def end_to_end(stand: Stand, sizes: Sizes) -> Chapter:
+    """Requests from police to shelter, and the shelter's answers back, at a steady pace."""
+    findings: list[Finding] = []
+    with stand.trial() as trial:
+        for rate in sizes.rates:
+            said = asyncio.run(_tell(trial, rate, sizes.end_to_end_seconds))
+            time.sleep(_LAST_SECONDS)
+            findings += _findings(rate, _hops(trial, said))
+            stand.progress(f"{len(said)} events crossed over at {rate} events/s")
+    return Chapter("end-to-end", "End to end, from the answer on", findings)
+
+
+async def _tell(trial: Trial, rate: int, seconds: float) -> list[Said]:
+    agencies = {name: _wires(trial, name) for name in ("police", "shelter")}
+    said: list[Said] = []
+    async with asyncio.TaskGroup() as stories:
+        began = time.monotonic()
+        for number in range(round(rate * seconds / _EVENTS_PER_STORY)):
+            await asyncio.sleep(began + number * _EVENTS_PER_STORY / rate - time.monotonic())
+            stories.create_task(_story(agencies["police"], agencies["shelter"], said))
+    for wires in agencies.values():
+        wires.close()
+    return said
+
+
+async def _story(police: Wires, shelter: Wires, said: list[Said]) -> None:
+    opened = await _say(police, "/cases", {"entry_point": "police_call", "reporting_delay": "same_day"})
+    case = opened["case"]
+    basis = (await _say(police, f"/cases/{case}/bases", _RELEASE))["basis"]
+    request = {"target": "shelter", "service": "shelter", "urgency": "emergency", "basis": basis}
+    asked = await _say(police, f"/cases/{case}/referrals", request)
+    said.append(Said(asked["events"][0], "shelter", time.time()))
+    await asyncio.sleep(_BEFORE_ANSWERING_SECONDS)
+    answer = await _say(shelter, f"/cases/{case}/referrals/{asked['referral']}/acceptance", {})
+    said.append(Said(answer["events"][0], "police", time.time()))
+
+
+async def _say(wires: Wires, path: str, body: Json) -> Json:
+    while True:
+        status, answer = await wires.post(path, body)
+        if status == 202:
+            return answer
+        if status != 404 and answer.get("reason") != "absent":
+            raise RuntimeError(f"{path} was answered {status}: {answer}")
+        # The other side has not heard of it yet.
+        await asyncio.sleep(_BEFORE_ANSWERING_SECONDS)
+
+
+def _wires(trial: Trial, name: str) -> Wires:
+    process = trial.fleet.processes[name]
+    return Wires(process.url, process.token)
+
+
+def _hops(trial: Trial, said: list[Said]) -> Mapping[str, list[float]]:
+    """Milliseconds from each answer to each hop."""
+    name, kafka = trial.jurisdiction.name, trial.jurisdiction.kafka
+    record = append_times(kafka, record_topic(name))
+    inboxes = {to: append_times(kafka, in_topic(name, to)) for to in ("police", "shelter")}
+    folded = {to: dict(_folded(trial.directory / "logs" / f"{to}.log")) for to in inboxes}
+    pages = sorted(_pages(trial.directory / "logs" / "projection.log"))
+    found: dict[str, list[float]] = {hop: [] for hop in _HOPS}
+    for one in said:
+        recorded = record[one.event]
+        stored = next(at for following, at in pages if following > recorded.offset)
+        moments = (recorded.at, inboxes[one.to][one.event].at, folded[one.to][one.event], stored)
+        for hop, at in zip(_HOPS, moments, strict=True):
+            found[hop].append((at - one.answered) * 1000)
+    return found
+
+
+def _folded(log: Path) -> Iterator[tuple[str, float]]:
+    for line in _lines(log, "inbox.entry"):
+        yield line["event_id"], _seconds(line)
+
+
+def _pages(log: Path) -> Iterator[tuple[int, float]]:
+    for line in _lines(log, "page"):
+        yield line["next"], _seconds(line)
+
+
+def _lines(log: Path, event: str) -> Iterator[Any]:
+    for text in log.read_text().splitlines():
+        if text.startswith("{") and (line := json.loads(text)).get("event") == event:
+            yield line
+
+
+def _seconds(line: Mapping[str, str]) -> float:
+    return datetime.fromisoformat(line["timestamp"]).timestamp()
+
+
+def _findings(rate: int, hops: Mapping[str, list[float]]) -> Iterator[Finding]:
+    for hop, took in hops.items():
+        percentiles = statistics.quantiles(took, n=100, method="inclusive")
+        aims = _AIMS.get(rate, (None, None)) if hop == _HOPS[2] or hop == _HOPS[3] else (None, None)
+        for name, value, aim in zip(("p50", "p99"), (percentiles[49], percentiles[98]), aims, strict=True):
+            wanted = Aim(aim, at_most=True) if aim is not None else None
+            yield Finding(f"{rate}/s: {hop}, {name}", Spread(value, value, value), "ms", wanted)

@@ -1,0 +1,79 @@
+"""Growth: a long record projected, read and projected again. Rate, memory and reading time are meant to stay flat."""
+
+import asyncio
+import random
+import secrets
+import statistics
+import time
+from collections.abc import Iterator
+
+import asyncpg
+
+from bench.contest import Job, Outcome
+from bench.race import Spread, run
+from bench.report import Aim, Chapter, Finding
+from bench.sizes import Sizes
+from bench.stand import Stand
+from bench.stories import Place, Story
+from handoff.adapters.postgres.timeline import Timeline
+from handoff.record.topics import PROJECTION
+from handoff.trial.jurisdiction import Jurisdiction
+
+_EVENTS_PER_STORY = 8
+_CASES_READ = 200
+
+
+def growth(stand: Stand, sizes: Sizes) -> Chapter:
+    """The projection over a record of each size, and the time that its whole fold takes against signatures alone."""
+    jurisdiction, marks = stand.jurisdiction(), sizes.growth
+    place = stand.lay_record(jurisdiction, marks[-1])
+    findings: list[Finding] = []
+    for size in marks:
+        whole = run("handoff_projection", _job(stand, jurisdiction, size))
+        read = asyncio.run(_reading_ms(jurisdiction, place, size))
+        stand.progress(f"{size:,} entries: {whole.rate:,.0f}/s, {whole.peak_mib:.0f} MiB")
+        findings += _findings(size, whole, read)
+    alone = run("verify_limit", _job(stand, jurisdiction, marks[-1]))
+    findings.append(
+        Finding(
+            "The last one ÷ its signatures alone", _once(whole.seconds / alone.seconds), "times", Aim(2, at_most=True)
+        )
+    )
+    return Chapter("growth", "Growth of the record", findings, _REMARKS)
+
+
+def _job(stand: Stand, jurisdiction: Jurisdiction, entries: int) -> Job:
+    return stand.projection_job(jurisdiction, entries, as_operator=False, run=secrets.token_hex(4))
+
+
+async def _reading_ms(jurisdiction: Jurisdiction, place: Place, size: int) -> float:
+    """The median time in which a case's whole timeline is read and decoded."""
+    dice = random.Random(size)
+    numbers = [dice.randrange(size // _EVENTS_PER_STORY - 50) for _ in range(_CASES_READ)]
+    async with asyncpg.create_pool(jurisdiction.postgres_settings(PROJECTION, "reader").dsn, max_size=1) as pool:
+        await pool.execute("SET search_path TO timeline")
+        timeline, took = Timeline(pool), []
+        for number in numbers:
+            began = time.perf_counter()
+            entries = await timeline.entries(Story(place, number).id("case"))
+            took.append((time.perf_counter() - began) * 1000)
+            if len(entries) != _EVENTS_PER_STORY:
+                raise LookupError(f"case {number} has {len(entries)} entries")
+    return statistics.median(took)
+
+
+def _findings(size: int, whole: Outcome, read_ms: float) -> Iterator[Finding]:
+    yield Finding(f"{size:,} entries: projected", _once(whole.rate), "events/s")
+    yield Finding(f"{size:,} entries: the projection's greatest memory", _once(whole.peak_mib), "MiB")
+    yield Finding(f"{size:,} entries: one case's timeline read", _once(read_ms), "ms")
+
+
+def _once(value: float) -> Spread:
+    return Spread(value, value, value)
+
+
+_REMARKS = (
+    "Each size is projected from the record's beginning into empty tables, which is also what a rebuild does before it"
+    " compares.",
+    "Measured once each: what matters is that the figures stay as they are.",
+)
