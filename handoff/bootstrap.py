@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from typing import Any, NoReturn
 
 import structlog
 import uvicorn
-import uvloop
 
 from handoff import clock, telemetry
 from handoff.adapters.faust_inbox import FaustInbox
@@ -19,7 +17,7 @@ from handoff.adapters.keys import signing_key
 from handoff.adapters.outgoing import OutgoingTopic
 from handoff.adapters.postgres.node import PostgresStore
 from handoff.adapters.postgres.pool import open_pool, until_it_works
-from handoff.config import ConfigurationError, HttpSettings, PostgresSettings, ProcessSettings, process_settings
+from handoff.config import ConfigurationError, HttpSettings, PostgresSettings, ProcessSettings
 from handoff.domain.policies import Policy
 from handoff.node import rebuild
 from handoff.node.answers import StoreUnavailable
@@ -28,6 +26,7 @@ from handoff.node.desk import Desk
 from handoff.node.intake import Intake
 from handoff.node.relay import Relay
 from handoff.node.rows import OutboxRow
+from handoff.process import run_process
 from handoff.record import topics
 from handoff.record.envelope import Event, Source
 from handoff.web.app import Routes, create_app
@@ -52,22 +51,12 @@ def run_node(service: ServiceDefinition) -> NoReturn:
 
     Exits with 2 for a wrong configuration, and with 1 where it has to be started anew.
     """
-    sys.exit(_exit_code(service))
 
+    async def run(settings: ProcessSettings) -> int:
+        # Made inside the loop: the pool belongs to the loop that runs when it is made.
+        return await Node(service, settings).run()
 
-def _exit_code(service: ServiceDefinition) -> int:
-    try:
-        settings = process_settings()
-        telemetry.set_up_logging(process=settings.member, level=settings.log.level, form=settings.log.format)
-        return uvloop.run(_run(service, settings))
-    except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-
-
-async def _run(service: ServiceDefinition, settings: ProcessSettings) -> int:
-    # Made inside the loop: the pool belongs to the loop that runs when it is made.
-    return await Node(service, settings).run()
+    run_process(run)
 
 
 class Node:

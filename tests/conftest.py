@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from handoff.adapters.kafka_admin import Operator
+from handoff.adapters.kafka_operator import Operator
 from handoff.adapters.postgres_admin import DatabaseOperator
 from handoff.trial.stack import TrialStack
 from tests.support.stack import Jurisdictions, throwaway_stack

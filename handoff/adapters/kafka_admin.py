@@ -1,12 +1,9 @@
 """The broker's set-up: topics, users, rights and quotas, as handoff.record.topics declares them."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -27,41 +24,16 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from handoff.adapters.kafka_operator import Operator
 from handoff.adapters.kafka_quotas import set_quotas
 from handoff.record.topics import Grant, Topic, grants, principals, quotas, topics
 
 _TIMEOUT_SECONDS = 30.0
 _SCRAM_ITERATIONS = 4096
-_log = logging.getLogger(__name__)
 
 
 class BrokerSetupError(Exception):
     """The broker could not be set up as declared; it is safe to try again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """Where the brokers are and how the operator logs in."""
-
-    bootstrap_servers: str
-    username: str
-    password: str
-    security_protocol: str = "SASL_PLAINTEXT"
-    ca_file: Path | None = None
-
-    def client(self) -> AdminClient:
-        return AdminClient(
-            {
-                "bootstrap.servers": self.bootstrap_servers,
-                "security.protocol": self.security_protocol,
-                "sasl.mechanism": "SCRAM-SHA-512",
-                "sasl.username": self.username,
-                "sasl.password": self.password,
-                "reconnect.backoff.max.ms": 200,
-                **({"ssl.ca.location": str(self.ca_file)} if self.ca_file else {}),
-            },
-            logger=_log,
-        )
 
 
 async def apply(

@@ -2,7 +2,6 @@
 
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import for_code
@@ -10,10 +9,8 @@ from aiokafka.helpers import create_ssl_context
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Float64, Int16, Int32, Schema, String
 
+from handoff.adapters.kafka_operator import Operator
 from handoff.record.topics import Quota
-
-if TYPE_CHECKING:
-    from handoff.adapters.kafka_admin import Operator
 
 _ENTITY = Array(("entity_type", String("utf-8")), ("entity_name", String("utf-8")))
 _API_KEY = 49
@@ -61,7 +58,7 @@ def _operations(quota: Quota) -> list[tuple[str, float, bool]]:
     ]
 
 
-async def set_quotas(operator: "Operator", quotas: tuple[Quota, ...]) -> None:
+async def set_quotas(operator: Operator, quotas: tuple[Quota, ...]) -> None:
     """Sets each principal's quota. Raises aiokafka's typed errors."""
     client = AIOKafkaClient(
         bootstrap_servers=operator.bootstrap_servers,

@@ -4,24 +4,15 @@ from typing import Any
 
 from rich.console import Console
 
-from handoff.cli.options import (
-    DEFAULT_PLAN,
-    DEFAULT_STATE,
-    KafkaOption,
-    PlanOption,
-    PostgresOption,
-    StateOption,
-    kafka_operator,
-    postgres_operator,
-)
-from handoff.cli.output import JsonFlag, emit, failures, progress
+from handoff.cli import options
+from handoff.cli.output import JsonFlag, emit, failures
 
 
 def init(
-    state: StateOption = DEFAULT_STATE,
-    plan: PlanOption = DEFAULT_PLAN,
-    kafka: KafkaOption = None,
-    postgres: PostgresOption = None,
+    state: options.StateOption = options.DEFAULT_STATE,
+    plan: options.PlanOption = options.DEFAULT_PLAN,
+    kafka: options.KafkaOption = None,
+    postgres: options.PostgresOption = None,
     *,
     as_json: JsonFlag = False,
 ) -> None:
@@ -30,12 +21,9 @@ def init(
     Idempotent: run it again after adding a member to the plan, and only what is new is made and said.
     """
     from handoff.cli.stopping import stops_on_signal
-    from handoff.config import jurisdiction_plan
-    from handoff.trial.trial import Trial
 
     with failures(), stops_on_signal():
-        operators = {"kafka": kafka_operator(kafka), "postgres": postgres_operator(postgres)}
-        trial = Trial(state, jurisdiction_plan(plan), progress, **operators)
+        trial = options.trial(state, plan, kafka, postgres)
         try:
             trial.start_parts()
             trial.found()

@@ -31,9 +31,19 @@ DEFAULT_STATE = Path("state")
 DEFAULT_PLAN = Path(__file__).parents[2] / "infra" / "prizren.toml"
 
 
-def kafka_operator(servers: str | None) -> Any:
+def trial(state: Path, plan: Path, kafka: str | None, postgres: str | None) -> Any:
+    """The trial that these options describe, not started. Raises ConfigurationError and TrialError."""
+    from handoff.cli.output import progress
+    from handoff.config import jurisdiction_plan
+    from handoff.trial.trial import Trial
+
+    operators = {"kafka": _kafka_operator(kafka), "postgres": _postgres_operator(postgres)}
+    return Trial(state, jurisdiction_plan(plan), progress, **operators)
+
+
+def _kafka_operator(servers: str | None) -> Any:
     """The operator of an existing cluster, or None."""
-    from handoff.adapters.kafka_admin import Operator
+    from handoff.adapters.kafka_operator import Operator
 
     if servers is None:
         return None
@@ -41,7 +51,7 @@ def kafka_operator(servers: str | None) -> Any:
     return Operator(servers, user, password)
 
 
-def postgres_operator(server: str | None) -> Any:
+def _postgres_operator(server: str | None) -> Any:
     """The operator of an existing server, or None."""
     from handoff.adapters.postgres_admin import DatabaseOperator
 

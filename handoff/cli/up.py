@@ -6,26 +6,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from handoff.cli.options import (
-    DEFAULT_PLAN,
-    DEFAULT_STATE,
-    KafkaOption,
-    PlanOption,
-    PostgresOption,
-    StateOption,
-    kafka_operator,
-    postgres_operator,
-)
-from handoff.cli.output import JsonFlag, emit, failures, notes, progress
+from handoff.cli import options
+from handoff.cli.output import JsonFlag, emit, failures, notes
 
 _WATCH_SECONDS = 0.5
 
 
 def up(
-    state: StateOption = DEFAULT_STATE,
-    plan: PlanOption = DEFAULT_PLAN,
-    kafka: KafkaOption = None,
-    postgres: PostgresOption = None,
+    state: options.StateOption = options.DEFAULT_STATE,
+    plan: options.PlanOption = options.DEFAULT_PLAN,
+    kafka: options.KafkaOption = None,
+    postgres: options.PostgresOption = None,
     *,
     as_json: JsonFlag = False,
 ) -> None:
@@ -34,15 +25,11 @@ def up(
     The state directory survives stop and start with the same ports and everything that was stored.
     """
     from handoff.cli.stopping import stops_on_signal
-    from handoff.config import jurisdiction_plan
-    from handoff.trial.trial import Trial, running
+    from handoff.trial.trial import running
 
-    with failures(), stops_on_signal():
-        operators = {"kafka": kafka_operator(kafka), "postgres": postgres_operator(postgres)}
-        trial = Trial(state, jurisdiction_plan(plan), progress, **operators)
-        with running(trial):
-            emit(_document(trial), lambda console: _draw(console, trial), as_json=as_json)
-            _watch(trial)
+    with failures(), stops_on_signal(), running(options.trial(state, plan, kafka, postgres)) as trial:
+        emit(_document(trial), lambda console: _draw(console, trial), as_json=as_json)
+        _watch(trial)
 
 
 def _watch(trial: Any) -> None:

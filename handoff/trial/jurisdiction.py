@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from handoff.adapters import kafka_admin, postgres_admin
-from handoff.adapters.kafka_admin import Operator
+from handoff.adapters.kafka_operator import Operator
 from handoff.adapters.postgres_admin import Database, DatabaseOperator
 from handoff.config import JurisdictionPlan, KafkaSettings, PostgresSettings
 from handoff.record.topics import EXCHANGE, PROJECTION, principals, user_name

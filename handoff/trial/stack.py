@@ -8,7 +8,7 @@ from threading import Event
 from types import TracebackType
 from typing import Literal, Self
 
-from handoff.adapters.kafka_admin import Operator
+from handoff.adapters.kafka_operator import Operator
 from handoff.adapters.postgres_admin import DatabaseOperator
 from handoff.trial.broker_properties import BrokerPorts
 from handoff.trial.errors import TrialError

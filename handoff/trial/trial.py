@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from handoff import clock
-from handoff.adapters.kafka_admin import Operator
+from handoff.adapters.kafka_operator import Operator
 from handoff.adapters.postgres_admin import DatabaseOperator
 from handoff.bootstrap import store_events
 from handoff.config import JurisdictionPlan

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from confluent_kafka.admin import NewTopic
 
-from handoff.adapters.kafka_admin import Operator
+from handoff.adapters.kafka_operator import Operator
 from handoff.config import jurisdiction_plan
 from handoff.record.topics import Topic, principals, topics
 from handoff.trial.jurisdiction import Jurisdiction

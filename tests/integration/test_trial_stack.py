@@ -21,7 +21,7 @@ from confluent_kafka.admin import (
 )
 
 from handoff.adapters import kafka_admin
-from handoff.adapters.kafka_admin import Operator
+from handoff.adapters.kafka_operator import Operator
 from handoff.trial.child import ChildProcess
 from handoff.trial.errors import TrialError
 from handoff.trial.ports import PortBlock
