@@ -50,8 +50,8 @@ async def _reading_ms(jurisdiction: Jurisdiction, place: Place, size: int) -> fl
     """The median time in which a case's whole timeline is read and decoded."""
     dice = random.Random(size)
     numbers = [dice.randrange(size // _EVENTS_PER_STORY - 50) for _ in range(_CASES_READ)]
-    async with asyncpg.create_pool(jurisdiction.postgres_settings(PROJECTION, "reader").dsn, max_size=1) as pool:
-        await pool.execute("SET search_path TO timeline")
+    dsn, found_in = jurisdiction.postgres_settings(PROJECTION, "reader").dsn, {"search_path": "timeline, public"}
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=1, server_settings=found_in) as pool:
         timeline, took = Timeline(pool), []
         for number in numbers:
             began = time.perf_counter()
@@ -73,7 +73,6 @@ def _once(value: float) -> Spread:
 
 
 _REMARKS = (
-    "Each size is projected from the record's beginning into empty tables, which is also what a rebuild does before it"
-    " compares.",
+    "Each size is projected from the beginning into empty tables, which is what a rebuild does before it compares.",
     "Measured once each: what matters is that the figures stay as they are.",
 )

@@ -4,7 +4,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import uvicorn
@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
+from handoff.clock import new_id
 from handoff.record.events.case import Opening
 
 _TABLE = """

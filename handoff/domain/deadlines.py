@@ -103,7 +103,8 @@ def who_waits_and_owes(referral: Referral, step: DeadlineStep) -> frozenset[str]
 
 def with_steps(referral: Referral, directory: Directory) -> Referral:
     """``referral`` with the steps that are awaited in its state; a step that goes on keeps its own deadline."""
-    return replace(referral, steps=tuple(_steps(referral, directory)))
+    steps = tuple(_steps(referral, directory))
+    return referral if steps == referral.steps else replace(referral, steps=steps)
 
 
 def _steps(referral: Referral, directory: Directory) -> Iterator[Step]:

@@ -24,6 +24,7 @@ from handoff.record.events.base import Body, ReferralBody
 K = TypeVar("K")
 V = TypeVar("V")
 AnyEvent = Event[Any]
+Changes = dict[str, Any]
 _ESCALATIONS = UUID("6a0f2a59-8b0e-5f4e-9a39-5f0f1f0a7b11")
 
 
@@ -81,48 +82,46 @@ def _begun(event: AnyEvent, at: datetime) -> Referral:
 
 
 def _moved(before: Referral, row: Row, event: AnyEvent, at: datetime) -> Referral:
-    after = replace(before, seen=before.seen + 1)
+    # All changes in one copy: a referral has thirty fields, and every event about one comes through here.
+    changes: Changes = {"seen": before.seen + 1}
     if row.once:
-        after = replace(after, facts=(*after.facts, lifecycle.fact_key(row)))
+        changes["facts"] = (*before.facts, lifecycle.fact_key(row))
     if not row.is_fact:
-        after = _in_state(after, row, event, at)
+        changes |= _in_state(before, row, event, at)
     remember = _MEMORIES.get(type(event.data))
-    return remember(after, event, at) if remember is not None else after
+    if remember is not None:
+        changes |= remember(event, at)
+    return replace(before, **changes)
 
 
-def _in_state(referral: Referral, row: Row, event: AnyEvent, at: datetime) -> Referral:
-    before = referral.state
-    state = (referral.paused_from or State.ACCEPTED) if row.end is Change.BACK else State(row.end)
-    code = getattr(event.data, "code", None) or getattr(event.data, "outcome", None) or referral.code
-    after = replace(referral, state=state, since=at, seen_then=referral.seen, code=code)
-    if before is State.ON_HOLD and after.paused_at is not None:
-        waited = to_ms(at) - to_ms(after.paused_at)
-        after = replace(after, paused_ms=after.paused_ms + waited, paused_at=None, paused_from=None)
+def _in_state(before: Referral, row: Row, event: AnyEvent, at: datetime) -> Changes:
+    state = (before.paused_from or State.ACCEPTED) if row.end is Change.BACK else State(row.end)
+    code = getattr(event.data, "code", None) or getattr(event.data, "outcome", None) or before.code
+    changes: Changes = {"state": state, "since": at, "seen_then": before.seen + 1, "code": code}
+    if before.state is State.ON_HOLD and before.paused_at is not None:
+        waited = to_ms(at) - to_ms(before.paused_at)
+        changes |= {"paused_ms": before.paused_ms + waited, "paused_at": None, "paused_from": None}
     if state is State.ON_HOLD:
-        after = replace(after, paused_at=at, paused_from=before)
+        changes |= {"paused_at": at, "paused_from": before.state}
     if state in lifecycle.ENDED:
-        after = replace(after, closed_at=after.closed_at or at, cancellation_asked_at=None)
-    return after
+        changes |= {"closed_at": before.closed_at or at, "cancellation_asked_at": None}
+    return changes
 
 
-def _accepted(referral: Referral, event: AnyEvent, at: datetime) -> Referral:
-    return replace(referral, answered_at=at, place_held_until=event.data.place_held_until)
-
-
-Memory = Callable[[Referral, AnyEvent, datetime], Referral]
+Memory = Callable[[AnyEvent, datetime], Changes]
 _MEMORIES: Mapping[type[ReferralBody], Memory] = {
-    r.ReferralDelivered: lambda referral, _event, at: replace(referral, delivered_at=at),
-    r.ReferralOpened: lambda referral, _event, at: replace(referral, opened_at=at),
-    r.ReferralAccepted: _accepted,
-    r.ReferralRejected: lambda referral, _event, at: replace(referral, answered_at=at),
-    r.ReferralStarted: lambda referral, _event, at: replace(referral, started_at=at),
-    r.PlaceHoldExtended: lambda referral, event, _at: replace(referral, place_held_until=event.data.place_held_until),
-    r.CancellationRequested: lambda referral, _event, at: replace(referral, cancellation_asked_at=at),
-    r.CancellationDeclined: lambda referral, _event, _at: replace(referral, cancellation_asked_at=None),
-    r.DisclosureClosed: lambda referral, _event, _at: replace(referral, disclosure_open=False),
-    r.ReferralRedirected: lambda referral, event, _at: replace(referral, next=event.data.next),
+    r.ReferralDelivered: lambda _event, at: {"delivered_at": at},
+    r.ReferralOpened: lambda _event, at: {"opened_at": at},
+    r.ReferralAccepted: lambda event, at: {"answered_at": at, "place_held_until": event.data.place_held_until},
+    r.ReferralRejected: lambda _event, at: {"answered_at": at},
+    r.ReferralStarted: lambda _event, at: {"started_at": at},
+    r.PlaceHoldExtended: lambda event, _at: {"place_held_until": event.data.place_held_until},
+    r.CancellationRequested: lambda _event, at: {"cancellation_asked_at": at},
+    r.CancellationDeclined: lambda _event, _at: {"cancellation_asked_at": None},
+    r.DisclosureClosed: lambda _event, _at: {"disclosure_open": False},
+    r.ReferralRedirected: lambda event, _at: {"next": event.data.next},
 }
-"""What a referral remembers of an event beside its state."""
+"""What a referral remembers of an event beside its state: the fields that change."""
 
 
 # Cases

@@ -1,5 +1,7 @@
 """Folded state to JSON bytes and back, so that a node, the exchange and the projection can keep it."""
 
+from functools import lru_cache
+
 from pydantic import TypeAdapter
 
 from handoff.domain.case import Case
@@ -24,6 +26,8 @@ def dump_directory(directory: Directory) -> bytes:
     return _DIRECTORY.dump_json(directory)
 
 
+# The directory changes a few times a year and is loaded for every command.
+@lru_cache(maxsize=4)
 def load_directory(raw: bytes) -> Directory:
     """The directory in ``raw``."""
     return _DIRECTORY.validate_json(raw)

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Generic, Literal, TypeVar
 from uuid import UUID
 
@@ -63,7 +64,7 @@ class Event(BaseModel, Generic[BodyT]):
         """The member that the source names."""
         return self.source.rpartition("/")[2]
 
-    @property
+    @cached_property
     def case_id(self) -> UUID | None:
         """The case, or None where the event is about the jurisdiction."""
         return UUID(self.subject) if self.data.keying is Keying.CASE else None
