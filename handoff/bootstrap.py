@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -17,7 +17,7 @@ from handoff.adapters.keys import signing_key
 from handoff.adapters.outgoing import OutgoingTopic
 from handoff.adapters.postgres.node import PostgresStore
 from handoff.adapters.postgres.pool import open_pool, until_it_works
-from handoff.config import ConfigurationError, HttpSettings, PostgresSettings, ProcessSettings
+from handoff.config import ConfigurationError, HttpSettings, ProcessSettings
 from handoff.domain.policies import Policy
 from handoff.node import rebuild
 from handoff.node.answers import StoreUnavailable
@@ -25,10 +25,9 @@ from handoff.node.bell import Bell
 from handoff.node.desk import Desk
 from handoff.node.intake import Intake
 from handoff.node.relay import Relay
-from handoff.node.rows import OutboxRow
 from handoff.process import run_process
 from handoff.record import topics
-from handoff.record.envelope import Event, Source
+from handoff.record.envelope import Source
 from handoff.web.app import Routes, create_app
 from handoff.web.context import Part
 
@@ -162,23 +161,3 @@ def _server(app: Any, settings: HttpSettings) -> uvicorn.Server:
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     return _Server(config)
-
-
-async def store_events(settings: PostgresSettings, events: Iterable[Event[Any]]) -> int:
-    """Puts events that were made elsewhere, as at the founding, into a node's outbox; gives how many are new."""
-    async with open_pool(settings) as pool, PostgresStore(pool).transaction() as tx:
-        now = clock.now()
-        return await tx.enqueue([OutboxRow.of(event, now) for event in events])
-
-
-async def pause_relay(settings: PostgresSettings, *, paused: bool) -> None:
-    """Holds a node's relay back, or lets it go on; it notices within a tenth of a second."""
-    async with open_pool(settings) as pool:
-        await PostgresStore(pool).pause(paused=paused)
-
-
-async def rebuild_node(settings: ProcessSettings) -> rebuild.RebuildReport:
-    """Folds a node's kept inbox again."""
-    me = Source(settings.jurisdiction, settings.generation, settings.member)
-    async with open_pool(settings.postgres) as pool:
-        return await rebuild.rebuild(PostgresStore(pool), me, settings.genesis_sha256)

@@ -30,7 +30,7 @@ def resume(member: Member, state: StateOption = DEFAULT_STATE, *, as_json: JsonF
 
 
 def _hold(member: str, state: Any, *, paused: bool, as_json: bool) -> None:
-    from handoff.bootstrap import pause_relay
+    from handoff.adapters.node_operations import pause_relay
     from handoff.trial.installed import Installed
 
     with failures():
@@ -45,7 +45,7 @@ def rebuild(member: Member, state: StateOption = DEFAULT_STATE, *, as_json: Json
 
     Ends with 0 if both were the same. Names the events that stand in this node's outbox alone.
     """
-    from handoff.bootstrap import rebuild_node
+    from handoff.adapters.node_operations import rebuild_node
     from handoff.trial.installed import Installed
 
     with failures():

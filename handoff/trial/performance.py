@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from handoff import clock
-from handoff.bootstrap import pause_relay
+from handoff.adapters.node_operations import pause_relay
 from handoff.record.delivery import Outcome
 from handoff.trial.agency import Agency, until
 from handoff.trial.installed import Installed

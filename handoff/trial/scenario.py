@@ -237,6 +237,8 @@ def withdraw_while_an_acceptance_travels(s: Scenario) -> None:
 
 def discharge_as_planned(s: Scenario) -> None:
     """A planned discharge, refused while there was no plan, succeeds; follow-ups at 30, 90 and 180 days stand."""
+    # The deadline that step 11 waits for may as well pass meanwhile.
+    ask_in_vain(s)
     s.agency("shelter_gjakova").sees(s.case, service="reintegration_plan", state="completed")
     s.release("shelter_gjakova", "follow-up", 59, recipient="social_work", purpose="follow_up_contact")
     s.answer("shelter_gjakova", "place", 60, "completion", outcome="discharge.planned")
@@ -249,14 +251,19 @@ def _dated_follow_ups(s: Scenario) -> bool | None:
     return len(dated) == 3 or None
 
 
-def miss_a_deadline(s: Scenario) -> None:
-    """A request of low urgency passes unanswered: one deadline missed, one escalation, and no case in it."""
+def ask_in_vain(s: Scenario) -> None:
+    """A request that nobody answers, under a deadline of three seconds."""
     coordination = s.agency("coordination")
     short = {"step": "answered", "urgencies": ["low"], "service": "psychosocial", "seconds": 3, "source": "assumed"}
     kept: list[Json] = coordination.look("/directory")["deadlines"]
     coordination.say("/directory/deadlines", {"deadlines": [short, *kept]})
-    s.release("police", "support", 61, recipient="shelter", purpose="case_management")
-    s.request("police", "support", 61, basis="support", target="shelter", service="psychosocial", urgency="low")
+    s.release("police", "support", 59, recipient="shelter", purpose="case_management")
+    s.request("police", "support", 59, basis="support", target="shelter", service="psychosocial", urgency="low")
+
+
+def miss_a_deadline(s: Scenario) -> None:
+    """A request of low urgency passes unanswered: one deadline missed, one escalation, and no case in it."""
+    coordination = s.agency("coordination")
     missed = s.agency("police").hears("deadline.missed.v1", step="answered")
     escalated = coordination.hears("deadline.escalated.v1", member="shelter")
     if s.case in str(escalated) or s.referrals["support"] in str(escalated):

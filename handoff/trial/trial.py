@@ -8,8 +8,8 @@ from pathlib import Path
 
 from handoff import clock
 from handoff.adapters.kafka_operator import Operator
+from handoff.adapters.node_operations import store_events
 from handoff.adapters.postgres_admin import DatabaseOperator
-from handoff.bootstrap import store_events
 from handoff.config import JurisdictionPlan
 from handoff.record.envelope import COORDINATION
 from handoff.trial import forked
