@@ -45,7 +45,7 @@ def application(dsn: str) -> FastAPI:
 
     @app.post("/cases", status_code=202)
     async def open_case(request: Request, opening: Opening, _token: Any = signed_in) -> Stored:
-        stored = Stored(event=uuid4(), case=uuid4())
+        stored = Stored(event=new_id(), case=new_id())
         await request.app.state.pool.execute(_INSERT, stored.event, stored.case, opening.model_dump_json())
         return stored
 
