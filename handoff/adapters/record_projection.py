@@ -24,6 +24,8 @@ Batch = Sequence[Placed]
 
 # One batch in the making behind each stage: more would only be held in memory.
 _DEPTH = 2
+# Signatures are checked ahead with the keys that are known by then, so little is read ahead before there are any.
+_BEFORE_THE_FOUNDING = 100
 _THREADS = 2
 _CHUNK = 250
 _READ_WAIT_SECONDS = 0.5
@@ -98,7 +100,8 @@ class Projecting:
         at = self._position.next_offset
         await self._reader.start(at)
         while until is None or at < until:
-            limit = BATCH if until is None else min(BATCH, until - at)
+            most = BATCH if self._chronicle.directory.founded else _BEFORE_THE_FOUNDING
+            limit = most if until is None else min(most, until - at)
             entries = await self._reader.read(wait=_READ_WAIT_SECONDS, limit=limit)
             if entries:
                 at = entries[-1].offset + 1

@@ -122,6 +122,8 @@ TABLE: tuple[Row, ...] = (
     _fact(e.DisclosureClosed, EXCHANGE, ACTIVE),
 )
 
+_ROWS_OF = {event: tuple(row for row in TABLE if row.event is event) for event in {row.event for row in TABLE}}
+
 
 def role_of(member: str, referral: Referral | None, exchange: str) -> Role | None:
     """What ``member`` is to ``referral``; whoever speaks of one that does not exist yet is its source."""
@@ -144,9 +146,8 @@ def fact_key(row: Row) -> str:
 
 
 def _rows(body: ReferralBody, role: Role | None) -> Iterator[Row]:
-    code = getattr(body, "code", None)
-    for row in TABLE:
-        if row.event is type(body) and row.by is role and (row.codes is None or code in row.codes):
+    for row in _ROWS_OF.get(type(body), ()):
+        if row.by is role and (row.codes is None or getattr(body, "code", None) in row.codes):
             yield row
 
 

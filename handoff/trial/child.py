@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from handoff.trial.errors import TrialError
 
-_POLL_SECONDS = 0.03
+_POLL_SECONDS = 0.05
 _LOG_LINE = 2_000
 
 

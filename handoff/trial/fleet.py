@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-
-import httpx
 
 from handoff.trial.forked import ServiceProcess
 from handoff.trial.installation import Process
@@ -13,6 +13,7 @@ from handoff.trial.installation import Process
 Progress = Callable[[str], None]
 
 _READY_SECONDS = 60
+_HOST = "127.0.0.1"
 
 
 class Fleet:
@@ -67,7 +68,11 @@ def _child(process: Process, logs: Path) -> ServiceProcess:
 
 
 def _is_ready(process: Process) -> bool:
+    connection = HTTPConnection(_HOST, process.port, timeout=2)
     try:
-        return httpx.get(f"{process.url}/health/ready", timeout=2).status_code == 200
-    except httpx.TransportError:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()

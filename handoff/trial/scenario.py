@@ -194,6 +194,8 @@ def keep_her_benefit(s: Scenario) -> None:
 
 def make_a_plan(s: Scenario) -> None:
     """The shelter asks for a reintegration plan; the CSW refers to training and work and completes it as agreed."""
+    # The deadline that step 11 waits for may as well pass meanwhile.
+    ask_in_vain(s)
     refused = s.agency("shelter_gjakova").attempt(f"{s.on('place')}/completion", {"outcome": "discharge.planned"})
     if refused.status_code != 409 or "plan_missing" not in refused.text:
         raise TrialError(f"a planned discharge without a plan was answered {refused.status_code}: {refused.text}")
@@ -237,8 +239,6 @@ def withdraw_while_an_acceptance_travels(s: Scenario) -> None:
 
 def discharge_as_planned(s: Scenario) -> None:
     """A planned discharge, refused while there was no plan, succeeds; follow-ups at 30, 90 and 180 days stand."""
-    # The deadline that step 11 waits for may as well pass meanwhile.
-    ask_in_vain(s)
     s.agency("shelter_gjakova").sees(s.case, service="reintegration_plan", state="completed")
     s.release("shelter_gjakova", "follow-up", 59, recipient="social_work", purpose="follow_up_contact")
     s.answer("shelter_gjakova", "place", 60, "completion", outcome="discharge.planned")
@@ -257,8 +257,8 @@ def ask_in_vain(s: Scenario) -> None:
     short = {"step": "answered", "urgencies": ["low"], "service": "psychosocial", "seconds": 3, "source": "assumed"}
     kept: list[Json] = coordination.look("/directory")["deadlines"]
     coordination.say("/directory/deadlines", {"deadlines": [short, *kept]})
-    s.release("police", "support", 59, recipient="shelter", purpose="case_management")
-    s.request("police", "support", 59, basis="support", target="shelter", service="psychosocial", urgency="low")
+    s.release("police", "support", 29, recipient="shelter", purpose="case_management")
+    s.request("police", "support", 29, basis="support", target="shelter", service="psychosocial", urgency="low")
 
 
 def miss_a_deadline(s: Scenario) -> None:

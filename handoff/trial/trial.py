@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,19 +51,36 @@ class Trial:
         self.fleet.start(self._progress)
 
     def start_parts(self) -> None:
-        """Starts the broker and the database that were not given."""
-        if self._own_kafka and self._own_postgres:
-            self._stack.start()
-        elif self._own_kafka:
+        """Starts the broker and the database that were not given, and sets each up as soon as it answers. Idempotent.
+
+        Topics, users and rights; databases, roles and tables.
+        """
+        pool = ThreadPoolExecutor(2, thread_name_prefix="part")
+        try:
+            for done in as_completed([pool.submit(self._start_kafka), pool.submit(self._start_postgres)]):
+                self._progress(done.result())
+        except BaseException:
+            # Whoever still waits for a part to be ready sees it end.
+            self._stack.kill()
+            raise
+        finally:
+            pool.shutdown()
+
+    def _start_kafka(self) -> str:
+        if self._own_kafka:
             self._progress(self._stack.start_kafka())
-        elif self._own_postgres:
+        asyncio.run(self.jurisdiction.apply_broker())
+        return "topics, users and rights stand"
+
+    def _start_postgres(self) -> str:
+        if self._own_postgres:
             self._progress(self._stack.start_postgres())
+        asyncio.run(self.jurisdiction.apply_databases())
+        return "databases, roles and tables stand"
 
     def found(self) -> None:
-        """Topics, users, rights, databases, keys, configurations, and the coordinator's first words. Idempotent."""
+        """Keys, configurations, and the coordinator's first words. Idempotent."""
         now = clock.now()
-        asyncio.run(self.jurisdiction.apply())
-        self._progress("topics, users, rights, databases and roles stand")
         self.fleet = Fleet(self.installation.write(now), self.directory / "logs")
         outbox = self.jurisdiction.postgres_settings(COORDINATION)
         asyncio.run(store_events(outbox, self.installation.founding_events(now)))
