@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 
 from bench.end_to_end import end_to_end
 from bench.exchange import exchange
@@ -13,7 +14,7 @@ from bench.growth import growth
 from bench.machine import machine
 from bench.node import node
 from bench.projection import append_only, projection
-from bench.report import Chapter, markdown
+from bench.report import Chapter, markdown, put_figures
 from bench.sizes import FULL, QUICK, Sizes
 from bench.stand import Stand, standing
 
@@ -39,6 +40,8 @@ def main() -> int:
     with standing(progress) as stand:
         found = list(machine(stand.directory))
         chapters = [BENCHMARKS[name](stand, QUICK if asked.quick else FULL) for name in names]
+    if asked.write is not None:
+        put_figures(asked.write, markdown(found, chapters))
     if asked.json:
         print(json.dumps({"machine": dict(found), "chapters": [asdict(chapter) for chapter in chapters]}, indent=2))
     else:
@@ -50,6 +53,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=BENCHMARKS, help="this benchmark alone; may be repeated")
     parser.add_argument("--quick", action="store_true", help="a few seconds each: to see that it works, not to measure")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="put the tables into a document, in the old ones' place"
+    )
     parser.add_argument("--json", action="store_true", help="JSON instead of Markdown")
     return parser.parse_args()
 

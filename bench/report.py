@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bench.race import Spread
+
+_BEGIN, _END = "<!-- figures: make bench -->", "<!-- end of figures -->"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,13 @@ def markdown(machine: Iterable[tuple[str, str]], chapters: Iterable[Chapter]) ->
         lines += [f"- {remark}" for remark in chapter.remarks]
         lines += [""] if chapter.remarks else []
     return "\n".join(lines)
+
+
+def put_figures(document: Path, figures: str) -> None:
+    """Puts ``figures`` between the two marks of ``document``; the text around them stays."""
+    before, _, rest = document.read_text().partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    document.write_text(f"{before}{_BEGIN}\n\n{figures}\n{_END}{after}")
 
 
 def figure(value: float) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -27,9 +27,16 @@ class Fleet:
         """Starts all at once and waits until each is ready. Raises TrialError with the log's end."""
         for child in self._children.values():
             child.start()
-        with ThreadPoolExecutor(len(self._children)) as pool:
-            for sentence in pool.map(self._wait_ready, self.processes):
-                progress(sentence)
+        pool = ThreadPoolExecutor(len(self._children))
+        try:
+            for ready in as_completed([pool.submit(self._wait_ready, name) for name in self.processes]):
+                progress(ready.result())
+        except BaseException:
+            # Whoever waits for the others sees them end: the first failure is the one that is told.
+            self.stop()
+            raise
+        finally:
+            pool.shutdown()
 
     def kill(self, process: str) -> None:
         """Ends one process by SIGKILL, as a crash would."""
