@@ -40,6 +40,13 @@ test: environment ## the fast tests, on real Kafka and PostgreSQL (ARGS=tests/un
 faults: environment ## the slow tests, which kill processes and brokers; N faults in turn (N=200)
 	@FAULTS=$(or $(N),20) exec $(BIN)/pytest -q -m faults $(ARGS)
 
+# In an environment of its own: the peers hold libraries back that everything else uses in newer versions.
+.PHONY: bench
+bench: environment ## every benchmark, beside what people would use instead (ARGS="--only projection --quick")
+	@UV_PROJECT_ENVIRONMENT=.cache/bench UV_SYSTEM_CERTS=1 $$(command -v uv || echo .cache/uv-tool-*/bin/uv) sync --quiet \
+		--frozen --no-default-groups --group bench --python $(BIN)/python
+	@exec .cache/bench/bin/python -m bench $(ARGS)
+
 .PHONY: check
 check: environment ## all that a machine can say about the code without running it
 	@$(MAKE) --keep-going format lint types imports contract

@@ -53,9 +53,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=BENCHMARKS, help="this benchmark alone; may be repeated")
     parser.add_argument("--quick", action="store_true", help="a few seconds each: to see that it works, not to measure")
-    parser.add_argument(
-        "--write", type=Path, metavar="FILE", help="put the tables into a document, in the old ones' place"
-    )
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this document")
     parser.add_argument("--json", action="store_true", help="JSON instead of Markdown")
     return parser.parse_args()
 

@@ -94,6 +94,6 @@ def _answers(url: str) -> bool:
 
 
 _REMARKS = (
-    "A command is judged against the fold and stored as the very bytes that will be signed; the peer stores its body as it came.",
+    "A command is judged against the fold and stored as the bytes that will be signed; the peer stores what came.",
     "The relay is paused, so that the node and its peer have the processors to themselves.",
 )
