@@ -82,6 +82,8 @@ def _worker_settings(job: Job, directory: Path) -> Mapping[str, str]:
         "consumer.max.poll.records": _BATCH,
         "consumer.max.partition.fetch.bytes": str(4 * 1024 * 1024),
         "key.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
+        # The default one guesses a type from what a header holds, and now and then a signature looks like a list.
+        "header.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
         "value.converter": "org.apache.kafka.connect.json.JsonConverter",
         "value.converter.schemas.enable": "true",
         "value.converter.schema.content": json.dumps(_SCHEMA),
