@@ -18,12 +18,13 @@ def init(
 ) -> None:
     """Make a jurisdiction's keys, founding event, topics, users, rights, databases, roles and configurations.
 
-    Idempotent: run it again after adding a member to the plan, and only what is new is made and said.
+    Idempotent: run it again after adding a member to the plan, and only what is new is made and said. Where
+    `handoff up` runs, the new member's service is started, and nothing else is restarted.
     """
     from handoff.cli.stopping import stops_on_signal
 
     with failures(), stops_on_signal():
-        trial = options.trial(state, plan, kafka, postgres)
+        trial = options.trial(state, plan, kafka, postgres, join=True)
         try:
             trial.start_parts()
             trial.found()

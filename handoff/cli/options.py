@@ -31,14 +31,17 @@ DEFAULT_STATE = Path("state")
 DEFAULT_PLAN = Path(__file__).parents[2] / "infra" / "prizren.toml"
 
 
-def trial(state: Path, plan: Path, kafka: str | None, postgres: str | None) -> Any:
-    """The trial that these options describe, not started. Raises ConfigurationError and TrialError."""
+def trial(state: Path, plan: Path, kafka: str | None, postgres: str | None, *, join: bool = False) -> Any:
+    """The trial that these options describe, not started; with ``join`` it may run already.
+
+    Raises ConfigurationError and TrialError.
+    """
     from handoff.cli.output import progress
     from handoff.config import jurisdiction_plan
     from handoff.trial.trial import Trial
 
     operators = {"kafka": _kafka_operator(kafka), "postgres": _postgres_operator(postgres)}
-    return Trial(state, jurisdiction_plan(plan), progress, **operators)
+    return Trial(state, jurisdiction_plan(plan), progress, **operators, join=join)
 
 
 def _kafka_operator(servers: str | None) -> Any:

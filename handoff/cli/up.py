@@ -35,8 +35,8 @@ def up(
 def _watch(trial: Any) -> None:
     while True:
         time.sleep(_WATCH_SECONDS)
-        for name in trial.fleet.revive():
-            notes.print(f"  [yellow]![/] {name} had ended and was started again; its log says why")
+        for sentence in trial.take_care():
+            notes.print(f"  [yellow]![/] {sentence}")
 
 
 def _document(trial: Any) -> dict[str, Any]:

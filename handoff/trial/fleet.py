@@ -20,6 +20,7 @@ class Fleet:
     """Every process of an installation, by its id."""
 
     def __init__(self, processes: Iterable[Process], logs: Path) -> None:
+        self._logs = logs
         self.processes = {process.id: process for process in processes}
         self._children = {process.id: _child(process, logs) for process in self.processes.values()}
 
@@ -46,6 +47,15 @@ class Fleet:
         """Starts one process again and waits until it is ready."""
         self._children[process].start()
         self._wait_ready(process)
+
+    def adopt(self, processes: Iterable[Process]) -> tuple[str, ...]:
+        """Starts every process that is not known yet; gives their ids."""
+        new = [process for process in processes if process.id not in self.processes]
+        for process in new:
+            self.processes[process.id] = process
+            self._children[process.id] = _child(process, self._logs)
+            self._children[process.id].start()
+        return tuple(process.id for process in new)
 
     def revive(self) -> tuple[str, ...]:
         """Starts every process that has ended; gives their ids."""

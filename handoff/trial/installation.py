@@ -6,7 +6,7 @@ Everything is made once and kept; running it again adds what a changed plan asks
 import json
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,19 @@ class Installation:
     def write(self, now: datetime) -> tuple[Process, ...]:
         """Writes what is missing and every process's configuration; gives the processes in the order to start."""
         self.genesis(now)
-        return tuple(self._write(index, *named) for index, named in enumerate(self._named()))
+        processes = tuple(self._write(index, *named) for index, named in enumerate(self._named()))
+        write_private(self._register, json.dumps([asdict(process) for process in processes], default=str, indent=2))
+        return processes
+
+    def processes(self) -> tuple[Process, ...]:
+        """The processes as they were written last, by whomever."""
+        return tuple(
+            Process(**{**row, "config": Path(row["config"])}) for row in json.loads(self._register.read_text())
+        )
+
+    @property
+    def _register(self) -> Path:
+        return self.directory / "processes.json"
 
     def anchor(self) -> str:
         """The trust anchor: the SHA-256 of the founding event, hexadecimal."""

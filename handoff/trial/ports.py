@@ -17,9 +17,14 @@ class PortBlock:
     The kernel is the lock: it holds between users and containers of one network and ends with the process.
     """
 
-    def __init__(self, base: int, guard: socket.socket) -> None:
+    def __init__(self, base: int, guard: socket.socket | None) -> None:
         self.base = base
         self._guard = guard
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process holds the block; another one may, whose ports are then only read here."""
+        return self._guard is not None
 
     @classmethod
     def reserve(cls) -> "PortBlock":
@@ -50,7 +55,8 @@ class PortBlock:
         return self.base + index
 
     def release(self) -> None:
-        self._guard.close()
+        if self._guard is not None:
+            self._guard.close()
 
 
 def _bind(port: int) -> socket.socket | None:

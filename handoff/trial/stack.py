@@ -35,11 +35,13 @@ class TrialStack:
     happens, so do its children.
     """
 
-    def __init__(self, directory: Path, *, brokers: Literal[1, 3] = 1, progress: Progress = _silent) -> None:
+    def __init__(
+        self, directory: Path, *, brokers: Literal[1, 3] = 1, progress: Progress = _silent, join: bool = False
+    ) -> None:
         self.directory = directory.absolute()
         self._progress = progress
         self._given_up = Event()
-        state, self._ports = open_state(self.directory, brokers)
+        state, self._ports = open_state(self.directory, brokers, join=join)
         self.kafka = KafkaCluster(
             self.directory / "kafka",
             tuple(self._broker_ports(index) for index in range(brokers)),
@@ -49,6 +51,11 @@ class TrialStack:
         self.postgres = PostgresServer(
             self.directory / "postgres", self._ports.port(_POSTGRES_PORT), state.postgres_operator_password
         )
+
+    @property
+    def runs_elsewhere(self) -> bool:
+        """Whether another process runs it, which this one has joined."""
+        return not self._ports.is_ours
 
     @property
     def bootstrap_servers(self) -> str:

@@ -20,14 +20,15 @@ class StackState:
     postgres_operator_password: str
 
 
-def open_state(directory: Path, brokers: int) -> tuple[StackState, PortBlock]:
+def open_state(directory: Path, brokers: int, *, join: bool = False) -> tuple[StackState, PortBlock]:
     """The directory's state with its ports reserved; a new directory gets fresh ones.
 
-    Raises TrialError if the stack already runs, or was made with another number of brokers.
+    With ``join`` the ports of a stack that already runs are only read. Raises TrialError if it runs and is not to be
+    joined, or was made with another number of brokers.
     """
     path = directory / "stack.json"
     if path.exists():
-        return _reopen(path, brokers)
+        return _reopen(path, brokers, join=join)
     block = PortBlock.reserve()
     state = StackState(block.base, brokers, *(secrets.token_hex(16) for _ in range(3)))
     directory.mkdir(parents=True, exist_ok=True)
@@ -43,8 +44,13 @@ def write_private(path: Path, text: str) -> None:
     partial.rename(path)
 
 
-def _reopen(path: Path, brokers: int) -> tuple[StackState, PortBlock]:
+def _reopen(path: Path, brokers: int, *, join: bool) -> tuple[StackState, PortBlock]:
     state = StackState(**json.loads(path.read_text()))
     if state.brokers != brokers:
         raise TrialError(f"{path.parent} holds a stack of {state.brokers} broker(s), not {brokers}.")
-    return state, PortBlock.reclaim(state.base_port)
+    try:
+        return state, PortBlock.reclaim(state.base_port)
+    except TrialError:
+        if not join:
+            raise
+        return state, PortBlock(state.base_port, None)

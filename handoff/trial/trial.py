@@ -31,11 +31,13 @@ class Trial:
         *,
         kafka: Operator | None = None,
         postgres: DatabaseOperator | None = None,
+        join: bool = False,
     ) -> None:
         self.directory = directory.absolute()
         self._progress = progress
-        self._stack = TrialStack(self.directory / "stack", progress=progress)
-        self._own_kafka, self._own_postgres = kafka is None, postgres is None
+        self._stack = stack = TrialStack(self.directory / "stack", progress=progress, join=join)
+        self._starts_kafka = kafka is None and not stack.runs_elsewhere
+        self._starts_postgres = postgres is None and not stack.runs_elsewhere
         passwords = kept_passwords(plan, self.directory / "passwords.json")
         self.jurisdiction = Jurisdiction(
             plan, kafka or self._stack.kafka_operator, postgres or self._stack.postgres_operator, passwords
@@ -67,13 +69,13 @@ class Trial:
             pool.shutdown()
 
     def _start_kafka(self) -> str:
-        if self._own_kafka:
+        if self._starts_kafka:
             self._progress(self._stack.start_kafka())
         asyncio.run(self.jurisdiction.apply_broker())
         return "topics, users and rights stand"
 
     def _start_postgres(self) -> str:
-        if self._own_postgres:
+        if self._starts_postgres:
             self._progress(self._stack.start_postgres())
         asyncio.run(self.jurisdiction.apply_databases())
         return "databases, roles and tables stand"
@@ -85,6 +87,13 @@ class Trial:
         outbox = self.jurisdiction.postgres_settings(COORDINATION)
         asyncio.run(store_events(outbox, self.installation.founding_events(now)))
         self._progress("the jurisdiction is founded and its members are admitted")
+
+    def take_care(self) -> Iterator[str]:
+        """Starts what has ended, and what was founded meanwhile by `handoff init`; says each in a sentence."""
+        for name in self.fleet.adopt(self.installation.processes()):
+            yield f"{name} was founded and is started"
+        for name in self.fleet.revive():
+            yield f"{name} had ended and was started again; its log says why"
 
     def stop(self) -> None:
         """Stops the services, then what they run on."""
