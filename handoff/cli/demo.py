@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from handoff.cli.options import DEFAULT_PLAN, PlanOption
+from handoff.cli import options
 from handoff.cli.output import JsonFlag, console, emit, failures, notes, progress
 
 KeepOption = Annotated[
@@ -15,19 +15,17 @@ KeepOption = Annotated[
 ]
 
 
-def demo(plan: PlanOption = DEFAULT_PLAN, keep: KeepOption = None, *, as_json: JsonFlag = False) -> None:
+def demo(plan: options.PlanOption = None, keep: KeepOption = None, *, as_json: JsonFlag = False) -> None:
     """Start everything on free ports, play one survivor's way through the institutions, show the record, stop.
 
     Ends with 0 if every step was as it should be; otherwise it says what failed and shows that process's log.
     """
     from handoff.cli.stopping import stops_on_signal
-    from handoff.config import jurisdiction_plan
-    from handoff.trial.trial import Trial, running, temporary_directory
+    from handoff.trial.trial import running, temporary_directory
 
     began = time.monotonic()
     with failures(), stops_on_signal(), temporary_directory() as directory:
-        trial = Trial(keep or directory, jurisdiction_plan(plan), progress)
-        with running(trial):
+        with running(options.trial(keep or directory, plan, None, None)) as trial:
             told = console if not as_json else notes
             told.print(f"[bold]Every service is up[/] after {time.monotonic() - began:.1f} s. The scenario:")
             shown = _play(trial, told)

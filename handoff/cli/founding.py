@@ -10,7 +10,7 @@ from handoff.cli.output import JsonFlag, emit, failures
 
 def init(
     state: options.StateOption = options.DEFAULT_STATE,
-    plan: options.PlanOption = options.DEFAULT_PLAN,
+    plan: options.PlanOption = None,
     kafka: options.KafkaOption = None,
     postgres: options.PostgresOption = None,
     *,

@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,15 @@ import typer
 StateOption = Annotated[
     Path, typer.Option("--state", help="The trial's state directory: ports, keys and everything stored.")
 ]
-PlanOption = Annotated[Path, typer.Option("--plan", help="The jurisdiction's TOML: members, services, deadlines.")]
+PlanOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--plan",
+        help="The jurisdiction's TOML: members, services, deadlines. Else the one that the state directory was founded "
+        "with; for a new one, Prizren's.",
+        show_default=False,
+    ),
+]
 KafkaOption = Annotated[
     str | None,
     typer.Option(
@@ -28,10 +37,10 @@ PostgresOption = Annotated[
 ]
 
 DEFAULT_STATE = Path("state")
-DEFAULT_PLAN = Path(__file__).parents[2] / "infra" / "prizren.toml"
+PRIZREN = Path(__file__).parents[2] / "infra" / "prizren.toml"
 
 
-def trial(state: Path, plan: Path, kafka: str | None, postgres: str | None, *, join: bool = False) -> Any:
+def trial(state: Path, plan: Path | None, kafka: str | None, postgres: str | None, *, join: bool = False) -> Any:
     """The trial that these options describe, not started; with ``join`` it may run already.
 
     Raises ConfigurationError and TrialError.
@@ -41,7 +50,12 @@ def trial(state: Path, plan: Path, kafka: str | None, postgres: str | None, *, j
     from handoff.trial.trial import Trial
 
     operators = {"kafka": _kafka_operator(kafka), "postgres": _postgres_operator(postgres)}
-    return Trial(state, jurisdiction_plan(plan), progress, **operators, join=join)
+    kept = state / "plan.toml"
+    chosen = plan or (kept if kept.exists() else PRIZREN)
+    found = Trial(state, jurisdiction_plan(chosen), progress, **operators, join=join)
+    if chosen != kept:
+        shutil.copyfile(chosen, kept)
+    return found
 
 
 def _kafka_operator(servers: str | None) -> Any:

@@ -14,7 +14,7 @@ _WATCH_SECONDS = 0.5
 
 def up(
     state: options.StateOption = options.DEFAULT_STATE,
-    plan: options.PlanOption = options.DEFAULT_PLAN,
+    plan: options.PlanOption = None,
     kafka: options.KafkaOption = None,
     postgres: options.PostgresOption = None,
     *,

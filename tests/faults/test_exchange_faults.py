@@ -43,9 +43,10 @@ async def stream(place: Town, first: int) -> list[AnyEvent]:
 
 
 async def all_arrived(place: Town, events: list[AnyEvent]) -> None:
-    record = await place.check_inboxes()
-    on_record = {entry.message.value for entry in record}
-    assert {codec.encode(event) for event in events} <= on_record
+    said = {codec.encode(event) for event in events}
+    # What a frozen exchange had taken waits until the other one reads it again: the inboxes are compared after that.
+    await place.record(lambda found: said <= {entry.message.value for entry in found})
+    await place.check_inboxes()
 
 
 async def routed_beyond(place: Town, offset: int) -> None:
@@ -76,7 +77,6 @@ async def test_an_exchange_killed_in_mid_stream_loses_nothing(place: Town) -> No
         exchange.kill()
         exchange.start()
     await all_arrived(place, await saying)
-    assert exchange.terminate(timeout=5) == 0
 
 
 async def test_a_standby_takes_over_and_the_one_that_was_stopped_changes_nothing(place: Town) -> None:
@@ -112,4 +112,22 @@ async def test_a_recipient_that_cannot_be_reached_stops_nobody(place: Town) -> N
     place.grow(late)
     await place.jurisdiction.apply_broker()
     await place.inbox(late.id, lambda told: has(told, admission[-1]))
+    await place.check_inboxes()
+
+
+async def test_a_member_that_is_founded_while_the_exchange_lies_dead_is_heard(place: Town) -> None:
+    """An exchange that is back within its session, with the topics it had, still comes to hear the newcomer."""
+    exchange = place.exchange()
+    exchange.start()
+    await place.found()
+    exchange.kill()
+    newcomer = PlannedMember(id="housing_office", offers=(CaseService.HOUSING,))
+    place.grow(newcomer)
+    await place.jurisdiction.apply_broker()
+    exchange.start()
+    await place.admit(newcomer)
+    matter = Matter(place, 7)
+    opened = matter.begun()[0].model_copy(update={"source": f"/{place.name}/1/{newcomer.id}"})
+    await place.say(opened)
+    await place.inbox(newcomer.id, lambda told: has(told, opened))
     await place.check_inboxes()
