@@ -113,8 +113,9 @@ SELECT r.*, p.referral IS NOT NULL AS is_parked FROM referrals AS r LEFT JOIN pa
  ORDER BY r.danger, r.requested_at, r.id LIMIT $2
 
 -- name: feed
-SELECT i.sequence, i.value, i.record_time, i.outcome, i.reason, i.own, o.id AS settles
-  FROM inbox AS i LEFT JOIN outbox AS o ON o.echo_sequence = i.sequence
+SELECT i.sequence, i.value, i.record_time, i.outcome, i.reason, i.own,
+       (SELECT o.id FROM outbox AS o WHERE o.echo_sequence = i.sequence ORDER BY o.position LIMIT 1) AS settles
+  FROM inbox AS i
  WHERE i.sequence > $1 ORDER BY i.sequence LIMIT $2
 
 -- name: backlog
