@@ -16,7 +16,6 @@ from handoff.config import KafkaSettings
 from handoff.domain.directory import Directory
 from handoff.record.message import Message, as_headers
 from handoff.record.topics import EXCHANGE, groups, out_pattern, record_topic
-from services.exchange.hearing import Hearing, Unheard
 from services.exchange.sifting import Sieve, Submission
 
 BATCH = 1000
@@ -26,7 +25,7 @@ SESSION_MS = 6000
 METADATA_MS = 1000
 
 Fetched = Mapping[TopicPartition, list[Any]]
-_RETRY: tuple[type[Exception], ...] = (KafkaError, BrokerUnavailable, Unheard, *TRANSIENT)
+_RETRY: tuple[type[Exception], ...] = (KafkaError, BrokerUnavailable, *TRANSIENT)
 _log = structlog.get_logger()
 
 
@@ -50,36 +49,29 @@ class Intake:
     async def run(self) -> None:
         """Goes on until it is cancelled; what fails is read again from the last commit."""
         wait = pauses()
-        instance: str | None = self._instance
         try:
             while True:
                 try:
-                    await self._listen(instance)
+                    await self._listen()
                 except _RETRY as error:
                     self.listening = False
                     _log.warning("intake begins again", error=f"{type(error).__name__}: {error}")
-                    if isinstance(error, (Unheard, KafkaError)):
-                        instance = None
                     await asyncio.sleep(next(wait))
         finally:
             self.listening = False
             await self._sender.close()
 
-    async def _listen(self, instance: str | None) -> None:
-        consumer = self._consumer(instance)
-        pattern = out_pattern(self._directory.jurisdiction)
-        hearing = Hearing(pattern, patience_seconds=2 * SESSION_MS / 1000)
+    async def _listen(self) -> None:
+        consumer = self._consumer()
         try:
             await consumer.start()
-            consumer.subscribe(pattern=pattern)
+            consumer.subscribe(pattern=out_pattern(self._directory.jurisdiction))
             await self._refresh_directory()
             while True:
                 fetched = await consumer.getmany(timeout_ms=self._patience_ms, max_records=BATCH)
                 self.listening = bool(consumer.assignment())
                 if fetched or not self._directory.founded:
                     await self._take(consumer, fetched)
-                if self.listening:
-                    await hearing.watch(consumer)
         finally:
             await consumer.stop()
 
@@ -87,14 +79,13 @@ class Intake:
     def _patience_ms(self) -> int:
         return 500 if self._directory.founded else 50
 
-    def _consumer(self, instance: str | None) -> AIOKafkaConsumer:
+    def _consumer(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
             **security(self._kafka),
             client_id="exchange-intake",
             group_id=groups(self._directory.jurisdiction, EXCHANGE)[0],
-            # One that is killed and started again goes on with its own topics at once. With None it is new to the
-            # group, which then divides the topics anew.
-            group_instance_id=instance,
+            # One that is killed and started again goes on with its own topics at once.
+            group_instance_id=self._instance,
             session_timeout_ms=SESSION_MS,
             heartbeat_interval_ms=SESSION_MS // 6,
             metadata_max_age_ms=METADATA_MS,
