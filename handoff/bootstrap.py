@@ -2,22 +2,21 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import structlog
-import uvicorn
 
 from handoff import clock, telemetry
 from handoff.adapters.faust_inbox import FaustInbox
+from handoff.adapters.http_server import http_server
 from handoff.adapters.kafka import Sender
 from handoff.adapters.keys import signing_key
 from handoff.adapters.outgoing import OutgoingTopic
 from handoff.adapters.postgres.node import PostgresStore
 from handoff.adapters.postgres.pool import open_pool, until_it_works
-from handoff.config import ConfigurationError, HttpSettings, ProcessSettings
+from handoff.config import ConfigurationError, ProcessSettings
 from handoff.domain.policies import Policy
 from handoff.node import rebuild
 from handoff.node.answers import StoreUnavailable
@@ -83,7 +82,8 @@ class Node:
             group=topics.groups(me.jurisdiction, me.member)[0],
             intake=self._intake,
         )
-        self._server = _server(self._app(service.routes, settings.token.get_secret_value()), settings.http)
+        api = self._app(service.routes, settings.token.get_secret_value())
+        self._server = http_server(api, settings.http, grace_seconds=GRACE_SECONDS)
 
     async def run(self) -> int:
         """Goes on until it is told to stop; gives the exit code."""
@@ -140,24 +140,3 @@ def _retried(error: Exception) -> None:
 
 class _Stopped(Exception):
     """The process was told to stop."""
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the node decides when to stop."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _server(app: Any, settings: HttpSettings) -> uvicorn.Server:
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-    return _Server(config)

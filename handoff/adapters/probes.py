@@ -1,15 +1,14 @@
 """The small HTTP face of a process that serves no one else: liveness, readiness and metrics."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 
-import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from handoff.adapters.http_server import http_server
 from handoff.config import HttpSettings
 
 Checks = Callable[[], Mapping[str, bool]]
@@ -18,18 +17,7 @@ Checks = Callable[[], Mapping[str, bool]]
 
 async def serve_probes(settings: HttpSettings, checks: Checks) -> None:
     """Serves /health/live, /health/ready and /metrics until it is cancelled."""
-    config = uvicorn.Config(
-        _app(checks), host=settings.host, port=settings.port, log_config=None, access_log=False, lifespan="off"
-    )
-    await _Server(config).serve()
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: whoever runs it decides when to stop."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    await http_server(_app(checks), settings).serve()
 
 
 def _app(checks: Checks) -> Starlette:
