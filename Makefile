@@ -32,8 +32,12 @@ demo: environment ## one survivor's case, played over every service on real Kafk
 up: environment ## the same services kept running, with their addresses and tokens (ARGS=...)
 	@exec $(BIN)/handoff up $(ARGS)
 
+.PHONY: browser
+browser:
+	@infra/environment/browser.sh
+
 .PHONY: test
-test: environment ## the fast tests, on real Kafka and PostgreSQL (ARGS=tests/unit)
+test: environment browser ## the fast tests, on real Kafka and PostgreSQL (ARGS=tests/unit)
 	@exec $(BIN)/pytest -q -n 2 --dist loadfile -m "not faults" $(ARGS)
 
 .PHONY: faults
