@@ -66,6 +66,22 @@ class HttpSettings(_Section):
     port: Port
 
 
+class CheckpointSettings(_Section):
+    """Whose checkpoints count here, how often there is one, and the key of a process that cosigns them."""
+
+    # The log, the cosigners and the quorum: a C2SP tlog-policy.
+    trust_file: Path
+    cadence_seconds: float = Field(default=600, ge=0.1, le=86_400)
+    witness_key_file: Path | None = None
+
+
+class AuditSettings(_Section):
+    """Where a member asks the audit API for its receipts, and its bearer token there."""
+
+    url: str = Field(min_length=1)
+    token: SecretStr
+
+
 class LogSettings(_Section):
     """What is logged and how it is written."""
 
@@ -83,15 +99,21 @@ class ProcessSettings(BaseSettings):
     jurisdiction: JurisdictionId
     generation: int = Field(ge=1)
     genesis_sha256: Sha256Hex
-    # A member's id, or `exchange` or `projection`.
+    # A member's id, or `exchange`, `projection` or `monitor`.
     member: MemberId
     kafka: KafkaSettings
     postgres: PostgresSettings
     http: HttpSettings | None = None
-    # The projection signs nothing.
+    # What it signs its events with, or the projection its checkpoints and receipts.
     signing_key_file: Path | None = None
     # The bearer token of the agency's own system.
     token: SecretStr | None = None
+    checkpoints: CheckpointSettings | None = None
+    audit: AuditSettings | None = None
+    # The timeline's database, as the audit reads it.
+    timeline: PostgresSettings | None = None
+    # Who may ask the audit API for its receipts: member → SHA-256 of its token.
+    callers: dict[MemberId, Sha256Hex] = Field(default_factory=dict)
     log: LogSettings = LogSettings()
     # A service's own options, in its own words.
     policies: dict[str, str] = Field(default_factory=dict)

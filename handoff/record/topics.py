@@ -10,9 +10,10 @@ from typing import Literal
 EXCHANGE = "exchange"
 PROJECTION = "projection"
 MONITOR = "monitor"
+AUDIT = "audit"
 
 # Members that act on no referral themselves: nobody seals anything for them.
-_WITHOUT_SEALED_TOPIC = frozenset({"coordination", "audit"})
+_WITHOUT_SEALED_TOPIC = frozenset({"coordination", AUDIT})
 
 EVENT_LIMIT_BYTES = 16 * 1024
 SEALED_LIMIT_BYTES = 320 * 1024

@@ -1,11 +1,10 @@
-"""What `handoff init` lays down in a state directory: keys, the trust anchor, and one configuration per process.
+"""What `handoff init` lays down in a state directory: keys, trust, and one configuration per process.
 
 Everything is made once and kept; running it again adds what a changed plan asks for and changes nothing else.
 """
 
 import json
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,15 +12,25 @@ from typing import Any
 
 import tomli_w
 
-from handoff.config import PlannedMember
+from handoff.config import PlannedMember, PostgresSettings
 from handoff.domain.founding import Charter, admission_events, founding_event
 from handoff.record import codec, signing
 from handoff.record.codes import MemberKind
 from handoff.record.envelope import COORDINATION, EXCHANGE, Event
 from handoff.record.events.directory import Admission
-from handoff.record.topics import PROJECTION
+from handoff.record.topics import AUDIT, MONITOR, PROJECTION, agencies
 from handoff.trial.jurisdiction import Jurisdiction
+from handoff.trial.kept import Kept
 from handoff.trial.state import write_private
+from handoff.trial.trusted import trust_file, witness_owner
+
+# Ten minutes in earnest; whoever tries it out does not wait so long for a seal.
+_CADENCE_SECONDS = 2.0
+
+
+def local_url(port: int) -> str:
+    """The base address of whoever listens at ``port`` of this machine."""
+    return f"http://127.0.0.1:{port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +46,7 @@ class Process:
     @property
     def url(self) -> str:
         """Its base address."""
-        return f"http://127.0.0.1:{self.port}"
+        return local_url(self.port)
 
 
 @dataclass(frozen=True)
@@ -59,20 +68,22 @@ class Installation:
         """The founding event's bytes: made once, at ``now``, and kept."""
         path = self.directory / "genesis.json"
         if not path.exists():
-            event = founding_event(self.charter, self._key(COORDINATION), self._key(EXCHANGE), now)
+            event = founding_event(self.charter, self._kept.key(COORDINATION), self._kept.key(EXCHANGE), now)
             write_private(path, codec.encode(event).decode())
         return path.read_bytes()
 
     def founding_events(self, now: datetime) -> Iterator[Event[Any]]:
         """What the coordinator says first, in order; said again, it is the same."""
         yield codec.decode(self.genesis(now))
-        admitted = ((self._admission(member), self._key(member.id)) for member in self.jurisdiction.plan.members)
+        admitted = ((self._admission(member), self._kept.key(member.id)) for member in self.jurisdiction.plan.members)
         yield from admission_events(self.charter, admitted, now)
 
     def write(self, now: datetime) -> tuple[Process, ...]:
         """Writes what is missing and every process's configuration; gives the processes in the order to start."""
         self.genesis(now)
-        processes = tuple(self._write(index, *named) for index, named in enumerate(self._named()))
+        write_private(self.trust_file, trust_file(self.jurisdiction.plan, self._kept, self.anchor()))
+        ports = {process: self.service_port(index) for index, (process, _, _) in enumerate(self._named())}
+        processes = tuple(self._write(*named, ports) for named in self._named())
         write_private(self._register, json.dumps([asdict(process) for process in processes], default=str, indent=2))
         return processes
 
@@ -81,6 +92,15 @@ class Installation:
         return tuple(
             Process(**{**row, "config": Path(row["config"])}) for row in json.loads(self._register.read_text())
         )
+
+    @property
+    def trust_file(self) -> Path:
+        """Whom an auditor of this jurisdiction trusts; written anew whenever a member is added."""
+        return self.directory / "trust.policy"
+
+    @property
+    def _kept(self) -> Kept:
+        return Kept(self.directory)
 
     @property
     def _register(self) -> Path:
@@ -98,48 +118,56 @@ class Installation:
             if member.service is not None:
                 yield member.id, f"services.{member.service}", ""
 
-    def _write(self, index: int, process: str, module: str, role: str) -> Process:
+    def _write(self, process: str, module: str, role: str, ports: Mapping[str, int]) -> Process:
         config = self.directory / "config" / f"{process}.toml"
         config.parent.mkdir(parents=True, exist_ok=True)
-        token, port = self._token(process), self.service_port(index)
-        write_private(config, tomli_w.dumps(self._settings(process, role, port, token)))
-        return Process(process, module, port, config, token)
+        settings = self._settings(process, role, ports[process]) | self._proof(process, ports)
+        write_private(config, tomli_w.dumps(settings))
+        return Process(process, module, ports[process], config, self._kept.token(process))
 
-    def _settings(self, process: str, role: str, port: int, token: str) -> dict[str, Any]:
+    def _settings(self, process: str, role: str, port: int) -> dict[str, Any]:
         kafka = self.jurisdiction.kafka_settings(process)
-        postgres = self.jurisdiction.postgres_settings(process, role)
         settings: dict[str, Any] = {
             "jurisdiction": self.jurisdiction.name,
             "generation": self.jurisdiction.plan.generation,
             "genesis_sha256": self.anchor(),
             "member": process,
-            "token": token,
+            "token": self._kept.token(process),
             "kafka": kafka.model_dump(mode="json", exclude_none=True) | {"password": kafka.password.get_secret_value()},
-            "postgres": postgres.model_dump(mode="json") | {"password": postgres.password.get_secret_value()},
+            "postgres": _written(self.jurisdiction.postgres_settings(process, role)),
             "http": {"port": port},
         }
-        if process != PROJECTION:
-            settings["signing_key_file"] = str(self._key_file(process))
+        if process != MONITOR:
+            settings["signing_key_file"] = str(self._kept.key_file(process))
         return settings
+
+    def _proof(self, process: str, ports: Mapping[str, int]) -> dict[str, Any]:
+        """Checkpoints for all who read them, receipts for all who emit, and for the audit what it answers from."""
+        if process == EXCHANGE:
+            return {}
+        checkpoints: dict[str, Any] = {"trust_file": str(self.trust_file), "cadence_seconds": _CADENCE_SECONDS}
+        if process in (MONITOR, *agencies(self.jurisdiction.members)):
+            checkpoints["witness_key_file"] = str(self._kept.key_file(witness_owner(process)))
+        sections: dict[str, Any] = {"checkpoints": checkpoints}
+        if AUDIT in ports and process in self.jurisdiction.members:
+            sections["audit"] = {"url": local_url(ports[AUDIT]), "token": self._kept.token(_caller(process))}
+        if process == AUDIT:
+            sections["timeline"] = _written(self.jurisdiction.postgres_settings(PROJECTION, "reader"))
+            sections["callers"] = {
+                member: signing.sha256(self._kept.token(_caller(member)).encode())
+                for member in self.jurisdiction.members
+            }
+        return sections
 
     def _admission(self, member: PlannedMember) -> Admission:
         kind = MemberKind(member.kind)
         return Admission(member=member.id, kind=kind, services=member.offers, classes=member.classes)
 
-    def _key_file(self, owner: str) -> Path:
-        return self.directory / "keys" / f"{owner}.key"
 
-    def _key(self, owner: str) -> signing.SigningKey:
-        path = self._key_file(owner)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_private(path, secrets.token_hex(32))
-        return signing.SigningKey.from_hex(path.read_text())
+def _caller(member: str) -> str:
+    """The name under which a member's token for the audit API is kept."""
+    return f"{member}@{AUDIT}"
 
-    def _token(self, process: str) -> str:
-        path = self.directory / "tokens.json"
-        tokens: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-        if process not in tokens:
-            tokens[process] = secrets.token_urlsafe(24)
-            write_private(path, json.dumps(tokens, indent=2))
-        return tokens[process]
+
+def _written(settings: PostgresSettings) -> dict[str, Any]:
+    return settings.model_dump(mode="json") | {"password": settings.password.get_secret_value()}

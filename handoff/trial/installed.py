@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from handoff.config import ConfigurationError, PostgresSettings, ProcessSettings, process_settings
-from handoff.record.topics import EXCHANGE, PROJECTION
+from handoff.record.topics import EXCHANGE, MONITOR, PROJECTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Installed:
 
     @property
     def processes(self) -> tuple[ProcessSettings, ...]:
-        """Every process's settings: the exchange, the projection, then the members by name."""
+        """Every process's settings: the exchange, the projection, the monitor, then the members by name."""
         files = sorted((self.directory / "config").glob("*.toml"), key=_order)
         if not files:
             raise ConfigurationError(
@@ -35,7 +35,7 @@ class Installed:
 
     def node(self, name: str) -> ProcessSettings:
         """One member's settings."""
-        if name in (EXCHANGE, PROJECTION):
+        if name in (EXCHANGE, PROJECTION, MONITOR):
             raise ConfigurationError(f"{name} is not a member: name an agency or the coordinator")
         return self.process(name)
 
@@ -55,4 +55,4 @@ def url(settings: ProcessSettings) -> str:
 
 
 def _order(file: Path) -> tuple[int, str]:
-    return {EXCHANGE: 0, PROJECTION: 1}.get(file.stem, 2), file.stem
+    return {EXCHANGE: 0, PROJECTION: 1, MONITOR: 2}.get(file.stem, 3), file.stem
