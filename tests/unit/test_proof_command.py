@@ -1,8 +1,6 @@
 """``handoff verify`` answers with what is proven, in words or JSON, and with an honest exit code."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,9 +12,6 @@ from tests.support.proof_record import Dump, honest, receipt, trust_text
 
 app = typer.Typer()
 app.command(cls=VerifyCommand)(verify)
-
-# What only nodes and the trial stack need: none of it may be wanted for verifying.
-BEYOND_THE_BASE = ("aiokafka", "asyncpg", "fastapi", "faust", "httpx", "pydantic_settings", "structlog", "uvicorn")
 
 
 @pytest.fixture
@@ -103,19 +98,3 @@ def test_programs_read_one_json_document(tmp_path: Path, trust_file: Path) -> No
     failure = told["failures"][0]
     assert (failure["check"], failure["strand"], failure["entry"], failure["offset"]) == ("content", "case", 3, 11)
     assert told["completeness"].startswith("NOT complete as of size 15")
-
-
-def test_verifying_needs_the_base_installation_alone(tmp_path: Path, trust_file: Path) -> None:
-    """In a process in which nothing beyond it can be imported, and no socket be opened."""
-    bundle = bundle_file(tmp_path, honest())
-    program = f"""
-import sys
-sys.modules.update(dict.fromkeys({BEYOND_THE_BASE!r}))
-sys.addaudithook(lambda name, _: sys.exit("a socket") if name.startswith("socket.") else None)
-import typer
-from handoff.cli.verify import verify
-typer.run(verify)
-"""
-    command = [sys.executable, "-c", program, str(bundle), "--trust", str(trust_file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout.splitlines()[-1][:8]) == (0, "complete"), done.stderr
