@@ -31,10 +31,11 @@ class RecordEntry:
 class RecordReader:
     """Reads every entry from an offset on, without a gap. One task at a time may use it."""
 
-    def __init__(self, settings: KafkaSettings, jurisdiction: str, *, client_id: str) -> None:
+    def __init__(self, settings: KafkaSettings, jurisdiction: str, *, client_id: str, topic: str | None = None) -> None:
+        """Reads the record of ``jurisdiction``, or another ``topic`` that is kept for ever as it is."""
         self._settings = settings
         self._client_id = client_id
-        self._partition = TopicPartition(record_topic(jurisdiction), 0)
+        self._partition = TopicPartition(topic or record_topic(jurisdiction), 0)
         self._consumer: AIOKafkaConsumer | None = None
         self._next = 0
 
