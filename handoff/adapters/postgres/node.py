@@ -27,7 +27,7 @@ class PostgresStore:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        with _told_what_to_do():
+        with told_what_to_do():
             async with self._pool.acquire() as connection, connection.transaction():
                 yield PostgresTransaction(connection)
 
@@ -74,12 +74,13 @@ class PostgresStore:
             raise StoodDown("another process relays this outbox now")
 
     async def _fetch(self, name: str, *arguments: object) -> list[asyncpg.Record]:
-        with _told_what_to_do():
+        with told_what_to_do():
             return await self._pool.fetch(SQL[name], *arguments)
 
 
 @contextmanager
-def _told_what_to_do() -> Iterator[None]:
+def told_what_to_do() -> Iterator[None]:
+    """Turns the errors of a database that is away into ``StoreUnavailable``."""
     try:
         yield
     except ValueError:
