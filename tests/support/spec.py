@@ -95,10 +95,14 @@ def founding() -> AnyEvent:
     return founding_event(CHARTER, key_of(COORDINATION), key_of(EXCHANGE), T0 - DAY)
 
 
+def foundation() -> tuple[AnyEvent, ...]:
+    """The founding event and the admissions, in order."""
+    return founding(), *admission_events(CHARTER, ((a, key_of(a.member)) for a in ADMISSIONS), T0 - DAY)
+
+
 def _directory() -> Directory:
     known = initial_situation(JURISDICTION, GENERATION)
-    admitted = admission_events(CHARTER, ((a, key_of(a.member)) for a in ADMISSIONS), T0 - DAY)
-    for event in (founding(), *admitted):
+    for event in foundation():
         verdict, known = judge(known, event, T0 - DAY)
         assert verdict.is_effective, (event.type, verdict)
     return known.directory

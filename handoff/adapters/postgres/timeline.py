@@ -12,6 +12,7 @@ from handoff.proof.entry import case_tag
 from handoff.record.codes import CaseService, State, Urgency
 from handoff.record.delivery import from_ms, to_ms
 from handoff.views.handoffs import Ending, Handoff
+from handoff.views.replay.history import FRAMING, PASSING, History, history, replay_entry
 from handoff.views.timeline import StoredEntry, TimelineEntry, timeline_entry
 
 _SQL = statements("timeline.sql")
@@ -37,6 +38,12 @@ class Timeline:
         """The timeline of ``case``, in the record's order; empty if nothing is known of it."""
         rows = await self._pool.fetch(_SQL["timeline"], case_tag(str(case).encode()))
         return tuple(timeline_entry(StoredEntry(*row)) for row in rows)
+
+    async def history(self, case: UUID) -> History:
+        """Everything that a replay of ``case`` needs; it says nothing of its own if nothing is known of it."""
+        tag = case_tag(str(case).encode())
+        rows = await self._pool.fetch(_SQL["history"], tag, FRAMING, PASSING)
+        return history(case, (replay_entry(**row) for row in rows))
 
     async def handoffs(self, asked: HandoffFilter = HandoffFilter()) -> tuple[Handoff, ...]:
         """The handoffs that ``asked`` covers, the oldest first."""

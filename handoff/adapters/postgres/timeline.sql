@@ -1,6 +1,17 @@
 -- name: timeline
 SELECT record_offset, record_ms, value, verdict, reason FROM timeline.entries WHERE case_tag = $1 ORDER BY tag_sequence
 
+-- name: history
+SELECT record_offset AS position, record_ms, appended_ms, value, verdict, reason, case_tag = $1 AS is_of_case
+  FROM timeline.entries
+ WHERE case_tag = $1
+    OR case_tag = (SELECT case_tag FROM timeline.entries WHERE record_offset = 0)
+       AND verdict = 'effective'
+       AND (event_type = ANY ($2)
+            OR event_type = ANY ($3)
+               AND record_offset > (SELECT min(record_offset) FROM timeline.entries WHERE case_tag = $1))
+ ORDER BY record_offset
+
 -- name: handoffs
 SELECT * FROM timeline.handoffs
  WHERE ($1::uuid IS NULL OR case_id = $1)

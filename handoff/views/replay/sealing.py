@@ -1,0 +1,19 @@
+"""What a checkpoint proves of a record: up to which entry, signed and cosigned by whom, as of when."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """The newest checkpoint: it covers the positions below ``size``.
+
+    ``cosigners`` are the monitor and the agencies that signed it too; ``is_witnessed`` says whether they are as
+    many as the trust file asks for. ``at`` is when the last of them that counts did.
+    """
+
+    origin: str
+    size: int
+    at: datetime | None
+    cosigners: tuple[str, ...] = ()
+    is_witnessed: bool = False

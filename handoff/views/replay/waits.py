@@ -1,0 +1,69 @@
+"""The view waits: which part of each handoff took how long, and whose wait it was."""
+
+from datetime import datetime
+from uuid import UUID
+
+from handoff.domain.case import Referral
+from handoff.domain.deadlines import owed_by
+from handoff.record.codes import CaseService, DeadlineStep, Urgency
+from handoff.views.handoffs import Handoff
+from handoff.views.latency import Segment, Span, spans
+from handoff.views.replay.answer import Answer, Row
+from handoff.views.replay.history import History
+
+
+class WaitRow(Row):
+    """One segment of one handoff. ``waited_for`` had to act; None where only machines had.
+
+    ``ended`` is False where the wait lasts (then it is notable) or something else cut it short.
+    """
+
+    referral: UUID
+    service: CaseService
+    urgency: Urgency
+    segment: Segment
+    waiting: str
+    waited_for: str | None
+    since: datetime
+    seconds: float
+    ended: bool
+
+
+class Waits(Answer[WaitRow]):
+    """The waits of a case, handoff by handoff."""
+
+
+def waits(history: History, moment: datetime) -> Waits:
+    """Every segment of every handoff that had begun by ``moment``; an open one with its age."""
+    then = history.until(moment)
+    rows = (_row(then, handoff, span) for handoff in then.handoffs() for span in spans(handoff, moment))
+    return Waits(moment=moment, rows=tuple(rows))
+
+
+def _row(then: History, handoff: Handoff, span: Span) -> WaitRow:
+    return WaitRow(
+        agencies=(handoff.source, handoff.target),
+        positions=_positions(then, handoff.referral),
+        notable=handoff.is_open and not span.wait.ended,
+        referral=handoff.referral,
+        service=handoff.service,
+        urgency=handoff.urgency,
+        segment=span.segment,
+        waiting=handoff.source,
+        waited_for=_waited_for(then.case.referrals[handoff.referral], span.segment),
+        since=span.since,
+        seconds=span.wait.seconds,
+        ended=span.wait.ended,
+    )
+
+
+def _positions(then: History, referral: UUID) -> tuple[int, ...]:
+    return tuple(told.position for told in then.own if told.verdict.is_effective and told.referral_id == referral)
+
+
+def _waited_for(referral: Referral, segment: Segment) -> str | None:
+    if segment is Segment.TRANSPORT:
+        return None
+    if segment is Segment.ACTING and referral.service is CaseService.SHELTER:
+        return owed_by(referral, DeadlineStep.ARRIVAL)
+    return referral.target
