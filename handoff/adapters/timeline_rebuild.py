@@ -17,7 +17,7 @@ from handoff.adapters.record_reader import RecordReader
 from handoff.config import ProcessSettings
 from handoff.views.chronicle import Page
 
-TABLES = ("entries", "cases", "directory", "handoffs", "position")
+TABLES = ("entries", "tree_nodes", "cases", "directory", "handoffs", "position")
 
 _FRESH = "timeline_rebuilt"
 _SQL = statements("rebuild.sql")

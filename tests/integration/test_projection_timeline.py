@@ -12,6 +12,7 @@ import pytest
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.timeline import HandoffFilter, Timeline
 from handoff.proof.entry import NO_PREVIOUS, Entry, case_tag, record_hash
+from handoff.proof.frontier import Frontier
 from handoff.proof.headers import unpack_headers
 from handoff.record.codes import CaseService, State
 from handoff.record.delivery import EFFECTIVE, from_ms
@@ -20,6 +21,7 @@ from handoff.record.message import Message
 from handoff.views.latency import Segment, spans
 from services.projection.runtime import Projection
 from tests.support.builders import T0, key_of, signed
+from tests.support.proof_record import Appended, entries_of, tree
 from tests.support.record_keeper import RecordKeeper, Story, record_keeper
 from tests.support.stack import Jurisdictions
 
@@ -90,6 +92,13 @@ async def test_each_tag_s_entries_are_chained_from_one_by_their_leaves(keeper: R
         heads[tag] = (facts.sequence, facts.leaf_hash())
 
 
+async def test_the_stored_tree_is_the_one_that_anyone_makes_of_the_record(keeper: RecordKeeper) -> None:
+    """Its root needs nothing but the raw topic; strange entries have their leaves like any other."""
+    ((frontier,),) = await keeper.ask("SELECT frontier FROM timeline.position")
+    record = [Appended(entry.offset, entry.appended_ms, entry.message) for entry in await keeper.record()]
+    assert Frontier.unpack(frontier) == tree(entries_of(record))
+
+
 async def test_duplicates_and_equivocations_and_bytes_that_are_no_event_are_named_for_what_they_are(
     keeper: RecordKeeper,
 ) -> None:
@@ -145,6 +154,7 @@ async def test_only_what_nobody_has_closed_is_open(keeper: RecordKeeper) -> None
         "DELETE FROM timeline.entries",
         "DELETE FROM timeline.entries WHERE false",
         "TRUNCATE timeline.entries",
+        "UPDATE timeline.tree_nodes SET hash = hash",
     ],
 )
 async def test_nobody_changes_what_stands_on_the_timeline(keeper: RecordKeeper, change: str) -> None:

@@ -19,6 +19,7 @@ from handoff.config import PostgresSettings
 from handoff.domain import state_codec
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
+from handoff.proof.frontier import Frontier, Node
 from handoff.proof.headers import pack_headers
 from handoff.record.envelope import Event
 from handoff.views.chronicle import Chronicle, Head, Identity, Line, Page, Placed
@@ -56,11 +57,12 @@ class Superseded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far the record is folded: the next offset, the record time reached (ms), and the writer's epoch."""
+    """How far the record is folded: the next offset, the record time reached (ms), its tree, and the writer's epoch."""
 
     epoch: int
     next_offset: int
     record_ms: int
+    tree: Frontier
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +122,23 @@ class Ledger:
 
     async def append(self, position: Position, page: Page) -> Position:
         """Stores ``page`` and moves on, in one transaction. Raises Superseded."""
-        after = Position(position.epoch, page.next_offset, page.record_ms)
+        tree, nodes = position.tree.extended(line.leaf for line in page.lines)
+        after = Position(position.epoch, page.next_offset, page.record_ms, tree)
         async with self._connection.transaction():
             moved = await self._connection.fetchval(
-                _SQL["advance"], position.epoch, page.first_offset, after.next_offset, after.record_ms
+                _SQL["advance"], position.epoch, page.first_offset, after.next_offset, after.record_ms, tree.pack()
             )
             if moved is None:
                 raise Superseded
-            await self._write(page)
+            await self._write(page, nodes)
         return after
 
-    async def _write(self, page: Page) -> None:
+    async def _write(self, page: Page, nodes: Sequence[Node]) -> None:
         connection = self._connection
         records = [_entry_row(line) for line in page.lines]
         await connection.copy_records_to_table("entries", records=records, columns=_ENTRY_COLUMNS)
+        if nodes:
+            await connection.copy_records_to_table("tree_nodes", records=[(n.level, n.index, n.hash) for n in nodes])
         if page.directory is not None:
             await connection.execute(_SQL["write_directory"], state_codec.dump_directory(page.directory))
         if page.cases:
@@ -182,7 +187,7 @@ async def connect(
 
 
 def _position(row: Any) -> Position:
-    return Position(row["epoch"], row["next_offset"], row["record_ms"])
+    return Position(row["epoch"], row["next_offset"], row["record_ms"], Frontier.unpack(row["frontier"]))
 
 
 def _entry_row(line: Line) -> tuple[Any, ...]:

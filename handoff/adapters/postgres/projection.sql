@@ -1,14 +1,15 @@
 -- name: take_over
-UPDATE position SET epoch = epoch + 1 RETURNING epoch, next_offset, record_ms
+UPDATE position SET epoch = epoch + 1 RETURNING epoch, next_offset, record_ms, frontier
 
 -- name: take_over_stalled
-UPDATE position SET epoch = epoch + 1 WHERE epoch = $1 AND next_offset = $2 RETURNING epoch, next_offset, record_ms
+UPDATE position SET epoch = epoch + 1 WHERE epoch = $1 AND next_offset = $2 RETURNING epoch, next_offset, record_ms, frontier
 
 -- name: read_position
-SELECT epoch, next_offset, record_ms FROM position
+SELECT epoch, next_offset, record_ms, frontier FROM position
 
 -- name: advance
-UPDATE position SET next_offset = $3, record_ms = $4 WHERE epoch = $1 AND next_offset = $2 RETURNING 1
+UPDATE position SET next_offset = $3, record_ms = $4, frontier = $5
+ WHERE epoch = $1 AND next_offset = $2 RETURNING 1
 
 -- name: last_entry
 SELECT record_offset, appended_ms, record_hash FROM entries ORDER BY record_offset DESC LIMIT 1

@@ -18,6 +18,9 @@ LOCK TABLE timeline.position IN ACCESS EXCLUSIVE MODE
 -- name: entries
 SELECT * FROM entries ORDER BY record_offset
 
+-- name: tree_nodes
+SELECT * FROM tree_nodes ORDER BY level, node_index
+
 -- name: cases
 SELECT * FROM cases ORDER BY case_id
 
@@ -29,7 +32,7 @@ SELECT * FROM handoffs ORDER BY referral
 
 -- name: position
 -- The epoch is the writer's, not the record's.
-SELECT next_offset, record_ms FROM position
+SELECT next_offset, record_ms, frontier FROM position
 
 -- name: swap
 -- A new epoch: whoever wrote on the old tables remembers what stood there, and has to forget it.

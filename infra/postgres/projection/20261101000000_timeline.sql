@@ -43,6 +43,17 @@ BEGIN
     -- ALWAYS: an ordinary trigger sleeps under session_replication_role = replica.
     ALTER TABLE entries ENABLE ALWAYS TRIGGER append_only;
 
+    -- The record's tree above its leaves: the roots of full subtrees of 256, 65,536 and so on, where tiles meet.
+    CREATE TABLE tree_nodes (
+        level      smallint NOT NULL CHECK (level > 0 AND level % 8 = 0),
+        node_index bigint NOT NULL,
+        hash       bytea NOT NULL CHECK (octet_length(hash) = 32),
+        PRIMARY KEY (level, node_index)
+    );
+    CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tree_nodes
+        FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+    ALTER TABLE tree_nodes ENABLE ALWAYS TRIGGER append_only;
+
     -- The state of each case as folded; JSON.
     CREATE TABLE cases (
         case_id uuid PRIMARY KEY,
@@ -88,14 +99,16 @@ BEGIN
         only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
         next_offset bigint NOT NULL DEFAULT 0,
         record_ms   bigint NOT NULL DEFAULT 0,
-        epoch       bigint NOT NULL DEFAULT 0
+        epoch       bigint NOT NULL DEFAULT 0,
+        -- The tree of all leaves so far: its size, and the roots of its full subtrees.
+        frontier    bytea NOT NULL DEFAULT int8send(0)
     );
     INSERT INTO position DEFAULT VALUES;
 
-    GRANT SELECT, INSERT ON entries TO handoff_projection_writer;
+    GRANT SELECT, INSERT ON entries, tree_nodes TO handoff_projection_writer;
     GRANT SELECT, INSERT, UPDATE ON cases, directory, handoffs TO handoff_projection_writer;
     GRANT SELECT, UPDATE ON position TO handoff_projection_writer;
-    GRANT SELECT ON entries, handoffs, position TO handoff_projection_reader;
+    GRANT SELECT ON entries, tree_nodes, handoffs, position TO handoff_projection_reader;
 END
 $$;
 REVOKE ALL ON PROCEDURE lay_out_timeline() FROM PUBLIC;
