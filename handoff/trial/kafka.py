@@ -60,6 +60,12 @@ class KafkaCluster:
         expected = len(self.brokers)
         self.brokers[0].wait_ready(lambda: brokers_seen(client) == expected, _START_SECONDS)
 
+    def leader(self, topic: str) -> ChildProcess:
+        """The broker that leads the topic's only partition. Raises KafkaException where nobody answers."""
+        found = self.operator.client().list_topics(topic, timeout=_START_SECONDS)
+        leader: int = found.topics[topic].partitions[0].leader
+        return self.brokers[leader - 1]
+
     def stop(self) -> None:
         """Stops all at once: the last of three would wait for a majority that is gone."""
         with ThreadPoolExecutor() as pool:

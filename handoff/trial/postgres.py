@@ -42,6 +42,11 @@ class PostgresServer:
         return DatabaseOperator(_HOST, self._port, OPERATOR, self._password)
 
     @property
+    def directory(self) -> Path:
+        """Where its data lie: beside the state, or where the user that it runs as can reach."""
+        return self._place.directory
+
+    @property
     def _data(self) -> Path:
         return self._place.directory / "pgdata"
 

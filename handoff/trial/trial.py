@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from handoff import clock
 from handoff.adapters.kafka_operator import Operator
@@ -31,18 +32,19 @@ class Trial:
         *,
         kafka: Operator | None = None,
         postgres: DatabaseOperator | None = None,
+        brokers: Literal[1, 3] = 1,
         join: bool = False,
     ) -> None:
         self.directory = directory.absolute()
         self._progress = progress
-        self._stack = stack = TrialStack(self.directory / "stack", progress=progress, join=join)
+        self.stack = stack = TrialStack(self.directory / "stack", brokers=brokers, progress=progress, join=join)
         self._starts_kafka = kafka is None and not stack.runs_elsewhere
         self._starts_postgres = postgres is None and not stack.runs_elsewhere
         passwords = kept_passwords(plan, self.directory / "passwords.json")
         self.jurisdiction = Jurisdiction(
-            plan, kafka or self._stack.kafka_operator, postgres or self._stack.postgres_operator, passwords
+            plan, kafka or stack.kafka_operator, postgres or stack.postgres_operator, passwords
         )
-        self.installation = Installation(self.directory, self.jurisdiction, self._stack.service_port)
+        self.installation = Installation(self.directory, self.jurisdiction, stack.service_port)
         self.fleet = Fleet((), self.directory / "logs")
 
     def start(self) -> None:
@@ -63,20 +65,20 @@ class Trial:
                 self._progress(done.result())
         except BaseException:
             # Whoever still waits for a part to be ready sees it end.
-            self._stack.kill()
+            self.stack.kill()
             raise
         finally:
             pool.shutdown()
 
     def _start_kafka(self) -> str:
         if self._starts_kafka:
-            self._progress(self._stack.start_kafka())
+            self._progress(self.stack.start_kafka())
         asyncio.run(self.jurisdiction.apply_broker())
         return "topics, users and rights stand"
 
     def _start_postgres(self) -> str:
         if self._starts_postgres:
-            self._progress(self._stack.start_postgres())
+            self._progress(self.stack.start_postgres())
         asyncio.run(self.jurisdiction.apply_databases())
         return "databases, roles and tables stand"
 
@@ -98,13 +100,13 @@ class Trial:
     def stop(self) -> None:
         """Stops the services, then what they run on."""
         self.fleet.stop()
-        self._stack.stop()
-        self._stack.close()
+        self.stack.stop()
+        self.stack.close()
 
     def discard(self) -> None:
         """Ends everything at once and removes it."""
         self.fleet.stop()
-        self._stack.discard()
+        self.stack.discard()
 
 
 @contextmanager

@@ -2,43 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from handoff.trial.errors import TrialError
-from handoff.trial.stack import TrialStack
-from tests.faults.crew import Crew
-from tests.faults.load import Load
+from tests.faults import outages
+from tests.faults.place import Inject, Met, Place
 
 _CRASH_SECONDS = 0.5
 # Longer than a standby waits: 2.5 seconds for an exchange, 5 for a projection.
 _FREEZE_SECONDS = {"exchange": 4.0, "projection": 7.0}
 _FREEZE_NODE_SECONDS = 3.0
-_OUTAGE_SECONDS = 4.0
-_LONG_OUTAGE_SECONDS = 120.0
-_START_AGAIN_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What faults are done to, and the load that goes on meanwhile."""
-
-    crew: Crew
-    stack: TrialStack
-    load: Load
-    is_long: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Met:
-    """Whom a fault met, and for how many seconds that was gone: until it ran again, not until it was ready."""
-
-    whom: str
-    gone: float
-
-
-Inject = Callable[[Place, int], Awaitable[Met]]
-"""Does the harm and heals it; ``turn`` chooses whom it meets."""
 
 
 async def kill_node(place: Place, turn: int) -> Met:
@@ -58,41 +30,6 @@ async def _crash(place: Place, name: str) -> Met:
     place.crew.kill(name)
     await asyncio.sleep(_CRASH_SECONDS)
     place.crew.start()
-    return Met(name, time.monotonic() - began)
-
-
-async def kill_postgres(place: Place, _turn: int) -> Met:
-    return await _outage("PostgreSQL", place.stack.postgres.kill, place.stack.start_postgres, _CRASH_SECONDS)
-
-
-async def kill_kafka(place: Place, _turn: int) -> Met:
-    return await _outage("the broker", place.stack.kafka.kill, place.stack.start_kafka, _CRASH_SECONDS)
-
-
-async def refuse_database(place: Place, _turn: int) -> Met:
-    """PostgreSQL shuts down in good order and refuses connections for a while."""
-    return await _outage("PostgreSQL", place.stack.postgres.stop, place.stack.start_postgres, _OUTAGE_SECONDS)
-
-
-async def broker_away(place: Place, turn: int) -> Met:
-    """The broker is away for a while, in which commands go on being answered with success.
-
-    Once in a long run it is away for two minutes.
-    """
-    before = place.load.answered
-    seconds = _LONG_OUTAGE_SECONDS if place.is_long and turn == 0 else 2 * _OUTAGE_SECONDS
-    met = await _outage("the broker", place.stack.kafka.kill, place.stack.start_kafka, seconds)
-    answered = place.load.answered - before
-    if not answered:
-        raise AssertionError("with the broker away no command was answered")
-    return Met(f"the broker, {answered} events answered meanwhile", met.gone)
-
-
-async def _outage(name: str, end: Callable[[], object], start: Callable[[], object], seconds: float) -> Met:
-    began = time.monotonic()
-    await asyncio.to_thread(end)
-    await asyncio.sleep(seconds)
-    await _start_again(start)
     return Met(name, time.monotonic() - began)
 
 
@@ -119,29 +56,30 @@ def _node(place: Place, turn: int) -> str:
     return place.crew.nodes[turn % len(place.crew.nodes)]
 
 
-async def _start_again(start: Callable[[], object]) -> None:
-    """Starts a part until it stays up: after a SIGKILL, what it held may be let go of only later."""
-    deadline = time.monotonic() + _START_AGAIN_SECONDS
-    while True:
-        try:
-            await asyncio.to_thread(start)
-        except TrialError:
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(_CRASH_SECONDS)
-        else:
-            return
-
-
-FAULTS: dict[str, Inject] = {
+_ALWAYS: Mapping[str, Inject] = {
     "SIGKILL of a node": kill_node,
     "SIGKILL of the exchange that routes": kill_exchange,
     "SIGSTOP of a node": freeze_node,
     "SIGKILL of the projection that writes": kill_projection,
     "SIGSTOP of the exchange that routes": freeze_exchange,
-    "SIGKILL of PostgreSQL": kill_postgres,
+    "SIGKILL of PostgreSQL": outages.kill_postgres,
     "SIGSTOP of the projection that writes": freeze_projection,
-    "SIGKILL of the broker": kill_kafka,
-    "connections to PostgreSQL refused": refuse_database,
-    "the broker away": broker_away,
+    "connections to PostgreSQL refused": outages.refuse_database,
+    "the database's disk full": outages.fill_disk,
 }
+_OF_ONE: Mapping[str, Inject] = {
+    "SIGKILL of the broker": outages.kill_kafka,
+    "the broker away": outages.broker_away,
+}
+_OF_THREE: Mapping[str, Inject] = {
+    "SIGKILL of the broker that leads the record": outages.kill_leader,
+    "SIGSTOP of the broker that leads the record": outages.freeze_leader,
+    "SIGSTOP of two of three brokers": outages.leave_leaderless,
+    "SIGKILL of all brokers": outages.kill_kafka,
+}
+
+
+def kinds(brokers: int, only: str = "") -> Mapping[str, Inject]:
+    """Every kind of fault that there is on one broker or on three, whose name has ``only`` in it."""
+    known = {**_ALWAYS, **(_OF_ONE if brokers == 1 else _OF_THREE)}
+    return {name: inject for name, inject in known.items() if only in name}

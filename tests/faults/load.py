@@ -18,6 +18,7 @@ from tests.support.history.answers import AnswerLog
 _RUN = UUID("5a0c8a0e-0d55-5d0e-8f0d-0a3c1d7d5e01")
 _AGAIN_SECONDS = 0.3
 _HTTP_SECONDS = 10
+_LATER = 503
 _PATIENCE_SECONDS = 45
 # When the answer is about to be late: the deadline is two seconds after delivery, and the exchange waits two more.
 DEADLINE_SECONDS = 2
@@ -35,6 +36,8 @@ class System:
     http: httpx.AsyncClient
     log: AnswerLog
     requests: int = 0
+    refused: int = 0
+    """How often it was told to come again later, because the node could store nothing."""
     waits: list[tuple[float, float]] = field(default_factory=list)
 
     async def say(self, path: str, body: Json | None = None) -> Json | None:
@@ -44,6 +47,8 @@ class System:
         began = time.monotonic()
         answer = await self._until_answered(path, body or {}, key)
         self.waits.append((began, time.monotonic() - began))
+        if answer.status_code >= 500:
+            raise AssertionError(f"{self.name} answered {answer.status_code} to {path}: {answer.text}")
         if answer.status_code >= 300:
             return None
         told: Json = answer.json()
@@ -57,8 +62,9 @@ class System:
             except httpx.TransportError:
                 pass
             else:
-                if answer.status_code < 500:
+                if answer.status_code != _LATER:
                     return answer
+                self.refused += 1
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def sees(self, path: str, **wanted: str) -> bool:
@@ -207,6 +213,11 @@ class Load:
     def answered(self) -> int:
         """How many events were answered with success up to now."""
         return self._log.count
+
+    @property
+    def refused(self) -> int:
+        """How many requests were refused up to now because a node could store nothing."""
+        return sum(system.refused for system in self.systems.values())
 
     async def run(self) -> None:
         """Tells stories, two a second, until ``stop``; then lets those under way end."""

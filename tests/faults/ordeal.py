@@ -8,15 +8,17 @@ from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 from handoff.config import JurisdictionPlan, PlannedDeadline, PlannedMember
 from handoff.record.codes import CaseService, DeadlineSource, DeadlineStep, MemberKind, RecipientClass, Urgency
 from handoff.record.envelope import COORDINATION
 from handoff.trial.trial import Trial, temporary_directory
 from tests.faults.crew import Crew, crewed
-from tests.faults.injections import FAULTS, Met, Place
+from tests.faults.disk import SmallDisk
+from tests.faults.injections import kinds
 from tests.faults.load import DEADLINE_SECONDS, Load
+from tests.faults.place import Inject, Met, Place
 from tests.faults.pulse import FOLDED, ROUTED, SHOWN, Pulse
 from tests.faults.sabotage import sabotage
 from tests.support.history.answers import AnswerLog, read_answers
@@ -82,13 +84,14 @@ class Ordeal:
     sabotage: tuple[Finding, ...]
 
     def lines(self) -> Iterator[str]:
-        """For each kind of fault what was gone and what rested, at the median and at most, in seconds."""
+        """A table: for each kind of fault what was gone and what rested, at the median and at most, in seconds."""
+        yield f"| fault | times | gone | {ROUTED} | {SHOWN} | {FOLDED} | longest wait for an answer |"
+        yield "|---|---|---|---|---|---|---|"
         for fault in dict.fromkeys(suffered.fault for suffered in self.suffered):
             same = [suffered for suffered in self.suffered if suffered.fault == fault]
-            felt = {"gone": [s.gone for s in same]} | {k: [s.rests[k] for s in same] for k in same[0].rests}
-            felt["an answer"] = [s.answer_waited for s in same]
-            told = ", ".join(f"{name} {median(values):.1f}/{max(values):.1f}" for name, values in felt.items())
-            yield f"{fault} ({len(same)}): {told}"
+            felt = ([s.gone for s in same], *([s.rests[kind] for s in same] for kind in (ROUTED, SHOWN, FOLDED)))
+            told = (f"{median(values):.1f} / {max(values):.1f}" for values in (*felt, [s.answer_waited for s in same]))
+            yield f"| {fault} | {len(same)} | {' | '.join(told)} |"
         yield f"{self.stories} stories in {self.seconds:.0f} s; {self.restarts} processes ended by themselves"
 
     def document(self) -> dict[str, Any]:
@@ -96,26 +99,42 @@ class Ordeal:
         return asdict(self)
 
 
-def run(faults: int, tell: Tell, seed: int = 1, keep: Path | None = None) -> Ordeal:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Which run is asked for; ``only`` is part of the names of the kinds that are wanted."""
+
+    faults: int
+    seed: int = 1
+    brokers: Literal[1, 3] = 1
+    only: str = ""
+
+    def turns(self) -> Iterator[tuple[int, str, Inject]]:
+        """Each fault: for which time its kind comes, its name, and what does it."""
+        known = kinds(self.brokers, self.only)
+        for number, (name, inject) in enumerate(islice(cycle(known.items()), self.faults)):
+            yield number // len(known), name, inject
+
+
+def run(request: Request, tell: Tell, keep: Path | None = None) -> Ordeal:
     """A whole run in a directory that goes away, or in ``keep``."""
     with temporary_directory() as directory:
-        trial = Trial(keep or directory, plan(), tell)
-        with crewed(trial) as crew:
-            return asyncio.run(_run(trial, crew, faults, tell, seed))
+        trial = Trial(keep or directory, plan(), tell, brokers=request.brokers)
+        with SmallDisk(trial.stack.postgres.directory).mounted() as disk, crewed(trial) as crew:
+            return asyncio.run(_run(trial, crew, disk, request, tell))
 
 
-async def _run(trial: Trial, crew: Crew, faults: int, tell: Tell, seed: int) -> Ordeal:
+async def _run(trial: Trial, crew: Crew, disk: SmallDisk, request: Request, tell: Tell) -> Ordeal:
     began = time.monotonic()
     await crew.ready()
     answers = trial.directory / "answers.jsonl"
     log, pulse = AnswerLog(answers), Pulse(trial.directory)
-    load = Load(crew.processes, log, seed)
+    load = Load(crew.processes, log, request.seed)
     background = [asyncio.create_task(task) for task in (crew.supervise(), pulse.run())]
     telling = asyncio.create_task(load.run())
     try:
         await asyncio.sleep(_WARM_UP_SECONDS)
-        place = Place(crew, trial._stack, load, is_long=faults >= _LONG_RUN)
-        struck = [await _strike(place, name, turn, tell) for turn, name in enumerate(_turns(faults))]
+        place = Place(trial, crew, load, disk, is_long=request.faults >= _LONG_RUN)
+        struck = [await _strike(place, *turn, tell) for turn in request.turns()]
         load.stop()
         await telling
         rested = await pulse.quiet(_QUIET_SECONDS)
@@ -131,10 +150,6 @@ async def _run(trial: Trial, crew: Crew, faults: int, tell: Tell, seed: int) -> 
     return Ordeal(suffered, load.told, crew.restarts, time.monotonic() - began, rested, history, found)
 
 
-def _turns(faults: int) -> Iterator[str]:
-    return islice(cycle(FAULTS), faults)
-
-
 @dataclass(frozen=True, slots=True)
 class _Strike:
     """One fault as it was done; ``end`` is when every process said again that it is ready."""
@@ -145,12 +160,12 @@ class _Strike:
     end: float
 
 
-async def _strike(place: Place, name: str, turn: int, tell: Tell) -> _Strike:
+async def _strike(place: Place, turn: int, name: str, inject: Inject, tell: Tell) -> _Strike:
     start = time.monotonic()
-    met = await FAULTS[name](place, turn // len(FAULTS))
+    met = await inject(place, turn)
     await place.crew.ready()
     end = time.monotonic()
-    tell(f"{turn + 1}: {name} ({met.whom}), gone for {met.gone:.1f} s")
+    tell(f"{name} ({met.whom}): gone for {met.gone:.1f} s, all ready after {end - start:.1f} s")
     await asyncio.sleep(_BETWEEN_SECONDS)
     return _Strike(name, met, start, end)
 

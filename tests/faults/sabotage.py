@@ -28,7 +28,7 @@ async def sabotage(trial: Trial) -> None:
 
 
 async def _execute(trial: Trial, database: str, statements: str) -> None:
-    connection = await asyncpg.connect(trial._stack.postgres_dsn(database))
+    connection = await asyncpg.connect(trial.stack.postgres_dsn(database))
     try:
         await connection.execute(statements)
     finally:
