@@ -11,19 +11,25 @@ from handoff.domain.case import Situation
 from handoff.domain.judge import Verify, authenticate, judge, repetition
 from handoff.record import codec, signing
 from handoff.record.codes import RefusalCode
-from handoff.record.delivery import Verdict, invalid
+from handoff.record.delivery import REDACTED, Verdict, invalid
 from handoff.record.envelope import Event
 from handoff.record.errors import NotAnEvent
 from handoff.record.message import Message
+from handoff.record.redaction import Redaction, said_hash
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record entry as read: its message, its event or why it is none, and the SHA-256 of its value (hex)."""
+    """A record entry as read: its message, its event or why it is none, and the SHA-256 of its value as said (hex)."""
 
     message: Message
     event: Event[Any] | RefusalCode
     value_hash: str
+
+    @property
+    def is_redacted(self) -> bool:
+        """Whether only a stub of it is left."""
+        return Redaction.found(self.message.value) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ def read(message: Message) -> Entry:
         event = codec.decode(value)
     except NotAnEvent as error:
         event = error.code
-    return Entry(message, event, signing.sha256(value))
+    return Entry(message, event, said_hash(value).hex())
 
 
 def examine(
@@ -61,7 +67,7 @@ def examine(
     Only entries whose verdict is effective or ineffective take their id.
     """
     if not isinstance(entry.event, Event):
-        return Examined(invalid(entry.event), known, known)
+        return Examined(REDACTED if entry.is_redacted else invalid(entry.event), known, known)
     objection = authenticate(known.directory, entry.message, entry.event, at, genesis_hash, verify=verify)
     if objection is not None:
         return Examined(invalid(objection), known, known)

@@ -13,6 +13,7 @@ from handoff.record.envelope import Event, Source
 from handoff.record.errors import NotAnEvent, UnknownEventType
 from handoff.record.events.directory import JurisdictionFounded
 from handoff.record.message import KEY_ID_HEADER, SIGNATURE_HEADER
+from handoff.record.redaction import Redaction
 
 
 class Disowned(Exception):
@@ -76,6 +77,9 @@ class Authors:
 
 
 def _event(record: Record) -> Event[Any]:
+    if (redaction := Redaction.found(record.value)) is not None:
+        sentence = f"its content was taken out ({redaction.reason}): neither that nor its signature can be checked"
+        raise Disowned(Check.REDACTED, sentence, Outcome.UNPROVEN)
     try:
         return codec.decode(record.value or b"")
     except UnknownEventType as error:

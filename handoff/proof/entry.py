@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from handoff.proof.headers import Headers, pack_headers, prefixed
+from handoff.record.redaction import said_hash
 
 ENTRY_BYTES: Final = 141
 NO_PREVIOUS: Final = bytes(32)
@@ -84,10 +85,11 @@ def case_tag(key: bytes | None) -> bytes:
 def record_hash(key: bytes | None, value: bytes | None, headers: Headers) -> bytes:
     """The hash of a record's key, value and headers; a missing value counts as an empty one.
 
-    It is nested, so that a value can be taken out after an incident and its hash left in its place.
+    It is nested, so that a value can be taken out after an incident and its hash left in its place: a stub has the
+    record hash of what it stands for.
     """
-    value_hash, headers_hash = (hashlib.sha256(part).digest() for part in (value or b"", pack_headers(headers)))
-    return hashlib.sha256(_RECORD_MARK + prefixed(key) + value_hash + headers_hash).digest()
+    headers_hash = hashlib.sha256(pack_headers(headers)).digest()
+    return hashlib.sha256(_RECORD_MARK + prefixed(key) + said_hash(value) + headers_hash).digest()
 
 
 def _hash(digest: bytes) -> bytes:

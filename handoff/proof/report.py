@@ -34,6 +34,7 @@ class Check(StrEnum):
     COSIGNATURES = "cosignatures"
     AGE = "age"
     UNREADABLE = "unreadable"
+    REDACTED = "redacted"
 
 
 # What an entry shows of itself is named before what the tree shows: whoever relinks a record breaks every inclusion.

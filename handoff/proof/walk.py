@@ -13,7 +13,7 @@ from handoff.proof.checkpoint import Head
 from handoff.proof.entry import NO_PREVIOUS, Entry, NotAnEntry, case_tag, leaf_hash
 from handoff.proof.frontier import Frontier
 from handoff.proof.merkle import NotProven, verify_inclusion
-from handoff.proof.report import Check, Failures, Objection, Place
+from handoff.proof.report import Check, Failures, Objection, Outcome, Place
 
 PARTITION = 0
 """A record has one partition."""
@@ -112,7 +112,7 @@ class Walk:
             )
 
     def _check(self, expected: Expected, record: Record) -> None:
-        objection = next(self._objections(expected, record), None)
+        objection = _most_telling(self._objections(expected, record))
         if objection is not None:
             self.failures.add(objection, expected.place)
 
@@ -136,6 +136,16 @@ class Walk:
             yield disowned.objection
         else:
             self.remarks.extend([remark] if remark is not None else [])
+
+
+def _most_telling(objections: Iterator[Objection]) -> Objection | None:
+    """The first that shows tampering, else the first: what cannot be checked must not hide what is wrong."""
+    first = None
+    for objection in objections:
+        if objection.outcome is Outcome.TAMPERED:
+            return objection
+        first = first or objection
+    return first
 
 
 def _order(index: int, entry: Entry) -> Objection | None:

@@ -49,6 +49,10 @@ def invalid(code: str) -> Verdict:
     return Verdict(Outcome.INVALID, code)
 
 
+REDACTED = invalid("redacted")
+"""The verdict on an entry whose value was taken out: nothing follows from it any more."""
+
+
 class BrokenDelivery(Exception):
     """An inbox record without the exchange's headers: stop and alarm, the topic is not to be trusted."""
 
@@ -110,6 +114,7 @@ def from_ms(milliseconds: int) -> datetime:
 __all__ = [
     "DUPLICATE",
     "EFFECTIVE",
+    "REDACTED",
     "BrokenDelivery",
     "Delivery",
     "Headers",
