@@ -13,7 +13,7 @@ from handoff.web.queries import add_agency_queries, add_coordination_queries, ad
 from handoff.web.request_log import RequestLog
 from handoff.web.submissions import AGENCY_PLACES, COORDINATION_PLACES, add_places
 
-Routes = Literal["agency", "coordination"]
+Routes = Literal["agency", "coordination", "audit"]
 
 WAIT_LIMIT_SECONDS = 30.0
 """The longest that ``Prefer: wait`` holds an answer: shorter than the time-outs of common proxies."""
@@ -46,7 +46,7 @@ def _for_the_member(routes: Routes) -> APIRouter:
     if routes == "agency":
         add_places(router, AGENCY_PLACES)
         add_agency_queries(router)
-    else:
+    elif routes == "coordination":
         add_places(router, COORDINATION_PLACES)
         add_coordination_queries(router)
     add_shared_queries(router)

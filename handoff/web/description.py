@@ -9,19 +9,31 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from handoff.web.command_examples import command_examples
-from handoff.web.problems import KINDS, MEDIA_TYPE, Problem, problem
+from handoff.web.problems import KINDS, MEDIA_TYPE, NODE_KINDS, Kind, Problem, problem
 from handoff.web.submissions import AGENCY_PLACES, COORDINATION_PLACES, Place
 
 Document = dict[str, Any]
 Operation = dict[str, Any]
 
-_TITLES = {"agency": "Handoff for an agency", "coordination": "Handoff for the coordinator"}
+_TITLES = {
+    "agency": "Handoff for an agency",
+    "coordination": "Handoff for the coordinator",
+    "audit": "Handoff for auditors",
+}
 _ABOUT = (
     "Referrals between the institutions of a Local Coordinating Mechanism. A command that is answered with success is "
     "stored and will reach the record; `Prefer: wait` also tells what the record made of it. No field for names, "
     "addresses, income or any other text exists."
 )
-_PLACES: Mapping[str, tuple[Place, ...]] = {"agency": AGENCY_PLACES, "coordination": COORDINATION_PLACES}
+_ABOUT_AUDIT = (
+    "What the record says of a case, as it was at any moment, in codes, ids and times. Every read of a case is "
+    "committed to the record's way, with its purpose, before the answer begins."
+)
+_PLACES: Mapping[str, tuple[Place, ...]] = {
+    "agency": AGENCY_PLACES,
+    "coordination": COORDINATION_PLACES,
+    "audit": (),
+}
 _REF = "#/components/schemas/{model}"
 
 
@@ -37,10 +49,12 @@ def describe(app: FastAPI, routes: str) -> None:
 
 
 def _document(app: FastAPI, routes: str) -> Document:
-    document = get_openapi(title=_TITLES[routes], version="1", description=_ABOUT, routes=app.routes)
+    about, kinds = (_ABOUT_AUDIT, KINDS) if routes == "audit" else (_ABOUT, NODE_KINDS)
+    document = get_openapi(title=_TITLES[routes], version="1", description=about, routes=app.routes)
     components = document["components"]
     components["schemas"] = _merged(components["schemas"], _schemas(_PLACES[routes]))
-    components["responses"] = {f"Problem{status}": _problem_response(status) for status in _statuses()}
+    statuses = dict.fromkeys(kind.status.value for kind in kinds.values())
+    components["responses"] = {f"Problem{status}": _problem_response(status, kinds) for status in statuses}
     bodies = command_examples()
     for method, path, operation in _operations(document):
         for parameter in operation.get("parameters", ()):
@@ -64,14 +78,10 @@ def _schemas(places: tuple[Place, ...]) -> dict[str, Any]:
     return schemas
 
 
-def _statuses() -> tuple[int, ...]:
-    return tuple(dict.fromkeys(kind.status.value for kind in KINDS.values()))
-
-
-def _problem_response(status: int) -> dict[str, Any]:
-    codes = [code for code, kind in KINDS.items() if kind.status == status]
+def _problem_response(status: int, kinds: Mapping[str, Kind]) -> dict[str, Any]:
+    codes = [code for code, kind in kinds.items() if kind.status == status]
     return {
-        "description": "; ".join(KINDS[code].title for code in codes),
+        "description": "; ".join(kinds[code].title for code in codes),
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": _REF.format(model="Problem")},
@@ -103,14 +113,16 @@ def _add_problems(method: str, path: str, operation: Operation) -> None:
 
 
 def _problems_of(method: str, path: str, operation: Operation) -> Iterator[int]:
-    places = {parameter["in"] for parameter in operation.get("parameters", ())}
-    if "path" in places:
+    parameters = operation.get("parameters", ())
+    if any(parameter["in"] == "path" for parameter in parameters):
         yield 404
     if "security" not in operation:
         return
     yield from (401, 422, 503)
+    if any(parameter["name"] == "Read-Purpose" for parameter in parameters):
+        yield 428
     if method == "post":
-        yield from (400, 409, 413, 415)
+        yield from (400, *((409,) if "202" in operation["responses"] else ()), 413, 415)
     if method == "post" and "{referral}" in path:
         yield 412
 

@@ -28,7 +28,7 @@ class Kind:
     remedy: str
 
 
-KINDS: Mapping[str, Kind] = MappingProxyType(
+NODE_KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "malformed": Kind(
             HTTPStatus.BAD_REQUEST,
@@ -98,7 +98,34 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
     }
 )
-"""Code → kind, for every problem that this API can answer with."""
+"""Code → kind, for every problem that a member's API can answer with."""
+
+READING_KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "not_signed_in": Kind(
+            HTTPStatus.UNAUTHORIZED,
+            "Nobody is signed in",
+            "Come in by a one-time link, or send the token of the auditors' system as `Authorization: Bearer …`.",
+        ),
+        "case_not_recorded": Kind(
+            HTTPStatus.NOT_FOUND, "Nothing about such a case stands on the record", "Check the case's id."
+        ),
+        "purpose_required": Kind(
+            HTTPStatus.PRECONDITION_REQUIRED,
+            "A case is read for a purpose, and none was given",
+            "Send `Read-Purpose` with one of its codes; a session is asked once for each case.",
+        ),
+        "access-not-recorded": Kind(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The read could not be recorded, so nothing is shown",
+            "Try again after the time in Retry-After.",
+        ),
+    }
+)
+"""Code → kind, for what only somebody who reads across institutions can meet."""
+
+KINDS: Mapping[str, Kind] = MappingProxyType({**NODE_KINDS, **READING_KINDS})
+"""Code → kind, for every problem there is."""
 
 
 class Fault(BaseModel):

@@ -22,11 +22,11 @@ def reader(model: type[Command]) -> Callable[[Request], Awaitable[Command]]:
     """The dependency that reads a command of that model from a request."""
 
     async def read_command(request: Request) -> Command:
-        raw = await _body(request)
+        raw = await body_of(request, BODY_LIMIT_BYTES)
         if not raw and is_empty(model):
             raw = b"{}"
         else:
-            _require_json(request)
+            require_json(request)
         _require_strict(raw)
         command = _validated(model, raw)
         # Defaults are written out in the event, so that it can be larger than what was sent.
@@ -42,19 +42,21 @@ def is_empty(model: type[Command]) -> bool:
     return not any(field.is_required() for field in model.model_fields.values())
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request, limit: int) -> bytes:
+    """The body, of at most ``limit`` bytes. Raises the problem of one that is larger or breaks off."""
     raw = bytearray()
     try:
         async for chunk in request.stream():
             raw += chunk
-            if len(raw) > BODY_LIMIT_BYTES:
+            if len(raw) > limit:
                 raise unsuited("oversize")
     except ClientDisconnect:
         raise unsuited("malformed") from None
     return bytes(raw)
 
 
-def _require_json(request: Request) -> None:
+def require_json(request: Request) -> None:
+    """Raises the problem of a body that is not declared as JSON in UTF-8."""
     media_type, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.strip().lower()
     if media_type.strip().lower() != _JSON or charset not in {"", "charset=utf-8", 'charset="utf-8"'}:

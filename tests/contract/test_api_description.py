@@ -11,7 +11,7 @@ from handoff.domain.commands import Command
 from handoff.web.app import Routes
 from handoff.web.command_examples import command_examples
 from handoff.web.openapi import differences, document
-from handoff.web.problems import KINDS
+from handoff.web.problems import NODE_KINDS
 from handoff.web.submissions import AGENCY_PLACES, COORDINATION_PLACES, operation_id
 
 EACH = pytest.mark.parametrize("routes", get_args(Routes))
@@ -112,7 +112,7 @@ def strings(model: type[BaseModel]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_codes_of_problems_are_stable() -> None:
     """Callers branch on these names: one may be added, none may change."""
-    assert set(KINDS) == {
+    assert set(NODE_KINDS) == {
         "malformed",
         "header_malformed",
         "unauthorized",
