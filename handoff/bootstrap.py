@@ -2,11 +2,14 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
+import asyncpg
 import structlog
+from fastapi import FastAPI
 
 from handoff import clock, telemetry
 from handoff.adapters.faust_inbox import FaustInbox
@@ -36,12 +39,30 @@ GRACE_SECONDS = 1
 
 
 @dataclass(frozen=True)
+class Premises:
+    """What of its node a service's own routes may use."""
+
+    settings: ProcessSettings
+    desk: Desk
+    pool: asyncpg.Pool
+
+
+@dataclass(frozen=True)
+class Annex:
+    """What a service adds to its node: routes of its own, and pools that are open while the node runs."""
+
+    add_to: Callable[[FastAPI], None]
+    pools: tuple[asyncpg.Pool, ...] = ()
+
+
+@dataclass(frozen=True)
 class ServiceDefinition:
-    """What makes a node one institution's: its name, what it does by itself, and whose API it has."""
+    """What makes a node one institution's: its name, what it does by itself, whose API it has, and what it adds."""
 
     name: str
     policies: Sequence[Policy]
     routes: Routes = "agency"
+    annex: Callable[[Premises], Annex] | None = None
 
 
 def run_node(service: ServiceDefinition) -> NoReturn:
@@ -82,7 +103,18 @@ class Node:
             group=topics.groups(me.jurisdiction, me.member)[0],
             intake=self._intake,
         )
-        api = self._app(service.routes, settings.token.get_secret_value())
+        api = create_app(
+            self._desk,
+            member=me.member,
+            token=settings.token.get_secret_value(),
+            routes=service.routes,
+            parts=self._parts,
+        )
+        self._pools: tuple[asyncpg.Pool, ...] = (self._pool,)
+        if service.annex is not None:
+            annex = service.annex(Premises(settings, self._desk, self._pool))
+            annex.add_to(api)
+            self._pools += annex.pools
         self._server = http_server(api, settings.http, grace_seconds=GRACE_SECONDS)
 
     async def run(self) -> int:
@@ -92,7 +124,9 @@ class Node:
             asyncio.get_running_loop().add_signal_handler(number, told.set)
         code = 0
         try:
-            async with self._pool, asyncio.TaskGroup() as tasks:
+            async with AsyncExitStack() as opened, asyncio.TaskGroup() as tasks:
+                for pool in self._pools:
+                    await opened.enter_async_context(pool)
                 log.info("node.starts", port=self._server.config.port)
                 serving = tasks.create_task(self._server.serve())
                 tasks.create_task(self._relay.run())
@@ -121,9 +155,6 @@ class Node:
         self._server.should_exit = True
         await serving
         raise _Stopped
-
-    def _app(self, routes: Routes, token: str) -> Any:
-        return create_app(self._desk, member=self._me.member, token=token, routes=routes, parts=self._parts)
 
     def _parts(self) -> Sequence[Part]:
         return (
