@@ -1,15 +1,71 @@
 """A replay holds for whatever may happen to a record."""
 
-from hypothesis import given, settings
+from datetime import timedelta
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handoff.views.replay.as_of import as_of
+from handoff.views.replay.diff import diff
+from handoff.views.replay.history import history
+from handoff.views.replay.questions import QUESTIONS
+from handoff.views.replay.sealing import Sealing
 from tests.property.programs import Move, beginnings, many_moves, played
-from tests.support.replayed import replayed
-from tests.support.spec import Said
+from tests.support.replayed import replay_entries, replayed
+from tests.support.spec import CASE, MEMBERS, Said
+
+sealings = st.none() | st.builds(Sealing, st.just("example"), st.integers(0, 80), is_witnessed=st.booleans())
 
 
 @given(beginning=beginnings, moves=many_moves)
 @settings(max_examples=100, deadline=None)
 def test_a_replay_ends_where_the_exchange_did(beginning: tuple[Said, ...], moves: list[Move]) -> None:
-    """The case that a replay folds from the stored verdicts is the one that was judged."""
+    """The case that is folded from the stored verdicts is the one that was judged."""
     record = played(moves, beginning)
     assert replayed(record).case == record.case()
+
+
+@given(beginning=beginnings, moves=many_moves, sealing=sealings, choice=st.integers(0, 50))
+@settings(max_examples=100, deadline=None)
+def test_a_moment_shows_what_a_record_that_ends_there_would(
+    beginning: tuple[Said, ...], moves: list[Move], sealing: Sealing | None, choice: int
+) -> None:
+    """No question that is asked of a moment is answered by anything that came later; none raises."""
+    entries = replay_entries(played(moves, beginning))
+    moment = entries[choice % len(entries)].record_time
+    prefix = history(CASE, (entry for entry in entries if entry.record_time <= moment), sealing)
+    whole = history(CASE, entries, sealing)
+    for question in QUESTIONS.values():
+        answer = question.answer(whole, moment)
+        assert answer == question.answer(prefix, moment)
+        assert type(answer) is question.model
+        assert question.headline(answer)
+
+
+@given(beginning=beginnings, moves=many_moves, choice=st.integers(0, 50))
+@settings(max_examples=100, deadline=None)
+def test_nothing_differs_from_itself_and_what_differs_leads_from_one_to_the_other(
+    beginning: tuple[Said, ...], moves: list[Move], choice: int
+) -> None:
+    """The entries of two differences that meet are those of the whole way."""
+    told = replayed(played(moves, beginning))
+    start, end = told.told[0].at, told.told[-1].at + timedelta(seconds=1)
+    middle = told.told[choice % len(told.told)].at
+    assert (diff(told, middle, middle).rows, diff(told, middle, middle).moved) == ((), ())
+    assert diff(told, start, middle).rows + diff(told, middle, end).rows == diff(told, start, end).rows
+
+
+@given(beginning=beginnings, moves=many_moves, member=st.sampled_from(MEMBERS))
+@settings(max_examples=60, deadline=None)
+def test_an_institution_s_part_of_an_answer_is_a_part_of_it(
+    beginning: tuple[Said, ...], moves: list[Move], member: str
+) -> None:
+    """What is shown of it at a moment is all that it said or was told by then, and no more."""
+    told = replayed(played(moves, beginning))
+    moment = told.told[-1].at + timedelta(days=1)
+    for question in QUESTIONS.values():
+        whole = question.answer(told, moment)
+        assert set(whole.of(member).rows) <= set(whole.rows)
+    own = {one.position for one in told.own if one.emitter == member or member in one.recipients}
+    for row in as_of(told, moment).of(member).rows:
+        assert set(row.positions) == own

@@ -1,6 +1,5 @@
 """The shape of every answer to an auditor: rows that cite the entries they rest on, and how many deserve a look."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Generic, Self, TypeVar
 from uuid import UUID
@@ -74,12 +73,11 @@ class Line(Frozen):
 
 def line(told: Told) -> Line:
     """The line of ``told``."""
-    event = told.entry.event
     return Line(
         position=told.position,
         at=told.at,
         emitter=told.emitter,
-        type=None if event is None else event.type,
+        type=told.event_type,
         referral=told.referral_id,
         outcome=told.verdict.outcome,
         reason=told.verdict.reason,
@@ -99,8 +97,3 @@ def seconds_or_none(since: datetime | None, until: datetime | None) -> float | N
 def names(*members: str | None) -> tuple[str, ...]:
     """The members among these, by name, each once."""
     return tuple(sorted({member for member in members if member is not None}))
-
-
-def those(found: Iterable[tuple[bool, str]]) -> tuple[str, ...]:
-    """The words of ``found`` that are true."""
-    return tuple(word for holds, word in found if holds)

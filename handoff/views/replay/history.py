@@ -21,6 +21,7 @@ from handoff.record.errors import NotAnEvent
 from handoff.record.events import deadline as dl
 from handoff.record.events import directory as d
 from handoff.record.events.base import Body
+from handoff.record.events.case import BasisRecorded
 from handoff.views.handoffs import Handoff, changed_handoffs, merged
 from handoff.views.replay.sealing import Sealing
 
@@ -119,6 +120,16 @@ class Told:
         """The referral that it names, as it stood before."""
         return None if self.entry.event is None else conditions.referral_of(self.before, self.entry.event)
 
+    @property
+    def event_type(self) -> str | None:
+        """The type of what it says."""
+        return None if self.entry.event is None else self.entry.event.type
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is its emitter's own word, said for the first time, and not merely noise on the record."""
+        return self.verdict.outcome in {Outcome.EFFECTIVE, Outcome.INEFFECTIVE}
+
     def says(self, *types: type[Body]) -> bool:
         """Whether it says one of these, effectively."""
         return self.verdict.is_effective and isinstance(self.body, types)
@@ -154,6 +165,14 @@ class History:
     def saying(self, *types: type[Body]) -> Iterator[Told]:
         """The effective entries that say one of these."""
         return (told for told in self.told if told.says(*types))
+
+    def recorded_basis(self, basis: UUID | None) -> Told | None:
+        """The entry by which a basis came to stand in the case."""
+        return next((told for told in self.saying(BasisRecorded) if told.body.basis == basis), None)
+
+    def positions_of(self, referral: UUID) -> tuple[int, ...]:
+        """The positions of what was effectively said about a referral."""
+        return tuple(told.position for told in self.own if told.verdict.is_effective and told.referral_id == referral)
 
     def known_at(self, moment: datetime) -> Situation:
         """What was known at ``moment``."""

@@ -43,7 +43,7 @@ def waits(history: History, moment: datetime) -> Waits:
 def _row(then: History, handoff: Handoff, span: Span) -> WaitRow:
     return WaitRow(
         agencies=(handoff.source, handoff.target),
-        positions=_positions(then, handoff.referral),
+        positions=then.positions_of(handoff.referral),
         notable=handoff.is_open and not span.wait.ended,
         referral=handoff.referral,
         service=handoff.service,
@@ -55,10 +55,6 @@ def _row(then: History, handoff: Handoff, span: Span) -> WaitRow:
         seconds=span.wait.seconds,
         ended=span.wait.ended,
     )
-
-
-def _positions(then: History, referral: UUID) -> tuple[int, ...]:
-    return tuple(told.position for told in then.own if told.verdict.is_effective and told.referral_id == referral)
 
 
 def _waited_for(referral: Referral, segment: Segment) -> str | None:

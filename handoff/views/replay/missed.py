@@ -1,0 +1,140 @@
+"""The view missed: which steps were late, what their time rests on, who was told, and what was done."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from handoff.domain.case import Basis, Case, Referral, Step
+from handoff.domain.deadlines import open_steps, owed_by, who_waits_and_owes
+from handoff.domain.evolve import escalation_reference
+from handoff.record.codes import AcknowledgementAction, CaseService, DeadlineStep
+from handoff.record.events.deadline import DeadlineEscalated, DeadlineMissed, EscalationAcknowledged
+from handoff.views.replay.answer import Answer, Row, seconds
+from handoff.views.replay.history import History, Told
+
+
+class RestsOn(StrEnum):
+    """What a step's time rests on: a published deadline of one of three kinds, or what was agreed or said."""
+
+    LAW = "law"
+    PRACTICE = "practice"
+    ASSUMED = "assumed"
+    AGREED = "agreed"
+
+
+class MissedRow(Row):
+    """A step that was late. ``said_at`` is when the exchange said so; a step of which nobody has is notable.
+
+    ``over_at`` is when nobody waited for it any more; until then it gets later. ``action`` is the coordinator's.
+    """
+
+    step: DeadlineStep
+    referral: UUID | None
+    basis: UUID | None
+    service: CaseService | None
+    owes: str
+    since: datetime
+    due_at: datetime
+    rests_on: RestsOn
+    said_at: datetime | None
+    over_at: datetime | None
+    late_seconds: float
+    escalated_at: datetime | None
+    acknowledged_at: datetime | None
+    action: AcknowledgementAction | None
+
+
+class Missed(Answer[MissedRow]):
+    """The late steps of a case. Notable: nobody said that it was late, or nobody has answered the escalation."""
+
+
+def missed(history: History, moment: datetime) -> Missed:
+    """Every step that was late by ``moment``, in the order in which they fell due."""
+    then = history.until(moment)
+    rows = (*_said(then, moment), *_unsaid(then, moment))
+    return Missed(moment=moment, rows=tuple(sorted(rows, key=lambda row: row.due_at)))
+
+
+def _said(then: History, moment: datetime) -> Iterator[MissedRow]:
+    for told in then.saying(DeadlineMissed):
+        holder = _holder(told.before.case, told.body.referral or told.body.basis)
+        steps = holder.steps if holder is not None else ()
+        for step in steps:
+            if holder is not None and (step.step, step.due_at) == (told.body.step, told.body.due_at):
+                yield _row(then, holder, step, moment, told)
+
+
+def _holder(case: Case | None, holder: UUID) -> Referral | Basis | None:
+    """What a step belongs to."""
+    return None if case is None else case.referrals.get(holder) or case.bases.get(holder)
+
+
+def _unsaid(then: History, moment: datetime) -> Iterator[MissedRow]:
+    for holder, step in open_steps(then.case):
+        if step.due_at < moment:
+            yield _row(then, holder, step, moment, None)
+
+
+def _row(then: History, holder: Referral | Basis, step: Step, moment: datetime, told: Told | None) -> MissedRow:
+    is_referral = isinstance(holder, Referral)
+    over_at = _over_at(then, holder.id, step, told)
+    escalated, answered = _escalation(then, told)
+    return MissedRow(
+        agencies=_parties(holder, step),
+        positions=tuple(entry.position for entry in (told, escalated, answered) if entry is not None),
+        notable=told is None or (escalated is not None and answered is None),
+        step=step.step,
+        referral=holder.id if is_referral else None,
+        basis=None if is_referral else holder.id,
+        service=holder.service if isinstance(holder, Referral) else None,
+        owes=owed_by(holder, step.step) if isinstance(holder, Referral) else holder.owner,
+        since=step.since,
+        due_at=step.due_at,
+        rests_on=_rests_on(then, holder, step),
+        said_at=told.at if told is not None else None,
+        over_at=over_at,
+        late_seconds=seconds(step.due_at, over_at or moment),
+        escalated_at=escalated.at if escalated is not None else None,
+        acknowledged_at=answered.at if answered is not None else None,
+        action=answered.body.action if answered is not None else None,
+    )
+
+
+def _parties(holder: Referral | Basis, step: Step) -> tuple[str, ...]:
+    if isinstance(holder, Basis):
+        return (holder.owner,)
+    return tuple(sorted(who_waits_and_owes(holder, step.step)))
+
+
+def _rests_on(then: History, holder: Referral | Basis, step: Step) -> RestsOn:
+    if isinstance(holder, Basis):
+        return RestsOn.AGREED
+    published = then.known_at(step.since).directory.deadline(step.step, holder.service, holder.urgency)
+    if published is None or step.since + timedelta(seconds=published.seconds) != step.due_at:
+        return RestsOn.AGREED
+    return RestsOn(published.source.value)
+
+
+def _over_at(then: History, holder: UUID, step: Step, told: Told | None) -> datetime | None:
+    """When the step was awaited no more."""
+    if told is None:
+        return None
+    later = (entry for entry in then.own if entry.position > told.position)
+    return next((entry.at for entry in later if not _is_awaited(entry, holder, step)), None)
+
+
+def _is_awaited(entry: Told, holder: UUID, step: Step) -> bool:
+    found = _holder(entry.after.case, holder)
+    return found is not None and any((s.step, s.since) == (step.step, step.since) for s in found.steps)
+
+
+def _escalation(then: History, told: Told | None) -> tuple[Told | None, Told | None]:
+    """What the coordinator was told of it, and what she answered."""
+    if told is None or told.entry.event is None:
+        return None, None
+    reference = escalation_reference(told.entry.event.id)
+    passed = then.saying(DeadlineEscalated, EscalationAcknowledged)
+    about = [entry for entry in passed if entry.body.reference == reference]
+    escalated = next((entry for entry in about if entry.says(DeadlineEscalated)), None)
+    return escalated, next((entry for entry in about if entry.says(EscalationAcknowledged)), None)
