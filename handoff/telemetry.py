@@ -46,6 +46,14 @@ PROJECTION_SECONDS = Histogram(
 )
 PROJECTION_RETRIES = Counter("handoff_projection_retries", "Times a projection began again from its stored position.")
 
+WITNESS_SIZE = Gauge("handoff_witness_size", "Size of the largest checkpoint that this process has cosigned.")
+WITNESS_ALARMS = Counter(
+    "handoff_witness_alarms", "What a witness or the monitor holds against the log, by kind.", ["why"]
+)
+PROVEN_SIZE = Gauge("handoff_proven_size", "Size of the largest checkpoint for which enough have vouched.")
+RECEIPTS = Counter("handoff_receipts", "Own events whose receipt was kept, which ends their outbox row.")
+RECEIPT_ALARMS = Counter("handoff_receipt_alarms", "Own events whose receipt is missing or unsound.", ["why"])
+
 # Lines
 
 QUIET_AFTER_LINES = 5

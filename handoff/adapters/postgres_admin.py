@@ -18,12 +18,13 @@ from urllib.parse import quote
 
 import asyncpg
 
-Kind = Literal["node", "exchange", "projection"]
+Kind = Literal["node", "exchange", "projection", "monitor"]
 
 GROUPS: Mapping[Kind, Mapping[str, str]] = {
     "node": {"": "handoff_node"},
     "exchange": {"": "handoff_exchange"},
     "projection": {"_writer": "handoff_projection_writer", "_reader": "handoff_projection_reader"},
+    "monitor": {"": "handoff_monitor"},
 }
 
 

@@ -38,11 +38,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
 -- name: settle
 INSERT INTO outbox AS own (id, subject, referral, type, value, value_hash, created_at,
-                           outcome, reason, echo_sequence, settled_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $7)
+                           outcome, reason, echo_sequence, settled_at, echoed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $7, now())
 ON CONFLICT (id) DO UPDATE
    SET outcome = excluded.outcome, reason = excluded.reason, echo_sequence = excluded.echo_sequence,
-       settled_at = excluded.settled_at
+       settled_at = excluded.settled_at, echoed_at = excluded.echoed_at
  WHERE own.value_hash = excluded.value_hash
 
 -- name: refuse

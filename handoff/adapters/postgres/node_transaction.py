@@ -132,9 +132,14 @@ def _inbox_columns(row: InboxRow) -> tuple[object, ...]:
 
 
 def _inbox_row(row: asyncpg.Record) -> InboxRow:
-    message = Message(row["key"], row["value"], tuple(_headers(row["headers"])))
     verdict = Verdict(Outcome(row["outcome"]), row["reason"])
-    return InboxRow(row["kafka_offset"], Delivery(row["sequence"], row["record_time"], verdict, message), row["own"])
+    delivery = Delivery(row["sequence"], row["record_time"], verdict, kept_message(row))
+    return InboxRow(row["kafka_offset"], delivery, row["own"])
+
+
+def kept_message(row: asyncpg.Record) -> Message:
+    """The message of an inbox row, exactly as it stands on the record."""
+    return Message(row["key"], row["value"], tuple(_headers(row["headers"])))
 
 
 def _headers_as_text(headers: Headers) -> str:

@@ -1,0 +1,26 @@
+-- migrate:up
+
+-- The largest head of the record that this witness has seen grow, with the log's note, and where the request stood.
+CREATE TABLE witness (
+    only_row     boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    size         bigint  NOT NULL DEFAULT 0,
+    root         bytea   NOT NULL DEFAULT sha256('') CHECK (octet_length(root) = 32),
+    note         bytea   NOT NULL DEFAULT '',
+    topic_offset bigint  NOT NULL DEFAULT 0
+);
+INSERT INTO witness DEFAULT VALUES;
+
+-- What speaks against the log: the note of the own head, and the request that does not agree with it. For ever.
+CREATE TABLE accusations (
+    offered_hash bytea       PRIMARY KEY CHECK (octet_length(offered_hash) = 32),
+    why          text        NOT NULL CHECK (why IN ('forked', 'inconsistent', 'differs')),
+    own          bytea       NOT NULL,
+    offered      bytea       NOT NULL,
+    found_at     timestamptz NOT NULL
+);
+
+GRANT SELECT, UPDATE ON witness TO handoff_monitor;
+GRANT SELECT, INSERT ON accusations TO handoff_monitor;
+
+-- migrate:down
+DROP TABLE accusations, witness;
