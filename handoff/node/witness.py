@@ -89,7 +89,7 @@ class Differs(Exception):
     """The log's root is not the one that was recomputed from the record."""
 
 
-async def _believe(_head: Head) -> None:
+async def believe(_head: Head) -> None:
     """An agency cannot recompute a root; the monitor does."""
 
 
@@ -103,7 +103,7 @@ class Witness:
     private: SigningKey
     publish: Publish
     clock: Clock
-    examine: Examine = _believe
+    examine: Examine = believe
     standing: Standing = field(default_factory=Standing, init=False)
     _walked_from: Head | None = field(default=None, init=False)
 
@@ -173,10 +173,10 @@ class Witness:
         """Keeps what was found. A proof is nobody's word, as any cosigner may write here; two signed heads are."""
         why = type(error).__name__.lower()
         await self.memory.accuse(Evidence(why, self.standing.note, body, self.clock()))
-        telemetry.WITNESS_ALARMS.labels(why).inc()
         log.critical("witness.objects", why=why, size=self.standing.head.size, found=str(error))
         if not isinstance(error, Inconsistent):
             raise Halted(why) from error
+        telemetry.WITNESS_ALARMS.labels(why).inc()
 
     async def _cosign(self, request: AddCheckpoint, step: Advance) -> None:
         signature = step.cosign(self.key, self.private, self.clock())
