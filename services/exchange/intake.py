@@ -16,6 +16,7 @@ from handoff.config import KafkaSettings
 from handoff.domain.directory import Directory
 from handoff.record.message import Message, as_headers
 from handoff.record.topics import EXCHANGE, groups, out_pattern, record_topic
+from services.exchange.hearing import unheard
 from services.exchange.sifting import Sieve, Submission
 
 BATCH = 1000
@@ -42,6 +43,8 @@ class Intake:
         self._directory = directory
         self._version = -1
         self._record = record_topic(directory.jurisdiction)
+        self._pattern = out_pattern(directory.jurisdiction)
+        self._group = groups(directory.jurisdiction, EXCHANGE)[0]
         self._sender = Sender(kafka, client_id="exchange-intake")
         self._founding: Submission | None = None
         self.listening = False
@@ -63,17 +66,28 @@ class Intake:
 
     async def _listen(self) -> None:
         consumer = self._consumer()
+        hears_all = False
         try:
             await consumer.start()
-            consumer.subscribe(pattern=out_pattern(self._directory.jurisdiction))
+            consumer.subscribe(pattern=self._pattern)
             await self._refresh_directory()
             while True:
                 fetched = await consumer.getmany(timeout_ms=self._patience_ms, max_records=BATCH)
                 self.listening = bool(consumer.assignment())
                 if fetched or not self._directory.founded:
                     await self._take(consumer, fetched)
+                if self.listening and not hears_all:
+                    hears_all = await self._hears_all(consumer)
         finally:
             await consumer.stop()
+
+    async def _hears_all(self, consumer: AIOKafkaConsumer) -> bool:
+        """Whether every member is heard by some exchange; where one is not, the group divides its topics anew."""
+        forgotten = await unheard(self._kafka, self._group, self._pattern)
+        if forgotten:
+            _log.info("members are heard by nobody yet", topics=sorted(forgotten))
+            consumer._coordinator.request_rejoin()  # noqa: SLF001 - to subscribe once more to the same changes nothing
+        return forgotten == frozenset()
 
     @property
     def _patience_ms(self) -> int:
@@ -83,7 +97,7 @@ class Intake:
         return AIOKafkaConsumer(
             **security(self._kafka),
             client_id="exchange-intake",
-            group_id=groups(self._directory.jurisdiction, EXCHANGE)[0],
+            group_id=self._group,
             # One that is killed and started again goes on with its own topics at once.
             group_instance_id=self._instance,
             session_timeout_ms=SESSION_MS,

@@ -113,3 +113,21 @@ async def test_a_recipient_that_cannot_be_reached_stops_nobody(place: Town) -> N
     await place.jurisdiction.apply_broker()
     await place.inbox(late.id, lambda told: has(told, admission[-1]))
     await place.check_inboxes()
+
+
+async def test_a_member_that_is_founded_while_the_exchange_lies_dead_is_heard(place: Town) -> None:
+    """An exchange that is back within its session, with the topics it had, still comes to hear the newcomer."""
+    exchange = place.exchange()
+    exchange.start()
+    await place.found()
+    exchange.kill()
+    newcomer = PlannedMember(id="housing_office", offers=(CaseService.HOUSING,))
+    place.grow(newcomer)
+    await place.jurisdiction.apply_broker()
+    exchange.start()
+    await place.admit(newcomer)
+    matter = Matter(place, 7)
+    opened = matter.begun()[0].model_copy(update={"source": f"/{place.name}/1/{newcomer.id}"})
+    await place.say(opened)
+    await place.inbox(newcomer.id, lambda told: has(told, opened))
+    await place.check_inboxes()
