@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import NoReturn
@@ -19,6 +19,7 @@ from handoff.adapters.keys import signing_key
 from handoff.adapters.outgoing import OutgoingTopic
 from handoff.adapters.postgres.node import PostgresStore
 from handoff.adapters.postgres.pool import open_pool, until_it_works
+from handoff.adapters.sealing import Sealing
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.domain.policies import Policy
 from handoff.node import rebuild
@@ -103,6 +104,7 @@ class Node:
             group=topics.groups(me.jurisdiction, me.member)[0],
             intake=self._intake,
         )
+        self._sealing = Sealing(settings, settings.checkpoints, self._pool, clock.now) if settings.checkpoints else None
         api = create_app(
             self._desk,
             member=me.member,
@@ -131,6 +133,8 @@ class Node:
                 serving = tasks.create_task(self._server.serve())
                 tasks.create_task(self._relay.run())
                 tasks.create_task(self._take_in())
+                if self._sealing is not None:
+                    tasks.create_task(self._sealing.run())
                 tasks.create_task(self._stop_when(told, serving))
         except* _Stopped:
             log.info("node.stopped")
@@ -161,7 +165,11 @@ class Node:
             Part(name="inbox", ready=self._inbox.running),
             Part(name="fold", ready=self._intake.caught_up),
             Part(name="admission", ready=self._relay.admitted),
+            *(Part(name=part, ready=False, detail=why) for part, why in self._ailments().items()),
         )
+
+    def _ailments(self) -> Mapping[str, str]:
+        return self._sealing.ailments if self._sealing is not None else {}
 
 
 def _retried(error: Exception) -> None:

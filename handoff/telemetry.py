@@ -51,8 +51,16 @@ WITNESS_ALARMS = Counter(
     "handoff_witness_alarms", "What a witness or the monitor holds against the log, by kind.", ["why"]
 )
 PROVEN_SIZE = Gauge("handoff_proven_size", "Size of the largest checkpoint for which enough have vouched.")
-RECEIPTS = Counter("handoff_receipts", "Own events whose receipt was kept, which ends their outbox row.")
+RECEIPTS_KEPT = Counter("handoff_receipts_kept", "Own events whose receipt was kept, which ends their outbox row.")
 RECEIPT_ALARMS = Counter("handoff_receipt_alarms", "Own events whose receipt is missing or unsound.", ["why"])
+CHECKPOINT_SIZE = Gauge("handoff_checkpoint_size", "Entries below the last checkpoint that the log published.")
+CHECKPOINT_TIME = Gauge("handoff_checkpoint_time_seconds", "When that was due, in seconds since 1970.")
+CHECKPOINT_COSIGNERS = Gauge("handoff_checkpoint_cosigners", "Who had cosigned its head when it was published.")
+CHECKPOINT_RETRIES = Counter("handoff_checkpoint_retries", "Times a log began again from what is stored.")
+CHECKPOINT_ALARMS = Counter(
+    "handoff_checkpoint_alarms", "What should not be on the topic of checkpoints, or is not.", ["why"]
+)
+RECEIPTS = Counter("handoff_receipts", "Receipts signed for emitters.")
 
 # Lines
 

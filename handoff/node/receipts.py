@@ -111,7 +111,7 @@ class Receipts:
             await self.store.end(sound)
             ended += len(sound)
         if ended:
-            telemetry.RECEIPTS.inc(ended)
+            telemetry.RECEIPTS_KEPT.inc(ended)
             log.info("receipts.kept", events=ended, size=self.vouching.proven.size)
         return ended
 

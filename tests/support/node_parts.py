@@ -54,7 +54,7 @@ RELEASE = RecordBasis(
     recipient_class=RecipientClass.LICENSED_SHELTER,
     expires_at=after(days=36_500),
 )
-_OWNED = "outbox, inbox, cases, referrals, directory, idempotency, parked, quarantine"
+_OWNED = "outbox, inbox, cases, referrals, directory, idempotency, parked, quarantine, accusations"
 
 
 @dataclass
@@ -139,6 +139,8 @@ class Parts:
             await owner.execute(f"TRUNCATE {_OWNED}")
             await owner.execute("UPDATE position SET next_offset = 0, sequence = 0")
             await owner.execute("UPDATE relay SET paused = false")
+            await owner.execute("UPDATE witness SET size = 0, root = sha256(''), note = '', topic_offset = 0")
+            await owner.execute("UPDATE proven SET size = 0, note = '', topic_offset = 0")
         finally:
             await owner.close()
         self.sequence = 0

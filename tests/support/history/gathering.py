@@ -26,7 +26,7 @@ from tests.support.history.evidence import (
 )
 from tests.support.history.reading import at_ms
 
-_EXCHANGE, _PROJECTION = "exchange", "projection"
+_EXCHANGE, _PROJECTION, _MONITOR = "exchange", "projection", "monitor"
 _ADDED = ("inbox-sequence", "record-time", "verdict", "verdict-reason")
 _PATIENCE_SECONDS = 60
 
@@ -51,7 +51,7 @@ class Site:
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        return tuple(name for name in self.settings if name not in (_EXCHANGE, _PROJECTION))
+        return tuple(name for name in self.settings if name not in (_EXCHANGE, _PROJECTION, _MONITOR))
 
     def consumer(self) -> AIOKafkaConsumer:
         """A consumer with the operator's rights, which reads from the first record and skips none."""
@@ -139,7 +139,7 @@ async def _connect(settings: Mapping[str, Any]) -> "asyncpg.Connection[asyncpg.R
 async def _node(settings: Mapping[str, Any]) -> Node:
     connection = await _connect(settings)
     try:
-        outbox = await connection.fetch("SELECT id, position, subject, value, outcome, reason FROM outbox")
+        outbox = await connection.fetch(_DECIDED)
         inbox = await connection.fetch("SELECT * FROM inbox ORDER BY sequence")
         cases = await connection.fetch("SELECT state FROM cases")
         work_list = await connection.fetch("SELECT * FROM referrals")
@@ -154,6 +154,12 @@ async def _node(settings: Mapping[str, Any]) -> Node:
     finally:
         await connection.close()
 
+
+# A row that has ended by its receipt left its bytes to the inbox alone.
+_DECIDED = """
+    SELECT o.id, o.position, o.subject, coalesce(o.value, i.value), o.outcome, o.reason
+      FROM outbox AS o LEFT JOIN inbox AS i ON i.sequence = o.echo_sequence AND o.receipt IS NOT NULL
+"""
 
 _NODE_WAITS = """
     SELECT (SELECT count(*) FROM parked) AS "referrals parked",

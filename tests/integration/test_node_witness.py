@@ -1,0 +1,295 @@
+"""A witness in an agency's node, on a real database and a real topic: it never cosigns two records."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from handoff.adapters.checkpoint_watch import CheckpointWatch
+from handoff.adapters.checkpoints_topic import CheckpointsTopic
+from handoff.adapters.postgres.witness import WitnessMemory
+from handoff.node.witness import Halted, Lagging, Publish, Standing, Witness
+from handoff.proof.checkpoint import NO_HEAD, Head
+from handoff.proof.witness import AddCheckpoint
+from handoff.record.topics import PROJECTION
+from tests.support.builders import T0
+from tests.support.checkpoints import FORK, PlayedLog, bodies, witness_key
+from tests.support.eventually import eventually
+from tests.support.node_parts import Parts, node_parts
+from tests.support.stack import Jurisdictions
+
+_GENERATIONS = count(1)
+
+
+@pytest.fixture(scope="module")
+async def _parts(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts]:
+    async with node_parts(jurisdictions, tmp_path_factory.mktemp("witness"), ("police",)) as (police,):
+        yield police
+
+
+@pytest.fixture
+async def police(_parts: Parts) -> Parts:
+    """The police's parts; the witness has seen nothing yet."""
+    await _parts.wipe()
+    return _parts
+
+
+@pytest.fixture
+def played(police: Parts) -> PlayedLog:
+    """A log that shares the topic with those of other tests."""
+    return PlayedLog(police.town.name, generation=next(_GENERATIONS))
+
+
+class Published(list[AddCheckpoint]):
+    """What a witness published, in a list."""
+
+    async def take(self, request: AddCheckpoint) -> None:
+        self.append(request)
+
+
+def witness(police: Parts, played: PlayedLog, publish: Publish) -> Witness:
+    key = witness_key("police")
+    return Witness(WitnessMemory(police.pool), played.key, played.cosigner("police"), key, publish, lambda: T0)
+
+
+async def standing(police: Parts) -> Standing:
+    return await WitnessMemory(police.pool).standing()
+
+
+async def test_a_witness_cosigns_what_its_head_has_grown_into(police: Parts, played: PlayedLog) -> None:
+    told = Published()
+    cosigner = witness(police, played, told.take)
+    assert await cosigner.begin() == 0
+    await cosigner.hear(bodies([played.request(0, 7)]))
+    await cosigner.hear(bodies([played.request(7, 13)], first=1))
+    assert [played.cosigners(request.encode()) for request in told] == [
+        {"police": played.head(7)},
+        {"police": played.head(13)},
+    ]
+    assert (await standing(police)).head == played.head(13)
+
+
+async def test_the_head_is_stored_before_it_is_cosigned(police: Parts, played: PlayedLog) -> None:
+    stored: list[Head] = []
+
+    async def look(_request: AddCheckpoint) -> None:
+        stored.append((await standing(police)).head)
+
+    cosigner = witness(police, played, look)
+    await cosigner.begin()
+    await cosigner.hear(bodies([played.request(0, 7)]))
+    assert stored == [played.head(7)]
+
+
+async def test_a_witness_that_died_between_storing_and_cosigning_cosigns_the_same_again(
+    police: Parts, played: PlayedLog
+) -> None:
+    async def die(_request: AddCheckpoint) -> None:
+        raise asyncio.CancelledError
+
+    values = bodies([played.request(0, 7), played.request(7, 13), played.cosigned(played.request(7, 13), "shelter")])
+    first = witness(police, played, die)
+    await first.begin()
+    with pytest.raises(asyncio.CancelledError):
+        await first.hear(values)
+    told = Published()
+    second = witness(police, played, told.take)
+    begun_at = await second.begin()
+    assert begun_at == 1
+    await second.hear(values[begun_at:])
+    assert [played.cosigners(request.encode()) for request in told] == [{"police": played.head(13)}]
+
+
+async def test_a_head_that_has_not_grown_is_cosigned_anew_at_each_of_the_logs_own_words(
+    police: Parts, played: PlayedLog
+) -> None:
+    """The time in a cosignature is what shows that the record is still the same; others' copies ask for nothing."""
+    told = Published()
+    cosigner = witness(police, played, told.take)
+    await cosigner.begin()
+    again = played.request(7, 7)
+    for value in bodies([played.request(0, 7), played.cosigned(played.request(0, 7), "shelter"), again]):
+        await cosigner.hear([value])
+    assert [request.old_size for request in told] == [0, 7]
+
+
+async def test_a_forked_head_is_refused_and_both_are_kept(police: Parts, played: PlayedLog) -> None:
+    told = Published()
+    cosigner = witness(police, played, told.take)
+    await cosigner.begin()
+    await cosigner.hear(bodies([played.request(0, 13)]))
+    forked = played.request(0, 13, FORK)
+    with pytest.raises(Halted, match="forked"):
+        await cosigner.hear(bodies([forked], first=1))
+    (kept,) = await police.ask("SELECT why, own, offered FROM accusations")
+    assert tuple(kept) == ("forked", str(played.note(13)).encode(), forked.encode())
+    assert len(told) == 1
+    with pytest.raises(Halted, match="forked"):
+        await witness(police, played, told.take).begin()
+
+
+async def test_a_fork_that_has_grown_is_never_cosigned_and_a_bad_proof_stops_nobody(
+    police: Parts, played: PlayedLog
+) -> None:
+    """Any cosigner may write a proof of its own onto the topic: it is kept as evidence and believed by no one."""
+    told = Published()
+    cosigner = witness(police, played, told.take)
+    await cosigner.begin()
+    bad = replace(played.request(7, 13), proof=())
+    await cosigner.hear(bodies([played.request(0, 7), played.request(7, 13, FORK), bad, bad]))
+    assert (await standing(police)).head == played.head(7)
+    assert len(await police.ask("SELECT FROM accusations WHERE why = 'inconsistent'")) == 2
+    await cosigner.hear(bodies([played.request(7, 13)], first=4))
+    assert [played.cosigners(request.encode()) for request in told] == [
+        {"police": played.head(7)},
+        {"police": played.head(13)},
+    ]
+
+
+async def test_nonsense_on_the_topic_moves_nobody(police: Parts, played: PlayedLog) -> None:
+    told = Published()
+    cosigner = witness(police, played, told.take)
+    await cosigner.begin()
+    stranger = PlayedLog(police.town.name, generation=999_999)
+    forged = replace(played.request(0, 9), note=stranger.request(0, 9).note)
+    await cosigner.hear([(0, b""), (1, b"old 0\n\n"), (2, b"\xff" * 99), (3, forged.encode())])
+    assert (await standing(police), told) == (Standing(), [])
+
+
+async def test_of_two_processes_one_moves_on_and_the_other_follows(police: Parts, played: PlayedLog) -> None:
+    """Both may have seen another record: only what follows from the stored head is ever cosigned."""
+    told, untold = Published(), Published()
+    one, other = witness(police, played, told.take), witness(police, played, untold.take)
+    await one.begin()
+    await other.begin()
+    await one.hear(bodies([played.request(0, 7)]))
+    await other.hear(bodies([played.request(0, 9, FORK)]))
+    assert (len(told), untold) == (1, [])
+    assert other.standing.head == played.head(7)
+
+
+async def test_a_witness_whose_state_is_behind_what_it_published_does_not_start(
+    police: Parts, played: PlayedLog
+) -> None:
+    told = Published()
+    cosigner = witness(police, played, told.take)
+    await cosigner.begin()
+    await cosigner.hear(bodies([played.request(0, 7)]))
+    published = played.cosigned(played.request(7, 13), "police")
+    with pytest.raises(Halted, match="forgotten"):
+        cosigner.remember(bodies([played.request(7, 13), published], first=1))
+    cosigner.remember(bodies([played.cosigned(played.request(7, 13), "shelter")], first=1))
+
+
+async def test_an_operator_lets_a_witness_adopt_the_largest_head_that_it_cosigned(
+    police: Parts, played: PlayedLog
+) -> None:
+    values = bodies([played.cosigned(played.request(old, size), "police") for old, size in ((0, 7), (7, 13))])
+    cosigner = witness(police, played, Published().take)
+    found = cosigner.recollect(values, await standing(police))
+    await WitnessMemory(police.pool).adopt(found)
+    assert await cosigner.begin() == 1
+    assert (cosigner.standing.head, cosigner.standing.note) == (played.head(13), str(played.note(13)).encode())
+    cosigner.remember(values)
+
+
+async def test_a_lagging_witness_asks_for_the_topic_from_its_beginning_once(police: Parts, played: PlayedLog) -> None:
+    cosigner = witness(police, played, Published().take)
+    await cosigner.begin()
+    await cosigner.hear(bodies([played.request(0, 7)]))
+    gap = bodies([played.request(9, 13)], first=5)
+    with pytest.raises(Lagging):
+        await cosigner.hear(gap)
+    await cosigner.begin()
+    await cosigner.hear(gap)
+    assert cosigner.standing.head == played.head(7)
+
+
+# On the topic
+
+
+def topic(police: Parts, played: PlayedLog, principal: str) -> CheckpointsTopic:
+    settings = police.town.jurisdiction.kafka_settings(principal)
+    return CheckpointsTopic(settings, played.origin, client_id=f"test-{principal}")
+
+
+@asynccontextmanager
+async def watching(police: Parts, played: PlayedLog) -> AsyncIterator["asyncio.Task[None]"]:
+    """A witness as it runs in a node."""
+    own = topic(police, played, "police")
+    task = asyncio.create_task(CheckpointWatch(own, witness(police, played, own.publish)).run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError, Halted):
+            await task
+
+
+@asynccontextmanager
+async def log_of(police: Parts, played: PlayedLog) -> AsyncIterator[CheckpointsTopic]:
+    """The topic as the projection has it."""
+    found = topic(police, played, PROJECTION)
+    try:
+        yield found
+    finally:
+        await found.close()
+
+
+async def cosigned(log: CheckpointsTopic, played: PlayedLog) -> list[Head]:
+    """The heads that the police have cosigned on the topic, in order."""
+    await log.start(0)
+    end, values = await log.end(), list[tuple[int, bytes]]()
+    while not values or values[-1][0] + 1 < end:
+        values += await log.read(wait=0.5)
+    own = [body for _, body in values if body.split(b"\n\n")[1].startswith(f"{played.origin}\n".encode())]
+    return [found["police"] for body in own if (found := played.cosigners(body))]
+
+
+async def test_a_lagging_witness_walks_over_what_is_kept(police: Parts, played: PlayedLog) -> None:
+    async with log_of(police, played) as log:
+        for old, size in ((0, 2), (2, 7), (7, 7), (7, 20)):
+            await log.publish(played.request(old, size))
+        async with watching(police, played):
+            await eventually(lambda: _has(police, played.head(20)))
+            await eventually(lambda: _last(log, played, played.head(20)))
+            await log.publish(played.request(20, 33))
+            await eventually(lambda: _last(log, played, played.head(33)))
+
+
+async def test_a_witness_that_is_ended_at_any_moment_cosigns_one_record(police: Parts, played: PlayedLog) -> None:
+    async with log_of(police, played) as log:
+        for size in range(12):
+            await log.publish(played.request(size, size + 1))
+            async with watching(police, played):
+                await asyncio.sleep(0.02 * size)
+        async with watching(police, played):
+            await eventually(lambda: _last(log, played, played.head(12)))
+        assert all(head == played.head(head.size) for head in await cosigned(log, played))
+
+
+async def test_a_witness_that_lost_its_database_refuses_and_is_not_shown_a_fork(
+    police: Parts, played: PlayedLog
+) -> None:
+    async with log_of(police, played) as log:
+        await log.publish(played.request(0, 7))
+        async with watching(police, played):
+            await eventually(lambda: _last(log, played, played.head(7)))
+        await police.wipe()
+        await log.publish(played.request(0, 9, FORK))
+        async with watching(police, played) as task:
+            with pytest.raises(Halted, match="forgotten"):
+                await asyncio.wait_for(task, 20)
+        assert await cosigned(log, played) == [played.head(7)]
+        assert (await standing(police)).head == NO_HEAD
+
+
+async def _has(police: Parts, head: Head) -> bool:
+    return (await standing(police)).head == head
+
+
+async def _last(log: CheckpointsTopic, played: PlayedLog, head: Head) -> bool:
+    return (await cosigned(log, played))[-1:] == [head]
