@@ -43,7 +43,7 @@ def fail(sentence: str, code: int = FAILED) -> NoReturn:
 @contextmanager
 def failures() -> Iterator[None]:
     """Turns the errors that a user can act on into a sentence and an exit code."""
-    from handoff.adapters.kafka_admin import BrokerSetupError
+    from handoff.adapters.kafka_topics import BrokerSetupError
     from handoff.adapters.postgres_admin import DatabaseSetupError
     from handoff.config import ConfigurationError
     from handoff.trial.errors import TrialError
@@ -56,6 +56,14 @@ def failures() -> Iterator[None]:
         fail(str(error))
     except OSError as error:
         fail(f"a part cannot be reached: {error}", UNREACHABLE)
+
+
+def counting() -> Any:
+    """A bar on standard error that counts what is done of how many, and goes away at the end."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=notes, transient=True)
 
 
 def progress(stage: str) -> None:
