@@ -9,6 +9,7 @@ from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.timeline import Timeline
 from handoff.trial.installed import Installed
 from handoff.views.latency import Figures, summary
+from handoff.views.replay.history import History
 from handoff.views.timeline import TimelineEntry
 
 
@@ -16,6 +17,12 @@ async def timeline_of(installed: Installed, case: UUID) -> Sequence[TimelineEntr
     """The timeline of ``case``, in the record's order."""
     async with _reader(installed) as timeline:
         return await timeline.entries(case)
+
+
+async def history_of(installed: Installed, case: UUID) -> History:
+    """The history of ``case``, to be replayed."""
+    async with _reader(installed) as timeline:
+        return await timeline.history(case)
 
 
 async def handoff_figures(installed: Installed) -> Sequence[Figures]:

@@ -49,7 +49,7 @@ class Diff(Answer[Change]):
 def diff(history: History, since: datetime, moment: datetime) -> Diff:
     """What changed after ``since`` and up to ``moment``. Raises QuestionRefused if they are in the wrong order."""
     if moment < since:
-        raise QuestionRefused("to", "is before the moment that it is compared with")
+        raise QuestionRefused("from", "is after the moment that it is compared with")
     earlier, later = history.until(since), history.until(moment)
     new = later.told[len(earlier.told) :]
     return Diff(

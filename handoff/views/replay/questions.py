@@ -159,9 +159,16 @@ def question(name: str) -> Question:
     return QUESTIONS[name]
 
 
+def of_member(history: History, agency: str | None) -> str | None:
+    """``agency``, if it is a member of the jurisdiction or None; raises QuestionRefused."""
+    if agency is not None and agency not in history.known.directory.members:
+        raise QuestionRefused("agency", f"{agency!r} is no member of the jurisdiction")
+    return agency
+
+
 def ask(history: History, name: str, moment: datetime, agency: str | None = None) -> Answer[Any]:
     """What ``name`` asks, answered as of ``moment``, as far as it concerns ``agency``. Raises QuestionRefused."""
     asked = question(name)
-    if agency is not None and agency not in history.known.directory.members:
-        raise QuestionRefused("agency", f"{agency!r} is no member of the jurisdiction")
-    return asked.answer(history, moment).of(agency)
+    if not history.own:
+        raise QuestionRefused("case", f"the record holds nothing about {history.case_id}")
+    return asked.answer(history, moment).of(of_member(history, agency))

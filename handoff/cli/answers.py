@@ -1,0 +1,197 @@
+"""An auditor's answers as a person reads them, and as one JSON document."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import NoneType
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+from rich.bar import Bar
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+from handoff.cli.tables import ZONE, span_words
+from handoff.views.replay.answer import Answer, Row
+from handoff.views.replay.as_of import AsOf
+from handoff.views.replay.diff import Diff
+from handoff.views.replay.history import History
+from handoff.views.replay.questions import QUESTIONS, ask
+from handoff.views.replay.waits import Waits
+
+_IN_OTHER_COLUMNS = frozenset({*Row.model_fields, *Answer.model_fields})
+_CAPTION = f"times in {ZONE.key}; # is the place on the record; yellow is what an auditor would look at first"
+_BAR = 24
+"""Columns of a wait's bar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """The answer to one question."""
+
+    case: UUID
+    view: str
+    answer: Answer[Any]
+
+    def document(self) -> Mapping[str, Any]:
+        """Everything in it."""
+        asked = QUESTIONS[self.view]
+        told = self.answer.model_dump(mode="json")
+        return {"case": self.case, "view": self.view, "question": asked.asks, "answer": told}
+
+    def draw(self, console: Console) -> None:
+        """Its rows as a table, and what it says beside them."""
+        asked = QUESTIONS[self.view]
+        _draw_title(console, asked.asks, self.case, self.answer.moment)
+        if self.answer.rows:
+            console.print(_table(self.answer.rows, _pictures(self.answer)))
+        if isinstance(self.answer, AsOf):
+            console.print(_table({r.referral: r for row in self.answer.rows for r in row.referrals}.values()))
+        for name in (name for name in type(self.answer).model_fields if name not in _IN_OTHER_COLUMNS):
+            console.print(f"{_title(name)}: {_cell(name, getattr(self.answer, name)) or '-'}")
+        console.print(asked.headline(self.answer), style="bold")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What changed between two moments."""
+
+    case: UUID
+    diff: Diff
+
+    def document(self) -> Mapping[str, Any]:
+        """Everything in it."""
+        return {"case": self.case, "diff": self.diff.model_dump(mode="json")}
+
+    def draw(self, console: Console) -> None:
+        """What was said in between, and which referrals are in another state."""
+        title = f"What changed after {_time(self.diff.since)}?"
+        _draw_title(console, title, self.case, self.diff.moment)
+        if not self.diff.rows:
+            console.print("nothing was said in between", style="bold")
+            return
+        said = [change.entry for change in self.diff.rows]
+        console.print(_table(said))
+        if self.diff.moved:
+            console.print(_table(self.diff.moved))
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Every question with its answer in a line."""
+
+    case: UUID
+    moment: datetime
+    answers: Mapping[str, Answer[Any]]
+
+    @classmethod
+    def of(cls, history: History, moment: datetime, agency: str | None) -> "Summary":
+        """The summary of a case. Raises QuestionRefused."""
+        return cls(history.case_id, moment, {name: ask(history, name, moment, agency) for name in QUESTIONS})
+
+    def document(self) -> Mapping[str, Any]:
+        """The counts and lines of all answers."""
+        return {
+            "case": self.case,
+            "moment": self.moment,
+            "questions": [
+                {
+                    "view": name,
+                    "question": QUESTIONS[name].asks,
+                    "headline": QUESTIONS[name].headline(answer),
+                    "count": answer.count,
+                    "notable_count": answer.notable_count,
+                }
+                for name, answer in self.answers.items()
+            ],
+        }
+
+    def draw(self, console: Console) -> None:
+        """One line for each question."""
+        _draw_title(console, "What an auditor asks", self.case, self.moment)
+        table = Table()
+        for column in ("--view", "question", "answer"):
+            table.add_column(column, overflow="fold")
+        for name, answer in self.answers.items():
+            asked, style = QUESTIONS[name], "yellow" if answer.notable_count else None
+            table.add_row(name, asked.asks, asked.headline(answer), style=style)
+        console.print(table)
+
+
+def _draw_title(console: Console, asks: str, case: UUID, moment: datetime) -> None:
+    console.print(asks, style="italic")
+    console.print(f"case {case} as of {_time(moment)}; {_CAPTION}", style="dim")
+
+
+def _table(rows: Iterable[BaseModel], pictures: Mapping[str, list[RenderableType]] | None = None) -> Table:
+    """One line per row, one column per field that any row has."""
+    shown, drawn = tuple(rows), pictures or {}
+    columns = [name for name in type(shown[0]).model_fields if any(_cell(name, getattr(row, name)) for row in shown)]
+    table = Table()
+    for title in (*map(_title, columns), *drawn):
+        table.add_column(title, overflow="fold")
+    for number, row in enumerate(shown):
+        cells = (_cell(name, getattr(row, name)) for name in columns)
+        style = "yellow" if getattr(row, "notable", False) else None
+        table.add_row(*cells, *(picture[number] for picture in drawn.values()), style=style)
+    return table
+
+
+def _pictures(answer: Answer[Any]) -> Mapping[str, list[RenderableType]] | None:
+    """Waits as bars on one scale of time."""
+    if not isinstance(answer, Waits):
+        return None
+    first = min(row.since for row in answer.rows)
+    starts = [(row.since - first).total_seconds() for row in answer.rows]
+    whole = max(start + row.seconds for start, row in zip(starts, answer.rows, strict=True)) or 1.0
+    bars: list[RenderableType] = [
+        Bar(whole, start, max(start + row.seconds, start + whole / _BAR), width=_BAR)
+        for start, row in zip(starts, answer.rows, strict=True)
+    ]
+    return {"when": bars}
+
+
+def _title(field: str) -> str:
+    return _TITLES.get(field) or field.removeprefix("seconds_").removesuffix("_seconds").replace("_", " ")
+
+
+_TITLES = {"positions": "#", "position": "#", "seconds": "how long"}
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment.astimezone(ZONE):%Y-%m-%d %H:%M:%S}"
+
+
+def _cell(field: str, value: Any) -> str:
+    """A field of a row as a person reads it; nothing for none."""
+    if field in _COUNTED:
+        return str(len(value)) if value else ""
+    if field == "positions" and len(value) > _PLACES:
+        return f"{value[0]} … {value[-1]}"
+    return "" if field in _SHOWN_OTHERWISE else _words(value)
+
+
+_COUNTED = frozenset({"recorded", "routed", "delivered", "opened", "referrals"})
+"""Lists that would fill a page: how many there are says enough; --json has them."""
+
+_SHOWN_OTHERWISE = frozenset({"agencies", "notable"})
+"""What other columns name, and what the colour says."""
+
+_PLACES = 3
+"""More places on the record than these are shown as a range."""
+
+
+def _words(value: Any) -> str:
+    return next((spelt(value) for kind, spelt in _SPELLINGS if isinstance(value, kind)), str(value))
+
+
+_SPELLINGS: tuple[tuple[type, Callable[[Any], str]], ...] = (
+    (NoneType, lambda _: ""),
+    (bool, lambda value: "yes" if value else "no"),
+    (datetime, _time),
+    (float, span_words),
+    (UUID, lambda value: str(value)[:8]),
+    (tuple, lambda value: ", ".join(map(_words, value))),
+    (BaseModel, lambda value: " ".join(filter(None, (_cell(*field) for field in value)))),
+)
