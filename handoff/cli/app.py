@@ -2,7 +2,7 @@
 
 import typer
 
-from handoff.cli import demo, doctor, founding, handoffs, node, projection, timeline, up, verify
+from handoff.cli import demo, doctor, founding, handoffs, node, projection, replay, timeline, up, verify
 
 app = typer.Typer(
     name="handoff",
@@ -15,6 +15,7 @@ app.command()(up.up)
 app.command()(demo.demo)
 app.command("init")(founding.init)
 app.command()(timeline.timeline)
+app.command()(replay.replay)
 app.command()(handoffs.handoffs)
 app.command()(doctor.doctor)
 app.command("verify", cls=verify.VerifyCommand)(verify.verify)
