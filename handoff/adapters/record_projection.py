@@ -5,10 +5,10 @@ go of the interpreter while it verifies. Judging and appending go strictly in th
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from typing import Self
+from typing import Any, Self
 
 from handoff.adapters.postgres.projection import Last, Ledger, Position
 from handoff.adapters.record_reader import BATCH, RecordBroken, RecordEntry, RecordReader
@@ -34,11 +34,11 @@ _REMEMBERED = 20_000
 
 
 async def confirm(reader: RecordReader, ledger: Ledger, position: Position) -> None:
-    """Looks whether the record still holds the entry that the timeline ends with.
+    """Looks whether the record still holds all that the timeline does: from its beginning to its very last entry.
 
     Raises RecordBroken where it does not, and BrokerUnavailable.
     """
-    await reader.start(position.next_offset)
+    await reader.confirm_whole(position.next_offset)
     last = await ledger.last_entry()
     if last is None:
         return
@@ -49,6 +49,16 @@ async def confirm(reader: RecordReader, ledger: Ledger, position: Position) -> N
     message = found[0].message
     if last != Last(last.offset, found[0].appended_ms, record_hash(message.key, message.value, message.headers)):
         raise RecordBroken(f"the record's entry {last.offset} is not the one that stands on the timeline")
+
+
+async def together(*parts: Coroutine[Any, Any, object]) -> None:
+    """Runs all of them at once; the first that fails ends the others, and its error is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for part in parts:
+                tasks.create_task(part)
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
 
 
 class Checker:
@@ -87,13 +97,7 @@ class Projecting:
         """
         fetched: asyncio.Queue[Sequence[RecordEntry]] = asyncio.Queue(_DEPTH)
         checked: asyncio.Queue[Batch] = asyncio.Queue(_DEPTH)
-        try:
-            async with asyncio.TaskGroup() as stages:
-                stages.create_task(self._read(fetched, until))
-                stages.create_task(self._check(fetched, checked, checker))
-                stages.create_task(self._write(checked, told))
-        except BaseExceptionGroup as group:
-            raise _first(group) from group
+        await together(self._read(fetched, until), self._check(fetched, checked, checker), self._write(checked, told))
         return self._position
 
     async def _read(self, fetched: asyncio.Queue[Sequence[RecordEntry]], until: int | None) -> None:
@@ -142,6 +146,6 @@ def _checked(message: Message, keys: Keys) -> Checked | None:
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that ended the stages; the others were only told to stop."""
+    """The error that ended them; the others were only told to stop."""
     error = group.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -54,13 +54,26 @@ class RecordReader:
 
     async def end(self) -> int:
         """The offset of the next entry that will be appended. Raises BrokerUnavailable."""
+        _, end = await self._bounds()
+        return end
+
+    async def confirm_whole(self, size: int) -> None:
+        """Looks whether all offsets from 0 to ``size`` are still held. Raises BrokerUnavailable and RecordBroken."""
+        first, end = await self._bounds()
+        if first > 0:
+            raise RecordBroken(f"the record no longer begins at 0, but at {first}")
+        if end < size:
+            raise RecordBroken(f"the record ends at {end}, before {size}, which was reached")
+
+    async def _bounds(self) -> tuple[int, int]:
         try:
             consumer = await self._connected()
-            found: int = (await consumer.end_offsets([self._partition]))[self._partition]
+            first = (await consumer.beginning_offsets([self._partition]))[self._partition]
+            end = (await consumer.end_offsets([self._partition]))[self._partition]
         except (KafkaError, OSError, TimeoutError) as error:
             await self.close()
             raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
-        return found
+        return first, end
 
     async def read(self, *, wait: float, limit: int = BATCH) -> tuple[RecordEntry, ...]:
         """The next entries, at most ``limit``; none if there are none within ``wait`` seconds.

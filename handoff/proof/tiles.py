@@ -8,7 +8,7 @@ from handoff.proof.merkle import HASH_BYTES, node_hash
 from handoff.proof.proving import Coordinate
 
 TILE_WIDTH: Final = 256
-_TILE_HEIGHT: Final = 8
+TILE_HEIGHT: Final = 8
 _PREFIX: Final = ENTRY_BYTES.to_bytes(2)
 _STEP: Final = len(_PREFIX) + ENTRY_BYTES
 
@@ -63,7 +63,7 @@ def node_reader(read_tile: ReadTile) -> Callable[[int, int], bytes]:
 
     def read(level: int, index: int) -> bytes:
         tile_level, number = _tile_of(level, index)
-        width = 1 << level % _TILE_HEIGHT
+        width = 1 << level % TILE_HEIGHT
         first = (index * width) % TILE_WIDTH
         hashes = _hashes(read_tile(tile_level, number))[first : first + width]
         if len(hashes) != width:
@@ -74,7 +74,7 @@ def node_reader(read_tile: ReadTile) -> Callable[[int, int], bytes]:
 
 
 def _tile_of(level: int, index: int) -> Coordinate:
-    tile_level, within = divmod(level, _TILE_HEIGHT)
+    tile_level, within = divmod(level, TILE_HEIGHT)
     return tile_level, (index << within) // TILE_WIDTH
 
 

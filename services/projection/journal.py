@@ -1,10 +1,11 @@
-"""What the projection tells its operators of each page: one line, the counters, and an alarm where one is due."""
+"""What the projection tells its operators: one line and the counters for each thing done, and alarms where due."""
 
 from collections import Counter
 
 import structlog
 
 from handoff import clock, telemetry
+from handoff.adapters.postgres.logbook import HeadForked
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import Event
 from handoff.views.chronicle import Line, Page
@@ -24,6 +25,38 @@ def tell(page: Page) -> None:
     for line in page.lines:
         if line.is_alarming:
             _alarm(line)
+
+
+def tell_of_checkpoint(size: int, due_ms: int, cosigners: int) -> None:
+    """Tells of a checkpoint that the broker has; the record may not have grown, so its head may have cosigners."""
+    telemetry.CHECKPOINT_SIZE.set(size)
+    telemetry.CHECKPOINT_TIME.set(due_ms / 1000)
+    telemetry.CHECKPOINT_COSIGNERS.set(cosigners)
+    _log.info("checkpoint", size=size, due_ms=due_ms, cosigners=cosigners)
+
+
+def tell_of_receipts(count: int) -> None:
+    """Tells of receipts that are stored."""
+    telemetry.RECEIPTS.inc(count)
+
+
+def tell_of_pause(error: Exception) -> None:
+    """Tells that checkpoints wait for the database or the broker."""
+    telemetry.CHECKPOINT_RETRIES.inc()
+    _log.warning("checkpoints begun again from what is stored", error=type(error).__name__)
+
+
+def alarm(why: str, **said: object) -> None:
+    """Tells of what should not be on the topic of checkpoints, or should be and is not."""
+    telemetry.CHECKPOINT_ALARMS.labels(why).inc()
+    _log.error("alarm", why=why, **said)
+
+
+def tell_of_the_end(error: BaseException) -> None:
+    """Tells why nothing more may be built on this record: by a code that operators look up."""
+    code = "head-forked" if isinstance(error, HeadForked) else "record-truncated"
+    telemetry.RECORD_ALARMS.labels(code).inc()
+    _log.critical("alarm: the record is broken", code=code, why=str(error))
 
 
 def _alarm(line: Line) -> None:

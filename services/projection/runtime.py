@@ -3,20 +3,23 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from typing import Any
 
 import structlog
 
 from handoff import telemetry
 from handoff.adapters.kafka import BrokerUnavailable
+from handoff.adapters.postgres.logbook import HeadForked
 from handoff.adapters.postgres.pool import TRANSIENT, pauses
 from handoff.adapters.postgres.projection import Founding, Ledger, Position, Superseded, ledger
 from handoff.adapters.probes import serve_probes
-from handoff.adapters.record_projection import Checker, Projecting, confirm
+from handoff.adapters.record_projection import Checker, Projecting, confirm, together
 from handoff.adapters.record_reader import RecordBroken, RecordReader
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.views.chronicle import Page
-from services.projection.journal import tell
+from services.projection.journal import tell, tell_of_the_end
+from services.projection.sealing import Sealing
 
 # A timeline that stands still for so long while the record moves has lost its writer.
 PATIENCE_SECONDS = 5.0
@@ -37,11 +40,12 @@ class Projection:
         self._founding = Founding(settings.jurisdiction, settings.generation, settings.genesis_sha256)
         self._reader = RecordReader(settings.kafka, settings.jurisdiction, client_id=settings.member)
         self._patience = patience(settings.policies)
+        self._sealing = Sealing.of(settings)
         self._epoch: int | None = None
         self._works = False
 
     async def run(self) -> None:
-        """Goes on until it is cancelled. Raises RecordBroken (in a group)."""
+        """Goes on until it is cancelled. Raises RecordBroken and HeadForked (in a group)."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_on())
             if self._settings.http is not None:
@@ -102,7 +106,12 @@ class Projection:
         chronicle = await books.chronicle(self._founding, position)
         # Nothing that lives so far is garbage: the collector need not look at it again.
         gc.freeze()
-        await Projecting(self._reader, books, chronicle, position).run(checker, self._stored)
+        projecting = Projecting(self._reader, books, chronicle, position)
+        await together(projecting.run(checker, self._stored), *self._seals(position.epoch))
+
+    def _seals(self, epoch: int) -> Iterator[Coroutine[Any, Any, None]]:
+        if self._sealing is not None:
+            yield self._sealing.run(epoch)
 
     def _stored(self, page: Page) -> None:
         self._works = True
@@ -133,7 +142,8 @@ async def run(settings: ProcessSettings) -> int:
         await running
     except* asyncio.CancelledError:
         _log.info("stopped")
-    except* RecordBroken as broken:
-        _log.critical("alarm: the record is broken", why=[str(error) for error in broken.exceptions])
+    except* (RecordBroken, HeadForked) as broken:
+        for error in broken.exceptions:
+            tell_of_the_end(error)
         code = BROKEN_RECORD
     return code

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -12,7 +11,8 @@ import pytest
 
 from handoff.adapters.timeline_rebuild import RebuildRefused, rebuild
 from handoff.trial.child import ChildProcess
-from services.projection.runtime import BROKEN_RECORD, Projection
+from services.projection.runtime import BROKEN_RECORD
+from tests.support.projecting import projecting
 from tests.support.record_keeper import RecordKeeper, Story, record_keeper
 from tests.support.stack import Jurisdictions
 
@@ -25,18 +25,6 @@ KILLS = 3
 async def keeper(jurisdictions: Jurisdictions, tmp_path: Path) -> AsyncIterator[RecordKeeper]:
     async with record_keeper(jurisdictions, tmp_path) as kept:
         yield kept
-
-
-@asynccontextmanager
-async def projecting(keeper: RecordKeeper) -> AsyncIterator[None]:
-    """A projection at work inside the test."""
-    running = asyncio.create_task(Projection(keeper.settings()).run())
-    try:
-        yield
-    finally:
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
 
 
 def send(child: ChildProcess, number: signal.Signals) -> None:

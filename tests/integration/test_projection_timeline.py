@@ -1,8 +1,6 @@
 """The timeline against the record that it was made from, on the real broker and database."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -19,23 +17,11 @@ from handoff.record.delivery import EFFECTIVE, from_ms
 from handoff.record.events import referral as r
 from handoff.record.message import Message
 from handoff.views.latency import Segment, spans
-from services.projection.runtime import Projection
 from tests.support.builders import T0, key_of, signed
+from tests.support.projecting import projecting
 from tests.support.proof_record import Appended, entries_of, tree
 from tests.support.record_keeper import RecordKeeper, Story, record_keeper
 from tests.support.stack import Jurisdictions
-
-
-@asynccontextmanager
-async def projecting(keeper: RecordKeeper) -> AsyncIterator[None]:
-    """A projection at work inside the test."""
-    running = asyncio.create_task(Projection(keeper.settings()).run())
-    try:
-        yield
-    finally:
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
 
 
 def strange(keeper: RecordKeeper) -> list[Message]:

@@ -9,16 +9,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import tomli_w
 
 from handoff.adapters import postgres_admin
+from handoff.adapters.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.postgres_admin import Database
 from handoff.adapters.record_reader import RecordEntry, RecordReader
-from handoff.config import CONFIG_VARIABLE, PostgresSettings, ProcessSettings
+from handoff.config import CONFIG_VARIABLE, CheckpointSettings, PostgresSettings, ProcessSettings
 from handoff.domain.founding import admission_events
+from handoff.proof.checkpoint import Origin, cosigner_key
+from handoff.proof.log import Log
+from handoff.proof.note import NoteKey
+from handoff.proof.trust import TrustedLog, write_trust
 from handoff.record import codec, signing
 from handoff.record.codec import AnyEvent
 from handoff.record.codes import (
@@ -40,10 +46,12 @@ from handoff.record.message import Message
 from handoff.record.topics import PROJECTION
 from handoff.trial.child import ChildProcess
 from tests.support.builders import T0, key_of, nth_id, signed
+from tests.support.proof_record import witness_key
 from tests.support.stack import Jurisdictions
 from tests.support.town import ROOT, Town, plan
 
 PATIENCE_SECONDS = 45.0
+WITNESSES = ("police", "shelter", "legal_aid")
 EXPIRES = T0 + timedelta(days=365 * 100)
 
 
@@ -52,6 +60,8 @@ class RecordKeeper:
     """A town whose record the test keeps, with the timeline's database."""
 
     town: Town
+    # Where it is given, the projection is the record's log and states a checkpoint so often.
+    cadence_seconds: float | None = None
     _projections: list[ChildProcess] = field(default_factory=list)
 
     async def append(self, *messages: Message) -> None:
@@ -110,7 +120,30 @@ class RecordKeeper:
             kafka=self.town.jurisdiction.kafka_settings(PROJECTION),
             postgres=self.postgres(role),
             policies={"patience_seconds": "1"},
+            **self._log_settings(),
         )
+
+    @property
+    def log(self) -> Log:
+        """The log of this record."""
+        return Log(Origin(self.town.name, 1), key_of(PROJECTION))
+
+    @property
+    def checkpoints(self) -> CheckpointsTopic:
+        """The topic of its checkpoints, as the projection reaches it."""
+        kafka = self.town.jurisdiction.kafka_settings(PROJECTION)
+        return CheckpointsTopic(kafka, self.log.origin, client_id="test-checkpoints")
+
+    def _log_settings(self) -> dict[str, Any]:
+        if self.cadence_seconds is None:
+            return {}
+        key_file, trust_file = self.town.directory / "projection.key", self.town.directory / "trust.policy"
+        key_file.write_text(key_of(PROJECTION).seed.hex())
+        monitor, *agencies = (witness_of(self.town.name, name) for name in ("monitor", *WITNESSES))
+        genesis = signing.sha256(codec.encode(self.town.genesis))
+        trust_file.write_text(write_trust([TrustedLog(self.log.public_key, genesis)], monitor, agencies, 2))
+        checkpoints = CheckpointSettings(trust_file=trust_file, cadence_seconds=self.cadence_seconds)
+        return {"signing_key_file": key_file, "checkpoints": checkpoints}
 
     def projection(self, name: str) -> ChildProcess:
         """A projection as a process of its own, not started yet."""
@@ -160,13 +193,20 @@ class RecordKeeper:
         await self.town.close()
 
 
+def witness_of(jurisdiction: str, name: str) -> NoteKey:
+    """The key by which a town's cosigner is checked."""
+    return cosigner_key(jurisdiction, name, witness_key(name).public_key)
+
+
 @asynccontextmanager
-async def record_keeper(jurisdictions: Jurisdictions, directory: Path) -> AsyncIterator[RecordKeeper]:
+async def record_keeper(
+    jurisdictions: Jurisdictions, directory: Path, cadence_seconds: float | None = None
+) -> AsyncIterator[RecordKeeper]:
     """A fresh town with its topics and the timeline's database, before anything is said."""
     jurisdiction = await jurisdictions.on_broker(plan())
     database = Database(jurisdiction.name, PROJECTION, "projection")
     await postgres_admin.apply(jurisdiction.postgres, (database,), jurisdiction.passwords.postgres)
-    keeper = RecordKeeper(Town(jurisdiction, directory))
+    keeper = RecordKeeper(Town(jurisdiction, directory), cadence_seconds)
     try:
         yield keeper
     finally:

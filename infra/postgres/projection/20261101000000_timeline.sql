@@ -2,7 +2,7 @@
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'the timeline is append-only: % is refused', TG_OP USING ERRCODE = 'integrity_constraint_violation';
+    RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'integrity_constraint_violation';
 END
 $$;
 
@@ -121,7 +121,62 @@ CALL lay_out_timeline();
 -- The migration's own book-keeping stays where it was.
 SET LOCAL search_path TO DEFAULT;
 
+-- What was said in signatures, which no rebuild could make again: it stays when the timeline is laid out anew.
+CREATE SCHEMA proof;
+GRANT USAGE ON SCHEMA proof TO handoff_projection_writer, handoff_projection_reader;
+
+-- Each checkpoint that the log stated, before anybody heard of it: published again, it is the same bytes.
+CREATE TABLE proof.checkpoints (
+    number   bigint PRIMARY KEY,
+    -- The moment of the cadence that it was due at.
+    due_ms   bigint NOT NULL,
+    size     bigint NOT NULL CHECK (size > 0),
+    root     bytea NOT NULL CHECK (octet_length(root) = 32),
+    -- A request to cosign (C2SP tlog-witness): the size before, the proof, and the note as the log signed it.
+    request  bytea NOT NULL
+);
+CREATE INDEX checkpoints_by_size ON proof.checkpoints (size);
+
+-- The latest cosignature of each cosigner on each head that is ours; a line of the note.
+CREATE TABLE proof.cosignatures (
+    size        bigint NOT NULL,
+    cosigner    text NOT NULL,
+    cosigned_at timestamptz NOT NULL,
+    line        text NOT NULL,
+    PRIMARY KEY (size, cosigner)
+);
+
+-- The log's word to the emitter of an event that its entry lies below a checkpoint of that size.
+CREATE TABLE proof.receipts (
+    record_offset bigint PRIMARY KEY,
+    record_hash   bytea NOT NULL CHECK (octet_length(record_hash) = 32),
+    size          bigint NOT NULL,
+    note          text NOT NULL
+);
+
+-- How far all that is done: published checkpoints, receipts by offset, and the checkpoints' topic as read.
+CREATE TABLE proof.progress (
+    only_row       boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    published      bigint NOT NULL DEFAULT 0,
+    next_receipt   bigint NOT NULL DEFAULT 0,
+    next_collected bigint NOT NULL DEFAULT 0
+);
+INSERT INTO proof.progress DEFAULT VALUES;
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON proof.checkpoints
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE proof.checkpoints ENABLE ALWAYS TRIGGER append_only;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON proof.receipts
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+ALTER TABLE proof.receipts ENABLE ALWAYS TRIGGER append_only;
+
+GRANT SELECT, INSERT ON proof.checkpoints, proof.receipts TO handoff_projection_writer;
+GRANT SELECT, INSERT, UPDATE ON proof.cosignatures TO handoff_projection_writer;
+GRANT SELECT, UPDATE ON proof.progress TO handoff_projection_writer;
+GRANT SELECT ON ALL TABLES IN SCHEMA proof TO handoff_projection_reader;
+
 -- migrate:down
+DROP SCHEMA proof CASCADE;
 DROP SCHEMA timeline CASCADE;
 DROP PROCEDURE lay_out_timeline();
 DROP FUNCTION refuse_change();

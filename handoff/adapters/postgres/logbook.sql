@@ -1,0 +1,60 @@
+-- name: standing
+SELECT next_offset, frontier FROM position WHERE epoch = $1
+
+-- name: last
+SELECT number, due_ms, size, root, request FROM proof.checkpoints ORDER BY number DESC LIMIT 1
+
+-- name: root
+SELECT root FROM proof.checkpoints WHERE size = $1 LIMIT 1
+
+-- name: state
+-- Whoever raises the epoch waits for this statement, or this one finds the epoch gone.
+WITH writer AS (SELECT FROM position WHERE epoch = $1 FOR SHARE)
+INSERT INTO proof.checkpoints (number, due_ms, size, root, request)
+SELECT $2, $3, $4, $5, $6 FROM writer RETURNING number
+
+-- name: unpublished
+SELECT number, due_ms, size, root, request
+  FROM proof.checkpoints
+ WHERE number > (SELECT published FROM proof.progress)
+ ORDER BY number
+ LIMIT 100
+
+-- name: published
+UPDATE proof.progress SET published = greatest(published, $1)
+
+-- name: publish_again
+UPDATE proof.progress SET published = 0, next_collected = 0
+
+-- name: next_collected
+SELECT next_collected FROM proof.progress
+
+-- name: hold
+SELECT FROM position WHERE epoch = $1 FOR SHARE
+
+-- name: collected
+UPDATE proof.progress SET next_collected = $1
+
+-- name: keep_cosignature
+INSERT INTO proof.cosignatures AS kept (size, cosigner, cosigned_at, line) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (size, cosigner) DO UPDATE SET cosigned_at = excluded.cosigned_at, line = excluded.line
+ WHERE kept.cosigned_at < excluded.cosigned_at
+
+-- name: cosigners
+SELECT cosigner FROM proof.cosignatures WHERE size = $1
+
+-- name: covered
+-- How far receipts have got, and the size of the last checkpoint that others may have seen.
+SELECT next_receipt,
+       coalesce((SELECT size FROM proof.checkpoints WHERE number = published), 0) AS size
+  FROM proof.progress
+
+-- name: owed
+-- The exchange asks for no receipts, and where no event could be read there is nobody to ask.
+SELECT record_offset, record_hash
+  FROM entries
+ WHERE record_offset >= $1 AND record_offset < $2 AND emitter <> 'exchange'
+ ORDER BY record_offset
+
+-- name: receipted
+UPDATE proof.progress SET next_receipt = $2 WHERE next_receipt = $1 RETURNING 1

@@ -1,0 +1,139 @@
+"""The record's log stopped, superseded, forked, tampered with and restored, on the real broker and database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from handoff.adapters.postgres.logbook import HeadForked
+from handoff.adapters.postgres.projection import Superseded, ledger
+from handoff.adapters.timeline_rebuild import rebuild
+from handoff.domain.case import Situation
+from handoff.domain.examine import Examined
+from handoff.proof.checkpoint import Head
+from handoff.proof.witness import AddCheckpoint
+from handoff.record.delivery import Outcome, Verdict
+from services.projection.runtime import Projection
+from tests.support.log_keeper import grow, more_checkpoints, publish, published, roots, state_once, walked
+from tests.support.projecting import projecting
+from tests.support.record_keeper import RecordKeeper, record_keeper
+from tests.support.stack import Jurisdictions
+
+pytestmark = pytest.mark.faults
+
+CADENCE_SECONDS = 0.25
+
+
+@pytest.fixture
+async def keeper(jurisdictions: Jurisdictions, tmp_path: Path) -> AsyncIterator[RecordKeeper]:
+    """A record that has begun, with the timeline's database, and a log that nobody runs yet."""
+    async with record_keeper(jurisdictions, tmp_path, CADENCE_SECONDS) as kept:
+        await kept.found()
+        yield kept
+
+
+async def test_what_was_stored_and_not_published_is_published_as_it_was_stored(keeper: RecordKeeper) -> None:
+    """A log that died between the two says the same bytes when it is back, also where the record has grown since."""
+    async with projecting(keeper):
+        await more_checkpoints(keeper)
+    await grow_without_log(keeper, 0, 40)
+    stated = await state_once(keeper, epoch=None)
+    assert stated is not None
+    before = await published(keeper)
+    assert stated.request not in before
+    async with projecting(keeper):
+        await grow(keeper, 40, 40)
+        requests = await more_checkpoints(keeper, 2)
+    assert requests[len(before)] == stated.request
+    assert walked(keeper, requests)[-1].size == await keeper.end()
+
+
+async def test_a_log_that_was_superseded_states_nothing_more(keeper: RecordKeeper) -> None:
+    """Whoever lost the epoch finds out before it signs anything that others could see."""
+    async with projecting(keeper):
+        await more_checkpoints(keeper)
+    async with ledger(keeper.settings().postgres) as books:
+        before = await books.take_over()
+        await books.take_over()
+    count = await keeper.ask("SELECT count(*) FROM proof.checkpoints")
+    with pytest.raises(Superseded):
+        await state_once(keeper, epoch=before.epoch)
+    assert await keeper.ask("SELECT count(*) FROM proof.checkpoints") == count
+
+
+async def test_a_fork_signed_by_the_log_s_own_key_stops_it(keeper: RecordKeeper) -> None:
+    """Two roots of one size are never explained away: nothing more is signed until somebody has looked."""
+    running = asyncio.create_task(Projection(keeper.settings()).run())
+    head = walked(keeper, await more_checkpoints(keeper))[-1]
+    fork = keeper.log.state(Head(head.size, bytes(32)))
+    await publish(keeper, AddCheckpoint(head.size, (), str(fork).encode()))
+    with pytest.RaisesGroup(HeadForked, flatten_subgroups=True):
+        async with asyncio.timeout(20):
+            await running
+
+
+async def test_mended_rules_change_verdicts_and_no_root(keeper: RecordKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves hold Kafka's facts alone: a rebuild under other rules puts the same tree in place, and the log goes on."""
+    async with projecting(keeper):
+        end = await grow(keeper, 0, 80)
+        await more_checkpoints(keeper)
+    monkeypatch.setattr("handoff.views.chronicle.examine", strict)
+    report = await rebuild(keeper.settings("owner"), lambda _done, _of: None)
+    monkeypatch.undo()
+    differing = {table.name for table in report.tables if not table.is_identical}
+    assert {"entries", "cases"} <= differing
+    assert differing.isdisjoint({"tree_nodes", "position"})
+    async with projecting(keeper):
+        requests = await more_checkpoints(keeper, 2)
+    assert walked(keeper, requests)[-1] == Head(end, *await roots(keeper, end))
+
+
+async def test_a_tree_that_was_tampered_with_is_not_signed(keeper: RecordKeeper) -> None:
+    """What did not grow out of the last head that was signed stops the log before anything is said."""
+    async with projecting(keeper):
+        await more_checkpoints(keeper)
+    await keeper.ask("UPDATE timeline.position SET frontier = overlay(frontier PLACING '\\x00000000'::bytea FROM 9)")
+    count = len(await published(keeper))
+    with pytest.RaisesGroup(HeadForked, flatten_subgroups=True):
+        async with asyncio.timeout(20):
+            await Projection(keeper.settings()).run()
+    assert len(await published(keeper)) == count
+
+
+async def test_a_restored_database_goes_on_from_what_the_log_has_published(
+    jurisdictions: Jurisdictions, keeper: RecordKeeper, tmp_path: Path
+) -> None:
+    """It folds the record again, takes the forgotten heads from the topic, and witnesses walk on without a gap."""
+    async with projecting(keeper):
+        await grow(keeper, 0, 40)
+        before = await more_checkpoints(keeper, 2)
+    await forget_everything(keeper)
+    async with projecting(keeper):
+        await grow(keeper, 40, 40)
+        requests = await more_checkpoints(keeper, 2)
+    assert requests[: len(before)] == before
+    assert walked(keeper, requests)[-1].size == await keeper.end()
+
+
+async def grow_without_log(keeper: RecordKeeper, first: int, stories: int) -> None:
+    cadence, keeper.cadence_seconds = keeper.cadence_seconds, None
+    async with projecting(keeper):
+        await grow(keeper, first, stories)
+    keeper.cadence_seconds = cadence
+
+
+def strict(known: Situation, *_: object, **__: object) -> Examined:
+    """Rules by which nothing counts."""
+    return Examined(Verdict(Outcome.INVALID, "malformed"), known, known)
+
+
+async def forget_everything(keeper: RecordKeeper) -> None:
+    """The database as it was before the first entry; only the epoch has to be a later one."""
+    for table in ("timeline.entries", "timeline.tree_nodes", "proof.checkpoints", "proof.receipts"):
+        await keeper.ask(f"ALTER TABLE {table} DISABLE TRIGGER append_only")
+        await keeper.ask(f"TRUNCATE {table}")
+        await keeper.ask(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER append_only")
+    await keeper.ask("TRUNCATE timeline.cases, timeline.directory, timeline.handoffs, proof.cosignatures")
+    await keeper.ask("UPDATE timeline.position SET next_offset = 0, record_ms = 0, frontier = int8send(0)")
+    await keeper.ask("UPDATE proof.progress SET published = 0, next_receipt = 0, next_collected = 0")
