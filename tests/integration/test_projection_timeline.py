@@ -9,6 +9,7 @@ import pytest
 
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.timeline import HandoffFilter, Timeline
+from handoff.domain.state_codec import dump_case, load_directory
 from handoff.proof.entry import NO_PREVIOUS, Entry, case_tag, record_hash
 from handoff.proof.frontier import Frontier
 from handoff.proof.headers import unpack_headers
@@ -17,7 +18,8 @@ from handoff.record.delivery import EFFECTIVE, from_ms
 from handoff.record.events import referral as r
 from handoff.record.message import Message
 from handoff.views.latency import Segment, spans
-from tests.support.builders import T0, key_of, signed
+from handoff.views.replay.gaps import Gap, gaps
+from tests.support.builders import T0, key_of, nth_id, signed
 from tests.support.projecting import projecting
 from tests.support.proof_record import Appended, entries_of, tree
 from tests.support.record_keeper import RecordKeeper, Story, record_keeper
@@ -123,6 +125,23 @@ async def test_a_handoff_has_the_record_s_time_of_each_of_its_steps(keeper: Reco
     assert moments == tuple(times[step.type] for step in steps)
     assert handoff.state is State.IN_PROGRESS
     assert [span.segment for span in spans(handoff, from_ms(0))] == list(Segment)
+
+
+async def test_a_replay_folds_the_timeline_into_what_the_projection_folded(keeper: RecordKeeper) -> None:
+    """The case, its handoffs and its directory are the stored ones; strange entries fold into nothing, and show."""
+    async with open_pool(keeper.postgres("reader"), max_size=1) as pool:
+        timeline = Timeline(pool)
+        for number in (1, 2, 3, 5):
+            told = await timeline.history(Story(keeper.town, number).case)
+            ((stored,),) = await keeper.ask("SELECT state FROM timeline.cases WHERE case_id = $1", told.case_id)
+            assert dump_case(told.case) == stored
+            assert told.handoffs() == await timeline.handoffs(HandoffFilter(case=told.case_id))
+        strange_one = await timeline.history(Story(keeper.town, 3).case)
+        assert (await timeline.history(nth_id(999))).own == ()
+    ((directory,),) = await keeper.ask("SELECT state FROM timeline.directory")
+    assert strange_one.known.directory.members == load_directory(directory).members
+    found = [row.gap for row in gaps(strange_one, from_ms(2**41)).rows]
+    assert found == [Gap.DUPLICATE, Gap.EQUIVOCATION]
 
 
 async def test_only_what_nobody_has_closed_is_open(keeper: RecordKeeper) -> None:
