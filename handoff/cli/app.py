@@ -2,7 +2,7 @@
 
 import typer
 
-from handoff.cli import demo, doctor, founding, handoffs, node, projection, replay, timeline, up, verify
+from handoff.cli import bundle, demo, doctor, founding, handoffs, node, projection, replay, timeline, up, verify
 
 app = typer.Typer(
     name="handoff",
@@ -18,6 +18,7 @@ app.command()(timeline.timeline)
 app.command()(replay.replay)
 app.command()(handoffs.handoffs)
 app.command()(doctor.doctor)
+app.command("bundle", cls=verify.VerifyCommand)(bundle.bundle)
 app.command("verify", cls=verify.VerifyCommand)(verify.verify)
 app.add_typer(node.app, name="node", help="One institution's node.")
 app.add_typer(projection.app, name="projection", help="The timeline's projection.")

@@ -6,11 +6,10 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from handoff.cli.options import DEFAULT_STATE, StateOption
-from handoff.cli.output import FAILED, JsonFlag, emit, fail, failures, notes
+from handoff.cli.output import FAILED, JsonFlag, counting, emit, fail, failures
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -40,7 +39,7 @@ async def _rebuild(state: Any) -> Any:
     from handoff.record.topics import PROJECTION
     from handoff.trial.installed import Installed
 
-    with failures(), _progress() as bar:
+    with failures(), counting() as bar:
         installed = Installed(state)
         settings = installed.process(PROJECTION).model_copy(update={"postgres": installed.projection_as("owner")})
         task = bar.add_task("entries folded", total=None)
@@ -48,11 +47,6 @@ async def _rebuild(state: Any) -> Any:
             return await rebuild(settings, lambda done, total: bar.update(task, completed=done, total=total))
         except (RebuildRefused, RecordBroken, BrokerUnavailable) as error:
             fail(str(error))
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=notes, transient=True)
 
 
 def _draw(console: Console, report: Any) -> None:

@@ -37,8 +37,9 @@ class Check(StrEnum):
     REDACTED = "redacted"
 
 
-# What an entry shows of itself is named before what the tree shows: whoever relinks a record breaks every inclusion.
-_OF_THE_TREE = frozenset({Check.INCLUSION, Check.SKELETON})
+# What an entry shows of itself is named before what the tree shows: whoever relinks a record breaks every inclusion,
+# and the promise of every receipt.
+_OF_THE_TREE = frozenset({Check.INCLUSION, Check.SKELETON, Check.RECEIPT})
 
 
 @dataclass(frozen=True, slots=True)
