@@ -65,7 +65,7 @@ def _row(then: History, by_id: dict[UUID, Handoff], handoff: Handoff, moment: da
     idle = seconds_or_none(_nobody_asked_since(then.case, handoff), moment)
     return HopRow(
         agencies=(handoff.source, handoff.target),
-        positions=then.positions_of(handoff.referral),
+        positions=then.positions.get(handoff.referral, ()),
         notable=idle is not None,
         root=handoff.root,
         hop=handoff.hop,

@@ -4,9 +4,10 @@ The fold is the domain's own. The verdicts are the timeline's, which judged ever
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -135,7 +136,7 @@ class Told:
         return self.verdict.is_effective and isinstance(self.body, types)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class History:
     """Everything that the record holds about a case, folded; ``sealing`` is what a checkpoint proves of it."""
 
@@ -143,7 +144,7 @@ class History:
     told: tuple[Told, ...] = ()
     sealing: Sealing | None = None
 
-    @property
+    @cached_property
     def own(self) -> tuple[Told, ...]:
         """What was said in the case, without what the jurisdiction said of itself."""
         return tuple(told for told in self.told if told.entry.is_of_case)
@@ -170,9 +171,14 @@ class History:
         """The entry by which a basis came to stand in the case."""
         return next((told for told in self.saying(BasisRecorded) if told.body.basis == basis), None)
 
-    def positions_of(self, referral: UUID) -> tuple[int, ...]:
-        """The positions of what was effectively said about a referral."""
-        return tuple(told.position for told in self.own if told.verdict.is_effective and told.referral_id == referral)
+    @cached_property
+    def positions(self) -> Mapping[UUID, tuple[int, ...]]:
+        """Referral → the positions of what was effectively said about it."""
+        found: dict[UUID, list[int]] = {}
+        for told in self.own:
+            if told.verdict.is_effective and told.referral_id is not None:
+                found.setdefault(told.referral_id, []).append(told.position)
+        return {referral: tuple(places) for referral, places in found.items()}
 
     def known_at(self, moment: datetime) -> Situation:
         """What was known at ``moment``."""

@@ -1,5 +1,6 @@
 """The view waits: which part of each handoff took how long, and whose wait it was."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
@@ -36,21 +37,27 @@ class Waits(Answer[WaitRow]):
 def waits(history: History, moment: datetime) -> Waits:
     """Every segment of every handoff that had begun by ``moment``; an open one with its age."""
     then = history.until(moment)
-    rows = (_row(then, handoff, span) for handoff in then.handoffs() for span in spans(handoff, moment))
+    rows = (row for handoff in then.handoffs() for row in _rows(then, handoff, moment))
     return Waits(moment=moment, rows=tuple(rows))
 
 
-def _row(then: History, handoff: Handoff, span: Span) -> WaitRow:
+def _rows(then: History, handoff: Handoff, moment: datetime) -> Iterator[WaitRow]:
+    positions, referral = then.positions.get(handoff.referral, ()), then.case.referrals[handoff.referral]
+    for span in spans(handoff, moment):
+        yield _row(handoff, span, positions, _waited_for(referral, span.segment))
+
+
+def _row(handoff: Handoff, span: Span, positions: tuple[int, ...], waited_for: str | None) -> WaitRow:
     return WaitRow(
         agencies=(handoff.source, handoff.target),
-        positions=then.positions_of(handoff.referral),
+        positions=positions,
         notable=handoff.is_open and not span.wait.ended,
         referral=handoff.referral,
         service=handoff.service,
         urgency=handoff.urgency,
         segment=span.segment,
         waiting=handoff.source,
-        waited_for=_waited_for(then.case.referrals[handoff.referral], span.segment),
+        waited_for=waited_for,
         since=span.since,
         seconds=span.wait.seconds,
         ended=span.wait.ended,
