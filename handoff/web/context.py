@@ -16,13 +16,14 @@ from handoff.web.problems import Fault, Unsuited, problem, unsuited
 
 
 class Part(BaseModel):
-    """A part that the node rests on, and whether it works."""
+    """A part that the node rests on, and whether it works; without one that is not ``needed`` it goes on exchanging."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     ready: bool
     detail: str = ""
+    needed: bool = True
 
 
 Parts = Callable[[], Sequence[Part]]
@@ -40,7 +41,7 @@ class Context:
     wait_limit: float
 
 
-def context_of(request: Request) -> Context:
+async def context_of(request: Request) -> Context:
     """The context that the application was made with."""
     context: Context = request.app.state.context
     return context
@@ -51,7 +52,7 @@ InContext = Annotated[Context, Depends(context_of)]
 _BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", description="The member's own token")
 
 
-def authorized(
+async def authorized(
     context: InContext, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 ) -> None:
     """Lets only a caller with the member's token pass."""
@@ -61,7 +62,7 @@ def authorized(
         raise Unsuited(problem("unauthorized"), {"WWW-Authenticate": 'Bearer realm="handoff"'})
 
 
-def only_known_parameters(request: Request) -> None:
+async def only_known_parameters(request: Request) -> None:
     """Lets no query parameter pass that the route does not have: a filter that is mistyped would be none."""
     route = request.scope["route"]
     known = tuple(field.alias for field in route.dependant.query_params) if isinstance(route, APIRoute) else ()

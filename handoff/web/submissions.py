@@ -1,6 +1,6 @@
 """Routes that take commands: one for each row of the domain's command catalogues, made by one builder."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -18,24 +18,26 @@ from handoff.web.context import Context, InContext, wait_in
 from handoff.web.problems import Unsuited, unknown, unsuited
 from handoff.web.reading import is_empty, reader
 
+# FastAPI hands a dependency that is not a coroutine to a thread: each would cost more than the command's storing.
 
-def _jurisdiction() -> About:
+
+async def _jurisdiction() -> About:
     return About()
 
 
-def _case(case: UUID) -> About:
+async def _case(case: UUID) -> About:
     return About(case=case)
 
 
-def _basis(case: UUID, basis: UUID) -> About:
+async def _basis(case: UUID, basis: UUID) -> About:
     return About(case=case, basis=basis)
 
 
-def _referral(case: UUID, referral: UUID) -> About:
+async def _referral(case: UUID, referral: UUID) -> About:
     return About(case=case, referral=referral)
 
 
-def _escalation(reference: UUID) -> About:
+async def _escalation(reference: UUID) -> About:
     return About(escalation=reference)
 
 
@@ -45,7 +47,7 @@ class Place:
 
     path: str
     command: type[Command]
-    about: Callable[..., About]
+    about: Callable[..., Awaitable[About]]
     tag: str
     adds: bool = False
 
@@ -95,11 +97,11 @@ IfMatch = Annotated[
 ]
 
 
-def _seen(if_match: IfMatch = None) -> int | None:
+async def _seen(if_match: IfMatch = None) -> int | None:
     return int(if_match.strip('"')) if if_match not in (None, "*") else None
 
 
-def _no_precondition() -> None:
+async def _no_precondition() -> None:
     return None
 
 
