@@ -1,17 +1,15 @@
 """The desk: takes commands and questions. What it stores survives, and is on its way."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from time import monotonic
 from typing import Any
 from uuid import UUID
 
 from handoff import telemetry
-from handoff.domain.case import Referral, Situation
-from handoff.domain.commands import Command, OpenCase, RecordBasis, RequestReferral
-from handoff.domain.decide import About, NewId, Refusal, decide
+from handoff.domain.commands import Command, OpenCase
+from handoff.domain.decide import About, NewId
 from handoff.domain.directory import Directory
 from handoff.node import overlay
 from handoff.node.answers import (
@@ -25,8 +23,10 @@ from handoff.node.answers import (
     Stored,
 )
 from handoff.node.bell import Bell, wait
-from handoff.node.ports import Clock, Side, Store, Transaction
+from handoff.node.deciding import Asked, Deciding, Decision, Known, subject_of
+from handoff.node.ports import Clock, KeyTaken, Side, Store, Transaction
 from handoff.node.rows import OutboxRow
+from handoff.node.sittings import Sittings
 from handoff.record.codes import State
 from handoff.record.delivery import EFFECTIVE, Verdict
 from handoff.record.envelope import Event, Source
@@ -46,41 +46,44 @@ class Desk:
     async def submit(
         self, command: Command, about: About, *, idempotency_key: str | None = None, if_match: int | None = None
     ) -> Stored:
+        asked = Asked(command, about, if_match)
+        if idempotency_key is not None:
+            asked = asked.under(idempotency_key, self.me.member)
+        if isinstance(command, OpenCase):
+            asked = replace(asked, about=replace(about, case=self.new_id()))
         name = type(command).__name__
         try:
-            answer = await self._submit(command, about, idempotency_key, if_match)
+            answer = await self._sittings.ask(asked)
         except (Refused, PreconditionFailed, IdempotencyConflict) as error:
             telemetry.COMMANDS.labels(name, type(error).__name__).inc()
             raise
         telemetry.COMMANDS.labels(name, "replayed" if answer.replayed else "stored").inc()
-        self.stored.ring()
         return answer
 
-    async def _submit(self, command: Command, about: About, key: str | None, if_match: int | None) -> Stored:
-        async with self.store.transaction() as tx:
-            if key is None:
-                return await self._decide(tx, command, about, if_match)
-            key_hash, request_hash = self._key_hash(key), _request_hash(command, about)
-            earlier = await tx.claim(key_hash, request_hash, self.clock())
-            if earlier is not None:
-                return _replay(request_hash, *earlier)
-            answer = await self._decide(tx, command, about, if_match)
-            await tx.answer(key_hash, _as_text(answer))
-            return answer
+    @cached_property
+    def _sittings(self) -> Sittings[Asked, Stored]:
+        return Sittings(self._decide)
 
-    async def _decide(self, tx: Transaction, command: Command, about: About, if_match: int | None) -> Stored:
-        if isinstance(command, OpenCase):
-            about = replace(about, case=self.new_id())
-        known = await self._known(tx, self._subject(about))
-        referral = _referral(known, about)
-        if if_match is not None and referral is not None and referral.seen != if_match:
-            raise PreconditionFailed(referral.state, referral.seen)
-        now = self.clock()
-        events = decide(known, command, about, me=self.me, now=now, new_id=self.new_id)
-        if isinstance(events, Refusal):
-            raise Refused(events, referral.seen if referral is not None else None)
-        await tx.enqueue(OutboxRow.of(event, now) for event in events)
-        return Stored(tuple(event.id for event in events), _with_new_ids(command, about, events))
+    async def _decide(self, asked: Sequence[Asked]) -> list[Decision]:
+        while True:
+            try:
+                async with self.store.transaction() as tx:
+                    deciding = Deciding(await self._known(tx, asked), self.me, self.clock, self.new_id)
+                    decisions = [deciding.take(one) for one in asked]
+                    await tx.enqueue(deciding.rows)
+                    await tx.remember(deciding.answers)
+            except KeyTaken:
+                # Its answer is there now.
+                continue
+            self.stored.ring()
+            return decisions
+
+    async def _known(self, tx: Transaction, asked: Sequence[Asked]) -> Known:
+        subjects = {subject_of(one.about, self.me) for one in asked}
+        await tx.lock(subjects)
+        answered = await tx.answered([one.key_hash for one in asked if one.key_hash is not None])
+        cases = await tx.cases([UUID(subject) for subject in subjects if subject != self.me.jurisdiction])
+        return Known(await self._directory(tx), cases, await tx.pending(subjects), answered)
 
     async def publish(self, events: Iterable[Event[Any]]) -> int:
         """Stores events that were made elsewhere, as at the founding; gives how many are new. Idempotent."""
@@ -137,55 +140,5 @@ class Desk:
         telemetry.OUTBOX_OLDEST_SECONDS.set(backlog.oldest_seconds)
         return backlog
 
-    async def _known(self, tx: Transaction, subject: str) -> Situation:
-        await tx.lock([subject])
-        directory = await self._directory(tx)
-        case = None if subject == self.me.jurisdiction else (await tx.cases([UUID(subject)])).get(UUID(subject))
-        return overlay.with_pending(overlay.about(directory, subject, case), await tx.pending([subject]))
-
     async def _directory(self, tx: Transaction) -> Directory:
         return await tx.directory() or Directory(self.me.jurisdiction, self.me.generation)
-
-    def _subject(self, about: About) -> str:
-        return str(about.case) if about.case is not None else self.me.jurisdiction
-
-    def _key_hash(self, key: str) -> str:
-        return _hash(self.me.member, key)
-
-
-def _referral(known: Situation, about: About) -> Referral | None:
-    if known.case is None or about.referral is None:
-        return None
-    return known.case.referrals.get(about.referral)
-
-
-def _with_new_ids(command: Command, about: About, events: Sequence[Event[Any]]) -> About:
-    if isinstance(command, RequestReferral):
-        return replace(about, referral=events[0].data.referral)
-    if isinstance(command, RecordBasis):
-        return replace(about, basis=events[0].data.basis)
-    return about
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _request_hash(command: Command, about: About) -> str:
-    return _hash(type(command).__name__, str(about), command.model_dump_json())
-
-
-_ABOUT = ("case", "referral", "basis", "escalation")
-
-
-def _as_text(answer: Stored) -> str:
-    ids = {name: str(found) for name in _ABOUT if (found := getattr(answer.about, name)) is not None}
-    return json.dumps({"events": [str(event) for event in answer.events], "about": ids})
-
-
-def _replay(request_hash: str, earlier_hash: str, answer: str) -> Stored:
-    if earlier_hash != request_hash:
-        raise IdempotencyConflict
-    kept = json.loads(answer)
-    about = About(**{name: UUID(found) for name, found in kept["about"].items()})
-    return Stored(tuple(UUID(event) for event in kept["events"]), about, replayed=True)

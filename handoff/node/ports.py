@@ -12,7 +12,18 @@ from handoff.domain.commands import Command
 from handoff.domain.decide import About
 from handoff.domain.directory import Directory
 from handoff.node.answers import Backlog, CaseView, FeedEntry, ReferralRow, Stored
-from handoff.node.rows import Due, Echo, InboxRow, OutboxRow, Park, PendingRow, Position, QuarantineRow, Refusal
+from handoff.node.rows import (
+    Due,
+    Echo,
+    InboxRow,
+    KeptAnswer,
+    OutboxRow,
+    Park,
+    PendingRow,
+    Position,
+    QuarantineRow,
+    Refusal,
+)
 from handoff.record.codes import State
 from handoff.record.delivery import Verdict
 from handoff.record.message import Message
@@ -71,20 +82,21 @@ class StoodDown(Exception):
     """Somebody with a newer epoch does this work now: stop at once and start anew."""
 
 
+class KeyTaken(Exception):
+    """An idempotency key that was free when this transaction began is not any more: do it all again."""
+
+
 class Transaction(Protocol):
     """One transaction on the node's own database: all of it stands, or nothing does."""
 
     async def lock(self, subjects: Iterable[str]) -> None:
         """Waits until nobody else decides on or folds these subjects, and keeps them to the transaction's end."""
 
-    async def claim(self, key_hash: str, request_hash: str, at: datetime) -> tuple[str, str] | None:
-        """Takes an idempotency key, or gives the request hash and answer that it has.
+    async def answered(self, key_hashes: Iterable[str]) -> Sequence[KeptAnswer]:
+        """What was answered under those of these idempotency keys that are taken."""
 
-        Waits for whoever is just taking it, so that two at once have one effect.
-        """
-
-    async def answer(self, key_hash: str, answer: str) -> None:
-        """Keeps what a claimed key was answered."""
+    async def remember(self, answers: Sequence[KeptAnswer]) -> None:
+        """Keeps answers under their keys; waits for whoever is just taking one. Raises ``KeyTaken``."""
 
     async def directory(self) -> Directory | None:
         """The folded directory; None before the founding."""

@@ -61,6 +61,16 @@ class PendingRow:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What was answered under an idempotency key, and the hash of what had been asked."""
+
+    key_hash: str
+    request_hash: str
+    answer: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
     """An own event that has to be sent now."""
 

@@ -3,14 +3,14 @@ SELECT pg_advisory_xact_lock(key) FROM (
     SELECT DISTINCT hashtextextended(subject, 0) AS key FROM unnest($1::text[]) AS subject ORDER BY key
 ) AS keys
 
--- name: claim
-INSERT INTO idempotency (key_hash, request_hash, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING true
+-- name: answered
+SELECT key_hash, request_hash, answer, created_at FROM idempotency WHERE key_hash = ANY($1)
 
--- name: claimed
-SELECT request_hash, answer FROM idempotency WHERE key_hash = $1
-
--- name: answer
-UPDATE idempotency SET answer = $2 WHERE key_hash = $1
+-- name: remember
+INSERT INTO idempotency (key_hash, request_hash, answer, created_at)
+-- In one order, so that two who take the same keys do not wait for each other.
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS kept (key_hash) ORDER BY key_hash
+ON CONFLICT DO NOTHING RETURNING true
 
 -- name: directory
 SELECT state FROM directory
@@ -23,7 +23,11 @@ SELECT id, subject, value, created_at FROM outbox
  WHERE subject = ANY($1) AND outcome IS NULL ORDER BY position
 
 -- name: enqueue
-INSERT INTO outbox (id, subject, referral, type, value, value_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO outbox (id, subject, referral, type, value, value_hash, created_at)
+SELECT id, subject, referral, type, value, value_hash, created_at
+  FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::bytea[], $6::text[], $7::timestamptz[])
+       WITH ORDINALITY AS decided (id, subject, referral, type, value, value_hash, created_at, place)
+ ORDER BY place
 ON CONFLICT (id) DO NOTHING RETURNING true
 
 -- name: position

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from dataclasses import astuple
 from uuid import UUID
 
 import asyncpg
@@ -12,8 +12,8 @@ from handoff.adapters.postgres.queries import statements
 from handoff.domain.case import Case, Referral
 from handoff.domain.directory import Directory
 from handoff.domain.state_codec import dump_case, dump_directory, load_case, load_directory
-from handoff.node.ports import StoodDown
-from handoff.node.rows import Echo, InboxRow, OutboxRow, Park, PendingRow, Position, QuarantineRow, Refusal
+from handoff.node.ports import KeyTaken, StoodDown
+from handoff.node.rows import Echo, InboxRow, KeptAnswer, OutboxRow, Park, PendingRow, Position, QuarantineRow, Refusal
 from handoff.record.codes import Urgency
 from handoff.record.delivery import Delivery, Outcome, Verdict
 from handoff.record.message import Headers, Message
@@ -31,14 +31,13 @@ class PostgresTransaction:
     async def lock(self, subjects: Iterable[str]) -> None:
         await self._connection.execute(SQL["lock"], list(subjects))
 
-    async def claim(self, key_hash: str, request_hash: str, at: datetime) -> tuple[str, str] | None:
-        if await self._connection.fetchval(SQL["claim"], key_hash, request_hash, at):
-            return None
-        (row,) = await self._connection.fetch(SQL["claimed"], key_hash)
-        return row["request_hash"], row["answer"]
+    async def answered(self, key_hashes: Iterable[str]) -> Sequence[KeptAnswer]:
+        hashes = list(key_hashes)
+        return [KeptAnswer(**row) for row in await self._connection.fetch(SQL["answered"], hashes)] if hashes else ()
 
-    async def answer(self, key_hash: str, answer: str) -> None:
-        await self._connection.execute(SQL["answer"], key_hash, answer)
+    async def remember(self, answers: Sequence[KeptAnswer]) -> None:
+        if answers and len(await self._insert("remember", map(astuple, answers))) < len(answers):
+            raise KeyTaken("another process has just answered under the same key")
 
     async def directory(self) -> Directory | None:
         state = await self._connection.fetchval(SQL["directory"])
@@ -53,8 +52,11 @@ class PostgresTransaction:
         return [PendingRow(**row) for row in rows]
 
     async def enqueue(self, rows: Iterable[OutboxRow]) -> int:
-        added = [await self._connection.fetchval(SQL["enqueue"], *_outbox_columns(row)) for row in rows]
-        return sum(1 for is_new in added if is_new)
+        columns = [_outbox_columns(row) for row in rows]
+        return len(await self._insert("enqueue", columns)) if columns else 0
+
+    async def _insert(self, name: str, rows: Iterable[tuple[object, ...]]) -> list[asyncpg.Record]:
+        return await self._connection.fetch(SQL[name], *zip(*rows, strict=True))
 
     async def position(self, epoch: int | None) -> Position:
         row = await self._connection.fetchrow(SQL["position"], epoch)
