@@ -15,7 +15,16 @@ from handoff.proof.checkpoint import Head
 from handoff.proof.witness import AddCheckpoint
 from handoff.record.delivery import Outcome, Verdict
 from services.projection.runtime import Projection
-from tests.support.log_keeper import grow, more_checkpoints, publish, published, roots, state_once, walked
+from tests.support.log_keeper import (
+    forget_everything,
+    grow,
+    more_checkpoints,
+    publish,
+    published,
+    roots,
+    state_once,
+    walked,
+)
 from tests.support.projecting import projecting
 from tests.support.record_keeper import RecordKeeper, record_keeper
 from tests.support.stack import Jurisdictions
@@ -126,14 +135,3 @@ async def grow_without_log(keeper: RecordKeeper, first: int, stories: int) -> No
 def strict(known: Situation, *_: object, **__: object) -> Examined:
     """Rules by which nothing counts."""
     return Examined(Verdict(Outcome.INVALID, "malformed"), known, known)
-
-
-async def forget_everything(keeper: RecordKeeper) -> None:
-    """The database as it was before the first entry; only the epoch has to be a later one."""
-    for table in ("timeline.entries", "timeline.tree_nodes", "proof.checkpoints", "proof.receipts"):
-        await keeper.ask(f"ALTER TABLE {table} DISABLE TRIGGER append_only")
-        await keeper.ask(f"TRUNCATE {table}")
-        await keeper.ask(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER append_only")
-    await keeper.ask("TRUNCATE timeline.cases, timeline.directory, timeline.handoffs, proof.cosignatures")
-    await keeper.ask("UPDATE timeline.position SET next_offset = 0, record_ms = 0, frontier = int8send(0)")
-    await keeper.ask("UPDATE proof.progress SET published = 0, next_receipt = 0, next_collected = 0")
