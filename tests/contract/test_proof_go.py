@@ -4,6 +4,7 @@ Where Go is present, the program in ``tests/support/go_verifier`` is built and a
 so that where it is not, or its libraries cannot be fetched, the same statements are held to what it said.
 """
 
+import io
 import json
 import os
 import shutil
@@ -14,19 +15,21 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from handoff.proof import proving
+from handoff.proof.bundle import BundleReader
 from handoff.proof.checkpoint import Head, cosigned_at, cosigner_key, log_key, open_checkpoint
 from handoff.proof.entry import leaf_hash
 from handoff.proof.frontier import Frontier
 from handoff.proof.merkle import NotProven, verify_consistency, verify_inclusion
 from handoff.proof.note import NotANote, NoteKey, NotGenuine, decode_base64, encode_base64
-from handoff.proof.tiles import node_reader
+from handoff.proof.tiles import TILE_WIDTH
 from tests.support.builders import JURISDICTION
 from tests.support.proof_record import LOG, ORIGIN, checkpoint, honest, witness_key
 
 PROGRAM = Path(__file__).parents[1] / "support" / "go_verifier"
 ANSWERS = PROGRAM / "answers.json"
 MONITOR = cosigner_key(JURISDICTION, "monitor", witness_key("monitor").public_key)
-ENTRIES = [entry.pack() for entry in honest(others=240).entries]
+DUMP = honest(others=600)
+ENTRIES = [entry.pack() for entry in DUMP.entries]
 LEAVES = [leaf_hash(entry) for entry in ENTRIES]
 SIZES = ((1, 1), (1, 2), (5, 8), (7, 7), (8, 100), (255, 255), (100, 255))
 
@@ -51,25 +54,51 @@ def signed(size: int) -> str:
     return str(checkpoint(Head(size, Frontier().extended(LEAVES[:size])[0].root), cosigners=("monitor",)))
 
 
+def node(level: int, index: int) -> bytes:
+    return Frontier().extended(LEAVES[index << level : (index + 1) << level])[0].root
+
+
 def statement(old: int, new: int) -> Statement:
-    read = node_reader(lambda level, _: b"".join(LEAVES) if level == 0 else b"")
     index = new // 2
     return Statement(
         old=signed(old),
         new=signed(new),
         index=index,
         entry=encode_base64(ENTRIES[index]),
-        inclusion=tuple(map(encode_base64, proving.prove(proving.inclusion_path(index, new), read))),
-        consistency=tuple(map(encode_base64, proving.prove(proving.consistency_path(old, new), read))),
+        inclusion=tuple(map(encode_base64, proving.prove(proving.inclusion_path(index, new), node))),
+        consistency=tuple(map(encode_base64, proving.prove(proving.consistency_path(old, new), node))),
     )
+
+
+def bundled() -> dict[str, Statement]:
+    """What a bundle says of each of its records: as they stand in the file, under the checkpoint that it holds.
+
+    The bundle that is written out of a database is this one to the byte: ``test_bundle_written``.
+    """
+    reader = BundleReader(io.BytesIO(DUMP.bundle()))
+    told = {}
+    for tile, records in reader.tiles():
+        for record in records:
+            told[f"offset {record.offset} of a bundle"] = statement(8, DUMP.size).model_copy(
+                update={
+                    "new": reader.checkpoint.decode(),
+                    "index": record.offset,
+                    "entry": encode_base64(tile[record.offset % TILE_WIDTH]),
+                    "inclusion": tuple(map(encode_base64, record.proof)),
+                }
+            )
+    return told
+
+
+def honest_ones() -> dict[str, Statement]:
+    return {f"{old} to {new}": statement(old, new) for old, new in SIZES} | bundled()
 
 
 def statements() -> dict[str, Statement]:
     """Honest ones, and one of them with a bit of each of its parts flipped."""
-    honest_ones = {f"{old} to {new}": statement(old, new) for old, new in SIZES}
     told = statement(8, 100)
     text, log, monitor = told.new.partition("\n\n")[0], *told.new.partition("\n\n")[2].splitlines()
-    return honest_ones | {
+    return honest_ones() | {
         "another size": told.model_copy(update={"new": told.new.replace("\n100\n", "\n101\n")}),
         "a flipped root": told.model_copy(update={"new": told.new.replace(text[-44:], flipped(text[-44:]))}),
         "a flipped signature": told.model_copy(update={"new": flipped_line(told.new, log)}),
@@ -167,5 +196,6 @@ def test_the_committed_answers_are_those_that_go_gives(answers: dict[str, str]) 
 
 def test_every_honest_statement_is_good_and_every_other_is_refused() -> None:
     told = committed()
-    assert {name for name, answer in told.items() if answer.startswith("good")} == {f"{a} to {b}" for a, b in SIZES}
+    assert {name for name, answer in told.items() if answer.startswith("good")} == honest_ones().keys()
+    assert len(bundled()) == 12
     assert set(told.values()) >= {"checkpoint", "cosignature", "inclusion", "consistency"}
