@@ -7,31 +7,56 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from handoff.config import JurisdictionPlan
-from handoff.record.topics import EXCHANGE, PROJECTION, Grant, Topic, grants, principals, quotas, topics, user_name
+from handoff.record.topics import (
+    AUDIT,
+    EXCHANGE,
+    MONITOR,
+    PROJECTION,
+    Grant,
+    Topic,
+    agencies,
+    grants,
+    principals,
+    quotas,
+    topics,
+    user_name,
+)
 
 Manifest = dict[str, Any]
 
 _IMAGE = "handoff:0.1.0"
 _PORT = 8080
+_POSTGRES = "handoff-postgres-rw"
+_TRUST = "/etc/handoff/trust"
 _CLUSTER = {"strimzi.io/cluster": "handoff"}
 
 
 class Process(NamedTuple):
-    """One process: its id, the package that runs it, its database role, and how many of it stand by."""
+    """One process: its id, the package that runs it, its database role, and how many there are of it."""
 
     id: str
     package: str
     role: str
     copies: int
-    signs: bool
+
+    @property
+    def signs(self) -> bool:
+        """Whether it has a key for its events, or for its checkpoints and receipts."""
+        return self.id != MONITOR
+
+    @property
+    def is_node(self) -> bool:
+        """Whether a member runs it."""
+        return self.id not in {EXCHANGE, PROJECTION, MONITOR}
 
 
 def processes(plan: JurisdictionPlan) -> tuple[Process, ...]:
     """Every process of a jurisdiction; exchange and projection have a second one that stands by."""
-    nodes = (Process(m.id, m.service, f"{plan.name}_{m.id}", 1, signs=True) for m in plan.members if m.service)
+    nodes = (Process(m.id, m.service, f"{plan.name}_{m.id}", 1) for m in plan.members if m.service)
     return (
-        Process(EXCHANGE, EXCHANGE, f"{plan.name}_{EXCHANGE}", 2, signs=True),
-        Process(PROJECTION, PROJECTION, f"{plan.name}_{PROJECTION}_writer", 2, signs=False),
+        Process(EXCHANGE, EXCHANGE, f"{plan.name}_{EXCHANGE}", 2),
+        Process(PROJECTION, PROJECTION, f"{plan.name}_{PROJECTION}_writer", 2),
+        Process(MONITOR, MONITOR, f"{plan.name}_{MONITOR}", 1),
         *nodes,
     )
 
@@ -112,14 +137,32 @@ security_protocol = "SASL_SSL"
 ca_file = "/etc/handoff/kafka/ca.crt"
 
 [postgres]
-host = "handoff-postgres-rw"
+host = "{_POSTGRES}"
 database = "{plan.name}_{process.id}"
 user = "{process.role}"
 
 [http]
 host = "0.0.0.0"
 port = {_PORT}
-"""
+{"".join(_proof_sections(plan, process))}"""
+
+
+def _proof_sections(plan: JurisdictionPlan, process: Process) -> Iterator[str]:
+    """Checkpoints for all who read them, receipts for all who emit, and for the audit what it answers from."""
+    if process.id != EXCHANGE:
+        yield f'\n[checkpoints]\ntrust_file = "{_TRUST}/trust.policy"\n'
+    if process.id in (MONITOR, *agencies(plan.member_ids)):
+        yield 'witness_key_file = "/etc/handoff/own/witness.key"\n'
+    if process.is_node and _is_audited(plan):
+        audit = resource_name(user_name(plan.name, AUDIT))
+        yield f'\n[audit]\nurl = "http://{audit}:{_PORT}"\n'
+    if process.id == AUDIT:
+        database = f"{plan.name}_{PROJECTION}"
+        yield f'\n[timeline]\nhost = "{_POSTGRES}"\ndatabase = "{database}"\nuser = "{database}_reader"\n'
+
+
+def _is_audited(plan: JurisdictionPlan) -> bool:
+    return any(member.id == AUDIT and member.service for member in plan.members)
 
 
 def _pod(plan: JurisdictionPlan, process: Process, name: str) -> Manifest:
@@ -137,6 +180,7 @@ def _pod(plan: JurisdictionPlan, process: Process, name: str) -> Manifest:
             {"name": "settings", "configMap": {"name": name}},
             {"name": "own", "secret": {"secretName": own, "defaultMode": 0o440}},
             {"name": "kafka", "secret": {"secretName": "handoff-cluster-ca-cert"}},
+            {"name": "trust", "configMap": {"name": f"{plan.name}-trust"}},
             {"name": "scratch", "emptyDir": {}},
         ],
     }
@@ -161,6 +205,7 @@ def _container(plan: JurisdictionPlan, process: Process, name: str, own: str) ->
             {"name": "settings", "mountPath": "/etc/handoff/settings", "readOnly": True},
             {"name": "own", "mountPath": "/etc/handoff/own", "readOnly": True},
             {"name": "kafka", "mountPath": "/etc/handoff/kafka", "readOnly": True},
+            {"name": "trust", "mountPath": _TRUST, "readOnly": True},
             {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108 (the pod's own)
         ],
     }
@@ -172,8 +217,13 @@ def _environment(plan: JurisdictionPlan, process: Process, name: str, own: str) 
     yield {"name": "HANDOFF_GENESIS_SHA256", "valueFrom": anchor}
     yield _secret("HANDOFF_KAFKA__PASSWORD", name, "password")
     yield _secret("HANDOFF_POSTGRES__PASSWORD", own, "postgres-password")
-    if process.id not in {EXCHANGE, PROJECTION}:
+    if process.is_node:
         yield _secret("HANDOFF_TOKEN", own, "token")
+    if process.is_node and _is_audited(plan):
+        yield _secret("HANDOFF_AUDIT__TOKEN", own, "audit-token")
+    if process.id == AUDIT:
+        yield _secret("HANDOFF_TIMELINE__PASSWORD", own, "timeline-password")
+        yield _secret("HANDOFF_CALLERS", own, "callers")
 
 
 def _secret(variable: str, secret: str, key: str) -> Manifest:

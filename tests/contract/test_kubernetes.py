@@ -1,12 +1,13 @@
 """What is applied to Kubernetes says what the code says."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from handoff.config import JurisdictionPlan, jurisdiction_plan, process_settings
+from handoff.config import CONFIG_VARIABLE, JurisdictionPlan, jurisdiction_plan, process_settings
 from handoff.record import topics as declared
 from infra.kubernetes.manifests import Manifest, manifests, resource_name
 
@@ -55,14 +56,21 @@ def _right(acl: dict[str, Any]) -> tuple[str, str, str, str]:
 def test_each_process_is_given_settings_that_it_accepts(
     applied: tuple[Manifest, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for variable in ("HANDOFF_KAFKA__PASSWORD", "HANDOFF_POSTGRES__PASSWORD", "HANDOFF_TOKEN"):
-        monkeypatch.setenv(variable, "given by the cluster")
-    monkeypatch.setenv("HANDOFF_GENESIS_SHA256", "0" * 64)
+    given = {"HANDOFF_GENESIS_SHA256": "0" * 64, "HANDOFF_CALLERS": json.dumps({"police": "0" * 64})}
+    wanted = {pod["metadata"]["name"]: _variables(pod) for pod in _of(applied, "Deployment")}
     users = {manifest["metadata"]["name"] for manifest in _of(applied, "KafkaUser")}
     for manifest in _of(applied, "ConfigMap"):
         path = tmp_path / "process.toml"
         path.write_text(manifest["data"]["process.toml"])
-        assert process_settings(path).kafka.username in users
+        with monkeypatch.context() as environment:
+            for variable in wanted[manifest["metadata"]["name"]] - {CONFIG_VARIABLE}:
+                environment.setenv(variable, given.get(variable, "given by the cluster"))
+            assert process_settings(path).kafka.username in users
+
+
+def _variables(deployment: Manifest) -> set[str]:
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return {variable["name"] for variable in container["env"]}
 
 
 def test_each_process_runs_a_package_that_exists(applied: tuple[Manifest, ...]) -> None:
