@@ -65,8 +65,9 @@ async def _write(case: UUID, path: Path, state: Path, trust: Path | None, size: 
 @contextmanager
 def _refusals() -> Iterator[None]:
     """Turns each reason why there is no bundle into a sentence and its exit code."""
-    from handoff.adapters.postgres.evidence import NothingProven, Spoilt, UnknownCase, UnknownLog
+    from handoff.adapters.postgres.evidence import NothingProven, Spoilt, UnknownCase
     from handoff.adapters.postgres.pool import TRANSIENT
+    from handoff.adapters.postgres.seals import UnknownLog
     from handoff.config import ConfigurationError
     from handoff.proof.trust import NotATrustFile
 

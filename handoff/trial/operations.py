@@ -7,6 +7,7 @@ from uuid import UUID
 from handoff import clock
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.timeline import Timeline
+from handoff.trial.bundles import asked_of
 from handoff.trial.installed import Installed
 from handoff.views.latency import Figures, summary
 from handoff.views.replay.history import History
@@ -20,9 +21,10 @@ async def timeline_of(installed: Installed, case: UUID) -> Sequence[TimelineEntr
 
 
 async def history_of(installed: Installed, case: UUID) -> History:
-    """The history of ``case``, to be replayed."""
+    """The history of ``case``, to be replayed, with what is proven of it to whom the installation's trust file is."""
+    asked = asked_of(installed, case)
     async with _reader(installed) as timeline:
-        return await timeline.history(case)
+        return await timeline.proven_history(case, asked.origin, asked.trust)
 
 
 async def handoff_figures(installed: Installed) -> Sequence[Figures]:

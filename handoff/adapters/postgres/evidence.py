@@ -16,6 +16,7 @@ import asyncpg
 
 from handoff.adapters.postgres.projection import connect
 from handoff.adapters.postgres.queries import statements
+from handoff.adapters.postgres.seals import MOST, newest_vouched
 from handoff.adapters.postgres.tree import Tree
 from handoff.config import PostgresSettings
 from handoff.proof.bundle import BundleWriter, Manifest, Record, wanted_tags
@@ -23,18 +24,14 @@ from handoff.proof.checkpoint import Origin
 from handoff.proof.entry import Entry
 from handoff.proof.headers import Headers, NotHeaders, unpack_headers
 from handoff.proof.merkle import Proof
-from handoff.proof.note import NotANote, Note, NoteSignature
 from handoff.proof.proving import Path, ReadNode, inclusion_path, needed, prove
-from handoff.proof.report import Check
 from handoff.proof.tiles import TILE_WIDTH
 from handoff.proof.trust import Trust
-from handoff.proof.vouching import Distrusted, Vouched, vouch
+from handoff.proof.vouching import Vouched
 from handoff.proof.walk import PARTITION
-from handoff.proof.witness import AddCheckpoint
 
 _SQL = statements("evidence.sql")
 _AT_ONCE = 4 * TILE_WIDTH
-_MOST = 2**63 - 1
 
 
 class UnknownCase(Exception):
@@ -43,10 +40,6 @@ class UnknownCase(Exception):
 
 class NothingProven(Exception):
     """No checkpoint that enough have cosigned reaches the case yet: ask again after the next one."""
-
-
-class UnknownLog(Exception):
-    """The trust file does not name this record's log: bring another."""
 
 
 class Spoilt(Exception):
@@ -60,7 +53,7 @@ class Asked:
     case: UUID
     origin: Origin
     trust: Trust
-    most: int = _MOST
+    most: int = MOST
 
     @property
     def manifest(self) -> Manifest:
@@ -152,34 +145,12 @@ async def collect(connection: asyncpg.Connection, asked: Asked) -> Evidence:
     first: int | None = await connection.fetchval(_SQL["first_of_case"], asked.manifest.tag)
     if first is None:
         raise UnknownCase(f"the record holds nothing about case {asked.case}")
-    vouched = await _cosigned(connection, asked)
-    if vouched is None:
+    vouched = await newest_vouched(connection, asked.origin, asked.trust, most=asked.most)
+    if vouched is None or not vouched.is_enough:
         raise NothingProven("no checkpoint has been cosigned by enough of those whom the trust file names")
     if vouched.opened.head.size <= first:
         raise NothingProven(f"the case begins at offset {first}, and what is cosigned ends before it")
     return Evidence(connection, asked, vouched)
-
-
-async def _cosigned(connection: asyncpg.Connection, asked: Asked) -> Vouched | None:
-    async for row in connection.cursor(_SQL["checkpoints"], asked.most):
-        vouched = _vouched(row, asked)
-        if vouched is not None and vouched.is_enough:
-            return vouched
-    return None
-
-
-def _vouched(row: Any, asked: Asked) -> Vouched | None:
-    """Who stands by a checkpoint. Where somebody meddled with it, an older one says less, but with every signature."""
-    try:
-        note = Note.parse(AddCheckpoint.parse(row["request"]).note)
-        cosigned = note.signed(*(NoteSignature.parse(line.rstrip("\n")) for line in row["cosignatures"]))
-        return vouch(str(asked.origin), str(cosigned).encode(), asked.trust)
-    except NotANote:
-        return None
-    except Distrusted as error:
-        if error.objection.check is Check.TRUST:
-            raise UnknownLog(error.objection.sentence) from error
-        return None
 
 
 def _entry(row: Any) -> bytes:

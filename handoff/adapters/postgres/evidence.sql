@@ -6,12 +6,6 @@ SET idle_in_transaction_session_timeout = '60s'
 -- A rebuild that is ready puts its tables in place only when this transaction is over.
 LOCK TABLE timeline.position IN ACCESS SHARE MODE
 
--- name: checkpoints
--- The newest first; those of one size say the same.
-SELECT DISTINCT ON (size) request, ARRAY(
-       SELECT line FROM proof.cosignatures WHERE cosignatures.size = checkpoints.size ORDER BY cosigner) AS cosignatures
-  FROM proof.checkpoints WHERE size <= $1 ORDER BY size DESC, number DESC
-
 -- name: first_of_case
 SELECT min(record_offset) FROM timeline.entries WHERE case_tag = $1
 

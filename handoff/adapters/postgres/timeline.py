@@ -6,13 +6,18 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from handoff.adapters.postgres.queries import statements
+from handoff.adapters.postgres.seals import newest_vouched
+from handoff.proof.checkpoint import Origin
 from handoff.proof.entry import case_tag
+from handoff.proof.trust import Trust
 from handoff.record.codes import CaseService, State, Urgency
 from handoff.record.delivery import from_ms, to_ms
 from handoff.views.handoffs import Ending, Handoff
 from handoff.views.replay.history import FRAMING, PASSING, History, history, replay_entry
+from handoff.views.replay.sealing import Sealing
 from handoff.views.timeline import StoredEntry, TimelineEntry, timeline_entry
 
 _SQL = statements("timeline.sql")
@@ -41,9 +46,20 @@ class Timeline:
 
     async def history(self, case: UUID) -> History:
         """Everything that a replay of ``case`` needs; it says nothing of its own if nothing is known of it."""
-        tag = case_tag(str(case).encode())
-        rows = await self._pool.fetch(_SQL["history"], tag, FRAMING, PASSING)
-        return history(case, (replay_entry(**row) for row in rows))
+        return await _history(self._pool, case)
+
+    async def proven_history(self, case: UUID, origin: Origin, trust: Trust) -> History:
+        """``history``, with what the newest checkpoint proves of it to whom ``trust`` is, in one snapshot.
+
+        Raises ``UnknownLog`` where the trust file does not name the record's log.
+        """
+        async with (
+            self._pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            vouched = await newest_vouched(connection, origin, trust)
+            sealing = Sealing.of(vouched) if vouched is not None else None
+            return await _history(connection, case, sealing)
 
     async def handoffs(self, asked: HandoffFilter = HandoffFilter()) -> tuple[Handoff, ...]:
         """The handoffs that ``asked`` covers, the oldest first."""
@@ -54,6 +70,14 @@ class Timeline:
         """How far the record is on the timeline."""
         found: int = await self._pool.fetchval(_SQL["next_offset"])
         return found
+
+
+async def _history(
+    source: "asyncpg.Pool | PoolConnectionProxy[asyncpg.Record]", case: UUID, sealing: Sealing | None = None
+) -> History:
+    tag = case_tag(str(case).encode())
+    rows = await source.fetch(_SQL["history"], tag, FRAMING, PASSING)
+    return history(case, (replay_entry(**row) for row in rows), sealing)
 
 
 def handoff_row(handoff: Handoff) -> tuple[Any, ...]:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
+
+from handoff.proof.vouching import Vouched
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +20,15 @@ class Sealing:
     at: datetime | None
     cosigners: tuple[str, ...] = ()
     is_witnessed: bool = False
+
+    @classmethod
+    def of(cls, vouched: Vouched) -> Self:
+        """What a checkpoint proves in the eyes of the trust file by which it was vouched for."""
+        checkpoint = vouched.opened.checkpoint
+        return cls(
+            origin=str(checkpoint.origin),
+            size=checkpoint.head.size,
+            at=vouched.proven_at,
+            cosigners=vouched.cosigners,
+            is_witnessed=vouched.is_enough,
+        )
