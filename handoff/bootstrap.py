@@ -165,7 +165,7 @@ class Node:
             Part(name="inbox", ready=self._inbox.running),
             Part(name="fold", ready=self._intake.caught_up),
             Part(name="admission", ready=self._relay.admitted),
-            *(Part(name=part, ready=False, detail=why) for part, why in self._ailments().items()),
+            *(Part(name=part, ready=False, detail=why, needed=False) for part, why in self._ailments().items()),
         )
 
     def _ailments(self) -> Mapping[str, str]:

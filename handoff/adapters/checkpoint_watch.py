@@ -65,7 +65,7 @@ class CheckpointWatch:
         return own[-1]
 
     async def _remember(self, offset: int) -> None:
-        """Lets the witness see all that it has published beyond what it has stored."""
+        """Lets the witness see all that it has published beyond what it has stored, and look at that again."""
         if self.witness is None:
             return
         end = await self.topic.end()
@@ -74,3 +74,4 @@ class CheckpointWatch:
             values = await self.topic.read(wait=READ_WAIT_SECONDS)
             self.witness.remember(values)
             offset = values[-1][0] + 1 if values else offset
+        await self.witness.confirm()

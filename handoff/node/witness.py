@@ -114,6 +114,13 @@ class Witness:
         self.standing = await self.memory.standing()
         return self.standing.offset
 
+    async def confirm(self) -> None:
+        """Examines the head that it stands by: the record may have been changed since. Raises ``Halted``."""
+        try:
+            await self.examine(self.standing.head)
+        except Differs as error:
+            await self._object(error, self.standing.note)
+
     def remember(self, values: Sequence[Value]) -> None:
         """Looks over what lay on the topic at the start. Raises ``Halted`` where more was cosigned than is stored."""
         published = [opened for _, body in values if (opened := self.cosigned(body)) is not None]

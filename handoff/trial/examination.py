@@ -100,4 +100,8 @@ async def _process(settings: ProcessSettings) -> Finding:
     ailing = [f"{part['name']}: {part.get('detail') or 'not ready'}" for part in parts if not part["ready"]]
     if answer.status_code != 200:
         return Finding(settings.member, "bad", "; ".join(ailing) or "not ready", "read its log; it repairs by itself")
+    if ailing:
+        return Finding(
+            settings.member, "bad", "; ".join(ailing), "read its log and docs/runbook.md; it goes on exchanging"
+        )
     return Finding(settings.member, "ok", "; ".join(f"{p['name']}: {p.get('detail') or 'ready'}" for p in parts))

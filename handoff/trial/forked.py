@@ -23,6 +23,9 @@ _PRELOADED = [
     "handoff.bootstrap",
     "services.exchange.runtime",
     "services.projection.runtime",
+    "services.monitor.runtime",
+    # A node loads it when it first asks for receipts.
+    "httpx",
     # Faust loads the rest of itself only when an app is made.
     "faust.app.base",
     "faust.assignor.partition_assignor",

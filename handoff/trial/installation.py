@@ -114,6 +114,7 @@ class Installation:
         """Process id, module and database role of every process."""
         yield EXCHANGE, "services.exchange", ""
         yield PROJECTION, "services.projection", "writer"
+        yield MONITOR, "services.monitor", ""
         for member in self.jurisdiction.plan.members:
             if member.service is not None:
                 yield member.id, f"services.{member.service}", ""

@@ -13,7 +13,7 @@ from handoff.adapters import kafka_admin, postgres_admin
 from handoff.adapters.kafka_operator import Operator
 from handoff.adapters.postgres_admin import Database, DatabaseOperator
 from handoff.config import JurisdictionPlan, KafkaSettings, PostgresSettings
-from handoff.record.topics import EXCHANGE, PROJECTION, principals, user_name
+from handoff.record.topics import EXCHANGE, MONITOR, PROJECTION, principals, user_name
 from handoff.trial.state import write_private
 
 
@@ -87,6 +87,7 @@ def databases(plan: JurisdictionPlan) -> tuple[Database, ...]:
     return (
         Database(plan.name, EXCHANGE, "exchange"),
         Database(plan.name, PROJECTION, "projection"),
+        Database(plan.name, MONITOR, "monitor"),
         *nodes,
     )
 

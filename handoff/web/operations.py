@@ -36,9 +36,9 @@ async def live() -> dict[str, bool]:
 
 
 async def ready(context: InContext, response: Response) -> Readiness:
-    """Every part works; 503 names those that do not."""
+    """Every part that is needed works; else 503. Each is named."""
     parts = (await _database(context), *context.parts())
-    is_ready = all(part.ready for part in parts)
+    is_ready = all(part.ready for part in parts if part.needed)
     response.status_code = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
     return Readiness(ready=is_ready, parts=parts)
 
