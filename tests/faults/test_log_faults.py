@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,22 @@ async def test_what_was_stored_and_not_published_is_published_as_it_was_stored(k
         requests = await more_checkpoints(keeper, 2)
     assert requests[len(before)] == stated.request
     assert walked(keeper, requests)[-1].size == await keeper.end()
+
+
+async def test_a_log_killed_again_and_again_says_what_it_stored_and_nothing_else(keeper: RecordKeeper) -> None:
+    """After every SIGKILL the topic is what the database holds, in its order, and a witness gets through all of it."""
+    child = keeper.projection("killed")
+    for first in range(0, 40, 10):
+        child.start()
+        await more_checkpoints(keeper)
+        await grow(keeper, first, 10)
+        child.kill()
+    async with projecting(keeper):
+        requests = await more_checkpoints(keeper)
+    stored = [row[0] for row in await keeper.ask("SELECT request FROM proof.checkpoints ORDER BY number")]
+    said = [request.encode() for request in requests]
+    assert [one for one, _ in groupby(said)] == [one for one, _ in groupby(stored)]
+    assert walked(keeper, requests)[-1] == Head(await keeper.end(), *await roots(keeper, await keeper.end()))
 
 
 async def test_a_log_that_was_superseded_states_nothing_more(keeper: RecordKeeper) -> None:
