@@ -20,7 +20,6 @@ from handoff.proof.note import (
     decode_base64,
     encode_base64,
     is_signed,
-    raw_signature,
     sign,
 )
 from handoff.record.signing import SigningKey
@@ -127,7 +126,7 @@ def open_checkpoint(raw: bytes, log: NoteKey) -> SignedCheckpoint:
 def cosign(note: Note, key: NoteKey, private: SigningKey, at: datetime) -> NoteSignature:
     """The statement that, at that second, this was the largest head of its log that the cosigner had seen."""
     timestamp = int(at.timestamp())
-    signature = raw_signature(private, _cosigned(note, timestamp))
+    signature = private.sign_itself(_cosigned(note, timestamp))
     return NoteSignature(key.name, key.id, timestamp.to_bytes(_TIMESTAMP_BYTES) + signature)
 
 

@@ -12,7 +12,6 @@ from enum import IntEnum
 from typing import Final, Self
 
 from nacl.exceptions import BadSignatureError
-from nacl.signing import SigningKey as _NaclSigningKey
 from nacl.signing import VerifyKey
 
 from handoff.record.signing import SigningKey, is_valid_public_key
@@ -121,7 +120,7 @@ class Note:
 
 def sign(note: Note, name: str, key: SigningKey) -> Note:
     """``note`` with the signature of the log whose key this is."""
-    raw = raw_signature(key, note.text.encode())
+    raw = key.sign_itself(note.text.encode())
     return note.signed(NoteSignature(name, NoteKey(name, KeyType.LOG, key.public_key).id, raw))
 
 
@@ -131,11 +130,6 @@ def is_signed(note: Note, key: NoteKey) -> bool:
     for claim in claims:
         check_signature(key, note.text.encode(), claim.signature)
     return bool(claims)
-
-
-def raw_signature(key: SigningKey, message: bytes) -> bytes:
-    """The 64 bytes of Ed25519 over ``message`` itself: the formats of notes bring their own separation of types."""
-    return _NaclSigningKey(key.seed).sign(message).signature
 
 
 def check_signature(key: NoteKey, message: bytes, signature: bytes) -> None:

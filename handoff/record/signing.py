@@ -5,7 +5,7 @@ verifies, everywhere: implementations disagree on edge cases of Ed25519. Source:
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from nacl.bindings import crypto_core_ed25519_is_valid_point
@@ -46,6 +46,11 @@ class SigningKey:
     """A private key; ``seed`` is its 32 secret bytes."""
 
     seed: bytes
+    # As the library holds it: working it out costs as much as a signature does.
+    _expanded: _NaclSigningKey = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_expanded", _NaclSigningKey(self.seed))
 
     @classmethod
     def from_hex(cls, text: str) -> Self:
@@ -58,7 +63,7 @@ class SigningKey:
     @property
     def public_key(self) -> bytes:
         """The 32 public bytes."""
-        return bytes(_NaclSigningKey(self.seed).verify_key)
+        return bytes(self._expanded.verify_key)
 
     @property
     def id(self) -> str:
@@ -67,7 +72,11 @@ class SigningKey:
 
     def sign(self, body: bytes, payload_type: bytes = PAYLOAD_TYPE) -> bytes:
         """The 64-byte signature over ``body``."""
-        return _NaclSigningKey(self.seed).sign(pre_authentication_encoding(payload_type, body)).signature
+        return self.sign_itself(pre_authentication_encoding(payload_type, body))
+
+    def sign_itself(self, message: bytes) -> bytes:
+        """The 64 bytes of Ed25519 over ``message`` as it is: for formats that tell their types apart."""
+        return self._expanded.sign(message).signature
 
 
 POSSESSION_TYPE = b"application/vnd.handoff.key-possession; v=1"
