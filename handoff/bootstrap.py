@@ -28,7 +28,8 @@ from handoff.node.bell import Bell
 from handoff.node.desk import Desk
 from handoff.node.intake import Intake
 from handoff.node.relay import Relay
-from handoff.process import run_process
+from handoff.node.turn import Turn
+from handoff.process import instance_name, run_process
 from handoff.record import topics
 from handoff.record.envelope import Source
 from handoff.web.app import Routes, create_app
@@ -91,6 +92,7 @@ class Node:
         stored, folded = Bell(), Bell()
         self._pool = open_pool(settings.postgres, max_size=6)
         self._store = store = PostgresStore(self._pool)
+        self._turn = Turn(store, instance_name(settings))
         self._desk = Desk(store, me, stored=stored, folded=folded, clock=clock.now, new_id=clock.new_id)
         sender = Sender(settings.kafka, client_id=f"{me.member}-relay")
         publisher = OutgoingTopic(sender, topics.out_topic(me.jurisdiction, me.member))
@@ -131,10 +133,7 @@ class Node:
                     await opened.enter_async_context(pool)
                 log.info("node.starts", port=self._server.config.port)
                 serving = tasks.create_task(self._server.serve())
-                tasks.create_task(self._relay.run())
-                tasks.create_task(self._take_in())
-                if self._sealing is not None:
-                    tasks.create_task(self._sealing.run())
+                tasks.create_task(self._work(tasks))
                 tasks.create_task(self._stop_when(told, serving))
         except* _Stopped:
             log.info("node.stopped")
@@ -142,6 +141,15 @@ class Node:
             code = 1
             log.exception("node.crashed", errors=[type(error).__name__ for error in crashed.exceptions])
         return code
+
+    async def _work(self, tasks: asyncio.TaskGroup) -> None:
+        """Everything of which a member needs exactly one, once it is this process's turn."""
+        await self._turn.take()
+        tasks.create_task(self._turn.keep())
+        tasks.create_task(self._relay.run())
+        tasks.create_task(self._take_in())
+        if self._sealing is not None:
+            tasks.create_task(self._sealing.run())
 
     async def _take_in(self) -> None:
         await until_it_works(self._refold_parked, _retried, transient=(StoreUnavailable,))
@@ -161,6 +169,8 @@ class Node:
         raise _Stopped
 
     def _parts(self) -> Sequence[Part]:
+        if not self._turn.mine:
+            return (Part(name="turn", ready=self._turn.stands_by),)
         return (
             Part(name="inbox", ready=self._inbox.running),
             Part(name="fold", ready=self._intake.caught_up),

@@ -1,5 +1,6 @@
 """How every service's process begins and ends: settings, log, event loop, exit code."""
 
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
@@ -18,6 +19,12 @@ def run_process(run: Callable[[ProcessSettings], Awaitable[int]]) -> NoReturn:
     A wrong configuration is said on standard error and exits with 2.
     """
     sys.exit(_exit_code(run))
+
+
+def instance_name(settings: ProcessSettings) -> str:
+    """What tells this process from one beside it that does the same, and stays the same when it is started again."""
+    port = settings.http.port if settings.http is not None else 0
+    return settings.policies.get("instance", f"{socket.gethostname()}-{port}")
 
 
 def _exit_code(run: Callable[[ProcessSettings], Awaitable[int]]) -> int:

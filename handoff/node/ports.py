@@ -179,6 +179,15 @@ class Store(Protocol):
     async def backlog(self, at: datetime) -> Backlog:
         """How much waits."""
 
+    async def take_turn(self, holder: str, silence: float) -> bool:
+        """Whether it is this holder's turn from now on: it was so before, or nobody showed itself that many seconds."""
+
+    async def keep_turn(self, holder: str) -> bool:
+        """Shows that the holder is there; whether it still is its turn."""
+
+    async def lay_down_turn(self, holder: str) -> None:
+        """Lets another take over at once."""
+
     async def begin_intake(self) -> tuple[int, Position]:
         """A new epoch for the inbox, and where it goes on."""
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ from handoff.adapters.probes import serve_probes
 from handoff.adapters.record_reader import RecordBroken
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.domain.directory import Directory
+from handoff.process import instance_name
 from services.exchange.duty import Duty, Office
 from services.exchange.intake import Intake
 from services.exchange.sifting import Sieve
@@ -101,12 +101,6 @@ class Exchange:
         self._reached_database = False
         telemetry.DATABASE_RETRIES.inc()
         _log.warning("the database is away", error=type(error).__name__)
-
-
-def instance_name(settings: ProcessSettings) -> str:
-    """What tells this exchange from the one beside it, and stays the same when it is started again."""
-    port = settings.http.port if settings.http is not None else 0
-    return settings.policies.get("instance", f"{socket.gethostname()}-{port}")
 
 
 def grace(policies: Mapping[str, str]) -> timedelta:

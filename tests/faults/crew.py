@@ -22,15 +22,20 @@ _ROOT = Path(__file__).parents[2]
 _LOOK_SECONDS = 0.2
 _READY_SECONDS = 60
 _FIRST_STANDBY_PORT = 30
-HUBS = ("exchange", "projection")
-_EPOCHS = {"exchange": "handoff_routing_epoch", "projection": "handoff_projection_epoch"}
+DOUBLED_NODE = "police"
+# What is greatest at the one of the two that does the work.
+_AT_WORK = {
+    "exchange": "handoff_routing_epoch",
+    "projection": "handoff_projection_epoch",
+    DOUBLED_NODE: "handoff_node_turn",
+}
 
 
 class Crew:
     """The processes by name; a standby is named for its twin."""
 
     def __init__(self, trial: Trial) -> None:
-        standbys = (_standby(trial, hub, number) for number, hub in enumerate(HUBS))
+        standbys = (_standby(trial, twin, number) for number, twin in enumerate(_AT_WORK))
         self.processes = {process.id: process for process in (*trial.fleet.processes.values(), *standbys)}
         self._children = {process.id: _child(process, trial.directory / "logs") for process in self.processes.values()}
         self._down: set[str] = set()
@@ -38,8 +43,12 @@ class Crew:
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """Every institution's process."""
-        return tuple(name for name in self.processes if not name.startswith(HUBS))
+        """Every institution's process that has no standby."""
+        return tuple(name for name in self.processes if not name.startswith(tuple(_AT_WORK)))
+
+    def twins(self, name: str) -> tuple[Process, ...]:
+        """A process and, where it has one, its standby."""
+        return tuple(process for process in self.processes.values() if process.id in (name, _standby_of(name)))
 
     def start(self) -> None:
         """Starts every process that does not run."""
@@ -69,11 +78,10 @@ class Crew:
         """SIGCONT: it goes on as if no time had passed."""
         self._signal(name, signal.SIGCONT)
 
-    async def active(self, hub: str) -> str:
-        """Which of the two exchanges, or of the two projections, does the work now."""
-        pair = [name for name in self.processes if name.startswith(hub)]
-        epochs = {name: await self._epoch(name, hub) for name in pair}
-        return max(pair, key=lambda name: epochs[name])
+    async def active(self, name: str) -> str:
+        """Which of two that do the same does the work now."""
+        at_work = {twin.id: await _metric(twin, _AT_WORK[name]) for twin in self.twins(name)}
+        return max(at_work, key=lambda twin: at_work[twin])
 
     async def ready(self) -> None:
         """Waits until every process says that it is. Raises TimeoutError."""
@@ -92,23 +100,28 @@ class Crew:
         if pid is not None and self._children[name].running:
             os.kill(pid, number)
 
-    async def _epoch(self, name: str, hub: str) -> float:
-        async with httpx.AsyncClient(timeout=2) as client:
-            try:
-                told = (await client.get(f"{self.processes[name].url}/metrics")).text
-            except httpx.TransportError:
-                return -1
-        return next((float(line.split()[1]) for line in told.splitlines() if line.startswith(f"{_EPOCHS[hub]} ")), -1)
+
+async def _metric(process: Process, name: str) -> float:
+    async with httpx.AsyncClient(timeout=2) as client:
+        try:
+            told = (await client.get(f"{process.url}/metrics")).text
+        except httpx.TransportError:
+            return -1
+    return next((float(line.split()[1]) for line in told.splitlines() if line.startswith(f"{name} ")), -1)
 
 
-def _standby(trial: Trial, hub: str, number: int) -> Process:
-    twin = trial.fleet.processes[hub]
+def _standby_of(name: str) -> str:
+    return f"{name} standby"
+
+
+def _standby(trial: Trial, name: str, number: int) -> Process:
+    twin = trial.fleet.processes[name]
     port = trial.installation.service_port(_FIRST_STANDBY_PORT + number)
-    config = trial.directory / "standby" / f"{hub}.toml"
+    config = trial.directory / "standby" / f"{name}.toml"
     config.parent.mkdir(exist_ok=True)
     settings = tomllib.loads(twin.config.read_text())
     config.write_text(tomli_w.dumps({**settings, "http": {"port": port}}))
-    return replace(twin, id=f"{hub} standby", port=port, config=config)
+    return replace(twin, id=_standby_of(name), port=port, config=config)
 
 
 def _child(process: Process, logs: Path) -> ChildProcess:

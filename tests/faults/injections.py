@@ -5,11 +5,12 @@ import time
 from collections.abc import Mapping
 
 from tests.faults import outages
+from tests.faults.crew import DOUBLED_NODE
 from tests.faults.place import Inject, Met, Place
 
 _CRASH_SECONDS = 0.5
-# Longer than a standby waits: 2.5 seconds for an exchange, 5 for a projection.
-_FREEZE_SECONDS = {"exchange": 4.0, "projection": 7.0}
+# Longer than a standby waits: 2.5 seconds for an exchange, 5 for a projection, 4 for a node.
+_FREEZE_SECONDS = {"exchange": 4.0, "projection": 7.0, DOUBLED_NODE: 8.0}
 _FREEZE_NODE_SECONDS = 3.0
 
 
@@ -38,11 +39,20 @@ async def freeze_node(place: Place, turn: int) -> Met:
 
 
 async def freeze_exchange(place: Place, _turn: int) -> Met:
-    return await _freeze(place, await place.crew.active("exchange"), _FREEZE_SECONDS["exchange"])
+    return await _freeze_active(place, "exchange")
 
 
 async def freeze_projection(place: Place, _turn: int) -> Met:
-    return await _freeze(place, await place.crew.active("projection"), _FREEZE_SECONDS["projection"])
+    return await _freeze_active(place, "projection")
+
+
+async def freeze_doubled_node(place: Place, _turn: int) -> Met:
+    return await _freeze_active(place, DOUBLED_NODE)
+
+
+async def _freeze_active(place: Place, name: str) -> Met:
+    """For so long that its standby takes over."""
+    return await _freeze(place, await place.crew.active(name), _FREEZE_SECONDS[name])
 
 
 async def _freeze(place: Place, name: str, seconds: float) -> Met:
@@ -64,6 +74,7 @@ _ALWAYS: Mapping[str, Inject] = {
     "SIGSTOP of the exchange that routes": freeze_exchange,
     "SIGKILL of PostgreSQL": outages.kill_postgres,
     "SIGSTOP of the projection that writes": freeze_projection,
+    "SIGSTOP of a node that has a standby": freeze_doubled_node,
     "connections to PostgreSQL refused": outages.refuse_database,
     "the database's disk full": outages.fill_disk,
 }

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from tests.support.history.answers import AnswerLog
 
 _RUN = UUID("5a0c8a0e-0d55-5d0e-8f0d-0a3c1d7d5e01")
 _AGAIN_SECONDS = 0.3
-_HTTP_SECONDS = 10
+_HTTP_SECONDS = 5
 _LATER = 503
 _PATIENCE_SECONDS = 45
 # When the answer is about to be late: the deadline is two seconds after delivery, and the exchange waits two more.
@@ -33,12 +33,21 @@ class System:
     """One agency's own system: it repeats a request under one key until it has an answer, and notes a success."""
 
     name: str
-    http: httpx.AsyncClient
+    doors: tuple[httpx.AsyncClient, ...]
+    """One for each process of its node: at the next it asks where this one is silent."""
     log: AnswerLog
     requests: int = 0
     refused: int = 0
     """How often it was told to come again later, because the node could store nothing."""
     waits: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """The door at which it asks now."""
+        return self.doors[0]
+
+    def _go_to_the_next_door(self) -> None:
+        self.doors = (*self.doors[1:], self.doors[0])
 
     async def say(self, path: str, body: Json | None = None) -> Json | None:
         """A command; its answer, or None where it was refused."""
@@ -60,7 +69,7 @@ class System:
             try:
                 answer = await self.http.post(path, json=body, headers={"Idempotency-Key": key})
             except httpx.TransportError:
-                pass
+                self._go_to_the_next_door()
             else:
                 if answer.status_code != _LATER:
                     return answer
@@ -74,6 +83,7 @@ class System:
             try:
                 answer = await self.http.get(path)
             except httpx.TransportError:
+                self._go_to_the_next_door()
                 answer = None
             if answer is not None and answer.status_code == 200:
                 found = answer.json()
@@ -201,9 +211,9 @@ _RACES: tuple[Callable[[Story], Awaitable[None]], ...] = (
 class Load:
     """Stories that begin again and again until they are told to stop."""
 
-    def __init__(self, processes: Mapping[str, Process], log: AnswerLog, seed: int) -> None:
+    def __init__(self, twins: Callable[[str], Iterable[Process]], log: AnswerLog, seed: int) -> None:
         names = {name for ask in ASKS for name in (ask.source, ask.target)}
-        self.systems = {name: System(name, _client(processes[name]), log) for name in sorted(names)}
+        self.systems = {name: System(name, tuple(map(_client, twins(name))), log) for name in sorted(names)}
         self._log = log
         self._dice = random.Random(seed)
         self._stopping = asyncio.Event()
@@ -244,7 +254,8 @@ class Load:
     async def close(self) -> None:
         """Ends its connections."""
         for system in self.systems.values():
-            await system.http.aclose()
+            for door in system.doors:
+                await door.aclose()
 
 
 def _client(process: Process) -> httpx.AsyncClient:

@@ -128,7 +128,7 @@ async def _run(trial: Trial, crew: Crew, disk: SmallDisk, request: Request, tell
     await crew.ready()
     answers = trial.directory / "answers.jsonl"
     log, pulse = AnswerLog(answers), Pulse(trial.directory)
-    load = Load(crew.processes, log, request.seed)
+    load = Load(crew.twins, log, request.seed)
     background = [asyncio.create_task(task) for task in (crew.supervise(), pulse.run())]
     telling = asyncio.create_task(load.run())
     try:

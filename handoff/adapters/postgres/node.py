@@ -48,6 +48,15 @@ class PostgresStore:
         (row,) = await self._fetch("backlog", at)
         return Backlog(**row)
 
+    async def take_turn(self, holder: str, silence: float) -> bool:
+        return bool(await self._fetch("take_turn", holder, silence))
+
+    async def keep_turn(self, holder: str) -> bool:
+        return bool(await self._fetch("keep_turn", holder))
+
+    async def lay_down_turn(self, holder: str) -> None:
+        await self._fetch("lay_down_turn", holder)
+
     async def begin_intake(self) -> tuple[int, Position]:
         (row,) = await self._fetch("begin_intake")
         return row["epoch"], Position(row["next_offset"], row["sequence"])

@@ -1,0 +1,14 @@
+-- migrate:up
+
+-- Which of a member's processes relays and folds, and when it showed itself last.
+CREATE TABLE turn (
+    only_row boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
+    holder   text        NOT NULL DEFAULT '',
+    alive_at timestamptz NOT NULL DEFAULT '-infinity'
+);
+INSERT INTO turn DEFAULT VALUES;
+
+GRANT SELECT, UPDATE ON turn TO handoff_node;
+
+-- migrate:down
+DROP TABLE turn;
