@@ -73,7 +73,7 @@ class NodeProcess:
 
 def node_process(town: Town, member: str, service: str, *, broker: str | None = None) -> NodeProcess:
     """The node of ``member``, not started yet; ``broker`` where it looks elsewhere than at the town's."""
-    port = _free_port()
+    port = free_port()
     child = ChildProcess(
         name=member,
         argv=(sys.executable, "-m", f"services.{service}"),
@@ -108,7 +108,8 @@ def _revealed(settings: KafkaSettings | PostgresSettings) -> dict[str, Any]:
     return settings.model_dump(mode="json", exclude_none=True) | {"password": settings.password.get_secret_value()}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
