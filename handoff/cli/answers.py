@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
+from rich import box
 from rich.bar import Bar
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -21,7 +22,7 @@ from handoff.views.replay.questions import QUESTIONS, ask
 from handoff.views.replay.waits import Waits
 
 _IN_OTHER_COLUMNS = frozenset({*Row.model_fields, *Answer.model_fields})
-_CAPTION = f"times in {ZONE.key}; # is the place on the record; yellow is what an auditor would look at first"
+_CAPTION = f"times in {ZONE.key}; # is the place on the record; ! is what an auditor would look at first"
 _BAR = 24
 """Columns of a wait's bar."""
 
@@ -110,31 +111,36 @@ class Summary:
     def draw(self, console: Console) -> None:
         """One line for each question."""
         _draw_title(console, "What an auditor asks", self.case, self.moment)
-        table = Table()
-        for column in ("--view", "question", "answer"):
-            table.add_column(column, overflow="fold")
+        table = _empty("", "--view", "question", "answer")
         for name, answer in self.answers.items():
-            asked, style = QUESTIONS[name], "yellow" if answer.notable_count else None
-            table.add_row(name, asked.asks, asked.headline(answer), style=style)
+            asked, is_notable = QUESTIONS[name], answer.notable_count > 0
+            cells = ("!" if is_notable else "", name, asked.asks, asked.headline(answer))
+            table.add_row(*cells, style="yellow" if is_notable else None)
         console.print(table)
 
 
 def _draw_title(console: Console, asks: str, case: UUID, moment: datetime) -> None:
     console.print(asks, style="italic")
-    console.print(f"case {case} as of {_time(moment)}; {_CAPTION}", style="dim")
+    console.print(f"case {case} as of {_time(moment)}", style="dim")
+    console.print(_CAPTION, style="dim")
 
 
 def _table(rows: Iterable[BaseModel], pictures: Mapping[str, list[RenderableType]] | None = None) -> Table:
     """One line per row, one column per field that any row has."""
     shown, drawn = tuple(rows), pictures or {}
     columns = [name for name in type(shown[0]).model_fields if any(_cell(name, getattr(row, name)) for row in shown)]
-    table = Table()
-    for title in (*map(_title, columns), *drawn):
-        table.add_column(title, overflow="fold")
+    table = _empty(*map(_title, columns), *drawn)
     for number, row in enumerate(shown):
         cells = (_cell(name, getattr(row, name)) for name in columns)
         style = "yellow" if getattr(row, "notable", False) else None
         table.add_row(*cells, *(picture[number] for picture in drawn.values()), style=style)
+    return table
+
+
+def _empty(*titles: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold")
     return table
 
 
@@ -156,7 +162,7 @@ def _title(field: str) -> str:
     return _TITLES.get(field) or field.removeprefix("seconds_").removesuffix("_seconds").replace("_", " ")
 
 
-_TITLES = {"positions": "#", "position": "#", "seconds": "how long"}
+_TITLES = {"positions": "#", "position": "#", "notable": "!", "seconds": "how long"}
 
 
 def _time(moment: datetime) -> str:
@@ -169,14 +175,15 @@ def _cell(field: str, value: Any) -> str:
         return str(len(value)) if value else ""
     if field == "positions" and len(value) > _PLACES:
         return f"{value[0]} … {value[-1]}"
-    return "" if field in _SHOWN_OTHERWISE else _words(value)
+    if field == "notable":
+        return "!" if value else ""
+    if field == "type":
+        return (value or "").removesuffix(".v1")
+    return "" if field == "agencies" else _words(value)
 
 
 _COUNTED = frozenset({"recorded", "routed", "delivered", "opened", "referrals"})
 """Lists that would fill a page: how many there are says enough; --json has them."""
-
-_SHOWN_OTHERWISE = frozenset({"agencies", "notable"})
-"""What other columns name, and what the colour says."""
 
 _PLACES = 3
 """More places on the record than these are shown as a range."""

@@ -20,7 +20,9 @@ from handoff.views.replay.history import History, history
 from handoff.views.replay.moments import moment_of
 from handoff.views.replay.questions import QUESTIONS, ask
 from handoff.views.replay.refused import QuestionRefused
+from handoff.views.replay.sealing import Sealing
 from tests.support import spec
+from tests.support.evening import evening
 from tests.support.replayed import replayed
 from tests.support.spec import CASE, HOUR, MINUTE, POLICE, REFERRAL, SHELTER, T0, Said, given
 
@@ -97,8 +99,8 @@ def test_waits_are_drawn_as_bars() -> None:
 def test_a_difference_is_drawn_with_the_states_that_it_led_between() -> None:
     found = case()
     page = drawn(Comparison(CASE, diff(found, T0 + 2 * MINUTE, END)))
-    assert "release.withdrawn.v1" in page
-    assert "referral.requested.v1" not in page
+    assert "release.withdrawn" in page
+    assert "referral.requested" not in page
     assert any("requested" in line and "revoked" in line for line in page.splitlines())
     assert "nothing was said in between" in drawn(Comparison(CASE, diff(found, END, END)))
 
@@ -115,3 +117,22 @@ def test_a_moment_is_read_in_its_zone() -> None:
     """Prizren's wall clock is an hour ahead of UTC in winter."""
     assert moment_of("2026-01-05T23:40:00+01:00", END) == T0
     assert moment_of("now", END) == END
+
+
+def example() -> str:
+    """What the command draws of the evening in docs/replay.md, on a terminal of 118 columns."""
+    record = evening()
+    told = replayed(record, Sealing("handoff/prizren/record/1", 64, record.now, ("monitor", POLICE), is_witnessed=True))
+    page, moment = StringIO(), record.now + HOUR
+    console = Console(file=page, width=118)
+    Summary.of(told, moment, None).draw(console)
+    for view in ("waits", "reads"):
+        console.print()
+        Single(CASE, view, ask(told, view, moment)).draw(console)
+    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
+
+
+def test_the_docs_show_what_the_command_draws() -> None:
+    """If this fails, put what ``example`` gives into docs/replay.md, between the fences."""
+    written = (Path(__file__).parents[2] / "docs" / "replay.md").read_text(encoding="utf-8")
+    assert example().strip() == written.split("```text\n")[1].split("\n```")[0].strip()
