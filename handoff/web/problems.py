@@ -115,6 +115,11 @@ READING_KINDS: Mapping[str, Kind] = MappingProxyType(
             "A case is read for a purpose, and none was given",
             "Send `Read-Purpose` with one of its codes; a session is asked once for each case.",
         ),
+        "not_proven_yet": Kind(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "No checkpoint that enough have cosigned covers the case yet",
+            "Ask again after the next checkpoint.",
+        ),
         "access-not-recorded": Kind(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "The read could not be recorded, so nothing is shown",

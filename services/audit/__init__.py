@@ -1,1 +1,1 @@
-"""The audit: who may read across agencies, what a case was at any moment, and the proof of it."""
+"""The audit's node: who reads across institutions, for what, and what the record says of a case."""

@@ -1,0 +1,8 @@
+"""`python -m services.audit`: the audit's node, with its API and the timeline's pages."""
+
+from handoff.bootstrap import ServiceDefinition, run_node
+from services.audit.annex import audit_annex
+from services.audit.policies import POLICIES
+
+if __name__ == "__main__":
+    run_node(ServiceDefinition("audit", POLICIES, routes="audit", annex=audit_annex))

@@ -1,0 +1,65 @@
+"""Reads of a case: each is committed to this node's outbox, with its purpose, before anything of the case is shown."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+
+from handoff.adapters.postgres.people import Opening, People
+from handoff.domain.commands import RecordRead
+from handoff.domain.decide import About
+from handoff.node.answers import Refused, StoreUnavailable
+from handoff.node.ports import Clock, Reception
+from handoff.record.codes import ReadPurpose
+from services.audit.visitors import Visitor
+
+READ_LASTS = timedelta(minutes=15)
+"""For how long looking around in an opened case is the same read. An export is always one of its own."""
+
+
+class PurposeNeeded(Exception):
+    """The session has not said for what it opens this case: ask, then try again."""
+
+
+class AccessNotRecorded(Exception):
+    """The read could not be committed: show nothing of the case; try again later."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """The way into a case, for everybody who reads one here."""
+
+    desk: Reception
+    people: People
+    clock: Clock
+
+    async def open(self, visitor: Visitor, case: UUID, purpose: ReadPurpose | None) -> None:
+        """Returns once the read is committed. Raises ``PurposeNeeded`` and ``AccessNotRecorded``."""
+        opening = await self._opening(visitor, case)
+        told = purpose or (opening.purpose if opening is not None else None)
+        if told is None:
+            raise PurposeNeeded
+        if opening is None or opening.purpose is not told or self.clock() - opening.recorded_at > READ_LASTS:
+            await self._record(visitor, case, told)
+
+    async def export(self, visitor: Visitor, case: UUID, purpose: ReadPurpose | None) -> None:
+        """The same for what leaves with the visitor: always a read of its own."""
+        opening = await self._opening(visitor, case)
+        told = purpose or (opening.purpose if opening is not None else None)
+        if told is None:
+            raise PurposeNeeded
+        await self._record(visitor, case, told)
+
+    async def _opening(self, visitor: Visitor, case: UUID) -> Opening | None:
+        try:
+            return await self.people.opening(visitor.session, case)
+        except StoreUnavailable as error:
+            raise AccessNotRecorded from error
+
+    async def _record(self, visitor: Visitor, case: UUID, purpose: ReadPurpose) -> None:
+        try:
+            await self.desk.submit(RecordRead(reader=visitor.reader, purpose=purpose), About(case=case))
+            await self.people.note_opening(visitor.session, Opening(case, purpose, self.clock()))
+        except (StoreUnavailable, Refused, asyncpg.PostgresError) as error:
+            raise AccessNotRecorded from error

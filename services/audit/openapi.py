@@ -1,0 +1,32 @@
+"""The audit's published OpenAPI document.
+
+``python -m services.audit.openapi --check`` fails where the committed file differs from the code; ``--write`` brings
+it up to date.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from handoff.record.envelope import Source
+from handoff.web.app import create_app
+from handoff.web.openapi import NoDesk, main, text
+from services.audit.annex import Parts, furnish
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI 3.1 document of the audit's API; pages are no part of it."""
+    nowhere: Any = None
+    app = create_app(NoDesk(), member="audit", token="", routes="audit")
+    me = Source("prizren", 1, "audit")
+    furnish(app, Parts(me=me, token="", desk=NoDesk(), own=nowhere, timeline=nowhere, timeline_settings=nowhere))
+    return app.openapi()
+
+
+def documents() -> Mapping[str, str]:
+    """File name → text, as the code has it now."""
+    return {"audit.json": text(document())}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:], documents()))
