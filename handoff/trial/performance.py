@@ -11,20 +11,24 @@ from handoff.adapters.node_operations import pause_relay
 from handoff.record.delivery import Outcome
 from handoff.trial.agency import Agency, until
 from handoff.trial.installed import Installed
-from handoff.trial.operations import handoff_figures, timeline_of
+from handoff.trial.operations import handoff_figures, history_of, timeline_of
+from handoff.trial.proving import Proven, prove
 from handoff.trial.scenario import STEPS, Scenario
 from handoff.trial.trial import Trial
 from handoff.views.latency import Figures
+from handoff.views.replay.history import History
 from handoff.views.timeline import TimelineEntry
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a performance ends with: the case's timeline and how long its handoffs took."""
+    """What a performance ends with: the case's timeline and history, how long its handoffs took, what is proven."""
 
     case: UUID
     timeline: Sequence[TimelineEntry]
     summary: Sequence[Figures]
+    history: History
+    proven: Proven
 
     def document(self) -> Mapping[str, Any]:
         """The same for programs."""
@@ -33,6 +37,7 @@ class Shown:
             "steps": [step.__doc__ for step in STEPS],
             "timeline": [asdict(entry) for entry in self.timeline],
             "handoffs": [asdict(row) for row in self.summary],
+            "proof": self.proven.document(),
         }
 
 
@@ -67,15 +72,18 @@ def perform(trial: Trial, tell: Callable[[str], None]) -> Shown:
     scenario = Scenario(agencies, TrialStage(trial), tell, clock.now())
     try:
         scenario.play()
-        return _shown(Installed(trial.directory), UUID(scenario.case))
+        return _shown(trial, UUID(scenario.case))
     finally:
         for agency in agencies.values():
             agency.close()
 
 
-def _shown(installed: Installed, case: UUID) -> Shown:
+def _shown(trial: Trial, case: UUID) -> Shown:
+    installed = Installed(trial.directory)
     timeline = until("the timeline holds the missed deadline", lambda: _complete(installed, case))
-    return Shown(case, timeline, asyncio.run(handoff_figures(installed)))
+    proven = prove(trial, case, timeline)
+    figures, history = asyncio.run(handoff_figures(installed)), asyncio.run(history_of(installed, case))
+    return Shown(case, timeline, figures, history, proven)
 
 
 def _complete(installed: Installed, case: UUID) -> Sequence[TimelineEntry] | None:
