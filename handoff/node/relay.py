@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import structlog
 
@@ -41,6 +42,8 @@ class Relay:
     admitted: bool = field(default=False, init=False)
     """Whether the own key was in force when last looked."""
     _epoch: int = field(default=0, init=False)
+    _unmarked: Sequence[UUID] = field(default=(), init=False)
+    """What was acknowledged and is not noted yet: noted first, or a full disk would have it sent again and again."""
 
     async def run(self) -> None:
         """Sends until it is cancelled; raises ``StoodDown`` when another relay has taken over."""
@@ -67,6 +70,7 @@ class Relay:
             self._epoch = await self.store.begin_relay()
         if await self.store.is_paused(self._epoch):
             return PAUSED_SECONDS
+        await self._mark()
         due = await self.store.due(self.clock(), BATCH)
         if due or not self.admitted:
             self.admitted = await self._has_key_in_force()
@@ -90,10 +94,16 @@ class Relay:
         except PublishingFailed:
             telemetry.SEND_FAILURES.inc()
             raise
-        await self.store.mark_sent(self._epoch, [row.id for row in due], self.clock(), self.resend_seconds)
+        self._unmarked = [row.id for row in due]
         telemetry.SENT.inc(len(due))
         for row in due:
             log.info("outbox.sent", event_id=str(row.id), type=row.type)
+        await self._mark()
+
+    async def _mark(self) -> None:
+        if self._unmarked:
+            await self.store.mark_sent(self._epoch, self._unmarked, self.clock(), self.resend_seconds)
+            self._unmarked = ()
 
 
 def _growing() -> Iterator[float]:

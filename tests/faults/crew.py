@@ -14,13 +14,14 @@ import httpx
 import tomli_w
 
 from handoff.config import CONFIG_VARIABLE
+from handoff.record.topics import MONITOR
 from handoff.trial.child import ChildProcess
 from handoff.trial.installation import Process
 from handoff.trial.trial import Trial
 
 _ROOT = Path(__file__).parents[2]
 _LOOK_SECONDS = 0.2
-_READY_SECONDS = 60
+_READY_SECONDS = 180
 _FIRST_STANDBY_PORT = 30
 DOUBLED_NODE = "police"
 # What is greatest at the one of the two that does the work.
@@ -44,7 +45,7 @@ class Crew:
     @property
     def nodes(self) -> tuple[str, ...]:
         """Every institution's process that has no standby."""
-        return tuple(name for name in self.processes if not name.startswith(tuple(_AT_WORK)))
+        return tuple(name for name in self.processes if not name.startswith((*_AT_WORK, MONITOR)))
 
     def twins(self, name: str) -> tuple[Process, ...]:
         """A process and, where it has one, its standby."""

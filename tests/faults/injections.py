@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 
+from handoff.record.topics import MONITOR
 from tests.faults import outages
 from tests.faults.crew import DOUBLED_NODE
 from tests.faults.place import Inject, Met, Place
@@ -24,6 +25,10 @@ async def kill_exchange(place: Place, _turn: int) -> Met:
 
 async def kill_projection(place: Place, _turn: int) -> Met:
     return await _crash(place, await place.crew.active("projection"))
+
+
+async def kill_monitor(place: Place, _turn: int) -> Met:
+    return await _crash(place, MONITOR)
 
 
 async def _crash(place: Place, name: str) -> Met:
@@ -71,6 +76,7 @@ _ALWAYS: Mapping[str, Inject] = {
     "SIGKILL of the exchange that routes": kill_exchange,
     "SIGSTOP of a node": freeze_node,
     "SIGKILL of the projection that writes": kill_projection,
+    "SIGKILL of the monitor": kill_monitor,
     "SIGSTOP of the exchange that routes": freeze_exchange,
     "SIGKILL of PostgreSQL": outages.kill_postgres,
     "SIGSTOP of the projection that writes": freeze_projection,

@@ -41,7 +41,7 @@ class Pulse:
     async def run(self) -> None:
         """Samples until it is cancelled; a database that is away is a sample in which nothing moved."""
         while True:
-            for name in self._site.settings:
+            for name in (*_QUERIES, *self._site.nodes):
                 query = _QUERIES.get(name, _OF_A_NODE)
                 kind = {"exchange": ROUTED, "projection": SHOWN}.get(name, FOLDED)
                 position = await self._ask(name, query)

@@ -77,6 +77,28 @@ async def relaying(relay: Relay) -> AsyncIterator["asyncio.Task[None]"]:
         await asyncio.gather(task, return_exceptions=True)
 
 
+_DISK_FULL = """
+CREATE OR REPLACE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END $$;
+CREATE TRIGGER disk_full BEFORE UPDATE ON outbox FOR EACH ROW EXECUTE FUNCTION disk_full();
+"""
+
+
+@asynccontextmanager
+async def disk_full_for_updates(parts: Parts) -> AsyncIterator[None]:
+    """What the outbox holds can be read, and nothing can be noted in it."""
+    await parts.ask_as_owner(_DISK_FULL)
+    try:
+        yield
+    finally:
+        await parts.ask_as_owner("DROP TRIGGER IF EXISTS disk_full ON outbox")
+
+
+async def is_marked(parts: Parts) -> bool:
+    [row] = await parts.ask("SELECT sent_at IS NOT NULL AS marked FROM outbox")
+    return bool(row["marked"])
+
+
 def ids(messages: Sequence[Message]) -> list[UUID]:
     return [codec.decode(m.value or b"").id for m in messages]
 
@@ -114,6 +136,17 @@ async def test_what_was_sent_and_not_marked_is_sent_again_as_the_same_bytes(poli
         first, second = await topic.until(2)
     assert first == second
     assert ids([first]) == list(opened.events)
+
+
+async def test_what_a_full_disk_keeps_from_being_marked_is_not_sent_again_meanwhile(
+    police: Parts, topic: Topic
+) -> None:
+    opened = await police.desk().submit(OPENING, About())
+    async with disk_full_for_updates(police), relaying(police.relay(police.sender())):
+        assert ids(await topic.until(2, seconds=3)) == list(opened.events)
+        await police.ask_as_owner("DROP TRIGGER disk_full ON outbox")
+        await eventually(lambda: is_marked(police))
+    assert len(topic.found) == 1
 
 
 async def test_what_has_its_echo_is_not_sent_again(police: Parts, topic: Topic) -> None:

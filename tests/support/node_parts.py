@@ -134,16 +134,20 @@ class Parts:
 
     async def wipe(self) -> None:
         """Leaves the database as its migrations made it."""
+        await self.ask_as_owner(f"TRUNCATE {_OWNED}")
+        await self.ask_as_owner("UPDATE position SET next_offset = 0, sequence = 0")
+        await self.ask_as_owner("UPDATE relay SET paused = false")
+        await self.ask_as_owner("UPDATE witness SET size = 0, root = sha256(''), note = '', topic_offset = 0")
+        await self.ask_as_owner("UPDATE proven SET size = 0, note = '', topic_offset = 0")
+        self.sequence = 0
+
+    async def ask_as_owner(self, statements: str) -> None:
+        """Does what the node itself may not."""
         owner = await asyncpg.connect(self.town.jurisdiction.postgres_settings(self.member, "owner").dsn)
         try:
-            await owner.execute(f"TRUNCATE {_OWNED}")
-            await owner.execute("UPDATE position SET next_offset = 0, sequence = 0")
-            await owner.execute("UPDATE relay SET paused = false")
-            await owner.execute("UPDATE witness SET size = 0, root = sha256(''), note = '', topic_offset = 0")
-            await owner.execute("UPDATE proven SET size = 0, note = '', topic_offset = 0")
+            await owner.execute(statements)
         finally:
             await owner.close()
-        self.sequence = 0
 
 
 async def request_a_place(desk: Desk) -> tuple[UUID, UUID, tuple[UUID, ...]]:
