@@ -224,7 +224,7 @@ async def test_a_database_that_is_away_is_503(jurisdiction: Jurisdiction) -> Non
             assert int(answer.headers["Retry-After"]) >= 1
         ready = await running.http.get("/health/ready")
         assert (ready.status_code, ready.json()["ready"]) == (503, False)
-        assert ready.json()["parts"][0] == {"name": "database", "ready": False, "detail": "away"}
+        assert ready.json()["parts"][0] == {"name": "database", "ready": False, "detail": "away", "needed": True}
         assert (await running.http.get("/health/live")).json() == {"live": True}
 
 
