@@ -49,11 +49,11 @@ async def context_of(request: Request) -> Context:
 
 InContext = Annotated[Context, Depends(context_of)]
 
-_BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", description="The member's own token")
+BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", description="The member's own token")
 
 
 async def authorized(
-    context: InContext, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+    context: InContext, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
 ) -> None:
     """Lets only a caller with the member's token pass."""
     given = credentials.credentials if credentials is not None else ""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
+from pydantic import TypeAdapter
 
 from handoff.domain import commands as c
 from handoff.domain.commands import Command
@@ -14,7 +15,8 @@ from handoff.node.answers import Refused, Stored
 from handoff.record.codes import State
 from handoff.record.delivery import Verdict
 from handoff.web.answers import StoredCommand
-from handoff.web.context import Context, InContext, wait_in
+from handoff.web.arguments import Handler, answered, checked, ids_in_path, route_with
+from handoff.web.context import BEARER, Context, InContext, authorized, context_of, only_known_parameters, wait_in
 from handoff.web.problems import Unsuited, unknown, unsuited
 from handoff.web.reading import is_empty, reader
 
@@ -97,6 +99,10 @@ IfMatch = Annotated[
 ]
 
 
+_KEY: TypeAdapter[Any] = TypeAdapter(IdempotencyKey)
+_MATCH: TypeAdapter[Any] = TypeAdapter(IfMatch)
+
+
 async def _seen(if_match: IfMatch = None) -> int | None:
     return int(if_match.strip('"')) if if_match not in (None, "*") else None
 
@@ -108,9 +114,10 @@ async def _no_precondition() -> None:
 def add_places(router: APIRouter, places: tuple[Place, ...]) -> None:
     """One POST route for each place."""
     for place in places:
+        endpoint, handle = _endpoint(place)
         router.add_api_route(
             place.path,
-            _endpoint(place),
+            endpoint,
             methods=["POST"],
             operation_id=operation_id(place.command),
             summary=(place.command.__doc__ or "").partition(";")[0].strip().rstrip("."),
@@ -121,6 +128,7 @@ def add_places(router: APIRouter, places: tuple[Place, ...]) -> None:
             response_description="Stored: it survives any crash, and will be sent",
             responses=_judged(place),
             openapi_extra={"requestBody": _request_body(place.command)},
+            route_class_override=route_with(handle),
         )
 
 
@@ -140,7 +148,7 @@ def _request_body(command: type[Command]) -> dict[str, Any]:
     return {"required": not is_empty(command), "content": {"application/json": {"schema": schema}}}
 
 
-def _endpoint(place: Place) -> Callable[..., Any]:
+def _endpoint(place: Place) -> tuple[Callable[..., Any], Handler]:
     read = reader(place.command)
     precondition = _seen if issubclass(place.command, c.ReferralCommand) else _no_precondition
 
@@ -160,7 +168,28 @@ def _endpoint(place: Place) -> Callable[..., Any]:
         _point_to(response, place, stored)
         return StoredCommand.of(stored, verdict)
 
-    return submit
+    async def handle(request: Request) -> Response:
+        context = await context_of(request)
+        await authorized(context, await BEARER(request))
+        await only_known_parameters(request)
+        response = Response()
+        body = await submit(
+            context=context,
+            response=response,
+            about=await place.about(**ids_in_path(request)),
+            seen=await _seen(_header(request, "If-Match", _MATCH)) if precondition is _seen else None,
+            idempotency_key=_header(request, "Idempotency-Key", _KEY),
+            prefer=request.headers.get("Prefer"),
+            command=await read(request),
+        )
+        return answered(body, response)
+
+    return submit, handle
+
+
+def _header(request: Request, name: str, form: TypeAdapter[Any]) -> Any:
+    text = request.headers.get(name)
+    return checked(form, text, "header", name) if text is not None else None
 
 
 async def _store(
