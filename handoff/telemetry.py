@@ -67,7 +67,7 @@ RECEIPTS = Counter("handoff_receipts", "Receipts signed for emitters.")
 
 QUIET_AFTER_LINES = 5
 QUIET_WINDOW_SECONDS = 10.0
-_CHATTY = ("aiokafka", "faust", "mode", "kafka", "uvicorn")
+_CHATTY = ("aiokafka", "faust", "mode", "kafka", "uvicorn", "httpx")
 
 
 def set_up_logging(

@@ -238,6 +238,16 @@ async def test_a_part_that_has_crashed_makes_the_node_unready(jurisdiction: Juri
     assert [part["name"] for part in ready.json()["parts"] if not part["ready"]] == ["inbox"]
 
 
+async def test_a_witness_that_halted_is_named_and_the_node_stays_ready(jurisdiction: Jurisdiction) -> None:
+    """An agency exchanges without its witness: whoever balances requests must not turn away from it."""
+    halted = Part(name="witness", ready=False, detail="forked", needed=False)
+    settings = jurisdiction.postgres_settings("police")
+    async with api(settings, jurisdiction.plan, parts=lambda: [halted]) as running:
+        ready = await running.http.get("/health/ready")
+    assert (ready.status_code, ready.json()["ready"]) == (200, True)
+    assert [part["detail"] for part in ready.json()["parts"] if not part["ready"]] == ["forked"]
+
+
 async def test_a_well_node_is_ready_and_counted(police: Api) -> None:
     """Readiness is 200 with each part, and the metrics are Prometheus' text."""
     ready = await police.http.get("/health/ready")

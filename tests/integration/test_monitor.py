@@ -11,7 +11,6 @@ from typing import Any
 
 import asyncpg
 import pytest
-import tomli_w
 
 from handoff.adapters import postgres_admin
 from handoff.adapters.checkpoints_topic import CheckpointsTopic
@@ -31,6 +30,7 @@ from services.monitor.runtime import BROKEN_RECORD, Examiner, Monitor
 from tests.support.checkpoints import LOG, PlayedLog, witness_key
 from tests.support.eventually import eventually
 from tests.support.proof_record import Appended, entries_of
+from tests.support.settings_file import write_settings
 from tests.support.stack import Jurisdictions
 from tests.support.town import ROOT, Town, plan
 
@@ -122,12 +122,7 @@ class Watched:
 
     def start(self) -> ChildProcess:
         """A monitor as a process of its own."""
-        settings = self.settings()
-        document = settings.model_dump(mode="json", exclude_none=True)
-        document["kafka"]["password"] = settings.kafka.password.get_secret_value()
-        document["postgres"]["password"] = settings.postgres.password.get_secret_value()
-        path = self.town.directory / "monitor.toml"
-        path.write_text(tomli_w.dumps(document))
+        path = write_settings(self.settings(), self.town.directory / "monitor.toml")
         child = ChildProcess(
             name=MONITOR,
             argv=(sys.executable, "-m", "services.monitor"),

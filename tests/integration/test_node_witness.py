@@ -1,16 +1,23 @@
 """A witness in an agency's node, on a real database and a real topic: it never cosigns two records."""
 
 import asyncio
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import pytest
 
+from handoff import clock
 from handoff.adapters.checkpoint_watch import CheckpointWatch
 from handoff.adapters.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.postgres.witness import WitnessMemory
+from handoff.adapters.sealing import Sealing
+from handoff.config import CONFIG_VARIABLE, CheckpointSettings, ProcessSettings
 from handoff.node.witness import Halted, Lagging, Publish, Standing, Witness
 from handoff.proof.checkpoint import NO_HEAD, Head
 from handoff.proof.witness import AddCheckpoint
@@ -19,7 +26,9 @@ from tests.support.builders import T0
 from tests.support.checkpoints import FORK, PlayedLog, bodies, witness_key
 from tests.support.eventually import eventually
 from tests.support.node_parts import Parts, node_parts
+from tests.support.settings_file import write_settings
 from tests.support.stack import Jurisdictions
+from tests.support.town import ROOT
 
 _GENERATIONS = count(1)
 
@@ -285,6 +294,72 @@ async def test_a_witness_that_lost_its_database_refuses_and_is_not_shown_a_fork(
                 await asyncio.wait_for(task, 20)
         assert await cosigned(log, played) == [played.head(7)]
         assert (await standing(police)).head == NO_HEAD
+
+
+async def test_a_witness_that_was_killed_between_storing_and_answering_cosigns_the_same_again(
+    police: Parts, played: PlayedLog
+) -> None:
+    async with log_of(police, played) as log:
+        await log.publish(played.request(0, 7))
+        await log.publish(played.request(7, 13))
+        killed = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.support.killed_witness", cwd=ROOT,
+            env={**os.environ, CONFIG_VARIABLE: str(_settings_file(police, played))},
+        )  # fmt: skip
+        assert await asyncio.wait_for(killed.wait(), 30) == -signal.SIGKILL
+        assert ((await standing(police)).head, await cosigned(log, played)) == (played.head(13), [])
+        await log.publish(played.request(7, 20, FORK))
+        async with watching(police, played):
+            await eventually(lambda: _last(log, played, played.head(13)))
+            await log.publish(played.request(13, 20))
+            await eventually(lambda: _last(log, played, played.head(20)))
+
+
+def _settings(police: Parts, played: PlayedLog) -> ProcessSettings:
+    directory = police.town.directory
+    key_file = directory / "police.witness.key"
+    key_file.write_text(witness_key("police").seed.hex())
+    return ProcessSettings(
+        jurisdiction=police.town.name,
+        generation=played.generation,
+        genesis_sha256=police.genesis_hash,
+        member="police",
+        kafka=police.town.jurisdiction.kafka_settings("police"),
+        postgres=police.town.jurisdiction.postgres_settings("police"),
+        checkpoints=CheckpointSettings(trust_file=played.write_trust_file(directory), witness_key_file=key_file),
+    )
+
+
+def _settings_file(police: Parts, played: PlayedLog) -> Path:
+    return write_settings(_settings(police, played), police.town.directory / "witness.toml")
+
+
+async def test_a_node_whose_witness_has_halted_still_sees_what_others_vouch_for(
+    police: Parts, played: PlayedLog
+) -> None:
+    settings = _settings(police, played)
+    assert settings.checkpoints is not None
+    sealing = Sealing(settings, settings.checkpoints, police.pool, clock.now)
+    task = asyncio.create_task(sealing.run())
+    try:
+        async with log_of(police, played) as log:
+            await log.publish(played.request(0, 7))
+            await eventually(lambda: _last(log, played, played.head(7)))
+            await log.publish(played.request(0, 7, FORK))
+            await eventually(lambda: _is(sealing.ailments == {"witness": "forked"}))
+            await log.publish(played.cosigned(played.request(7, 13), "monitor", "shelter", "police"))
+            await eventually(lambda: _proves(police, 13))
+        assert (await standing(police)).head == played.head(7)
+    finally:
+        task.cancel()
+
+
+async def _is(value: object) -> bool:
+    return bool(value)
+
+
+async def _proves(police: Parts, size: int) -> bool:
+    return bool(await police.ask("SELECT FROM proven WHERE size = $1", size))
 
 
 async def _has(police: Parts, head: Head) -> bool:
