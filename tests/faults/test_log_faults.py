@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from handoff.adapters.kafka_topics import remake_topic
 from handoff.adapters.postgres.logbook import HeadForked
 from handoff.adapters.postgres.projection import Superseded, ledger
 from handoff.adapters.timeline_rebuild import rebuild
@@ -15,6 +16,7 @@ from handoff.domain.examine import Examined
 from handoff.proof.checkpoint import Head
 from handoff.proof.witness import AddCheckpoint
 from handoff.record.delivery import Outcome, Verdict
+from handoff.record.topics import checkpoints_topic, topics
 from services.projection.runtime import Projection
 from tests.support.log_keeper import (
     forget_everything,
@@ -73,6 +75,22 @@ async def test_a_log_killed_again_and_again_says_what_it_stored_and_nothing_else
     said = [request.encode() for request in requests]
     assert [one for one, _ in groupby(said)] == [one for one, _ in groupby(stored)]
     assert walked(keeper, requests)[-1] == Head(await keeper.end(), *await roots(keeper, await keeper.end()))
+
+
+async def test_a_topic_that_lost_its_checkpoints_is_told_them_again(keeper: RecordKeeper) -> None:
+    """They follow from what is stored, so a witness that begins anew gets through from the first."""
+    async with projecting(keeper):
+        await more_checkpoints(keeper, 2)
+        await grow(keeper, 0, 10)
+        before = await more_checkpoints(keeper, 2)
+    jurisdiction = keeper.town.jurisdiction
+    declared = topics(jurisdiction.name, jurisdiction.members)
+    lost = next(topic for topic in declared if topic.name == checkpoints_topic(jurisdiction.name))
+    await asyncio.to_thread(remake_topic, jurisdiction.kafka, lost)
+    async with projecting(keeper):
+        requests = await more_checkpoints(keeper, len(before) + 1)
+    assert requests[: len(before)] == before
+    assert walked(keeper, requests)[-1].size == await keeper.end()
 
 
 async def test_a_log_that_was_superseded_states_nothing_more(keeper: RecordKeeper) -> None:

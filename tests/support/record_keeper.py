@@ -137,13 +137,18 @@ class RecordKeeper:
     def _log_settings(self) -> dict[str, Any]:
         if self.cadence_seconds is None:
             return {}
-        key_file, trust_file = self.town.directory / "projection.key", self.town.directory / "trust.policy"
+        key_file = self.town.directory / "projection.key"
         key_file.write_text(key_of(PROJECTION).seed.hex())
-        monitor, *agencies = (witness_of(self.town.name, name) for name in ("monitor", *WITNESSES))
+        checkpoints = CheckpointSettings(trust_file=self.trust(*WITNESSES), cadence_seconds=self.cadence_seconds)
+        return {"signing_key_file": key_file, "checkpoints": checkpoints}
+
+    def trust(self, *names: str) -> Path:
+        """The trust file, from now on naming these agencies and the monitor."""
+        trust_file = self.town.directory / "trust.policy"
+        monitor, *agencies = (witness_of(self.town.name, name) for name in ("monitor", *names))
         genesis = signing.sha256(codec.encode(self.town.genesis))
         trust_file.write_text(write_trust([TrustedLog(self.log.public_key, genesis)], monitor, agencies, 2))
-        checkpoints = CheckpointSettings(trust_file=trust_file, cadence_seconds=self.cadence_seconds)
-        return {"signing_key_file": key_file, "checkpoints": checkpoints}
+        return trust_file
 
     def projection(self, name: str) -> ChildProcess:
         """A projection as a process of its own, not started yet."""
