@@ -74,6 +74,8 @@ def test_as_of_tells_what_a_machine_had_from_what_a_person_had_seen() -> None:
     assert types(shelter.routed) == ["referral.requested.v1"]
     assert [referral.state for referral in shelter.referrals] == [State.REQUESTED]
     assert not part(as_of(replayed(record), record.now), SHELTER).notable
+    answered = given(spec.requested(), DELIVERED, ACCEPTED).record
+    assert not part(as_of(replayed(answered), answered.now), SHELTER).notable
 
 
 def test_as_of_shows_no_institution_what_went_to_another() -> None:
@@ -198,6 +200,15 @@ def test_missed_shows_a_late_step_of_which_nobody_has_said_so() -> None:
     record = given(spec.requested()).record
     (row,) = missed(replayed(record), record.now + HOUR).rows
     assert (row.step, row.said_at, row.notable) == (DeadlineStep.DELIVERED, None, True)
+
+
+def test_missed_shows_what_was_done_late_while_nobody_said_so() -> None:
+    """An hour and a half to deliver, and no word of the exchange in between."""
+    record = given(spec.requested()).record
+    record.say(Said(SHELTER, r.ReferralDelivered(referral=REFERRAL), 90 * MINUTE))
+    row = missed(replayed(record), record.now).rows[0]
+    assert (row.step, row.said_at, row.over_at) == (DeadlineStep.DELIVERED, None, record.now)
+    assert (row.late_seconds, row.notable) == ((88 * MINUTE).total_seconds(), True)
 
 
 def _read(by: str, purpose: ReadPurpose = ReadPurpose.ACT_ON_REFERRAL) -> Said:

@@ -78,7 +78,7 @@ def _institution(then: History, agency: str) -> InstitutionThen:
     return InstitutionThen(
         agencies=(agency,),
         positions=tuple(sorted(said.position for said in (*recorded, *routed))),
-        notable=any(referral.delivered_at is not None and referral.opened_at is None for referral in targeted),
+        notable=any(_is_unseen(referral) for referral in targeted),
         agency=agency,
         recorded=recorded,
         routed=routed,
@@ -86,6 +86,12 @@ def _institution(then: History, agency: str) -> InstitutionThen:
         opened=tuple(_reached(r.id, r.opened_at) for r in targeted if r.opened_at is not None),
         referrals=tuple(referral_then(referral) for referral in its),
     )
+
+
+def _is_unseen(referral: Referral) -> bool:
+    """Whether a machine has it, nobody has opened it, and it waits for an answer."""
+    delivered, opened = referral.delivered_at is not None, referral.opened_at is not None
+    return delivered and not opened and referral.state is State.REQUESTED
 
 
 def _reached(referral: UUID, at: datetime) -> Reached:

@@ -1,6 +1,7 @@
 """The view missed: which steps were late, what their time rests on, who was told, and what was done."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -46,55 +47,84 @@ class MissedRow(Row):
 
 
 class Missed(Answer[MissedRow]):
-    """The late steps of a case. Notable: nobody said that it was late, or nobody has answered the escalation."""
+    """The late steps of a case. Notable: nobody said that it was late, or the coordinator has not answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """A step of a referral or basis that was late, who said so, and when nobody waited for it any more."""
+
+    holder: Referral | Basis
+    step: Step
+    said: Told | None
+    over_at: datetime | None
+
+    @property
+    def referral(self) -> Referral | None:
+        return self.holder if isinstance(self.holder, Referral) else None
 
 
 def missed(history: History, moment: datetime) -> Missed:
     """Every step that was late by ``moment``, in the order in which they fell due."""
     then = history.until(moment)
-    rows = (*_said(then, moment), *_unsaid(then, moment))
+    late = (*_said(then), *_over_unsaid(then), *_lasting_unsaid(then, moment))
+    rows = (_row(then, one, moment) for one in late)
     return Missed(moment=moment, rows=tuple(sorted(rows, key=lambda row: row.due_at)))
 
 
-def _said(then: History, moment: datetime) -> Iterator[MissedRow]:
+def _said(then: History) -> Iterator[_Late]:
+    """What the exchange said."""
     for told in then.saying(DeadlineMissed):
         holder = _holder(told.before.case, told.body.referral or told.body.basis)
-        steps = holder.steps if holder is not None else ()
-        for step in steps:
+        for step in holder.steps if holder is not None else ():
             if holder is not None and (step.step, step.due_at) == (told.body.step, told.body.due_at):
-                yield _row(then, holder, step, moment, told)
+                later = (entry for entry in then.own if entry.position > told.position)
+                over = (entry.at for entry in later if not _is_awaited(entry.after.case, holder, step))
+                yield _Late(holder, step, told, next(over, None))
+
+
+def _over_unsaid(then: History) -> Iterator[_Late]:
+    """What was done late while nobody said so."""
+    for told in then.own:
+        for holder, step in open_steps(told.before.case) if told.before.case is not None else ():
+            if step.due_at < told.at and not _is_awaited(told.after.case, holder, step):
+                yield _Late(holder, step, None, told.at)
+
+
+def _lasting_unsaid(then: History, moment: datetime) -> Iterator[_Late]:
+    """What is late at the end, and nobody has said so."""
+    for holder, step in open_steps(then.case):
+        if step.due_at < moment:
+            yield _Late(holder, step, None, None)
 
 
 def _holder(case: Case | None, holder: UUID) -> Referral | Basis | None:
-    """What a step belongs to."""
     return None if case is None else case.referrals.get(holder) or case.bases.get(holder)
 
 
-def _unsaid(then: History, moment: datetime) -> Iterator[MissedRow]:
-    for holder, step in open_steps(then.case):
-        if step.due_at < moment:
-            yield _row(then, holder, step, moment, None)
+def _is_awaited(case: Case | None, holder: Referral | Basis, step: Step) -> bool:
+    found = _holder(case, holder.id)
+    return found is not None and any((s.step, s.since) == (step.step, step.since) for s in found.steps)
 
 
-def _row(then: History, holder: Referral | Basis, step: Step, moment: datetime, told: Told | None) -> MissedRow:
-    is_referral = isinstance(holder, Referral)
-    over_at = _over_at(then, holder.id, step, told)
-    escalated, answered = _escalation(then, told)
+def _row(then: History, late: _Late, moment: datetime) -> MissedRow:
+    holder, step, referral = late.holder, late.step, late.referral
+    escalated, answered = _escalation(then, late.said)
     return MissedRow(
         agencies=_parties(holder, step),
-        positions=tuple(entry.position for entry in (told, escalated, answered) if entry is not None),
-        notable=told is None or (escalated is not None and answered is None),
+        positions=tuple(entry.position for entry in (late.said, escalated, answered) if entry is not None),
+        notable=late.said is None or answered is None,
         step=step.step,
-        referral=holder.id if is_referral else None,
-        basis=None if is_referral else holder.id,
-        service=holder.service if isinstance(holder, Referral) else None,
+        referral=referral.id if referral is not None else None,
+        basis=holder.id if referral is None else None,
+        service=referral.service if referral is not None else None,
         owes=owed_by(holder, step.step) if isinstance(holder, Referral) else holder.owner,
         since=step.since,
         due_at=step.due_at,
         rests_on=_rests_on(then, holder, step),
-        said_at=told.at if told is not None else None,
-        over_at=over_at,
-        late_seconds=seconds(step.due_at, over_at or moment),
+        said_at=late.said.at if late.said is not None else None,
+        over_at=late.over_at,
+        late_seconds=seconds(step.due_at, late.over_at or moment),
         escalated_at=escalated.at if escalated is not None else None,
         acknowledged_at=answered.at if answered is not None else None,
         action=answered.body.action if answered is not None else None,
@@ -114,19 +144,6 @@ def _rests_on(then: History, holder: Referral | Basis, step: Step) -> RestsOn:
     if published is None or step.since + timedelta(seconds=published.seconds) != step.due_at:
         return RestsOn.AGREED
     return RestsOn(published.source.value)
-
-
-def _over_at(then: History, holder: UUID, step: Step, told: Told | None) -> datetime | None:
-    """When the step was awaited no more."""
-    if told is None:
-        return None
-    later = (entry for entry in then.own if entry.position > told.position)
-    return next((entry.at for entry in later if not _is_awaited(entry, holder, step)), None)
-
-
-def _is_awaited(entry: Told, holder: UUID, step: Step) -> bool:
-    found = _holder(entry.after.case, holder)
-    return found is not None and any((s.step, s.since) == (step.step, step.since) for s in found.steps)
 
 
 def _escalation(then: History, told: Told | None) -> tuple[Told | None, Told | None]:
