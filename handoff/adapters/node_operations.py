@@ -4,11 +4,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from handoff import clock
+from handoff.adapters.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.postgres.node import PostgresStore
 from handoff.adapters.postgres.pool import open_pool
-from handoff.config import PostgresSettings, ProcessSettings
+from handoff.adapters.postgres.witness import WitnessMemory
+from handoff.adapters.sealing import witness_of
+from handoff.adapters.trust_file import trusted
+from handoff.config import ConfigurationError, PostgresSettings, ProcessSettings
 from handoff.node import rebuild
 from handoff.node.rows import OutboxRow
+from handoff.node.witness import Standing, Witness
+from handoff.proof.checkpoint import Head, Origin
 from handoff.record.envelope import Event, Source
 
 
@@ -30,3 +36,35 @@ async def rebuild_node(settings: ProcessSettings) -> rebuild.RebuildReport:
     me = Source(settings.jurisdiction, settings.generation, settings.member)
     async with open_pool(settings.postgres) as pool:
         return await rebuild.rebuild(PostgresStore(pool), me, settings.genesis_sha256)
+
+
+async def adopt_witness(settings: ProcessSettings) -> tuple[Head, Head]:
+    """Lets a witness go on from the largest head that it is seen to have cosigned; gives the head before, and that.
+
+    Raises ConfigurationError for a process that cosigns nothing, BrokerUnavailable and StoreUnavailable.
+    """
+    checkpoints, origin = settings.checkpoints, Origin(settings.jurisdiction, settings.generation)
+    if checkpoints is None or checkpoints.witness_key_file is None:
+        raise ConfigurationError(f"{settings.member} is no witness: name an agency or the monitor")
+    topic = CheckpointsTopic(settings.kafka, origin, client_id=f"{settings.member}-adopts")
+    log_key = trusted(checkpoints, origin).logs[str(origin)].key
+    async with open_pool(settings.postgres) as pool:
+        witness = witness_of(settings, checkpoints.witness_key_file, topic, log_key=log_key, pool=pool, clock=clock.now)
+        memory = WitnessMemory(pool)
+        before = await memory.standing()
+        try:
+            found = await _recollected(topic, witness, before)
+        finally:
+            await topic.close()
+        await memory.adopt(found)
+    return before.head, found.head
+
+
+async def _recollected(topic: CheckpointsTopic, witness: Witness, known: Standing) -> Standing:
+    end, at = await topic.end(), 0
+    await topic.start(at)
+    while at < end:
+        values = await topic.read(wait=0.5)
+        known = witness.recollect(values, known)
+        at = values[-1][0] + 1 if values else at
+    return known

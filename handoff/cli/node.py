@@ -12,7 +12,9 @@ from handoff.cli.output import FAILED, JsonFlag, emit, failures
 
 app = typer.Typer(no_args_is_help=True)
 relay = typer.Typer(no_args_is_help=True)
+witness = typer.Typer(no_args_is_help=True)
 app.add_typer(relay, name="relay", help="What a node sends.")
+app.add_typer(witness, name="witness", help="What a node, or the monitor, cosigns.")
 
 Member = Annotated[str, typer.Argument(help="The member's id, as in the plan.")]
 
@@ -37,6 +39,22 @@ def _hold(member: str, state: Any, *, paused: bool, as_json: bool) -> None:
         asyncio.run(pause_relay(Installed(state).node(member).postgres, paused=paused))
     word = "paused" if paused else "running"
     emit({"member": member, "relay": word}, lambda console: console.print(f"{member}: relay {word}"), as_json=as_json)
+
+
+@witness.command()
+def adopt(member: Member, state: StateOption = DEFAULT_STATE, *, as_json: JsonFlag = False) -> None:
+    """Let a witness whose database was lost or restored go on from the largest head that it has cosigned.
+
+    Stop its process before, and start it afterwards; docs/runbook.md says what to look at first.
+    """
+    from handoff.adapters.node_operations import adopt_witness
+    from handoff.trial.installed import Installed
+
+    with failures():
+        before, after = asyncio.run(adopt_witness(Installed(state).process(member)))
+    sentence = f"{member}: goes on from size {after.size}; its database knew {before.size}"
+    document = {"member": member, "before": before.size, "after": after.size}
+    emit(document, lambda console: console.print(sentence), as_json=as_json)
 
 
 @app.command()

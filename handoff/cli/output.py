@@ -43,9 +43,11 @@ def fail(sentence: str, code: int = FAILED) -> NoReturn:
 @contextmanager
 def failures() -> Iterator[None]:
     """Turns the errors that a user can act on into a sentence and an exit code."""
+    from handoff.adapters.kafka import BrokerUnavailable
     from handoff.adapters.kafka_topics import BrokerSetupError
     from handoff.adapters.postgres_admin import DatabaseSetupError
     from handoff.config import ConfigurationError
+    from handoff.node.answers import StoreUnavailable
     from handoff.trial.errors import TrialError
 
     try:
@@ -54,7 +56,7 @@ def failures() -> Iterator[None]:
         fail(str(error), 2)
     except (TrialError, BrokerSetupError, DatabaseSetupError) as error:
         fail(str(error))
-    except OSError as error:
+    except (OSError, BrokerUnavailable, StoreUnavailable) as error:
         fail(f"a part cannot be reached: {error}", UNREACHABLE)
 
 

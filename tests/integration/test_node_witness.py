@@ -15,6 +15,7 @@ import pytest
 from handoff import clock
 from handoff.adapters.checkpoint_watch import CheckpointWatch
 from handoff.adapters.checkpoints_topic import CheckpointsTopic
+from handoff.adapters.node_operations import adopt_witness
 from handoff.adapters.postgres.witness import WitnessMemory
 from handoff.adapters.sealing import Sealing
 from handoff.config import CONFIG_VARIABLE, CheckpointSettings, ProcessSettings
@@ -193,18 +194,6 @@ async def test_a_witness_whose_state_is_behind_what_it_published_does_not_start(
     cosigner.remember(bodies([played.cosigned(played.request(7, 13), "shelter")], first=1))
 
 
-async def test_an_operator_lets_a_witness_adopt_the_largest_head_that_it_cosigned(
-    police: Parts, played: PlayedLog
-) -> None:
-    values = bodies([played.cosigned(played.request(old, size), "police") for old, size in ((0, 7), (7, 13))])
-    cosigner = witness(police, played, Published().take)
-    found = cosigner.recollect(values, await standing(police))
-    await WitnessMemory(police.pool).adopt(found)
-    assert await cosigner.begin() == 1
-    assert (cosigner.standing.head, cosigner.standing.note) == (played.head(13), str(played.note(13)).encode())
-    cosigner.remember(values)
-
-
 async def test_a_lagging_witness_asks_for_the_topic_from_its_beginning_once(police: Parts, played: PlayedLog) -> None:
     cosigner = witness(police, played, Published().take)
     await cosigner.begin()
@@ -294,6 +283,20 @@ async def test_a_witness_that_lost_its_database_refuses_and_is_not_shown_a_fork(
                 await asyncio.wait_for(task, 20)
         assert await cosigned(log, played) == [played.head(7)]
         assert (await standing(police)).head == NO_HEAD
+
+
+async def test_an_operator_lets_a_witness_that_lost_its_database_go_on(police: Parts, played: PlayedLog) -> None:
+    async with log_of(police, played) as log:
+        for old, size in ((0, 7), (7, 13)):
+            await log.publish(played.request(old, size))
+            async with watching(police, played):
+                await eventually(lambda: _last(log, played, played.head(size)))  # noqa: B023 - awaited in its turn
+        await police.wipe()
+        assert await adopt_witness(_settings(police, played)) == (NO_HEAD, played.head(13))
+        assert await adopt_witness(_settings(police, played)) == (played.head(13), played.head(13))
+        await log.publish(played.request(13, 20))
+        async with watching(police, played):
+            await eventually(lambda: _last(log, played, played.head(20)))
 
 
 async def test_a_witness_that_was_killed_between_storing_and_answering_cosigns_the_same_again(
