@@ -11,6 +11,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import faust
+import faust.app.base
+
+# Faust loads these only when an app is made: a process that stands by has them by the time that it takes over.
+import faust.assignor.partition_assignor
+import faust.tables.manager
+import faust.transport.drivers.aiokafka
+import faust.web.drivers.aiohttp
 import structlog
 from mode import CrashingSupervisor
 

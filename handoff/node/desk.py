@@ -31,6 +31,9 @@ from handoff.record.codes import State
 from handoff.record.delivery import EFFECTIVE, Verdict
 from handoff.record.envelope import Event, Source
 
+# Nobody rings where another process of this node folds.
+LOOK_AGAIN_SECONDS = 0.5
+
 
 @dataclass(frozen=True)
 class Desk:
@@ -102,7 +105,7 @@ class Desk:
                 return next((v for e in events if not (v := verdicts[e]).is_effective), EFFECTIVE)
             if (left := deadline - monotonic()) <= 0:
                 return None
-            await wait(ticket, left)
+            await wait(ticket, min(left, LOOK_AGAIN_SECONDS))
 
     async def case(self, case: UUID) -> CaseView | None:
         subject = str(case)

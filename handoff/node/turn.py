@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 # Each sign of life is a write to disk.
 SIGN_OF_LIFE_SECONDS = 1.0
 # After it another process takes over: short enough for whoever waits, long enough for a machine that is busy.
-SILENCE_SECONDS = 4.0
+SILENCE_SECONDS = 5.0
 LOOK_SECONDS = 0.25
 LAY_DOWN_SECONDS = 0.5
 

@@ -26,12 +26,6 @@ _PRELOADED = [
     "services.monitor.runtime",
     # A node loads it when it first asks for receipts.
     "httpx",
-    # Faust loads the rest of itself only when an app is made.
-    "faust.app.base",
-    "faust.assignor.partition_assignor",
-    "faust.tables.manager",
-    "faust.transport.drivers.aiokafka",
-    "faust.web.drivers.aiohttp",
 ]
 
 

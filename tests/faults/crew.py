@@ -84,6 +84,13 @@ class Crew:
         at_work = {twin.id: await _metric(twin, _AT_WORK[name]) for twin in self.twins(name)}
         return max(at_work, key=lambda twin: at_work[twin])
 
+    async def works(self, name: str, process: Process) -> None:
+        """Waits until ``process``, one of the two of that name, does the work and is ready. Raises TimeoutError."""
+        async with asyncio.timeout(_READY_SECONDS), httpx.AsyncClient(timeout=2) as client:
+            while await _metric(process, _AT_WORK[name]) <= 0:  # noqa: ASYNC110 - another process is watched
+                await asyncio.sleep(_LOOK_SECONDS)
+            await _until_ready(client, process)
+
     async def ready(self) -> None:
         """Waits until every process says that it is. Raises TimeoutError."""
         async with asyncio.timeout(_READY_SECONDS), httpx.AsyncClient(timeout=2) as client:

@@ -10,9 +10,9 @@ from tests.faults.crew import DOUBLED_NODE
 from tests.faults.place import Inject, Met, Place
 
 _CRASH_SECONDS = 0.5
-# Longer than a standby waits: 2.5 seconds for an exchange, 5 for a projection, 4 for a node.
-_FREEZE_SECONDS = {"exchange": 4.0, "projection": 7.0, DOUBLED_NODE: 8.0}
-_FREEZE_NODE_SECONDS = 3.0
+_FREEZE_SECONDS = 3.0
+# For how long a standby works before the one that it stands in for wakes up.
+_BESIDE_SECONDS = 1.0
 
 
 async def kill_node(place: Place, turn: int) -> Met:
@@ -40,7 +40,11 @@ async def _crash(place: Place, name: str) -> Met:
 
 
 async def freeze_node(place: Place, turn: int) -> Met:
-    return await _freeze(place, _node(place, turn), _FREEZE_NODE_SECONDS)
+    name = _node(place, turn)
+    place.crew.freeze(name)
+    await asyncio.sleep(_FREEZE_SECONDS)
+    place.crew.thaw(name)
+    return Met(name, _FREEZE_SECONDS)
 
 
 async def freeze_exchange(place: Place, _turn: int) -> Met:
@@ -56,15 +60,17 @@ async def freeze_doubled_node(place: Place, _turn: int) -> Met:
 
 
 async def _freeze_active(place: Place, name: str) -> Met:
-    """For so long that its standby takes over."""
-    return await _freeze(place, await place.crew.active(name), _FREEZE_SECONDS[name])
-
-
-async def _freeze(place: Place, name: str, seconds: float) -> Met:
-    place.crew.freeze(name)
-    await asyncio.sleep(seconds)
-    place.crew.thaw(name)
-    return Met(name, seconds)
+    """Until its standby does its work, and for a while more."""
+    active, began = await place.crew.active(name), time.monotonic()
+    (standby,) = (twin for twin in place.crew.twins(name) if twin.id != active)
+    place.crew.freeze(active)
+    try:
+        await place.crew.works(name, standby)
+        taken_over = time.monotonic() - began
+        await asyncio.sleep(_BESIDE_SECONDS)
+    finally:
+        place.crew.thaw(active)
+    return Met(active, taken_over)
 
 
 def _node(place: Place, turn: int) -> str:

@@ -125,13 +125,14 @@ def run(request: Request, tell: Tell, keep: Path | None = None) -> Ordeal:
 
 async def _run(trial: Trial, crew: Crew, disk: SmallDisk, request: Request, tell: Tell) -> Ordeal:
     began = time.monotonic()
-    await crew.ready()
     answers = trial.directory / "answers.jsonl"
     log, pulse = AnswerLog(answers), Pulse(trial.directory)
     load = Load(crew.twins, log, request.seed)
     background = [asyncio.create_task(task) for task in (crew.supervise(), pulse.run())]
-    telling = asyncio.create_task(load.run())
     try:
+        await crew.ready()
+        telling = asyncio.create_task(load.run())
+        background.append(telling)
         await asyncio.sleep(_WARM_UP_SECONDS)
         place = Place(trial, crew, load, disk, is_long=request.faults >= _LONG_RUN)
         struck = [await _strike(place, *turn, tell) for turn in request.turns()]
@@ -140,7 +141,7 @@ async def _run(trial: Trial, crew: Crew, disk: SmallDisk, request: Request, tell
         rested = await pulse.quiet(_QUIET_SECONDS)
         suffered = tuple(_suffered(strike, pulse, load) for strike in struck)
     finally:
-        await _end(telling, *background)
+        await _end(*background)
         await load.close()
         pulse.close()
         log.close()

@@ -22,7 +22,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """Whom a fault met, and for how many seconds that was gone: until it ran again, not until it was ready."""
+    """Whom a fault met, and for how many seconds that was gone: until it ran again, or its standby did its work."""
 
     whom: str
     gone: float
