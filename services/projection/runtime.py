@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import math
 import signal
+import time
 from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
 
@@ -19,7 +21,7 @@ from handoff.adapters.record_reader import RecordBroken, RecordReader
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.views.chronicle import Page
 from services.projection.journal import tell, tell_of_the_end
-from services.projection.sealing import Sealing
+from services.projection.sealing import Sealing, Silence
 
 # A timeline that stands still for so long while the record moves has lost its writer.
 PATIENCE_SECONDS = 5.0
@@ -87,16 +89,22 @@ class Projection:
         return position
 
     async def _stand_by(self, books: Ledger) -> Position:
-        """The position under a new epoch, once the timeline stands still while the record moves."""
+        """The position under a new epoch, once the timeline lags behind a record that moves, or its log is silent."""
         telemetry.PROJECTION_EPOCH.set(0)
+        silence = self._silence()
         while True:
             seen = await books.position()
             behind = await self._reader.end() > seen.next_offset
             self._works = True
             await asyncio.sleep(self._patience)
-            position = await books.take_over_stalled(seen) if behind else None
-            if position is not None:
-                return position
+            if behind or silence.is_too_long(seen.epoch, await books.last_checkpoint(), time.monotonic()):
+                position = await books.take_over_stalled(seen)
+                if position is not None:
+                    return position
+
+    def _silence(self) -> Silence:
+        cadence = self._sealing.checkpoints.cadence_seconds if self._sealing is not None else math.inf
+        return Silence(cadence + self._patience)
 
     async def _write(self, books: Ledger, position: Position, checker: Checker) -> None:
         self._epoch, self._works = position.epoch, True

@@ -193,5 +193,20 @@ class _Round:
         await self.book.adopt(found)
 
 
+@dataclass
+class Silence:
+    """For how long a log has said nothing, as seen by who stands by; each writer is given its time."""
+
+    allowed_seconds: float
+    _heard: tuple[int, int] = (-1, -1)
+    _since: float = 0
+
+    def is_too_long(self, epoch: int, number: int, now: float) -> bool:
+        """Whether the log that writes under ``epoch`` should have gone beyond its checkpoint of that number by now."""
+        if (epoch, number) != self._heard:
+            self._heard, self._since = (epoch, number), now
+        return now - self._since > self.allowed_seconds
+
+
 def _signed(log: Log, owed: Owed) -> list[str]:
     return [str(log.receipt(owed.size, record_hash)) for _, record_hash in owed.entries]

@@ -18,6 +18,7 @@ from handoff.proof.witness import AddCheckpoint
 from handoff.record.delivery import Outcome, Verdict
 from handoff.record.topics import checkpoints_topic, topics
 from services.projection.runtime import Projection
+from tests.support.eventually import eventually
 from tests.support.log_keeper import (
     forget_everything,
     grow,
@@ -75,6 +76,20 @@ async def test_a_log_killed_again_and_again_says_what_it_stored_and_nothing_else
     said = [request.encode() for request in requests]
     assert [one for one, _ in groupby(said)] == [one for one, _ in groupby(stored)]
     assert walked(keeper, requests)[-1] == Head(await keeper.end(), *await roots(keeper, await keeper.end()))
+
+
+async def test_a_log_that_dies_while_nothing_happens_is_replaced(keeper: RecordKeeper) -> None:
+    """Who stands by hears that it is silent: no record has to move for the next checkpoint."""
+    first, second = keeper.projection("first"), keeper.projection("second")
+    first.start()
+    await more_checkpoints(keeper)
+    second.start()
+    await eventually(lambda: epoch_is(keeper, 2))
+    await more_checkpoints(keeper)
+    second.kill()
+    requests = await more_checkpoints(keeper, 2)
+    assert await epoch_is(keeper, 3)
+    assert walked(keeper, requests)[-1].size == await keeper.end()
 
 
 async def test_a_topic_that_lost_its_checkpoints_is_told_them_again(keeper: RecordKeeper) -> None:
@@ -158,6 +173,11 @@ async def test_a_restored_database_goes_on_from_what_the_log_has_published(
         requests = await more_checkpoints(keeper, 2)
     assert requests[: len(before)] == before
     assert walked(keeper, requests)[-1].size == await keeper.end()
+
+
+async def epoch_is(keeper: RecordKeeper, epoch: int) -> bool:
+    found: int = (await keeper.ask("SELECT epoch FROM timeline.position"))[0][0]
+    return found == epoch
 
 
 async def grow_without_log(keeper: RecordKeeper, first: int, stories: int) -> None:

@@ -14,6 +14,9 @@ UPDATE position SET next_offset = $3, record_ms = $4, frontier = $5
 -- name: last_entry
 SELECT record_offset, appended_ms, record_hash FROM entries ORDER BY record_offset DESC LIMIT 1
 
+-- name: last_checkpoint
+SELECT coalesce(max(number), 0) FROM proof.checkpoints
+
 -- name: directory
 SELECT state FROM directory
 
