@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from bench.bundle import bundle
 from bench.end_to_end import end_to_end
 from bench.exchange import exchange
 from bench.growth import growth
@@ -25,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[Stand, Sizes], Chapter]] = {
     "node": node,
     "end-to-end": end_to_end,
     "growth": growth,
+    "bundle": bundle,
 }
 
 

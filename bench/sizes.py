@@ -11,6 +11,7 @@ class Sizes:
     entries: int
     slow_entries: int
     growth: tuple[int, ...]
+    bundles: tuple[int, ...]
     exchange: int
     node_seconds: float
     end_to_end_seconds: float
@@ -22,6 +23,7 @@ FULL = Sizes(
     entries=60_000,
     slow_entries=10_000,
     growth=(10_000, 100_000, 1_000_000),
+    bundles=(10_000, 1_000_000),
     exchange=20_000,
     node_seconds=6,
     end_to_end_seconds=30,
@@ -32,6 +34,7 @@ QUICK = Sizes(
     entries=20_000,
     slow_entries=2_000,
     growth=(2_000, 6_000),
+    bundles=(2_000, 20_000),
     exchange=2_000,
     node_seconds=1,
     end_to_end_seconds=4,

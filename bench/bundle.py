@@ -1,0 +1,147 @@
+"""A bundle out of a long record: its rate and its memory; and one long case as it is read, checked and replayed."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import asyncpg
+
+from bench.contest import Job, Outcome
+from bench.long_record import LongRecord
+from bench.race import Spread, run
+from bench.report import Aim, Chapter, Finding
+from bench.sizes import Sizes
+from bench.stand import Stand
+from handoff.adapters.postgres.pool import open_pool
+from handoff.adapters.postgres.projection import Founding, Ledger, connect
+from handoff.adapters.postgres.timeline import Timeline
+from handoff.domain import state_codec
+from handoff.domain.examine import read
+from handoff.proof.checkpoint import Head
+from handoff.proof.entry import NO_PREVIOUS, Entry, record_hash
+from handoff.proof.headers import unpack_headers
+from handoff.proof.walk import PARTITION
+from handoff.proof.witness import AddCheckpoint
+from handoff.record import signing
+from handoff.record.topics import PROJECTION
+from handoff.trial.jurisdiction import Jurisdiction
+from handoff.views.chronicle import Placed
+
+_AT_ONCE = 2000
+_READS = 200
+_CASE_ROWS = """
+SELECT record_offset, appended_ms, tag_sequence, previous_leaf, leaf, case_tag, key, value, headers
+  FROM timeline.entries WHERE case_tag = $1 ORDER BY tag_sequence
+"""
+_CASE_STATE = "SELECT state FROM timeline.cases WHERE case_id = $1"
+_CHECKPOINT = "INSERT INTO proof.checkpoints VALUES (1, 0, $1, $2, $3)"
+
+
+def bundle(stand: Stand, sizes: Sizes) -> Chapter:
+    """One case's bundle from a record of each size, written and verified; then that case alone."""
+    findings: list[Finding] = []
+    for size in sizes.bundles:
+        jurisdiction = stand.jurisdiction()
+        record = LongRecord(jurisdiction.plan, size)
+        stand.progress(f"a record of {size:,} entries is stored")
+        asyncio.run(_store(jurisdiction, record))
+        job = _job(jurisdiction, record, stand.directory / f"{size}.bundle")
+        written, verified = run("handoff_bundle", job), run("handoff_verify", job)
+        stand.progress(f"{size:,} entries: {written.rate:,.0f}/s written, {verified.rate:,.0f}/s verified")
+        findings += _findings(size, written, verified)
+    findings += asyncio.run(_case_alone(jurisdiction, record))
+    return Chapter("bundle", "The evidence for a case", findings, _REMARKS)
+
+
+async def _store(jurisdiction: Jurisdiction, record: LongRecord) -> None:
+    """Stores the record as the projection does, and over it a checkpoint of its log."""
+    place = record.place
+    connection = await connect(jurisdiction.postgres_settings(PROJECTION, "writer"), patience=None)
+    try:
+        ledger = Ledger(connection)
+        position = await ledger.take_over()
+        founding = Founding(place.name, place.plan.generation, signing.sha256(place.genesis))
+        chronicle = await ledger.chronicle(founding, position)
+        for batch in _batches(record):
+            position = await ledger.append(position, chronicle.page(batch, await ledger.recall(chronicle, batch)))
+        head = Head(position.tree.size, position.tree.root)
+        request = AddCheckpoint(0, (), str(record.log.state(head)).encode())
+        await connection.execute(_CHECKPOINT, head.size, head.root, request.encode())
+    finally:
+        await connection.close()
+
+
+def _batches(record: LongRecord) -> Iterator[list[Placed]]:
+    placed = (Placed(offset, offset, read(message)) for offset, message in enumerate(record.messages()))
+    while batch := list(islice(placed, _AT_ONCE)):
+        yield batch
+
+
+def _job(jurisdiction: Jurisdiction, record: LongRecord, path: Path) -> Job:
+    reader = jurisdiction.postgres_settings(PROJECTION, "reader")
+    return Job(
+        jurisdiction=record.place.name,
+        generation=record.place.plan.generation,
+        genesis_sha256=signing.sha256(record.place.genesis),
+        entries=record.size,
+        bootstrap_servers="",
+        kafka_user="",
+        kafka_password="",
+        postgres=reader.model_dump(mode="json") | {"password": reader.password.get_secret_value()},
+        options={"case": str(record.case), "trust": record.trust_text, "bundle": str(path)},
+    )
+
+
+def _findings(size: int, written: Outcome, verified: Outcome) -> Iterator[Finding]:
+    yield Finding(f"{size:,} entries: a bundle written", _once(written.rate), "entries/s")
+    yield Finding(f"{size:,} entries: memory at its first chunk", _once(written.notes["first_mib"]), "MiB")
+    yield Finding(f"{size:,} entries: greatest memory", _once(written.peak_mib), "MiB")
+    yield Finding(f"{size:,} entries: the bundle verified", _once(verified.rate), "entries/s")
+    yield Finding(f"{size:,} entries: the verifier's greatest memory", _once(verified.peak_mib), "MiB")
+
+
+async def _case_alone(jurisdiction: Jurisdiction, record: LongRecord) -> tuple[Finding, ...]:
+    """The case's median times, on one connection that may read all of the timeline."""
+    events = len(record.case_events)
+    async with open_pool(jurisdiction.postgres_settings(PROJECTION, "owner"), max_size=1) as pool:
+        timeline = Timeline(pool)
+        checked = await _median_ms(lambda: _checked(pool, record))
+        replayed = await _median_ms(lambda: timeline.history(record.case))
+    return (
+        Finding(f"A case of {events} events: read, chain and state", _once(checked), "ms", Aim(2, at_most=True)),
+        Finding(f"A case of {events} events: read, decoded and folded for a replay", _once(replayed), "ms"),
+    )
+
+
+async def _checked(pool: asyncpg.Pool, record: LongRecord) -> object:
+    """The case's rows, each hashed anew and following the one before it, and its state as it was folded."""
+    leaf = NO_PREVIOUS
+    for number, row in enumerate(await pool.fetch(_CASE_ROWS, record.tag), 1):
+        offset, appended_ms, sequence, previous_leaf, stored_leaf, tag, key, value, headers = row
+        hashed = record_hash(key, value, unpack_headers(headers))
+        leaf = Entry(PARTITION, offset, appended_ms, hashed, tag, number, leaf).leaf_hash()
+        if (sequence, leaf) != (number, stored_leaf):
+            raise LookupError(f"entry {number} does not follow, {previous_leaf.hex()}")
+    return state_codec.load_case(await pool.fetchval(_CASE_STATE, record.case))
+
+
+async def _median_ms(action: Callable[[], Awaitable[object]]) -> float:
+    took = []
+    for _ in range(_READS):
+        began = time.perf_counter()
+        await action()
+        took.append((time.perf_counter() - began) * 1000)
+    return statistics.median(took)
+
+
+def _once(value: float) -> Spread:
+    return Spread(value, value, value)
+
+
+_REMARKS = (
+    "All but one case of the record is filler that nobody signed; the case and the directory are real.",
+    "Writing and verifying are processes of their own; memory is meant to be the same for every size.",
+)

@@ -1,0 +1,36 @@
+"""A case's bundle, streamed out of the timeline's database into a file."""
+
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID
+
+import uvloop
+
+from bench.contest import Job, Outcome, Stopwatch, peak_mib, take_part
+from handoff.adapters.postgres.evidence import Asked, evidence
+from handoff.proof.checkpoint import Origin
+from handoff.proof.trust import Trust
+
+
+def run(job: Job) -> Outcome:
+    """The whole bundle on disk."""
+    with Path(job.options["bundle"]).open("wb") as out:
+        return uvloop.run(_run(job, out))
+
+
+async def _run(job: Job, out: BinaryIO) -> Outcome:
+    trust = Trust.parse(job.options["trust"].encode())
+    asked = Asked(UUID(job.options["case"]), Origin(job.jurisdiction, job.generation), trust)
+    watch = Stopwatch()
+    async with evidence(job.database, asked) as found:
+        watch.begin()
+        chunks = found.chunks()
+        out.write(await anext(chunks))
+        first = peak_mib()
+        async for chunk in chunks:
+            out.write(chunk)
+    return watch.end(found.done, first_mib=first)
+
+
+if __name__ == "__main__":
+    take_part(run)

@@ -1,0 +1,23 @@
+"""A bundle verified, offline."""
+
+from pathlib import Path
+
+from bench.contest import Job, Outcome, Stopwatch, take_part
+from handoff.proof import report
+from handoff.proof.trust import Trust
+from handoff.proof.verifier import verify
+
+
+def run(job: Job) -> Outcome:
+    """The verifier's work on the whole bundle, which must be good."""
+    watch = Stopwatch()
+    with Path(job.options["bundle"]).open("rb") as source:
+        watch.begin()
+        found = verify(source, Trust.parse(job.options["trust"].encode()))
+    if found.outcome is not report.Outcome.GOOD or found.size is None:
+        raise RuntimeError("\n".join(found.lines()))
+    return watch.end(found.size)
+
+
+if __name__ == "__main__":
+    take_part(run)

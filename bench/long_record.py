@@ -1,0 +1,65 @@
+"""A record in which one case is said in earnest, spread over its whole length; all the rest is filler."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from uuid import UUID
+
+from bench.stories import Place, Story, key_of, signed
+from handoff.config import JurisdictionPlan
+from handoff.proof.checkpoint import Origin
+from handoff.proof.entry import case_tag
+from handoff.proof.log import Log
+from handoff.record import signing
+from handoff.record.message import Message
+
+_STORIES = 25
+_FILLER = Message(b"another case", bytes(900), (("content-type", b"none"), ("signature", bytes(64))))
+
+
+@dataclass(frozen=True)
+class LongRecord:
+    """``size`` entries, with a case of 200 events among them."""
+
+    plan: JurisdictionPlan
+    size: int
+
+    @property
+    def place(self) -> Place:
+        return Place(self.plan)
+
+    @property
+    def case(self) -> UUID:
+        """The case that is said in earnest."""
+        return Story(self.place, 0).id("case")
+
+    @property
+    def tag(self) -> bytes:
+        """The tag of its entries."""
+        return case_tag(str(self.case).encode())
+
+    @cached_property
+    def case_events(self) -> tuple[Message, ...]:
+        """Stories that are all told of the one case."""
+        told = (event for number in range(_STORIES) for event in Story(self.place, number).events())
+        return tuple(signed(event.model_copy(update={"subject": str(self.case)})) for event in told)
+
+    @property
+    def log(self) -> Log:
+        """The record's log."""
+        return Log(Origin(self.place.name, self.plan.generation), key_of("the projection"))
+
+    @property
+    def trust_text(self) -> str:
+        """A trust file that asks nobody to cosign."""
+        genesis = f"# handoff: genesis {self.log.origin} {signing.sha256(self.place.genesis)}"
+        return f"log {self.log.public_key}\n{genesis}\nquorum none\n"
+
+    def messages(self) -> Iterator[Message]:
+        """The founding, then filler with the case's events at even distances."""
+        founding = tuple(map(signed, self.place.founding()))
+        yield from founding
+        rest = self.size - len(founding)
+        step, own = rest // len(self.case_events), iter(self.case_events)
+        for number in range(rest):
+            yield (next(own, _FILLER) if number % step == 0 else _FILLER)
