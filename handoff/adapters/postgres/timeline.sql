@@ -9,7 +9,7 @@ SELECT record_offset AS position, record_ms, appended_ms, value, verdict, reason
        AND verdict = 'effective'
        AND (event_type = ANY ($2)
             OR event_type = ANY ($3)
-               AND record_offset > (SELECT min(record_offset) FROM timeline.entries WHERE case_tag = $1))
+               AND record_offset > (SELECT record_offset FROM timeline.entries WHERE case_tag = $1 AND tag_sequence = 1))
  ORDER BY record_offset
 
 -- name: handoffs
