@@ -4,21 +4,29 @@ import asyncio
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 import asyncpg
 import httpx
 
+from handoff import clock
 from handoff.adapters.kafka import BrokerUnavailable
 from handoff.adapters.postgres.pool import open_pool
+from handoff.adapters.postgres.seals import newest_vouched
 from handoff.adapters.record_reader import RecordBroken, RecordReader
+from handoff.adapters.trust_file import trusted
 from handoff.config import PostgresSettings, ProcessSettings
+from handoff.proof.checkpoint import Origin
 from handoff.record.topics import EXCHANGE, PROJECTION
 from handoff.trial.installed import Installed, url
 
 Health = Literal["ok", "slow", "bad"]
 _LAG = 100
 """Entries behind the record's end from which a reader counts as slow."""
+_CADENCES = 3
+"""Without a cosigned checkpoint for so many cadences, somebody has stopped signing."""
+_UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,7 @@ async def examine_installation(installed: Installed) -> tuple[Finding, ...]:
     """Every part of an installation. Raises ConfigurationError where a file cannot be understood at all."""
     processes = installed.processes
     answers = await asyncio.gather(*(_process(settings) for settings in processes))
-    return (*_configuration(processes), *await _record(installed), *answers)
+    return (*_configuration(processes), *await _record(installed), await proven(installed), *answers)
 
 
 def _configuration(processes: tuple[ProcessSettings, ...]) -> Iterator[Finding]:
@@ -82,12 +90,38 @@ async def _behind(name: str, database: PostgresSettings, query: str, end: int) -
     try:
         async with open_pool(database, max_size=1) as pool:
             position = await pool.fetchval(query)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except _UNREACHABLE as error:
         return Finding(f"{name}'s database", "bad", f"cannot be reached: {error}", "start PostgreSQL (`handoff up`)")
     lag = end - position
     if lag > _LAG:
         return Finding(f"{name}'s database", "slow", f"{lag} entries behind the record", f"read {name}'s log")
     return Finding(f"{name}'s database", "ok", f"{max(lag, 0)} entries behind the record")
+
+
+async def proven(installed: Installed) -> Finding:
+    """Up to where, and until when, an auditor can prove what the record holds."""
+    settings = installed.process(PROJECTION)
+    if settings.checkpoints is None:
+        return Finding("checkpoint", "bad", "nothing is ever signed", f"give {PROJECTION} a section [checkpoints]")
+    origin = Origin(settings.jurisdiction, settings.generation)
+    trust = trusted(settings.checkpoints, origin)
+    try:
+        async with (
+            open_pool(installed.projection_as("reader"), max_size=1) as pool,
+            pool.acquire() as connection,
+            connection.transaction(readonly=True),
+        ):
+            newest = await newest_vouched(connection, origin, trust)
+    except _UNREACHABLE as error:
+        return Finding("checkpoint", "bad", f"cannot be read: {error}", "start PostgreSQL (`handoff up`)")
+    if newest is None or newest.proven_at is None:
+        return Finding("checkpoint", "slow", "none is cosigned by enough yet", "wait; else read the cosigners' logs")
+    proven = f"size {newest.opened.head.size}, cosigned at {newest.proven_at:%Y-%m-%d %H:%M:%S} UTC"
+    if clock.now() - newest.proven_at > _CADENCES * timedelta(seconds=settings.checkpoints.cadence_seconds):
+        return Finding(
+            "checkpoint", "slow", f"the newest is old: {proven}", "read the projection's and cosigners' logs"
+        )
+    return Finding("checkpoint", "ok", proven)
 
 
 async def _process(settings: ProcessSettings) -> Finding:

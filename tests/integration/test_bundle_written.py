@@ -11,6 +11,7 @@ from handoff.adapters.postgres.evidence import NothingProven, bundle
 from handoff.proof.checkpoint import Origin, log_key
 from handoff.proof.trust import TrustedLog, write_trust
 from handoff.trial.bundles import asked_of
+from handoff.trial.examination import proven
 from tests.support.builders import CASE, OTHER_CASE, nth_id
 from tests.support.evidence import Archive, archive
 from tests.support.proof_record import LOG, Dump, dump_of, honest, receipt, trust
@@ -108,3 +109,12 @@ async def test_a_stream_that_proves_nothing_says_so_before_its_first_byte(kept: 
     asked = asked_of(kept.installed, CASE, most=1)
     with pytest.raises(NothingProven):
         await anext(bundle(kept.installed.projection_as("reader"), asked))
+
+
+async def test_the_doctor_says_up_to_where_and_until_when_an_auditor_can_prove(kept: Archive) -> None:
+    """A head that was cosigned months ago is told as old: whoever signs has stopped."""
+    found = await proven(kept.installed)
+    assert (found.state, found.finding) == (
+        "slow",
+        "the newest is old: size 615, cosigned at 2026-01-06 22:40:00 UTC",
+    )
