@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 
 from handoff.record.events.base import MemberId
 from handoff.views.replay.answer import Answer
+from handoff.views.replay.diff import Diff, diff
 from handoff.views.replay.questions import QUESTIONS, Question, ask
 from handoff.views.replay.refused import QuestionRefused
 from handoff.web.context import only_known_parameters
@@ -27,6 +28,21 @@ async def read_timeline(audit: InAudit, case: OpenedCase, as_of: AsOf = "now") -
     return case_timeline(told, parsed(as_of, audit.clock()))
 
 
+async def read_diff(
+    audit: InAudit,
+    case: OpenedCase,
+    since: Annotated[str, Query(alias="from", max_length=40, description="The earlier moment, as `as_of`")],
+    to: AsOf = "now",
+    agency: Agency = None,
+) -> Diff:
+    """What changed in the case after one moment and up to another."""
+    told, now = await audit.cases.history(case), audit.clock()
+    try:
+        return diff(told, parsed(since, now, "from"), parsed(to, now, "to")).of(agency)
+    except QuestionRefused as refused:
+        raise not_answered(refused) from None
+
+
 def _answering(question: Question) -> Callable[..., Awaitable[Answer[Any]]]:
     async def answer(audit: InAudit, case: OpenedCase, as_of: AsOf = "now", agency: Agency = None) -> Answer[Any]:
         told = await audit.cases.history(case)
@@ -41,6 +57,7 @@ def _answering(question: Question) -> Callable[..., Awaitable[Answer[Any]]]:
 def add_case_routes(router: APIRouter) -> None:
     """The routes of this module."""
     router.get("/cases/{case}/timeline", operation_id="readTimeline", tags=["cases"])(read_timeline)
+    router.get("/cases/{case}/diff", operation_id="readDiff", tags=["replay"])(read_diff)
     for question in QUESTIONS.values():
         router.add_api_route(
             f"/cases/{{case}}/replay/{question.name}",

@@ -169,8 +169,8 @@ class _Pen:
         ends, bars = list[float](), list[Bar]()
         for row in sorted(rows, key=lambda row: row.since):
             since, until = (self.scale.place(moment) for moment in _ends(row, self.at))
-            level = next((level for level, end in enumerate(ends) if end <= since), len(ends))
-            ends[level : level + 1] = [max(until, since + 3) + 2]
+            level = next((level for level, end in enumerate(ends) if end <= since + 1), len(ends))
+            ends[level : level + 1] = [max(until, since + 3)]
             bars.append(self._bar(row, since, y + level * _ROW, max(until - since, 3.0)))
         return tuple(bars)
 

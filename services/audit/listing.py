@@ -25,6 +25,7 @@ class Item:
     who: str
     what: str
     referral: str
+    service: str
     details: tuple[tuple[str, Cell], ...]
     outcome: str
     why: str
@@ -38,6 +39,11 @@ class Lines:
 
     items: tuple[Item, ...]
     are_reads: bool
+
+    @property
+    def readers(self) -> str:
+        """Who read, each institution once."""
+        return ", ".join(dict.fromkeys(item.who for item in self.items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ def item(said: Words, told: Told, size: int) -> Item:
         who=member_words(said, told.emitter) if told.emitter is not None else "",
         what=type_words(said, event.type if event is not None else None),
         referral=str(told.referral_id or ""),
+        service=said.code("CaseService", told.referral.service.value) if told.referral is not None else "",
         details=details(said, event.data) if event is not None else (),
         outcome=told.verdict.outcome.value,
         why=_why(said, told),

@@ -1,18 +1,20 @@
 """The timeline's pages: one case, at one moment, as a list, as swimlanes, raw, or as answers to an auditor."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from handoff.domain.case import Referral
-from handoff.record.delivery import to_ms
+from handoff.record.delivery import from_ms, to_ms
 from handoff.views.replay.answer import Answer
+from handoff.views.replay.diff import diff
 from handoff.views.replay.questions import QUESTIONS, Question
 from handoff.web.problems import unsuited
 from services.audit.cells import facts, member_words, table, type_words
 from services.audit.lanes import drawing
 from services.audit.listing import days
+from services.audit.moments import moments
 from services.audit.page_route import PageRoute
 from services.audit.raw import raw_items
 from services.audit.rendering import clock_words, page
@@ -20,8 +22,14 @@ from services.audit.replay import InCase, Replay
 from services.audit.strip import strip
 from services.audit.words import Words
 
-LIST, LANES, QUESTIONS_TAB, RECORD = "", "/lanes", "/questions", "/record"
-TABS = ((LIST, "List"), (LANES, "Swimlanes"), (QUESTIONS_TAB, "Questions"), (RECORD, "Raw record"))
+LIST, LANES, QUESTIONS_TAB, CHANGES, RECORD = "", "/lanes", "/questions", "/changes", "/record"
+TABS = (
+    (LIST, "List"),
+    (LANES, "Swimlanes"),
+    (QUESTIONS_TAB, "Questions"),
+    (CHANGES, "Changes"),
+    (RECORD, "Raw record"),
+)
 EXPORTS = (
     ("bundle", "Bundle", "to verify offline, without trusting this page"),
     ("csv", "Table (CSV)", "one line for each entry"),
@@ -54,6 +62,24 @@ async def show_record(asked: InCase) -> Response:
     chosen = {told.position for told in replay.entries}
     entries = await asked.audit.cases.raw(asked.case, to_ms(replay.moment.at))
     return _page(replay, "record.html", RECORD, entries=raw_items(e for e in entries if e.position in chosen))
+
+
+@pages.get("/timelines/{case}/changes")
+async def show_changes(asked: InCase, since: Annotated[int, Query(ge=0, le=1_000_000)] = 0) -> Response:
+    """What changed since the ``since``-th moment; since before the first, unless one is named."""
+    replay = await asked.replay()
+    stood = moments(replay.then)
+    since = min(since, len(stood))
+    changed = diff(replay.told, stood[since - 1] if since else from_ms(0), replay.moment.at)
+    return _page(
+        replay,
+        "changes.html",
+        CHANGES,
+        since=since,
+        moments=[(number, clock_words(at)) for number, at in enumerate(stood, 1)],
+        moved=table(replay.said, changed.of(replay.chosen.agency or None).moved),
+        table=table(replay.said, changed.of(replay.chosen.agency or None).rows),
+    )
 
 
 @pages.get("/timelines/{case}/questions")

@@ -36,6 +36,7 @@ from handoff.record.codes import (
     Urgency,
 )
 from handoff.record.delivery import to_ms
+from handoff.record.envelope import EXCHANGE
 from handoff.record.events import case as c
 from handoff.record.events import referral as r
 from handoff.record.topics import AUDIT, PROJECTION
@@ -63,11 +64,11 @@ from tests.support.spec import (
 TOKEN = "the-token-of-the-auditors"
 SECOND_PLACE, LAWYER_ASKED = nth_id(71), nth_id(5)
 READER = nth_id(90)
-NOW = T0 + 48 * HOUR
+NOW = T0 + 120 * HOUR
 
 
 def story() -> spec.Record:
-    """A full shelter and the next one, the Center for Social Work, a release withdrawn while a yes travels, and reads."""
+    """A full shelter and the next one, the CSW, a release withdrawn while a yes travels, and reads."""
     record = spec.Record()
     place = spec.release(lasting=30 * spec.DAY)
     record.say(
@@ -120,8 +121,16 @@ def long_story(entries: int = 200) -> spec.Record:
 def placed(record: spec.Record) -> list[Placed]:
     """The jurisdiction's foundation and the record, as they would be read."""
     founded = [(event, T0 - spec.DAY) for event in spec.foundation()]
-    told = [*founded, *((entry.event, entry.at) for entry in record.entries)]
+    told = [*founded, *((_as_claimed(entry), entry.at) for entry in record.entries)]
     return [Placed(offset, to_ms(at), read(signed(event))) for offset, (event, at) in enumerate(told)]
+
+
+def _as_claimed(entry: spec.Entry) -> spec.AnyEvent:
+    """The entry's event as an institution would date it; the first refusal is dated back."""
+    if entry.event.emitter == EXCHANGE:
+        return entry.event
+    late = 40 * MINUTE if isinstance(entry.event.data, r.ReferralRejected) else spec.SECOND
+    return entry.event.model_copy(update={"time": entry.at - late})
 
 
 async def lay_out(jurisdiction: Jurisdiction, record: spec.Record, *, unsealed: int = 2) -> None:

@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterator
-from enum import Enum, StrEnum
+from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -14,15 +14,16 @@ from pydantic import BaseModel
 import handoff.views.replay
 from handoff.domain.rules import ALREADY
 from handoff.record import codes
-from handoff.record.codec import CATALOGUE
 from handoff.record.delivery import Outcome
-from handoff.views.latency import Segment
+from handoff.record.events import CATALOGUE, Keying
+from handoff.views import latency
 from handoff.views.replay.questions import QUESTIONS
 from services.audit import pages
 from services.audit.page_route import SENTENCES
 
 AUDIT = Path(pages.__file__).parent
 Message = tuple[str | None, str]
+NEVER_SHOWN = frozenset({"agencies", "positions", "notable", "moment", "rows", "moved", "seen"})
 
 
 def messages() -> set[Message]:
@@ -35,7 +36,7 @@ def sentences() -> Iterator[str]:
     for template in (AUDIT / "templates").glob("*.html"):
         with template.open("rb") as file:
             for _, _, said, _ in babel_extract(file, ("_",), (), {"silent": "false"}):
-                yield said if isinstance(said, str) else said[0]
+                yield str(said if isinstance(said, str) or said is None else said[0])
     for module in AUDIT.rglob("*.py"):
         yield from _said_in(ast.parse(module.read_text()))
     yield from (words for _, words in pages.TABS)
@@ -56,14 +57,14 @@ def _said_in(tree: ast.AST) -> Iterator[str]:
 
 def codes_in_words() -> Iterator[Message]:
     """Every code that an event or an answer may carry."""
-    for vocabulary in (*_vocabularies(codes), *_vocabularies_of_answers(), Segment):
+    for vocabulary in (*_vocabularies(codes), *_vocabularies_of_answers(), *_vocabularies(latency)):
         yield from ((vocabulary.__name__, code.value) for code in vocabulary)
     yield from (("Outcome of judging", outcome.value) for outcome in Outcome)
     yield "Reason", ALREADY
     yield from (("Event", event_type.rpartition(".v")[0]) for event_type in CATALOGUE)
 
 
-def _vocabularies(module: Any) -> Iterator[type[Enum]]:
+def _vocabularies(module: Any) -> Iterator[type[StrEnum]]:
     for found in vars(module).values():
         if isinstance(found, type) and issubclass(found, StrEnum) and found.__module__ == module.__name__:
             yield found
@@ -74,7 +75,7 @@ def _answers() -> Iterator[Any]:
         yield import_module(f"handoff.views.replay.{module.name}")
 
 
-def _vocabularies_of_answers() -> Iterator[type[Enum]]:
+def _vocabularies_of_answers() -> Iterator[type[StrEnum]]:
     for module in _answers():
         yield from _vocabularies(module)
 
@@ -86,12 +87,14 @@ def fields() -> Iterator[Message]:
             if isinstance(found, type) and issubclass(found, BaseModel) and found.__module__ == module.__name__:
                 yield from _fields(found)
     for body in CATALOGUE.values():
-        yield from _fields(body)
+        if body.keying is Keying.CASE:
+            yield from _fields(body)
 
 
 def _fields(model: type[BaseModel]) -> Iterator[Message]:
     for name, field in model.model_fields.items():
-        yield "Field", name
+        if name not in NEVER_SHOWN:
+            yield "Field", name
         for inner in _models(field.annotation):
             yield from _fields(inner)
 
