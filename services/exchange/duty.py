@@ -20,12 +20,11 @@ from handoff.adapters.record_reader import BATCH, RecordEntry, RecordReader
 from handoff.config import KafkaSettings
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
-from handoff.domain.examine import read
 from handoff.record.envelope import Event
 from handoff.record.events.directory import AgencyAdmitted, JurisdictionFounded
 from handoff.record.signing import SigningKey
 from handoff.record.topics import in_topic, record_topic
-from services.exchange import journal
+from services.exchange import checking, journal
 from services.exchange.relay import Inbox, Relay, Voice
 from services.exchange.routing import Announcement, Known, Placed, Routed, route
 from services.exchange.timers import say_what_is_late
@@ -202,7 +201,7 @@ def _beyond(position: Position, entries: tuple[RecordEntry, ...]) -> Position:
 
 
 def _placed(entry: RecordEntry) -> Placed:
-    return Placed(entry.offset, entry.appended_ms, read(entry.message))
+    return Placed(entry.offset, entry.appended_ms, checking.read(entry.message))
 
 
 async def _off_the_loop(size: int, work: Callable[[], T]) -> T:

@@ -21,6 +21,7 @@ from handoff.record.events.base import Audience
 from handoff.record.events.deadline import DeadlineAcknowledged, DeadlineEscalated, DeadlineMissed
 from handoff.record.events.directory import SubmissionRefused
 from handoff.record.message import Message
+from services.exchange import checking
 
 Identity = tuple[str, UUID]
 """Subject and event id: the first entry with both counts."""
@@ -132,7 +133,14 @@ class _Routing:
         event = entry.event
         first_hash = self._first_hash((event.subject, event.id)) if isinstance(event, Event) else None
         known = Situation(self.routed.directory, self._case(event))
-        return examine(known, entry, first_hash=first_hash, at=at, genesis_hash=self._genesis_hash)
+        return examine(
+            known,
+            entry,
+            first_hash=first_hash,
+            at=at,
+            genesis_hash=self._genesis_hash,
+            verify=checking.verifies,
+        )
 
     def _first_hash(self, identity: Identity) -> str | None:
         return self.routed.first_hashes.get(identity) or self._known.first_hashes.get(identity)

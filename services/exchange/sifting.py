@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from handoff.domain.directory import Directory
-from handoff.domain.examine import read
 from handoff.domain.judge import authenticate
 from handoff.record import codec, message, signing
 from handoff.record.codes import RefusalCode
@@ -17,6 +16,7 @@ from handoff.record.delivery import from_ms
 from handoff.record.envelope import CONTENT_TYPE, EXCHANGE, Event, Source, compose
 from handoff.record.events.directory import JurisdictionFounded, SubmissionRefused
 from handoff.record.message import CONTENT_TYPE_HEADER, KEY_ID_HEADER, SIGNATURE_HEADER, Message
+from services.exchange import checking
 
 _REFUSALS = UUID("b7f3a1de-6f0e-5f0b-8d52-0c6f3f1f9b21")
 _HEADERS = sorted((CONTENT_TYPE_HEADER, SIGNATURE_HEADER, KEY_ID_HEADER))
@@ -71,10 +71,11 @@ class Sieve:
 
 def objection(submission: Submission, directory: Directory, genesis_hash: str) -> RefusalCode | None:
     """Why ``submission`` may not stand on the record; None if it may."""
-    event = read(submission.message).event
+    event = checking.read(submission.message).event
     if not isinstance(event, Event):
         return event
-    found = authenticate(directory, submission.message, event, from_ms(submission.appended_ms), genesis_hash)
+    at = from_ms(submission.appended_ms)
+    found = authenticate(directory, submission.message, event, at, genesis_hash, verify=checking.verifies)
     if found is not None:
         return found
     if event.emitter != submission.member:
