@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from handoff.adapters.postgres.evidence import bundle
 from handoff.proof.archive import ArchiveWriter, Member, read_members
 from handoff.proof.checkpoint import Head
 from handoff.proof.tiles import entries_path, pack_entries, unpack_entries
 from handoff.record.events import directory as d
 from handoff.record.message import Message
+from handoff.trial.bundles import asked_of
 from tests.support.builders import CASE, key_of
 from tests.support.evidence import Archive, archive, restored
 from tests.support.proof_record import (
@@ -136,9 +138,22 @@ async def test_an_edit_of_what_rules_make_of_an_entry_reaches_no_auditor(kept: A
 
 
 async def test_a_row_that_can_be_no_entry_any_more_is_named_when_the_bundle_is_written(kept: Archive) -> None:
+    """What was written before stays, and nothing half written beside it."""
+    await kept.write(CASE)
+    before = kept.bundle.read_bytes()
     await change(kept, f"UPDATE timeline.entries SET appended_ms = -1 WHERE record_offset = {THIRD}")
     code, answer = await kept.write(CASE)
     assert (code, f"tampered: the timeline's row at offset {THIRD} can be no entry" in answer) == (1, True)
+    assert [path.read_bytes() for path in kept.directory.glob("case.bundle*")] == [before]
+
+
+async def test_what_is_changed_while_a_bundle_is_written_changes_nothing_in_it(kept: Archive) -> None:
+    """All of it is one snapshot, however slowly it is taken."""
+    await kept.write(CASE)
+    stream = bundle(kept.installed.projection_as("reader"), asked_of(kept.installed, CASE))
+    taken = await anext(stream)
+    await change(kept, "DELETE FROM timeline.entries", "DELETE FROM timeline.tree_nodes")
+    assert b"".join([taken, *[chunk async for chunk in stream]]) == kept.bundle.read_bytes()
 
 
 def said_else() -> Dump:
@@ -274,14 +289,14 @@ async def test_a_superuser_s_own_keys_are_not_trusted(kept: Archive, tmp_path: P
     assert (code, "unproven: checkpoint: " in answer) == (2, True)
 
 
-def rewritten(bundle: Path, change: Callable[[list[Member]], list[Member]]) -> None:
+def rewritten(path: Path, change: Callable[[list[Member]], list[Member]]) -> None:
     """A bundle unpacked, changed and packed again as Handoff packs it."""
-    members, out = change(list(read_members(io.BytesIO(bundle.read_bytes())))), io.BytesIO()
-    archive_writer = ArchiveWriter(out)
+    members, out = change(list(read_members(io.BytesIO(path.read_bytes())))), io.BytesIO()
+    writer = ArchiveWriter(out)
     for member in members:
-        archive_writer.add(member)
-    archive_writer.close()
-    bundle.write_bytes(out.getvalue())
+        writer.add(member)
+    writer.close()
+    path.write_bytes(out.getvalue())
 
 
 def without(offset: int) -> Callable[[list[Member]], list[Member]]:
