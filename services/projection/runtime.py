@@ -4,13 +4,12 @@ import asyncio
 import gc
 import math
 import signal
-import time
 from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
 
 import structlog
 
-from handoff import telemetry
+from handoff import clock, telemetry
 from handoff.adapters.kafka import BrokerUnavailable
 from handoff.adapters.postgres.logbook import HeadForked
 from handoff.adapters.postgres.pool import TRANSIENT, pauses
@@ -97,14 +96,14 @@ class Projection:
             behind = await self._reader.end() > seen.next_offset
             self._works = True
             await asyncio.sleep(self._patience)
-            if behind or silence.is_too_long(seen.epoch, await books.last_checkpoint(), time.monotonic()):
+            if behind or silence.is_too_long(seen.epoch, await books.last_due_ms(), clock.now().timestamp()):
                 position = await books.take_over_stalled(seen)
                 if position is not None:
                     return position
 
     def _silence(self) -> Silence:
         cadence = self._sealing.checkpoints.cadence_seconds if self._sealing is not None else math.inf
-        return Silence(cadence + self._patience)
+        return Silence(cadence, self._patience)
 
     async def _write(self, books: Ledger, position: Position, checker: Checker) -> None:
         self._epoch, self._works = position.epoch, True

@@ -97,8 +97,10 @@ class _Round:
         while self._offset < end:
             await self._collect(_READ_WAIT_SECONDS)
         await self._publish()
+        # What was due while nobody wrote is said late rather than not: nobody has to wait for a whole cadence.
+        await self._state(self._last_due())
         while True:
-            due = self._next_due()
+            due = self._last_due() + self._cadence_ms
             while (left := (due - to_ms(clock.now())) / 1000) > 0:
                 gave = await self._give_receipts()
                 await self._collect(0 if gave else min(left, _READ_WAIT_SECONDS))
@@ -118,9 +120,12 @@ class _Round:
             await topic.start(0)
         return await topic.end()
 
-    def _next_due(self) -> int:
-        cadence = round(self.sealing.checkpoints.cadence_seconds * 1000)
-        return (to_ms(clock.now()) // cadence + 1) * cadence
+    @property
+    def _cadence_ms(self) -> int:
+        return round(self.sealing.checkpoints.cadence_seconds * 1000)
+
+    def _last_due(self) -> int:
+        return to_ms(clock.now()) // self._cadence_ms * self._cadence_ms
 
     async def _state(self, due: int) -> None:
         """Only what the record still holds is signed; only what is stored is published."""
@@ -195,17 +200,19 @@ class _Round:
 
 @dataclass
 class Silence:
-    """For how long a log has said nothing, as seen by who stands by; each writer is given its time."""
+    """What who stands by makes of a log that says nothing: a writer that has just taken over is given its time."""
 
-    allowed_seconds: float
+    cadence_seconds: float
+    patience_seconds: float
     _heard: tuple[int, int] = (-1, -1)
     _since: float = 0
 
-    def is_too_long(self, epoch: int, number: int, now: float) -> bool:
-        """Whether the log that writes under ``epoch`` should have gone beyond its checkpoint of that number by now."""
-        if (epoch, number) != self._heard:
-            self._heard, self._since = (epoch, number), now
-        return now - self._since > self.allowed_seconds
+    def is_too_long(self, epoch: int, due_ms: int, now: float) -> bool:
+        """Whether the writer of ``epoch``, whose last checkpoint was due then (0: it has none), has missed the next."""
+        if (epoch, due_ms) != self._heard:
+            self._heard, self._since = (epoch, due_ms), now
+        missed = due_ms > 0 and now > due_ms / 1000 + self.cadence_seconds + self.patience_seconds
+        return missed and now > self._since + self.patience_seconds
 
 
 def _signed(log: Log, owed: Owed) -> list[str]:

@@ -107,10 +107,9 @@ class Ledger:
         row = await self._connection.fetchrow(_SQL["last_entry"])
         return Last(*row) if row is not None else None
 
-    async def last_checkpoint(self) -> int:
-        """The number of the last checkpoint that the record's log has stated; 0 where there is none."""
-        found: int = await self._connection.fetchval(_SQL["last_checkpoint"])
-        return found
+    async def last_due_ms(self) -> int:
+        """When the last checkpoint was due that the record's log has stated; 0 where there is none."""
+        return await self._connection.fetchval(_SQL["last_due"]) or 0
 
     async def chronicle(self, founding: Founding, position: Position) -> Chronicle:
         """The fold as it stands at ``position``; it remembers no case yet."""

@@ -14,8 +14,8 @@ UPDATE position SET next_offset = $3, record_ms = $4, frontier = $5
 -- name: last_entry
 SELECT record_offset, appended_ms, record_hash FROM entries ORDER BY record_offset DESC LIMIT 1
 
--- name: last_checkpoint
-SELECT coalesce(max(number), 0) FROM proof.checkpoints
+-- name: last_due
+SELECT due_ms FROM proof.checkpoints ORDER BY number DESC LIMIT 1
 
 -- name: directory
 SELECT state FROM directory
