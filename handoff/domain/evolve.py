@@ -61,7 +61,7 @@ def _with_referral(known: Situation, event: AnyEvent, at: datetime) -> Situation
     referrals = {**known.case.referrals, after.id: with_steps(after, known.directory)}
     if isinstance(event.data, r.ReferralRedirected) and event.data.next in referrals:
         referrals[event.data.next] = replace(referrals[event.data.next], hop=after.hop + 1)
-    return replace(known, case=replace(known.case, referrals=referrals))
+    return Situation(known.directory, replace(known.case, referrals=referrals))
 
 
 def _begun(event: AnyEvent, at: datetime) -> Referral:
@@ -128,7 +128,7 @@ _MEMORIES: Mapping[type[ReferralBody], Memory] = {
 
 
 def _case(known: Situation, **changes: Any) -> Situation:
-    return replace(known, case=replace(known.case, **changes)) if known.case is not None else known
+    return Situation(known.directory, replace(known.case, **changes)) if known.case is not None else known
 
 
 def _opened(known: Situation, event: AnyEvent, at: datetime) -> Situation:
@@ -209,7 +209,7 @@ def _deadline_missed(known: Situation, event: AnyEvent, _at: datetime) -> Situat
     overdue = Overdue(known.case.id, said.step, said.referral, said.basis)
     reference = escalation_reference(event.id)
     directory = replace(known.directory, overdue={**known.directory.overdue, reference: overdue})
-    return _mark_missed(replace(known, directory=directory), said)
+    return _mark_missed(Situation(directory, known.case), said)
 
 
 def _mark_missed(known: Situation, said: dl.DeadlineMissed) -> Situation:
@@ -242,7 +242,7 @@ def _escalation_acknowledged(known: Situation, event: AnyEvent, _at: datetime) -
 
 
 def _directory(known: Situation, **changes: Any) -> Situation:
-    return replace(known, directory=replace(known.directory, **changes))
+    return Situation(replace(known.directory, **changes), known.case)
 
 
 def _without(mapping: Mapping[K, V], key: K) -> Mapping[K, V]:
