@@ -1,5 +1,6 @@
 """`handoff up`: a whole jurisdiction kept running on this machine."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -28,8 +29,21 @@ def up(
     from handoff.trial.trial import running
 
     with failures(), stops_on_signal(), running(options.trial(state, plan, kafka, postgres)) as trial:
-        emit(_document(trial), lambda console: _draw(console, trial), as_json=as_json)
+        link = _sign_in_link(trial)
+        emit(_document(trial, link), lambda console: _draw(console, trial, link), as_json=as_json)
         _watch(trial)
+
+
+def _sign_in_link(trial: Any) -> str | None:
+    """The way in for an auditor, where the plan has an audit that runs."""
+    from handoff import clock
+    from handoff.record.topics import AUDIT
+    from handoff.trial.installed import Installed
+    from handoff.trial.sign_in import sign_in_link
+
+    if AUDIT not in trial.fleet.processes:
+        return None
+    return asyncio.run(sign_in_link(Installed(trial.directory).process(AUDIT), clock.now()))
 
 
 def _watch(trial: Any) -> None:
@@ -39,19 +53,20 @@ def _watch(trial: Any) -> None:
             notes.print(f"  [yellow]![/] {sentence}")
 
 
-def _document(trial: Any) -> dict[str, Any]:
+def _document(trial: Any, link: str | None) -> dict[str, Any]:
     return {
         "jurisdiction": trial.jurisdiction.name,
         "state": str(trial.directory),
         "kafka": trial.jurisdiction.kafka.bootstrap_servers,
         "postgres": f"{trial.jurisdiction.postgres.host}:{trial.jurisdiction.postgres.port}",
+        "sign_in": link,
         "processes": [
             {"id": process.id, "url": process.url, "token": process.token} for process in trial.fleet.processes.values()
         ],
     }
 
 
-def _draw(console: Console, trial: Any) -> None:
+def _draw(console: Console, trial: Any, link: str | None) -> None:
     table = Table(title=f"{trial.jurisdiction.name} is running", title_justify="left")
     for column in ("process", "HTTP API", "bearer token of the agency's own system"):
         table.add_column(column)
@@ -61,3 +76,6 @@ def _draw(console: Console, trial: Any) -> None:
     console.print(
         f"Each API describes itself at /openapi.json. Everything stored lies in {trial.directory}. Ctrl-C stops."
     )
+    if link is not None:
+        console.print("The timeline's pages let an auditor in once, within the hour (`handoff sign-in` gives another):")
+        console.print(f"  {link}", soft_wrap=True)

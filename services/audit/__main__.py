@@ -1,6 +1,7 @@
 """`python -m services.audit`: the audit's node, with its API and the timeline's pages."""
 
-from handoff.bootstrap import ServiceDefinition, run_node
+from handoff.bootstrap import run_node
+from handoff.service import ServiceDefinition
 from services.audit.annex import audit_annex
 from services.audit.policies import POLICIES
 

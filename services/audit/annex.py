@@ -12,12 +12,12 @@ from starlette.staticfiles import StaticFiles
 from handoff import clock
 from handoff.adapters.postgres.people import People
 from handoff.adapters.postgres.pool import open_pool
-from handoff.bootstrap import Annex, Premises
 from handoff.config import CheckpointSettings, ConfigurationError, PostgresSettings
 from handoff.node.ports import Clock, Reception
 from handoff.proof.checkpoint import Origin
 from handoff.proof.trust import NotATrustFile, Trust
 from handoff.record.envelope import Source
+from handoff.service import Annex, Premises
 from handoff.web.problems import answer, problem
 from services.audit.access import Access, PurposeNeeded
 from services.audit.api import case_router

@@ -73,6 +73,7 @@ class Drawing:
 
     width: float
     height: float
+    names_width: int
     lanes: tuple[Lane, ...]
     ticks: tuple[Tick, ...]
 
@@ -124,7 +125,8 @@ def drawing(said: Words, told: History, at: datetime, chosen: Selection) -> Draw
     for name in pen.names():
         lanes.append(pen.lane(name, y))
         y += lanes[-1].height
-    return Drawing(scale.end + _RIGHT, y + _PAD, tuple(lanes), scale.ticks())
+    widest = max((len(lane.name) for lane in lanes), default=0)
+    return Drawing(scale.end + _RIGHT, y + _PAD, 24 + 8 * widest, tuple(lanes), scale.ticks())
 
 
 def _is_chosen(row: WaitRow, chosen: Selection) -> bool:
