@@ -2,14 +2,12 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import NoReturn
 
 import asyncpg
 import structlog
-from fastapi import FastAPI
 
 from handoff import clock, telemetry
 from handoff.adapters.faust_inbox import FaustInbox
@@ -21,7 +19,6 @@ from handoff.adapters.postgres.node import PostgresStore
 from handoff.adapters.postgres.pool import open_pool, until_it_works
 from handoff.adapters.sealing import Sealing
 from handoff.config import ConfigurationError, ProcessSettings
-from handoff.domain.policies import Policy
 from handoff.node import rebuild
 from handoff.node.answers import StoreUnavailable
 from handoff.node.bell import Bell
@@ -32,39 +29,13 @@ from handoff.node.turn import Turn
 from handoff.process import instance_name, run_process
 from handoff.record import topics
 from handoff.record.envelope import Source
-from handoff.web.app import Routes, create_app
+from handoff.service import Premises, ServiceDefinition
+from handoff.web.app import create_app
 from handoff.web.context import Part
 
 log = structlog.get_logger(__name__)
 # An answer that is held for an echo is cut: its caller asks again.
 GRACE_SECONDS = 1
-
-
-@dataclass(frozen=True)
-class Premises:
-    """What of its node a service's own routes may use."""
-
-    settings: ProcessSettings
-    desk: Desk
-    pool: asyncpg.Pool
-
-
-@dataclass(frozen=True)
-class Annex:
-    """What a service adds to its node: routes of its own, and pools that are open while the node runs."""
-
-    add_to: Callable[[FastAPI], None]
-    pools: tuple[asyncpg.Pool, ...] = ()
-
-
-@dataclass(frozen=True)
-class ServiceDefinition:
-    """What makes a node one institution's: its name, what it does by itself, whose API it has, and what it adds."""
-
-    name: str
-    policies: Sequence[Policy]
-    routes: Routes = "agency"
-    annex: Callable[[Premises], Annex] | None = None
 
 
 def run_node(service: ServiceDefinition) -> NoReturn:

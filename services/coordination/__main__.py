@@ -1,6 +1,7 @@
 """`python -m services.coordination`: the node of the Local Coordinating Mechanism's coordinator."""
 
-from handoff.bootstrap import ServiceDefinition, run_node
+from handoff.bootstrap import run_node
+from handoff.service import ServiceDefinition
 from services.coordination.policies import POLICIES
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`python -m services.partner`: the node of a partner that joined by configuration alone."""
 
-from handoff.bootstrap import ServiceDefinition, run_node
+from handoff.bootstrap import run_node
+from handoff.service import ServiceDefinition
 from services.partner.policies import POLICIES
 
 if __name__ == "__main__":

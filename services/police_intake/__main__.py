@@ -1,6 +1,7 @@
 """`python -m services.police_intake`: the node of the police unit for domestic violence."""
 
-from handoff.bootstrap import ServiceDefinition, run_node
+from handoff.bootstrap import run_node
+from handoff.service import ServiceDefinition
 from services.police_intake.policies import POLICIES
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`python -m services.shelter`: the node of a shelter."""
 
-from handoff.bootstrap import ServiceDefinition, run_node
+from handoff.bootstrap import run_node
+from handoff.service import ServiceDefinition
 from services.shelter.policies import POLICIES
 
 if __name__ == "__main__":
