@@ -21,8 +21,7 @@ from handoff.adapters.postgres.timeline import Timeline
 from handoff.domain import state_codec
 from handoff.domain.examine import read
 from handoff.proof.checkpoint import Head
-from handoff.proof.entry import NO_PREVIOUS, Entry, record_hash
-from handoff.proof.headers import unpack_headers
+from handoff.proof.entry import NO_PREVIOUS, Entry
 from handoff.proof.walk import PARTITION
 from handoff.proof.witness import AddCheckpoint
 from handoff.record import signing
@@ -33,7 +32,7 @@ from handoff.views.chronicle import Placed
 _AT_ONCE = 2000
 _READS = 200
 _CASE_ROWS = """
-SELECT record_offset, appended_ms, tag_sequence, previous_leaf, leaf, case_tag, key, value, headers
+SELECT record_offset, appended_ms, record_hash, case_tag, tag_sequence, previous_leaf, leaf, key, value, headers
   FROM timeline.entries WHERE case_tag = $1 ORDER BY tag_sequence
 """
 _CASE_STATE = "SELECT state FROM timeline.cases WHERE case_id = $1"
@@ -117,14 +116,12 @@ async def _case_alone(jurisdiction: Jurisdiction, record: LongRecord) -> tuple[F
 
 
 async def _checked(pool: asyncpg.Pool, record: LongRecord) -> object:
-    """The case's rows, each hashed anew and following the one before it, and its state as it was folded."""
+    """The case's rows, whose leaves are worked out anew and follow one another, and its state as it was folded."""
     leaf = NO_PREVIOUS
-    for number, row in enumerate(await pool.fetch(_CASE_ROWS, record.tag), 1):
-        offset, appended_ms, sequence, previous_leaf, stored_leaf, tag, key, value, headers = row
-        hashed = record_hash(key, value, unpack_headers(headers))
-        leaf = Entry(PARTITION, offset, appended_ms, hashed, tag, number, leaf).leaf_hash()
-        if (sequence, leaf) != (number, stored_leaf):
-            raise LookupError(f"entry {number} does not follow, {previous_leaf.hex()}")
+    for row in await pool.fetch(_CASE_ROWS, record.tag):
+        facts = Entry(PARTITION, *row[:6])
+        if facts.previous_leaf != leaf or (leaf := facts.leaf_hash()) != row["leaf"]:
+            raise LookupError(f"entry {facts.sequence} does not follow")
     return state_codec.load_case(await pool.fetchval(_CASE_STATE, record.case))
 
 
