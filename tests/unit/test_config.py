@@ -109,7 +109,6 @@ def test_prizrens_plan_keeps_the_order_in_which_members_are_asked() -> None:
     shelters = [member.id for member in plan.members if CaseService.SHELTER in member.offers]
     assert shelters == ["shelter", "shelter_gjakova"]
     assert plan.members[-1].kind is MemberKind.AUDIT
-    assert plan.members[-1].service is None
 
 
 def test_prizrens_deadlines_cover_every_step_and_every_urgency_of_an_answer() -> None:
