@@ -160,9 +160,13 @@ async def test_only_what_nobody_has_closed_is_open(keeper: RecordKeeper) -> None
         "DELETE FROM timeline.entries WHERE false",
         "TRUNCATE timeline.entries",
         "UPDATE timeline.tree_nodes SET hash = hash",
+        "UPDATE proof.checkpoints SET size = 1",
+        "DELETE FROM proof.receipts",
     ],
 )
-async def test_nobody_changes_what_stands_on_the_timeline(keeper: RecordKeeper, change: str) -> None:
+async def test_nobody_changes_what_stands_on_the_timeline_or_was_said_in_signatures(
+    keeper: RecordKeeper, change: str
+) -> None:
     """The writer's role may not, and a trigger refuses even a superuser who has put ordinary triggers to sleep."""
     writer = await asyncpg.connect(keeper.postgres("writer").dsn)
     superuser = await asyncpg.connect(keeper.superuser)
@@ -177,7 +181,7 @@ async def test_nobody_changes_what_stands_on_the_timeline(keeper: RecordKeeper, 
         await superuser.close()
 
 
-@pytest.mark.parametrize("table", ["cases", "directory", "handoffs", "position"])
+@pytest.mark.parametrize("table", ["cases", "directory", "handoffs", "position", "cosignatures", "progress"])
 async def test_the_writer_removes_nothing_and_the_reader_writes_nothing(keeper: RecordKeeper, table: str) -> None:
     """Beside the entries, too, rows are added and moved on, never taken away."""
     statements = {
@@ -185,6 +189,8 @@ async def test_the_writer_removes_nothing_and_the_reader_writes_nothing(keeper: 
         "directory": ("DELETE FROM timeline.directory", "UPDATE timeline.directory SET state = ''"),
         "handoffs": ("DELETE FROM timeline.handoffs", "UPDATE timeline.handoffs SET hop = 0"),
         "position": ("DELETE FROM timeline.position", "UPDATE timeline.position SET epoch = 0"),
+        "cosignatures": ("DELETE FROM proof.cosignatures", "UPDATE proof.cosignatures SET size = 1"),
+        "progress": ("DELETE FROM proof.progress", "UPDATE proof.progress SET published = 0"),
     }
     removal, change = statements[table]
     writer = await asyncpg.connect(keeper.postgres("writer").dsn)
