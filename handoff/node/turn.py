@@ -6,6 +6,7 @@ Whoever has the turn shows itself in the database. A lock would not do: a proces
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
+from time import monotonic
 
 import structlog
 
@@ -21,6 +22,7 @@ SIGN_OF_LIFE_SECONDS = 1.0
 SILENCE_SECONDS = 5.0
 LOOK_SECONDS = 0.25
 LAY_DOWN_SECONDS = 0.5
+_FOR_EVER = 1e9
 
 
 @dataclass
@@ -30,10 +32,12 @@ class Turn:
     store: Store
     holder: str
     silence_seconds: float = SILENCE_SECONDS
+    sign_of_life_seconds: float = SIGN_OF_LIFE_SECONDS
     mine: bool = field(default=False, init=False)
     """Whether this process relays and folds."""
     stands_by: bool = field(default=False, init=False)
     """Whether another one does, and this one watches it."""
+    _watched_since: float | None = field(default=None, init=False)
 
     async def take(self) -> None:
         """Returns when it is this process's turn: at once where it was so before, or nobody shows itself."""
@@ -45,13 +49,19 @@ class Turn:
 
     async def _taken(self) -> bool:
         try:
-            taken = await self.store.take_turn(self.holder, self.silence_seconds)
+            taken = await self.store.take_turn(self.holder, self._patience())
         except StoreUnavailable as error:
-            self.stands_by = False
+            self.stands_by, self._watched_since = False, None
             log.warning("database.away", error=str(error))
             return False
         self.stands_by = not taken
+        self._watched_since = self._watched_since or monotonic()
         return taken
+
+    def _patience(self) -> float:
+        """How old a sign of life may be: while the database was away nobody could show itself."""
+        watched = monotonic() - self._watched_since if self._watched_since is not None else 0
+        return self.silence_seconds if watched >= self.silence_seconds else _FOR_EVER
 
     async def keep(self) -> None:
         """Shows that this process is there until it is cancelled, and then lets another go on.
@@ -61,7 +71,7 @@ class Turn:
         try:
             while True:
                 await self._show()
-                await asyncio.sleep(SIGN_OF_LIFE_SECONDS)
+                await asyncio.sleep(self.sign_of_life_seconds)
         finally:
             await self._lay_down()
 

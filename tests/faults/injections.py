@@ -89,6 +89,7 @@ _ALWAYS: Mapping[str, Inject] = {
     "SIGSTOP of a node that has a standby": freeze_doubled_node,
     "connections to PostgreSQL refused": outages.refuse_database,
     "the database's disk full": outages.fill_disk,
+    "the database's disk full, with its log": outages.fill_disk_with_log,
 }
 _OF_ONE: Mapping[str, Inject] = {
     "SIGKILL of the broker": outages.kill_kafka,

@@ -6,6 +6,8 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 
+import asyncpg
+
 from handoff.record.topics import record_topic
 from handoff.trial.child import ChildProcess
 from handoff.trial.errors import TrialError
@@ -18,6 +20,7 @@ _LONG_OUTAGE_SECONDS = 120.0
 _LEADERLESS_SECONDS = 15.0
 _START_AGAIN_SECONDS = 30.0
 _REFUSED_SECONDS = 30.0
+_NEXT_LOG_FILE = "SELECT pg_logical_emit_message(false, 'log', 'used up'), pg_switch_wal()"
 
 
 async def kill_postgres(place: Place, _turn: int) -> Met:
@@ -33,17 +36,41 @@ async def refuse_database(place: Place, _turn: int) -> Met:
 
 async def fill_disk(place: Place, _turn: int) -> Met:
     """Nothing more fits on the database's disk until commands were refused for it, with 503, for a while."""
+    return await _fill(place, "the database's disk")
+
+
+async def fill_disk_with_log(place: Place, _turn: int) -> Met:
+    """PostgreSQL, which keeps space ahead for its log, has used that up too and cannot go on."""
+    operator = await asyncpg.connect(place.trial.stack.postgres_dsn())
+    return await _fill(place, "the database's disk, with its log", operator)
+
+
+async def _fill(place: Place, name: str, operator: "asyncpg.Connection[asyncpg.Record] | None" = None) -> Met:
     began = time.monotonic()
     before = place.load.refused
     place.disk.run_full()
     try:
+        if operator is not None:
+            await _use_up_log(operator)
         await _until_refused(place, before)
         await asyncio.sleep(_OUTAGE_SECONDS)
     finally:
         place.disk.make_room()
     # Without space for its log PostgreSQL ends, and a service manager starts it again.
     await _start_again(place.trial.stack.start_postgres)
-    return Met(f"the database's disk, {place.load.refused - before} requests refused", time.monotonic() - began)
+    return Met(f"{name}, {place.load.refused - before} requests refused", time.monotonic() - began)
+
+
+async def _use_up_log(operator: "asyncpg.Connection[asyncpg.Record]") -> None:
+    deadline = time.monotonic() + _REFUSED_SECONDS
+    try:
+        while time.monotonic() < deadline:
+            await operator.execute(_NEXT_LOG_FILE)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        return
+    finally:
+        operator.terminate()
+    raise AssertionError("the disk is full, and yet PostgreSQL found space for its log")
 
 
 async def _until_refused(place: Place, before: int) -> None:

@@ -11,7 +11,7 @@ from handoff.node.turn import Turn
 from tests.support.node_parts import Parts, node_parts
 from tests.support.stack import Jurisdictions
 
-SILENCE_SECONDS = 1.5
+SILENCE_SECONDS = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,8 @@ async def police(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPath
 @pytest.fixture
 async def first(police: Parts) -> Turn:
     """A process whose turn it is."""
-    turn = Turn(police.store, "first", silence_seconds=0)
+    await police.ask("UPDATE turn SET holder = 'first'")
+    turn = Turn(police.store, "first", sign_of_life_seconds=0.2)
     await turn.take()
     return turn
 
@@ -56,6 +57,18 @@ async def test_the_second_takes_over_when_the_first_is_silent_and_the_first_is_t
     assert second.mine
     with pytest.raises(StoodDown):
         await first.keep()
+
+
+async def test_one_that_could_not_show_itself_keeps_its_turn(police: Parts, first: Turn, second: Turn) -> None:
+    """After an outage of the database a sign of life is old, and yet nobody was silent."""
+    await police.ask("UPDATE turn SET alive_at = clock_timestamp() - interval '1 hour'")
+    async with taking(second):
+        await asyncio.sleep(SILENCE_SECONDS / 2)
+        keeping = asyncio.create_task(first.keep())
+        await asyncio.sleep(2 * SILENCE_SECONDS)
+        assert not second.mine
+        assert not keeping.done()
+        keeping.cancel()
 
 
 async def test_a_clean_end_lets_the_second_go_on_at_once(first: Turn, second: Turn) -> None:
