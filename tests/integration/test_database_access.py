@@ -33,6 +33,15 @@ async def test_the_projections_reader_and_writer_are_two(jurisdiction: Jurisdict
         assert await _ask(jurisdiction.postgres_settings("projection", role), "SELECT 1") == 1
 
 
+@pytest.mark.parametrize("witness", ["police", "monitor"])
+async def test_a_witness_may_not_take_back_what_speaks_against_the_log(
+    jurisdiction: Jurisdiction, witness: str
+) -> None:
+    for statement in ("DELETE FROM accusations", "UPDATE accusations SET why = 'inconsistent'", "DELETE FROM witness"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await _ask(jurisdiction.postgres_settings(witness), statement)
+
+
 async def test_a_wrong_password_opens_no_database(jurisdiction: Jurisdiction) -> None:
     settings = jurisdiction.postgres_settings("police")
     wrong = PostgresSettings(**{**settings.model_dump(), "password": "wrong"})

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
@@ -214,10 +215,14 @@ async def test_an_event_without_a_receipt_after_its_time_is_alarmed_once(desk: D
     events, echoes = await desk.say()
     desk.audit.covers(echoes[:1], 9)
     await desk.prove(9, *ENOUGH)
-    impatient = receipts_of(desk.police, desk.played, desk.audit, patience=0)
-    await impatient.vouching.begin()
+    with capture_logs() as early:
+        desk.receipts.clock = lambda: clock.now() + timedelta(seconds=55)
+        await desk.receipts.round()
+    assert [line for line in early if line["event"] == "receipt.missing"] == []
     with capture_logs() as lines:
-        await impatient.receipts.round()
+        desk.receipts.clock = lambda: clock.now() + timedelta(seconds=61)
+        await desk.receipts.round()
+        await desk.receipts.round()
         await receipts_of(desk.police, desk.played, desk.audit, patience=0).receipts.round()
     missing = [line["event_id"] for line in lines if line["event"] == "receipt.missing"]
     assert sorted(missing) == sorted(map(str, events[1:]))

@@ -9,12 +9,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from handoff import clock
 from handoff.adapters.checkpoint_watch import CheckpointWatch
 from handoff.adapters.checkpoints_topic import CheckpointsTopic
+from handoff.adapters.kafka import BrokerUnavailable
 from handoff.adapters.node_operations import adopt_witness
 from handoff.adapters.postgres.witness import WitnessMemory
 from handoff.adapters.sealing import Sealing
@@ -24,7 +26,7 @@ from handoff.proof.checkpoint import NO_HEAD, Head
 from handoff.proof.witness import AddCheckpoint
 from handoff.record.topics import PROJECTION
 from tests.support.builders import T0
-from tests.support.checkpoints import FORK, PlayedLog, bodies, witness_key
+from tests.support.checkpoints import FORK, LEAVES, PlayedLog, bodies, witness_key
 from tests.support.eventually import eventually
 from tests.support.node_parts import Parts, node_parts
 from tests.support.settings_file import write_settings
@@ -204,6 +206,37 @@ async def test_a_lagging_witness_asks_for_the_topic_from_its_beginning_once(poli
     await cosigner.begin()
     await cosigner.hear(gap)
     assert cosigner.standing.head == played.head(7)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_comes_in_whatever_order_one_record_is_cosigned(
+    police: Parts, played: PlayedLog, seed: int
+) -> None:
+    """Two processes of one member, a log that forks, values that come again, and crashes where it hurts most."""
+    chance, told = Random(seed), list[Head]()
+
+    async def publish(request: AddCheckpoint) -> None:
+        if chance.random() < 0.3:
+            raise BrokerUnavailable
+        told.append(played.cosigners(request.encode())["police"])
+
+    processes = [witness(police, played, publish) for _ in range(2)]
+    for process in processes:
+        await process.begin()
+    for _ in range(60):
+        process = chance.choice(processes)
+        old = process.standing.head.size if chance.random() < 0.7 else chance.randrange(20)
+        size = min(old + chance.randrange(4), 40)
+        requests = [played.request(old, size, chance.choice((LEAVES, FORK)))] * chance.randrange(1, 3)
+        try:
+            await process.hear(bodies(requests))
+        except (BrokerUnavailable, Lagging):
+            await process.begin()
+        except Halted:
+            break
+    assert told
+    assert any(all(head == played.head(head.size, record) for head in told) for record in (LEAVES, FORK))
+    assert (await standing(police)).head.size >= max(head.size for head in told)
 
 
 # On the topic
