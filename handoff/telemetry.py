@@ -56,7 +56,7 @@ RECEIPTS_KEPT = Counter("handoff_receipts_kept", "Own events whose receipt was k
 RECEIPT_ALARMS = Counter("handoff_receipt_alarms", "Own events whose receipt is missing or unsound.", ["why"])
 CHECKPOINT_SIZE = Gauge("handoff_checkpoint_size", "Entries below the last checkpoint that the log published.")
 CHECKPOINT_TIME = Gauge("handoff_checkpoint_time_seconds", "When that was due, in seconds since 1970.")
-CHECKPOINT_COSIGNERS = Gauge("handoff_checkpoint_cosigners", "Who had cosigned its head when it was published.")
+CHECKPOINT_COSIGNERS = Gauge("handoff_checkpoint_cosigners", "How many have cosigned its head so far.")
 CHECKPOINT_RETRIES = Counter("handoff_checkpoint_retries", "Times a log began again from what is stored.")
 CHECKPOINT_ALARMS = Counter(
     "handoff_checkpoint_alarms", "What should not be on the topic of checkpoints, or is not.", ["why"]

@@ -27,12 +27,16 @@ def tell(page: Page) -> None:
             _alarm(line)
 
 
-def tell_of_checkpoint(size: int, due_ms: int, cosigners: int) -> None:
-    """Tells of a checkpoint that the broker has; the record may not have grown, so its head may have cosigners."""
+def tell_of_checkpoint(size: int, due_ms: int) -> None:
+    """Tells of a checkpoint that the broker has."""
     telemetry.CHECKPOINT_SIZE.set(size)
     telemetry.CHECKPOINT_TIME.set(due_ms / 1000)
-    telemetry.CHECKPOINT_COSIGNERS.set(cosigners)
-    _log.info("checkpoint", size=size, due_ms=due_ms, cosigners=cosigners)
+    _log.info("checkpoint", size=size, due_ms=due_ms)
+
+
+def tell_of_cosigners(count: int) -> None:
+    """Tells how many have cosigned the last head."""
+    telemetry.CHECKPOINT_COSIGNERS.set(count)
 
 
 def tell_of_receipts(count: int) -> None:

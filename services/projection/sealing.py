@@ -146,8 +146,7 @@ class _Round:
             for checkpoint in stated:
                 await self.sealing.topic.publish(checkpoint.request)
                 await self.book.published(checkpoint)
-                cosigners = await self.book.cosigners(checkpoint.head.size)
-                journal.tell_of_checkpoint(checkpoint.head.size, checkpoint.due_ms, len(cosigners))
+                journal.tell_of_checkpoint(checkpoint.head.size, checkpoint.due_ms)
 
     async def _give_receipts(self) -> bool:
         owed = await self.book.owed(_RECEIPTS)
@@ -166,6 +165,8 @@ class _Round:
                 await self._compare(found)
             self._offset = values[-1][0] + 1
             await self.book.keep(collected, self._offset)
+            last = await self.book.last()
+            journal.tell_of_cosigners(len(await self.book.cosigners(last.head.size)))
 
     async def _read(self, wait: float) -> Sequence[Value]:
         try:

@@ -78,9 +78,14 @@ class LogBook:
         return _stated(row) if row is not None else NOTHING_STATED
 
     async def root(self, size: int) -> bytes:
-        """The root that what is stored has at ``size``; raises ``LookupError`` where it is not that far."""
+        """The root that what is stored has, or once had, at ``size``. Raises HeadForked where nodes are missing."""
         known: bytes | None = await self._connection.fetchval(_SQL["root"], size)
-        return known if known is not None else await self._tree.root(size)
+        if known is not None:
+            return known
+        try:
+            return await self._tree.root(size)
+        except LookupError as error:
+            raise HeadForked(f"the stored tree has no root of size {size}: {error}") from error
 
     async def state(self, due_ms: int) -> Stated | None:
         """Stores the checkpoint that is due, of all that is stored; None if there is nothing, or it was stated before.
@@ -153,12 +158,13 @@ class LogBook:
 
     async def _growth(self, old: Head, new: Head) -> Proof:
         """The proof that ``new`` grew out of ``old``, checked: a tree that was tampered with must not be signed."""
-        proof = await self._tree.consistency(old.size, new.size)
-        if old.size:
-            try:
-                verify_consistency(old.size, new.size, old.root, proof, new.root)
-            except NotProven as error:
-                raise HeadForked(f"the tree of {new.size} did not grow out of the signed head of {old.size}") from error
+        if old.size == 0:
+            return ()
+        try:
+            proof = await self._tree.consistency(old.size, new.size)
+            verify_consistency(old.size, new.size, old.root, proof, new.root)
+        except (NotProven, LookupError) as error:
+            raise HeadForked(f"the tree of {new.size} did not grow out of the signed head of {old.size}") from error
         return proof
 
     def _note(self, head: Head) -> bytes:
