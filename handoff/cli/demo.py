@@ -63,4 +63,4 @@ def _draw_proof(target: Console, proven: Any) -> None:
     for tampering in proven.tamperings:
         target.print(f"{tampering.where}: {tampering.done}. The verifier:")
         for sentence in tampering.found:
-            target.print(f"  tampered: {sentence}", style="red", markup=False)
+            target.print(f"  {sentence}", style="red", markup=False)

@@ -78,6 +78,11 @@ class Failure:
         return f"{where}{self.objection.check}: {self.objection.sentence}{more}"
 
     @property
+    def line(self) -> str:
+        """The same, after what follows from it."""
+        return f"{self.objection.outcome.name.lower()}: {self}"
+
+    @property
     def rank(self) -> tuple[bool, int, int, int]:
         """Where it comes among others: tampering first, entries before the tree, then by offset."""
         check = self.objection.check
@@ -133,7 +138,7 @@ class Report:
         if self.receipts:
             yield f"{self.receipts} receipts"
         yield from self.remarks
-        yield from (f"{failure.objection.outcome.name.lower()}: {failure}" for failure in self.failures)
+        yield from (failure.line for failure in self.failures)
         yield f"cosigned by {', '.join(self.cosigners) or 'nobody whom the trust file names'}"
         yield self.completeness
 

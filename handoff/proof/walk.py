@@ -155,6 +155,9 @@ def _order(index: int, entry: Entry) -> Objection | None:
 
 
 def _inclusion(expected: Expected, record: Record, head: Head) -> Iterator[Objection]:
+    if not record.proof and head.size > 1:
+        yield Objection(Check.INCLUSION, "no proof comes with it that it lies under the checkpoint", Outcome.UNPROVEN)
+        return
     try:
         verify_inclusion(expected.index, head.size, expected.leaf, record.proof, head.root)
     except NotProven as error:

@@ -44,7 +44,7 @@ class Tampering:
         """What the verifier names. Raises TrialError if it did not find it."""
         if self.report.outcome is not Outcome.TAMPERED:
             raise TrialError(f"the verifier did not find it: {self.done}")
-        return tuple(map(str, self.report.failures))
+        return tuple(failure.line for failure in self.report.failures)
 
 
 async def tamperings(

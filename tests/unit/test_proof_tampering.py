@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from handoff.proof.archive import ArchiveWriter, Member, read_members
 from handoff.proof.bundle import BundleReader, NotABundle, Record
 from handoff.proof.checkpoint import Head
 from handoff.proof.entry import NO_PREVIOUS, Entry
@@ -144,6 +145,27 @@ def test_a_proof_of_another_leaf_is_found() -> None:
     swapped = proven[THIRD].model_copy(update={"proof": proven[OWN[1]].proof})
     changed = bundle.replace(encoded(proven[THIRD]), encoded(swapped))
     assert checks(verify(io.BytesIO(changed), trust())) == [(Check.INCLUSION, THIRD)]
+
+
+def without_proofs(bundle: bytes) -> bytes:
+    out = io.BytesIO()
+    writer = ArchiveWriter(out)
+    for member in read_members(io.BytesIO(bundle)):
+        if member.name.startswith("record/"):
+            record = Record.model_validate_json(member.body).model_copy(update={"proof": ()})
+            member = Member(member.name, encoded(record) + b"\n")  # noqa: PLW2901 - the same member, otherwise told
+        writer.add(member)
+    writer.close()
+    return out.getvalue()
+
+
+def test_a_record_that_comes_without_its_proof_is_not_proven_and_hides_nothing() -> None:
+    """Whoever has lost the tree does not make an innocent entry look false; a cut tail is named first all the same."""
+    whole, cut = honest(), replace(honest(), entries=honest().entries[:12])
+    report = verify(io.BytesIO(without_proofs(whole.bundle())), trust())
+    assert (checks(report), report.outcome) == ([(Check.INCLUSION, 0)], Outcome.UNPROVEN)
+    report = verify(io.BytesIO(without_proofs(cut.bundle())), trust())
+    assert (checks(report)[0], report.outcome) == ((Check.SKELETON, None), Outcome.TAMPERED)
 
 
 def encoded(record: Record) -> bytes:
