@@ -14,6 +14,7 @@ from bench.exchange import exchange
 from bench.growth import growth
 from bench.machine import machine
 from bench.node import node
+from bench.poison import poison
 from bench.projection import append_only, projection
 from bench.report import Chapter, markdown, put_figures
 from bench.sizes import FULL, QUICK, Sizes
@@ -23,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Stand, Sizes], Chapter]] = {
     "projection": projection,
     "append": append_only,
     "exchange": exchange,
+    "poison": poison,
     "node": node,
     "end-to-end": end_to_end,
     "growth": growth,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.consumed import append_times
+from bench.memory import memory
 from bench.race import Spread
 from bench.report import Aim, Chapter, Finding
 from bench.sizes import Sizes
@@ -51,6 +52,7 @@ def end_to_end(stand: Stand, sizes: Sizes) -> Chapter:
             time.sleep(_LAST_SECONDS)
             findings += _findings(rate, _hops(trial, said))
             stand.progress(f"{len(said)} events crossed over at {rate} events/s")
+        findings += memory(trial)
     return Chapter("end-to-end", "End to end, from the answer on", findings)
 
 

@@ -1,7 +1,7 @@
 """The exchange: out → record → in with durable routing, against an agent that routes and writes one row."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from bench.contest import Job, Outcome
@@ -29,18 +29,20 @@ def exchange(stand: Stand, sizes: Sizes) -> Chapter:
     return Chapter("exchange", "Exchange, out → record → in", list(_findings(standings)), _REMARKS)
 
 
-def lay_submissions(stand: Stand, entries: int) -> Job:
-    """A founded jurisdiction, in whose outgoing topics ``entries`` events wait."""
+def lay_submissions(
+    stand: Stand, entries: int, *, among: Callable[[Iterator[Message]], Iterator[Message]] = iter
+) -> Job:
+    """A founded jurisdiction, in whose outgoing topics ``entries`` events wait, and what ``among`` puts between."""
     jurisdiction = stand.jurisdiction()
     place = Place(jurisdiction.plan)
     founding = list(map(signed, place.founding()))
     stand.lay(jurisdiction, out_topic(place.name, COORDINATION), founding)
     run(OWN, stand.exchange_job(jurisdiction, len(founding)))
-    share = entries // len(_SOURCES)
+    laid = 0
     for number, source in enumerate(_SOURCES):
-        submissions = islice(_submissions(place, source, number * entries), share)
-        stand.lay(jurisdiction, out_topic(place.name, source), submissions)
-    return stand.exchange_job(jurisdiction, share * len(_SOURCES), run=secrets.token_hex(4), members=_SOURCES)
+        submissions = islice(_submissions(place, source, number * entries), entries // len(_SOURCES))
+        laid += stand.lay(jurisdiction, out_topic(place.name, source), among(submissions))
+    return stand.exchange_job(jurisdiction, laid, run=secrets.token_hex(4), members=_SOURCES)
 
 
 def _submissions(place: Place, source: str, first: int) -> Iterator[Message]:

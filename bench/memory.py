@@ -1,0 +1,31 @@
+"""How much memory the processes of a trial hold: found by the port on which each listens."""
+
+from collections.abc import Iterator
+
+import psutil
+
+from bench.race import Spread
+from bench.report import Finding
+from handoff.trial.trial import Trial
+
+_MIB = 1024 * 1024
+_BUSY = ("police", "shelter", "exchange", "projection")
+
+
+def memory(trial: Trial) -> Iterator[Finding]:
+    """Resident MiB of those that worked, of those that looked on, and of what they all rest on."""
+    listening = {c.laddr.port: c.pid for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+    held = {name: _resident(listening[process.port]) for name, process in trial.fleet.processes.items()}
+    for name in _BUSY:
+        yield Finding(f"Memory: {name}", Spread.of([held[name]]), "MiB")
+    idle = [mib for name, mib in held.items() if name not in _BUSY]
+    yield Finding("Memory: each other process", Spread.of(idle), "MiB")
+    broker = int(trial.jurisdiction.kafka.bootstrap_servers.rpartition(":")[2])
+    yield Finding("Memory: Apache Kafka", Spread.of([_resident(listening[broker])]), "MiB")
+    server = psutil.Process(listening[trial.jurisdiction.postgres.port])
+    shares = [process.memory_full_info().pss / _MIB for process in (server, *server.children())]
+    yield Finding("Memory: PostgreSQL, all connections", Spread.of([sum(shares)]), "MiB")
+
+
+def _resident(pid: int) -> float:
+    return float(psutil.Process(pid).memory_info().rss / _MIB)
