@@ -42,7 +42,10 @@ class CheckpointWatch:
                 log.warning("checkpoints.wait", error=type(error).__name__)
             except RecordBroken as error:
                 # What was read and remembered is not there any more: whoever cosigns must not go on from it.
-                raise Halted("checkpoints_lost") from error
+                if self.witness is not None:
+                    raise Halted("checkpoints_lost") from error
+                log.warning("checkpoints.lost", why=str(error))
+                first = 0
             finally:
                 await self.topic.close()
             await asyncio.sleep(next(waits))

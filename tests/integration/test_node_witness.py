@@ -18,9 +18,12 @@ from handoff.adapters.checkpoint_watch import CheckpointWatch
 from handoff.adapters.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka import BrokerUnavailable
 from handoff.adapters.node_operations import adopt_witness
+from handoff.adapters.postgres.receipts import ProofStore
 from handoff.adapters.postgres.witness import WitnessMemory
 from handoff.adapters.sealing import Sealing
 from handoff.config import CONFIG_VARIABLE, CheckpointSettings, ProcessSettings
+from handoff.node.bell import Bell
+from handoff.node.vouching import Vouching
 from handoff.node.witness import Halted, Lagging, Publish, Standing, Witness
 from handoff.proof.checkpoint import NO_HEAD, Head
 from handoff.proof.witness import AddCheckpoint
@@ -388,6 +391,24 @@ async def test_a_node_whose_witness_has_halted_still_sees_what_others_vouch_for(
         assert (await standing(police)).head == played.head(7)
     finally:
         task.cancel()
+
+
+async def test_a_topic_that_ends_before_what_was_read_halts_a_witness_and_others_read_it_again(
+    police: Parts, played: PlayedLog
+) -> None:
+    async with log_of(police, played) as log:
+        await log.publish(played.cosigned(played.request(0, 7), "monitor", "shelter", "police"))
+        await police.ask("UPDATE witness SET topic_offset = 1000000")
+        await police.ask("UPDATE proven SET topic_offset = 1000000")
+        async with watching(police, played) as task:
+            with pytest.raises(Halted, match="checkpoints_lost"):
+                await asyncio.wait_for(task, 20)
+        vouching = Vouching(ProofStore(police.pool), played.trust, played.origin, Bell())
+        reading = asyncio.create_task(CheckpointWatch(topic(police, played, "police"), None, vouching).run())
+        try:
+            await eventually(lambda: _proves(police, 7))
+        finally:
+            reading.cancel()
 
 
 async def _is(value: object) -> bool:
