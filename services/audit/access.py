@@ -18,6 +18,10 @@ READ_LASTS = timedelta(minutes=15)
 """For how long looking around in an opened case is the same read. An export is always one of its own."""
 
 
+NOT_STORED = (StoreUnavailable, asyncpg.PostgresError)
+"""The node's database is away, or refuses: whatever the reason, no read can be recorded."""
+
+
 class PurposeNeeded(Exception):
     """The session has not said for what it opens this case: ask, then try again."""
 
@@ -54,12 +58,12 @@ class Access:
     async def _opening(self, visitor: Visitor, case: UUID) -> Opening | None:
         try:
             return await self.people.opening(visitor.session, case)
-        except StoreUnavailable as error:
+        except NOT_STORED as error:
             raise AccessNotRecorded from error
 
     async def _record(self, visitor: Visitor, case: UUID, purpose: ReadPurpose) -> None:
         try:
             await self.desk.submit(RecordRead(reader=visitor.reader, purpose=purpose), About(case=case))
             await self.people.note_opening(visitor.session, Opening(case, purpose, self.clock()))
-        except (StoreUnavailable, Refused, asyncpg.PostgresError) as error:
+        except (*NOT_STORED, Refused) as error:
             raise AccessNotRecorded from error

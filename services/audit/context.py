@@ -9,11 +9,10 @@ from fastapi import Depends, Header, Request, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 
 from handoff.adapters.postgres.people import People
-from handoff.node.answers import StoreUnavailable
 from handoff.node.ports import Clock
 from handoff.record.codes import ReadPurpose
 from handoff.web.problems import Unsuited, problem, unsuited
-from services.audit.access import Access, AccessNotRecorded
+from services.audit.access import NOT_STORED, Access, AccessNotRecorded
 from services.audit.cases import Cases
 from services.audit.visitors import SESSION_COOKIE, Authentication, Visitor, recognised
 
@@ -51,9 +50,9 @@ async def visitor_of(audit: Audit, request: Request) -> Visitor:
     """Who sends the request. Raises the problem that ends it."""
     try:
         visitor = await recognised(audit.ways, request)
-    except StoreUnavailable:
+    except NOT_STORED:
         # Nobody can be named as the reader, so no read can be recorded.
-        raise unsuited("access-not-recorded") from None
+        raise _not_recorded() from None
     if visitor is None:
         raise Unsuited(problem("not_signed_in"), {"WWW-Authenticate": 'Bearer realm="handoff"'})
     return visitor
@@ -96,5 +95,9 @@ async def open_case(
     try:
         await (audit.access.export if leaves else audit.access.open)(auditor, case, purpose)
     except AccessNotRecorded:
-        raise Unsuited(problem("access-not-recorded"), {"Retry-After": "2"}) from None
+        raise _not_recorded() from None
     return case
+
+
+def _not_recorded() -> Unsuited:
+    return Unsuited(problem("access-not-recorded"), {"Retry-After": "2"})

@@ -1,5 +1,6 @@
 """The way in and out: a one-time link begins a session, a button ends it, and a purpose opens a case."""
 
+from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -9,9 +10,8 @@ from starlette.responses import RedirectResponse, Response
 
 from handoff.adapters.postgres.people import SESSION_LASTS, hashed
 from handoff.record.codes import ReadPurpose
-from handoff.web.problems import Unsuited
 from services.audit.context import InAudit, open_case, visitor_of
-from services.audit.page_route import PageRoute, gone
+from services.audit.page_route import PageRoute, turned_away
 from services.audit.rendering import HEADERS, is_secure, page
 from services.audit.visitors import SESSION_COOKIE
 
@@ -21,7 +21,7 @@ async def same_site(request: Request) -> None:
     origin, sent_by = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     from_elsewhere = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
     if from_elsewhere or sent_by not in {None, "same-origin", "none"}:
-        raise Unsuited(gone("elsewhere"))
+        raise turned_away("elsewhere", HTTPStatus.FORBIDDEN)
 
 
 doors = APIRouter(route_class=PageRoute, include_in_schema=False, dependencies=[Depends(same_site)])
@@ -38,7 +38,7 @@ async def enter(request: Request, audit: InAudit, token: str) -> Response:
     """Begins a session, and uses the link up."""
     session = await audit.people.enter(token, audit.clock())
     if session is None:
-        raise Unsuited(gone("link_used"))
+        raise turned_away("link_used")
     answer = _to("/")
     lasts = int(SESSION_LASTS.total_seconds())
     answer.set_cookie(

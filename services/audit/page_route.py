@@ -1,6 +1,7 @@
 """Pages' routes: whatever goes wrong is told on a page, in the visitor's language."""
 
 from collections.abc import Callable, Coroutine, Mapping
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +12,7 @@ from starlette.responses import Response
 
 from handoff.node.answers import StoreUnavailable
 from handoff.record.codes import ReadPurpose
-from handoff.web.problems import Problem, Unsuited, problem
+from handoff.web.problems import Problem, Unsuited
 from services.audit.access import PurposeNeeded
 from services.audit.rendering import language, page
 
@@ -73,9 +74,11 @@ def problem_page(request: Request, code: str, status: int, headers: Mapping[str,
 def _ask_purpose(request: Request) -> Response:
     then = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     case = request.path_params["case"]
-    return page(request, "purpose.html", case=case, purposes=tuple(ReadPurpose), then=then, signed_in=True)
+    status = HTTPStatus.PRECONDITION_REQUIRED
+    return page(request, "purpose.html", status, case=case, purposes=tuple(ReadPurpose), then=then, signed_in=True)
 
 
-def gone(code: str) -> Problem:
+def turned_away(code: str, status: HTTPStatus = HTTPStatus.UNAUTHORIZED) -> Unsuited:
     """The problem of a link that lets nobody in, or of a form that did not come from here."""
-    return problem("unauthorized").model_copy(update={"code": code})
+    title, remedy = SENTENCES[code]
+    return Unsuited(Problem(type=f"/problems/{code}", code=code, title=title, status=status.value, detail=remedy))

@@ -1,0 +1,285 @@
+"""Nobody reads a case here without saying for what, and without that being kept before anything is shown."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+import pytest
+import pytest_asyncio
+from starlette.types import Message, Receive, Scope, Send
+
+from handoff.record import codec
+from handoff.record.codes import ReadPurpose
+from handoff.record.events.case import CaseRead
+from handoff.record.topics import AUDIT
+from handoff.trial.jurisdiction import Jurisdiction
+from tests.support.audited import NOW, READER, TOKEN, Opened, audit, databases, lay_out, story
+from tests.support.builders import nth_id
+from tests.support.spec import CASE
+from tests.support.stack import Jurisdictions
+
+TIMELINE, PAGE = f"/cases/{CASE}/timeline", f"/timelines/{CASE}"
+SYSTEM = {"Authorization": f"Bearer {TOKEN}"}
+CALLERS = {member: hashlib.sha256(f"{member}'s token".encode()).hexdigest() for member in ("police", "shelter")}
+
+
+@pytest_asyncio.fixture(scope="module")
+async def jurisdiction(database_jurisdictions: Jurisdictions) -> Jurisdiction:
+    made = database_jurisdictions.planned()
+    await databases(made)
+    await lay_out(made, story())
+    return made
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The audit as it is called in a test, and its outbox."""
+
+    http: httpx.AsyncClient
+    opened: Opened
+
+    async def reads(self) -> list[tuple[str, UUID, ReadPurpose]]:
+        """What was committed: case, reader and purpose, oldest first."""
+        rows = await self.opened.own.fetch("SELECT value FROM outbox ORDER BY position")
+        events = [(event.subject, event.data) for event in (codec.decode(row["value"]) for row in rows)]
+        return [(case, said.reader, said.purpose) for case, said in events if isinstance(said, CaseRead)]
+
+    @asynccontextmanager
+    async def session(self, reader: UUID = READER) -> AsyncIterator[httpx.AsyncClient]:
+        """A browser that came in by a link."""
+        link = await self.opened.people.invite(reader, NOW)
+        async with client(self.opened) as browser:
+            assert (await browser.post(f"/enter/{link}")).status_code == 303
+            yield browser
+
+
+def client(opened: Opened, **headers: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(opened.app), base_url="http://audit", headers=headers)
+
+
+@pytest_asyncio.fixture
+async def desk(jurisdiction: Jurisdiction) -> AsyncIterator[Desk]:
+    owner = await asyncpg.connect(jurisdiction.postgres_settings(AUDIT, "owner").dsn)
+    await owner.execute("TRUNCATE outbox, openings, sessions, sign_in_links")
+    await owner.close()
+    async with audit(jurisdiction, callers=CALLERS) as opened, client(opened, **SYSTEM) as http:
+        yield Desk(http, opened)
+
+
+async def test_a_case_is_read_for_a_purpose_or_not_at_all(desk: Desk) -> None:
+    """Without one the answer names the codes and nothing of the case, and nothing is recorded."""
+    answer = await desk.http.get(TIMELINE)
+    assert (answer.status_code, answer.json()["code"]) == (428, "purpose_required")
+    assert "police" not in answer.text
+    assert await desk.reads() == []
+
+
+async def test_the_read_is_in_the_outbox_before_the_first_byte_of_the_answer(desk: Desk) -> None:
+    """When the answer's head is sent, the event has been committed, by another connection's account."""
+    committed: list[int] = []
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                committed.append(len(await desk.reads()))
+            await send(message)
+
+        await desk.opened.app(scope, receive, counted)
+
+    transport = httpx.ASGITransport(watched)
+    async with httpx.AsyncClient(transport=transport, base_url="http://audit", headers=SYSTEM) as http:
+        assert (await http.get(TIMELINE, headers={"Read-Purpose": "breach"})).status_code == 200
+    assert committed == [1]
+    ((case, _, purpose),) = await desk.reads()
+    assert (case, purpose) == (str(CASE), ReadPurpose.BREACH)
+
+
+async def test_looking_around_in_an_opened_case_is_one_read(desk: Desk) -> None:
+    """Every view, and every moment of the slider, of a case that the session has just opened; asked once."""
+    async with desk.session() as browser:
+        assert (await browser.get(PAGE)).status_code == 428
+        await browser.post(f"{PAGE}/purpose", data={"purpose": "audit"})
+        for below in ("", "/lanes", "/questions", "/record?step=3", "?step=5&agency=police"):
+            shown = await browser.get(PAGE + below)
+            assert shown.status_code == 200
+            assert 'id="replay"' in shown.text
+    assert await desk.reads() == [(str(CASE), READER, ReadPurpose.AUDIT)]
+
+
+async def test_what_leaves_with_the_auditor_is_a_read_of_its_own(desk: Desk) -> None:
+    """An export each time, a bundle too; and another purpose is another read."""
+    headers = {"Read-Purpose": "audit"}
+    for path in (TIMELINE, f"{PAGE}/exports/csv", f"{PAGE}/exports/xes", f"/cases/{CASE}/bundle"):
+        assert (await desk.http.get(path, headers=headers)).status_code == 200
+    assert (await desk.http.get(TIMELINE, headers={"Read-Purpose": "supervise"})).status_code == 200
+    assert [purpose for _, _, purpose in await desk.reads()] == [ReadPurpose.AUDIT] * 4 + [ReadPurpose.SUPERVISE]
+
+
+async def test_another_session_is_asked_again(desk: Desk) -> None:
+    """Each person answers for their own reading."""
+    async with desk.session() as first, desk.session(nth_id(93)) as second:
+        await first.post(f"{PAGE}/purpose", data={"purpose": "audit"})
+        assert 'id="replay"' not in (await second.get(PAGE)).text
+        await second.post(f"{PAGE}/purpose", data={"purpose": "survivor_request"})
+    assert len({reader for _, reader, _ in await desk.reads()}) == 2
+
+
+@asynccontextmanager
+async def no_right_to_store(jurisdiction: Jurisdiction) -> AsyncIterator[None]:
+    owner = await asyncpg.connect(jurisdiction.postgres_settings(AUDIT, "owner").dsn)
+    try:
+        await owner.execute("REVOKE INSERT ON outbox FROM handoff_node")
+        yield
+    finally:
+        await owner.execute("GRANT INSERT ON outbox TO handoff_node")
+        await owner.close()
+
+
+@asynccontextmanager
+async def database_away(jurisdiction: Jurisdiction) -> AsyncIterator[None]:
+    database = f"{jurisdiction.name}_{AUDIT}"
+    operator = await asyncpg.connect(jurisdiction.postgres.dsn())
+    try:
+        await operator.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
+        await operator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", database)
+        yield
+    finally:
+        await operator.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")
+        await operator.close()
+
+
+@pytest.mark.parametrize("outage", [no_right_to_store, database_away])
+async def test_a_read_that_cannot_be_recorded_is_refused(desk: Desk, jurisdiction: Jurisdiction, outage: Any) -> None:
+    """API, page and export say access-not-recorded and nothing of the case, although the timeline could be read."""
+    async with desk.session() as browser:
+        await browser.post(f"{PAGE}/purpose", data={"purpose": "technical"})
+        async with outage(jurisdiction):
+            answer = await desk.http.get(TIMELINE, headers={"Read-Purpose": "audit"})
+            assert (answer.status_code, answer.json()["code"]) == (503, "access-not-recorded")
+            assert "retry-after" in answer.headers
+            page = await browser.post(f"{PAGE}/purpose", data={"purpose": "audit"})
+            assert (page.status_code, "access-not-recorded" in page.text) == (503, True)
+            export = await browser.get(f"{PAGE}/exports/csv")
+            assert (export.status_code, "access-not-recorded" in export.text) == (503, True)
+        for said in (answer.text, page.text, export.text):
+            assert "shelter" not in said
+            assert "referral" not in said
+        assert (await browser.post(f"{PAGE}/purpose", data={"purpose": "audit"})).status_code == 303
+
+
+async def test_a_case_that_nobody_recorded_is_not_opened_by_asking_for_it(desk: Desk) -> None:
+    """A mistyped id gets 404 and leaves no trace on the record."""
+    answer = await desk.http.get(f"/cases/{nth_id(94)}/timeline", headers={"Read-Purpose": "audit"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "case_not_recorded")
+    assert await desk.reads() == []
+
+
+@pytest.mark.parametrize("path", [TIMELINE, PAGE, f"{PAGE}/exports/pdf", f"/cases/{CASE}/bundle", "/"])
+async def test_nobody_comes_in_without_a_link_or_the_auditors_token(desk: Desk, path: str) -> None:
+    """A stranger, a wrong token and a member's own token get 401."""
+    for headers in ({}, {"Authorization": "Bearer police's token"}, {"Cookie": "session=guessed"}):
+        async with client(desk.opened, **headers) as stranger:
+            assert (await stranger.get(path, headers={"Read-Purpose": "audit"})).status_code == 401
+
+
+async def test_a_link_lets_in_once_and_only_for_an_hour(desk: Desk) -> None:
+    """Looking at it does not use it up; using it does; an hour later it is nothing."""
+    link, late = (
+        await desk.opened.people.invite(READER, NOW),
+        await desk.opened.people.invite(READER, NOW - timedelta(hours=2)),
+    )
+    async with client(desk.opened) as browser:
+        assert (await browser.get(f"/enter/{link}")).status_code == 200
+        entered = await browser.post(f"/enter/{link}")
+        assert entered.status_code == 303
+        cookie = entered.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+    async with client(desk.opened) as thief:
+        assert (await thief.post(f"/enter/{link}")).status_code == 401
+        assert (await thief.post(f"/enter/{late}")).status_code == 401
+        assert (await thief.get("/")).status_code == 401
+
+
+async def test_no_token_lies_in_the_database(desk: Desk) -> None:
+    """Whoever reads the tables can neither come in nor go on in somebody's session."""
+    link = await desk.opened.people.invite(READER, NOW)
+    async with desk.session() as browser:
+        kept = await desk.opened.own.fetch("SELECT token_hash FROM sign_in_links UNION SELECT token_hash FROM sessions")
+        tokens = {link, browser.cookies["session"]}
+    assert not {row["token_hash"] for row in kept} & {token.encode() for token in tokens}
+    assert {hashlib.sha256(token.encode()).digest() for token in tokens} <= {row["token_hash"] for row in kept}
+
+
+async def test_leaving_ends_the_session(desk: Desk) -> None:
+    """The cookie that somebody else kept is worth nothing afterwards."""
+    async with desk.session() as browser:
+        kept = browser.cookies["session"]
+        await browser.post("/leave")
+    async with client(desk.opened, Cookie=f"session={kept}") as other:
+        assert (await other.get("/")).status_code == 401
+
+
+async def test_a_form_of_another_site_does_nothing(desk: Desk) -> None:
+    """A purpose is never said in an auditor's name by a page that is not ours."""
+    async with desk.session() as browser:
+        for headers in ({"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            answer = await browser.post(f"{PAGE}/purpose", data={"purpose": "audit"}, headers=headers)
+            assert answer.status_code == 403
+    assert await desk.reads() == []
+
+
+async def test_a_page_leads_nowhere_else_once_the_purpose_is_said(desk: Desk) -> None:
+    """What was asked for follows, if it lies below the case, and the case's page otherwise."""
+    async with desk.session() as browser:
+        wanted = {"purpose": "audit", "then": f"{PAGE}/lanes?step=2"}
+        assert (await browser.post(f"{PAGE}/purpose", data=wanted)).headers["location"] == f"{PAGE}/lanes?step=2"
+        for elsewhere in ("//elsewhere.example", "https://elsewhere.example", f"{PAGE}.elsewhere.example"):
+            led = await browser.post(f"{PAGE}/purpose", data={"purpose": "audit", "then": elsewhere})
+            assert led.headers["location"] == PAGE
+
+
+async def test_pages_run_nothing_from_elsewhere_and_stay_in_no_cache(desk: Desk) -> None:
+    """A strict content security policy, no framing, no storing."""
+    page = await desk.http.get(PAGE)
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert page.headers["cache-control"] == "no-store"
+    assert " style=" not in page.text
+
+
+async def ask(desk: Desk, token: str | None, *events: dict[str, str]) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    async with client(desk.opened, **headers) as member:
+        return await member.post("/receipts", json={"events": list(events)})
+
+
+async def test_an_emitter_gets_receipts_for_its_own_events_and_no_others(
+    desk: Desk, jurisdiction: Jurisdiction
+) -> None:
+    """Police asks for everything: what others said, and what no checkpoint covers, is not there; no offset either."""
+    told = [entry.event for entry in story().entries]
+    wanted = [{"case": str(event.subject), "id": str(event.id)} for event in told]
+    answer = await ask(desk, "police's token", *wanted)
+    assert answer.status_code == 200
+    given = {one["id"] for one in answer.json()["receipts"]}
+    own = {str(event.id) for event in told if event.emitter == "police"}
+    assert given == own
+    assert {name for one in answer.json()["receipts"] for name in one} == {"case", "id", "receipt"}
+    assert await desk.reads() == []
+
+
+async def test_receipts_are_for_members_and_bounded(desk: Desk) -> None:
+    """A stranger and the auditors' system get 401; more than 500 at once, or what is no event, 422."""
+    event = {"case": str(CASE), "id": str(CASE)}
+    for stranger in (None, "guessed", TOKEN):
+        assert (await ask(desk, stranger, event)).status_code == 401
+    assert (await ask(desk, "police's token", *[event] * 501)).status_code == 422
+    assert (await ask(desk, "police's token", {"case": "Not A Case", "id": "1"})).status_code == 422
+    assert (await ask(desk, "police's token", {"case": "prizren", "id": str(CASE)})).json() == {"receipts": []}

@@ -1,0 +1,119 @@
+"""What leaves with an auditor: a table, an event log, a printed page; the same entries as on the page."""
+
+import csv
+import io
+import re
+from datetime import datetime, timedelta
+from xml.etree import ElementTree as ET
+
+import pytest
+from starlette.requests import Request
+
+from handoff.views.replay.history import History
+from services.audit.exports.event_log import as_xes
+from services.audit.exports.printed import as_pdf
+from services.audit.exports.table import COLUMNS, as_csv
+from services.audit.listing import days
+from services.audit.moments import moment
+from services.audit.replay import Replay
+from services.audit.selection import Selection
+from services.audit.words import LANGUAGES, words
+from tests.support.audited import NOW, story
+from tests.support.replayed import replayed
+from tests.support.spec import CASE, LAWYER
+
+XES = "{http://www.xes-standard.org/}"
+
+
+@pytest.fixture(scope="module")
+def told() -> History:
+    return replayed(story())
+
+
+def test_the_table_has_one_line_for_each_entry_and_repeats_the_record_s_codes(told: History) -> None:
+    """Whoever reads it with a spreadsheet or a program finds what the record holds, and why something failed."""
+    header, *lines = csv.reader(io.StringIO(as_csv(told.own, told.own[-1].position)))
+    assert tuple(header) == COLUMNS
+    assert [line[0] for line in lines] == [str(entry.position) for entry in told.own]
+    lost = next(dict(zip(header, line, strict=True)) for line in lines if line[6] == "ineffective")
+    assert (lost["emitter"], lost["type"], lost["reason"]) == (LAWYER, "referral.accepted.v1", "release_withdrawn")
+    assert [line[8] for line in lines[-2:]] == ["yes", "no"]
+
+
+def test_no_cell_of_the_table_is_taken_for_a_formula(told: History) -> None:
+    """A spreadsheet runs what begins with one of four signs."""
+    for line in csv.reader(io.StringIO(as_csv(told.own, 0))):
+        assert not any(cell.startswith(("=", "+", "-", "@")) for cell in line)
+
+
+def test_the_event_log_is_a_trace_of_the_case_in_the_order_of_the_record(told: History) -> None:
+    """Each event has the standard's four: a name, a time, a resource and a lifecycle, under declared extensions."""
+    log = ET.fromstring(as_xes(CASE, told.own))
+    (trace,) = log.findall(f"{XES}trace")
+    declared = {extension.get("prefix") for extension in log.findall(f"{XES}extension")}
+    assert declared == {"concept", "time", "org", "lifecycle"}
+    assert attributes(trace)["concept:name"] == str(CASE)
+    events = [attributes(event) for event in trace.findall(f"{XES}event")]
+    assert len(events) == len(told.own)
+    assert all({"concept:name", "time:timestamp", "org:resource", "lifecycle:transition"} <= e.keys() for e in events)
+    times = [datetime.fromisoformat(event["time:timestamp"]) for event in events]
+    assert times == sorted(times)
+
+
+def test_a_referral_s_life_is_the_standard_s_lifecycle(told: History) -> None:
+    """Requested, accepted, begun: schedule, assign, start; what changed nothing moves nothing."""
+    log = ET.fromstring(as_xes(CASE, told.own))
+    events = [attributes(event) for event in log.iter(f"{XES}event")]
+    place = [e["lifecycle:transition"] for e in events if e.get("concept:instance") == events_instance(events)]
+    assert [step for step in place if step != "complete"] == ["schedule", "assign", "start"]
+    assert {e["lifecycle:transition"] for e in events if e["handoff:verdict"] == "ineffective"} == {"unknown"}
+
+
+def events_instance(events: list[dict[str, str]]) -> str:
+    """The referral that was begun first."""
+    return next(e["concept:instance"] for e in events if e["concept:name"] == "referral.started")
+
+
+def attributes(element: ET.Element) -> dict[str, str]:
+    return {child.get("key", ""): child.get("value", "") for child in element if child.get("key")}
+
+
+@pytest.mark.parametrize("tag", LANGUAGES)
+def test_a_page_is_printed_in_any_of_the_languages(told: History, tag: str) -> None:
+    """Letters of Albanian and of both Serbian scripts are in the embedded font, and the document says its language."""
+    printed = as_pdf(at_the_end(told, tag))
+    assert printed.startswith(b"%PDF-")
+    assert f"/Lang ({tag})".encode() in printed
+    assert len(re.findall(rb"/Type /Page\b", printed)) >= 1
+
+
+def at_the_end(told: History, tag: str) -> Replay:
+    request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []})
+    return Replay(request, words(tag), told, moment(told, NOW, None, None), Selection())
+
+
+def test_the_list_folds_reads_in_a_row_and_shows_all_else_by_day(told: History) -> None:
+    """Three people who looked in are one line that can be unfolded; nothing is left out."""
+    shown = days(words("en"), told, Selection())
+    runs = [lines for day in shown for lines in day.lines]
+    assert [len(run.items) for run in runs if run.are_reads] == [3]
+    assert [item.position for run in runs for item in run.items] == [entry.position for entry in told.own]
+    assert [day.day for day in shown] == ["2026-01-05", "2026-01-06", "2026-01-09"]
+
+
+def test_a_filter_leaves_the_order_and_takes_out_the_rest(told: History) -> None:
+    """Only what changed nothing, only one institution's part, only one kind of word."""
+    lost = [entry for entry in told.own if entry in Selection(ineffective=True)]
+    assert [(entry.emitter, entry.verdict.reason) for entry in lost] == [(LAWYER, "release_withdrawn")]
+    heard = [entry for entry in told.own if entry in Selection(agency="shelter")]
+    assert all(entry.emitter == "shelter" or "shelter" in entry.recipients for entry in heard)
+    assert {entry.body.type for entry in told.own if entry in Selection(type="case.read.v1")} == {"case.read.v1"}
+
+
+def test_the_slider_has_a_step_for_each_moment_and_one_for_now(told: History) -> None:
+    """What the record said at one time is one step; the last step is the present."""
+    first = moment(told, NOW, 1, None)
+    assert first.at == told.own[0].at
+    assert moment(told, NOW, first.last, None).is_now
+    assert moment(told, NOW, None, first.at.isoformat()).step == 1
+    assert moment(told, NOW, None, (first.at - timedelta(seconds=1)).isoformat()).step == 0
