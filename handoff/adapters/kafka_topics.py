@@ -13,8 +13,8 @@ from handoff.adapters.kafka_operator import Operator
 from handoff.record.topics import Topic
 
 TIMEOUT_SECONDS = 30.0
-# The shortest session that brokers accept, and a little: a member that was killed is in its group for so long.
-_GROUP_EMPTY_SECONDS = 15.0
+# A node's session is a minute: for so long its group counts it as a member after it was stopped.
+_GROUP_EMPTY_SECONDS = 90.0
 
 
 class BrokerSetupError(Exception):

@@ -85,7 +85,7 @@ async def put_back(operator: Operator, topic: Topic, copy: TopicCopy) -> None:
     await asyncio.to_thread(kafka_topics.remake_topic, operator, topic)
     # Nothing but entries moves an offset on: what the topic had dropped is filled up, and dropped again.
     fill = (RecordEntry(offset, 0, _EMPTY) for offset in range(start))
-    await _send(operator, topic.name, chain(fill, copy.entries()))
+    await append(operator, topic.name, chain(fill, copy.entries()))
     if start:
         await asyncio.to_thread(kafka_topics.cut_before, operator, topic.name, start)
     await _compare(operator, topic.name, copy)
@@ -115,12 +115,13 @@ async def read_topic(operator: Operator, topic: str) -> AsyncIterator[RecordEntr
 
 
 async def read_groups(operator: Operator, jurisdiction: str, topic: Topic) -> dict[str, int]:
-    """How far the groups of those who read ``topic`` have come."""
+    """How far the groups of those who read ``topic`` have come: with a deleted topic the broker forgets it."""
     names = [group for reader in topic.readers for group in groups(jurisdiction, reader)]
     return await asyncio.to_thread(kafka_topics.committed, operator, names, topic.name)
 
 
-async def _send(operator: Operator, topic: str, entries: Iterable[RecordEntry]) -> None:
+async def append(operator: Operator, topic: str, entries: Iterable[RecordEntry]) -> None:
+    """Puts ``entries`` at the end of ``topic``. Raises CopyDiffers where one does not come to stand at its offset."""
     producer = AIOKafkaProducer(
         **_login(operator),
         client_id="operator",

@@ -2,7 +2,7 @@
 
 import typer
 
-from handoff.cli import bundle, demo, doctor, founding, handoffs, node, projection, replay, timeline, up, verify
+from handoff.cli import bundle, demo, doctor, founding, handoffs, node, projection, record, replay, timeline, up, verify
 
 app = typer.Typer(
     name="handoff",
@@ -22,3 +22,4 @@ app.command("bundle", cls=verify.VerifyCommand)(bundle.bundle)
 app.command("verify", cls=verify.VerifyCommand)(verify.verify)
 app.add_typer(node.app, name="node", help="One institution's node.")
 app.add_typer(projection.app, name="projection", help="The timeline's projection.")
+app.add_typer(record.app, name="record", help="The record itself, while every service is stopped.")

@@ -1,0 +1,44 @@
+-- name: exchange_rests
+SELECT next_offset = $1 AND NOT EXISTS (SELECT FROM routed) FROM position
+
+-- name: timeline_rests
+SELECT next_offset = $1 FROM timeline.position
+
+-- name: keeps_another
+SELECT to_regnamespace('timeline_replaced') IS NOT NULL
+
+-- name: inbox
+UPDATE inbox SET value = $2, outcome = 'invalid', reason = 'redacted' WHERE sha256(value) = $1
+
+-- name: outbox
+-- The line stays, so that no policy says the same again.
+UPDATE outbox SET value = $2, referral = NULL, outcome = 'invalid', reason = 'redacted' WHERE value_hash = $1
+
+-- name: holds_stubs
+SELECT EXISTS (SELECT FROM inbox WHERE value = ANY($1::bytea[]))
+    OR EXISTS (SELECT FROM outbox WHERE value = ANY($1::bytea[]))
+
+-- name: forget_seen
+DELETE FROM seen WHERE value_hash = ANY($1::text[])
+
+-- name: forget_case
+DELETE FROM cases WHERE case_id = ANY($1::uuid[])
+
+-- name: forget_timers
+DELETE FROM timers WHERE case_id = $1 AND NOT holder = ANY($2::uuid[])
+
+-- name: timeline_cases
+SELECT case_id, state FROM timeline.cases WHERE case_id = ANY($1::uuid[])
+
+-- name: moved_leaves
+SELECT count(*) FROM timeline_replaced.entries AS was FULL JOIN timeline.entries AS now USING (record_offset)
+ WHERE was.leaf IS DISTINCT FROM now.leaf
+
+-- name: drop_replaced
+DROP SCHEMA timeline_replaced CASCADE
+
+-- name: segments_ahead
+SELECT count(*) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$' AND name > pg_walfile_name(pg_current_wal_lsn())
+
+-- name: into_the_next_segment
+SELECT pg_logical_emit_message(false, 'handoff', 'redaction'), pg_switch_wal()

@@ -1,0 +1,26 @@
+-- name: shown
+SELECT record_offset, appended_ms, key, value, headers, record_hash FROM timeline.entries ORDER BY record_offset
+
+-- name: largest_head
+SELECT coalesce(max(size), 0) FROM proof.checkpoints
+
+-- name: unsent
+SELECT member, key, value, header_names, header_values FROM routed ORDER BY member, sequence
+
+-- name: routed_up_to
+SELECT next_offset FROM position
+
+-- name: go_on_from
+UPDATE position SET next_offset = least(next_offset, $1), epoch = epoch + 1, alive_at = '-infinity'
+
+-- name: directory_as_of
+UPDATE directory SET version = least(version, $1)
+
+-- name: announced_after
+SELECT record_offset, value FROM announcements WHERE record_offset >= $1
+
+-- name: set_announced_aside
+UPDATE announcements SET record_offset = -1 - $2::bigint WHERE record_offset = $1
+
+-- name: put_announced_back
+UPDATE announcements SET record_offset = -1 - record_offset WHERE record_offset < 0

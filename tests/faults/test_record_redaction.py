@@ -1,0 +1,119 @@
+"""An incident: what must not be on the record is taken out of it and of everything that was made from it."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handoff import clock
+from handoff.proof.entry import record_hash
+from handoff.record.redaction import Redaction, RedactionReason
+from tests.support.kept_trial import KeptTrial, kept_trial
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+
+_WHY = RedactionReason.PERSONAL_DATA
+# The broker's own threads look for deleted segments once a minute.
+_GONE_SECONDS = 180
+
+
+@pytest.fixture
+def kept() -> Iterator[KeptTrial]:
+    with kept_trial() as trial:
+        yield trial
+
+
+def files_with(words: bytes, *directories: Path) -> list[str]:
+    """Every file that holds ``words``."""
+    files = (path for directory in directories for path in directory.rglob("*") if path.is_file())
+    return [str(path) for path in files if words in _content(path)]
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def test_a_value_is_gone_from_everywhere_and_the_proof_still_holds(kept: KeptTrial) -> None:
+    kept.start()
+    case, _ = kept.ask_shelter()
+    person = str(clock.new_id())
+    kept.say("police", f"/cases/{case}/links", {"other_case": person})
+    other_case, other = kept.ask_shelter()
+    path = f"/cases/{other_case}/referrals/{other}"
+    kept.sees("shelter", path, state="requested")
+    kept.say("shelter", f"{path}/rejection", {"code": "outside_mandate"})
+    kept.sees("police", path, state="rejected")
+    kept.settled()
+    before = kept.record()
+    frontier = (kept.ask("projection", "SELECT frontier FROM timeline.position"))[0][0]
+    (offset,) = [entry.offset for entry in before if person.encode() in (entry.message.value or b"")]
+    (refused,) = [entry.offset for entry in before if b"referral.rejected" in (entry.message.value or b"")]
+    refusal = before[refused].message.value or b""
+    assert files_with(person.encode(), kept.directory), "what is to be searched for can be found"
+    assert kept.run("record", "redact", str(offset), "--reason", "personal_data")[0] == 1, "the services still run"
+    kept.stop()
+
+    code, said = kept.run("record", "redact", str(offset), str(refused), "--reason", "personal_data")
+    assert code == 0, said
+    assert kept.run("record", "redact", str(offset), "--reason", "personal_data")[0] == 0, "again changes nothing"
+
+    kept.start()
+    kept.settled()
+    after = kept.record()
+    assert [(e.offset, e.appended_ms, e.message.key, e.message.headers) for e in after[: len(before)]] == [
+        (e.offset, e.appended_ms, e.message.key, e.message.headers) for e in before
+    ]
+    hashes = [[record_hash(e.message.key, e.message.value, e.message.headers) for e in r] for r in (before, after)]
+    assert hashes[1][: len(before)] == hashes[0]
+    assert after[offset].message.value == Redaction.of(before[offset].message.value or b"", _WHY).stub
+    assert (kept.ask("projection", "SELECT frontier FROM timeline.position"))[0][0] == frontier
+    _everyone_agrees(kept, other_case, other)
+    _is_gone(kept, person.encode(), refusal)
+
+    kept.say("shelter", f"{path}/acceptance")
+    kept.sees("police", path, state="accepted")
+    kept.settled()
+    assert kept.run("projection", "rebuild")[0] == 0
+
+
+def _everyone_agrees(kept: KeptTrial, case: str, referral: str) -> None:
+    """The referral whose refusal was taken out waits again, for exchange, projection and both sides."""
+    exchange = kept.ask("exchange", "SELECT state FROM cases ORDER BY case_id")
+    assert exchange == kept.ask("projection", "SELECT state FROM timeline.cases ORDER BY case_id")
+    for member in ("police", "shelter"):
+        kept.sees(member, f"/cases/{case}/referrals/{referral}", state="requested")
+    told = "SELECT outcome FROM inbox WHERE reason = 'redacted'"
+    assert [row["outcome"] for row in kept.ask("shelter", told)] == ["invalid"]
+    assert [row["outcome"] for row in kept.ask("police", told)] == ["invalid"] * 2
+    shown = kept.ask("projection", "SELECT verdict, event_id FROM timeline.entries WHERE reason = 'redacted'")
+    assert [tuple(row) for row in shown] == [("invalid", None)] * 2
+
+
+def _is_gone(kept: KeptTrial, *words: bytes) -> None:
+    """No file of the broker, the database or the trial holds any of ``words``."""
+    places = (kept.directory, kept.running.stack.postgres.directory)
+    began, found = time.monotonic(), [""]
+    while found and time.monotonic() - began < _GONE_SECONDS:
+        found = [file for word in words for file in files_with(word, *places)]
+        time.sleep(2)
+    assert found == []
+
+
+def test_what_others_stand_on_is_not_taken_out_alone(kept: KeptTrial) -> None:
+    kept.start()
+    case, referral = kept.ask_shelter()
+    kept.sees("shelter", f"/cases/{case}/referrals/{referral}", state="requested")
+    kept.settled()
+    record = kept.record()
+    (request,) = [e.offset for e in record if b"referral.requested" in (e.message.value or b"")]
+    kept.stop()
+    code, said = kept.run("record", "redact", str(request), "--reason", "court_order")
+    assert (code, "stand on it" in said) == (1, True), said
+    code, said = kept.run("record", "redact", "0", "--reason", "court_order")
+    assert (code, "directory" in said) == (1, True), said
+    kept.start()
+    assert kept.record() == record
