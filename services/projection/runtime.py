@@ -20,7 +20,8 @@ from handoff.adapters.record_reader import RecordBroken, RecordReader
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.views.chronicle import Page
 from services.projection.journal import tell, tell_of_the_end
-from services.projection.sealing import Sealing, Silence
+from services.projection.sealing import Sealing
+from services.projection.silence import Silence
 
 # A timeline that stands still for so long while the record moves has lost its writer.
 PATIENCE_SECONDS = 5.0

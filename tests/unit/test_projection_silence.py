@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.projection.sealing import Silence
+from services.projection.silence import Silence
 
 DUE_MS = 600_000
 

@@ -126,9 +126,9 @@ class LogBook:
         """Keeps cosignatures, and how far the topic has been read, in one transaction. Raises Superseded."""
         rows = [(c.head.size, s.cosigner, s.at, s.line) for c in collected for s in c.cosignatures]
         async with self._connection.transaction():
-            await self._hold()
             await self._connection.executemany(_SQL["keep_cosignature"], rows)
             await self._connection.execute(_SQL["collected"], next_offset)
+            await self._hold()
 
     async def cosigners(self, size: int) -> frozenset[str]:
         """Who has cosigned the head of that size."""
@@ -151,10 +151,10 @@ class LogBook:
             for (offset, record_hash), note in zip(owed.entries, notes, strict=True)
         ]
         async with self._connection.transaction():
-            await self._hold()
             if await self._connection.fetchval(_SQL["receipted"], owed.first, owed.next) is None:
                 raise Superseded
             await self._connection.copy_records_to_table("receipts", schema_name="proof", records=rows)
+            await self._hold()
 
     async def _growth(self, old: Head, new: Head) -> Proof:
         """The proof that ``new`` grew out of ``old``, checked: a tree that was tampered with must not be signed."""
@@ -178,6 +178,7 @@ class LogBook:
         return stated
 
     async def _hold(self) -> None:
+        """The fence, last in its transaction: the timeline's next page waits for it, for a commit and no longer."""
         if await self._connection.fetchrow(_SQL["hold"], self._epoch) is None:
             raise Superseded
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from handoff.adapters.postgres.pool import STALL_SECONDS
+from handoff.adapters.postgres.pool import FROZEN_MS, STALL_SECONDS
 from handoff.adapters.postgres.queries import statements
 from handoff.adapters.postgres.timeline import handoff_row
 from handoff.config import PostgresSettings
@@ -182,11 +182,19 @@ async def ledger(settings: PostgresSettings, *, schema: str = SCHEMA) -> AsyncIt
 async def connect(
     settings: PostgresSettings, *, schema: str = SCHEMA, patience: float | None = STALL_SECONDS
 ) -> asyncpg.Connection:
-    """A connection that finds the timeline's tables in ``schema``; a statement may take ``patience`` seconds."""
+    """A connection that finds the timeline's tables in ``schema``; a statement may take ``patience`` seconds.
+
+    With ``patience`` it is a writer's, who if frozen inside a transaction is cut off: another one waits for its locks.
+    """
+    frozen_ms = FROZEN_MS if patience is not None else 0
     return await asyncpg.connect(
         settings.dsn,
         command_timeout=patience,
-        server_settings={"search_path": f"{schema}, public", "jit": "off"},
+        server_settings={
+            "search_path": f"{schema}, public",
+            "jit": "off",
+            "idle_in_transaction_session_timeout": str(frozen_ms),
+        },
     )
 
 
