@@ -182,6 +182,21 @@ async def test_what_a_later_one_overtook_was_lost_and_is_sent_again(police: Part
         assert ids(await topic.until(3))[2:] == list(lost.events)
 
 
+async def test_an_echo_of_the_first_sending_says_nothing_of_what_was_sent_between(police: Parts, topic: Topic) -> None:
+    desk, intake = police.desk(), await police.intake()
+    async with relaying(police.relay(police.sender())):
+        twice = await desk.submit(OPENING, About())
+        await topic.until(1)
+        await until_marked(police, 1)
+        between = await desk.submit(OPENING, About())
+        await topic.until(2)
+        await until_marked(police, 2)
+        await police.ask("UPDATE outbox SET next_attempt_at = sent_at WHERE id = $1", twice.events[0])
+        await topic.until(3)
+        await intake.handle((await police.echoes())[:1])
+        assert ids(await topic.until(4, 2)) == [*twice.events, *between.events, *twice.events]
+
+
 async def until_marked(police: Parts, count: int) -> None:
     async def marked() -> bool:
         return len(await police.ask("SELECT FROM outbox WHERE sent_at IS NOT NULL")) >= count

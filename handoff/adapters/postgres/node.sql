@@ -156,7 +156,7 @@ UPDATE relay SET paused = $1
 SELECT id, subject, type, value FROM outbox
  WHERE outcome IS NULL
    AND (sent_at IS NULL OR next_attempt_at <= $1
-        OR sent_number < (SELECT max(sent_number) FROM outbox WHERE outcome IS NOT NULL))
+        OR sent_number < (SELECT max(first_number) FROM outbox WHERE outcome IS NOT NULL))
  ORDER BY position LIMIT $2
 
 -- name: mark_sent
@@ -164,5 +164,7 @@ WITH mine AS (SELECT epoch FROM relay WHERE epoch = $1 FOR SHARE),
      sending AS MATERIALIZED (SELECT nextval('sendings') AS number FROM mine)
 UPDATE outbox
    SET sent_at = $3::timestamptz, sent_number = sending.number, attempts = attempts + 1,
+       -- What has its echo already was answered for an earlier sending, which was not acknowledged.
+       first_number = CASE WHEN outcome IS NULL THEN coalesce(first_number, sending.number) ELSE first_number END,
        next_attempt_at = $3::timestamptz + make_interval(secs => least($4::float8 * power(4, attempts), 3600))
   FROM sending WHERE id = ANY($2) RETURNING id
