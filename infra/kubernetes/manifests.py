@@ -51,8 +51,8 @@ class Process(NamedTuple):
 
 
 def processes(plan: JurisdictionPlan) -> tuple[Process, ...]:
-    """Every process of a jurisdiction; exchange and projection have a second one that stands by."""
-    nodes = (Process(m.id, m.service, f"{plan.name}_{m.id}", 1) for m in plan.members if m.service)
+    """Every process of a jurisdiction; all but the monitor have a second one that stands by."""
+    nodes = (Process(m.id, m.service, f"{plan.name}_{m.id}", 2) for m in plan.members if m.service)
     return (
         Process(EXCHANGE, EXCHANGE, f"{plan.name}_{EXCHANGE}", 2),
         Process(PROJECTION, PROJECTION, f"{plan.name}_{PROJECTION}_writer", 2),
@@ -115,7 +115,7 @@ def _process(plan: JurisdictionPlan, process: Process) -> Iterator[Manifest]:
     spec = {
         "replicas": process.copies,
         "selector": {"matchLabels": labels},
-        # A node's inbox has one reader: the next one starts when the last one has gone.
+        # Nobody stands by for the monitor, and two of it would cosign twice.
         "strategy": {"type": "Recreate" if process.copies == 1 else "RollingUpdate"},
         "template": {"metadata": {"labels": labels}, "spec": _pod(plan, process, name)},
     }
@@ -194,7 +194,11 @@ def _container(plan: JurisdictionPlan, process: Process, name: str, own: str) ->
         "env": list(_environment(plan, process, name, own)),
         "ports": [{"name": "http", "containerPort": _PORT}],
         "livenessProbe": {"httpGet": {"path": "/health/live", "port": "http"}, "periodSeconds": 10},
-        "readinessProbe": {"httpGet": {"path": "/health/ready", "port": "http"}, "periodSeconds": 5},
+        # A node takes commands while it stands by, and while the broker is away: only one that is dead is passed over.
+        "readinessProbe": {
+            "httpGet": {"path": "/health/live" if process.is_node else "/health/ready", "port": "http"},
+            "periodSeconds": 5,
+        },
         "resources": {"requests": {"cpu": "100m", "memory": "192Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
