@@ -30,20 +30,16 @@ class Sittings(Generic[Asked, Answer]):
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, answer))
         if len(self._under_way) < AT_ONCE:
-            task = asyncio.create_task(self._hold())
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._under_way.add(asyncio.create_task(self._hold()))
         return await answer
 
     async def _hold(self) -> None:
-        while self._waiting:
-            count = min(len(self._waiting), MOST_TOGETHER)
-            some = [self._waiting.popleft() for _ in range(count)]
-            try:
-                await self._answer(some)
-            finally:
-                for _, answer in some:
-                    answer.cancel()
+        try:
+            while self._waiting:
+                await self._answer([self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))])
+        finally:
+            # At once, not when the task is told to be over: whoever comes between would wait for nobody.
+            self._under_way.discard(asyncio.current_task())
 
     async def _answer(self, some: Sequence[tuple[Asked, "asyncio.Future[Answer]"]]) -> None:
         try:

@@ -62,3 +62,21 @@ async def test_a_caller_that_goes_away_takes_nobody_along() -> None:
     assert await patient == 2
     with pytest.raises(asyncio.CancelledError):
         await impatient
+
+
+async def test_whoever_asks_at_the_moment_a_sitting_ends_is_not_forgotten() -> None:
+    """Many who ask again as soon as they are answered, whatever order their answers come in."""
+
+    async def sit(asked: Sequence[int]) -> Sequence[int]:
+        for _ in range(asked[0] % 3):
+            await asyncio.sleep(0)
+        return asked
+
+    sittings: Sittings[int, int] = Sittings(sit)
+
+    async def ask_on_and_on(first: int) -> None:
+        for number in range(first, first + 200):
+            assert await sittings.ask(number) == number
+
+    async with asyncio.timeout(5):
+        await asyncio.gather(*map(ask_on_and_on, range(AT_ONCE)))
