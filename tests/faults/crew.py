@@ -21,7 +21,7 @@ from handoff.trial.trial import Trial
 
 _ROOT = Path(__file__).parents[2]
 _LOOK_SECONDS = 0.2
-_READY_SECONDS = 180
+_READY_SECONDS = 600
 # A busy machine answers late, and taken for one that stands by it would be spared.
 _METRIC_SECONDS = 10
 _FIRST_STANDBY_PORT = 30

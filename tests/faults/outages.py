@@ -18,8 +18,8 @@ _OUTAGE_SECONDS = 4.0
 _LONG_OUTAGE_SECONDS = 120.0
 # Longer than a producer waits for an acknowledgement (10 s), and a controller for a broker's sign of life (4 s).
 _LEADERLESS_SECONDS = 15.0
-_START_AGAIN_SECONDS = 30.0
-_REFUSED_SECONDS = 30.0
+_START_AGAIN_SECONDS = 240.0
+_REFUSED_SECONDS = 60.0
 _NEXT_LOG_FILE = "SELECT pg_logical_emit_message(false, 'log', 'used up'), pg_switch_wal()"
 
 
