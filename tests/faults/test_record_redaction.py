@@ -11,7 +11,7 @@ from handoff.proof.entry import record_hash
 from handoff.record.redaction import Redaction, RedactionReason
 from tests.support.kept_trial import KeptTrial, kept_trial
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1200)]
 
 _WHY = RedactionReason.PERSONAL_DATA
 # The broker's own threads look for deleted segments once a minute.
