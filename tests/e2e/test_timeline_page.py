@@ -1,0 +1,275 @@
+"""The timeline's pages in a real browser: by keyboard, by screen reader's rules, in four languages, without scripts."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from handoff.adapters.postgres.people import People
+from handoff.adapters.postgres.pool import open_pool
+from handoff.record.topics import AUDIT
+from handoff.trial.jurisdiction import Jurisdiction
+from handoff.views.replay.questions import QUESTIONS
+from services.audit.words import LANGUAGES, words
+from tests.support.audited import NOW, READER, databases, lay_out, served, story
+from tests.support.browser import PATIENCE_MS, Complaints, barriers, chromium
+from tests.support.builders import nth_id
+from tests.support.spec import CASE
+from tests.support.stack import Jurisdictions
+
+PAGE = f"/timelines/{CASE}"
+FORMS = ("", "/lanes", "/questions", "/changes", "/record", "/questions/as_of", "/questions/waits")
+"""A view of each form; what looks alike has the same colours."""
+VIEWS = (*FORMS, *(f"/questions/{name}" for name in QUESTIONS if f"/questions/{name}" not in FORMS))
+LAST = len({entry.at for entry in story().entries if entry.event.case_id is not None}) + 1
+
+
+@dataclass(frozen=True)
+class Site:
+    """The audit as it is served, its persons, and the browser that visits it."""
+
+    url: str
+    jurisdiction: Jurisdiction
+    browser: Browser
+    complaints: Complaints
+    signed_in: BrowserContext
+
+    def link(self) -> str:
+        """A new one-time link."""
+        return f"{self.url}/enter/{elsewhere(invited(self.jurisdiction))}"
+
+    def visit(self, below: str = "", context: BrowserContext | None = None, **options: Any) -> Page:
+        """A page of the case, or of the site where ``below`` begins with a host's root."""
+        page = (context or self.signed_in).new_page(**options)
+        page.set_default_timeout(PATIENCE_MS)
+        self.complaints.listen(page)
+        page.goto(self.url + (below if below.startswith("/enter") or below == "/" else PAGE + below))
+        return page
+
+    def person(self, **options: Any) -> BrowserContext:
+        """A browser of somebody else, with the session of the one who is signed in."""
+        context = self.browser.new_context(base_url=self.url, **options)
+        context.add_cookies(self.signed_in.cookies())  # type: ignore[arg-type] # the library's own two types differ
+        return context
+
+
+def elsewhere(work: Any) -> Any:
+    """What ``work`` gives, awaited on a loop of another thread: the browser's loop holds this one."""
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(asyncio.run(work)))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+async def invited(jurisdiction: Jurisdiction) -> str:
+    async with open_pool(jurisdiction.postgres_settings(AUDIT), max_size=1) as pool:
+        return await People(pool).invite(READER, NOW)
+
+
+# Long enough for a machine that has much else to do.
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@pytest.fixture(scope="module")
+def site(database_jurisdictions: Jurisdictions) -> Iterator[Site]:
+    jurisdiction = database_jurisdictions.planned()
+    elsewhere(databases(jurisdiction))
+    elsewhere(lay_out(jurisdiction, story()))
+    with served(jurisdiction) as url, chromium() as browser:
+        context = browser.new_context(base_url=url, viewport={"width": 1280, "height": 900}, locale="en-GB")
+        made = Site(url, jurisdiction, browser, Complaints(), context)
+        context.request.post(made.link())
+        context.request.post(f"{url}{PAGE}/purpose", form={"purpose": "audit"})
+        yield made
+        assert made.complaints.said == []
+
+
+def test_an_auditor_comes_in_and_opens_a_case_by_the_keyboard_alone(site: Site) -> None:
+    """From the link to the case: a button, an id, a purpose, each with the keys that everybody knows."""
+    with site.browser.new_context(base_url=site.url, locale="en-GB") as stranger:
+        page = site.visit(site.link().removeprefix(site.url), stranger)
+        focus(page, "button.primary").press("Enter")
+        expect(page.locator("h1")).to_have_text("Open a case")
+        focus(page, "#case")
+        page.keyboard.type(str(CASE))
+        page.keyboard.press("Enter")
+        expect(page.locator("h1")).to_have_text("For what do you read this case?")
+        focus(page, "input[name=purpose]").press("ArrowDown")
+        page.keyboard.press("Enter")
+        expect(page.locator("h1")).to_contain_text("11111111")
+
+
+def focus(page: Page, wanted: str) -> Any:
+    """Goes by the Tab key until the element has the focus; fails where one cannot get there."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("wanted => document.activeElement.matches(wanted)", wanted):
+            return page.keyboard
+    raise AssertionError(f"the Tab key does not lead to {wanted}")
+
+
+def test_the_slider_goes_through_the_case_by_the_keyboard(site: Site) -> None:
+    """An arrow key shows the moment before: later entries are gone, the focus stays, and the change is announced."""
+    page = site.visit()
+    focus(page, "#step")
+    expect(page.locator("tr.entry").last).to_contain_text("began")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#step")).to_have_value(str(LAST - 1))
+    expect(page.locator("#said")).to_contain_text(f"moment {LAST - 1} of {LAST}")
+    expect(page.locator("#step")).to_be_focused()
+    page.keyboard.press("Home")
+    expect(page.locator("tr.entry")).to_have_count(1)
+    expect(page.locator("tr.entry .what")).to_contain_text("opened the case")
+    expect(page.locator("#step")).to_be_focused()
+    expect(page.locator("#step")).to_have_attribute("aria-valuetext", "2026-01-05 23:40:01 CET")
+    expect(page.locator("#said")).to_contain_text(f"moment 1 of {LAST}")
+    assert "step=1&" in page.url
+    page.locator("#later").click()
+    expect(page.locator("tr.entry")).to_have_count(2)
+    page.go_back()
+    expect(page.locator("tr.entry")).to_have_count(1)
+
+
+def test_the_case_is_shown_as_it_was(site: Site) -> None:
+    """Before its refusal a request is open; afterwards it is refused; each state has a word, not a colour alone."""
+    page = site.visit("?step=5")
+    expect(page.locator(".chip")).to_have_count(1)
+    expect(page.locator(".chip")).to_contain_text("requested")
+    page = site.visit("?step=6")
+    expect(page.locator(".chip")).to_contain_text("rejected")
+    page = site.visit("/questions/as_of?as_of=2026-01-06T00:17:00%2B01:00")
+    expect(page.locator("article").last).to_contain_text("Shelter in Gjakova")
+    expect(page.locator("article").last).to_contain_text("requested")
+
+
+def test_everything_works_without_scripts(site: Site) -> None:
+    """Links and a form with a button do what the slider does, to the same addresses."""
+    with site.person(java_script_enabled=False) as person:
+        page = site.visit(context=person)
+        page.locator("#earlier").click()
+        assert page.url.endswith(f"step={LAST - 1}")
+        page.locator("#agency").select_option("legal_aid")
+        page.locator("#show").click()
+        assert "agency=legal_aid" in page.url
+        assert f"step={LAST - 1}" in page.url
+        page.locator("#tab-lanes").click()
+        assert page.locator("svg.drawing g.bar").count() > 0
+        page.locator("#tab-changes").click()
+        page.locator("#since").select_option("3")
+        page.locator(".compare button").click()
+        assert page.locator("#since").input_value() == "3"
+
+
+def test_filters_leave_what_is_asked_for(site: Site) -> None:
+    """Only what changed nothing: the lost race, with its reason in words; another box brings the rest back."""
+    page = site.visit()
+    page.locator("#ineffective").check()
+    expect(page.locator("tr.entry")).to_have_count(1)
+    expect(page.locator("tr.entry")).to_contain_text("Changed nothing: the release was withdrawn")
+    page.locator("#ineffective").uncheck()
+    page.locator("#type").select_option("referral.requested.v1")
+    expect(page.locator("tr.entry")).to_have_count(4)
+
+
+def test_the_lanes_say_in_words_all_that_they_draw(site: Site) -> None:
+    """Each bar and each dot of the drawing stands in the list below it, with its length or its time."""
+    page = site.visit("/lanes")
+    drawn = page.locator("svg.drawing title").all_text_contents()
+    listed = page.locator(".lanes-text li").all_text_contents()
+    assert len(drawn) == len(listed)
+    assert all(any(title in line for line in listed) for title in drawn)
+    assert any("30 min" in title for title in drawn)
+
+
+def test_the_strip_says_what_is_sealed_and_by_whom_it_is_witnessed(site: Site) -> None:
+    """Two entries are too new for the checkpoint; the others lie under it, and enough have cosigned."""
+    seals = site.visit().locator(".seal")
+    expect(seals.nth(0)).to_contain_text("28 of 30 entries lie under checkpoint")
+    expect(seals.nth(1)).to_contain_text("Monitor")
+    expect(seals.nth(2)).to_contain_text("2026-01-10 22:40:00 CET")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_nothing_on_a_view_keeps_anybody_out(site: Site, view: str) -> None:
+    """No barrier by WCAG 2.2 AA, with all that can be unfolded unfolded."""
+    page = site.visit(view)
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert barriers(page) == []
+    page.close()
+
+
+@pytest.mark.parametrize("view", FORMS)
+def test_the_dark_colours_are_told_apart_as_well_as_the_light_ones(site: Site, view: str) -> None:
+    """Every text has its contrast for whoever asks their device for dark pages."""
+    page = site.visit(view)
+    page.emulate_media(color_scheme="dark")
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert barriers(page, "color-contrast") == []
+    page.close()
+
+
+def test_nothing_on_the_pages_before_the_case_keeps_anybody_out(site: Site) -> None:
+    """The way in, the way to a case, the question for its purpose, and a page that tells of a problem."""
+    for below in ("/enter/x", "/"):
+        assert barriers(site.visit(below)) == []
+    with site.browser.new_context(base_url=site.url) as stranger:
+        page = site.visit(context=stranger)
+        expect(page.locator("h1")).to_have_text("Nobody is signed in")
+        assert barriers(page) == []
+        stranger.request.post(site.link())
+        page.reload()
+        expect(page.locator("h1")).to_have_text("For what do you read this case?")
+        assert barriers(page) == []
+        page.goto(f"/timelines/{nth_id(99)}")
+        expect(page.locator("h1")).to_have_text("Nothing about such a case stands on the record")
+
+
+@pytest.mark.parametrize("tag", LANGUAGES)
+def test_a_page_is_of_one_language_and_says_which(site: Site, tag: str) -> None:
+    """Its language is kept for the next page; no code shows through where there are words for it."""
+    said = words(tag)
+    with site.person(locale="de-DE") as person:
+        page = site.visit(f"?lang={tag}", person)
+        assert page.locator("html").get_attribute("lang") == tag
+        page.locator("#tab-questions").click()
+        expect(page.locator("#view-title")).to_have_text(said("What an auditor asks of a case"))
+        for question in QUESTIONS.values():
+            expect(page.locator(".questions")).to_contain_text(said(question.asks))
+        page.goto(PAGE)
+        shown = page.locator("#replay").inner_text()
+        assert said.code("Event", "referral.rejected") in shown
+        assert said.code("Member", "social_work") in shown
+        for code in ("no_capacity", "referral.", "social_work", "release_withdrawn", "legal_aid"):
+            assert code not in shown
+
+
+def test_a_narrow_screen_needs_no_scrolling_to_the_side(site: Site) -> None:
+    """At 320 pixels the page flows; what is wider, a table or a drawing, scrolls by itself."""
+    with site.person(viewport={"width": 320, "height": 640}) as person:
+        for view in ("", "/lanes", "/questions", "/record"):
+            page = site.visit(view, person)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 320, view
+
+
+def test_a_printed_page_is_the_case_and_not_its_buttons(site: Site) -> None:
+    """The moment and every entry are there; the bar, the tabs and the slider are not."""
+    page = site.visit("?step=9")
+    page.emulate_media(media="print")
+    assert page.locator(".when").is_visible()
+    assert page.locator("tr.entry").first.is_visible()
+    for gone in (".bar", ".tabs", "#step", ".exports"):
+        assert not page.locator(gone).is_visible()
+
+
+def test_exports_are_handed_over_as_files(site: Site) -> None:
+    """Each with the case's id in its name."""
+    page = site.visit()
+    for suffix in ("csv", "xes", "bundle"):
+        with page.expect_download() as waiting:
+            page.locator(f"a[download][href*='/exports/{suffix}']").click()
+        assert waiting.value.suggested_filename == f"case-{CASE}.{suffix}"
