@@ -1,6 +1,7 @@
 """What an operator does to a node's database beside the running node."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from handoff import clock
@@ -8,14 +9,19 @@ from handoff.adapters.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.postgres.node import PostgresStore
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.witness import WitnessMemory
+from handoff.adapters.record_reader import RecordReader
+from handoff.adapters.said_log import Said, said_in
 from handoff.adapters.sealing import witness_of
 from handoff.adapters.trust_file import trusted
 from handoff.config import ConfigurationError, PostgresSettings, ProcessSettings
 from handoff.node import rebuild
-from handoff.node.rows import OutboxRow
+from handoff.node.rows import Arrival, OutboxRow
 from handoff.node.witness import Standing, Witness
 from handoff.proof.checkpoint import Head, Origin
 from handoff.record.envelope import Event, Source
+from handoff.record.topics import in_topic
+
+_WAIT_SECONDS = 0.5
 
 
 async def store_events(settings: PostgresSettings, events: Iterable[Event[Any]]) -> int:
@@ -36,6 +42,43 @@ async def rebuild_node(settings: ProcessSettings) -> rebuild.RebuildReport:
     me = Source(settings.jurisdiction, settings.generation, settings.member)
     async with open_pool(settings.postgres) as pool:
         return await rebuild.rebuild(PostgresStore(pool), me, settings.genesis_sha256)
+
+
+async def recover_node(settings: ProcessSettings, log: Iterable[str]) -> tuple[rebuild.RebuildReport, tuple[Said, ...]]:
+    """Folds a node's inbox again, up to the topic's end; gives also what ``log`` says was stored and is gone.
+
+    Raises BrokerUnavailable, StoreUnavailable, and RecordBroken where the topic ends before what was kept of it.
+    """
+    me = Source(settings.jurisdiction, settings.generation, settings.member)
+    async with open_pool(settings.postgres) as pool:
+        store = PostgresStore(pool)
+        report = await rebuild.rebuild(store, me, settings.genesis_sha256, _InboxTopic(settings))
+        said = said_in(log)
+        async with store.transaction() as tx:
+            stored = await tx.stored(one.event for one in said)
+    return report, tuple(one for one in said if one.event not in stored)
+
+
+@dataclass(frozen=True, slots=True)
+class _InboxTopic:
+    """A member's inbox, read beside its consumer group."""
+
+    settings: ProcessSettings
+
+    async def since(self, offset: int) -> AsyncGenerator[Sequence[Arrival], None]:
+        name = self.settings.jurisdiction
+        topic, client_id = in_topic(name, self.settings.member), f"{self.settings.member}-rebuild"
+        reader = RecordReader(self.settings.kafka, name, client_id=client_id, topic=topic)
+        try:
+            await reader.start(offset)
+            end = await reader.end()
+            while offset < end:
+                entries = await reader.read(wait=_WAIT_SECONDS)
+                if entries:
+                    offset = entries[-1].offset + 1
+                    yield [Arrival(entry.offset, entry.message) for entry in entries]
+        finally:
+            await reader.close()
 
 
 async def adopt_witness(settings: ProcessSettings) -> tuple[Head, Head]:
@@ -64,7 +107,7 @@ async def _recollected(topic: CheckpointsTopic, witness: Witness, known: Standin
     end, at = await topic.end(), 0
     await topic.start(at)
     while at < end:
-        values = await topic.read(wait=0.5)
+        values = await topic.read(wait=_WAIT_SECONDS)
         known = witness.recollect(values, known)
         at = values[-1][0] + 1 if values else at
     return known

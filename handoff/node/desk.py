@@ -7,6 +7,8 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from handoff import telemetry
 from handoff.domain.commands import Command, OpenCase
 from handoff.domain.decide import About, NewId
@@ -61,6 +63,8 @@ class Desk:
             telemetry.COMMANDS.labels(name, type(error).__name__).inc()
             raise
         telemetry.COMMANDS.labels(name, "replayed" if answer.replayed else "stored").inc()
+        # For the request's line: where the database is lost, the log still names what had been answered.
+        structlog.contextvars.bind_contextvars(stored=[str(event) for event in answer.events])
         return answer
 
     @cached_property

@@ -158,6 +158,9 @@ class Transaction(Protocol):
     async def unpublished(self) -> Sequence[UUID]:
         """Own events that stand in this outbox alone."""
 
+    async def stored(self, events: Iterable[UUID]) -> frozenset[UUID]:
+        """Those of these events that stand in this outbox."""
+
 
 class Store(Protocol):
     """The node's own database. Every method may raise ``StoreUnavailable``: repeat it, nothing is lost."""

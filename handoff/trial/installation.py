@@ -76,7 +76,16 @@ class Installation:
         """What the coordinator says first, in order; said again, it is the same."""
         yield codec.decode(self.genesis(now))
         admitted = ((self._admission(member), self._kept.key(member.id)) for member in self.jurisdiction.plan.members)
-        yield from admission_events(self.charter, admitted, now)
+        for event in admission_events(self.charter, admitted, now):
+            yield codec.decode(self._as_said_first(event))
+
+    def _as_said_first(self, event: Event[Any]) -> bytes:
+        """An admission's bytes, kept: said anew by a coordinator that lost its database, it would be another event."""
+        path = self.directory / "founding" / f"{event.id}.json"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_private(path, codec.encode(event).decode())
+        return path.read_bytes()
 
     def write(self, now: datetime) -> tuple[Process, ...]:
         """Writes what is missing and every process's configuration; gives the processes in the order to start."""

@@ -1,5 +1,7 @@
 """One canonical log line for each request: the route's template, never its path, query, headers or body.
 
+Where a command was stored the line names its events, and nothing of what they say.
+
 An error that nobody foresaw ends here too: the caller gets a problem with the request's id, the log the error's type
 and place, and not its text, which may quote what was sent.
 """
@@ -31,6 +33,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         request = _Seen(secrets.token_hex(8), send)
+        structlog.contextvars.clear_contextvars()
         began = time.perf_counter()
         try:
             await self._app(scope, receive, request.send)

@@ -272,6 +272,14 @@ async def test_one_line_for_each_request_and_no_id_in_it(police: Api) -> None:
     assert not any(word in json.dumps(lines) for word in (str(case), str(referral), "secret-word"))
 
 
+async def test_the_line_of_a_stored_command_names_its_events(police: Api) -> None:
+    """Where the database is lost, the log still says what had been answered; the next request's line does not."""
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+        stored = (await police.post("/cases", OPENING)).json()["events"]
+        await police.http.get("/referrals")
+    assert [line.get("stored") for line in lines] == [stored, None]
+
+
 async def test_every_code_is_explained_at_its_type() -> None:
     """A problem's type is an address, open to everyone, that says what to do."""
     app = create_app(Unavailable(), member="police", token=TOKEN)

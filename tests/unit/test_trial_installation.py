@@ -9,20 +9,24 @@ from handoff.adapters.postgres_admin import DatabaseOperator
 from handoff.config import JurisdictionPlan, PlannedMember, jurisdiction_plan
 from handoff.proof.checkpoint import cosigner_key
 from handoff.proof.trust import Trust
-from handoff.record import signing
+from handoff.record import codec, signing
 from handoff.record.topics import AUDIT, PROJECTION, agencies
 from handoff.trial.installation import Installation
 from handoff.trial.installed import Installed
 from handoff.trial.jurisdiction import Jurisdiction, fresh_passwords
 from handoff.trial.kept import Kept
-from tests.support.builders import T0
+from tests.support.builders import T0, after
 from tests.support.stack import PRIZREN
 
 
-def install(directory: Path, plan: JurisdictionPlan) -> Installed:
+def installation(directory: Path, plan: JurisdictionPlan) -> Installation:
     operators = Operator("127.0.0.1:9092", "operator", ""), DatabaseOperator("127.0.0.1", 5432, "operator", "")
     jurisdiction = Jurisdiction(plan, *operators, fresh_passwords(plan))
-    Installation(directory, jurisdiction, lambda index: 9000 + index).write(T0)
+    return Installation(directory, jurisdiction, lambda index: 9000 + index)
+
+
+def install(directory: Path, plan: JurisdictionPlan) -> Installed:
+    installation(directory, plan).write(T0)
     return Installed(directory)
 
 
@@ -108,3 +112,15 @@ def test_where_nobody_runs_the_audit_nobody_is_told_to_ask_it(tmp_path: Path, pl
     without = (m.model_copy(update={"service": None}) if m.id == AUDIT else m for m in plan.members)
     installed = install(tmp_path, plan.model_copy(update={"members": tuple(without)}))
     assert all(settings.audit is None for settings in installed.processes)
+
+
+def test_what_is_said_at_the_founding_has_the_same_bytes_whenever_it_is_said(
+    tmp_path: Path, plan: JurisdictionPlan
+) -> None:
+    """A coordinator that lost its database says it again; a newcomer is admitted when it comes."""
+    first = [codec.encode(event) for event in installation(tmp_path, plan).founding_events(T0)]
+    newcomer = PlannedMember(id="housing_office", service="partner")
+    larger = plan.model_copy(update={"members": (*plan.members, newcomer)})
+    again = list(installation(tmp_path, larger).founding_events(after(days=30)))
+    assert [codec.encode(event) for event in again[: len(first)]] == first
+    assert {event.time for event in again[len(first) :]} == {after(days=30)}

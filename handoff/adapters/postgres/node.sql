@@ -105,6 +105,9 @@ SELECT name, encode(sha256(convert_to(string_agg(line, E'\n' ORDER BY line), 'UT
 -- name: unpublished
 SELECT id FROM outbox WHERE echo_sequence IS NULL ORDER BY position
 
+-- name: stored
+SELECT id FROM outbox WHERE id = ANY($1)
+
 -- name: outcomes
 SELECT id, outcome, reason FROM outbox WHERE id = ANY($1) AND outcome IS NOT NULL
 

@@ -116,6 +116,9 @@ class PostgresTransaction:
     async def unpublished(self) -> Sequence[UUID]:
         return [row["id"] for row in await self._connection.fetch(SQL["unpublished"])]
 
+    async def stored(self, events: Iterable[UUID]) -> frozenset[UUID]:
+        return frozenset(row["id"] for row in await self._connection.fetch(SQL["stored"], list(events)))
+
 
 def _outbox_columns(row: OutboxRow) -> tuple[object, ...]:
     return row.id, row.subject, row.referral, row.type, row.value, row.value_hash, row.created_at

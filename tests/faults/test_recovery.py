@@ -1,0 +1,177 @@
+"""A node's database is gone, or yesterday's: the runbook is followed, as it is written, and the history holds."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.support.api import OPENING, RELEASE
+from tests.support.eventually import eventually
+from tests.support.history.evidence import Answered
+from tests.support.history.gathering import gather
+from tests.support.history.report import report
+from tests.support.kept_trial import KeptTrial, kept_trial
+from tests.support.runbook import Operator
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+
+BACKING_UP = "The state directory"
+RECOVERING = "A node's database is lost, or only a backup is left"
+WITH_A_BACKUP, AN_AGENCY = "with a backup", "for an agency"
+PATIENCE_SECONDS = 60
+
+
+@dataclass
+class Place:
+    """A small jurisdiction, and every command that was answered and must be on the record in the end."""
+
+    kept: KeptTrial
+    answered: list[Answered] = field(default_factory=list)
+
+    def say(self, member: str, path: str, body: dict[str, Any] | None = None, *, key: str = "") -> dict[str, Any]:
+        """A command that must be stored and is to be kept; gives what was answered."""
+        answer = self.ask(member, path, body, key=key)
+        assert answer.status_code == 202, answer.text
+        found: dict[str, Any] = answer.json()
+        self.answered += [Answered(member, event, found["case"]) for event in found["events"]]
+        return found
+
+    def ask(self, member: str, path: str, body: dict[str, Any] | None = None, *, key: str = "") -> httpx.Response:
+        """A command, whatever comes of it and of its answer."""
+        process = self.kept.running.fleet.processes[member]
+        headers = {"Authorization": f"Bearer {process.token}"} | ({"Idempotency-Key": key} if key else {})
+        return httpx.post(f"{process.url}{path}", json=body or {}, headers=headers, timeout=20)
+
+    def request(self) -> str:
+        """Police ask the shelter; the referral's path."""
+        case = self.say("police", "/cases", OPENING)["case"]
+        basis = self.say("police", f"/cases/{case}/bases", RELEASE)["basis"]
+        asked = {"target": "shelter", "service": "shelter", "urgency": "normal", "basis": basis}
+        return f"/cases/{case}/referrals/{self.say('police', f'/cases/{case}/referrals', asked)['referral']}"
+
+    def accepted(self) -> str:
+        """The path of a referral that is accepted, as both sides see."""
+        path = self.request()
+        self.kept.sees("shelter", path, state="requested")
+        self.say("shelter", f"{path}/acceptance", key=f"acceptance-{path}"[:128])
+        self.kept.sees("police", path, state="accepted")
+        return path
+
+    def unsent(self, member: str) -> None:
+        """From here on the member's commands are stored and not sent."""
+        assert self.kept.run("node", "relay", "pause", member)[0] == 0
+
+    def crash(self, *members: str) -> None:
+        for member in members:
+            self.kept.running.fleet.kill(member)
+
+    def start(self, *members: str) -> None:
+        for member in members:
+            self.kept.running.fleet.restart(member)
+
+    def drop(self, *members: str) -> None:
+        """The members' databases, and everything in them."""
+
+        async def gone() -> None:
+            connection = await asyncpg.connect(self.kept.running.jurisdiction.postgres.dsn())
+            try:
+                for member in members:
+                    await connection.execute(f'DROP DATABASE "{self.kept.name}_{member}" WITH (FORCE)')
+            finally:
+                await connection.close()
+
+        asyncio.run(gone())
+
+    def follow(self, heading: str, member: str, *circumstances: str, without: str = "") -> str:
+        """Does what the runbook says, but for one command; gives what it said."""
+        return Operator(self.kept, member).follow(heading, *circumstances, without=without)
+
+    def holds(self) -> None:
+        """Nothing is lost of what was answered, nothing counts twice, both sides are equal, the doctor is content."""
+        self.kept.settled()
+        told = report(asyncio.run(gather(self.kept.directory, self.answered)))
+        assert told.findings == ()
+        assert "invalid" not in told.outcomes
+
+        async def is_well() -> bool:
+            return (await asyncio.to_thread(self.kept.run, "doctor"))[0] == 0
+
+        asyncio.run(eventually(is_well, PATIENCE_SECONDS))
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    with kept_trial() as kept:
+        kept.start()
+        yield Place(kept)
+
+
+def test_a_node_is_recovered_from_a_backup_and_names_the_command_that_is_lost(place: Place) -> None:
+    """What reached the record after the backup comes back by its echo; what did not is named by the node's log."""
+    kept = place.kept
+    early = place.accepted()
+    place.crash("exchange")
+    place.say("police", "/cases", OPENING)
+    place.follow(BACKING_UP, "police")
+    place.start("exchange")
+    late = place.accepted()
+    kept.settled()
+    place.unsent("police")
+    lost = place.ask("police", "/cases", OPENING).json()
+    place.crash("police")
+    place.say("shelter", f"{early}/start", {"kind": "arrival"})
+
+    told = place.follow(RECOVERING, "police", WITH_A_BACKUP, AN_AGENCY)
+
+    (named,) = [line for line in told.splitlines() if "lost:" in line]
+    assert lost["events"][0] in named
+    assert "not on the record yet" not in told
+    place.start("police")
+    kept.sees("police", early, state="in-progress")
+    kept.sees("police", late, state="accepted")
+    place.say("shelter", f"{late}/start", {"kind": "arrival"})
+    kept.sees("police", late, state="in-progress")
+    place.accepted()
+    place.holds()
+
+
+def test_nodes_are_recovered_from_nothing_the_coordinator_among_them(place: Place) -> None:
+    """What was lost is said again once; what is on the record is refused when it is repeated; nothing is said anew."""
+    kept = place.kept
+    known, waiting = place.accepted(), place.request()
+    kept.sees("shelter", waiting, state="requested")
+    kept.settled()
+    place.unsent("shelter")
+    (lost,) = place.ask("shelter", f"{waiting}/acceptance").json()["events"]
+    place.crash("shelter", "coordination")
+    place.drop("shelter", "coordination")
+    meanwhile = place.request()
+
+    assert lost in place.follow(RECOVERING, "shelter", AN_AGENCY)
+    assert "lost:" not in place.follow(RECOVERING, "coordination")
+
+    place.start("shelter", "coordination")
+    kept.sees("shelter", meanwhile, state="requested")
+    kept.sees("shelter", known, state="accepted")
+    place.say("shelter", f"{waiting}/acceptance")
+    repeated = place.ask("shelter", f"{known}/acceptance", key=f"acceptance-{known}"[:128])
+    assert (repeated.status_code, repeated.json()["state"]) == (409, "accepted")
+    kept.sees("police", waiting, state="accepted")
+    place.holds()
+
+
+def test_a_node_that_is_only_started_on_an_older_database_finds_its_way(place: Place) -> None:
+    """Its consumer group stands far ahead of what its database says: the database's position counts."""
+    kept = place.kept
+    place.follow(BACKING_UP, "shelter")
+    path = place.accepted()
+    kept.settled()
+    place.crash("shelter")
+    place.follow(RECOVERING, "shelter", WITH_A_BACKUP, AN_AGENCY, without="rebuild")
+    place.start("shelter")
+    kept.sees("shelter", path, state="accepted")
+    place.holds()

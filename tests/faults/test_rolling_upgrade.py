@@ -1,0 +1,135 @@
+"""A release whose events have newer versions is brought in one process after another, while referrals go on."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from handoff.config import CONFIG_VARIABLE
+from handoff.domain.decide import CANNOT_READ
+from handoff.record.events import CATALOGUE
+from handoff.trial.child import ChildProcess
+from tests.support.eventually import eventually
+from tests.support.kept_trial import KeptTrial, kept_trial
+from tests.support.newer_release import SECOND
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 60
+PAUSE = {"code": "survivor_request", "review_at": "2150-01-01T00:00:00Z"}
+
+
+@dataclass
+class Upgraded:
+    """A trial whose processes are replaced, one by one, by those of the newer release."""
+
+    kept: KeptTrial
+    children: list[ChildProcess] = field(default_factory=list)
+
+    def upgrade(self, name: str) -> None:
+        """Ends a process and starts the newer one on the same configuration and database."""
+        fleet = self.kept.running.fleet
+        process = fleet.processes[name]
+        fleet.kill(name)
+        child = ChildProcess(
+            name=f"{name}, newer",
+            argv=(sys.executable, "-m", "tests.support.newer_release", process.module),
+            log=self.kept.directory / "logs" / f"{name}.log",
+            env={CONFIG_VARIABLE: str(process.config)},
+            cwd=ROOT,
+        )
+        self.children.append(child)
+        child.start()
+        child.wait_ready(lambda: self._answers(f"{process.url}/health/ready"), PATIENCE_SECONDS)
+
+    def ask(self, member: str, path: str, body: dict[str, Any]) -> httpx.Response:
+        """A command, whatever comes of it."""
+        process = self.kept.running.fleet.processes[member]
+        headers = {"Authorization": f"Bearer {process.token}", "Prefer": "wait=20"}
+        return httpx.post(f"{process.url}{path}", json=body, headers=headers, timeout=40)
+
+    def shown(self, member: str, path: str) -> dict[str, Any]:
+        """What a member shows of a referral."""
+        process = self.kept.running.fleet.processes[member]
+        headers = {"Authorization": f"Bearer {process.token}"}
+        found: dict[str, Any] = httpx.get(f"{process.url}{path}", headers=headers, timeout=20).json()
+        return found
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        async def asked() -> bool:
+            return await asyncio.to_thread(holds)
+
+        asyncio.run(eventually(asked, PATIENCE_SECONDS))
+
+    @staticmethod
+    def _answers(url: str) -> bool:
+        try:
+            return httpx.get(url, timeout=2).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+
+@contextmanager
+def upgraded() -> Iterator[Upgraded]:
+    with kept_trial() as kept:
+        found = Upgraded(kept)
+        try:
+            kept.start()
+            yield found
+        finally:
+            for child in found.children:
+                child.terminate()
+
+
+def accepted(kept: KeptTrial) -> str:
+    """The path of a referral that the shelter has accepted."""
+    case, referral = kept.ask_shelter()
+    path = f"/cases/{case}/referrals/{referral}"
+    kept.sees("shelter", path, state="requested")
+    kept.say("shelter", f"{path}/acceptance")
+    kept.sees("police", path, state="accepted")
+    return path
+
+
+def test_who_is_behind_parks_what_it_cannot_read_goes_on_and_catches_up_by_its_upgrade() -> None:
+    """Nobody is sent what it has not said that it reads; where it said so too early, one referral waits for it."""
+    with upgraded() as town:
+        kept = town.kept
+        one, other = accepted(kept), accepted(kept)
+
+        town.upgrade("shelter")
+        refused = town.ask("shelter", f"{one}/pause", PAUSE)
+        assert (refused.status_code, refused.json()["reason"]) == (409, CANNOT_READ)
+        assert town.shown("shelter", one)["expected"] == "accepted"
+
+        town.upgrade("projection")
+        town.upgrade("exchange")
+        kept.say("police", "/capabilities", {"reads": [*CATALOGUE, SECOND]})
+        town.until(lambda: town.ask("shelter", f"{one}/pause", PAUSE).status_code == 200)
+
+        town.until(lambda: bool(town.shown("police", one)["parked"]))
+        before = town.shown("police", one)
+        kept.say("shelter", f"{one}/resumption")
+        kept.say("shelter", f"{other}/start", {"kind": "arrival"})
+        kept.sees("police", other, state="in-progress")
+        kept.settled()
+        assert town.shown("police", one) == before
+        assert before["state"] == "accepted"
+        assert town.shown("shelter", one)["seen"] == before["seen"] + 2
+
+        town.upgrade("police")
+        for path in (one, other):
+            assert town.shown("police", path) == town.shown("shelter", path)
+        assert not town.shown("police", one)["parked"]
+        kept.say("shelter", f"{one}/start", {"kind": "arrival"})
+        kept.sees("police", one, state="in-progress")
+        kept.settled()
+        judged = kept.ask("projection", f"SELECT verdict FROM timeline.entries WHERE event_type = '{SECOND}'")
+        assert [row["verdict"] for row in judged] == ["effective"]
