@@ -2,7 +2,21 @@
 
 import typer
 
-from handoff.cli import bundle, demo, doctor, founding, handoffs, node, projection, record, replay, timeline, up, verify
+from handoff.cli import (
+    bundle,
+    demo,
+    doctor,
+    founding,
+    handoffs,
+    node,
+    projection,
+    record,
+    replay,
+    sign_in,
+    timeline,
+    up,
+    verify,
+)
 
 app = typer.Typer(
     name="handoff",
@@ -17,6 +31,7 @@ app.command("init")(founding.init)
 app.command()(timeline.timeline)
 app.command()(replay.replay)
 app.command()(handoffs.handoffs)
+app.command("sign-in")(sign_in.sign_in)
 app.command()(doctor.doctor)
 app.command("bundle", cls=verify.VerifyCommand)(bundle.bundle)
 app.command("verify", cls=verify.VerifyCommand)(verify.verify)

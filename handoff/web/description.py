@@ -120,7 +120,7 @@ def _problems_of(method: str, path: str, operation: Operation) -> Iterator[int]:
         return
     yield from (401, 422, 503)
     if any(parameter["name"] == "Read-Purpose" for parameter in parameters):
-        yield 428
+        yield from (400, 428)
     if method == "post":
         yield from (400, *((409,) if "202" in operation["responses"] else ()), 413, 415)
     if method == "post" and "{referral}" in path:
