@@ -8,6 +8,7 @@ import pytest
 from handoff.adapters.record_copy import put_back, read_groups, read_topic
 from handoff.adapters.record_reader import RecordEntry
 from handoff.adapters.standstill import Standstill
+from handoff.trial.errors import TrialError
 from handoff.trial.standing_still import standing_still
 from handoff.trial.trial import Trial
 from tests.support.api import PLAN
@@ -67,6 +68,9 @@ def test_a_lost_end_comes_back_with_its_offsets_and_times(kept: KeptTrial) -> No
     before = kept.record()
     kept.stop()
     lose_the_end(kept, record=4, in_police=2)
+    with pytest.raises(TrialError, match=r"(exchange|projection) ended with exit code 3"):
+        kept.start()
+    kept.stop()
 
     code, told = kept.told("record", "check")
     assert (code, told["only_on_the_timeline"], told["lost_by_inboxes"]) == (1, 4, 2)
