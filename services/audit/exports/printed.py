@@ -1,7 +1,10 @@
 """The timeline as a printed page: PDF, in any of the languages."""
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 from services.audit.cells import flat
@@ -11,6 +14,9 @@ from services.audit.replay import Replay
 from services.audit.strip import strip
 
 _FONT = "Noto"
+_FORM: Mapping[str, Any] = MappingProxyType(
+    {"line_height": 4.2, "borders_layout": "HORIZONTAL_LINES", "text_align": "LEFT", "v_align": "TOP", "padding": 0.8}
+)
 _WIDTHS = (14, 24, 38, 64, 130)
 
 
@@ -56,6 +62,8 @@ def _font_file(directory: Path, name: str) -> Path:
     """The font as a file, which is the only form that the library takes."""
     import pymupdf_fonts
 
+    # It says of each table of the font that it leaves out that it leaves it out.
+    logging.getLogger("fontTools").setLevel(logging.ERROR)
     path = directory / f"{name}.ttf"
     path.write_bytes(pymupdf_fonts.myfont(name))
     return path
@@ -78,9 +86,8 @@ def _line(sheet: Any, text: str, height: float = 5) -> None:
 def _table(replay: Replay, sheet: Any, items: list[Item]) -> None:
     said = replay.said
     names = (said("Entry"), said("Recorded"), said("Who"), said("What"), said("With"))
-    with sheet.table(
-        col_widths=_WIDTHS, line_height=4.2, borders_layout="HORIZONTAL_LINES", text_align="LEFT"
-    ) as table:
+    sheet.set_draw_color(190)
+    with sheet.table(col_widths=_WIDTHS, **_FORM) as table:
         table.row(names)
         for item in items:
             what = f"{item.what}\n{item.why}" if item.why else item.what
@@ -88,6 +95,6 @@ def _table(replay: Replay, sheet: Any, items: list[Item]) -> None:
 
 
 def _with(item: Item) -> str:
-    parts = [item.referral[:8]] if item.referral else []
+    parts = [f"{item.service} {item.referral[:8]}"] if item.referral else []
     parts += [f"{name}: {flat(value)}" for name, value in item.details]
     return "; ".join(parts)
