@@ -97,13 +97,22 @@ class Node:
         told = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, told.set)
+        async with AsyncExitStack() as opened:
+            for pool in self._pools:
+                await opened.enter_async_context(pool)
+            log.info("node.starts", port=self._server.config.port)
+            serving = asyncio.create_task(self._server.serve())
+            code = await self._work_until(told, serving)
+            # What is being answered is answered, however it ends: nobody is left to guess what became of a command.
+            self._server.should_exit = True
+            await asyncio.wait([serving])
+        return code
+
+    async def _work_until(self, told: asyncio.Event, serving: "asyncio.Task[None]") -> int:
+        """Works until it is told to stop or cannot go on; gives the exit code."""
         code = 0
         try:
-            async with AsyncExitStack() as opened, asyncio.TaskGroup() as tasks:
-                for pool in self._pools:
-                    await opened.enter_async_context(pool)
-                log.info("node.starts", port=self._server.config.port)
-                serving = tasks.create_task(self._server.serve())
+            async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._work(tasks))
                 tasks.create_task(self._stop_when(told, serving))
         except* _Stopped:
@@ -134,7 +143,8 @@ class Node:
             log.info("node.refolded", entries=report.entries, parked_before=backlog.parked)
 
     async def _stop_when(self, told: asyncio.Event, serving: "asyncio.Task[None]") -> None:
-        await told.wait()
+        await asyncio.wait([asyncio.create_task(told.wait()), serving], return_when=asyncio.FIRST_COMPLETED)
+        # Work goes on while the last questions are answered: some wait for an echo.
         self._server.should_exit = True
         await serving
         raise _Stopped
