@@ -51,13 +51,17 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except Unsuited as error:
-                return problem_page(request, error.problem.code, error.problem.status, error.headers)
+                answer = problem_page(request, error.problem.code, error.problem.status, error.headers)
             except RequestValidationError:
-                return problem_page(request, "not_valid", 422)
+                answer = problem_page(request, "not_valid", 422)
             except PurposeNeeded:
-                return _ask_purpose(request)
+                answer = _ask_purpose(request)
             except StoreUnavailable:
-                return problem_page(request, "unavailable", 503, {"Retry-After": "2"})
+                answer = problem_page(request, "unavailable", 503, {"Retry-After": "2"})
+            # A script that asked for a part of a page could not show it: the browser asks for the whole.
+            if "hx-request" in request.headers:
+                answer.headers["HX-Redirect"] = _here(request)
+            return answer
 
         return told
 
@@ -72,10 +76,15 @@ def problem_page(request: Request, code: str, status: int, headers: Mapping[str,
 
 
 def _ask_purpose(request: Request) -> Response:
-    then = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     case = request.path_params["case"]
     status = HTTPStatus.PRECONDITION_REQUIRED
-    return page(request, "purpose.html", status, case=case, purposes=tuple(ReadPurpose), then=then, signed_in=True)
+    return page(
+        request, "purpose.html", status, case=case, purposes=tuple(ReadPurpose), then=_here(request), signed_in=True
+    )
+
+
+def _here(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def turned_away(code: str, status: HTTPStatus = HTTPStatus.UNAUTHORIZED) -> Unsuited:

@@ -135,6 +135,21 @@ def test_the_slider_goes_through_the_case_by_the_keyboard(site: Site) -> None:
     expect(page.locator("tr.entry")).to_have_count(1)
 
 
+def test_nothing_of_a_case_stays_in_the_browser(site: Site) -> None:
+    """Nothing is stored but the address, as in the browser's own history; whoever has left sees nothing."""
+    with site.browser.new_context(base_url=site.url, locale="en-GB") as stranger:
+        stranger.request.post(site.link())
+        stranger.request.post(f"{PAGE}/purpose", form={"purpose": "audit"})
+        page = site.visit(context=stranger)
+        page.locator("#earlier").click()
+        expect(page.locator("#said")).to_contain_text(f"moment {LAST - 1} of {LAST}")
+        kept = page.evaluate("[...Object.entries(localStorage), ...Object.entries(sessionStorage)]")
+        assert all(value.startswith(PAGE) and len(value) < 200 for _, value in kept), kept
+        stranger.request.post("/leave")
+        page.locator("#earlier").click()
+        expect(page.locator("h1")).to_have_text("Nobody is signed in")
+
+
 def test_the_case_is_shown_as_it_was(site: Site) -> None:
     """Before its refusal a request is open; afterwards it is refused; each state has a word, not a colour alone."""
     page = site.visit("?step=5")
