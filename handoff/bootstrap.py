@@ -24,6 +24,7 @@ from handoff.node.answers import StoreUnavailable
 from handoff.node.bell import Bell
 from handoff.node.desk import Desk
 from handoff.node.intake import Intake
+from handoff.node.naming import naming
 from handoff.node.relay import Relay
 from handoff.node.turn import Turn
 from handoff.process import instance_name, run_process
@@ -64,7 +65,9 @@ class Node:
         self._pool = open_pool(settings.postgres, max_size=6)
         self._store = store = PostgresStore(self._pool)
         self._turn = Turn(store, instance_name(settings))
-        self._desk = Desk(store, me, stored=stored, folded=folded, clock=clock.now, new_id=clock.new_id)
+        self._desk = Desk(
+            store, me, stored=stored, folded=folded, clock=clock.now, new_id=clock.new_id, name=naming(key.seed)
+        )
         sender = Sender(settings.kafka, client_id=f"{me.member}-relay")
         publisher = OutgoingTopic(sender, topics.out_topic(me.jurisdiction, me.member))
         self._relay = Relay(store, publisher, me, key, stored, clock.now)

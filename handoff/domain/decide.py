@@ -1,7 +1,7 @@
 """From a command to the events that it makes, or to a coded refusal. Pure: time and ids are arguments."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -29,12 +29,17 @@ CANNOT_READ = "recipient_cannot_read"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a command is about: the ids in its path. ``case`` is None for the jurisdiction."""
+    """What a command is about: the ids in its path. ``case`` is None for the jurisdiction.
+
+    ``makes`` is the id of the basis or referral that it makes; None is a new one.
+    """
 
     case: UUID | None = None
     referral: UUID | None = None
     basis: UUID | None = None
     escalation: UUID | None = None
+    # Nothing that was asked: no part of how a request is told from another.
+    makes: UUID | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +80,10 @@ def decide(
 
 def _bodies(known: Situation, command: Command, about: About, new_id: NewId) -> tuple[Body, ...] | Refusal:
     if isinstance(command, RequestReferral):
-        return _request(known, command, new_id)
+        return _request(known, command, about.makes or new_id())
     ids: dict[str, UUID | None] = {}
     if isinstance(command, RecordBasis):
-        ids["basis"] = new_id()
+        ids["basis"] = about.makes or new_id()
     elif isinstance(command, BasisCommand):
         ids["basis"] = about.basis
     elif isinstance(command, ReferralCommand):
@@ -93,11 +98,11 @@ def _terms(command: Command) -> dict[str, Any]:
     return {name: getattr(command, name) for name in type(command).model_fields if name not in own}
 
 
-def _request(known: Situation, command: RequestReferral, new_id: NewId) -> tuple[Body, ...] | Refusal:
+def _request(known: Situation, command: RequestReferral, referral: UUID) -> tuple[Body, ...] | Refusal:
     basis = known.case.bases.get(command.basis) if known.case is not None else None
     if basis is None:
         return Refusal(IneffectiveReason.BASIS_MISSING)
-    request = ReferralRequested(referral=new_id(), basis=snapshot(basis), **_terms(command))
+    request = ReferralRequested(referral=referral, basis=snapshot(basis), **_terms(command))
     if command.redirects is None:
         return (request,)
     return request, ReferralRedirected(referral=command.redirects, next=request.referral)

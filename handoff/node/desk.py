@@ -1,6 +1,6 @@
 """The desk: takes commands and questions. What it stores survives, and is on its way."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from time import monotonic
@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from handoff import telemetry
-from handoff.domain.commands import Command, OpenCase
+from handoff.domain.commands import Command, OpenCase, RecordBasis, RequestReferral
 from handoff.domain.decide import About, NewId
 from handoff.domain.directory import Directory
 from handoff.node import overlay
@@ -26,6 +26,7 @@ from handoff.node.answers import (
 )
 from handoff.node.bell import Bell, wait
 from handoff.node.deciding import Asked, Deciding, Decision, Known, subject_of
+from handoff.node.naming import Name
 from handoff.node.ports import Clock, KeyTaken, Side, Store, Transaction
 from handoff.node.rows import OutboxRow
 from handoff.node.sittings import Sittings
@@ -35,6 +36,8 @@ from handoff.record.envelope import Event, Source
 
 # Nobody rings where another process of this node folds.
 LOOK_AGAIN_SECONDS = 0.5
+_MAKES: Mapping[type[Command], str] = {OpenCase: "case", RecordBasis: "makes", RequestReferral: "makes"}
+"""Command that makes something → where its ``About`` has the id of that."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Desk:
     folded: Bell
     clock: Clock
     new_id: NewId
+    name: Name
 
     async def submit(
         self, command: Command, about: About, *, idempotency_key: str | None = None, if_match: int | None = None
@@ -54,11 +58,9 @@ class Desk:
         asked = Asked(command, about, if_match)
         if idempotency_key is not None:
             asked = asked.under(idempotency_key, self.me.member)
-        if isinstance(command, OpenCase):
-            asked = replace(asked, about=replace(about, case=self.new_id()))
         name = type(command).__name__
         try:
-            answer = await self._sittings.ask(asked)
+            answer = await self._sittings.ask(self._named(asked))
         except (Refused, PreconditionFailed, IdempotencyConflict) as error:
             telemetry.COMMANDS.labels(name, type(error).__name__).inc()
             raise
@@ -66,6 +68,19 @@ class Desk:
         # For the request's line: where the database is lost, the log still names what had been answered.
         structlog.contextvars.bind_contextvars(stored=[str(event) for event in answer.events])
         return answer
+
+    def _named(self, asked: Asked) -> Asked:
+        """The same with the id of what it makes.
+
+        Under a key that is always the same id: a repeat makes nothing a second time, even where the database that
+        knew the key is lost.
+        """
+        place = _MAKES.get(type(asked.command))
+        if place is None:
+            return asked
+        what = f"{type(asked.command).__name__}/{asked.key_hash}"
+        made = self.name(what) if asked.key_hash is not None else self.new_id()
+        return replace(asked, about=replace(asked.about, **{place: made}))
 
     @cached_property
     def _sittings(self) -> Sittings[Asked, Stored]:

@@ -32,9 +32,8 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = _Seen(secrets.token_hex(8), send)
+        request = _Seen(self._log, scope, send)
         structlog.contextvars.clear_contextvars()
-        began = time.perf_counter()
         try:
             await self._app(scope, receive, request.send)
         except Exception as error:  # noqa: BLE001 - the caller gets a problem, the log the error's type and place
@@ -42,34 +41,45 @@ class RequestLog:
             if request.status is None:
                 await answer(problem("internal"))(scope, receive, request.send)
         finally:
-            self._write(scope, request, time.perf_counter() - began)
-
-    def _write(self, scope: Scope, request: "_Seen", seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
-        write = self._log.debug if route in _QUIET else self._log.info
-        write(
-            "request",
-            request_id=request.id,
-            method=scope["method"],
-            route=route,
-            status=request.status,
-            duration_ms=round(seconds * 1000, 1),
-        )
+            request.write()
 
 
 class _Seen:
-    """A request's id, and the status of its answer once that has begun."""
+    """A request with its id, the status of its answer once that has begun, and its line, written once."""
 
-    def __init__(self, request_id: str, send: Send) -> None:
-        self.id = request_id
+    def __init__(self, log: Any, scope: Scope, send: Send) -> None:
+        self.id = secrets.token_hex(8)
         self.status: int | None = None
+        self._log = log
+        self._scope = scope
         self._send = send
+        self._began = time.perf_counter()
+        self._written = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             _add_header(message, REQUEST_ID_HEADER, self.id)
+            if "stored" in structlog.contextvars.get_contextvars():
+                # Before its caller hears of it: the process may end with the answer, and its database with it.
+                self.write()
         await self._send(message)
+
+    def write(self) -> None:
+        """Writes the line, unless it is written."""
+        if self._written:
+            return
+        self._written = True
+        route = getattr(self._scope.get("route"), "path", "unmatched")
+        write = self._log.debug if route in _QUIET else self._log.info
+        write(
+            "request",
+            request_id=self.id,
+            method=self._scope["method"],
+            route=route,
+            status=self.status,
+            duration_ms=round((time.perf_counter() - self._began) * 1000, 1),
+        )
 
 
 def _add_header(message: MutableMapping[str, Any], name: str, value: str) -> None:

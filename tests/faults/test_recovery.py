@@ -119,6 +119,7 @@ def test_a_node_is_recovered_from_a_backup_and_names_the_command_that_is_lost(pl
     place.follow(BACKING_UP, "police")
     place.start("exchange")
     late = place.accepted()
+    place.say("police", "/cases", OPENING, key="opened-since-the-backup")
     kept.settled()
     place.unsent("police")
     lost = place.ask("police", "/cases", OPENING).json()
@@ -133,6 +134,7 @@ def test_a_node_is_recovered_from_a_backup_and_names_the_command_that_is_lost(pl
     place.start("police")
     kept.sees("police", early, state="in-progress")
     kept.sees("police", late, state="accepted")
+    assert place.ask("police", "/cases", OPENING, key="opened-since-the-backup").status_code == 409
     place.say("shelter", f"{late}/start", {"kind": "arrival"})
     kept.sees("police", late, state="in-progress")
     place.accepted()

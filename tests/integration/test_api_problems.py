@@ -272,12 +272,41 @@ async def test_one_line_for_each_request_and_no_id_in_it(police: Api) -> None:
     assert not any(word in json.dumps(lines) for word in (str(case), str(referral), "secret-word"))
 
 
+OPENING_SCOPE: dict[str, Any] = {
+    "type": "http",
+    "method": "POST",
+    "path": "/cases",
+    "raw_path": b"/cases",
+    "query_string": b"",
+    "headers": [(b"authorization", f"Bearer {TOKEN}".encode()), (b"content-type", b"application/json")],
+}
+"""Of a command that opens a case, as a server hands it over."""
+
+
 async def test_the_line_of_a_stored_command_names_its_events(police: Api) -> None:
     """Where the database is lost, the log still says what had been answered; the next request's line does not."""
     with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
         stored = (await police.post("/cases", OPENING)).json()["events"]
         await police.http.get("/referrals")
     assert [line.get("stored") for line in lines] == [stored, None]
+
+
+async def test_what_was_stored_is_in_the_log_before_it_is_answered(police: Api) -> None:
+    """The answer may be the last thing that a process does."""
+    parts: list[dict[str, Any]] = [{"type": "http.request", "body": json.dumps(OPENING).encode(), "more_body": False}]
+    seen: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return parts.pop() if parts else {"type": "http.disconnect"}
+
+    with structlog.testing.capture_logs() as lines:
+
+        async def send(_message: Any) -> None:
+            seen.append(len(lines))
+
+        await create_app(police.desk, member="police", token=TOKEN)({**OPENING_SCOPE}, receive, send)
+    assert {*seen} == {1}
+    assert len(lines) == 1
 
 
 async def test_every_code_is_explained_at_its_type() -> None:
@@ -332,15 +361,7 @@ async def test_a_caller_that_goes_away_stops_nobody(police: Api) -> None:
     async def send(_message: Any) -> None:
         return None
 
-    scope: dict[str, Any] = {
-        "type": "http",
-        "method": "POST",
-        "path": "/cases",
-        "raw_path": b"/cases",
-        "query_string": b"",
-        "headers": [(b"authorization", f"Bearer {TOKEN}".encode()), (b"content-type", b"application/json")],
-    }
     app = create_app(police.desk, member="police", token=TOKEN)
     with structlog.testing.capture_logs() as lines:
-        await asyncio.wait_for(app(scope, gone, send), 5)
+        await asyncio.wait_for(app({**OPENING_SCOPE}, gone, send), 5)
     assert [line["event"] for line in lines] == ["request"]

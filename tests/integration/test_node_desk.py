@@ -8,12 +8,12 @@ import pytest
 
 from handoff import clock
 from handoff.adapters.postgres.node_transaction import SQL
-from handoff.domain.commands import CancelReferral, OpenReferral, PublishCapacity
+from handoff.domain.commands import CancelReferral, OpenReferral, PublishCapacity, RequestReferral
 from handoff.domain.decide import About
 from handoff.node.answers import IdempotencyConflict, PreconditionFailed, Refused
 from handoff.node.rows import OutboxRow
 from handoff.record import codec
-from handoff.record.codes import CapacityBand, CapacityState, CapacityUnit, CaseService, State
+from handoff.record.codes import CapacityBand, CapacityState, CapacityUnit, CaseService, State, Urgency
 from handoff.record.envelope import COORDINATION
 from tests.support.builders import CASE, REFERRAL, T0, after
 from tests.support.node_parts import OPENING, RELEASE, Parts, node_parts, request_a_place
@@ -70,6 +70,27 @@ async def test_a_repeat_under_its_key_gives_the_same_answer(police: Parts) -> No
     with pytest.raises(IdempotencyConflict):
         await desk.submit(RELEASE, first.about, idempotency_key="the-same-key")
     assert len(await police.ask("SELECT FROM outbox")) == 1
+
+
+async def test_a_repeat_makes_nothing_a_second_time_where_its_key_is_forgotten(police: Parts) -> None:
+    """As after a backup: what a command makes is named by its key, and exists."""
+    desk = police.desk()
+    opened = await desk.submit(OPENING, About(), idempotency_key="opened-once")
+    recorded = await desk.submit(RELEASE, opened.about, idempotency_key="recorded-once")
+    assert recorded.about.basis is not None
+    request = RequestReferral(
+        target="shelter", service=CaseService.SHELTER, urgency=Urgency.EMERGENCY, basis=recorded.about.basis
+    )
+    await desk.submit(request, opened.about, idempotency_key="asked-once")
+    await police.ask_as_owner("TRUNCATE idempotency")
+    for command, about, key in (
+        (OPENING, About(), "opened-once"),
+        (RELEASE, opened.about, "recorded-once"),
+        (request, opened.about, "asked-once"),
+    ):
+        with pytest.raises(Refused):
+            await desk.submit(command, about, idempotency_key=key)
+    assert len(await police.ask("SELECT FROM outbox")) == 3
 
 
 async def test_repeats_that_race_have_one_effect(police: Parts) -> None:

@@ -13,13 +13,14 @@ from handoff.domain.judge import judge
 from handoff.node import overlay
 from handoff.node.bell import Bell
 from handoff.node.desk import Desk
+from handoff.node.naming import naming
 from handoff.node.ports import Transaction
 from handoff.node.rows import Echo, InboxRow, OutboxRow
 from handoff.record import codec
 from handoff.record.codec import AnyEvent
 from handoff.record.delivery import EFFECTIVE, Delivery, Verdict
 from handoff.record.envelope import COORDINATION, Source
-from tests.support.builders import signed
+from tests.support.builders import key_of, signed
 
 
 def directory_of(plan: JurisdictionPlan, escalations: Iterable[Escalation] = ()) -> Directory:
@@ -42,7 +43,7 @@ async def desk_of(pool: asyncpg.Pool, member: str, directory: Directory) -> Desk
     async with store.transaction() as tx:
         await tx.save_directory(directory, 0)
     me = Source(directory.jurisdiction, directory.generation, member)
-    return Desk(store, me, Bell(), Bell(), clock.now, clock.new_id)
+    return Desk(store, me, Bell(), Bell(), clock.now, clock.new_id, naming(key_of(member).seed))
 
 
 async def echo(desk: Desk, case: UUID, verdict: Verdict = EFFECTIVE) -> None:

@@ -24,6 +24,7 @@ from handoff.domain.policies import Policy
 from handoff.node.bell import Bell
 from handoff.node.desk import Desk
 from handoff.node.intake import Intake
+from handoff.node.naming import naming
 from handoff.node.relay import RESEND_SECONDS, Relay
 from handoff.node.rows import Arrival
 from handoff.record import codec, signing
@@ -81,7 +82,8 @@ class Parts:
         return signing.sha256(codec.encode(self.town.genesis))
 
     def desk(self) -> Desk:
-        return Desk(self.store, self.me, self.stored, self.folded, clock.now, clock.new_id)
+        named = naming(key_of(self.member).seed)
+        return Desk(self.store, self.me, self.stored, self.folded, clock.now, clock.new_id, named)
 
     async def intake(self, policies: Sequence[Policy] = (), *, end: int | None = 0) -> Intake:
         """An intake that has begun; ``end`` is the offset behind which its policies are on, None for never."""
