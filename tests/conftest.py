@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from handoff.adapters.kafka_operator import Operator
 from handoff.adapters.postgres_admin import DatabaseOperator
 from handoff.trial.stack import TrialStack
 from tests.support.stack import Jurisdictions, throwaway_stack
+
+# A property holds or does not; how long an example took says what else the machine was doing.
+hypothesis.settings.register_profile("handoff", deadline=None)
+hypothesis.settings.load_profile("handoff")
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ schemathesis.openapi.format(
     ),
 )
 FEW = hypothesis.settings(
-    max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
+    max_examples=8, suppress_health_check=list(HealthCheck), derandomize=True, database=None
 )
 
 

@@ -45,7 +45,7 @@ def _assert_both_sides_agree(
 
 
 @given(beginning=beginnings, moves=many_moves, redelivered=st.lists(st.integers(0, 30), max_size=5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_both_sides_see_what_the_exchange_sees_whatever_is_said(
     beginning: tuple[Said, ...], moves: list[Move], redelivered: list[int]
 ) -> None:

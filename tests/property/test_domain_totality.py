@@ -32,7 +32,7 @@ def _said_by(emitter: str, body: Body, number: int = 0) -> Event[Any]:
 
 
 @given(beginning=beginnings, moves=forgeries)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_sequence_of_events_raises_and_what_is_ineffective_changes_nothing(
     beginning: tuple[Said, ...], moves: list[Move]
 ) -> None:
@@ -46,7 +46,7 @@ def test_no_sequence_of_events_raises_and_what_is_ineffective_changes_nothing(
 
 
 @given(beginning=beginnings, moves=many_moves, body=any_body(), emitter=st.sampled_from((*spec.MEMBERS, EXCHANGE)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_verdict_makes_the_fold_the_routing_or_the_consequences_raise(
     beginning: tuple[Said, ...], moves: list[Move], body: Body, emitter: str
 ) -> None:
@@ -64,7 +64,7 @@ def test_no_verdict_makes_the_fold_the_routing_or_the_consequences_raise(
 
 
 @given(beginning=beginnings, moves=many_moves)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_the_exchange_says_is_the_same_bytes_on_repeat_and_each_id_is_used_once(
     beginning: tuple[Said, ...], moves: list[Move]
 ) -> None:
@@ -80,7 +80,7 @@ def test_what_the_exchange_says_is_the_same_bytes_on_repeat_and_each_id_is_used_
 
 
 @given(beginning=beginnings, moves=many_moves)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_folded_state_survives_being_stored(beginning: tuple[Said, ...], moves: list[Move]) -> None:
     """What is loaded is equal, and is stored as the same bytes again."""
     record = played(moves, beginning)
@@ -92,7 +92,7 @@ def test_folded_state_survives_being_stored(beginning: tuple[Said, ...], moves: 
 
 
 @given(beginning=beginnings, moves=st.lists(many_moves, min_size=2, max_size=2))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_state_that_was_stored_goes_on_like_one_that_was_not(
     beginning: tuple[Said, ...], moves: list[list[Move]]
 ) -> None:
@@ -109,7 +109,7 @@ def test_a_state_that_was_stored_goes_on_like_one_that_was_not(
 
 
 @given(beginning=beginnings, moves=many_moves)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_an_agency_hears_only_of_what_it_says_or_has_a_part_in(beginning: tuple[Said, ...], moves: list[Move]) -> None:
     for entry in played(moves, beginning).entries:
         for member in entry.recipients - {entry.event.emitter}:
@@ -155,7 +155,7 @@ def _every_command(base: type[Command] = Command) -> list[type[Command]]:
     about=st.sampled_from((spec.REFERRAL, nth_id(3), nth_id(13), spec.BASIS, nth_id(12), nth_id(20))),
     redirects=st.sampled_from((None, spec.REFERRAL)),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_a_node_decides_is_effective_by_what_it_knows_and_it_never_raises(
     *, beginning: tuple[Said, ...], moves: list[Move], body: Body, member: str, about: UUID, redirects: UUID | None
 ) -> None:

@@ -27,7 +27,7 @@ def _steps(referral: Referral | world.Referral) -> list[tuple[object, ...]]:
 
 
 @given(beginning=beginnings, moves=many_moves)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_checker_judges_routes_and_folds_as_the_product_does(
     beginning: tuple[Said, ...], moves: list[Move]
 ) -> None:

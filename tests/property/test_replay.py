@@ -18,7 +18,7 @@ sealings = st.none() | st.builds(Sealing, st.just("example"), st.integers(0, 80)
 
 
 @given(beginning=beginnings, moves=many_moves)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_replay_ends_where_the_exchange_did(beginning: tuple[Said, ...], moves: list[Move]) -> None:
     """The case that is folded from the stored verdicts is the one that was judged."""
     record = played(moves, beginning)
@@ -26,7 +26,7 @@ def test_a_replay_ends_where_the_exchange_did(beginning: tuple[Said, ...], moves
 
 
 @given(beginning=beginnings, moves=many_moves, sealing=sealings, choice=st.integers(0, 50))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_moment_shows_what_a_record_that_ends_there_would(
     beginning: tuple[Said, ...], moves: list[Move], sealing: Sealing | None, choice: int
 ) -> None:
@@ -43,7 +43,7 @@ def test_a_moment_shows_what_a_record_that_ends_there_would(
 
 
 @given(beginning=beginnings, moves=many_moves, choice=st.integers(0, 50))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_nothing_differs_from_itself_and_what_differs_leads_from_one_to_the_other(
     beginning: tuple[Said, ...], moves: list[Move], choice: int
 ) -> None:
@@ -56,7 +56,7 @@ def test_nothing_differs_from_itself_and_what_differs_leads_from_one_to_the_othe
 
 
 @given(beginning=beginnings, moves=many_moves, member=st.sampled_from(MEMBERS))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_institution_s_part_of_an_answer_is_a_part_of_it(
     beginning: tuple[Said, ...], moves: list[Move], member: str
 ) -> None:
