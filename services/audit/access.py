@@ -38,22 +38,20 @@ class Access:
     people: People
     clock: Clock
 
-    async def open(self, visitor: Visitor, case: UUID, purpose: ReadPurpose | None) -> None:
-        """Returns once the read is committed. Raises ``PurposeNeeded`` and ``AccessNotRecorded``."""
+    async def open(self, visitor: Visitor, case: UUID, purpose: ReadPurpose | None, *, leaves: bool = False) -> None:
+        """Returns once the read is committed; what ``leaves`` with the visitor is always a read of its own.
+
+        Raises ``PurposeNeeded`` and ``AccessNotRecorded``.
+        """
         opening = await self._opening(visitor, case)
         told = purpose or (opening.purpose if opening is not None else None)
         if told is None:
             raise PurposeNeeded
-        if opening is None or opening.purpose is not told or self.clock() - opening.recorded_at > READ_LASTS:
+        if leaves or opening is None or opening.purpose is not told or self._is_over(opening):
             await self._record(visitor, case, told)
 
-    async def export(self, visitor: Visitor, case: UUID, purpose: ReadPurpose | None) -> None:
-        """The same for what leaves with the visitor: always a read of its own."""
-        opening = await self._opening(visitor, case)
-        told = purpose or (opening.purpose if opening is not None else None)
-        if told is None:
-            raise PurposeNeeded
-        await self._record(visitor, case, told)
+    def _is_over(self, opening: Opening) -> bool:
+        return self.clock() - opening.recorded_at > READ_LASTS
 
     async def _opening(self, visitor: Visitor, case: UUID) -> Opening | None:
         try:

@@ -72,7 +72,6 @@ class Parts:
         """The context of the routes."""
         people = People(self.own)
         return Audit(
-            jurisdiction=self.me.jurisdiction,
             cases=Cases(self.timeline, self.timeline_settings, origin_of(self.me), self.trust),
             people=people,
             access=Access(self.desk, people, self.clock),

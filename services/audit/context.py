@@ -21,7 +21,6 @@ from services.audit.visitors import SESSION_COOKIE, Authentication, Visitor, rec
 class Audit:
     """The parts behind the routes. ``callers``: member → SHA-256 of the token by which it asks for its receipts."""
 
-    jurisdiction: str
     cases: Cases
     people: People
     access: Access
@@ -93,7 +92,7 @@ async def open_case(
     if not await audit.cases.knows(case):
         raise unsuited("case_not_recorded")
     try:
-        await (audit.access.export if leaves else audit.access.open)(auditor, case, purpose)
+        await audit.access.open(auditor, case, purpose, leaves=leaves)
     except AccessNotRecorded:
         raise _not_recorded() from None
     return case

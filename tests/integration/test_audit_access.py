@@ -121,6 +121,15 @@ async def test_what_leaves_with_the_auditor_is_a_read_of_its_own(desk: Desk) -> 
     assert [purpose for _, _, purpose in await desk.reads()] == [ReadPurpose.AUDIT] * 4 + [ReadPurpose.SUPERVISE]
 
 
+async def test_looking_on_after_a_quarter_of_an_hour_is_another_read(desk: Desk, jurisdiction: Jurisdiction) -> None:
+    """Nobody is asked again, but the record says that somebody still looked."""
+    await desk.http.get(TIMELINE, headers={"Read-Purpose": "audit"})
+    for minutes, reads in ((14, 1), (16, 2)):
+        async with audit(jurisdiction, now=NOW + timedelta(minutes=minutes)) as later, client(later, **SYSTEM) as http:
+            assert (await http.get(TIMELINE)).status_code == 200
+        assert len(await desk.reads()) == reads
+
+
 async def test_another_session_is_asked_again(desk: Desk) -> None:
     """Each person answers for their own reading."""
     async with desk.session() as first, desk.session(nth_id(93)) as second:
