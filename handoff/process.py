@@ -1,9 +1,11 @@
 """How every service's process begins and ends: settings, log, event loop, exit code."""
 
+import asyncio
+import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
-from typing import NoReturn
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NoReturn
 
 import uvloop
 
@@ -19,6 +21,14 @@ def run_process(run: Callable[[ProcessSettings], Awaitable[int]]) -> NoReturn:
     A wrong configuration is said on standard error and exits with 2.
     """
     sys.exit(_exit_code(run))
+
+
+def until_told(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    """``work`` as a task that SIGTERM and SIGINT cancel."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return task
 
 
 def instance_name(settings: ProcessSettings) -> str:

@@ -1,7 +1,6 @@
 """The exchange as a process: intake always, routing when it is its turn, and the probes."""
 
 import asyncio
-import signal
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -15,7 +14,7 @@ from handoff.adapters.probes import serve_probes
 from handoff.adapters.record_reader import RecordBroken
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.domain.directory import Directory
-from handoff.process import instance_name
+from handoff.process import instance_name, until_told
 from services.exchange.duty import Duty, Office
 from services.exchange.intake import Intake
 from services.exchange.sifting import Sieve
@@ -118,11 +117,8 @@ async def run(settings: ProcessSettings) -> int:
     """Runs the exchange until SIGTERM or SIGINT, or until the record is found broken; gives the exit code."""
     code = 0
     async with open_pool(settings.postgres, max_size=8) as pool:
-        running = asyncio.ensure_future(Exchange(settings, ExchangeStore(pool)).run())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
         try:
-            await running
+            await until_told(Exchange(settings, ExchangeStore(pool)).run())
         except* asyncio.CancelledError:
             _log.info("stopped")
         except* RecordBroken as broken:

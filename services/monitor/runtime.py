@@ -5,7 +5,6 @@ as the next checkpoint says, so all that it holds is the tree's right edge and t
 """
 
 import asyncio
-import signal
 from collections.abc import Mapping
 from time import monotonic
 
@@ -22,6 +21,7 @@ from handoff.adapters.sealing import witness_of
 from handoff.adapters.trust_file import trusted
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.node.witness import Differs, Halted
+from handoff.process import until_told
 from handoff.proof.checkpoint import Head, Origin
 from services.monitor.recomputation import Recomputation
 
@@ -120,12 +120,9 @@ class Monitor:
 
 async def run(settings: ProcessSettings) -> int:
     """Runs the monitor until SIGTERM or SIGINT, or until the record is found broken; gives the exit code."""
-    running = asyncio.ensure_future(Monitor(settings).run())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
     code = 0
     try:
-        await running
+        await until_told(Monitor(settings).run())
     except* asyncio.CancelledError:
         _log.info("stopped")
     except* Halted as halted:

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import math
-import signal
 from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
 
@@ -18,6 +17,7 @@ from handoff.adapters.probes import serve_probes
 from handoff.adapters.record_projection import Checker, Projecting, confirm, together
 from handoff.adapters.record_reader import RecordBroken, RecordReader
 from handoff.config import ConfigurationError, ProcessSettings
+from handoff.process import until_told
 from handoff.views.chronicle import Page
 from services.projection.journal import tell, tell_of_the_end
 from services.projection.sealing import Sealing
@@ -142,12 +142,9 @@ def patience(policies: Mapping[str, str]) -> float:
 
 async def run(settings: ProcessSettings) -> int:
     """Runs the projection until SIGTERM or SIGINT, or until the record is found broken; gives the exit code."""
-    running = asyncio.ensure_future(Projection(settings).run())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
     code = 0
     try:
-        await running
+        await until_told(Projection(settings).run())
     except* asyncio.CancelledError:
         _log.info("stopped")
     except* (RecordBroken, HeadForked) as broken:
