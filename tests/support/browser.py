@@ -9,6 +9,7 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -30,7 +31,7 @@ class NoBrowser(Exception):
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium without a window. Raises ``NoBrowser``, which names the package."""
-    path = shutil.which("chromium")
+    path = next(filter(None, map(shutil.which, _NAMES)), None)
     if path is None:
         raise NoBrowser("no `chromium` on this machine: install Debian's package chromium (apt-get install chromium)")
     with sync_playwright() as playwright:
