@@ -1,6 +1,7 @@
 """A witness in an agency's node, on a real database and a real topic: it never cosigns two records."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -294,6 +295,8 @@ async def test_a_lagging_witness_walks_over_what_is_kept(police: Parts, played: 
             await eventually(lambda: _last(log, played, played.head(33)))
 
 
+# aiokafka leaves a connection behind where it is broken off between connecting and logging in.
+@pytest.mark.filterwarnings("ignore:Unclosed AIOKafkaConnection:ResourceWarning")
 async def test_a_witness_that_is_ended_at_any_moment_cosigns_one_record(police: Parts, played: PlayedLog) -> None:
     async with log_of(police, played) as log:
         for size in range(12):
@@ -303,6 +306,8 @@ async def test_a_witness_that_is_ended_at_any_moment_cosigns_one_record(police: 
         async with watching(police, played):
             await eventually(lambda: _last(log, played, played.head(12)))
         assert all(head == played.head(head.size) for head in await cosigned(log, played))
+    # Here, not in a test that has nothing to do with it.
+    gc.collect()
 
 
 async def test_a_witness_that_lost_its_database_refuses_and_is_not_shown_a_fork(
