@@ -12,10 +12,11 @@ from starlette.staticfiles import StaticFiles
 from handoff import clock
 from handoff.adapters.postgres.people import People
 from handoff.adapters.postgres.pool import open_pool
-from handoff.config import CheckpointSettings, ConfigurationError, PostgresSettings
+from handoff.adapters.trust_file import trusted
+from handoff.config import ConfigurationError, PostgresSettings
 from handoff.node.ports import Clock, Reception
 from handoff.proof.checkpoint import Origin
-from handoff.proof.trust import NotATrustFile, Trust
+from handoff.proof.trust import Trust
 from handoff.record.envelope import Source
 from handoff.service import Annex, Premises
 from handoff.web.problems import answer, problem
@@ -48,7 +49,7 @@ def audit_annex(premises: Premises) -> Annex:
         own=premises.pool,
         timeline=timeline,
         timeline_settings=settings.timeline,
-        trust=_trust(settings.checkpoints, origin_of(me)),
+        trust=trusted(settings.checkpoints, origin_of(me)) if settings.checkpoints is not None else None,
         callers=settings.callers,
     )
     return Annex(lambda app: furnish(app, parts), (timeline,))
@@ -101,15 +102,3 @@ async def _purpose_needed(_request: Request, _error: Exception) -> Response:
 def origin_of(me: Source) -> Origin:
     """The record that somebody speaks on."""
     return Origin(me.jurisdiction, me.generation)
-
-
-def _trust(settings: CheckpointSettings | None, origin: Origin) -> Trust | None:
-    if settings is None:
-        return None
-    try:
-        trust = Trust.parse(settings.trust_file.read_bytes())
-    except (OSError, NotATrustFile) as error:
-        raise ConfigurationError(f"checkpoints.trust_file: {error}") from None
-    if str(origin) not in trust.logs:
-        raise ConfigurationError(f"checkpoints.trust_file: it names no log {origin}")
-    return trust
