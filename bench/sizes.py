@@ -20,11 +20,11 @@ class Sizes:
 
 FULL = Sizes(
     rounds=3,
-    entries=60_000,
+    entries=40_000,
     slow_entries=10_000,
     growth=(10_000, 100_000, 1_000_000),
     bundles=(10_000, 1_000_000),
-    exchange=20_000,
+    exchange=10_000,
     node_seconds=6,
     end_to_end_seconds=30,
     rates=(50, 200),
