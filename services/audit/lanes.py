@@ -107,10 +107,10 @@ class Scale:
         return self._places[right - 1] + share * (self._places[right] - self._places[right - 1])
 
     def ticks(self, apart: float = 150) -> tuple[Tick, ...]:
-        """Moments to write down, far enough from each other."""
+        """Moments to write down, far enough from each other and from the end."""
         found: list[Tick] = []
         for moment, x in zip(self._moments, self._places, strict=False):
-            if not found or x - found[-1].x >= apart:
+            if not found or (x - found[-1].x >= apart and x + apart <= self.end + _RIGHT):
                 found.append(Tick(x, clock_words(moment)))
         return tuple(found)
 
@@ -125,8 +125,20 @@ def drawing(said: Words, told: History, at: datetime, chosen: Selection) -> Draw
     for name in pen.names():
         lanes.append(pen.lane(name, y))
         y += lanes[-1].height
-    widest = max((len(lane.name) for lane in lanes), default=0)
-    return Drawing(scale.end + _RIGHT, y + _PAD, 24 + 8 * widest, tuple(lanes), scale.ticks())
+    return Drawing(scale.end + _RIGHT, y + _PAD, _room(lane.name for lane in lanes), tuple(lanes), scale.ticks())
+
+
+def _room(names: Iterable[str]) -> int:
+    """The width in which every name stands on two lines, in a wide font."""
+    longest = max((len(part) for name in names for part in _halves(name)), default=0)
+    return 24 + 9 * longest
+
+
+def _halves(name: str) -> tuple[str, str]:
+    """A name on two lines as even as its words allow."""
+    words = name.split()
+    ways = ((" ".join(words[:at]), " ".join(words[at:])) for at in range(1, len(words) + 1))
+    return min(ways, key=lambda way: max(map(len, way)), default=("", ""))
 
 
 def _is_chosen(row: WaitRow, chosen: Selection) -> bool:

@@ -201,6 +201,27 @@ def test_the_lanes_say_in_words_all_that_they_draw(site: Site) -> None:
     assert any("30 min" in title for title in drawn)
 
 
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_the_lanes_name_every_institution_in_full(site: Site, code: str) -> None:
+    """In no language does a name run out of its label."""
+    page = site.visit(f"/lanes?lang={code}")
+    names = page.locator(".names div.lane")
+    assert names.count() == page.locator("svg.drawing rect.lane").count()
+    cut = (
+        "all => all.filter(n => n.scrollWidth > n.clientWidth || n.scrollHeight > n.clientHeight).map(n => n.innerText)"
+    )
+    assert names.evaluate_all(cut) == []
+
+
+def test_the_lanes_of_a_young_case_take_the_whole_panel(site: Site) -> None:
+    """The few moments of a case's beginning are spread from side to side, and no label runs out at the end."""
+    page = site.visit("/lanes?step=6")
+    reach = "all => Math.max(...all.map(shape => shape.getBoundingClientRect().right))"
+    panel: float = page.locator(".lanes .scroll").evaluate("panel => panel.getBoundingClientRect().right")
+    assert panel * 0.85 < page.locator("svg.drawing circle").evaluate_all(reach) < panel
+    assert page.locator("svg.drawing text").evaluate_all(reach) < panel
+
+
 def test_the_strip_says_what_is_sealed_and_by_whom_it_is_witnessed(site: Site) -> None:
     """Two entries are too new for the checkpoint; the others lie under it, and enough have cosigned."""
     seals = site.visit().locator(".seal")
