@@ -53,7 +53,13 @@ class Agency:
 
     def look(self, path: str, **query: str | int) -> Json:
         """What the node knows at ``path``."""
-        answer = self._http.get(path, params=query)
+        return self._shown(path, self._http.get(path, params=query))
+
+    def read(self, path: str, purpose: str) -> Json:
+        """What the audit shows of a case to its auditors' system, for that purpose."""
+        return self._shown(path, self._http.get(path, headers={"Read-Purpose": purpose}))
+
+    def _shown(self, path: str, answer: httpx.Response) -> Json:
         if answer.status_code != 200:
             raise TrialError(f"{self.name}: GET {path} was answered {answer.status_code}: {answer.text}")
         found: Json = answer.json()

@@ -273,6 +273,14 @@ def miss_a_deadline(s: Scenario) -> None:
         raise TrialError(f"expected one missed deadline and one escalation by the exchange, found {counts}")
 
 
+def read_for_an_audit(s: Scenario) -> None:
+    """An auditor reads the case: that is said before a line of it is shown, and stands in the case's own replay."""
+    audit, reads = s.agency("audit"), f"/cases/{s.case}/replay/reads"
+    audit.read(f"/cases/{s.case}/timeline", "audit")
+    said = audit.hears("case.read.v1", verdict="effective", purpose="audit")["event"]["data"].items()
+    until("the read is replayed", lambda: any(said <= r.items() for r in audit.read(reads, "audit")["rows"]) or None)
+
+
 STEPS: tuple[Step, ...] = (
     open_the_case,
     refuse_with_the_exchange_dead,
@@ -285,4 +293,5 @@ STEPS: tuple[Step, ...] = (
     withdraw_while_an_acceptance_travels,
     discharge_as_planned,
     miss_a_deadline,
+    read_for_an_audit,
 )

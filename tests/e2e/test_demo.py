@@ -1,5 +1,6 @@
-"""The demo when it does not go well: what a newcomer sees, and what is left behind."""
+"""The demo, to its end and when it does not go well: what a newcomer sees, and what is left behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -68,6 +69,18 @@ def test_nothing_is_left_running_when_the_demo_is_interrupted(number: signal.Sig
         os.kill(process.pid, number)
         assert process.wait(PATIENCE) == (-signal.SIGKILL if number is signal.SIGKILL else 130)
     assert still_running(started) == []
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300)
+def test_the_demo_ends_with_an_auditors_read_that_the_case_itself_tells_of(tmp_path: Path) -> None:
+    """The read, said at the audit's API, comes back effective, stands in the timeline and answers the view `reads`."""
+    played = subprocess.run([HANDOFF, "demo", "--json"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert played.returncode == 0, played.stderr
+    shown = json.loads(played.stdout)
+    (read,) = (entry for entry in shown["timeline"] if entry["type"] == "case.read.v1")
+    assert (read["emitter"], read["verdict"]["outcome"]) == ("audit", "effective")
+    assert {question["view"]: question["count"] for question in shown["replay"]["questions"]}["reads"] == 1
 
 
 def test_a_failure_says_what_failed_and_shows_its_log(tmp_path: Path) -> None:
