@@ -1,28 +1,20 @@
-"""A bundle out of a long record: its rate and its memory; and one long case as it is read, checked and replayed."""
+"""A bundle out of a long record: its rate and its memory; and its one case alone."""
 
 import asyncio
-import statistics
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-import asyncpg
-
+from bench.case import case_alone
 from bench.contest import Job, Outcome
 from bench.long_record import LongRecord
 from bench.race import Spread, run
-from bench.report import Aim, Chapter, Finding
+from bench.report import Chapter, Finding
 from bench.sizes import Sizes
 from bench.stand import Stand
-from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.projection import Founding, Ledger, connect
-from handoff.adapters.postgres.timeline import Timeline
-from handoff.domain import state_codec
 from handoff.domain.examine import read
 from handoff.proof.checkpoint import Head
-from handoff.proof.entry import NO_PREVIOUS, Entry
-from handoff.proof.walk import PARTITION
 from handoff.proof.witness import AddCheckpoint
 from handoff.record import signing
 from handoff.record.topics import PROJECTION
@@ -30,12 +22,6 @@ from handoff.trial.jurisdiction import Jurisdiction
 from handoff.views.chronicle import Placed
 
 _AT_ONCE = 2000
-_READS = 200
-_CASE_ROWS = """
-SELECT record_offset, appended_ms, record_hash, case_tag, tag_sequence, previous_leaf, leaf, key, value, headers
-  FROM timeline.entries WHERE case_tag = $1 ORDER BY tag_sequence
-"""
-_CASE_STATE = "SELECT state FROM timeline.cases WHERE case_id = $1"
 _CHECKPOINT = "INSERT INTO proof.checkpoints VALUES (1, 0, $1, $2, $3)"
 
 
@@ -51,7 +37,7 @@ def bundle(stand: Stand, sizes: Sizes) -> Chapter:
         written, verified = run("handoff_bundle", job), run("handoff_verify", job)
         stand.progress(f"{size:,} entries: {written.rate:,.0f}/s written, {verified.rate:,.0f}/s verified")
         findings += _findings(size, written, verified)
-    findings += asyncio.run(_case_alone(jurisdiction, record))
+    findings += asyncio.run(case_alone(jurisdiction, record))
     return Chapter("bundle", "The evidence for a case", findings, _REMARKS)
 
 
@@ -102,43 +88,12 @@ def _findings(size: int, written: Outcome, verified: Outcome) -> Iterator[Findin
     yield Finding(f"{size:,} entries: the verifier's greatest memory", _once(verified.peak_mib), "MiB")
 
 
-async def _case_alone(jurisdiction: Jurisdiction, record: LongRecord) -> tuple[Finding, ...]:
-    """The case's median times, on one connection that may read all of the timeline."""
-    events = len(record.case_events)
-    async with open_pool(jurisdiction.postgres_settings(PROJECTION, "owner"), max_size=1) as pool:
-        timeline = Timeline(pool)
-        checked = await _median_ms(lambda: _checked(pool, record))
-        replayed = await _median_ms(lambda: timeline.history(record.case))
-    return (
-        Finding(f"A case of {events} events: read, chain and state", _once(checked), "ms", Aim(2, at_most=True)),
-        Finding(f"A case of {events} events: read, decoded and folded for a replay", _once(replayed), "ms"),
-    )
-
-
-async def _checked(pool: asyncpg.Pool, record: LongRecord) -> object:
-    """The case's rows, whose leaves are worked out anew and follow one another, and its state as it was folded."""
-    leaf = NO_PREVIOUS
-    for row in await pool.fetch(_CASE_ROWS, record.tag):
-        facts = Entry(PARTITION, *row[:6])
-        if facts.previous_leaf != leaf or (leaf := facts.leaf_hash()) != row["leaf"]:
-            raise LookupError(f"entry {facts.sequence} does not follow")
-    return state_codec.load_case(await pool.fetchval(_CASE_STATE, record.case))
-
-
-async def _median_ms(action: Callable[[], Awaitable[object]]) -> float:
-    took = []
-    for _ in range(_READS):
-        began = time.perf_counter()
-        await action()
-        took.append((time.perf_counter() - began) * 1000)
-    return statistics.median(took)
-
-
 def _once(value: float) -> Spread:
     return Spread(value, value, value)
 
 
 _REMARKS = (
     "All but one case of the record is filler that nobody signed; the case and the directory are real.",
+    "The pages are answered in this process, without a socket; each reads, folds and renders the case anew.",
     "Writing and verifying are processes of their own; memory is meant to be the same for every size.",
 )

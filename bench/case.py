@@ -1,0 +1,97 @@
+"""One long case: as it is read and checked, as it is folded for a replay, and as pages of the audit show it."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+
+import asyncpg
+import httpx
+from fastapi import FastAPI
+
+from bench.long_record import LongRecord
+from bench.race import Spread
+from bench.report import Aim, Finding
+from bench.stories import key_of
+from handoff import clock
+from handoff.adapters.postgres.node import PostgresStore
+from handoff.adapters.postgres.people import Opening, People, hashed
+from handoff.adapters.postgres.pool import open_pool
+from handoff.adapters.postgres.timeline import Timeline
+from handoff.domain import state_codec
+from handoff.node.bell import Bell
+from handoff.node.desk import Desk
+from handoff.node.naming import naming
+from handoff.proof.entry import NO_PREVIOUS, Entry
+from handoff.proof.trust import Trust
+from handoff.proof.walk import PARTITION
+from handoff.record.codes import ReadPurpose
+from handoff.record.envelope import Source
+from handoff.record.topics import AUDIT, PROJECTION
+from handoff.trial.jurisdiction import Jurisdiction
+from services.audit.annex import Parts, furnish
+
+_READS, _PAGES = 200, 50
+_TOKEN = "the auditors"
+_SHOWN: Mapping[str, str] = {"list": "", "swimlanes": "/lanes", "questions": "/questions"}
+_CASE_ROWS = """
+SELECT record_offset, appended_ms, record_hash, case_tag, tag_sequence, previous_leaf, leaf, key, value, headers
+  FROM timeline.entries WHERE case_tag = $1 ORDER BY tag_sequence
+"""
+_CASE_STATE = "SELECT state FROM timeline.cases WHERE case_id = $1"
+
+
+async def case_alone(jurisdiction: Jurisdiction, record: LongRecord) -> tuple[Finding, ...]:
+    """The times of the record's one case."""
+    events = f"A case of {len(record.case_events)} events"
+    async with open_pool(jurisdiction.postgres_settings(PROJECTION, "owner"), max_size=1) as pool:
+        timeline = Timeline(pool)
+        checked = await _times_ms(lambda: _checked(pool, record), _READS)
+        replayed = await _times_ms(lambda: timeline.history(record.case), _READS)
+    async with _audit(jurisdiction, record) as browser:
+        paths = {name: f"/timelines/{record.case}{below}" for name, below in _SHOWN.items()}
+        shown = {name: await _times_ms(partial(_page, browser, path), _PAGES) for name, path in paths.items()}
+    return (
+        Finding(f"{events}: read, chain and state", checked, "ms", Aim(2, at_most=True)),
+        Finding(f"{events}: read, decoded and folded for a replay", replayed, "ms"),
+        *(Finding(f"{events}: the page {name}", took, "ms", Aim(100, at_most=True)) for name, took in shown.items()),
+    )
+
+
+async def _checked(pool: asyncpg.Pool, record: LongRecord) -> object:
+    """The case's rows, whose leaves are worked out anew and follow one another, and its state as it was folded."""
+    leaf = NO_PREVIOUS
+    for row in await pool.fetch(_CASE_ROWS, record.tag):
+        facts = Entry(PARTITION, *row[:6])
+        if facts.previous_leaf != leaf or (leaf := facts.leaf_hash()) != row["leaf"]:
+            raise LookupError(f"entry {facts.sequence} does not follow")
+    return state_codec.load_case(await pool.fetchval(_CASE_STATE, record.case))
+
+
+async def _page(browser: httpx.AsyncClient, path: str) -> None:
+    (await browser.get(path)).raise_for_status()
+
+
+@asynccontextmanager
+async def _audit(jurisdiction: Jurisdiction, record: LongRecord) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser in which the case was just opened, so that its pages are looked at and no read is recorded."""
+    reader = jurisdiction.postgres_settings(PROJECTION, "reader")
+    me, now = Source(jurisdiction.name, jurisdiction.plan.generation, AUDIT), clock.now()
+    async with open_pool(jurisdiction.postgres_settings(AUDIT)) as own, open_pool(reader) as timeline:
+        await People(own).note_opening(hashed(_TOKEN), Opening(record.case, ReadPurpose.AUDIT, now))
+        name = naming(key_of(AUDIT).seed)
+        desk = Desk(PostgresStore(own), me, Bell(), Bell(), clock.now, clock.new_id, name)
+        trust = Trust.parse(record.trust_text.encode())
+        app = FastAPI()
+        furnish(app, Parts(me, _TOKEN, desk, own, timeline, reader, trust))
+        headers = {"Authorization": f"Bearer {_TOKEN}"}
+        yield httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://audit", headers=headers)
+
+
+async def _times_ms(action: Callable[[], Awaitable[object]], times: int) -> Spread:
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        await action()
+        took.append((time.perf_counter() - began) * 1000)
+    return Spread.of(took)
