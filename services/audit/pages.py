@@ -51,7 +51,7 @@ async def show_list(asked: InCase) -> Response:
 async def show_lanes(asked: InCase) -> Response:
     """Swimlanes by institution."""
     replay = await asked.replay()
-    drawn = drawing(replay.said, replay.told, replay.moment.at, replay.chosen)
+    drawn = drawing(replay.said, replay.then, replay.moment.at, replay.chosen)
     return _page(replay, "lanes.html", LANES, drawing=drawn)
 
 
@@ -181,7 +181,7 @@ def _types(replay: Replay) -> list[tuple[str, str]]:
 
 
 def _answer(replay: Replay, question: Question) -> Answer[Any]:
-    return question.answer(replay.told, replay.moment.at).of(replay.chosen.agency or None)
+    return question.answer(replay.then, replay.moment.at).of(replay.chosen.agency or None)
 
 
 def _line(replay: Replay, question: Question) -> dict[str, Any]:

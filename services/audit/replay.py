@@ -1,6 +1,7 @@
 """A case as one request shows it: at a moment, with filters, in a language."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
@@ -25,7 +26,7 @@ class Replay:
     moment: Moment
     chosen: Selection
 
-    @property
+    @cached_property
     def then(self) -> History:
         """The case as it stood."""
         return self.told.until(self.moment.at)

@@ -135,7 +135,7 @@ async def test_a_replay_folds_the_timeline_into_what_the_projection_folded(keepe
             told = await timeline.history(Story(keeper.town, number).case)
             ((stored,),) = await keeper.ask("SELECT state FROM timeline.cases WHERE case_id = $1", told.case_id)
             assert dump_case(told.case) == stored
-            assert told.handoffs() == await timeline.handoffs(HandoffFilter(case=told.case_id))
+            assert told.handoffs == await timeline.handoffs(HandoffFilter(case=told.case_id))
         strange_one = await timeline.history(Story(keeper.town, 3).case)
         assert (await timeline.history(nth_id(999))).own == ()
     ((directory,),) = await keeper.ask("SELECT state FROM timeline.directory")

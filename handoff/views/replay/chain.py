@@ -54,7 +54,7 @@ class Chains(Answer[HopRow]):
 def chain(history: History, moment: datetime) -> Chains:
     """The chains of a case as they were at ``moment``."""
     then = history.until(moment)
-    by_id = {handoff.referral: handoff for handoff in then.handoffs()}
+    by_id = {handoff.referral: handoff for handoff in then.handoffs}
     in_order = sorted(by_id.values(), key=lambda h: (by_id[h.root].requested_at, h.root, h.hop, h.requested_at))
     rows = tuple(_row(then, by_id, handoff, moment) for handoff in in_order)
     return Chains(moment=moment, rows=rows, offers=tuple(_offers(then)))
@@ -65,7 +65,7 @@ def _row(then: History, by_id: dict[UUID, Handoff], handoff: Handoff, moment: da
     idle = seconds_or_none(_nobody_asked_since(then.case, handoff), moment)
     return HopRow(
         agencies=(handoff.source, handoff.target),
-        positions=then.positions.get(handoff.referral, ()),
+        positions=then.positions(handoff.referral),
         notable=idle is not None,
         root=handoff.root,
         hop=handoff.hop,
@@ -94,7 +94,7 @@ def _nobody_asked_since(case: Case, handoff: Handoff) -> datetime | None:
 
 def _offers(then: History) -> Iterator[OfferThen]:
     asked: dict[CaseService, datetime] = {}
-    for handoff in then.handoffs():
+    for handoff in then.handoffs:
         asked.setdefault(handoff.service, handoff.requested_at)
     for told in then.saying(CaseOpened):
         for offer in told.body.offered:

@@ -78,7 +78,7 @@ def _document(told: Told) -> Commitment | None:
 
 def _row(then: History, told: Told, document: Commitment, moment: datetime) -> DisclosedRow:
     is_dossier = isinstance(told.body, DossierDisclosed)
-    about = [one for one in then.own if one.position > told.position and one.referral_id == told.referral_id]
+    about = [one for one in then.about[told.body.referral] if one.position > told.position]
     received = next((one for one in about if is_dossier and one.says(DossierDelivered)), None)
     gone = [one for one in about if one.says(ErasureCompleted) or (is_dossier and one.says(DossierDestroyed))]
     deletions = tuple(_deletion(one) for one in gone)

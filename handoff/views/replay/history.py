@@ -160,8 +160,9 @@ class History:
         return self.known.case or Case(self.case_id)
 
     def until(self, moment: datetime) -> "History":
-        """What had been appended by ``moment``."""
-        return replace(self, told=self.told[: bisect_right(self.told, moment, key=lambda told: told.at)])
+        """What had been appended by ``moment``; itself where that is everything, with all that is worked out of it."""
+        count = bisect_right(self.told, moment, key=lambda told: told.at)
+        return self if count == len(self.told) else replace(self, told=self.told[:count])
 
     def saying(self, *types: type[Body]) -> Iterator[Told]:
         """The effective entries that say one of these."""
@@ -172,18 +173,23 @@ class History:
         return next((told for told in self.saying(BasisRecorded) if told.body.basis == basis), None)
 
     @cached_property
-    def positions(self) -> Mapping[UUID, tuple[int, ...]]:
-        """Referral → the positions of what was effectively said about it."""
-        found: dict[UUID, list[int]] = {}
+    def about(self) -> Mapping[UUID, tuple[Told, ...]]:
+        """Referral → what was said about it, whatever came of it."""
+        found: dict[UUID, list[Told]] = {}
         for told in self.own:
-            if told.verdict.is_effective and told.referral_id is not None:
-                found.setdefault(told.referral_id, []).append(told.position)
-        return {referral: tuple(places) for referral, places in found.items()}
+            if told.referral_id is not None:
+                found.setdefault(told.referral_id, []).append(told)
+        return {referral: tuple(entries) for referral, entries in found.items()}
+
+    def positions(self, referral: UUID) -> tuple[int, ...]:
+        """The positions of what was effectively said about a referral."""
+        return tuple(told.position for told in self.about.get(referral, ()) if told.verdict.is_effective)
 
     def known_at(self, moment: datetime) -> Situation:
         """What was known at ``moment``."""
         return self.until(moment).known
 
+    @cached_property
     def handoffs(self) -> tuple[Handoff, ...]:
         """The case's referrals as waits, in the order of their requests."""
         found: dict[UUID, Handoff] = {}

@@ -37,12 +37,12 @@ class Waits(Answer[WaitRow]):
 def waits(history: History, moment: datetime) -> Waits:
     """Every segment of every handoff that had begun by ``moment``; an open one with its age."""
     then = history.until(moment)
-    rows = (row for handoff in then.handoffs() for row in _rows(then, handoff, moment))
+    rows = (row for handoff in then.handoffs for row in _rows(then, handoff, moment))
     return Waits(moment=moment, rows=tuple(rows))
 
 
 def _rows(then: History, handoff: Handoff, moment: datetime) -> Iterator[WaitRow]:
-    positions, referral = then.positions.get(handoff.referral, ()), then.case.referrals[handoff.referral]
+    positions, referral = then.positions(handoff.referral), then.case.referrals[handoff.referral]
     for span in spans(handoff, moment):
         yield _row(handoff, span, positions, _waited_for(referral, span.segment))
 
