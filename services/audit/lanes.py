@@ -13,8 +13,8 @@ from math import log10
 from handoff.record.envelope import EXCHANGE
 from handoff.views.replay.history import History, Told
 from handoff.views.replay.waits import WaitRow, waits
-from services.audit.cells import member_words
-from services.audit.listing import item
+from services.audit.cells import member_words, type_words
+from services.audit.listing import why
 from services.audit.rendering import clock_words, duration_words
 from services.audit.selection import Selection
 from services.audit.words import Words
@@ -195,6 +195,6 @@ class _Pen:
         return Bar(x, y, width, label, short if width > 8 * len(short) else "", row.segment.value, row.notable)
 
     def _dot(self, told: Told, y: float) -> Dot:
-        line = item(self.said, told, 0)
-        label = " · ".join(filter(None, (line.time, line.what, line.why)))
-        return Dot(self.scale.place(told.at), y, label, line.outcome, told.position)
+        what = type_words(self.said, told.event_type)
+        label = " · ".join(filter(None, (clock_words(told.at), what, why(self.said, told))))
+        return Dot(self.scale.place(told.at), y, label, told.verdict.outcome.value, told.position)

@@ -88,13 +88,14 @@ def item(said: Words, told: Told, size: int) -> Item:
         service=said.code("CaseService", told.referral.service.value) if told.referral is not None else "",
         details=details(said, event.data) if event is not None else (),
         outcome=told.verdict.outcome.value,
-        why=_why(said, told),
+        why=why(said, told),
         claimed=_claimed(said, told),
         sealed=told.position < size,
     )
 
 
-def _why(said: Words, told: Told) -> str:
+def why(said: Words, told: Told) -> str:
+    """Why an entry changed nothing; empty where it did."""
     if told.verdict.outcome is Outcome.EFFECTIVE:
         return ""
     outcome = said.code("Outcome of judging", told.verdict.outcome.value)
