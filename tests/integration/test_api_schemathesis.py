@@ -46,9 +46,7 @@ schemathesis.openapi.format(
         datetime.isoformat
     ),
 )
-FEW = hypothesis.settings(
-    max_examples=8, suppress_health_check=list(HealthCheck), derandomize=True, database=None
-)
+FEW = hypothesis.settings(max_examples=8, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 
 
 @pytest_asyncio.fixture(scope="module")

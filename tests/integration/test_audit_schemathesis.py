@@ -22,9 +22,7 @@ MEMBER_TOKEN = "police-token-for-receipts"
 CALLERS = {"police": hashlib.sha256(MEMBER_TOKEN.encode()).hexdigest()}
 BRIEF = {"phases": {"coverage": {"enabled": False}}}
 AUDIT = schemathesis.openapi.from_dict(document(), config=schemathesis.Config.from_dict(BRIEF))
-FEW = hypothesis.settings(
-    max_examples=6, suppress_health_check=list(HealthCheck), derandomize=True, database=None
-)
+FEW = hypothesis.settings(max_examples=6, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 
 
 @pytest.fixture(scope="module")
