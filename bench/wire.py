@@ -19,7 +19,8 @@ class Wire:
 
     async def post(self, path: str, body: Json) -> tuple[int, bytes]:
         """The status and the body of the answer."""
-        if self._streams is None:
+        # A server ends a connection that was idle for some seconds.
+        if self._streams is None or self._streams[0].at_eof():
             self._streams = await asyncio.open_connection(self._host, self._port)
         reader, writer = self._streams
         text = json.dumps(body).encode()

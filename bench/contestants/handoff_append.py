@@ -12,6 +12,7 @@ from bench.contestants.reading import TimedReader
 from handoff.adapters.postgres.projection import Ledger, connect
 from handoff.adapters.record_projection import Checker, Projecting
 from handoff.domain.directory import Directory
+from handoff.proof.frontier import Node
 from handoff.record.envelope import Event
 from handoff.views.chronicle import Chronicle, Identity, Page, Placed
 
@@ -42,7 +43,7 @@ class _Appending(Ledger):
     async def recall(self, chronicle: Chronicle, batch: Sequence[Placed]) -> Mapping[Identity, str]:  # noqa: ARG002
         return {}
 
-    async def _write(self, page: _Batch) -> None:
+    async def _write(self, page: _Batch, nodes: Sequence[Node]) -> None:  # noqa: ARG002 - there are no leaves
         rows = [
             row_of_event(placed.offset, placed.entry.event, placed.entry.message.value)
             for placed in page.placed
