@@ -1,7 +1,6 @@
 """How a desk keeps what it is told, on a real database."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -16,22 +15,7 @@ from handoff.record import codec
 from handoff.record.codes import CapacityBand, CapacityState, CapacityUnit, CaseService, State, Urgency
 from handoff.record.envelope import COORDINATION
 from tests.support.builders import CASE, REFERRAL, T0, after
-from tests.support.node_parts import OPENING, RELEASE, Parts, node_parts, request_a_place
-from tests.support.stack import Jurisdictions
-
-
-@pytest.fixture(scope="module")
-async def _parts(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts]:
-    async with node_parts(jurisdictions, tmp_path_factory.mktemp("desk"), ("police",)) as (police,):
-        yield police
-
-
-@pytest.fixture
-async def police(_parts: Parts) -> Parts:
-    """The police's parts, knowing the directory."""
-    await _parts.wipe()
-    await (await _parts.intake()).handle(_parts.founding())
-    return _parts
+from tests.support.node_parts import OPENING, RELEASE, Parts, request_a_place
 
 
 async def test_every_statement_is_one_that_the_database_accepts(police: Parts) -> None:

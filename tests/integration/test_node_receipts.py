@@ -34,26 +34,11 @@ from handoff.record.envelope import EXCHANGE
 from handoff.record.events.directory import SubmissionRefused
 from tests.support.checkpoints import PlayedLog, bodies
 from tests.support.eventually import eventually
-from tests.support.node_parts import OPENING, Parts, node_parts, request_a_place
+from tests.support.node_parts import OPENING, Parts, request_a_place
 from tests.support.node_process import free_port
-from tests.support.stack import Jurisdictions
 
 TOKEN = "police's own"
 ENOUGH = ("monitor", "police", "shelter")
-
-
-@pytest.fixture(scope="module")
-async def _parts(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts]:
-    async with node_parts(jurisdictions, tmp_path_factory.mktemp("receipts"), ("police",)) as (police,):
-        yield police
-
-
-@pytest.fixture
-async def police(_parts: Parts) -> Parts:
-    """The police's parts, knowing the directory."""
-    await _parts.wipe()
-    await (await _parts.intake()).handle(_parts.founding())
-    return _parts
 
 
 @dataclass

@@ -18,22 +18,7 @@ from handoff.record.message import KEY_ID_HEADER, Message, as_headers
 from handoff.record.topics import out_topic
 from tests.support.builders import key_of
 from tests.support.eventually import eventually
-from tests.support.node_parts import OPENING, Parts, node_parts, request_a_place
-from tests.support.stack import Jurisdictions
-
-
-@pytest.fixture(scope="module")
-async def _parts(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts]:
-    async with node_parts(jurisdictions, tmp_path_factory.mktemp("relay"), ("police",)) as (police,):
-        yield police
-
-
-@pytest.fixture
-async def police(_parts: Parts) -> Parts:
-    """The police's parts, knowing the directory."""
-    await _parts.wipe()
-    await (await _parts.intake()).handle(_parts.founding())
-    return _parts
+from tests.support.node_parts import OPENING, Parts, request_a_place
 
 
 class Topic:
