@@ -17,11 +17,6 @@ class Selection:
     type: str = ""
     ineffective: bool = False
 
-    @property
-    def is_everything(self) -> bool:
-        """Whether nothing is left out."""
-        return self == Selection()
-
     def __contains__(self, told: Told) -> bool:
         """Whether an entry is shown."""
         event = told.entry.event
