@@ -152,8 +152,7 @@ class Desk:
         return await self.store.feed(after, limit)
 
     async def directory(self) -> Directory:
-        async with self.store.transaction() as tx:
-            return await self._directory(tx)
+        return await self._directory(self.store)
 
     async def pending(self) -> Backlog:
         backlog = await self.store.backlog(self.clock())
@@ -162,5 +161,5 @@ class Desk:
         telemetry.OUTBOX_OLDEST_SECONDS.set(backlog.oldest_seconds)
         return backlog
 
-    async def _directory(self, tx: Transaction) -> Directory:
-        return await tx.directory() or Directory(self.me.jurisdiction, self.me.generation)
+    async def _directory(self, kept: Store | Transaction) -> Directory:
+        return await kept.directory() or Directory(self.me.jurisdiction, self.me.generation)

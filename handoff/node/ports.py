@@ -168,6 +168,9 @@ class Store(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that is committed when it is left, and undone when an error leaves it."""
 
+    async def directory(self) -> Directory | None:
+        """The folded directory; None before the founding."""
+
     async def outcomes(self, events: Sequence[UUID]) -> Mapping[UUID, Verdict]:
         """What the record made of those of these own events that it has answered."""
 
@@ -197,14 +200,11 @@ class Store(Protocol):
     async def begin_relay(self) -> int:
         """A new epoch for the relay."""
 
-    async def is_paused(self, epoch: int) -> bool:
-        """Whether the operator holds the relay back. Raises ``StoodDown``."""
-
     async def pause(self, *, paused: bool) -> None:
         """Holds the relay back, or lets it go on."""
 
-    async def due(self, at: datetime, limit: int) -> Sequence[Due]:
-        """Own events to send now, in order.
+    async def due(self, epoch: int, at: datetime, limit: int) -> Sequence[Due]:
+        """Own events to send now, in order; none while the operator holds the relay back. Raises ``StoodDown``.
 
         That is: never sent; or sent before something that has its echo, and so lost; or without one for long.
         """

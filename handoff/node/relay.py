@@ -20,9 +20,8 @@ from handoff.record.signing import SigningKey
 log = structlog.get_logger(__name__)
 
 BATCH = 200
+# Nobody rings when an operator lets the relay go, or another process of this node stores something.
 IDLE_SECONDS = 0.5
-# An operator who holds the relay back, or lets it go, expects it to happen at once.
-PAUSED_SECONDS = 0.1
 # Well over any pause that was seen while a broker or an exchange was replaced: an outage must not be amplified.
 RESEND_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 5.0
@@ -68,23 +67,19 @@ class Relay:
         """Sends what is due; gives the seconds after which to look again where nobody rings."""
         if not self._epoch:
             self._epoch = await self.store.begin_relay()
-        if await self.store.is_paused(self._epoch):
-            return PAUSED_SECONDS
         await self._mark()
-        due = await self.store.due(self.clock(), BATCH)
+        due = await self.store.due(self._epoch, self.clock(), BATCH)
         if due or not self.admitted:
             self.admitted = await self._has_key_in_force()
         if not self.admitted:
             # The founding event brings its key along.
             due = [row for row in due if row.type == JurisdictionFounded.type]
-        if not due:
-            return IDLE_SECONDS
-        await self._send(due)
-        return 0.0
+        if due:
+            await self._send(due)
+        return 0.0 if len(due) == BATCH else IDLE_SECONDS
 
     async def _has_key_in_force(self) -> bool:
-        async with self.store.transaction() as tx:
-            directory = await tx.directory()
+        directory = await self.store.directory()
         key = directory.signing_key(self.key.id, self.clock()) if directory is not None else None
         return key is not None and key.owner == self.me.member
 

@@ -49,13 +49,14 @@ class Relay:
             while True:
                 self._woken.clear()
                 try:
-                    while await self._send_some():
-                        wait = pauses()
+                    has_more = await self._send_some()
                 except _RETRY as error:
                     _log.warning("relay tries again", relay=self._name, error=f"{type(error).__name__}: {error}")
                     await asyncio.sleep(next(wait))
                 else:
-                    await self._rest()
+                    wait = pauses()
+                    if not has_more:
+                        await self._rest()
         finally:
             await self._sender.close()
 
@@ -75,14 +76,13 @@ class Inbox:
         self._topic = topic
 
     async def send_some(self) -> bool:
-        """Sends the next entries and drops them; whether there were any. Raises Superseded."""
+        """Sends the next entries and drops them; whether there may be more. Raises Superseded."""
         waiting = await self._store.unsent(self._member, BATCH)
-        if not waiting:
-            return False
-        await self._sender.send(self._topic, [entry for _, entry in waiting])
-        await self._store.sent(self._epoch, self._member, waiting[-1][0])
-        telemetry.DELIVERED.inc(len(waiting))
-        return True
+        if waiting:
+            await self._sender.send(self._topic, [entry for _, entry in waiting])
+            await self._store.sent(self._epoch, self._member, waiting[-1][0])
+            telemetry.DELIVERED.inc(len(waiting))
+        return len(waiting) == BATCH
 
 
 class Voice:
@@ -96,13 +96,12 @@ class Voice:
         self._said: dict[UUID, float] = {}
 
     async def send_some(self) -> bool:
-        """Sends what is not acknowledged, or was so too long ago; whether there was any."""
+        """Sends what is not acknowledged, or was so too long ago; whether there may be more."""
         unheard = await self._store.unheard(BATCH)
         now = time.monotonic()
         self._said = {saying.event_id: at for saying in unheard if (at := self._said.get(saying.event_id)) is not None}
         waiting = [s for s in unheard if now - self._said.get(s.event_id, now - HEARD_SECONDS) >= HEARD_SECONDS]
-        if not waiting:
-            return False
-        await self._sender.send(self._record, [message.sign(s.subject, s.value, self._key) for s in waiting])
-        self._said |= dict.fromkeys((s.event_id for s in waiting), now)
-        return True
+        if waiting:
+            await self._sender.send(self._record, [message.sign(s.subject, s.value, self._key) for s in waiting])
+            self._said |= dict.fromkeys((s.event_id for s in waiting), now)
+        return len(waiting) == BATCH

@@ -21,7 +21,7 @@ from handoff.trial.trial import Trial
 
 _ROOT = Path(__file__).parents[2]
 _LOOK_SECONDS = 0.2
-_READY_SECONDS = 600
+_READY_SECONDS = 240
 # A busy machine answers late, and taken for one that stands by it would be spared.
 _METRIC_SECONDS = 10
 _FIRST_STANDBY_PORT = 30
@@ -32,6 +32,10 @@ _AT_WORK = {
     "projection": "handoff_projection_epoch",
     DOUBLED_NODE: "handoff_node_turn",
 }
+
+
+class NotReady(Exception):
+    """Not every process came to be ready; with what each said last."""
 
 
 class Crew:
@@ -94,9 +98,14 @@ class Crew:
             await _until_ready(client, process)
 
     async def ready(self) -> None:
-        """Waits until every process says that it is. Raises TimeoutError."""
-        async with asyncio.timeout(_READY_SECONDS), httpx.AsyncClient(timeout=2) as client:
-            await asyncio.gather(*(_until_ready(client, process) for process in self.processes.values()))
+        """Waits until every process says that it is. Raises NotReady."""
+        async with httpx.AsyncClient(timeout=2) as client:
+            try:
+                async with asyncio.timeout(_READY_SECONDS):
+                    await asyncio.gather(*(_until_ready(client, process) for process in self.processes.values()))
+            except TimeoutError:
+                said = [f"{p.id}: {await _said_of_readiness(client, p)}" for p in self.processes.values()]
+                raise NotReady("\n".join(said)) from None
 
     def stop(self) -> None:
         """Ends all at once, the frozen ones too."""
@@ -145,13 +154,16 @@ def _child(process: Process, logs: Path) -> ChildProcess:
 
 
 async def _until_ready(client: httpx.AsyncClient, process: Process) -> None:
-    ready = False
-    while not ready:
-        try:
-            ready = (await client.get(f"{process.url}/health/ready")).status_code == 200
-        except httpx.TransportError:
-            ready = False
-        await asyncio.sleep(0 if ready else _LOOK_SECONDS)
+    while not (await _said_of_readiness(client, process)).startswith("200"):
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _said_of_readiness(client: httpx.AsyncClient, process: Process) -> str:
+    try:
+        answer = await client.get(f"{process.url}/health/ready")
+    except httpx.TransportError as error:
+        return type(error).__name__
+    return f"{answer.status_code} {answer.text}"
 
 
 @contextmanager

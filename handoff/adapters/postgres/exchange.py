@@ -109,10 +109,8 @@ class ExchangeStore:
 
     async def sent(self, epoch: int, member: str, sequence: int) -> None:
         """Drops what is in the member's topic up to ``sequence``. Raises Superseded."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            if await connection.fetchval(_SQL["mark_sent"], member, epoch, sequence) is None:
-                raise Superseded
-            await connection.execute(_SQL["drop_sent"], member, sequence)
+        if await self._pool.fetchval(_SQL["sent"], member, epoch, sequence) is None:
+            raise Superseded
 
     async def unheard(self, limit: int) -> Sequence[Saying]:
         """What the exchange has to say and has not read on the record, in order."""

@@ -52,13 +52,15 @@ ON CONFLICT (member) DO UPDATE SET given = excluded.given
 SELECT sequence, key, value, header_names, header_values
   FROM routed WHERE member = $1 ORDER BY sequence LIMIT $2
 
--- name: mark_sent
-UPDATE inboxes SET sent = $3
- WHERE member = $1 AND sent < $3 AND EXISTS (SELECT FROM position WHERE epoch = $2)
-RETURNING 1
-
--- name: drop_sent
-DELETE FROM routed WHERE member = $1 AND sequence <= $2
+-- name: sent
+WITH moved AS (
+    UPDATE inboxes SET sent = $3
+     WHERE member = $1 AND sent < $3 AND EXISTS (SELECT FROM position WHERE epoch = $2)
+    RETURNING member
+), dropped AS (
+    DELETE FROM routed USING moved WHERE routed.member = moved.member AND routed.sequence <= $3
+)
+SELECT 1 FROM moved
 
 -- name: say
 INSERT INTO sayings (event_id, subject, value) SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[])
@@ -70,16 +72,18 @@ DELETE FROM sayings WHERE event_id = ANY($1::uuid[])
 -- name: unheard
 SELECT event_id, subject, value FROM sayings ORDER BY position LIMIT $1
 
--- name: close_timers
-UPDATE timers SET state = 'closed'
- WHERE case_id = ANY($1::uuid[]) AND state IN ('awaited', 'said')
-   AND (case_id, holder, step, since) NOT IN
-       (SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[]))
-
 -- name: set_timers
+-- What is awaited no longer is closed; what is awaited is set. Neither touches a row of the other.
+WITH awaited AS (
+    SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[])
+        AS step (case_id, holder, step, since, due_at)
+), closed AS (
+    UPDATE timers SET state = 'closed'
+     WHERE case_id = ANY($1::uuid[]) AND state IN ('awaited', 'said')
+       AND (case_id, holder, step, since) NOT IN (SELECT case_id, holder, step, since FROM awaited)
+)
 INSERT INTO timers (case_id, holder, step, since, due_at, ready_at)
-SELECT *, due + make_interval(secs => $6)
-  FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[]) AS new (c, h, s, b, due)
+SELECT *, due_at + make_interval(secs => $7) FROM awaited
 ON CONFLICT (case_id, holder, step, since) DO UPDATE
    SET due_at = excluded.due_at, ready_at = excluded.ready_at, state = 'awaited'
  WHERE timers.state <> 'missed' AND (timers.state = 'closed' OR timers.due_at <> excluded.due_at)

@@ -71,8 +71,7 @@ class Batch:
             for holder, step in open_steps(case)
         ]
         columns = [list(column) for column in zip(*steps, strict=True)] or [[] for _ in range(5)]
-        await self._connection.execute(_SQL["close_timers"], list(cases), *columns[:4])
-        await self._connection.execute(_SQL["set_timers"], *columns, grace.total_seconds())
+        await self._connection.execute(_SQL["set_timers"], list(cases), *columns, grace.total_seconds())
 
     async def keep_first_hashes(self, hashes: Mapping[tuple[str, UUID], str]) -> None:
         rows = [(subject, event_id, value_hash) for (subject, event_id), value_hash in hashes.items()]

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import asyncpg
 
-from handoff.adapters.postgres.node_transaction import SQL, PostgresTransaction
+from handoff.adapters.postgres.node_transaction import SQL, PostgresTransaction, directory_in
 from handoff.adapters.postgres.pool import TRANSIENT
+from handoff.domain.directory import Directory
 from handoff.node.answers import Backlog, FeedEntry, ReferralRow, StoreUnavailable
 from handoff.node.ports import StoodDown, Transaction
 from handoff.node.rows import Due, Position
@@ -30,6 +31,9 @@ class PostgresStore:
         with told_what_to_do():
             async with self._pool.acquire() as connection, connection.transaction():
                 yield PostgresTransaction(connection)
+
+    async def directory(self) -> Directory | None:
+        return directory_in(await self._fetch("directory"))
 
     async def outcomes(self, events: Sequence[UUID]) -> Mapping[UUID, Verdict]:
         rows = await self._fetch("outcomes", list(events))
@@ -66,17 +70,14 @@ class PostgresStore:
         epoch: int = row["epoch"]
         return epoch
 
-    async def is_paused(self, epoch: int) -> bool:
-        rows = await self._fetch("is_paused", epoch)
-        if not rows:
-            raise StoodDown("another process relays this outbox now")
-        return bool(rows[0]["paused"])
-
     async def pause(self, *, paused: bool) -> None:
         await self._fetch("pause", paused)
 
-    async def due(self, at: datetime, limit: int) -> Sequence[Due]:
-        return [Due(**row) for row in await self._fetch("due", at, limit)]
+    async def due(self, epoch: int, at: datetime, limit: int) -> Sequence[Due]:
+        rows = await self._fetch("due", epoch, at, limit)
+        if not rows:
+            raise StoodDown("another process relays this outbox now")
+        return [Due(**row) for row in rows if row["id"] is not None]
 
     async def mark_sent(self, epoch: int, events: Sequence[UUID], at: datetime, first_delay: float) -> None:
         if not await self._fetch("mark_sent", epoch, list(events), at, first_delay):

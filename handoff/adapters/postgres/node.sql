@@ -149,18 +149,20 @@ UPDATE position SET epoch = epoch + 1 RETURNING epoch, next_offset, sequence
 -- name: begin_relay
 UPDATE relay SET epoch = epoch + 1 RETURNING epoch
 
--- name: is_paused
-SELECT paused FROM relay WHERE epoch = $1
-
 -- name: pause
 UPDATE relay SET paused = $1
 
 -- name: due
-SELECT id, subject, type, value FROM outbox
- WHERE outcome IS NULL
-   AND (sent_at IS NULL OR next_attempt_at <= $1
-        OR sent_number < (SELECT max(first_number) FROM outbox WHERE outcome IS NOT NULL))
- ORDER BY position LIMIT $2
+-- One row of nulls where nothing is due or the relay is held back, none where the epoch is over.
+SELECT own.id, own.subject, own.type, own.value
+  FROM relay LEFT JOIN LATERAL (
+       SELECT id, subject, type, value, position FROM outbox
+        WHERE NOT relay.paused AND outcome IS NULL
+          AND (sent_at IS NULL OR next_attempt_at <= $2
+               OR sent_number < (SELECT max(first_number) FROM outbox WHERE outcome IS NOT NULL))
+        ORDER BY position LIMIT $3
+       ) AS own ON true
+ WHERE relay.epoch = $1 ORDER BY own.position
 
 -- name: mark_sent
 WITH mine AS (SELECT epoch FROM relay WHERE epoch = $1 FOR SHARE),

@@ -40,8 +40,7 @@ class PostgresTransaction:
             raise KeyTaken("another process has just answered under the same key")
 
     async def directory(self) -> Directory | None:
-        state = await self._connection.fetchval(SQL["directory"])
-        return load_directory(state) if state is not None else None
+        return directory_in(await self._connection.fetch(SQL["directory"]))
 
     async def cases(self, ids: Iterable[UUID]) -> Mapping[UUID, Case]:
         rows = await self._connection.fetch(SQL["cases"], list(ids))
@@ -58,6 +57,11 @@ class PostgresTransaction:
     async def _insert(self, name: str, rows: Iterable[tuple[object, ...]]) -> list[asyncpg.Record]:
         return await self._connection.fetch(SQL[name], *zip(*rows, strict=True))
 
+    async def _for_each(self, name: str, rows: Sequence[tuple[object, ...]]) -> None:
+        # The library would ask the database to do nothing, and wait for the answer.
+        if rows:
+            await self._connection.executemany(SQL[name], rows)
+
     async def position(self, epoch: int | None) -> Position:
         row = await self._connection.fetchrow(SQL["position"], epoch)
         if row is None:
@@ -68,34 +72,34 @@ class PostgresTransaction:
         await self._connection.execute(SQL["advance"], position.next_offset, position.sequence)
 
     async def keep(self, rows: Sequence[InboxRow]) -> None:
-        await self._connection.executemany(SQL["keep"], [_inbox_columns(row) for row in rows])
+        await self._for_each("keep", [_inbox_columns(row) for row in rows])
 
     async def settle(self, echoes: Sequence[Echo]) -> None:
-        await self._connection.executemany(SQL["settle"], [_echo_columns(echo) for echo in echoes])
+        await self._for_each("settle", [_echo_columns(echo) for echo in echoes])
 
     async def refuse(self, refusals: Sequence[Refusal]) -> None:
         columns = [(r.value_hash, r.code, r.sequence, r.at) for r in refusals]
-        await self._connection.executemany(SQL["refuse"], columns)
+        await self._for_each("refuse", columns)
 
     async def save_directory(self, directory: Directory, sequence: int) -> None:
         await self._connection.execute(SQL["save_directory"], dump_directory(directory), sequence)
 
     async def save_cases(self, cases: Mapping[UUID, tuple[Case, int]]) -> None:
         rows = [(key, dump_case(case), sequence) for key, (case, sequence) in cases.items()]
-        await self._connection.executemany(SQL["save_case"], rows)
+        await self._for_each("save_case", rows)
         lines = [_referral_columns(case, r) for case, _ in cases.values() for r in case.referrals.values()]
-        await self._connection.executemany(SQL["save_referral"], lines)
+        await self._for_each("save_referral", lines)
 
     async def parked(self, cases: Iterable[UUID]) -> Mapping[UUID, Park]:
         rows = await self._connection.fetch(SQL["parked"], list(cases))
         return {row["referral"]: Park(row["referral"], row["case_id"], row["sequence"], row["why"]) for row in rows}
 
     async def park(self, parks: Iterable[Park]) -> None:
-        await self._connection.executemany(SQL["park"], [(p.referral, p.case, p.sequence, p.why) for p in parks])
+        await self._for_each("park", [(p.referral, p.case, p.sequence, p.why) for p in parks])
 
     async def quarantine(self, rows: Sequence[QuarantineRow]) -> None:
         columns = [(q.sequence, q.offset, q.code, q.value_hash) for q in rows]
-        await self._connection.executemany(SQL["quarantine"], columns)
+        await self._for_each("quarantine", columns)
 
     async def take_unreacted(self, limit: int) -> Sequence[UUID]:
         return [row["id"] for row in await self._connection.fetch(SQL["take_unreacted"], limit)]
@@ -118,6 +122,11 @@ class PostgresTransaction:
 
     async def stored(self, events: Iterable[UUID]) -> frozenset[UUID]:
         return frozenset(row["id"] for row in await self._connection.fetch(SQL["stored"], list(events)))
+
+
+def directory_in(rows: Sequence[asyncpg.Record]) -> Directory | None:
+    """The directory in the one row that there is, or None."""
+    return load_directory(rows[0]["state"]) if rows else None
 
 
 def _outbox_columns(row: OutboxRow) -> tuple[object, ...]:
