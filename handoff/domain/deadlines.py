@@ -5,8 +5,9 @@ step begins. Every clock here runs around the clock; working-hours calendars bel
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from handoff.domain.case import Basis, Case, Referral, Step
 from handoff.domain.directory import Directory

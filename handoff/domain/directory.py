@@ -1,9 +1,10 @@
 """The directory: who belongs to the jurisdiction, with which keys and deadlines, as folded from the record."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from handoff.record.codes import CaseService, DeadlineStep, KeyUse, MemberKind, RecipientClass, Urgency
 from handoff.record.events.base import Body
@@ -13,8 +14,7 @@ RETIREMENT_GRACE = timedelta(hours=24)
 """How long what was signed with a retired key still counts: longer than an outgoing row waits in an outage."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """A member of the jurisdiction, in the order of admission."""
 
     id: str
@@ -29,8 +29,7 @@ class Member:
         return event_type in self.reads if self.reads else event_type.endswith(".v1")
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """A key of a member. ``public_key`` is 32 bytes in hexadecimal."""
 
     id: str
@@ -47,8 +46,7 @@ class Key:
         return self.retired_at is None or at <= self.retired_at + RETIREMENT_GRACE
 
 
-@dataclass(frozen=True, slots=True)
-class Overdue:
+class Overdue(Struct, frozen=True):
     """What an escalation's opaque reference stands for; known only to who folds the case."""
 
     case: UUID
@@ -57,8 +55,7 @@ class Overdue:
     basis: UUID | None
 
 
-@dataclass(frozen=True, slots=True)
-class Escalation:
+class Escalation(Struct, frozen=True):
     """A late step as the coordinator sees it: no case, no referral."""
 
     reference: UUID
@@ -69,8 +66,7 @@ class Escalation:
     age_seconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(Struct, frozen=True):
     """Everything that was said of the jurisdiction up to a position of the record."""
 
     jurisdiction: str

@@ -1,10 +1,11 @@
 """The fold: what an effective event makes of what was known. Pure and total; it judges nothing."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
+
+from msgspec.structs import replace
 
 from handoff.domain import lifecycle
 from handoff.domain.case import Basis, Case, Referral, Situation, Step

@@ -154,7 +154,7 @@ def _child(process: Process, logs: Path) -> ChildProcess:
 
 
 async def _until_ready(client: httpx.AsyncClient, process: Process) -> None:
-    while not (await _said_of_readiness(client, process)).startswith("200"):
+    while not (await _said_of_readiness(client, process)).startswith("200"):  # noqa: ASYNC110 - another process is watched
         await asyncio.sleep(_LOOK_SECONDS)
 
 

@@ -3,8 +3,9 @@
 from dataclasses import astuple
 
 from hypothesis import given, settings
+from msgspec import structs
 
-from handoff.domain.case import Referral
+from handoff.domain.case import Referral, Step
 from handoff.record.codec import encode
 from tests.property.programs import Move, beginnings, many_moves, played
 from tests.support import spec
@@ -23,7 +24,7 @@ def _as_seen(referral: Referral | world.Referral) -> tuple[str, ...]:
 
 
 def _steps(referral: Referral | world.Referral) -> list[tuple[object, ...]]:
-    return sorted(astuple(step) for step in referral.steps)
+    return sorted(structs.astuple(s) if isinstance(s, Step) else astuple(s) for s in referral.steps)
 
 
 @given(beginning=beginnings, moves=many_moves)

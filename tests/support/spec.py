@@ -231,7 +231,7 @@ class Side:
 
     def __post_init__(self) -> None:
         # What the jurisdiction said of itself before the case began was routed to all.
-        self.known = replace(self.known, directory=DIRECTORY)
+        self.known = Situation(DIRECTORY, self.known.case)
 
     def receive(self, sequence: int, entry: Entry) -> None:
         """Fold the ``sequence``-th entry of the inbox, unless it is a redelivery."""

@@ -1,7 +1,6 @@
 """What a node decides: the events a command makes, its refusals, and what its policies add."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -110,7 +109,7 @@ def test_an_event_that_its_recipient_cannot_read_is_not_sent() -> None:
     reads_little = Said(SHELTER, d.CapabilitiesPublished(reads=("referral.requested.v1",)))
     record = given(spec.accepted(), reads_little).record
     directory = record.directory
-    known = replace(spec.side(POLICE, record).known, directory=directory)
+    known = Situation(directory, spec.side(POLICE, record).known.case)
     asked = decide(
         known,
         cmd.RequestCancellation(),
