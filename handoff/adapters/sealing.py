@@ -65,20 +65,25 @@ class Sealing:
         if key_file is not None:
             witness = witness_of(settings, key_file, topic, log_key=vouching.log, pool=pool, clock=clock)
         self._watch = CheckpointWatch(topic, witness, vouching)
+        self._audit = AuditClient(settings.audit) if settings.audit is not None else None
         self._receipts: Receipts | None = None
-        if settings.audit is not None:
+        if self._audit is not None:
             cadence = checkpoints.cadence_seconds
             patience = max(2 * cadence, LEAST_PATIENCE_SECONDS)
-            self._receipts = Receipts(store, AuditClient(settings.audit), vouching, clock, cadence, patience)
+            self._receipts = Receipts(store, self._audit, vouching, clock, cadence, patience)
         self.ailments: dict[str, str] = {}
         """Part → why it does not work any more."""
 
     async def run(self) -> None:
         """Goes on until it is cancelled, with whatever part still works."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._contained("witness", self._follow))
-            if self._receipts is not None:
-                tasks.create_task(self._contained("receipts", self._receipts.run))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._contained("witness", self._follow))
+                if self._receipts is not None:
+                    tasks.create_task(self._contained("receipts", self._receipts.run))
+        finally:
+            if self._audit is not None:
+                await self._audit.close()
 
     async def _follow(self) -> None:
         try:

@@ -24,8 +24,6 @@ _PRELOADED = [
     "services.exchange.runtime",
     "services.projection.runtime",
     "services.monitor.runtime",
-    # A node loads it when it first asks for receipts.
-    "httpx",
 ]
 
 
