@@ -3,19 +3,18 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 from uuid import UUID
 
-from handoff.domain.case import Case, Referral, Situation
+from handoff.domain.case import Referral, Situation
 from handoff.domain.commands import Command, RecordBasis, RequestReferral
 from handoff.domain.decide import About, NewId, Refusal, decide
-from handoff.domain.directory import Directory
 from handoff.node import overlay
 from handoff.node.answers import IdempotencyConflict, PreconditionFailed, Refused, Stored
 from handoff.node.ports import Clock
-from handoff.node.rows import KeptAnswer, OutboxRow, PendingRow
+from handoff.node.rows import KeptAnswer, Known, OutboxRow, PendingRow
 from handoff.record.envelope import Event, Source
 
 Decision = Stored | Refused | PreconditionFailed | IdempotencyConflict
@@ -41,27 +40,18 @@ class Asked:
         return replace(self, key_hash=_hash(member, key), request_hash=request_hash)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is stored where commands are decided; ``answered`` are earlier answers under their keys."""
-
-    directory: Directory
-    cases: Mapping[UUID, Case]
-    pending: Sequence[PendingRow]
-    answered: Iterable[KeptAnswer]
-
-
 class Deciding:
     """What commands come to, in their order: rows for the outbox, and answers to keep under their keys."""
 
-    def __init__(self, known: Known, me: Source, clock: Clock, new_id: NewId) -> None:
-        self._directory = known.directory
+    def __init__(self, known: Known, answered: Iterable[KeptAnswer], me: Source, clock: Clock, new_id: NewId) -> None:
+        """Over what is ``known`` of the commands' subjects, and earlier answers under their keys."""
+        self._directory = known.directory_for(me)
         self._cases = known.cases
         self._me = me
         self._clock = clock
         self._new_id = new_id
         self._situations: dict[str, Situation] = {}
-        self._answered = {answer.key_hash: answer for answer in known.answered}
+        self._answered = {answer.key_hash: answer for answer in answered}
         # What is decided, and not yet part of its subject's situation.
         self._said: defaultdict[str, list[PendingRow]] = defaultdict(list)
         for row in known.pending:

@@ -25,7 +25,7 @@ from handoff.node.answers import (
     Stored,
 )
 from handoff.node.bell import Bell, wait
-from handoff.node.deciding import Asked, Deciding, Decision, Known, subject_of
+from handoff.node.deciding import Asked, Deciding, Decision, subject_of
 from handoff.node.naming import Name
 from handoff.node.ports import Clock, KeyTaken, Side, Store, Transaction
 from handoff.node.rows import OutboxRow
@@ -90,7 +90,7 @@ class Desk:
         while True:
             try:
                 async with self.store.transaction() as tx:
-                    deciding = Deciding(await self._known(tx, asked), self.me, self.clock, self.new_id)
+                    deciding = await self._deciding(tx, asked)
                     decisions = [deciding.take(one) for one in asked]
                     await tx.enqueue(deciding.rows)
                     await tx.remember(deciding.answers)
@@ -100,12 +100,11 @@ class Desk:
             self.stored.ring()
             return decisions
 
-    async def _known(self, tx: Transaction, asked: Sequence[Asked]) -> Known:
+    async def _deciding(self, tx: Transaction, asked: Sequence[Asked]) -> Deciding:
         subjects = {subject_of(one.about, self.me) for one in asked}
         await tx.lock(subjects)
         answered = await tx.answered([one.key_hash for one in asked if one.key_hash is not None])
-        cases = await tx.cases([UUID(subject) for subject in subjects if subject != self.me.jurisdiction])
-        return Known(await self._directory(tx), cases, await tx.pending(subjects), answered)
+        return Deciding(await tx.known(subjects), answered, self.me, self.clock, self.new_id)
 
     async def publish(self, events: Iterable[Event[Any]]) -> int:
         """Stores events that were made elsewhere, as at the founding; gives how many are new. Idempotent."""
@@ -129,17 +128,15 @@ class Desk:
     async def case(self, case: UUID) -> CaseView | None:
         subject = str(case)
         async with self.store.transaction() as tx:
-            folded = (await tx.cases([case])).get(case)
-            pending = await tx.pending([subject])
-            parked = await tx.parked([case])
-            directory = await self._directory(tx)
-        if folded is None and not pending and not parked:
+            kept = await tx.known([subject])
+        folded = kept.cases.get(case)
+        if folded is None and not kept.pending and not kept.parked:
             return None
-        known = overlay.about(directory, subject, folded)
-        expected = overlay.with_pending(known, pending)
+        known = overlay.about(kept.directory_for(self.me), subject, folded)
+        expected = overlay.with_pending(known, kept.pending)
         if known.case is None or expected.case is None:
             raise LookupError("a case was looked up under the jurisdiction's id")
-        return CaseView(known.case, expected.case, tuple(row.id for row in pending), tuple(parked))
+        return CaseView(known.case, expected.case, tuple(row.id for row in kept.pending), tuple(kept.parked))
 
     async def referrals(
         self, *, after: UUID | None = None, limit: int = 50, states: Sequence[State] = (), side: Side | None = None
@@ -152,7 +149,7 @@ class Desk:
         return await self.store.feed(after, limit)
 
     async def directory(self) -> Directory:
-        return await self._directory(self.store)
+        return await self.store.directory() or Directory(self.me.jurisdiction, self.me.generation)
 
     async def pending(self) -> Backlog:
         backlog = await self.store.backlog(self.clock())
@@ -160,6 +157,3 @@ class Desk:
         telemetry.OUTBOX_UNECHOED.set(backlog.unechoed)
         telemetry.OUTBOX_OLDEST_SECONDS.set(backlog.oldest_seconds)
         return backlog
-
-    async def _directory(self, kept: Store | Transaction) -> Directory:
-        return await kept.directory() or Directory(self.me.jurisdiction, self.me.generation)

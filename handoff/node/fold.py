@@ -1,6 +1,6 @@
 """What a batch of inbox entries makes of what a node knows. No I/O: it is filled, asked, and thrown away."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from handoff.domain.evolve import evolve
 from handoff.domain.judge import authenticate, is_possible
 from handoff.node import overlay
 from handoff.node.reading import Reading
-from handoff.node.rows import Echo, OutboxRow, Park, QuarantineRow, Refusal
+from handoff.node.rows import Echo, OutboxRow, Park, PendingRow, QuarantineRow, Refusal
 from handoff.record import signing
 from handoff.record.envelope import Event
 from handoff.record.events.directory import SubmissionRefused
@@ -52,6 +52,14 @@ class Fold:
     def saved(self) -> Mapping[UUID, tuple[Case, int]]:
         """The cases that changed, each with the sequence of its last change."""
         return {key: (self.cases[key], sequence) for key, sequence in self.changed.items()}
+
+    def unanswered(self, pending: Iterable[PendingRow]) -> tuple[PendingRow, ...]:
+        """Those of ``pending`` that are so still: neither echoed nor refused by what was taken."""
+        echoed = {(echo.row.id, echo.row.value) for echo in self.echoes}
+        refused = {refusal.value_hash for refusal in self.refusals}
+        return tuple(
+            row for row in pending if (row.id, row.value) not in echoed and signing.sha256(row.value) not in refused
+        )
 
     def _set_aside(self, reading: Reading) -> None:
         if not reading.delivery.verdict.is_effective:

@@ -1,19 +1,17 @@
 """The inbox's way into a node: fetch, deduplicate, fold, react and store, one transaction a batch."""
 
-from collections.abc import Iterable, Sequence
-from uuid import UUID
+from collections.abc import Sequence
 
 import structlog
 
 from handoff import telemetry
-from handoff.domain.directory import Directory
 from handoff.domain.policies import Policy, reactions
 from handoff.node import overlay
 from handoff.node.bell import Bell
 from handoff.node.fold import Fold
 from handoff.node.ports import Clock, Store, Transaction
 from handoff.node.reading import Reading
-from handoff.node.rows import Arrival, OutboxRow, Position
+from handoff.node.rows import Arrival, Known, OutboxRow, PendingRow, Position
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import Source
 
@@ -72,49 +70,48 @@ class Intake:
         async with self._store.transaction() as tx:
             before = await tx.position(self._epoch)
             fresh = in_order([Reading.of(arrival) for arrival in arrivals], before.sequence)
-            fold = await self._take(tx, fresh)
+            fold, added = await self._take(tx, fresh)
             last = fresh[-1].delivery.sequence if fresh else before.sequence
             position = Position(max(before.next_offset, arrivals[-1].offset + 1), last)
-            await tx.advance(position)
+            await tx.keep([reading.row(self._me.member) for reading in fresh], position)
         self._folded.ring()
-        if fold.directory_sequence is not None or self.caught_up:
+        if fold.directory_sequence is not None or added:
             self._stored.ring()
         self._say(fresh, fold)
         await self._notice_end(position)
 
-    async def _take(self, tx: Transaction, fresh: Sequence[Reading]) -> Fold:
-        await tx.lock({_subject(reading) for reading in fresh})
-        fold = await self._fold(tx, {r.case for r in fresh if r.case is not None})
+    async def _take(self, tx: Transaction, fresh: Sequence[Reading]) -> tuple[Fold, int]:
+        """The fold of ``fresh``, and how many events the policies added."""
+        subjects = {_subject(reading) for reading in fresh}
+        await tx.lock(subjects)
+        known = await tx.known(subjects)
+        fold = self._fold(known)
         for reading in fresh:
             fold.take(reading)
-        await tx.keep([reading.row(self._me.member) for reading in fresh])
         await self._save(tx, fold)
         if self.caught_up:
-            await self._react(tx, fold)
-        else:
-            await tx.mark_unreacted(fold.cases)
-        return fold
+            return fold, await self._react(tx, fold, fold.unanswered(known.pending))
+        await tx.mark_unreacted(fold.cases)
+        return fold, 0
 
-    async def _fold(self, tx: Transaction, cases: Iterable[UUID]) -> Fold:
-        ids = list(cases)
-        directory = await tx.directory() or Directory(self._me.jurisdiction, self._me.generation)
-        known, parked = dict(await tx.cases(ids)), dict(await tx.parked(ids))
-        return Fold(self._me.member, self._genesis_hash, directory, known, parked)
+    def _fold(self, known: Known) -> Fold:
+        directory = known.directory_for(self._me)
+        return Fold(self._me.member, self._genesis_hash, directory, dict(known.cases), dict(known.parked))
 
     async def _save(self, tx: Transaction, fold: Fold) -> None:
         await tx.settle(fold.echoes)
         await tx.refuse(fold.refusals)
         await save(tx, fold)
 
-    async def _react(self, tx: Transaction, fold: Fold) -> None:
-        """What the policies add to the cases of this batch, whose own echoes may have changed what is pending."""
-        pending = await tx.pending([str(case) for case in fold.cases])
-        now = self._clock()
+    async def _react(self, tx: Transaction, fold: Fold, pending: Sequence[PendingRow]) -> int:
+        """Stores what the policies add to the cases of this batch; gives how many events are new."""
+        now, rows = self._clock(), []
         for case in fold.cases.values():
             known = overlay.about(fold.directory, str(case.id), case)
             expected = overlay.with_pending(known, (row for row in pending if row.subject == str(case.id)))
             said, _ = reactions(self._policies, known, self._me, expected=expected)
-            await tx.enqueue(OutboxRow.of(event, now) for event in said)
+            rows += [OutboxRow.of(event, now) for event in said]
+        return await tx.enqueue(rows)
 
     async def _notice_end(self, position: Position) -> None:
         if self._end is not None and position.next_offset >= self._end:
@@ -126,8 +123,10 @@ class Intake:
         async with self._store.transaction() as tx:
             await tx.position(self._epoch)
             cases = await tx.take_unreacted(REACTED_AT_ONCE)
-            await tx.lock([str(case) for case in cases])
-            await self._react(tx, await self._fold(tx, cases))
+            subjects = [str(case) for case in cases]
+            await tx.lock(subjects)
+            known = await tx.known(subjects)
+            await self._react(tx, self._fold(known), known.pending)
             # Said while the position is still locked: the next batch reacts by itself.
             self.caught_up = not cases
 

@@ -17,9 +17,9 @@ from handoff.node.rows import (
     Echo,
     InboxRow,
     KeptAnswer,
+    Known,
     OutboxRow,
     Park,
-    PendingRow,
     Position,
     QuarantineRow,
     Refusal,
@@ -98,14 +98,8 @@ class Transaction(Protocol):
     async def remember(self, answers: Sequence[KeptAnswer]) -> None:
         """Keeps answers under their keys; waits for whoever is just taking one. Raises ``KeyTaken``."""
 
-    async def directory(self) -> Directory | None:
-        """The folded directory; None before the founding."""
-
-    async def cases(self, ids: Iterable[UUID]) -> Mapping[UUID, Case]:
-        """The folded cases among these."""
-
-    async def pending(self, subjects: Iterable[str]) -> Sequence[PendingRow]:
-        """Own events about these subjects that the record has not answered, in the order of their decision."""
+    async def known(self, subjects: Iterable[str]) -> Known:
+        """What is kept about these subjects."""
 
     async def enqueue(self, rows: Iterable[OutboxRow]) -> int:
         """Puts own events into the outbox and gives how many are new: an id that is there stays as it is."""
@@ -113,11 +107,8 @@ class Transaction(Protocol):
     async def position(self, epoch: int | None) -> Position:
         """How far the inbox is folded, kept locked. Raises ``StoodDown`` where ``epoch`` is over; None is any."""
 
-    async def advance(self, position: Position) -> None:
-        """Moves on; ``position`` was asked for in this transaction."""
-
-    async def keep(self, rows: Sequence[InboxRow]) -> None:
-        """Keeps inbox entries, raw."""
+    async def keep(self, rows: Sequence[InboxRow], position: Position) -> None:
+        """Keeps inbox entries, raw, and moves on; the position before was asked for in this transaction."""
 
     async def settle(self, echoes: Sequence[Echo]) -> None:
         """Notes what the record made of own events; an event that this outbox lost is put back as settled."""
@@ -130,9 +121,6 @@ class Transaction(Protocol):
 
     async def save_cases(self, cases: Mapping[UUID, tuple[Case, int]]) -> None:
         """Keeps folded cases, each with the sequence of its last change, and their lines in the work list."""
-
-    async def parked(self, cases: Iterable[UUID]) -> Mapping[UUID, Park]:
-        """Referrals of these cases that are set aside."""
 
     async def park(self, parks: Iterable[Park]) -> None:
         """Sets referrals aside; the first reason stands."""

@@ -84,10 +84,9 @@ async def _catch_up(tx: Transaction, me: str, kept: Fold, position: Position, to
             fresh = in_order([Reading.of(arrival) for arrival in arrivals], sequence)
             for reading in fresh:
                 fold.take(reading)
-            await tx.keep([reading.row(me) for reading in fresh])
             offset, sequence = arrivals[-1].offset + 1, sequence + len(fresh)
+            await tx.keep([reading.row(me) for reading in fresh], Position(offset, sequence))
     await tx.settle(fold.echoes)
     await tx.refuse(fold.refusals)
     await save(tx, fold)
-    await tx.advance(Position(offset, sequence))
     return sequence - position.sequence

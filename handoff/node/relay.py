@@ -20,7 +20,8 @@ from handoff.record.signing import SigningKey
 log = structlog.get_logger(__name__)
 
 BATCH = 200
-# Nobody rings when an operator lets the relay go, or another process of this node stores something.
+# Nobody rings when an operator lets the relay go, another process of this node stores something, or an echo shows
+# that something was lost.
 IDLE_SECONDS = 0.5
 # Well over any pause that was seen while a broker or an exchange was replaced: an outage must not be amplified.
 RESEND_SECONDS = 30.0

@@ -1,13 +1,16 @@
 """Rows of the node's database, as the runtime hands them to its store."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
+from handoff.domain.case import Case
+from handoff.domain.directory import Directory
 from handoff.record import codec, signing
 from handoff.record.delivery import Delivery, Verdict
-from handoff.record.envelope import Event
+from handoff.record.envelope import Event, Source
 from handoff.record.message import Message
 
 
@@ -127,3 +130,21 @@ class QuarantineRow:
     offset: int
     code: str
     value_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is kept about some subjects.
+
+    ``directory`` is None before the founding. ``parked`` are referrals that are set aside, ``pending`` own events that
+    the record has not answered, in the order of their decision.
+    """
+
+    directory: Directory | None
+    cases: Mapping[UUID, Case]
+    parked: Mapping[UUID, Park]
+    pending: tuple[PendingRow, ...]
+
+    def directory_for(self, me: Source) -> Directory:
+        """The directory, blank before the founding."""
+        return self.directory or Directory(me.jurisdiction, me.generation)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import cast
 from uuid import UUID
 
@@ -51,6 +52,11 @@ class PlayedAudit:
     asked: list[int] = field(default_factory=list)
     is_away: bool = False
 
+    @cached_property
+    def client(self) -> AuditClient:
+        """Who asks it in the node's place; its connections end with the serving."""
+        return AuditClient(AuditSettings(url=f"http://127.0.0.1:{self.port}/", token=SecretStr(TOKEN)))
+
     def covers(self, arrivals: list[Arrival], size: int) -> None:
         """Signs receipts for these entries of an inbox, which a checkpoint of that size covers."""
         for delivery in (Delivery.from_message(arrival.message) for arrival in arrivals):
@@ -69,6 +75,7 @@ class PlayedAudit:
             await eventually(lambda: _is_true(server.started))
             yield
         finally:
+            await self.client.close()
             server.should_exit = True
             await task
 
@@ -117,9 +124,7 @@ class Desk:
 def receipts_of(police: Parts, played: PlayedLog, audit: PlayedAudit, *, patience: float = 60) -> Desk:
     store = ProofStore(police.pool)
     vouching = Vouching(store, played.trust, played.origin, Bell())
-    settings = AuditSettings(url=f"http://127.0.0.1:{audit.port}/", token=SecretStr(TOKEN))
-    receipts = Receipts(store, AuditClient(settings), vouching, clock.now, 0.2, patience)
-    return Desk(police, played, audit, vouching, receipts)
+    return Desk(police, played, audit, vouching, Receipts(store, audit.client, vouching, clock.now, 0.2, patience))
 
 
 @pytest.fixture

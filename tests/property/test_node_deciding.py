@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from uuid import UUID
 
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from handoff.domain.commands import CancelReferral, Command, RequestReferral
 from handoff.domain.decide import About
 from handoff.node.answers import PreconditionFailed, Refused, Stored
-from handoff.node.deciding import Asked, Deciding, Decision, Known
-from handoff.node.rows import KeptAnswer, OutboxRow, PendingRow
+from handoff.node.deciding import Asked, Deciding, Decision
+from handoff.node.rows import KeptAnswer, Known, OutboxRow, PendingRow
 from handoff.record.codes import CaseService, Urgency
 from handoff.record.envelope import Source
 from tests.support.builders import CASE, OTHER_CASE, T0, nth_id
@@ -38,15 +38,16 @@ class Office:
 
     def decide(self, asked: Sequence[Asked]) -> None:
         """One transaction."""
-        pending = [PendingRow(row.id, row.subject, row.value, row.created_at) for row in self.rows]
-        known = Known(DIRECTORY, {}, pending, self.answers)
-        deciding = Deciding(
-            known, ME, lambda: T0 + timedelta(seconds=next(self._ticks)), lambda: nth_id(next(self._ids))
-        )
+        pending = tuple(PendingRow(row.id, row.subject, row.value, row.created_at) for row in self.rows)
+        known = Known(DIRECTORY, {}, {}, pending)
+        deciding = Deciding(known, self.answers, ME, self._now, lambda: nth_id(next(self._ids)))
         self.decisions += [deciding.take(one) for one in asked]
         self.rows += deciding.rows
         self.answers += deciding.answers
         self.asked += asked
+
+    def _now(self) -> datetime:
+        return T0 + timedelta(seconds=next(self._ticks))
 
     def latest(self, name: str, case: UUID) -> UUID:
         """The newest basis or referral of a case, or an id that nobody knows."""

@@ -15,7 +15,7 @@ from handoff.node.bell import Bell
 from handoff.node.desk import Desk
 from handoff.node.naming import naming
 from handoff.node.ports import Transaction
-from handoff.node.rows import Echo, InboxRow, OutboxRow
+from handoff.node.rows import Echo, InboxRow, OutboxRow, Position
 from handoff.record import codec
 from handoff.record.codec import AnyEvent
 from handoff.record.delivery import EFFECTIVE, Delivery, Verdict
@@ -49,7 +49,7 @@ async def desk_of(pool: asyncpg.Pool, member: str, directory: Directory) -> Desk
 async def echo(desk: Desk, case: UUID, verdict: Verdict = EFFECTIVE) -> None:
     """Lets the record answer everything that waits for it in a case, as an inbox would hear it."""
     async with desk.store.transaction() as tx:
-        rows = await tx.pending([str(case)])
+        rows = (await tx.known([str(case)])).pending
         events = [codec.decode(row.value) for row in rows]
         settled = [OutboxRow.of(event, row.created_at, row.value) for event, row in zip(events, rows, strict=True)]
         await tx.settle([Echo(row, number, verdict, row.created_at) for number, row in enumerate(settled, 1)])
@@ -59,9 +59,9 @@ async def echo(desk: Desk, case: UUID, verdict: Verdict = EFFECTIVE) -> None:
 
 
 async def _fold(tx: Transaction, case: UUID, events: Iterable[AnyEvent]) -> None:
-    directory = await tx.directory()
-    assert directory is not None
-    known = overlay.about(directory, str(case), (await tx.cases([case])).get(case))
+    kept = await tx.known([str(case)])
+    assert kept.directory is not None
+    known = overlay.about(kept.directory, str(case), kept.cases.get(case))
     for event in events:
         judged, known = judge(known, event, event.time)
         assert judged.is_effective, judged
@@ -80,4 +80,4 @@ async def receive(desk: Desk, *deliveries: tuple[AnyEvent, Verdict]) -> None:
             )
             for number, (event, verdict) in enumerate(deliveries, 1)
         ]
-        await tx.keep(rows)
+        await tx.keep(rows, Position(len(rows), len(rows)))

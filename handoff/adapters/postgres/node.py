@@ -8,9 +8,10 @@ from uuid import UUID
 
 import asyncpg
 
-from handoff.adapters.postgres.node_transaction import SQL, PostgresTransaction, directory_in
+from handoff.adapters.postgres.node_transaction import SQL, PostgresTransaction
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.domain.directory import Directory
+from handoff.domain.state_codec import load_directory
 from handoff.node.answers import Backlog, FeedEntry, ReferralRow, StoreUnavailable
 from handoff.node.ports import StoodDown, Transaction
 from handoff.node.rows import Due, Position
@@ -33,7 +34,8 @@ class PostgresStore:
                 yield PostgresTransaction(connection)
 
     async def directory(self) -> Directory | None:
-        return directory_in(await self._fetch("directory"))
+        rows = await self._fetch("directory")
+        return load_directory(rows[0]["state"]) if rows else None
 
     async def outcomes(self, events: Sequence[UUID]) -> Mapping[UUID, Verdict]:
         rows = await self._fetch("outcomes", list(events))

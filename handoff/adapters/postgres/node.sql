@@ -15,12 +15,13 @@ ON CONFLICT DO NOTHING RETURNING true
 -- name: directory
 SELECT state FROM directory
 
--- name: cases
-SELECT id, state FROM cases WHERE id = ANY($1)
-
--- name: pending
-SELECT id, subject, value, created_at FROM outbox
- WHERE subject = ANY($1) AND outcome IS NULL ORDER BY position
+-- name: known
+-- In one statement, and so at one moment.
+SELECT (SELECT state FROM directory) AS directory,
+       ARRAY(SELECT state FROM cases WHERE id = ANY($2)) AS cases,
+       ARRAY(SELECT ROW(referral, case_id, sequence, why) FROM parked WHERE case_id = ANY($2)) AS parked,
+       ARRAY(SELECT ROW(id, subject, value, created_at) FROM outbox
+              WHERE subject = ANY($1) AND outcome IS NULL ORDER BY position) AS pending
 
 -- name: enqueue
 INSERT INTO outbox (id, subject, referral, type, value, value_hash, created_at)
@@ -33,12 +34,11 @@ ON CONFLICT (id) DO NOTHING RETURNING true
 -- name: position
 SELECT next_offset, sequence FROM position WHERE epoch = coalesce($1, epoch) FOR UPDATE
 
--- name: advance
-UPDATE position SET next_offset = $1, sequence = $2
-
 -- name: keep
+WITH moved AS (UPDATE position SET next_offset = $1, sequence = $2)
 INSERT INTO inbox (sequence, kafka_offset, key, value, headers, record_time, outcome, reason, own)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[], $7::text[], $8::timestamptz[],
+                     $9::text[], $10::text[], $11::boolean[])
 
 -- name: settle
 INSERT INTO outbox AS own (id, subject, referral, type, value, value_hash, created_at,
@@ -57,20 +57,19 @@ UPDATE outbox SET outcome = 'invalid', reason = $2, echo_sequence = $3, settled_
 INSERT INTO directory (state, sequence) VALUES ($1, $2)
 ON CONFLICT (only_row) DO UPDATE SET state = excluded.state, sequence = excluded.sequence
 
--- name: save_case
-INSERT INTO cases (id, state, sequence) VALUES ($1, $2, $3)
-ON CONFLICT (id) DO UPDATE SET state = excluded.state, sequence = excluded.sequence
-
--- name: save_referral
+-- name: save_cases
+WITH kept AS (
+    INSERT INTO cases (id, state, sequence) SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bigint[])
+    ON CONFLICT (id) DO UPDATE SET state = excluded.state, sequence = excluded.sequence
+)
 INSERT INTO referrals (id, case_id, source, target, service, urgency, danger, state, code,
                        requested_at, since, due_at, delivered_at, opened_at, seen)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+SELECT * FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::smallint[],
+                     $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[],
+                     $16::timestamptz[], $17::timestamptz[], $18::integer[])
 ON CONFLICT (id) DO UPDATE
    SET state = excluded.state, code = excluded.code, since = excluded.since, due_at = excluded.due_at,
        delivered_at = excluded.delivered_at, opened_at = excluded.opened_at, seen = excluded.seen
-
--- name: parked
-SELECT referral, case_id, sequence, why FROM parked WHERE case_id = ANY($1)
 
 -- name: park
 INSERT INTO parked (referral, case_id, sequence, why) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING

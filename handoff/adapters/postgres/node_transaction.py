@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple
 from uuid import UUID
 
@@ -13,7 +14,18 @@ from handoff.domain.case import Case, Referral
 from handoff.domain.directory import Directory
 from handoff.domain.state_codec import dump_case, dump_directory, load_case, load_directory
 from handoff.node.ports import KeyTaken, StoodDown
-from handoff.node.rows import Echo, InboxRow, KeptAnswer, OutboxRow, Park, PendingRow, Position, QuarantineRow, Refusal
+from handoff.node.rows import (
+    Echo,
+    InboxRow,
+    KeptAnswer,
+    Known,
+    OutboxRow,
+    Park,
+    PendingRow,
+    Position,
+    QuarantineRow,
+    Refusal,
+)
 from handoff.record.codes import Urgency
 from handoff.record.delivery import Delivery, Outcome, Verdict
 from handoff.record.message import Headers, Message
@@ -39,16 +51,17 @@ class PostgresTransaction:
         if answers and len(await self._insert("remember", map(astuple, answers))) < len(answers):
             raise KeyTaken("another process has just answered under the same key")
 
-    async def directory(self) -> Directory | None:
-        return directory_in(await self._connection.fetch(SQL["directory"]))
-
-    async def cases(self, ids: Iterable[UUID]) -> Mapping[UUID, Case]:
-        rows = await self._connection.fetch(SQL["cases"], list(ids))
-        return {row["id"]: load_case(row["state"]) for row in rows}
-
-    async def pending(self, subjects: Iterable[str]) -> Sequence[PendingRow]:
-        rows = await self._connection.fetch(SQL["pending"], list(subjects))
-        return [PendingRow(**row) for row in rows]
+    async def known(self, subjects: Iterable[str]) -> Known:
+        named = list(subjects)
+        row = await self._connection.fetchrow(SQL["known"], named, list(_cases_among(named)))
+        if row is None:
+            raise LookupError("the statement always gives one row")
+        return Known(
+            directory=load_directory(row["directory"]) if row["directory"] is not None else None,
+            cases={case.id: case for case in map(load_case, row["cases"])},
+            parked={park.referral: park for park in (Park(*found) for found in row["parked"])},
+            pending=tuple(PendingRow(*found) for found in row["pending"]),
+        )
 
     async def enqueue(self, rows: Iterable[OutboxRow]) -> int:
         columns = [_outbox_columns(row) for row in rows]
@@ -68,11 +81,9 @@ class PostgresTransaction:
             raise StoodDown("another process folds this inbox now")
         return Position(**row)
 
-    async def advance(self, position: Position) -> None:
-        await self._connection.execute(SQL["advance"], position.next_offset, position.sequence)
-
-    async def keep(self, rows: Sequence[InboxRow]) -> None:
-        await self._for_each("keep", [_inbox_columns(row) for row in rows])
+    async def keep(self, rows: Sequence[InboxRow], position: Position) -> None:
+        columns = _columns(map(_inbox_columns, rows), 9)
+        await self._connection.execute(SQL["keep"], position.next_offset, position.sequence, *columns)
 
     async def settle(self, echoes: Sequence[Echo]) -> None:
         await self._for_each("settle", [_echo_columns(echo) for echo in echoes])
@@ -86,13 +97,9 @@ class PostgresTransaction:
 
     async def save_cases(self, cases: Mapping[UUID, tuple[Case, int]]) -> None:
         rows = [(key, dump_case(case), sequence) for key, (case, sequence) in cases.items()]
-        await self._for_each("save_case", rows)
         lines = [_referral_columns(case, r) for case, _ in cases.values() for r in case.referrals.values()]
-        await self._for_each("save_referral", lines)
-
-    async def parked(self, cases: Iterable[UUID]) -> Mapping[UUID, Park]:
-        rows = await self._connection.fetch(SQL["parked"], list(cases))
-        return {row["referral"]: Park(row["referral"], row["case_id"], row["sequence"], row["why"]) for row in rows}
+        if rows:
+            await self._connection.execute(SQL["save_cases"], *_columns(rows, 3), *_columns(lines, 15))
 
     async def park(self, parks: Iterable[Park]) -> None:
         await self._for_each("park", [(p.referral, p.case, p.sequence, p.why) for p in parks])
@@ -124,9 +131,16 @@ class PostgresTransaction:
         return frozenset(row["id"] for row in await self._connection.fetch(SQL["stored"], list(events)))
 
 
-def directory_in(rows: Sequence[asyncpg.Record]) -> Directory | None:
-    """The directory in the one row that there is, or None."""
-    return load_directory(rows[0]["state"]) if rows else None
+def _cases_among(subjects: Iterable[str]) -> Iterator[UUID]:
+    """The others are jurisdictions."""
+    for subject in subjects:
+        with suppress(ValueError):
+            yield UUID(subject)
+
+
+def _columns(rows: Iterable[tuple[object, ...]], width: int) -> list[Sequence[object]]:
+    """Rows of that width as columns, which is how a statement takes many of them; none are empty columns."""
+    return list(zip(*rows, strict=True)) or [()] * width
 
 
 def _outbox_columns(row: OutboxRow) -> tuple[object, ...]:
