@@ -30,13 +30,12 @@ ON CONFLICT (only_row) DO UPDATE SET version = excluded.version, state = exclude
 -- name: cases
 SELECT case_id, state FROM cases WHERE case_id = ANY($1::uuid[])
 
--- name: write_cases
-INSERT INTO cases (case_id, state) SELECT * FROM unnest($1::uuid[], $2::bytea[])
-ON CONFLICT (case_id) DO UPDATE SET state = excluded.state
-
 -- name: first_hashes
 SELECT subject, event_id, value_hash
   FROM seen JOIN unnest($1::text[], $2::uuid[]) AS wanted (subject, event_id) USING (subject, event_id)
+
+-- name: write_first_hashes
+INSERT INTO seen (subject, event_id, value_hash) SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[])
 
 -- name: announcements
 SELECT record_offset, record_time, key, value, header_names, header_values FROM announcements ORDER BY record_offset
@@ -72,10 +71,13 @@ DELETE FROM sayings WHERE event_id = ANY($1::uuid[])
 -- name: unheard
 SELECT event_id, subject, value FROM sayings ORDER BY position LIMIT $1
 
--- name: set_timers
--- What is awaited no longer is closed; what is awaited is set. Neither touches a row of the other.
-WITH awaited AS (
-    SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[])
+-- name: write_cases
+-- With the steps that they await: what is awaited no longer is closed. No row is both closed and set.
+WITH written AS (
+    INSERT INTO cases (case_id, state) SELECT * FROM unnest($1::uuid[], $2::bytea[])
+    ON CONFLICT (case_id) DO UPDATE SET state = excluded.state
+), awaited AS (
+    SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamptz[])
         AS step (case_id, holder, step, since, due_at)
 ), closed AS (
     UPDATE timers SET state = 'closed'
@@ -83,7 +85,7 @@ WITH awaited AS (
        AND (case_id, holder, step, since) NOT IN (SELECT case_id, holder, step, since FROM awaited)
 )
 INSERT INTO timers (case_id, holder, step, since, due_at, ready_at)
-SELECT *, due_at + make_interval(secs => $7) FROM awaited
+SELECT *, due_at + make_interval(secs => $8) FROM awaited
 ON CONFLICT (case_id, holder, step, since) DO UPDATE
    SET due_at = excluded.due_at, ready_at = excluded.ready_at, state = 'awaited'
  WHERE timers.state <> 'missed' AND (timers.state = 'closed' OR timers.due_at <> excluded.due_at)

@@ -64,18 +64,18 @@ class Batch:
         if not cases:
             return
         states = [state_codec.dump_case(case) for case in cases.values()]
-        await self._connection.execute(_SQL["write_cases"], list(cases), states)
         steps = [
             (case.id, holder.id, step.step.value, step.since, step.due_at)
             for case in cases.values()
             for holder, step in open_steps(case)
         ]
         columns = [list(column) for column in zip(*steps, strict=True)] or [[] for _ in range(5)]
-        await self._connection.execute(_SQL["set_timers"], list(cases), *columns, grace.total_seconds())
+        await self._connection.execute(_SQL["write_cases"], list(cases), states, *columns, grace.total_seconds())
 
     async def keep_first_hashes(self, hashes: Mapping[tuple[str, UUID], str]) -> None:
-        rows = [(subject, event_id, value_hash) for (subject, event_id), value_hash in hashes.items()]
-        await self._copy("seen", rows, ("subject", "event_id", "value_hash"))
+        if hashes:
+            subjects, events = [subject for subject, _ in hashes], [event for _, event in hashes]
+            await self._connection.execute(_SQL["write_first_hashes"], subjects, events, list(hashes.values()))
 
     async def give(self, deliveries: Sequence[tuple[str, Delivery]], given: Mapping[str, int]) -> None:
         """Puts entries before the relays; ``given`` is every inbox's count after them."""
