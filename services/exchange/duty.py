@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -27,16 +26,13 @@ from handoff.record.topics import in_topic, record_topic
 from services.exchange import checking, journal
 from services.exchange.relay import Inbox, Relay, Voice
 from services.exchange.routing import Announcement, Known, Placed, Routed, route
+from services.exchange.thread import off_the_loop
 from services.exchange.timers import say_what_is_late
-
-T = TypeVar("T")
 
 TICK_SECONDS = 0.2
 # Each sign of life is a write to disk.
 SIGN_OF_LIFE_SECONDS = 0.5
 CASES_IN_MEMORY = 10_000
-# Below it, handing a batch to a thread costs more than it saves.
-_WORTH_A_THREAD = 20
 
 _RETRY: tuple[type[Exception], ...] = (BrokerUnavailable, *TRANSIENT)
 _log = structlog.get_logger()
@@ -127,11 +123,11 @@ class Duty:
             self._voice.wake()
 
     async def _take(self, entries: tuple[RecordEntry, ...], tasks: asyncio.TaskGroup) -> None:
-        batch = await _off_the_loop(len(entries), lambda: tuple(map(_placed, entries)))
+        batch = await off_the_loop(len(entries), lambda: tuple(map(_placed, entries)))
         moved = _beyond(self._position, entries)
         async with self._store.batch(self._position, moved.next_offset, moved.record_time_ms) as transaction:
             known = await self._known(transaction, batch)
-            routed = await _off_the_loop(len(batch), lambda: route(known, batch, self._office.genesis_hash))
+            routed = await off_the_loop(len(batch), lambda: route(known, batch, self._office.genesis_hash))
             await self._keep(transaction, routed, moved)
         self._position, self._directory, self._given = moved, routed.directory, routed.given
         self._remember({**known.cases, **routed.cases})
@@ -202,7 +198,3 @@ def _beyond(position: Position, entries: tuple[RecordEntry, ...]) -> Position:
 
 def _placed(entry: RecordEntry) -> Placed:
     return Placed(entry.offset, entry.appended_ms, checking.read(entry.message))
-
-
-async def _off_the_loop(size: int, work: Callable[[], T]) -> T:
-    return await asyncio.to_thread(work) if size > _WORTH_A_THREAD else work()

@@ -1,7 +1,9 @@
 """Intake: what the members submit, verified and appended to the record in order. Active on every exchange."""
 
 import asyncio
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -18,12 +20,17 @@ from handoff.record.message import Message, as_headers
 from handoff.record.topics import EXCHANGE, groups, out_pattern, record_topic
 from services.exchange.hearing import unheard
 from services.exchange.sifting import Sieve, Submission
+from services.exchange.thread import off_the_loop
 
 BATCH = 1000
 # The shortest that brokers accept: how long a crashed exchange's topics wait for the other one.
 SESSION_MS = 6000
 # How soon an agency that is admitted while the exchange runs is heard.
 METADATA_MS = 1000
+# What a crash leaves uncommitted is appended again, and the first counts: waiting for each commit would cost all the
+# others more.
+COMMIT_SECONDS = 0.1
+LEAVE_SECONDS = 0.5
 
 Fetched = Mapping[TopicPartition, list[Any]]
 _RETRY: tuple[type[Exception], ...] = (KafkaError, BrokerUnavailable, *TRANSIENT)
@@ -47,6 +54,8 @@ class Intake:
         self._group = groups(directory.jurisdiction, EXCHANGE)[0]
         self._sender = Sender(kafka, client_id="exchange-intake")
         self._founding: Submission | None = None
+        self._appended: dict[TopicPartition, int] = {}
+        self._committed = 0.0
         self.listening = False
 
     async def run(self) -> None:
@@ -76,10 +85,18 @@ class Intake:
                 self.listening = bool(consumer.assignment())
                 if fetched or not self._directory.founded:
                     await self._take(consumer, fetched)
+                if time.monotonic() - self._committed >= COMMIT_SECONDS:
+                    await self._commit(consumer)
                 if self.listening and not hears_all:
                     hears_all = await self._hears_all(consumer)
         finally:
-            await consumer.stop()
+            await self._leave(consumer)
+
+    async def _leave(self, consumer: AIOKafkaConsumer) -> None:
+        with suppress(KafkaError, OSError, TimeoutError):
+            await asyncio.wait_for(self._commit(consumer), LEAVE_SECONDS)
+        self._appended.clear()
+        await consumer.stop()
 
     async def _hears_all(self, consumer: AIOKafkaConsumer) -> bool:
         """Whether every member is heard by some exchange; where one is not, the group divides its topics anew."""
@@ -116,7 +133,7 @@ class Intake:
             await _rewind(consumer)
         else:
             await self._append(_submissions(fetched))
-            await _commit(consumer, fetched)
+            self._appended |= {tp: records[-1].offset + 1 for tp, records in fetched.items()}
 
     async def _refresh_directory(self) -> None:
         # A member publishes only under a key that it has seen in force, so what is stored by now knows the key.
@@ -133,9 +150,20 @@ class Intake:
         elif submissions:
             _log.warning("submissions wait for the founding event", count=len(submissions))
 
+    async def _commit(self, consumer: AIOKafkaConsumer) -> None:
+        self._committed, appended = time.monotonic(), self._appended
+        self._appended = {}
+        if not appended:
+            return
+        try:
+            await consumer.commit(appended)
+        except (CommitFailedError, IllegalStateError) as error:
+            # The topics went to another exchange, which appends them again: the first counts.
+            _log.info("another exchange took over topics", error=type(error).__name__)
+
     async def _append(self, submissions: list[Submission]) -> None:
         submissions = [submission for submission in submissions if submission != self._founding]
-        sifted = await asyncio.to_thread(lambda: tuple(self._sieve.sift(submissions, self._directory)))
+        sifted = await off_the_loop(len(submissions), lambda: tuple(self._sieve.sift(submissions, self._directory)))
         await self._sender.send(self._record, [message for message, _ in sifted])
         for submission, (_, code) in zip(submissions, sifted, strict=True):
             outcome = code or "accepted"
@@ -153,14 +181,6 @@ def _submissions(fetched: Fetched) -> list[Submission]:
 
 def _message(record: Any) -> Message:
     return Message(record.key, record.value, as_headers(record.headers))
-
-
-async def _commit(consumer: AIOKafkaConsumer, fetched: Fetched) -> None:
-    try:
-        await consumer.commit({tp: records[-1].offset + 1 for tp, records in fetched.items()})
-    except (CommitFailedError, IllegalStateError) as error:
-        # The topics went to another exchange, which appends them again: the first counts.
-        _log.info("another exchange took over topics", error=type(error).__name__)
 
 
 async def _rewind(consumer: AIOKafkaConsumer) -> None:

@@ -20,6 +20,8 @@ _AGAIN_SECONDS = 0.3
 _HTTP_SECONDS = 5
 _LATER = 503
 _PATIENCE_SECONDS = 45
+# Longer than any part is away, its own start included: a node that says nothing for so long never will.
+_LONGEST_SILENCE_SECONDS = 180
 # When the answer is about to be late: the deadline is two seconds after delivery, and the exchange waits two more.
 DEADLINE_SECONDS = 2
 _RACE_AT = (3.4, 4.6)
@@ -65,16 +67,20 @@ class System:
         return told
 
     async def _until_answered(self, path: str, body: Json, key: str) -> httpx.Response:
-        while True:
+        deadline, said = time.monotonic() + _LONGEST_SILENCE_SECONDS, ""
+        while time.monotonic() < deadline:
             try:
                 answer = await self.http.post(path, json=body, headers={"Idempotency-Key": key})
-            except httpx.TransportError:
+            except httpx.TransportError as error:
+                said = type(error).__name__
                 self._go_to_the_next_door()
             else:
                 if answer.status_code != _LATER:
                     return answer
+                said = answer.text
                 self.refused += 1
             await asyncio.sleep(_AGAIN_SECONDS)
+        raise AssertionError(f"{self.name} did not take {path} for {_LONGEST_SILENCE_SECONDS} s, at last: {said}")
 
     async def sees(self, path: str, **wanted: str) -> bool:
         """Whether what is at ``path`` comes to be as wanted before patience ends."""
