@@ -1,6 +1,7 @@
 """How every service's process begins and ends: settings, log, event loop, exit code."""
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -23,6 +24,15 @@ def run_process(run: Callable[[ProcessSettings], Awaitable[int]]) -> NoReturn:
     sys.exit(_exit_code(run))
 
 
+def spare_the_collector() -> None:
+    """Lets the garbage collector pass over all that lives now.
+
+    To look at what the imports alone left takes it 60 ms, in which nobody is answered.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def until_told(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
     """``work`` as a task that SIGTERM and SIGINT cancel."""
     task = asyncio.ensure_future(work)
@@ -41,6 +51,7 @@ def _exit_code(run: Callable[[ProcessSettings], Awaitable[int]]) -> int:
     try:
         settings = process_settings()
         telemetry.set_up_logging(process=settings.member, level=settings.log.level, form=settings.log.format)
+        spare_the_collector()
         return uvloop.run(_run(run, settings))
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")

@@ -1,6 +1,5 @@
 """The projection's stages with nothing to judge: strict reading, COPY and the offset in one transaction."""
 
-import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from bench.contestants.reading import TimedReader
 from handoff.adapters.postgres.projection import Ledger, connect
 from handoff.adapters.record_projection import Checker, Projecting
 from handoff.domain.directory import Directory
+from handoff.process import spare_the_collector
 from handoff.proof.frontier import Node
 from handoff.record.envelope import Event
 from handoff.views.chronicle import Chronicle, Identity, Page, Placed
@@ -64,7 +64,7 @@ async def _run(job: Job) -> Outcome:
     position = await books.take_over()
     # Without a key in the directory, no signature is looked at.
     chronicle = _Unjudged(job.genesis_sha256, Directory(job.jurisdiction, job.generation), 0)
-    gc.freeze()
+    spare_the_collector()
     reader = TimedReader(job, watch)
     with Checker() as checker:
         await Projecting(reader, books, chronicle, position).run(checker, lambda _page: None, until=job.entries)

@@ -17,6 +17,7 @@ from handoff.adapters.postgres.exchange import ExchangeStore
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.record_reader import RecordReader
 from handoff.config import ProcessSettings
+from handoff.process import spare_the_collector
 from handoff.record.topics import EXCHANGE
 from services.exchange.runtime import Exchange
 
@@ -27,6 +28,7 @@ _WAITING = "SELECT next_offset, NOT EXISTS (SELECT FROM routed) AS sent FROM pos
 def run(job: Job) -> Outcome:
     """``entries`` more than there are on the record, from the outgoing topics into the inboxes."""
     telemetry.set_up_logging(process=EXCHANGE, stream=Nowhere())
+    spare_the_collector()
     return uvloop.run(_run(job))
 
 

@@ -1,7 +1,5 @@
 """The projection as it is: every stage on."""
 
-import gc
-
 import uvloop
 
 from bench.contest import Job, Outcome, Stopwatch, take_part
@@ -9,6 +7,7 @@ from bench.contestants.reading import TimedReader
 from handoff import telemetry
 from handoff.adapters.postgres.projection import Founding, ledger
 from handoff.adapters.record_projection import Checker, Projecting
+from handoff.process import spare_the_collector
 from services.projection.journal import tell
 
 
@@ -25,7 +24,7 @@ async def _run(job: Job) -> Outcome:
     async with ledger(job.database) as books:
         position = await books.take_over()
         chronicle = await books.chronicle(Founding(job.jurisdiction, job.generation, job.genesis_sha256), position)
-        gc.freeze()
+        spare_the_collector()
         with Checker() as checker:
             await Projecting(reader, books, chronicle, position).run(checker, tell, until=job.entries)
         outcome = watch.end(job.entries)

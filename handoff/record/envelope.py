@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Generic, Literal, TypeVar
 from uuid import UUID
 
@@ -35,10 +35,16 @@ class Source:
     @classmethod
     def parse(cls, text: str) -> "Source":
         """The source in ``text``; raises ``NotAnEvent`` naming ``source``."""
-        match = _SOURCE.match(text)
-        if match is None:
-            raise NotAnEvent(RefusalCode.SCHEMA, "source", "not /jurisdiction/generation/member")
-        return cls(match[1], int(match[2]), match[3])
+        return _parsed(text)
+
+
+# A jurisdiction has a few sources, and each event is read for its own several times.
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> Source:
+    match = _SOURCE.match(text)
+    if match is None:
+        raise NotAnEvent(RefusalCode.SCHEMA, "source", "not /jurisdiction/generation/member")
+    return Source(match[1], int(match[2]), match[3])
 
 
 class Event(BaseModel, Generic[BodyT]):

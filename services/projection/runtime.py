@@ -1,7 +1,6 @@
 """The projection as a process: it writes the timeline, or stands by until the one that does falls behind."""
 
 import asyncio
-import gc
 import math
 from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
@@ -112,8 +111,6 @@ class Projection:
         _log.info("writing", epoch=position.epoch, offset=position.next_offset)
         await confirm(self._reader, books, position)
         chronicle = await books.chronicle(self._founding, position)
-        # Nothing that lives so far is garbage: the collector need not look at it again.
-        gc.freeze()
         projecting = Projecting(self._reader, books, chronicle, position)
         await together(projecting.run(checker, self._stored), *self._seals(position.epoch))
 
