@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from handoff.adapters.postgres.pool import FROZEN_MS, STALL_SECONDS
+from handoff.adapters.postgres.pool import FROZEN_MS, STALL_SECONDS, learn_types
 from handoff.adapters.postgres.queries import statements
 from handoff.adapters.postgres.timeline import handoff_row
 from handoff.config import PostgresSettings
@@ -187,7 +187,7 @@ async def connect(
     With ``patience`` it is a writer's, who if frozen inside a transaction is cut off: another one waits for its locks.
     """
     frozen_ms = FROZEN_MS if patience is not None else 0
-    return await asyncpg.connect(
+    connection = await asyncpg.connect(
         settings.dsn,
         command_timeout=patience,
         server_settings={
@@ -196,6 +196,8 @@ async def connect(
             "idle_in_transaction_session_timeout": str(frozen_ms),
         },
     )
+    await learn_types(connection)
+    return connection
 
 
 def _position(row: Any) -> Position:
