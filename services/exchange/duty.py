@@ -166,8 +166,7 @@ class Duty:
         if routed.directory is not self._directory:
             await transaction.keep_directory(moved.next_offset, routed.directory)
         await transaction.keep_cases(routed.cases, self._office.grace)
-        await transaction.keep_first_hashes(routed.first_hashes)
-        await transaction.give(routed.deliveries, routed.given)
+        await transaction.route(routed.deliveries, routed.given, routed.first_hashes)
         await transaction.announce(routed.announcements)
         await transaction.say(routed.sayings)
         await transaction.heard(routed.heard)

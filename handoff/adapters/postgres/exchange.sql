@@ -34,18 +34,26 @@ SELECT case_id, state FROM cases WHERE case_id = ANY($1::uuid[])
 SELECT subject, event_id, value_hash
   FROM seen JOIN unnest($1::text[], $2::uuid[]) AS wanted (subject, event_id) USING (subject, event_id)
 
--- name: write_first_hashes
-INSERT INTO seen (subject, event_id, value_hash) SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[])
-
 -- name: announcements
 SELECT record_offset, record_time, key, value, header_names, header_values FROM announcements ORDER BY record_offset
 
 -- name: given
 SELECT member, given FROM inboxes
 
--- name: write_given
-INSERT INTO inboxes (member, given) SELECT * FROM unnest($1::text[], $2::bigint[])
+-- name: keep_count
+-- Of what was seen, and of how much each inbox has been given.
+WITH first AS (
+    INSERT INTO seen (subject, event_id, value_hash) SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[])
+)
+INSERT INTO inboxes (member, given) SELECT * FROM unnest($4::text[], $5::bigint[])
 ON CONFLICT (member) DO UPDATE SET given = excluded.given
+
+-- name: route
+INSERT INTO routed (member, sequence, key, value, header_names, header_values) VALUES ($1, $2, $3, $4, $5, $6)
+
+-- name: announce
+INSERT INTO announcements (record_offset, record_time, key, value, header_names, header_values)
+VALUES ($1, $2, $3, $4, $5, $6)
 
 -- name: unsent
 SELECT sequence, key, value, header_names, header_values

@@ -21,7 +21,9 @@ from handoff.record.events.deadline import DeadlineMissed
 from handoff.record.message import Message, as_headers
 
 _SQL = statements("exchange.sql")
-_MESSAGE_COLUMNS = ("key", "value", "header_names", "header_values")
+
+Identity = tuple[str, UUID]
+"""An event's subject and id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Batch:
         rows = await self._connection.fetch(_SQL["cases"], list(ids))
         return {row["case_id"]: state_codec.load_case(row["state"]) for row in rows}
 
-    async def first_hashes(self, wanted: Sequence[tuple[str, UUID]]) -> dict[tuple[str, UUID], str]:
+    async def first_hashes(self, wanted: Sequence[Identity]) -> dict[Identity, str]:
         """(Subject, event id) → value hash of the first that counted, for those that were seen."""
         rows = await self._connection.fetch(_SQL["first_hashes"], [s for s, _ in wanted], [i for _, i in wanted])
         return {(row["subject"], row["event_id"]): row["value_hash"] for row in rows}
@@ -72,22 +74,21 @@ class Batch:
         columns = [list(column) for column in zip(*steps, strict=True)] or [[] for _ in range(5)]
         await self._connection.execute(_SQL["write_cases"], list(cases), states, *columns, grace.total_seconds())
 
-    async def keep_first_hashes(self, hashes: Mapping[tuple[str, UUID], str]) -> None:
-        if hashes:
-            subjects, events = [subject for subject, _ in hashes], [event for _, event in hashes]
-            await self._connection.execute(_SQL["write_first_hashes"], subjects, events, list(hashes.values()))
-
-    async def give(self, deliveries: Sequence[tuple[str, Delivery]], given: Mapping[str, int]) -> None:
-        """Puts entries before the relays; ``given`` is every inbox's count after them."""
-        if not deliveries:
-            return
+    async def route(
+        self, deliveries: Sequence[tuple[str, Delivery]], given: Mapping[str, int], first: Mapping[Identity, str]
+    ) -> None:
+        """Puts entries before the relays, with every inbox's count after them and the hashes of what was seen first."""
+        subjects, events = [subject for subject, _ in first], [event for _, event in first]
+        counts = list(given), list(given.values())
+        await self._connection.execute(_SQL["keep_count"], subjects, events, list(first.values()), *counts)
         rows = [(member, d.sequence, *_columns(d.to_message())) for member, d in deliveries]
-        await self._copy("routed", rows, ("member", "sequence", *_MESSAGE_COLUMNS))
-        await self._connection.execute(_SQL["write_given"], list(given), list(given.values()))
+        if rows:
+            await self._connection.executemany(_SQL["route"], rows)
 
     async def announce(self, announcements: Sequence[tuple[int, datetime, Message]]) -> None:
         rows = [(offset, to_ms(at), *_columns(message)) for offset, at, message in announcements]
-        await self._copy("announcements", rows, ("record_offset", "record_time", *_MESSAGE_COLUMNS))
+        if rows:
+            await self._connection.executemany(_SQL["announce"], rows)
 
     async def say(self, events: Sequence[Event[Any]]) -> None:
         """Keeps events of the exchange's own until they are heard."""
@@ -117,10 +118,6 @@ class Batch:
 
     async def timer_said(self, timer: ReadyTimer) -> None:
         await self._connection.execute(_SQL["timer_said"], timer.case, timer.holder, timer.step.value, timer.since)
-
-    async def _copy(self, table: str, rows: Sequence[tuple[Any, ...]], columns: tuple[str, ...]) -> None:
-        if rows:
-            await self._connection.copy_records_to_table(table, records=rows, columns=columns)
 
 
 def _columns(message: Message) -> tuple[Any, ...]:
