@@ -7,8 +7,12 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from handoff.adapters.record_reader import RecordEntry
+from handoff.record import codec
+from handoff.record.codec import AnyEvent
 from handoff.trial.child import ChildProcess
 from handoff.trial.stack import TrialStack
+from tests.support.referring import Matter
 from tests.support.stack import Jurisdictions
 from tests.support.town import PATIENCE_SECONDS, Town, town
 
@@ -43,6 +47,26 @@ async def test_it_says_when_it_is_ready_and_stops_cleanly(place: Town, stack: Tr
     began = time.monotonic()
     assert exchange.terminate(timeout=5) == 0
     assert time.monotonic() - began < 3
+
+
+async def test_a_clean_stop_leaves_nothing_to_be_appended_again(place: Town) -> None:
+    """What was appended is committed when the exchange leaves, so that it goes on behind it when it is back."""
+    first = place.exchange()
+    first.start()
+    await place.found()
+    before, after = Matter(place, 1).opened(), Matter(place, 2).opened()
+    await place.say(before)
+    await place.record(lambda record: stands(record, before) == 1)
+    assert first.terminate(timeout=5) == 0
+    place.exchange().start()
+    await place.say(after)
+    record = await place.record(lambda record: stands(record, after) == 1)
+    assert stands(record, before) == 1
+
+
+def stands(record: list[RecordEntry], event: AnyEvent) -> int:
+    """How often ``event`` stands on the record."""
+    return [entry.message.value for entry in record].count(codec.encode(event))
 
 
 async def test_a_record_that_lost_its_end_stops_the_exchange(place: Town) -> None:

@@ -27,6 +27,18 @@ async def test_every_statement_is_one_that_the_database_accepts(police: Parts) -
         await connection.close()
 
 
+async def test_what_waits_in_an_outage_slows_no_command(police: Parts) -> None:
+    """A plan that is made while nothing waits looks by subject, and so reads nothing else when much does."""
+    async with police.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        await connection.execute(f"PREPARE known (text[], uuid[]) AS {SQL['known']}")
+        plan = "\n".join(row[0] for row in await connection.fetch("EXPLAIN EXECUTE known ('{}', '{}')"))
+        await connection.execute("DEALLOCATE known")
+    assert "outbox_pending" in plan
+    assert "outbox_unsettled" not in plan
+    assert "Seq Scan on outbox" not in plan
+
+
 async def test_a_command_is_decided_over_what_waits_for_its_echo(police: Parts) -> None:
     desk = police.desk()
     case, referral, events = await request_a_place(desk)

@@ -16,12 +16,12 @@ ON CONFLICT DO NOTHING RETURNING true
 SELECT state FROM directory
 
 -- name: known
--- In one statement, and so at one moment.
+-- In one statement, and so at one moment. What is pending has no outcome, said as the index on it does.
 SELECT (SELECT state FROM directory) AS directory,
        ARRAY(SELECT state FROM cases WHERE id = ANY($2)) AS cases,
        ARRAY(SELECT ROW(referral, case_id, sequence, why) FROM parked WHERE case_id = ANY($2)) AS parked,
        ARRAY(SELECT ROW(id, subject, value, created_at) FROM outbox
-              WHERE subject = ANY($1) AND outcome IS NULL ORDER BY position) AS pending
+              WHERE subject = ANY($1) AND coalesce(outcome, '') = '' ORDER BY position) AS pending
 
 -- name: enqueue
 INSERT INTO outbox (id, subject, referral, type, value, value_hash, created_at)
@@ -154,9 +154,9 @@ UPDATE relay SET paused = $1
 -- name: due
 -- One row of nulls where nothing is due or the relay is held back, none where the epoch is over.
 SELECT own.id, own.subject, own.type, own.value
-  FROM relay LEFT JOIN LATERAL (
+  FROM relay LEFT JOIN (
        SELECT id, subject, type, value, position FROM outbox
-        WHERE NOT relay.paused AND outcome IS NULL
+        WHERE (SELECT NOT paused FROM relay) AND outcome IS NULL
           AND (sent_at IS NULL OR next_attempt_at <= $2
                OR sent_number < (SELECT max(first_number) FROM outbox WHERE outcome IS NOT NULL))
         ORDER BY position LIMIT $3

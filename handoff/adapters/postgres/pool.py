@@ -56,7 +56,13 @@ def open_pool(settings: PostgresSettings, *, max_size: int = 4) -> asyncpg.Pool:
         command_timeout=STALL_SECONDS,
         # A connection that idles is no burden; a new one costs a process start on the server.
         max_inactive_connection_lifetime=0,
-        server_settings={"jit": "off", "idle_in_transaction_session_timeout": str(FROZEN_MS)},
+        server_settings={
+            "jit": "off",
+            # A plan is kept as long as its connection. One that was made while a table was small would read all of it
+            # when it has grown, as an outbox does in an outage.
+            "enable_seqscan": "off",
+            "idle_in_transaction_session_timeout": str(FROZEN_MS),
+        },
     )
 
 
