@@ -137,3 +137,4 @@ def test_the_programs_can_reach_every_state() -> None:
             record.say(*spec.requested(), first, second)
             reached |= {referral.state for referral in record.case().referrals.values()}
     assert reached == set(State) - {State.ABSENT}
+    assert structs.replace(record.referral()) == record.referral()
