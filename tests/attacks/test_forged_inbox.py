@@ -1,0 +1,113 @@
+"""An inbox is believed only where the exchange signed it: its broker password alone tells a node nothing."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+import pytest
+
+from handoff import clock
+from handoff.adapters.postgres.receipts import ProofStore
+from handoff.node.bell import Bell
+from handoff.node.receipts import Receipts
+from handoff.node.rows import Arrival
+from handoff.node.vouching import Vouching
+from handoff.record.delivery import (
+    EFFECTIVE,
+    RECORD_TIME_HEADER,
+    VERDICT_HEADER,
+    BrokenDelivery,
+    Delivery,
+    Outcome,
+    to_ms,
+)
+from handoff.record.events.referral import ReferralCancelled
+from handoff.record.message import Message
+from tests.support.builders import T0, after, signed
+from tests.support.checkpoints import PlayedLog, bodies
+from tests.support.node_parts import Parts
+from tests.support.referring import Matter
+
+_UNSIGNED = "issue 11: sequence, verdict and record time of an inbox entry are signed by nobody"
+
+
+async def _asked(shelter: Parts) -> Matter:
+    """The shelter is asked for a place by an entry that the exchange delivered."""
+    matter = Matter(shelter.town, 7)
+    await (await shelter.intake()).handle([shelter.post(matter.asked())])
+    return matter
+
+
+def _forged(shelter: Parts, message: Message, sequence: int) -> Arrival:
+    """An entry that was put into the inbox with the exchange's broker password, and without its signing key."""
+    return Arrival(sequence - 1, Delivery(sequence, T0, EFFECTIVE, message).to_message())
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason=_UNSIGNED)
+async def test_a_member_s_words_off_the_record_are_not_folded(shelter: Parts) -> None:
+    """The police's own signature shows who spoke, and not that the record holds it."""
+    matter = await _asked(shelter)
+    [before] = await shelter.desk().referrals()
+    cancelled = signed(matter.by("police", ReferralCancelled(referral=matter.referral)))
+    with suppress(BrokenDelivery):
+        await (await shelter.intake()).handle([_forged(shelter, cancelled, shelter.sequence + 1)])
+    assert await shelter.desk().referrals() == (before,)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=pytest.fail.Exception,
+    reason="issue 11: an entry with a sequence that is taken already is skipped, whatever it holds",
+)
+async def test_another_entry_under_a_known_sequence_stops_the_inbox(shelter: Parts) -> None:
+    """A node does not lose an emergency because something else was delivered under its sequence before."""
+    await _asked(shelter)
+    emergency = signed(Matter(shelter.town, 8).asked())
+    with pytest.raises(BrokenDelivery):
+        await (await shelter.intake()).handle([_forged(shelter, emergency, shelter.sequence)])
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        (VERDICT_HEADER, Outcome.INEFFECTIVE.value.encode()),
+        (RECORD_TIME_HEADER, str(to_ms(after(days=300))).encode()),
+    ],
+)
+@pytest.mark.xfail(strict=True, raises=pytest.fail.Exception, reason=_UNSIGNED)
+async def test_a_changed_header_stops_the_inbox(shelter: Parts, header: str, value: bytes) -> None:
+    """Whoever changes an honest entry on its way to the node changes what the exchange signed."""
+    arrival = shelter.post(Matter(shelter.town, 9).asked())
+    honest = arrival.message
+    headers = tuple((name, value if name == header else had) for name, had in honest.headers)
+    assert headers != honest.headers
+    with pytest.raises(BrokenDelivery):
+        await (await shelter.intake()).handle([replace(arrival, message=replace(honest, headers=headers))])
+
+
+@dataclass
+class _AskedAudit:
+    """An audit that notes which events a node asks it about, and has no receipt."""
+
+    about: set[UUID] = field(default_factory=set)
+
+    async def receipts(self, events: Iterable[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], bytes]:
+        self.about |= {event for _, event in events}
+        return {}
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="issue 11: a node asks for receipts of what it sent, never received"
+)
+async def test_the_addressee_asks_the_log_for_what_it_received(shelter: Parts) -> None:
+    """Two agencies whom the exchange tells different things find it out through the log."""
+    matter = await _asked(shelter)
+    played, audit = PlayedLog(shelter.town.name), _AskedAudit()
+    store = ProofStore(shelter.pool)
+    vouching = Vouching(store, played.trust, played.origin, Bell())
+    for name in ("monitor", *played.agencies):
+        await vouching.hear(bodies([played.cosigned(played.request(0, 9), name)]))
+    assert vouching.proven.size == 9
+    await Receipts(store, audit, vouching, clock.now, 0.2, 60).round()
+    assert matter.asked().id in audit.about

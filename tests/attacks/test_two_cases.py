@@ -1,0 +1,106 @@
+"""A referral is identified by its case and its id: the same id in another case is another referral."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from handoff.node.fold import Fold
+from handoff.node.reading import Reading
+from handoff.node.rows import Arrival
+from handoff.record.codec import AnyEvent, encode
+from handoff.record.codes import BasisKind, CaseService, ReleasePurpose, State, Urgency
+from handoff.record.delivery import EFFECTIVE, Delivery
+from handoff.record.events import referral as r
+from handoff.record.message import sign
+from tests.support import spec
+from tests.support.builders import CASE, OTHER_CASE, REFERRAL, T0, event, key_of, nth_id, signed
+from tests.support.judged import GENESIS_HASH, projected, story_of
+from tests.support.node_parts import Parts
+from tests.support.spec import POLICE, SHELTER, Said
+
+_SHADOWED = "issue 11: a member that uses a referral's id in a second case replaces the referral of the first"
+
+
+def _two_cases() -> spec.Record:
+    """The police ask the shelter in one case; the shelter asks the police, under the same id, in its own."""
+    record = spec.given(spec.requested()).record
+    release = spec.release(
+        ReleasePurpose.PROTECTION_ORDER_SUPPORT, basis=nth_id(1), to=POLICE, kind=BasisKind.ORAL_WITNESSED
+    )
+    asked = spec.ask(release, target=POLICE, service=CaseService.POLICE_PROTECTION, urgency=Urgency.LOW)
+    for said in (spec.opened(SHELTER), Said(SHELTER, release), Said(SHELTER, asked)):
+        assert record.say(said, about=OTHER_CASE).verdict.is_effective
+    return record
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason=_SHADOWED)
+def test_the_timeline_has_a_handoff_for_each_case() -> None:
+    """Both referrals have a row, and the first case's row still names its own target."""
+    page = projected(story_of(_two_cases()))
+    rows = {(row.case, row.referral): row.target for row in page.handoffs}
+    assert rows == {(CASE, REFERRAL): SHELTER, (OTHER_CASE, REFERRAL): POLICE}
+
+
+def _newer(about: UUID) -> bytes:
+    """An event of a type that this release cannot read, about the referral in that case."""
+    known = event(r.ReferralOpened(referral=REFERRAL), emitter=SHELTER, subject=about)
+    return encode(known).replace(b"referral.opened.v1", b"referral.opened.v9")
+
+
+def _taken(messages: Sequence[tuple[UUID, bytes, str]]) -> Fold:
+    fold = Fold(POLICE, GENESIS_HASH, spec.DIRECTORY, {}, {})
+    for number, (subject, value, emitter) in enumerate(messages, 1):
+        message = sign(str(subject), value, key_of(emitter))
+        fold.take(Reading.again(number, Delivery(number, T0, EFFECTIVE, message)))
+    return fold
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="issue 11: a referral that is parked in one case stops the referral with the same id in another case",
+)
+def test_a_parked_referral_stops_only_the_one_in_its_own_case() -> None:
+    """A type that this node cannot read, in a case of the sender's own, leaves the work of other cases alone."""
+    story = [(CASE, encode(entry.event), entry.event.emitter) for entry in spec.given(spec.requested()).record.entries]
+    fold = _taken([(OTHER_CASE, _newer(OTHER_CASE), SHELTER), *story])
+    assert REFERRAL in fold.cases[CASE].referrals
+
+
+def _in_town(parts: Parts, entry: spec.Entry) -> AnyEvent:
+    said = entry.event
+    return event(said.data, emitter=said.emitter, subject=said.subject, jurisdiction=parts.town.name)
+
+
+_BOTH = {(CASE, SHELTER, State.REQUESTED), (OTHER_CASE, POLICE, State.REQUESTED)}
+
+
+def _arrivals(police: Parts) -> list[Arrival]:
+    told = [entry for entry in _two_cases().entries if POLICE in entry.recipients]
+    return [police.post(signed(_in_town(police, entry)), at=entry.at) for entry in told]
+
+
+async def _work_list(police: Parts) -> set[tuple[UUID, str, State]]:
+    return {(row.case, row.target, row.state) for row in await police.desk().referrals()}
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason=_SHADOWED)
+async def test_the_work_list_has_a_row_for_each_case(police: Parts) -> None:
+    """The police's list shows the request that they made and the one that they received."""
+    intake = await police.intake()
+    for arrival in _arrivals(police):
+        await intake.handle([arrival])
+    assert await _work_list(police) == _BOTH
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=asyncpg.CardinalityViolationError,
+    reason="issue 11: a node cannot store a batch that holds one referral id in two cases, and stops for good",
+)
+async def test_both_cases_may_come_in_one_batch(police: Parts) -> None:
+    """A node that was away and receives both cases at the same time folds both."""
+    await (await police.intake()).handle(_arrivals(police))
+    assert await _work_list(police) == _BOTH
