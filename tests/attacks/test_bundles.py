@@ -1,0 +1,50 @@
+"""What a bundle shows of other cases, and what may be missing from it."""
+
+import hashlib
+import io
+
+import pytest
+
+from handoff.proof.report import Outcome
+from handoff.proof.verifier import verify
+from handoff.record.codes import EntryPoint, ReportingDelay
+from handoff.record.events import case as c
+from handoff.record.redaction import RedactionReason
+from handoff.views.redacting import redacted
+from tests.support.builders import OTHER_CASE, T0, event, signed
+from tests.support.judged import founded, projected
+from tests.support.proof_record import honest, trust
+
+_TAGGED = "issue 11: whoever knows a case id finds that case's entries and their times in the bundle of any other case"
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason=_TAGGED)
+def test_a_case_id_finds_nothing_in_another_case_s_bundle() -> None:
+    """The tag of a case cannot be worked out from its id."""
+    tag = hashlib.sha256(b"handoff/case/v1\n" + str(OTHER_CASE).encode()).digest()
+    assert tag not in honest().bundle()
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason=_TAGGED)
+def test_a_tag_depends_on_more_than_the_id() -> None:
+    """Two cases that have only their id in common have different tags."""
+    tags = {_tag_of(entry_point) for entry_point in (EntryPoint.HOTLINE, EntryPoint.SCHOOL)}
+    assert len(tags) == 2
+
+
+def _tag_of(entry_point: EntryPoint) -> bytes:
+    opening = c.CaseOpened(entry_point=entry_point, reporting_delay=ReportingDelay.UNKNOWN)
+    return projected(founded((signed(event(opening, subject=OTHER_CASE)), T0))).lines[-1].facts.case_tag
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="issue 11: a value can be replaced with a stub without any event that says who took it out",
+)
+def test_a_stub_without_a_redaction_on_the_record_is_tampering() -> None:
+    """The coordinator records a redaction with offset, hash and reason; a stub without it is none."""
+    dump = honest()
+    last = dump.size - 1
+    dump.records[last] = redacted(dump.records[last], RedactionReason.PERSONAL_DATA)
+    assert verify(io.BytesIO(dump.bundle()), trust()).outcome is Outcome.TAMPERED

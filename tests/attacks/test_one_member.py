@@ -1,0 +1,102 @@
+"""What one member costs the others is bounded: keys, deadlines, bases, referrals, refusals and batches."""
+
+from collections.abc import Callable
+from dataclasses import fields
+
+import pytest
+
+from handoff.domain.consequences import deadline_missed
+from handoff.record.codes import DeadlineStep, RefusalCode, Urgency
+from handoff.record.delivery import to_ms
+from handoff.record.envelope import EXCHANGE
+from handoff.record.events.directory import SubmissionRefused
+from handoff.record.message import Message
+from handoff.record.topics import Quota
+from handoff.views.replay.gaps import Gap, gaps
+from services.exchange.sifting import Sieve, Submission
+from tests.support import spec
+from tests.support.builders import JURISDICTION, T0, key_of, nth_id
+from tests.support.replayed import replayed
+from tests.support.spec import DIRECTORY, MINUTE, POLICE, Said
+
+MANY = 600
+SUBMISSIONS = 1_000
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="issue 11: each missed deadline makes the directory larger, which every node loads for every command",
+)
+def test_a_missed_deadline_leaves_the_directory_as_it_was() -> None:
+    """Overdue steps are rows of their own."""
+    record = spec.given(spec.requested()).record
+    before = record.directory
+    holder, step = record.step(DeadlineStep.DELIVERED)
+    record.now = step.due_at + MINUTE
+    record.append(deadline_missed(record.known(), holder, step, 0))
+    assert record.directory is before
+
+
+def _bases() -> list[Said]:
+    return [spec.released(spec.release(basis=nth_id(2 * number))) for number in range(MANY)]
+
+
+def _open_referrals() -> list[Said]:
+    asked = (spec.ask(referral=nth_id(2 * number + 1), urgency=Urgency.LOW) for number in range(MANY))
+    return [spec.released(), *(Said(POLICE, request) for request in asked)]
+
+
+@pytest.mark.parametrize("flood", [_bases, _open_referrals])
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="issue 11: a case takes any number of bases and open referrals"
+)
+def test_a_case_is_bounded(flood: Callable[[], list[Said]]) -> None:
+    """Beyond a limit, a further basis or a request that is no emergency is ineffective with a code."""
+    record = spec.given(spec.opened()).record
+    outcomes = {record.say(said).verdict.is_effective for said in flood()}
+    assert outcomes == {True, False}
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="issue 11: each malformed submission of five bytes puts half a kilobyte onto the record for good",
+)
+def test_a_thousand_malformed_submissions_cost_little() -> None:
+    """What one member sends in one second and is refused takes less of the record than a hundred events."""
+    sent = [_garbage(offset) for offset in range(SUBMISSIONS)]
+    sifted = Sieve("0" * 64, key_of(EXCHANGE)).sift(sent, DIRECTORY)
+    assert sum(_size(message) for message, _ in sifted) < 100 * 1024
+
+
+def _garbage(offset: int) -> Submission:
+    return Submission(f"{JURISDICTION}.out.police", offset, to_ms(T0) + offset, Message(b"x", b"%d" % offset))
+
+
+def _size(message: Message) -> int:
+    headers = sum(len(name) + len(value or b"") for name, value in message.headers)
+    return len(message.key or b"") + len(message.value or b"") + headers
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="issue 11: one malformed submission marks every case of its member as one with gaps",
+)
+def test_a_refused_submission_marks_no_case() -> None:
+    """Nothing shows that what was refused was about this case."""
+    record = spec.given(spec.requested()).record
+    refused = SubmissionRefused(member=POLICE, code=RefusalCode.MALFORMED, value_hash="ab" * 32)
+    assert record.say(Said(EXCHANGE, refused)).verdict.is_effective
+    assert Gap.REFUSED not in {row.gap for row in gaps(replayed(record), record.now).rows}
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="issue 11: a batch of 13 KB unfolds to 400 MB in the broker, and no quota bounds the work for one member",
+)
+def test_a_member_has_a_request_quota() -> None:
+    """A byte rate counts a batch as it was compressed; a share of request time counts what it costs the broker."""
+    assert any("request" in quota.name for quota in fields(Quota))

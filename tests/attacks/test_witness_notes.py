@@ -1,0 +1,65 @@
+"""A note on the topic of checkpoints is bounded before any signature in it is checked."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from handoff.proof.checkpoint import cosign, open_checkpoint
+from handoff.proof.note import NotANote, Note, NoteSignature
+from handoff.record.topics import quotas, topics, user_name
+from tests.support.builders import JURISDICTION, T0, key_of
+from tests.support.checkpoints import PlayedLog, witness_key
+from tests.support.spec import MEMBERS
+
+LOG = PlayedLog(JURISDICTION)
+LINES = 300
+"""Far more signature lines than a jurisdiction has cosigners, in less than 64 KiB."""
+_RATE = 256 * 1024
+"""Bytes a second that cannot keep a node from its work."""
+
+
+def _repeated(note: Note) -> list[NoteSignature]:
+    """The log's own line again and again, as any cosigner can write it."""
+    return [note.signatures[0]] * LINES
+
+
+def _by_one_cosigner(note: Note) -> list[NoteSignature]:
+    """Genuine cosignatures of one agency, each of another second."""
+    key, private = LOG.cosigner("police"), witness_key("police")
+    return [cosign(note, key, private, T0 + timedelta(seconds=number)) for number in range(LINES)]
+
+
+def _by_strangers(note: Note) -> list[NoteSignature]:
+    """Lines under names that no trust file has."""
+    signature = key_of("a stranger").sign_itself(note.text.encode())
+    return [NoteSignature(f"stranger/{number}", bytes(4), signature) for number in range(LINES)]
+
+
+@pytest.mark.parametrize("lines", [_repeated, _by_one_cosigner, _by_strangers])
+@pytest.mark.xfail(
+    strict=True,
+    raises=pytest.fail.Exception,
+    reason="issue 11: a note may have as many signature lines as fit in 64 KiB, and a node checks each of them",
+)
+def test_a_note_with_too_many_lines_is_no_note(lines: Callable[[Note], list[NoteSignature]]) -> None:
+    """Duplicates, several lines of one cosigner and more lines than cosigners are refused as a whole."""
+    note = LOG.note(9)
+    raw = str(note.signed(*lines(note))).encode()
+    assert len(raw) < 64 * 1024
+    with pytest.raises(NotANote):
+        open_checkpoint(raw, LOG.key)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="issue 11: every agency may write 4 MiB a second to a topic that every node reads",
+)
+def test_no_agency_floods_a_topic_that_every_node_reads() -> None:
+    """Each cosigner has a topic of its own, or a quota under which it cannot hurt."""
+    rates = {quota.user: quota.producer_byte_rate for quota in quotas(JURISDICTION, MEMBERS)}
+    shared = [topic for topic in topics(JURISDICTION, MEMBERS) if set(MEMBERS) <= set(topic.readers)]
+    assert shared, "checkpoints reach every member"
+    writers = {w for topic in shared if len(topic.writers) > 1 for w in topic.writers if w in MEMBERS}
+    assert max((rates[user_name(JURISDICTION, w)] for w in writers), default=0) <= _RATE
