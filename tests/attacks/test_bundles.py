@@ -15,7 +15,7 @@ from tests.support.builders import OTHER_CASE, T0, event, signed
 from tests.support.judged import founded, projected
 from tests.support.proof_record import honest, trust
 
-_TAGGED = "issue 11: whoever knows a case id finds that case's entries and their times in the bundle of any other case"
+_TAGGED = "issue 11: a case id is enough to find that case's entries and their times in the bundle of any other case"
 
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason=_TAGGED)

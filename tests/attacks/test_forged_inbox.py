@@ -29,7 +29,7 @@ from tests.support.checkpoints import PlayedLog, bodies
 from tests.support.node_parts import Parts
 from tests.support.referring import Matter
 
-_UNSIGNED = "issue 11: sequence, verdict and record time of an inbox entry are signed by nobody"
+_UNSIGNED = "issue 11: sequence, verdict and record time of an inbox entry carry no signature"
 
 
 async def _asked(shelter: Parts) -> Matter:
@@ -77,7 +77,7 @@ async def test_another_entry_under_a_known_sequence_stops_the_inbox(shelter: Par
 )
 @pytest.mark.xfail(strict=True, raises=pytest.fail.Exception, reason=_UNSIGNED)
 async def test_a_changed_header_stops_the_inbox(shelter: Parts, header: str, value: bytes) -> None:
-    """Whoever changes an honest entry on its way to the node changes what the exchange signed."""
+    """Verdict and record time are part of what the exchange signed."""
     arrival = shelter.post(Matter(shelter.town, 9).asked())
     honest = arrival.message
     headers = tuple((name, value if name == header else had) for name, had in honest.headers)
@@ -101,7 +101,7 @@ class _AskedAudit:
     strict=True, raises=AssertionError, reason="issue 11: a node asks for receipts of what it sent, never received"
 )
 async def test_the_addressee_asks_the_log_for_what_it_received(shelter: Parts) -> None:
-    """Two agencies whom the exchange tells different things find it out through the log."""
+    """Two agencies to which the exchange delivers different entries find it out through the log."""
     matter = await _asked(shelter)
     played, audit = PlayedLog(shelter.town.name), _AskedAudit()
     store = ProofStore(shelter.pool)

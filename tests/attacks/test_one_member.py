@@ -61,7 +61,7 @@ def test_a_case_is_bounded(flood: Callable[[], list[Said]]) -> None:
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="issue 11: each malformed submission of five bytes puts half a kilobyte onto the record for good",
+    reason="issue 11: each malformed submission of five bytes puts half a kilobyte onto the record permanently",
 )
 def test_a_thousand_malformed_submissions_cost_little() -> None:
     """What one member sends in one second and is refused takes less of the record than a hundred events."""

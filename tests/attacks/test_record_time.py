@@ -10,7 +10,7 @@ from tests.support.builders import OTHER_CASE, event, nth_id, signed
 from tests.support.judged import READERS, Appended, record_times, routed, story_of
 from tests.support.spec import DAY, HOUR, MINUTE, POLICE, given, opened, release, released
 
-_FROZEN = "issue 11: one entry that is stamped far ahead moves record time for good, and nothing reports it"
+_FROZEN = "issue 11: one entry that is stamped far ahead moves record time permanently, and nothing reports it"
 
 
 def _with_a_jump(ahead: timedelta, next_one: AnyEvent) -> tuple[list[Appended], datetime]:

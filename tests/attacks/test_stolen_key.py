@@ -70,10 +70,10 @@ def test_a_member_has_a_few_keys_in_force() -> None:
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="issue 11: a node takes an event that somebody else signed in its name for its own",
+    reason="issue 11: a node accepts an event that another holder of its key signed as its own",
 )
 async def test_an_own_event_that_this_node_did_not_send_is_alarmed(police: Parts, body: Body) -> None:
-    """An echo without a row in the outbox was signed elsewhere: the node says so."""
+    """An echo without a row in the outbox was signed elsewhere, and is logged as an alarm."""
     intake = await police.intake()
     with capture_logs() as logs:
         await intake.handle([police.post(police.town.event(body))])
@@ -84,7 +84,7 @@ async def test_an_own_event_that_this_node_did_not_send_is_alarmed(police: Parts
     strict=True, raises=AssertionError, reason="issue 11: a node does not report a key event about itself"
 )
 async def test_a_key_event_about_this_member_is_alarmed(police: Parts) -> None:
-    """The coordinator revokes this node's key: its operators have to know."""
+    """The coordinator revokes this node's key: its operators are told by an alarm."""
     intake = await police.intake()
     with capture_logs() as logs:
         await intake.handle([police.post(_revocation(police))])

@@ -98,7 +98,7 @@ async def test_the_work_list_has_a_row_for_each_case(police: Parts) -> None:
 @pytest.mark.xfail(
     strict=True,
     raises=asyncpg.CardinalityViolationError,
-    reason="issue 11: a node cannot store a batch that holds one referral id in two cases, and stops for good",
+    reason="issue 11: a node cannot store a batch that holds one referral id in two cases, and cannot continue",
 )
 async def test_both_cases_may_come_in_one_batch(police: Parts) -> None:
     """A node that was away and receives both cases at the same time folds both."""
