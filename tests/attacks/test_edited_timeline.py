@@ -1,0 +1,93 @@
+"""A superuser edits the timeline's database: pages and API judge the raw entries again and say what differs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import httpx
+import pytest
+
+from handoff.adapters.postgres_admin import Database
+from handoff.record.codes import ReadPurpose
+from handoff.record.topics import AUDIT, PROJECTION
+from handoff.trial.jurisdiction import Jurisdiction
+from tests.support.audited import NOW, READER, TOKEN, audit, databases, lay_out, story
+from tests.support.spec import CASE
+from tests.support.stack import Jurisdictions
+
+_TIMELINE, _REPLAY = f"/cases/{CASE}/timeline", f"/cases/{CASE}/replay/chain"
+_READING = {"Authorization": f"Bearer {TOKEN}", "Read-Purpose": ReadPurpose.AUDIT.value}
+_TARGET = "event_type = 'referral.accepted.v1' AND verdict = 'effective' AND emitter = 'shelter_gjakova'"
+_EDITS = {
+    "verdict": f"UPDATE timeline.entries SET verdict = 'ineffective', reason = 'release_withdrawn' WHERE {_TARGET}",
+    "record time": f"UPDATE timeline.entries SET record_ms = record_ms + 600000 WHERE {_TARGET}",
+    "hidden entry": f"DELETE FROM timeline.entries WHERE {_TARGET}",
+}
+"""What is edited → the statement that does it."""
+
+
+@pytest.fixture(scope="module")
+async def jurisdiction(database_jurisdictions: Jurisdictions) -> Jurisdiction:
+    """A jurisdiction with the audit's database and a timeline, and with nothing on the broker."""
+    made = database_jurisdictions.planned()
+    await databases(made)
+    await lay_out(made, story())
+    return made
+
+
+@asynccontextmanager
+async def _edited(jurisdiction: Jurisdiction, statement: str) -> AsyncIterator[None]:
+    """The timeline under an edit that a superuser makes, and afterwards as it was."""
+    database = Database(jurisdiction.name, PROJECTION, "projection").name
+    connection = await asyncpg.connect(jurisdiction.postgres.dsn(database))
+    try:
+        await connection.execute("ALTER TABLE timeline.entries DISABLE TRIGGER ALL")
+        await connection.execute("CREATE TEMPORARY TABLE kept AS TABLE timeline.entries")
+        assert (await connection.execute(statement)).endswith(" 1"), "the edit meets one entry"
+        yield
+    finally:
+        await connection.execute("TRUNCATE timeline.entries")
+        await connection.execute("INSERT INTO timeline.entries TABLE kept")
+        await connection.execute("ALTER TABLE timeline.entries ENABLE ALWAYS TRIGGER append_only")
+        await connection.close()
+
+
+async def _read(jurisdiction: Jurisdiction, path: str) -> httpx.Response:
+    async with audit(jurisdiction) as opened:
+        transport = httpx.ASGITransport(opened.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://audit", headers=_READING) as http:
+            return await http.get(path)
+
+
+@pytest.mark.parametrize("path", [_TIMELINE, _REPLAY], ids=["timeline", "replay"])
+@pytest.mark.parametrize("edit", sorted(_EDITS))
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="issue 11: the audit shows what stands in the database beside the entries, and calls it witnessed",
+)
+async def test_an_edit_is_not_shown_as_what_is_proven(jurisdiction: Jurisdiction, edit: str, path: str) -> None:
+    """The answer is the one that the raw entries give, or it says that the database differs from them."""
+    honest = await _read(jurisdiction, path)
+    honest.raise_for_status()
+    async with _edited(jurisdiction, _EDITS[edit]):
+        shown = await _read(jurisdiction, path)
+    assert shown.json() == honest.json() or "differs" in shown.text
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="issue 11: the session's cookie can be set by another host of the domain"
+)
+async def test_a_session_s_cookie_belongs_to_one_host(jurisdiction: Jurisdiction) -> None:
+    """Behind a proxy that says that the connection is encrypted, the cookie has the prefix `__Host-` and is Secure."""
+    owner = await asyncpg.connect(jurisdiction.postgres_settings(AUDIT, "owner").dsn)
+    await owner.execute("TRUNCATE sessions, sign_in_links")
+    await owner.close()
+    async with audit(jurisdiction) as opened:
+        link = await opened.people.invite(READER, NOW)
+        transport = httpx.ASGITransport(opened.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://audit") as http:
+            entered = await http.post(f"/enter/{link}", headers={"X-Forwarded-Proto": "https"})
+    cookie = entered.headers["set-cookie"]
+    assert cookie.startswith("__Host-")
+    assert "; Secure" in cookie

@@ -1,0 +1,77 @@
+"""The record after an incident: what cannot be written back is not deleted, and what was lost is noticed."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from aiokafka.errors import KafkaError
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+
+from handoff import clock
+from handoff.adapters import kafka_topics
+from handoff.adapters.record_copy import CopyDiffers, TopicCopy, append, put_back, read_topic
+from handoff.adapters.record_reader import RecordEntry
+from handoff.record.delivery import to_ms
+from handoff.record.message import Message
+from handoff.record.topics import Topic, record_topic, topics
+from handoff.trial.jurisdiction import Jurisdiction
+from tests.support.stack import Jurisdictions
+from tests.support.town import plan
+
+
+@pytest.fixture
+async def place(broker_jurisdictions: Jurisdictions) -> Jurisdiction:
+    """A jurisdiction of its own on the broker: its record is damaged here."""
+    return await broker_jurisdictions.on_broker(plan())
+
+
+def _record_of(place: Jurisdiction) -> Topic:
+    return next(topic for topic in topics(place.name, place.members) if topic.name == record_topic(place.name))
+
+
+def _take_any_time(place: Jurisdiction, topic: Topic) -> None:
+    """Lets the next append carry a time of its sender, as after a fault of the broker's clock."""
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in (
+            ("message.timestamp.type", "CreateTime"),
+            ("message.timestamp.after.max.ms", str(2**63 - 1)),
+        )
+    ]
+    # Kept until the answer is there: its request would end with it.
+    client = place.kafka.client()
+    change = ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=entries)
+    [changed] = client.incremental_alter_configs([change]).values()
+    changed.result(20)
+
+
+async def _held(place: Jurisdiction, topic: Topic) -> list[RecordEntry]:
+    return [entry async for entry in read_topic(place.kafka, topic.name)]
+
+
+async def _each(entries: list[RecordEntry]) -> AsyncIterator[RecordEntry]:
+    for entry in entries:
+        yield entry
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="issue 11: redact and restore delete the record before they know that it can be written back",
+)
+async def test_an_entry_from_the_future_is_not_lost_by_a_redaction(place: Jurisdiction, tmp_path: Path) -> None:
+    """A record with an entry two hours ahead of the broker's clock is whole after an attempt to write it anew."""
+    record, now = _record_of(place), clock.now()
+    _take_any_time(place, record)
+    ahead = [to_ms(now), to_ms(now + timedelta(hours=2)), to_ms(now)]
+    await append(place.kafka, record.name, [RecordEntry(n, at, Message(b"k", b"%d" % n)) for n, at in enumerate(ahead)])
+    kafka_topics.apply_topics(place.kafka, (record,))
+    before = await _held(place, record)
+    assert len(before) == 3
+    copy = TopicCopy(tmp_path / "copy")
+    await copy.write({}, _each(before))
+    with suppress(KafkaError, CopyDiffers):
+        await put_back(place.kafka, record, copy)
+    assert await _held(place, record) == before
