@@ -1,5 +1,6 @@
 """The record after an incident: what cannot be written back is not deleted, and what was lost is noticed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
@@ -17,8 +18,14 @@ from handoff.record.delivery import to_ms
 from handoff.record.message import Message
 from handoff.record.topics import Topic, record_topic, topics
 from handoff.trial.jurisdiction import Jurisdiction
+from services.exchange.runtime import BROKEN_RECORD
+from tests.support.builders import signed
+from tests.support.referring import Matter
 from tests.support.stack import Jurisdictions
-from tests.support.town import plan
+from tests.support.town import Town, plan, town
+
+_SETTLED_SECONDS = 10
+"""How long an exchange takes at most to resume, on a loaded machine."""
 
 
 @pytest.fixture
@@ -75,3 +82,34 @@ async def test_an_entry_from_the_future_is_not_lost_by_a_redaction(place: Jurisd
     with suppress(KafkaError, CopyDiffers):
         await put_back(place.kafka, record, copy)
     assert await _held(place, record) == before
+
+
+@pytest.fixture
+async def exchanged(jurisdictions: Jurisdictions, tmp_path: Path) -> AsyncIterator[Town]:
+    """A jurisdiction of its own with an exchange's database."""
+    async with town(jurisdictions, tmp_path) as unfounded:
+        yield unfounded
+
+
+@pytest.mark.faults
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="issue 11: an exchange continues on a record that lost entries and grew again",
+)
+async def test_a_record_that_grew_again_past_what_it_lost_stops_the_exchange(exchanged: Town) -> None:
+    """The exchange compares the last entry that it knows by hash, and skips nothing that replaced the lost offsets."""
+    first = exchanged.exchange()
+    first.start()
+    await exchanged.found()
+    await exchanged.say(Matter(exchanged, 1).opened())
+    held = [entry.message for entry in await exchanged.settled()]
+    assert first.terminate(timeout=5) == 0
+    await asyncio.to_thread(kafka_topics.remake_topic, exchanged.jurisdiction.kafka, _record_of(exchanged.jurisdiction))
+    replaced = [signed(Matter(exchanged, number).opened()) for number in (2, 3, 4)]
+    await exchanged.append(*held[:-1], *replaced)
+    second = exchanged.exchange("second")
+    second.start()
+    await asyncio.sleep(_SETTLED_SECONDS)
+    assert not second.running, second.tail()
+    assert second.terminate() == BROKEN_RECORD

@@ -1,0 +1,25 @@
+"""A node whose own clock is wrong leaves decisions that depend on the clock to the record."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from handoff import clock
+from handoff.domain.decide import About
+from handoff.node.answers import Refused
+from tests.support.node_parts import OPENING, RELEASE, Parts
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=Refused,
+    reason="issue 11: a node whose clock is hours ahead refuses a release that the record would accept",
+)
+async def test_a_fast_clock_refuses_no_release(police: Parts) -> None:
+    """The echoes show that this node is ten hours ahead of the record, so the record decides about an expiry."""
+    fast = replace(police.desk(), clock=lambda: clock.now() + timedelta(hours=10))
+    opened = await fast.submit(OPENING, About())
+    await (await police.intake()).handle(await police.echoes(at=clock.now()))
+    expiring = RELEASE.model_copy(update={"expires_at": clock.now() + timedelta(hours=5)})
+    assert (await fast.submit(expiring, About(case=opened.about.case))).about.basis is not None
