@@ -18,6 +18,7 @@ from handoff.adapters.postgres.node import PostgresStore
 from handoff.adapters.postgres.people import Opening, People, hashed
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.timeline import Timeline
+from handoff.audit.app import Parts, furnish
 from handoff.domain import state_codec
 from handoff.node.bell import Bell
 from handoff.node.desk import Desk
@@ -29,7 +30,6 @@ from handoff.record.codes import ReadPurpose
 from handoff.record.envelope import Source
 from handoff.record.topics import AUDIT, PROJECTION
 from handoff.trial.jurisdiction import Jurisdiction
-from services.audit.annex import Parts, furnish
 
 _READS, _PAGES = 200, 50
 _TOKEN = "the auditors"

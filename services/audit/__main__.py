@@ -2,7 +2,7 @@
 
 from handoff.bootstrap import run_node
 from handoff.service import ServiceDefinition
-from services.audit.annex import audit_annex
+from services.audit.extension import audit_annex
 from services.audit.policies import POLICIES
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from handoff.adapters.postgres.people import People
 from handoff.adapters.postgres.pool import open_pool
+from handoff.audit.i18n.translation import LANGUAGES, words
 from handoff.record.topics import AUDIT
 from handoff.trial.jurisdiction import Jurisdiction
 from handoff.views.replay.questions import QUESTIONS
-from services.audit.words import LANGUAGES, words
 from tests.support.audited import NOW, READER, databases, lay_out, served, story
 from tests.support.browser import PATIENCE_MS, Complaints, barriers, chromium
 from tests.support.builders import nth_id

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import ignored_auth, positive_data_acceptance
 
+from handoff.audit.api.published_openapi import document, documents
 from handoff.web.openapi import differences
-from services.audit.openapi import document, documents
 from tests.support.audited import TOKEN, databases, lay_out, served, story
 from tests.support.spec import CASE
 from tests.support.stack import Jurisdictions

@@ -17,6 +17,7 @@ from handoff.adapters.postgres.people import People
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.projection import Founding, ledger
 from handoff.adapters.postgres_admin import Database
+from handoff.audit.app import Parts, furnish
 from handoff.domain.examine import read
 from handoff.proof.checkpoint import Head, log_key
 from handoff.proof.collecting import collect
@@ -43,7 +44,6 @@ from handoff.record.topics import AUDIT, PROJECTION
 from handoff.trial.jurisdiction import Jurisdiction
 from handoff.views.chronicle import Placed
 from handoff.web.app import create_app
-from services.audit.annex import Parts, furnish
 from tests.support import proof_record, spec
 from tests.support.builders import GENERATION, JURISDICTION, nth_id, signed
 from tests.support.desks import desk_of

@@ -12,16 +12,16 @@ from jinja2.ext import babel_extract
 from pydantic import BaseModel
 
 import handoff.views.replay
+from handoff.audit.pages import case_pages as pages
+from handoff.audit.pages.page_route import SENTENCES
 from handoff.domain.rules import ALREADY
 from handoff.record import codes
 from handoff.record.delivery import Outcome
 from handoff.record.events import CATALOGUE, Keying
 from handoff.views import latency
 from handoff.views.replay.questions import QUESTIONS
-from services.audit import pages
-from services.audit.page_route import SENTENCES
 
-AUDIT = Path(pages.__file__).parent
+AUDIT = Path(pages.__file__).parents[1]
 Message = tuple[str | None, str]
 NEVER_SHOWN = frozenset({"agencies", "positions", "notable", "moment", "rows", "moved", "seen"})
 
@@ -33,7 +33,7 @@ def messages() -> set[Message]:
 
 def sentences() -> Iterator[str]:
     """The pages' own sentences."""
-    for template in (AUDIT / "templates").glob("*.html"):
+    for template in (AUDIT / "pages" / "templates").glob("*.html"):
         with template.open("rb") as file:
             for _, _, said, _ in babel_extract(file, ("_",), (), {"silent": "false"}):
                 yield str(said if isinstance(said, str) or said is None else said[0])

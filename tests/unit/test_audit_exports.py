@@ -9,15 +9,15 @@ from xml.etree import ElementTree as ET
 import pytest
 from starlette.requests import Request
 
+from handoff.audit.exports.csv_table import COLUMNS, as_csv
+from handoff.audit.exports.pdf_report import as_pdf
+from handoff.audit.exports.xes_log import as_xes
+from handoff.audit.i18n.translation import LANGUAGES, words
+from handoff.audit.pages.case_view import Replay
+from handoff.audit.pages.entry_filter import Selection
+from handoff.audit.pages.entry_list import days
+from handoff.audit.pages.time_slider import moment
 from handoff.views.replay.history import History
-from services.audit.exports.event_log import as_xes
-from services.audit.exports.printed import as_pdf
-from services.audit.exports.table import COLUMNS, as_csv
-from services.audit.listing import days
-from services.audit.moments import moment
-from services.audit.replay import Replay
-from services.audit.selection import Selection
-from services.audit.words import LANGUAGES, words
 from tests.support.audited import NOW, story
 from tests.support.replayed import replayed
 from tests.support.spec import CASE, LAWYER

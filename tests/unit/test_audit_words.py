@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from services.audit import cyrillic
-from services.audit.rendering import duration_words
-from services.audit.words import LANGUAGES, catalogue, preferred, words
+from handoff.audit.i18n import cyrillic
+from handoff.audit.i18n.translation import LANGUAGES, catalogue, preferred, words
+from handoff.audit.pages.rendering import duration_words
 from tests.support.sentences import messages
 
 EACH = pytest.mark.parametrize("tag", LANGUAGES)

@@ -5,15 +5,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
+from handoff.audit.api.case_timeline import CaseTimeline, case_timeline
+from handoff.audit.context import InAudit, OpenedCase
+from handoff.audit.pages.time_slider import not_answered, parsed
 from handoff.record.events.base import MemberId
 from handoff.views.replay.answer import Answer
 from handoff.views.replay.diff import Diff, diff
 from handoff.views.replay.questions import QUESTIONS, Question, ask
 from handoff.views.replay.refused import QuestionRefused
 from handoff.web.context import only_known_parameters
-from services.audit.answers import CaseTimeline, case_timeline
-from services.audit.context import InAudit, OpenedCase
-from services.audit.moments import not_answered, parsed
 
 AsOf = Annotated[
     str,

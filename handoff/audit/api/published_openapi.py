@@ -1,17 +1,17 @@
 """The audit's published OpenAPI document.
 
-``python -m services.audit.openapi --check`` fails where the committed file differs from the code; ``--write`` brings
-it up to date.
+``python -m handoff.audit.api.published_openapi --check`` fails if the committed file differs from the code; ``--write``
+updates it.
 """
 
 import sys
 from collections.abc import Mapping
 from typing import Any
 
+from handoff.audit.app import Parts, furnish
 from handoff.record.envelope import Source
 from handoff.web.app import create_app
 from handoff.web.openapi import NoDesk, main, text
-from services.audit.annex import Parts, furnish
 
 
 def document() -> dict[str, Any]:

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from handoff.adapters.postgres.people import SESSION_LASTS, hashed
+from handoff.audit.access.authentication import SESSION_COOKIE
+from handoff.audit.context import InAudit, open_case, visitor_of
+from handoff.audit.pages.page_route import PageRoute, turned_away
+from handoff.audit.pages.rendering import HEADERS, is_secure, page
 from handoff.record.codes import ReadPurpose
-from services.audit.context import InAudit, open_case, visitor_of
-from services.audit.page_route import PageRoute, turned_away
-from services.audit.rendering import HEADERS, is_secure, page
-from services.audit.visitors import SESSION_COOKIE
 
 
 async def same_site(request: Request) -> None:

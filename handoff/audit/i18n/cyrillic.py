@@ -1,6 +1,6 @@
 """Serbian in Cyrillic, transliterated from Latin: the catalogue in one script is made from the other.
 
-``python -m services.audit.cyrillic --check`` fails where the committed file differs from what the table gives;
+``python -m handoff.audit.i18n.cyrillic --check`` fails where the committed file differs from what the table gives;
 ``--write`` brings it up to date.
 """
 
@@ -17,7 +17,7 @@ _LETTERS = dict(zip("abvgdđežzijklmnoprstćufhcčš", "абвгдђежзиј�
 # What is written in Latin in either script: placeholders, commands, formats, units, hexadecimal letters.
 _KEPT = re.compile(r"\{\w+\}|\bhandoff verify\b|\b(?:CSV|XES|PDF|SOS)\b|\ba do f\b|^(?:d|h|min|s)$")
 _HEADER = """\
-# The words of the audit's pages: Serbian in Cyrillic, made from sr_Latn.po by services.audit.cyrillic.
+# The words of the audit's pages: Serbian in Cyrillic, made from sr_Latn.po by handoff.audit.i18n.cyrillic.
 msgid ""
 msgstr ""
 "Language: sr_Cyrl\\n"
@@ -25,7 +25,7 @@ msgstr ""
 "Content-Type: text/plain; charset=UTF-8\\n"
 "Content-Transfer-Encoding: 8bit\\n"
 """
-_LOCALES = Path(str(files("services.audit"))) / "locales"
+_LOCALES = Path(str(files("handoff.audit.i18n"))) / "locales"
 LATIN, CYRILLIC = _LOCALES / "sr_Latn.po", _LOCALES / "sr_Cyrl.po"
 
 
@@ -69,11 +69,11 @@ def main(arguments: list[str]) -> int:
         CYRILLIC.write_text(catalogue(), encoding="utf-8")
         return 0
     if arguments != ["--check"]:
-        sys.stderr.write("usage: python -m services.audit.cyrillic --check|--write\n")
+        sys.stderr.write("usage: python -m handoff.audit.i18n.cyrillic --check|--write\n")
         return 2
     if CYRILLIC.read_text(encoding="utf-8") == catalogue():
         return 0
-    sys.stderr.write("services/audit/locales/sr_Cyrl.po differs from sr_Latn.po\n")
+    sys.stderr.write("handoff/audit/i18n/locales/sr_Cyrl.po differs from sr_Latn.po\n")
     return 1
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from services.audit.receipts import Wanted
+from handoff.audit.api.receipt_routes import Wanted
 
 _REF = "#/components/schemas/{model}"
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from handoff.audit.i18n.translation import Words
+from handoff.audit.pages.formatting import member_words
+from handoff.audit.pages.rendering import clock_words
 from handoff.views.replay.history import History
 from handoff.views.replay.sealing import Sealing
-from services.audit.cells import member_words
-from services.audit.rendering import clock_words
-from services.audit.words import Words
 
 
 @dataclass(frozen=True, slots=True)

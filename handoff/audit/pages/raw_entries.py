@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from handoff.audit.cases import RawEntry
 from handoff.record import strict_json
 from handoff.record.errors import NotAnEvent
-from services.audit.cases import RawEntry
 
 
 @dataclass(frozen=True, slots=True)

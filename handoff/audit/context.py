@@ -9,12 +9,12 @@ from fastapi import Depends, Header, Request, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 
 from handoff.adapters.postgres.people import People
+from handoff.audit.access.authentication import SESSION_COOKIE, Authentication, Visitor, recognised
+from handoff.audit.access.read_recording import NOT_STORED, Access, AccessNotRecorded
+from handoff.audit.cases import Cases
 from handoff.node.ports import Clock
 from handoff.record.codes import ReadPurpose
 from handoff.web.problems import Unsuited, problem, unsuited
-from services.audit.access import NOT_STORED, Access, AccessNotRecorded
-from services.audit.cases import Cases
-from services.audit.visitors import SESSION_COOKIE, Authentication, Visitor, recognised
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from starlette.responses import Response, StreamingResponse
 
 from handoff.adapters.postgres.evidence import NothingProven, UnknownCase
 from handoff.adapters.postgres.node import told_what_to_do
+from handoff.audit.context import Audit, Auditor, InAudit, Purpose, open_case
+from handoff.audit.pages.case_view import InCase
+from handoff.audit.pages.page_route import PageRoute
+from handoff.audit.pages.rendering import HEADERS
 from handoff.web.context import only_known_parameters
 from handoff.web.problems import Unsuited, problem, unsuited
-from services.audit.context import Audit, Auditor, InAudit, Purpose, open_case
-from services.audit.page_route import PageRoute
-from services.audit.rendering import HEADERS
-from services.audit.replay import InCase
 
 _MEDIA_TYPE = "application/x-tar"
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
+from handoff.audit.i18n.translation import Words
+from handoff.audit.pages.entry_filter import Selection
+from handoff.audit.pages.formatting import Cell, cell, details, member_words, reason_words, type_words
+from handoff.audit.pages.rendering import ZONE, clock_words
 from handoff.record.delivery import Outcome
 from handoff.record.events.case import CaseRead
 from handoff.views.replay.history import History, Told
-from services.audit.cells import Cell, cell, details, member_words, reason_words, type_words
-from services.audit.rendering import ZONE, clock_words
-from services.audit.selection import Selection
-from services.audit.words import Words
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from typing import Literal
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from services.audit.exports.event_log import as_xes
-from services.audit.exports.table import as_csv
-from services.audit.page_route import PageRoute
-from services.audit.rendering import HEADERS
-from services.audit.replay import InCase, Replay
+from handoff.audit.exports.csv_table import as_csv
+from handoff.audit.exports.xes_log import as_xes
+from handoff.audit.pages.case_view import InCase, Replay
+from handoff.audit.pages.page_route import PageRoute
+from handoff.audit.pages.rendering import HEADERS
 
 exports = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -33,7 +33,7 @@ async def export_xes(asked: InCase) -> Response:
 @exports.get("/timelines/{case}/exports/pdf")
 async def export_pdf(asked: InCase) -> Response:
     """The list as a printed page."""
-    from services.audit.exports.printed import as_pdf
+    from handoff.audit.exports.pdf_report import as_pdf
 
     replay = await asked.replay(leaves=True)
     return _file(replay, await asyncio.to_thread(as_pdf, replay), "application/pdf", "pdf")

@@ -9,7 +9,7 @@ LANGUAGES: Mapping[str, str] = {"sq": "Shqip", "sr-Latn": "Srpski", "sr-Cyrl": "
 """BCP 47 tag → the language's own name, in the order in which they are offered."""
 
 DEFAULT = "en"
-_LOCALES = files("services.audit") / "locales"
+_LOCALES = files("handoff.audit.i18n") / "locales"
 
 Entries = Mapping[tuple[str | None, str], str]
 """Vocabulary (None for the pages' own sentences) and id → words."""

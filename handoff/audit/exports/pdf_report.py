@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
-from services.audit.cells import flat
-from services.audit.listing import Item, days
-from services.audit.rendering import clock_words
-from services.audit.replay import Replay
-from services.audit.strip import strip
+from handoff.audit.pages.case_view import Replay
+from handoff.audit.pages.entry_list import Item, days
+from handoff.audit.pages.formatting import flat
+from handoff.audit.pages.integrity_status import strip
+from handoff.audit.pages.rendering import clock_words
 
 _FONT = "Noto"
 _FORM: Mapping[str, Any] = MappingProxyType(

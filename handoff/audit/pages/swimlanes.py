@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import log10
 
+from handoff.audit.i18n.translation import Words
+from handoff.audit.pages.entry_filter import Selection
+from handoff.audit.pages.entry_list import why
+from handoff.audit.pages.formatting import member_words, type_words
+from handoff.audit.pages.rendering import clock_words, duration_words
 from handoff.record.envelope import EXCHANGE
 from handoff.views.replay.history import History, Told
 from handoff.views.replay.waits import WaitRow, waits
-from services.audit.cells import member_words, type_words
-from services.audit.listing import why
-from services.audit.rendering import clock_words, duration_words
-from services.audit.selection import Selection
-from services.audit.words import Words
 
 _LEFT, _RIGHT, _TOP = 16, 40, 34
 _ROW, _PAD = 26, 10

@@ -5,22 +5,22 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from handoff.audit.i18n.translation import Words
+from handoff.audit.pages.case_view import InCase, Replay
+from handoff.audit.pages.entry_list import days
+from handoff.audit.pages.formatting import facts, member_words, table, type_words
+from handoff.audit.pages.integrity_status import strip
+from handoff.audit.pages.page_route import PageRoute
+from handoff.audit.pages.raw_entries import raw_items
+from handoff.audit.pages.rendering import clock_words, page
+from handoff.audit.pages.swimlanes import drawing
+from handoff.audit.pages.time_slider import moments
 from handoff.domain.case import Referral
 from handoff.record.delivery import from_ms, to_ms
 from handoff.views.replay.answer import Answer
 from handoff.views.replay.diff import diff
 from handoff.views.replay.questions import QUESTIONS, Question
 from handoff.web.problems import unsuited
-from services.audit.cells import facts, member_words, table, type_words
-from services.audit.lanes import drawing
-from services.audit.listing import days
-from services.audit.moments import moments
-from services.audit.page_route import PageRoute
-from services.audit.raw import raw_items
-from services.audit.rendering import clock_words, page
-from services.audit.replay import InCase, Replay
-from services.audit.strip import strip
-from services.audit.words import Words
 
 LIST, LANES, QUESTIONS_TAB, CHANGES, RECORD = "", "/lanes", "/questions", "/changes", "/record"
 TABS = (

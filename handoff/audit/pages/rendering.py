@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from starlette.responses import Response
 
-from services.audit.words import LANGUAGES, Words, preferred, words
+from handoff.audit.i18n.translation import LANGUAGES, Words, preferred, words
 
 ZONE = ZoneInfo("Europe/Belgrade")
 LANGUAGE_COOKIE = "lang"
@@ -74,7 +74,7 @@ def _templates() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
-        loader=PackageLoader("services.audit"),
+        loader=PackageLoader("handoff.audit.pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Request
 
+from handoff.audit.context import Audit, audit_of, open_case, visitor_of
+from handoff.audit.i18n.translation import Words
+from handoff.audit.pages.entry_filter import Selection, selection
+from handoff.audit.pages.rendering import language
+from handoff.audit.pages.time_slider import Moment, moment
 from handoff.views.replay.history import History, Told
-from services.audit.context import Audit, audit_of, open_case, visitor_of
-from services.audit.moments import Moment, moment
-from services.audit.rendering import language
-from services.audit.selection import Selection, selection
-from services.audit.words import Words
 
 
 @dataclass(frozen=True)

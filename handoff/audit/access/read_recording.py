@@ -7,12 +7,12 @@ from uuid import UUID
 import asyncpg
 
 from handoff.adapters.postgres.people import Opening, People
+from handoff.audit.access.authentication import Visitor
 from handoff.domain.commands import RecordRead
 from handoff.domain.decide import About
 from handoff.node.answers import Refused, StoreUnavailable
 from handoff.node.ports import Clock, Reception
 from handoff.record.codes import ReadPurpose
-from services.audit.visitors import Visitor
 
 READ_LASTS = timedelta(minutes=15)
 """For how long looking around in an opened case is the same read. An export is always one of its own."""

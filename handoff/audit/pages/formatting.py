@@ -10,10 +10,10 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from handoff.audit.i18n.translation import Words
+from handoff.audit.pages.rendering import clock_words, duration_words
 from handoff.record import codes
 from handoff.views.replay.answer import Answer, Frozen, Line, Row
-from services.audit.rendering import clock_words, duration_words
-from services.audit.words import Words
 
 _EVENT_TYPE = re.compile(r"[a-z-]+\.[a-z-]+\.v[0-9]+")
 _HASH = re.compile(r"[0-9a-f]{64,}")

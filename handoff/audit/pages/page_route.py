@@ -10,11 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
+from handoff.audit.access.read_recording import PurposeNeeded
+from handoff.audit.pages.rendering import language, page
 from handoff.node.answers import StoreUnavailable
 from handoff.record.codes import ReadPurpose
 from handoff.web.problems import Problem, Unsuited
-from services.audit.access import PurposeNeeded
-from services.audit.rendering import language, page
 
 SENTENCES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {

@@ -11,48 +11,25 @@ from starlette.staticfiles import StaticFiles
 
 from handoff import clock
 from handoff.adapters.postgres.people import People
-from handoff.adapters.postgres.pool import open_pool
-from handoff.adapters.trust_file import trusted
-from handoff.config import ConfigurationError, PostgresSettings
+from handoff.audit.access.authentication import AuditorsSystem, Sessions
+from handoff.audit.access.read_recording import Access, PurposeNeeded
+from handoff.audit.access.sign_in_routes import doors
+from handoff.audit.api.bundle_routes import bundle_router
+from handoff.audit.api.case_routes import case_router
+from handoff.audit.api.description import describe_bodies
+from handoff.audit.api.receipt_routes import receipts_router
+from handoff.audit.cases import Cases
+from handoff.audit.context import Audit
+from handoff.audit.exports.export_routes import exports
+from handoff.audit.pages.case_pages import pages
+from handoff.config import PostgresSettings
 from handoff.node.ports import Clock, Reception
 from handoff.proof.checkpoint import Origin
 from handoff.proof.trust import Trust
 from handoff.record.envelope import Source
-from handoff.service import Annex, Premises
 from handoff.web.problems import answer, problem
-from services.audit.access import Access, PurposeNeeded
-from services.audit.api import case_router
-from services.audit.bundles import bundle_router
-from services.audit.cases import Cases
-from services.audit.context import Audit
-from services.audit.description import describe_bodies
-from services.audit.doors import doors
-from services.audit.exports.routes import exports
-from services.audit.pages import pages
-from services.audit.receipts import receipts_router
-from services.audit.visitors import AuditorsSystem, Sessions
 
-_STATIC = Path(__file__).parent / "static"
-
-
-def audit_annex(premises: Premises) -> Annex:
-    """The routes of the audit, over the timeline's database as its reader. Raises ConfigurationError."""
-    settings = premises.settings
-    if settings.timeline is None or settings.token is None:
-        raise ConfigurationError("timeline, token: the audit reads the timeline, for auditors and their system")
-    timeline = open_pool(settings.timeline, max_size=6)
-    me = Source(settings.jurisdiction, settings.generation, settings.member)
-    parts = Parts(
-        me=me,
-        token=settings.token.get_secret_value(),
-        desk=premises.desk,
-        own=premises.pool,
-        timeline=timeline,
-        timeline_settings=settings.timeline,
-        trust=trusted(settings.checkpoints, origin_of(me)) if settings.checkpoints is not None else None,
-        callers=settings.callers,
-    )
-    return Annex(lambda app: furnish(app, parts), (timeline,))
+_STATIC = Path(__file__).parent / "pages" / "static"
 
 
 @dataclass(frozen=True)

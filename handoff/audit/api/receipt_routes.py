@@ -11,12 +11,12 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from handoff.adapters.postgres.node import told_what_to_do
+from handoff.audit.context import InAudit
 from handoff.record.events.base import JurisdictionId
 from handoff.web.context import only_known_parameters
 from handoff.web.faults import faults_in
 from handoff.web.problems import Unsuited, problem, unsuited
 from handoff.web.reading import body_of, require_json
-from services.audit.context import InAudit
 
 MOST = 500
 # Ids and brackets of that many events, with room for white space.

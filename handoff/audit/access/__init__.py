@@ -1,0 +1,1 @@
+"""Sign-in, authentication and the recording of reads."""
