@@ -12,14 +12,14 @@ from bench.race import Spread, run
 from bench.report import Chapter, Finding
 from bench.sizes import Sizes
 from bench.stand import Stand
-from handoff.adapters.postgres.projection import Founding, Ledger, connect
+from handoff.adapters.postgres.timeline_store import Founding, Ledger, connect
+from handoff.admin.jurisdiction import Jurisdiction
 from handoff.domain.examine import read
-from handoff.proof.checkpoint import Head
-from handoff.proof.witness import AddCheckpoint
+from handoff.proof.log.checkpoint import Head
+from handoff.proof.log.witness import AddCheckpoint
 from handoff.record import signing
 from handoff.record.topics import PROJECTION
-from handoff.trial.jurisdiction import Jurisdiction
-from handoff.views.chronicle import Placed
+from handoff.views.timeline_fold import Placed
 
 _AT_ONCE = 2000
 _CHECKPOINT = "INSERT INTO proof.checkpoints VALUES (1, 0, $1, $2, $3)"

@@ -14,22 +14,22 @@ from bench.race import Spread
 from bench.report import Aim, Finding
 from bench.stories import key_of
 from handoff import clock
-from handoff.adapters.postgres.node import PostgresStore
-from handoff.adapters.postgres.people import Opening, People, hashed
+from handoff.adapters.postgres.node_store import PostgresStore
 from handoff.adapters.postgres.pool import open_pool
-from handoff.adapters.postgres.timeline import Timeline
+from handoff.adapters.postgres.sessions import Opening, People, hashed
+from handoff.adapters.postgres.timeline_reader import Timeline
+from handoff.admin.jurisdiction import Jurisdiction
 from handoff.audit.app import Parts, furnish
 from handoff.domain import state_codec
-from handoff.node.bell import Bell
-from handoff.node.desk import Desk
-from handoff.node.naming import naming
-from handoff.proof.entry import NO_PREVIOUS, Entry
-from handoff.proof.trust import Trust
-from handoff.proof.walk import PARTITION
+from handoff.node.commands.derived_ids import naming
+from handoff.node.commands.desk import Desk
+from handoff.node.wakeup import Wakeup
+from handoff.proof.log.entry import NO_PREVIOUS, Entry
+from handoff.proof.verify.bundle_checks import PARTITION
+from handoff.proof.verify.trust import Trust
 from handoff.record.codes import ReadPurpose
 from handoff.record.envelope import Source
 from handoff.record.topics import AUDIT, PROJECTION
-from handoff.trial.jurisdiction import Jurisdiction
 
 _READS, _PAGES = 200, 50
 _TOKEN = "the auditors"
@@ -80,7 +80,7 @@ async def _audit(jurisdiction: Jurisdiction, record: LongRecord) -> AsyncIterato
     async with open_pool(jurisdiction.postgres_settings(AUDIT)) as own, open_pool(reader) as timeline:
         await People(own).note_opening(hashed(_TOKEN), Opening(record.case, ReadPurpose.AUDIT, now))
         name = naming(key_of(AUDIT).seed)
-        desk = Desk(PostgresStore(own), me, Bell(), Bell(), clock.now, clock.new_id, name)
+        desk = Desk(PostgresStore(own), me, Wakeup(), Wakeup(), clock.now, clock.new_id, name)
         trust = Trust.parse(record.trust_text.encode())
         app = FastAPI()
         furnish(app, Parts(me, _TOKEN, desk, own, timeline, reader, trust))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from handoff.adapters.kafka_operator import Operator
+from handoff.admin.kafka_operator import Operator
 
 
 @dataclass(frozen=True)

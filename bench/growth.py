@@ -15,9 +15,9 @@ from bench.report import Aim, Chapter, Finding
 from bench.sizes import Sizes
 from bench.stand import Stand
 from bench.stories import Place, Story
-from handoff.adapters.postgres.timeline import Timeline
+from handoff.adapters.postgres.timeline_reader import Timeline
+from handoff.admin.jurisdiction import Jurisdiction
 from handoff.record.topics import PROJECTION
-from handoff.trial.jurisdiction import Jurisdiction
 
 _EVENTS_PER_STORY = 8
 _CASES_READ = 200

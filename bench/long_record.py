@@ -7,9 +7,9 @@ from uuid import UUID
 
 from bench.stories import Place, Story, key_of, signed
 from handoff.config import JurisdictionPlan
-from handoff.proof.checkpoint import Origin
-from handoff.proof.entry import case_tag
-from handoff.proof.log import Log
+from handoff.proof.log.checkpoint import Origin
+from handoff.proof.log.entry import case_tag
+from handoff.proof.log.signer import Log
 from handoff.record import signing
 from handoff.record.message import Message
 

@@ -15,7 +15,7 @@ from bench.report import Aim, Chapter, Finding
 from bench.sizes import Sizes
 from bench.stand import Stand
 from bench.wire import Wire
-from handoff.adapters.node_operations import pause_relay
+from handoff.maintenance.node_recovery import pause_relay
 from handoff.record.topics import PROJECTION
 from handoff.trial.child import ChildProcess
 from handoff.trial.trial import Trial

@@ -13,12 +13,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from bench.contest import Job
 from bench.race import Progress
 from bench.stories import Place
-from handoff.adapters.kafka import security
+from handoff.adapters.kafka.client import security
+from handoff.admin.jurisdiction import Jurisdiction, fresh_passwords
 from handoff.config import JurisdictionPlan, KafkaSettings, jurisdiction_plan
 from handoff.record import signing
 from handoff.record.message import Message
 from handoff.record.topics import EXCHANGE, PROJECTION, record_topic
-from handoff.trial.jurisdiction import Jurisdiction, fresh_passwords
 from handoff.trial.stack import TrialStack
 from handoff.trial.trial import Trial, running, temporary_directory
 

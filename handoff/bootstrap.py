@@ -10,27 +10,27 @@ import asyncpg
 import structlog
 
 from handoff import clock, telemetry
-from handoff.adapters.faust_inbox import FaustInbox
-from handoff.adapters.http_server import http_server
-from handoff.adapters.kafka import Sender
-from handoff.adapters.keys import signing_key
-from handoff.adapters.outgoing import OutgoingTopic
-from handoff.adapters.postgres.node import PostgresStore
+from handoff.adapters.files.signing_keys import signing_key
+from handoff.adapters.http.server import http_server
+from handoff.adapters.kafka.client import Sender
+from handoff.adapters.kafka.faust_inbox import FaustInbox
+from handoff.adapters.kafka.outgoing_topic import OutgoingTopic
+from handoff.adapters.node_attestation import Sealing
+from handoff.adapters.postgres.node_store import PostgresStore
 from handoff.adapters.postgres.pool import open_pool, until_it_works
-from handoff.adapters.sealing import Sealing
 from handoff.config import ConfigurationError, ProcessSettings
-from handoff.node import rebuild
-from handoff.node.answers import StoreUnavailable
-from handoff.node.bell import Bell
-from handoff.node.desk import Desk
-from handoff.node.intake import Intake
-from handoff.node.naming import naming
-from handoff.node.relay import Relay
-from handoff.node.turn import Turn
+from handoff.node.commands.derived_ids import naming
+from handoff.node.commands.desk import Desk
+from handoff.node.commands.results import StoreUnavailable
+from handoff.node.inbox import rebuild
+from handoff.node.inbox.intake import Intake
+from handoff.node.leadership import Leadership
+from handoff.node.outbox.relay import Relay
+from handoff.node.wakeup import Wakeup
 from handoff.process import instance_name, run_process
 from handoff.record import topics
 from handoff.record.envelope import Source
-from handoff.service import Premises, ServiceDefinition
+from handoff.service import NodeResources, ServiceDefinition
 from handoff.web.app import create_app
 from handoff.web.context import Part
 
@@ -61,10 +61,10 @@ class Node:
         self._me = me = Source(settings.jurisdiction, settings.generation, settings.member)
         self._genesis_sha256 = settings.genesis_sha256
         key = signing_key(settings.signing_key_file)
-        stored, folded = Bell(), Bell()
+        stored, folded = Wakeup(), Wakeup()
         self._pool = open_pool(settings.postgres, max_size=6)
         self._store = store = PostgresStore(self._pool)
-        self._turn = Turn(store, instance_name(settings))
+        self._turn = Leadership(store, instance_name(settings))
         self._desk = Desk(
             store, me, stored=stored, folded=folded, clock=clock.now, new_id=clock.new_id, name=naming(key.seed)
         )
@@ -90,7 +90,7 @@ class Node:
         )
         self._pools: tuple[asyncpg.Pool, ...] = (self._pool,)
         if service.annex is not None:
-            annex = service.annex(Premises(settings, self._desk, self._pool))
+            annex = service.annex(NodeResources(settings, self._desk, self._pool))
             annex.add_to(api)
             self._pools += annex.pools
         self._server = http_server(api, settings.http, grace_seconds=GRACE_SECONDS)

@@ -24,7 +24,7 @@ def run_process(run: Callable[[ProcessSettings], Awaitable[int]]) -> NoReturn:
     sys.exit(_exit_code(run))
 
 
-def spare_the_collector() -> None:
+def freeze_gc() -> None:
     """Lets the garbage collector pass over all that lives now.
 
     To look at what the imports alone left takes it 60 ms, in which nobody is answered.
@@ -33,7 +33,7 @@ def spare_the_collector() -> None:
     gc.freeze()
 
 
-def until_told(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+def cancel_on_signals(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
     """``work`` as a task that SIGTERM and SIGINT cancel."""
     task = asyncio.ensure_future(work)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -51,7 +51,7 @@ def _exit_code(run: Callable[[ProcessSettings], Awaitable[int]]) -> int:
     try:
         settings = process_settings()
         telemetry.set_up_logging(process=settings.member, level=settings.log.level, form=settings.log.format)
-        spare_the_collector()
+        freeze_gc()
         return uvloop.run(_run(run, settings))
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")

@@ -8,12 +8,12 @@ from fastapi import FastAPI
 
 from handoff.config import ProcessSettings
 from handoff.domain.policies import Policy
-from handoff.node.desk import Desk
+from handoff.node.commands.desk import Desk
 from handoff.web.app import Routes
 
 
 @dataclass(frozen=True)
-class Premises:
+class NodeResources:
     """What of its node a service's own routes may use."""
 
     settings: ProcessSettings
@@ -22,7 +22,7 @@ class Premises:
 
 
 @dataclass(frozen=True)
-class Annex:
+class Extension:
     """What a service adds to its node: routes of its own, and pools that are open while the node runs."""
 
     add_to: Callable[[FastAPI], None]
@@ -36,4 +36,4 @@ class ServiceDefinition:
     name: str
     policies: Sequence[Policy]
     routes: Routes = "agency"
-    annex: Callable[[Premises], Annex] | None = None
+    annex: Callable[[NodeResources], Extension] | None = None

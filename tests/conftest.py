@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from handoff.adapters.kafka_operator import Operator
-from handoff.adapters.postgres_admin import DatabaseOperator
+from handoff.admin.database_setup import DatabaseOperator
+from handoff.admin.kafka_operator import Operator
 from handoff.trial.stack import TrialStack
-from tests.support.stack import Jurisdictions, throwaway_stack
+from tests.support.parts.stack import Jurisdictions, throwaway_stack
 
 # A property holds or does not; how long an example took says what else the machine was doing.
 hypothesis.settings.register_profile("handoff", deadline=None)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.connect_parts import class_path, plugin_path
 from bench.contest import Job, Outcome, Stopwatch, take_part
-from handoff.adapters.postgres.projection import connect
+from handoff.adapters.postgres.timeline_store import connect
 from handoff.record.topics import record_topic
 from handoff.trial.java import java
 

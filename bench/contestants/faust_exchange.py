@@ -15,14 +15,14 @@ from bench.contest import Job, Outcome, take_part
 from bench.contestants.faust_app import Worker, run_worker
 from bench.contestants.same_work import entry
 from bench.stories import key_of
-from handoff.adapters.kafka import security
-from handoff.adapters.postgres.exchange import ExchangeStore
+from handoff.adapters.kafka.client import security
+from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.domain.directory import Directory
 from handoff.domain.examine import read
+from handoff.exchange.routing import Known, Placed, route
+from handoff.exchange.validation import Submission, SubmissionValidator
 from handoff.record.message import Message
 from handoff.record.topics import EXCHANGE, in_topic, out_topic
-from services.exchange.routing import Known, Placed, route
-from services.exchange.sifting import Sieve, Submission
 
 _INSERT = "INSERT INTO seen (subject, event_id, value_hash) VALUES ($1, $2, $3)"
 
@@ -64,7 +64,7 @@ class _Desk:
 
     def __init__(self, job: Job, directory: Directory) -> None:
         self._job = job
-        self._sieve = Sieve(job.genesis_sha256, key_of(EXCHANGE))
+        self._sieve = SubmissionValidator(job.genesis_sha256, key_of(EXCHANGE))
         self._known = Known(directory, 0, {}, {}, {})
         self._cases: dict[Any, Any] = {}
         self._offset = 0

@@ -8,13 +8,13 @@ import uvloop
 from bench.contest import Job, Outcome, Stopwatch, take_part
 from bench.contestants.appending import COLUMNS, row_of_event
 from bench.contestants.reading import TimedReader
-from handoff.adapters.postgres.projection import Ledger, connect
-from handoff.adapters.record_projection import Checker, Projecting
+from handoff.adapters.postgres.timeline_store import Ledger, connect
 from handoff.domain.directory import Directory
-from handoff.process import spare_the_collector
-from handoff.proof.frontier import Node
+from handoff.process import freeze_gc
+from handoff.projection.pipeline import Checker, Projecting
+from handoff.proof.log.frontier import Node
 from handoff.record.envelope import Event
-from handoff.views.chronicle import Chronicle, Identity, Page, Placed
+from handoff.views.timeline_fold import Chronicle, Identity, Page, Placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ async def _run(job: Job) -> Outcome:
     position = await books.take_over()
     # Without a key in the directory, no signature is looked at.
     chronicle = _Unjudged(job.genesis_sha256, Directory(job.jurisdiction, job.generation), 0)
-    spare_the_collector()
+    freeze_gc()
     reader = TimedReader(job, watch)
     with Checker() as checker:
         await Projecting(reader, books, chronicle, position).run(checker, lambda _page: None, until=job.entries)

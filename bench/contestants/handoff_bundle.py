@@ -7,9 +7,9 @@ from uuid import UUID
 import uvloop
 
 from bench.contest import Job, Outcome, Stopwatch, peak_mib, take_part
-from handoff.adapters.postgres.evidence import Asked, evidence
-from handoff.proof.checkpoint import Origin
-from handoff.proof.trust import Trust
+from handoff.adapters.postgres.bundle_export import Asked, evidence
+from handoff.proof.log.checkpoint import Origin
+from handoff.proof.verify.trust import Trust
 
 
 def run(job: Job) -> Outcome:

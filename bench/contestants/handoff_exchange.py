@@ -13,13 +13,13 @@ from bench.contest import Job, Outcome, Stopwatch, take_part
 from bench.contestants.handoff_projection import Nowhere
 from bench.stories import key_of
 from handoff import telemetry
-from handoff.adapters.postgres.exchange import ExchangeStore
+from handoff.adapters.kafka.record_reader import RecordReader
+from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.adapters.postgres.pool import open_pool
-from handoff.adapters.record_reader import RecordReader
 from handoff.config import ProcessSettings
-from handoff.process import spare_the_collector
+from handoff.exchange.runtime import Exchange
+from handoff.process import freeze_gc
 from handoff.record.topics import EXCHANGE
-from services.exchange.runtime import Exchange
 
 _LOOK_SECONDS = 0.02
 _WAITING = "SELECT next_offset, NOT EXISTS (SELECT FROM routed) AS sent FROM position"
@@ -28,7 +28,7 @@ _WAITING = "SELECT next_offset, NOT EXISTS (SELECT FROM routed) AS sent FROM pos
 def run(job: Job) -> Outcome:
     """``entries`` more than there are on the record, from the outgoing topics into the inboxes."""
     telemetry.set_up_logging(process=EXCHANGE, stream=Nowhere())
-    spare_the_collector()
+    freeze_gc()
     return uvloop.run(_run(job))
 
 

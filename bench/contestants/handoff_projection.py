@@ -5,10 +5,10 @@ import uvloop
 from bench.contest import Job, Outcome, Stopwatch, take_part
 from bench.contestants.reading import TimedReader
 from handoff import telemetry
-from handoff.adapters.postgres.projection import Founding, ledger
-from handoff.adapters.record_projection import Checker, Projecting
-from handoff.process import spare_the_collector
-from services.projection.journal import tell
+from handoff.adapters.postgres.timeline_store import Founding, ledger
+from handoff.process import freeze_gc
+from handoff.projection.observability import tell
+from handoff.projection.pipeline import Checker, Projecting
 
 
 def run(job: Job) -> Outcome:
@@ -24,7 +24,7 @@ async def _run(job: Job) -> Outcome:
     async with ledger(job.database) as books:
         position = await books.take_over()
         chronicle = await books.chronicle(Founding(job.jurisdiction, job.generation, job.genesis_sha256), position)
-        spare_the_collector()
+        freeze_gc()
         with Checker() as checker:
             await Projecting(reader, books, chronicle, position).run(checker, tell, until=job.entries)
         outcome = watch.end(job.entries)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from bench.contest import Job, Outcome, Stopwatch, take_part
-from handoff.proof import report
-from handoff.proof.trust import Trust
-from handoff.proof.verifier import verify
+from handoff.proof.verify import report
+from handoff.proof.verify.trust import Trust
+from handoff.proof.verify.verifier import verify
 
 
 def run(job: Job) -> Outcome:

@@ -7,8 +7,8 @@ import asyncpg
 from bench.contest import Job, Outcome, take_part
 from bench.contestants.appending import COLUMNS, row_of_json
 from bench.contestants.quix_copy import race
-from handoff.adapters.postgres.projection import connect
-from handoff.adapters.record_reader import RecordEntry
+from handoff.adapters.kafka.record_reader import RecordEntry
+from handoff.adapters.postgres.timeline_store import connect
 
 
 def run(job: Job) -> Outcome:

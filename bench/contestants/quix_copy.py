@@ -10,7 +10,7 @@ from quixstreams.sinks import BatchingSink, SinkBatch
 
 from bench.contest import Job, Outcome, Stopwatch, take_part
 from bench.contestants.same_work import SameWork
-from handoff.adapters.record_reader import RecordEntry
+from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.record.message import Message, as_headers
 from handoff.record.topics import record_topic
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bench.contest import Job, Stopwatch
-from handoff.adapters.record_reader import RecordEntry, RecordReader
+from handoff.adapters.kafka.record_reader import RecordEntry, RecordReader
 
 
 async def whole_record(job: Job) -> list[RecordEntry]:

@@ -10,13 +10,13 @@ from typing import Any
 import asyncpg
 
 from bench.contest import Job
-from handoff.adapters.postgres.projection import _ENTRY_COLUMNS, _SQL, SCHEMA, _entry_row, connect
-from handoff.adapters.postgres.timeline import handoff_row
-from handoff.adapters.record_projection import _check
-from handoff.adapters.record_reader import RecordEntry
+from handoff.adapters.kafka.record_reader import RecordEntry
+from handoff.adapters.postgres.timeline_reader import handoff_row
+from handoff.adapters.postgres.timeline_store import _ENTRY_COLUMNS, _SQL, SCHEMA, _entry_row, connect
 from handoff.domain.directory import Directory
+from handoff.projection.pipeline import _check
 from handoff.record.message import Message, as_headers
-from handoff.views.chronicle import Chronicle, Page
+from handoff.views.timeline_fold import Chronicle, Page
 
 _COLUMNS = ", ".join(_ENTRY_COLUMNS)
 _PLACES = ", ".join(f"${number}" for number in range(1, len(_ENTRY_COLUMNS) + 1))

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from bench.contest import Job, Outcome, Stopwatch, take_part
 from bench.contestants.reading import whole_record
 from bench.stories import key_of
-from handoff.adapters.record_reader import RecordEntry
+from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.record import signing
 from handoff.record.message import KEY_ID_HEADER, SIGNATURE_HEADER
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from handoff import clock
-from handoff.adapters.postgres.people import People
+from handoff.adapters.postgres.sessions import People
 from handoff.audit.access.authentication import AuditorsSystem, Sessions
 from handoff.audit.access.read_recording import Access, PurposeNeeded
 from handoff.audit.access.sign_in_routes import doors
@@ -24,8 +24,8 @@ from handoff.audit.exports.export_routes import exports
 from handoff.audit.pages.case_pages import pages
 from handoff.config import PostgresSettings
 from handoff.node.ports import Clock, Reception
-from handoff.proof.checkpoint import Origin
-from handoff.proof.trust import Trust
+from handoff.proof.log.checkpoint import Origin
+from handoff.proof.verify.trust import Trust
 from handoff.record.envelope import Source
 from handoff.web.problems import answer, problem
 

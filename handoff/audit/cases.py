@@ -8,14 +8,14 @@ from uuid import UUID
 
 import asyncpg
 
-from handoff.adapters.postgres.evidence import Asked, NothingProven, bundle
-from handoff.adapters.postgres.node import told_what_to_do
-from handoff.adapters.postgres.timeline import Timeline
+from handoff.adapters.postgres.bundle_export import Asked, NothingProven, bundle
+from handoff.adapters.postgres.node_store import store_errors
+from handoff.adapters.postgres.timeline_reader import Timeline
 from handoff.config import PostgresSettings
-from handoff.proof.checkpoint import Origin
-from handoff.proof.entry import case_tag
-from handoff.proof.headers import Headers, unpack_headers
-from handoff.proof.trust import Trust
+from handoff.proof.log.checkpoint import Origin
+from handoff.proof.log.entry import case_tag
+from handoff.proof.log.header_codec import Headers, unpack_headers
+from handoff.proof.verify.trust import Trust
 from handoff.record.delivery import from_ms
 from handoff.views.replay.history import History
 
@@ -52,13 +52,13 @@ class Cases:
 
     async def knows(self, case: UUID) -> bool:
         """Whether anything about the case stands on the record."""
-        with told_what_to_do():
+        with store_errors():
             found: bool = await self.pool.fetchval(_KNOWS, _tag(case))
             return found
 
     async def history(self, case: UUID) -> History:
         """Everything that a replay needs, with what the newest checkpoint proves of it."""
-        with told_what_to_do():
+        with store_errors():
             timeline = Timeline(self.pool)
             if self.trust is None:
                 return await timeline.history(case)
@@ -73,7 +73,7 @@ class Cases:
 
     async def raw(self, case: UUID, until_ms: int) -> tuple[RawEntry, ...]:
         """The case's entries up to that record time (in milliseconds), in the record's order."""
-        with told_what_to_do():
+        with store_errors():
             return tuple(_raw(row) for row in await self.pool.fetch(_RAW, _tag(case), until_ms))
 
 

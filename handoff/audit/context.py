@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 
-from handoff.adapters.postgres.people import People
+from handoff.adapters.postgres.sessions import People
 from handoff.audit.access.authentication import SESSION_COOKIE, Authentication, Visitor, recognised
 from handoff.audit.access.read_recording import NOT_STORED, Access, AccessNotRecorded
 from handoff.audit.cases import Cases

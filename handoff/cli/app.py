@@ -6,8 +6,8 @@ from handoff.cli import (
     bundle,
     demo,
     doctor,
-    founding,
     handoffs,
+    init,
     node,
     projection,
     record,
@@ -27,7 +27,7 @@ app = typer.Typer(
 
 app.command()(up.up)
 app.command()(demo.demo)
-app.command("init")(founding.init)
+app.command("init")(init.init)
 app.command()(timeline.timeline)
 app.command()(replay.replay)
 app.command()(handoffs.handoffs)

@@ -14,7 +14,7 @@ from rich.console import Console
 from handoff.cli.options import DEFAULT_STATE, StateOption
 from handoff.cli.output import JsonFlag, counting, emit, fail
 from handoff.cli.verify import BAD_INPUT
-from handoff.proof.report import Outcome
+from handoff.proof.verify.report import Outcome
 
 CaseArgument = Annotated[UUID, typer.Argument(help="The case's id.")]
 OutputOption = Annotated[
@@ -50,8 +50,8 @@ def bundle(
 
 
 async def _write(case: UUID, path: Path, state: Path, trust: Path | None, size: int | None) -> Any:
-    from handoff.trial.bundles import asked_of, write_bundle
-    from handoff.trial.installed import Installed
+    from handoff.maintenance.bundle import asked_of, write_bundle
+    from handoff.maintenance.installed import Installed
 
     installed = Installed(state)
     asked = asked_of(installed, case, trust=trust, most=size)
@@ -65,11 +65,11 @@ async def _write(case: UUID, path: Path, state: Path, trust: Path | None, size: 
 @contextmanager
 def _refusals() -> Iterator[None]:
     """Turns each reason why there is no bundle into a sentence and its exit code."""
-    from handoff.adapters.postgres.evidence import NothingProven, Spoilt, UnknownCase
+    from handoff.adapters.postgres.bundle_export import NothingProven, Spoilt, UnknownCase
+    from handoff.adapters.postgres.checkpoints import UnknownLog
     from handoff.adapters.postgres.pool import TRANSIENT
-    from handoff.adapters.postgres.seals import UnknownLog
     from handoff.config import ConfigurationError
-    from handoff.proof.trust import NotATrustFile
+    from handoff.proof.verify.trust import NotATrustFile
 
     try:
         yield

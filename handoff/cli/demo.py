@@ -20,7 +20,7 @@ def demo(plan: options.PlanOption = None, keep: KeepOption = None, *, as_json: J
 
     Ends with 0 if every step was as it should be; otherwise it says what failed and shows that process's log.
     """
-    from handoff.cli.stopping import stops_on_signal
+    from handoff.cli.signals import stops_on_signal
     from handoff.trial.trial import running, temporary_directory
 
     began = time.monotonic()
@@ -36,13 +36,13 @@ def demo(plan: options.PlanOption = None, keep: KeepOption = None, *, as_json: J
 
 
 def _play(trial: Any, told: Console) -> Any:
-    from handoff.trial.performance import perform
+    from handoff.trial.demo.run import perform
 
     return perform(trial, lambda sentence: told.print(f"  {sentence}"))
 
 
 def _replay(shown: Any) -> Any:
-    from handoff.cli.answers import Summary
+    from handoff.cli.replay_output import Summary
 
     return Summary.of(shown.history, shown.timeline[-1].record_time, None)
 

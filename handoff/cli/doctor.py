@@ -17,8 +17,8 @@ def doctor(state: StateOption = DEFAULT_STATE, *, as_json: JsonFlag = False) -> 
     """Look at every part of an installation. Ends with 0 if all is well, with 1 if something needs doing."""
     import typer
 
-    from handoff.trial.examination import examine_installation
-    from handoff.trial.installed import Installed
+    from handoff.maintenance.doctor import examine_installation
+    from handoff.maintenance.installed import Installed
 
     with failures():
         findings = asyncio.run(examine_installation(Installed(state)))

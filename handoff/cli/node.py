@@ -45,8 +45,8 @@ def resume(member: Member, state: StateOption = DEFAULT_STATE, *, as_json: JsonF
 
 
 def _hold(member: str, state: Any, *, paused: bool, as_json: bool) -> None:
-    from handoff.adapters.node_operations import pause_relay
-    from handoff.trial.installed import Installed
+    from handoff.maintenance.installed import Installed
+    from handoff.maintenance.node_recovery import pause_relay
 
     with failures():
         asyncio.run(pause_relay(Installed(state).node(member).postgres, paused=paused))
@@ -60,8 +60,8 @@ def adopt(member: Member, state: StateOption = DEFAULT_STATE, *, as_json: JsonFl
 
     Stop its process before, and start it afterwards; docs/runbook.md says what to look at first.
     """
-    from handoff.adapters.node_operations import adopt_witness
-    from handoff.trial.installed import Installed
+    from handoff.maintenance.installed import Installed
+    from handoff.maintenance.node_recovery import adopt_witness
 
     with failures():
         before, after = asyncio.run(adopt_witness(Installed(state).process(member)))
@@ -79,9 +79,9 @@ def rebuild(
     Ends with 0 if both were the same. Names the events that stand in this node's outbox alone, and those that its log
     says were stored and that are gone with a lost database.
     """
-    from handoff.adapters.node_operations import recover_node
-    from handoff.adapters.record_reader import RecordBroken
-    from handoff.trial.installed import Installed
+    from handoff.adapters.kafka.record_reader import RecordBroken
+    from handoff.maintenance.installed import Installed
+    from handoff.maintenance.node_recovery import recover_node
 
     with failures():
         try:

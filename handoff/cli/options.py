@@ -60,7 +60,7 @@ def trial(state: Path, plan: Path | None, kafka: str | None, postgres: str | Non
 
 def _kafka_operator(servers: str | None) -> Any:
     """The operator of an existing cluster, or None."""
-    from handoff.adapters.kafka_operator import Operator
+    from handoff.admin.kafka_operator import Operator
 
     if servers is None:
         return None
@@ -70,7 +70,7 @@ def _kafka_operator(servers: str | None) -> Any:
 
 def _postgres_operator(server: str | None) -> Any:
     """The operator of an existing server, or None."""
-    from handoff.adapters.postgres_admin import DatabaseOperator
+    from handoff.admin.database_setup import DatabaseOperator
 
     if server is None:
         return None

@@ -43,11 +43,11 @@ def fail(sentence: str, code: int = FAILED) -> NoReturn:
 @contextmanager
 def failures() -> Iterator[None]:
     """Turns the errors that a user can act on into a sentence and an exit code."""
-    from handoff.adapters.kafka import BrokerUnavailable
-    from handoff.adapters.kafka_topics import BrokerSetupError
-    from handoff.adapters.postgres_admin import DatabaseSetupError
+    from handoff.adapters.kafka.client import BrokerUnavailable
+    from handoff.admin.broker_topics import BrokerSetupError
+    from handoff.admin.database_setup import DatabaseSetupError
     from handoff.config import ConfigurationError
-    from handoff.node.answers import StoreUnavailable
+    from handoff.node.commands.results import StoreUnavailable
     from handoff.trial.errors import TrialError
 
     try:

@@ -33,11 +33,11 @@ def rebuild(state: StateOption = DEFAULT_STATE, *, as_json: JsonFlag = False) ->
 
 
 async def _rebuild(state: Any) -> Any:
-    from handoff.adapters.kafka import BrokerUnavailable
-    from handoff.adapters.record_reader import RecordBroken
-    from handoff.adapters.timeline_rebuild import RebuildRefused, rebuild
+    from handoff.adapters.kafka.client import BrokerUnavailable
+    from handoff.adapters.kafka.record_reader import RecordBroken
+    from handoff.maintenance.installed import Installed
+    from handoff.maintenance.timeline_rebuild import RebuildRefused, rebuild
     from handoff.record.topics import PROJECTION
-    from handoff.trial.installed import Installed
 
     with failures(), counting() as bar:
         installed = Installed(state)

@@ -41,7 +41,7 @@ def redact(
 
 
 async def _redact(parts: Any, offsets: list[int], reason: RedactionReason) -> Any:
-    from handoff.adapters.record_redaction import redact as take_out
+    from handoff.maintenance.redaction import redact as take_out
 
     with counting() as bar:
         task = bar.add_task("entries folded", total=None)
@@ -89,13 +89,13 @@ def restore(
 
 
 async def _losses(parts: Any) -> Any:
-    from handoff.adapters.record_restore import losses
+    from handoff.maintenance.restore import losses
 
     return await losses(parts)
 
 
 async def _restore(parts: Any) -> Any:
-    from handoff.adapters.record_restore import restore as put_back
+    from handoff.maintenance.restore import restore as put_back
 
     return await put_back(parts)
 
@@ -121,12 +121,12 @@ def _draw_losses(console: Console, lost: Any) -> None:
 
 def _at_standstill(state: Any, kafka: Any, postgres: Any, work: Any) -> Any:
     """What ``work`` gives of the parts, or the sentence that says why it cannot be done."""
-    from handoff.adapters.record_copy import CopyDiffers
-    from handoff.adapters.record_redaction import RedactionRefused
-    from handoff.adapters.record_restore import NotRestorable
-    from handoff.adapters.standstill import NotAtRest
-    from handoff.cli.stopping import stops_on_signal
-    from handoff.trial.standing_still import standing_still
+    from handoff.cli.signals import stops_on_signal
+    from handoff.maintenance.redaction import RedactionRefused
+    from handoff.maintenance.restore import NotRestorable
+    from handoff.maintenance.session import NotAtRest
+    from handoff.maintenance.topic_copy import CopyDiffers
+    from handoff.trial.session import standing_still
 
     with failures(), stops_on_signal(), standing_still(options.trial(state, None, kafka, postgres, join=True)) as parts:
         try:

@@ -67,7 +67,7 @@ class _Asked:
 
     def answer(self, state: Any) -> Any:
         """The answer, ready to be drawn or dumped."""
-        from handoff.cli.answers import Comparison, Single, Summary
+        from handoff.cli.replay_output import Comparison, Single, Summary
         from handoff.views.replay.diff import diff
         from handoff.views.replay.questions import ask, of_member
 
@@ -83,8 +83,8 @@ class _Asked:
 
 
 async def _read(case: Any, state: Any) -> Any:
-    from handoff.trial.installed import Installed
-    from handoff.trial.operations import history_of
+    from handoff.maintenance.installed import Installed
+    from handoff.maintenance.timeline import history_of
 
     with failures():
         return await history_of(Installed(state), case)

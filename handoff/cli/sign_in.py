@@ -9,10 +9,10 @@ from handoff.cli.output import UNREACHABLE, JsonFlag, emit, fail, failures
 def sign_in(state: options.StateOption = options.DEFAULT_STATE, *, as_json: JsonFlag = False) -> None:
     """Print a one-time link to the timeline's pages. It is good for an hour; the session that it begins for eight."""
     from handoff import clock
-    from handoff.node.answers import StoreUnavailable
+    from handoff.maintenance.installed import Installed
+    from handoff.maintenance.sign_in import sign_in_link
+    from handoff.node.commands.results import StoreUnavailable
     from handoff.record.topics import AUDIT
-    from handoff.trial.installed import Installed
-    from handoff.trial.sign_in import sign_in_link
 
     with failures():
         audit = Installed(state).process(AUDIT)

@@ -25,7 +25,7 @@ def up(
 
     The state directory survives stop and start with the same ports and everything that was stored.
     """
-    from handoff.cli.stopping import stops_on_signal
+    from handoff.cli.signals import stops_on_signal
     from handoff.trial.trial import running
 
     with failures(), stops_on_signal(), running(options.trial(state, plan, kafka, postgres)) as trial:
@@ -37,9 +37,9 @@ def up(
 def _sign_in_link(trial: Any) -> str | None:
     """The way in for an auditor, where the plan has an audit that runs."""
     from handoff import clock
+    from handoff.maintenance.installed import Installed
+    from handoff.maintenance.sign_in import sign_in_link
     from handoff.record.topics import AUDIT
-    from handoff.trial.installed import Installed
-    from handoff.trial.sign_in import sign_in_link
 
     if AUDIT not in trial.fleet.processes:
         return None

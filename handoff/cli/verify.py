@@ -10,10 +10,10 @@ from typer.core import TyperCommand
 
 from handoff import clock
 from handoff.cli.output import JsonFlag, emit, fail
-from handoff.proof.bundle import NotABundle
-from handoff.proof.report import Failure, Outcome, Report
-from handoff.proof.trust import NotATrustFile, Trust
-from handoff.proof.verifier import verify as verify_bundle
+from handoff.proof.verify.bundle import NotABundle
+from handoff.proof.verify.report import Failure, Outcome, Report
+from handoff.proof.verify.trust import NotATrustFile, Trust
+from handoff.proof.verify.verifier import verify as verify_bundle
 
 BAD_INPUT = 3
 """Exit code beside those of ``Outcome``: a file or an argument that cannot be read proves nothing either way."""

@@ -11,7 +11,7 @@ from handoff.domain.case import Case
 from handoff.domain.commands import Command
 from handoff.domain.decide import About
 from handoff.domain.directory import Directory
-from handoff.node.answers import Backlog, CaseView, FeedEntry, ReferralRow, Stored
+from handoff.node.commands.results import Backlog, CaseView, FeedEntry, ReferralRow, Stored
 from handoff.node.rows import (
     Due,
     Echo,

@@ -7,8 +7,8 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from handoff.trial.forked import ServiceProcess
-from handoff.trial.installation import Process
+from handoff.admin.installation import Process
+from handoff.trial.service_process import ServiceProcess
 
 Progress = Callable[[str], None]
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 
-from handoff.adapters.kafka_admin import brokers_seen
-from handoff.adapters.kafka_operator import Operator
+from handoff.admin.broker_setup import brokers_seen
+from handoff.admin.kafka_operator import Operator
 from handoff.trial.broker_properties import BrokerPorts, BrokerProperties
 from handoff.trial.child import ChildProcess
 from handoff.trial.errors import TrialError

@@ -6,10 +6,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from handoff.adapters.postgres_admin import DatabaseOperator
+from handoff.admin.database_setup import DatabaseOperator
 from handoff.trial.child import ChildProcess
 from handoff.trial.errors import TrialError
-from handoff.trial.unprivileged import Place, place_for
+from handoff.trial.os_user import Place, place_for
 
 OPERATOR = "operator"
 _HOST = "127.0.0.1"

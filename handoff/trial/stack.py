@@ -8,8 +8,8 @@ from threading import Event
 from types import TracebackType
 from typing import Literal, Self
 
-from handoff.adapters.kafka_operator import Operator
-from handoff.adapters.postgres_admin import DatabaseOperator
+from handoff.admin.database_setup import DatabaseOperator
+from handoff.admin.kafka_operator import Operator
 from handoff.trial.broker_properties import BrokerPorts
 from handoff.trial.errors import TrialError
 from handoff.trial.jars import jars_are_here

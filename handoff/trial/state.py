@@ -5,6 +5,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from handoff.adapters.files.private_file import write_private
 from handoff.trial.errors import TrialError
 from handoff.trial.ports import PortBlock
 
@@ -34,14 +35,6 @@ def open_state(directory: Path, brokers: int, *, join: bool = False) -> tuple[St
     directory.mkdir(parents=True, exist_ok=True)
     write_private(path, json.dumps(asdict(state), indent=2))
     return state, block
-
-
-def write_private(path: Path, text: str) -> None:
-    """Writes a file that only its owner may read, whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.touch(mode=0o600)
-    partial.write_text(text)
-    partial.rename(path)
 
 
 def _reopen(path: Path, brokers: int, *, join: bool) -> tuple[StackState, PortBlock]:

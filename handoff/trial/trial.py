@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Literal
 
 from handoff import clock
-from handoff.adapters.kafka_operator import Operator
-from handoff.adapters.node_operations import store_events
-from handoff.adapters.postgres_admin import DatabaseOperator
+from handoff.admin.database_setup import DatabaseOperator
+from handoff.admin.installation import Installation
+from handoff.admin.jurisdiction import Jurisdiction, kept_passwords
+from handoff.admin.kafka_operator import Operator
 from handoff.config import JurisdictionPlan
+from handoff.maintenance.node_recovery import store_events
 from handoff.record.envelope import COORDINATION
-from handoff.trial import forked
+from handoff.trial import service_process
 from handoff.trial.fleet import Fleet, Progress
-from handoff.trial.installation import Installation
-from handoff.trial.jurisdiction import Jurisdiction, kept_passwords
 from handoff.trial.stack import TrialStack
 
 
@@ -49,7 +49,7 @@ class Trial:
 
     def start(self) -> None:
         """Brings everything up and waits until each part answers. Raises TrialError or a set-up error."""
-        forked.prepare()
+        service_process.prepare()
         self.start_parts()
         self.found()
         self.fleet.start(self._progress)

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from handoff.domain.case import Basis, Case, Referral
-from handoff.node.answers import CaseView, FeedEntry, Stored
+from handoff.node.commands.results import CaseView, FeedEntry, Stored
 from handoff.record.codes import (
     BasisKind,
     CaseService,

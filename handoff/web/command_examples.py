@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from handoff.contract.examples import BASIS, examples
 from handoff.domain.commands import Command, RequestReferral
-from handoff.record.examples import BASIS, examples
 from handoff.web.submissions import AGENCY_PLACES, COORDINATION_PLACES, operation_id
 
 

@@ -5,7 +5,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from handoff.node.answers import IdempotencyConflict, PreconditionFailed, StoreUnavailable
+from handoff.node.commands.results import IdempotencyConflict, PreconditionFailed, StoreUnavailable
 from handoff.web.faults import faults_in_parameters
 from handoff.web.problems import Unsuited, answer, problem
 

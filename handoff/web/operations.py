@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from handoff.node.answers import StoreUnavailable
+from handoff.node.commands.results import StoreUnavailable
 from handoff.web.context import Context, InContext, Part
 from handoff.web.problems import KINDS, unsuited
 

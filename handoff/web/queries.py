@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from handoff.node.answers import CaseView
+from handoff.node.commands.results import CaseView
 from handoff.node.ports import Side
 from handoff.record.codes import State
 from handoff.web.answers import (

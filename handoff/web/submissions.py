@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from handoff.domain import commands as c
 from handoff.domain.commands import Command
 from handoff.domain.decide import About
-from handoff.node.answers import Refused, Stored
+from handoff.node.commands.results import Refused, Stored
 from handoff.record.codes import State
 from handoff.record.delivery import Verdict
 from handoff.web.answers import StoredCommand

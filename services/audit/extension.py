@@ -1,14 +1,14 @@
 """The audit's extension of its node, from the node's settings."""
 
+from handoff.adapters.files.trust_file import trusted
 from handoff.adapters.postgres.pool import open_pool
-from handoff.adapters.trust_file import trusted
 from handoff.audit.app import Parts, furnish, origin_of
 from handoff.config import ConfigurationError
 from handoff.record.envelope import Source
-from handoff.service import Annex, Premises
+from handoff.service import Extension, NodeResources
 
 
-def audit_annex(premises: Premises) -> Annex:
+def audit_annex(premises: NodeResources) -> Extension:
     """The routes of the audit, over the timeline's database as its reader. Raises ConfigurationError."""
     settings = premises.settings
     if settings.timeline is None or settings.token is None:
@@ -25,4 +25,4 @@ def audit_annex(premises: Premises) -> Annex:
         trust=trusted(settings.checkpoints, origin_of(me)) if settings.checkpoints is not None else None,
         callers=settings.callers,
     )
-    return Annex(lambda app: furnish(app, parts), (timeline,))
+    return Extension(lambda app: furnish(app, parts), (timeline,))

@@ -1,7 +1,7 @@
 """`python -m services.projection`: starts a projection."""
 
 from handoff.process import run_process
-from services.projection.runtime import run
+from handoff.projection.runtime import run
 
 if __name__ == "__main__":
     run_process(run)

@@ -32,7 +32,7 @@ def _keep_her_benefit(known: Situation, me: str) -> Iterator[Reaction]:
         return
     for stay in _stays(known, me, State.IN_PROGRESS):
         cause = Cause(stay.id, max(stay.since, basis.recorded_at))
-        new = derived_id(KEEP_HER_BENEFIT.number, cause)
+        new = derived_id(REQUEST_BENEFIT_CONTINUITY.number, cause)
         yield Reaction(cause, request(new, basis, basis.recipient, CaseService.BENEFIT_CONTINUITY, Urgency.HIGH))
         return
 
@@ -54,20 +54,20 @@ def _ask_after_her(known: Situation, me: str) -> Iterator[Reaction]:
 def _follow_ups(stay: Referral, basis: Basis, target: str) -> Iterator[Reaction]:
     for hop, days in enumerate(FOLLOW_UP_DAYS):
         cause = Cause(stay.id, max(stay.since, basis.recorded_at), hop)
-        new = derived_id(ASK_AFTER_HER.number, cause)
+        new = derived_id(SCHEDULE_FOLLOW_UPS.number, cause)
         asked = request(new, basis, target, CaseService.FOLLOW_UP, Urgency.LOW)
         yield Reaction(cause, asked.model_copy(update={"due_at": stay.since + timedelta(days=days)}))
 
 
-KEEP_HER_BENEFIT = Policy(
+REQUEST_BENEFIT_CONTINUITY = Policy(
     30,
     "She lives here now: once she has released it, ask the Center for Social Work to keep her social assistance.",
     _keep_her_benefit,
 )
-ASK_AFTER_HER = Policy(
+SCHEDULE_FOLLOW_UPS = Policy(
     31,
     "After a discharge, once she has released it: follow-ups at 30, 90 and 180 days, as dated referrals.",
     _ask_after_her,
 )
 
-POLICIES = (CONFIRM_DELIVERY, KEEP_HER_BENEFIT, ASK_AFTER_HER)
+POLICIES = (CONFIRM_DELIVERY, REQUEST_BENEFIT_CONTINUITY, SCHEDULE_FOLLOW_UPS)

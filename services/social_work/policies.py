@@ -38,7 +38,7 @@ def _ask_in_our_own_name(known: Situation, me: str) -> Iterator[Reaction]:
         if asked.state is not State.REQUESTED:
             continue
         cause = Cause(asked.id, max(asked.requested_at, basis.recorded_at))
-        new = derived_id(ASK_IN_OUR_OWN_NAME.number, cause)
+        new = derived_id(REQUEST_BENEFIT_ON_OWN_BEHALF.number, cause)
         yield Reaction(cause, request(new, basis, basis.recipient, CaseService.BENEFIT_CONTINUITY, Urgency.HIGH))
         yield Reaction(cause, ReferralAccepted(referral=asked.id, seen=1))
         yield Reaction(cause, ReferralStarted(referral=asked.id, kind=StartKind.WORK_BEGUN, seen=2))
@@ -48,7 +48,9 @@ def _answer_as_it_was_decided(known: Situation, me: str) -> Iterator[Reaction]:
     if known.case is None:
         return
     for asked in _asked_of_us(known, me, CaseService.BENEFIT_CONTINUITY):
-        ours = known.case.referrals.get(derived_id(ASK_IN_OUR_OWN_NAME.number, Cause(asked.id, asked.requested_at)))
+        ours = known.case.referrals.get(
+            derived_id(REQUEST_BENEFIT_ON_OWN_BEHALF.number, Cause(asked.id, asked.requested_at))
+        )
         if asked.state is not State.IN_PROGRESS or ours is None or ours.state is not State.COMPLETED:
             continue
         decided = ReferralCompleted(referral=asked.id, outcome=Outcome(str(ours.code)), seen=asked.seen_then)
@@ -72,13 +74,13 @@ def _rests_on(known: Situation, basis: object) -> bool:
     return any(referral.basis == basis for referral in referrals(known))
 
 
-ASK_IN_OUR_OWN_NAME = Policy(
+REQUEST_BENEFIT_ON_OWN_BEHALF = Policy(
     20,
     "Asked to keep her social assistance: once she has released it to us too, ask the benefits office ourselves, "
     "so that it never learns of a shelter.",
     _ask_in_our_own_name,
 )
-ANSWER_AS_IT_WAS_DECIDED = Policy(
+RELAY_BENEFIT_DECISION = Policy(
     21, "The benefits office has decided: answer who asked us with the same code.", _answer_as_it_was_decided
 )
 REFER_ON_FROM_THE_PLAN = Policy(
@@ -87,4 +89,4 @@ REFER_ON_FROM_THE_PLAN = Policy(
     _refer_on_from_the_plan,
 )
 
-POLICIES = (CONFIRM_DELIVERY, ASK_IN_OUR_OWN_NAME, ANSWER_AS_IT_WAS_DECIDED, REFER_ON_FROM_THE_PLAN)
+POLICIES = (CONFIRM_DELIVERY, REQUEST_BENEFIT_ON_OWN_BEHALF, RELAY_BENEFIT_DECISION, REFER_ON_FROM_THE_PLAN)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.node_parts import Parts, node_parts
-from tests.support.stack import Jurisdictions
+from tests.support.parts.node_parts import Parts, node_parts
+from tests.support.parts.stack import Jurisdictions
 
 _HERE = Path(__file__).parent
 

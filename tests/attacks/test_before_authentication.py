@@ -10,13 +10,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from handoff.adapters.http_server import http_server
+from handoff.adapters.http.server import http_server
 from handoff.config import HttpSettings
 from handoff.node.ports import Reception
 from handoff.web.app import create_app
-from tests.support.api import TOKEN
-from tests.support.eventually import eventually
-from tests.support.node_process import free_port
+from tests.support.parts.api import TOKEN
+from tests.support.parts.node_process import free_port
+from tests.support.probes.eventually import eventually
 
 _HEADER_BYTES = 4 * 1024 * 1024
 # Each test that still fails waits so long; a server that refuses does it within milliseconds.

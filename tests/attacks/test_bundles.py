@@ -5,15 +5,15 @@ import io
 
 import pytest
 
-from handoff.proof.report import Outcome
-from handoff.proof.verifier import verify
+from handoff.proof.verify.report import Outcome
+from handoff.proof.verify.verifier import verify
 from handoff.record.codes import EntryPoint, ReportingDelay
 from handoff.record.events import case as c
 from handoff.record.redaction import RedactionReason
-from handoff.views.redacting import redacted
-from tests.support.builders import OTHER_CASE, T0, event, signed
-from tests.support.judged import founded, projected
-from tests.support.proof_record import honest, trust
+from handoff.views.redaction_effects import redacted
+from tests.support.dsl.builders import OTHER_CASE, T0, event, signed
+from tests.support.dsl.judged import founded, projected
+from tests.support.parts.proof_record import honest, trust
 
 _TAGGED = "issue 11: a case id is enough to find that case's entries and their times in the bundle of any other case"
 

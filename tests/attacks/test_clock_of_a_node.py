@@ -7,8 +7,8 @@ import pytest
 
 from handoff import clock
 from handoff.domain.decide import About
-from handoff.node.answers import Refused
-from tests.support.node_parts import OPENING, RELEASE, Parts
+from handoff.node.commands.results import Refused
+from tests.support.parts.node_parts import OPENING, RELEASE, Parts
 
 
 @pytest.mark.xfail(

@@ -7,13 +7,13 @@ import asyncpg
 import httpx
 import pytest
 
-from handoff.adapters.postgres_admin import Database
+from handoff.admin.database_setup import Database
+from handoff.admin.jurisdiction import Jurisdiction
 from handoff.record.codes import ReadPurpose
 from handoff.record.topics import AUDIT, PROJECTION
-from handoff.trial.jurisdiction import Jurisdiction
-from tests.support.audited import NOW, READER, TOKEN, audit, databases, lay_out, story
-from tests.support.spec import CASE
-from tests.support.stack import Jurisdictions
+from tests.support.dsl.spec import CASE
+from tests.support.parts.audited import NOW, READER, TOKEN, audit, databases, lay_out, story
+from tests.support.parts.stack import Jurisdictions
 
 _TIMELINE, _REPLAY = f"/cases/{CASE}/timeline", f"/cases/{CASE}/replay/chain"
 _READING = {"Authorization": f"Bearer {TOKEN}", "Read-Purpose": ReadPurpose.AUDIT.value}

@@ -5,8 +5,8 @@ import pytest
 from handoff.record.codes import CaseService, EndScope, RejectionCode, ReleasePurpose, StartKind, State
 from handoff.record.events import case as c
 from handoff.record.events import referral as r
-from tests.support.builders import REFERRAL, nth_id
-from tests.support.spec import LAWYER, SHELTER, Said, another, given, requested
+from tests.support.dsl.builders import REFERRAL, nth_id
+from tests.support.dsl.spec import LAWYER, SHELTER, Said, another, given, requested
 
 REPRESENTED = nth_id(3)
 """The referral under which legal aid already works."""

@@ -8,11 +8,11 @@ from uuid import UUID
 import pytest
 
 from handoff import clock
-from handoff.adapters.postgres.receipts import ProofStore
-from handoff.node.bell import Bell
-from handoff.node.receipts import Receipts
+from handoff.adapters.postgres.proof_store import ProofStore
+from handoff.node.attestation.quorum import Vouching
+from handoff.node.attestation.receipts import Receipts
 from handoff.node.rows import Arrival
-from handoff.node.vouching import Vouching
+from handoff.node.wakeup import Wakeup
 from handoff.record.delivery import (
     EFFECTIVE,
     RECORD_TIME_HEADER,
@@ -24,10 +24,10 @@ from handoff.record.delivery import (
 )
 from handoff.record.events.referral import ReferralCancelled
 from handoff.record.message import Message
-from tests.support.builders import T0, after, signed
-from tests.support.checkpoints import PlayedLog, bodies
-from tests.support.node_parts import Parts
-from tests.support.referring import Matter
+from tests.support.dsl.builders import T0, after, signed
+from tests.support.dsl.referral_events import Matter
+from tests.support.parts.checkpoints import PlayedLog, bodies
+from tests.support.parts.node_parts import Parts
 
 _UNSIGNED = "issue 11: sequence, verdict and record time of an inbox entry carry no signature"
 
@@ -105,7 +105,7 @@ async def test_the_addressee_asks_the_log_for_what_it_received(shelter: Parts) -
     matter = await _asked(shelter)
     played, audit = PlayedLog(shelter.town.name), _AskedAudit()
     store = ProofStore(shelter.pool)
-    vouching = Vouching(store, played.trust, played.origin, Bell())
+    vouching = Vouching(store, played.trust, played.origin, Wakeup())
     for name in ("monitor", *played.agencies):
         await vouching.hear(bodies([played.cosigned(played.request(0, 9), name)]))
     assert vouching.proven.size == 9

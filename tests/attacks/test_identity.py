@@ -14,7 +14,7 @@ import pytest
 from handoff.domain.consequences import deadline_missed
 from handoff.domain.founding import admission_events
 from handoff.domain.policies import reactions
-from handoff.proof.verifier import verify
+from handoff.proof.verify.verifier import verify
 from handoff.record import codec
 from handoff.record.codec import AnyEvent
 from handoff.record.codes import CaseService, DeadlineStep, ReadPurpose, RejectionCode
@@ -23,10 +23,11 @@ from handoff.record.events import directory as d
 from handoff.record.events import referral as r
 from handoff.record.message import Message
 from services.police_intake.policies import POLICIES
-from tests.support import proof_record, spec
-from tests.support.builders import CASE, REFERRAL, event, key_of, nth_id, signed
-from tests.support.judged import READERS, Appended, founded, story_of
-from tests.support.spec import LAWYER, POLICE, SHELTER, T0, Said
+from tests.support.dsl import spec
+from tests.support.dsl.builders import CASE, REFERRAL, event, key_of, nth_id, signed
+from tests.support.dsl.judged import READERS, Appended, founded, story_of
+from tests.support.dsl.spec import LAWYER, POLICE, SHELTER, T0, Said
+from tests.support.parts import proof_record
 
 _SQUATTED = "issue 11: a member that takes the predictable id of another member's next event suppresses that event"
 

@@ -11,18 +11,18 @@ from aiokafka.errors import KafkaError
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from handoff import clock
-from handoff.adapters import kafka_topics
-from handoff.adapters.record_copy import CopyDiffers, TopicCopy, append, put_back, read_topic
-from handoff.adapters.record_reader import RecordEntry
+from handoff.adapters.kafka.record_reader import RecordEntry
+from handoff.admin import broker_topics
+from handoff.admin.jurisdiction import Jurisdiction
+from handoff.exchange.runtime import BROKEN_RECORD
+from handoff.maintenance.topic_copy import CopyDiffers, TopicCopy, append, put_back, read_topic
 from handoff.record.delivery import to_ms
 from handoff.record.message import Message
 from handoff.record.topics import Topic, record_topic, topics
-from handoff.trial.jurisdiction import Jurisdiction
-from services.exchange.runtime import BROKEN_RECORD
-from tests.support.builders import signed
-from tests.support.referring import Matter
-from tests.support.stack import Jurisdictions
-from tests.support.town import Town, plan, town
+from tests.support.dsl.builders import signed
+from tests.support.dsl.referral_events import Matter
+from tests.support.parts.small_jurisdiction import Town, plan, town
+from tests.support.parts.stack import Jurisdictions
 
 _SETTLED_SECONDS = 10
 """How long an exchange takes at most to resume, on a loaded machine."""
@@ -74,7 +74,7 @@ async def test_an_entry_from_the_future_is_not_lost_by_a_redaction(place: Jurisd
     _take_any_time(place, record)
     ahead = [to_ms(now), to_ms(now + timedelta(hours=2)), to_ms(now)]
     await append(place.kafka, record.name, [RecordEntry(n, at, Message(b"k", b"%d" % n)) for n, at in enumerate(ahead)])
-    kafka_topics.apply_topics(place.kafka, (record,))
+    broker_topics.apply_topics(place.kafka, (record,))
     before = await _held(place, record)
     assert len(before) == 3
     copy = TopicCopy(tmp_path / "copy")
@@ -105,7 +105,9 @@ async def test_a_record_that_grew_again_past_what_it_lost_stops_the_exchange(exc
     await exchanged.say(Matter(exchanged, 1).opened())
     held = [entry.message for entry in await exchanged.settled()]
     assert first.terminate(timeout=5) == 0
-    await asyncio.to_thread(kafka_topics.remake_topic, exchanged.jurisdiction.kafka, _record_of(exchanged.jurisdiction))
+    await asyncio.to_thread(
+        broker_topics.remake_topic, exchanged.jurisdiction.kafka, _record_of(exchanged.jurisdiction)
+    )
     replaced = [signed(Matter(exchanged, number).opened()) for number in (2, 3, 4)]
     await exchanged.append(*held[:-1], *replaced)
     second = exchanged.exchange("second")

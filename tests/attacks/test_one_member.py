@@ -6,6 +6,7 @@ from dataclasses import fields
 import pytest
 
 from handoff.domain.consequences import deadline_missed
+from handoff.exchange.validation import Submission, SubmissionValidator
 from handoff.record.codes import DeadlineStep, RefusalCode, Urgency
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import EXCHANGE
@@ -13,11 +14,10 @@ from handoff.record.events.directory import SubmissionRefused
 from handoff.record.message import Message
 from handoff.record.topics import Quota
 from handoff.views.replay.gaps import Gap, gaps
-from services.exchange.sifting import Sieve, Submission
-from tests.support import spec
-from tests.support.builders import JURISDICTION, T0, key_of, nth_id
-from tests.support.replayed import replayed
-from tests.support.spec import DIRECTORY, MINUTE, POLICE, Said
+from tests.support.dsl import spec
+from tests.support.dsl.builders import JURISDICTION, T0, key_of, nth_id
+from tests.support.dsl.spec import DIRECTORY, MINUTE, POLICE, Said
+from tests.support.parts.replayed import replayed
 
 MANY = 600
 SUBMISSIONS = 1_000
@@ -66,7 +66,7 @@ def test_a_case_is_bounded(flood: Callable[[], list[Said]]) -> None:
 def test_a_thousand_malformed_submissions_cost_little() -> None:
     """What one member sends in one second and is refused takes less of the record than a hundred events."""
     sent = [_garbage(offset) for offset in range(SUBMISSIONS)]
-    sifted = Sieve("0" * 64, key_of(EXCHANGE)).sift(sent, DIRECTORY)
+    sifted = SubmissionValidator("0" * 64, key_of(EXCHANGE)).sift(sent, DIRECTORY)
     assert sum(_size(message) for message, _ in sifted) < 100 * 1024
 
 

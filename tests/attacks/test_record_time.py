@@ -6,9 +6,9 @@ import pytest
 
 from handoff.record.codec import AnyEvent
 from handoff.record.delivery import to_ms
-from tests.support.builders import OTHER_CASE, event, nth_id, signed
-from tests.support.judged import READERS, Appended, record_times, routed, story_of
-from tests.support.spec import DAY, HOUR, MINUTE, POLICE, given, opened, release, released
+from tests.support.dsl.builders import OTHER_CASE, event, nth_id, signed
+from tests.support.dsl.judged import READERS, Appended, record_times, routed, story_of
+from tests.support.dsl.spec import DAY, HOUR, MINUTE, POLICE, given, opened, release, released
 
 _FROZEN = "issue 11: one entry that is stamped far ahead moves record time permanently, and nothing reports it"
 

@@ -7,15 +7,15 @@ import asyncpg
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from handoff.adapters import postgres_admin
-from handoff.adapters.postgres_admin import Database
+from handoff.admin import database_setup
+from handoff.admin.database_setup import Database
+from handoff.admin.jurisdiction import Jurisdiction
 from handoff.config import AuditSettings, KafkaSettings, PostgresSettings
 from handoff.domain.decide import About
 from handoff.record import signing
-from handoff.trial.jurisdiction import Jurisdiction
 from handoff.trial.state import open_state
-from tests.support.node_parts import OPENING, Parts
-from tests.support.stack import Jurisdictions
+from tests.support.parts.node_parts import OPENING, Parts
+from tests.support.parts.stack import Jurisdictions
 
 _SECRET = SecretStr("secret")
 _REMOTE = "broker.example"
@@ -67,7 +67,7 @@ async def neighbours(database_jurisdictions: Jurisdictions) -> Jurisdiction:
     """Two nodes' databases on one server."""
     made = database_jurisdictions.planned()
     both = tuple(Database(made.name, member, "node") for member in ("police", "shelter"))
-    await postgres_admin.apply(made.postgres, both, made.passwords.postgres)
+    await database_setup.apply(made.postgres, both, made.passwords.postgres)
     return made
 
 

@@ -14,11 +14,11 @@ from handoff.record.events import Body
 from handoff.record.events import case as c
 from handoff.record.events import directory as d
 from handoff.web.app import create_app
-from tests.support.api import AUTHORIZED, OPENING, TOKEN
-from tests.support.builders import JURISDICTION, event, key_of, nth_id, signed
-from tests.support.judged import Appended, directory_after, founded
-from tests.support.node_parts import Parts
-from tests.support.spec import MINUTE, POLICE, T0
+from tests.support.dsl.builders import JURISDICTION, event, key_of, nth_id, signed
+from tests.support.dsl.judged import Appended, directory_after, founded
+from tests.support.dsl.spec import MINUTE, POLICE, T0
+from tests.support.parts.api import AUTHORIZED, OPENING, TOKEN
+from tests.support.parts.node_parts import Parts
 
 THIEF = key_of("a thief")
 _AT = T0 + 10 * MINUTE

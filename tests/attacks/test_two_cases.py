@@ -6,19 +6,19 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from handoff.node.fold import Fold
-from handoff.node.reading import Reading
+from handoff.node.inbox.fold import Fold
+from handoff.node.inbox.inbox_entry import Reading
 from handoff.node.rows import Arrival
 from handoff.record.codec import AnyEvent, encode
 from handoff.record.codes import BasisKind, CaseService, ReleasePurpose, State, Urgency
 from handoff.record.delivery import EFFECTIVE, Delivery
 from handoff.record.events import referral as r
 from handoff.record.message import sign
-from tests.support import spec
-from tests.support.builders import CASE, OTHER_CASE, REFERRAL, T0, event, key_of, nth_id, signed
-from tests.support.judged import GENESIS_HASH, projected, story_of
-from tests.support.node_parts import Parts
-from tests.support.spec import POLICE, SHELTER, Said
+from tests.support.dsl import spec
+from tests.support.dsl.builders import CASE, OTHER_CASE, REFERRAL, T0, event, key_of, nth_id, signed
+from tests.support.dsl.judged import GENESIS_HASH, projected, story_of
+from tests.support.dsl.spec import POLICE, SHELTER, Said
+from tests.support.parts.node_parts import Parts
 
 _SHADOWED = "issue 11: a member that uses a referral's id in a second case replaces the referral of the first"
 

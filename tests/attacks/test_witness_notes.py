@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from handoff.proof.checkpoint import cosign, open_checkpoint
-from handoff.proof.note import NotANote, Note, NoteSignature
+from handoff.proof.log.checkpoint import cosign, open_checkpoint
+from handoff.proof.log.note import NotANote, Note, NoteSignature
 from handoff.record.topics import quotas, topics, user_name
-from tests.support.builders import JURISDICTION, T0, key_of
-from tests.support.checkpoints import PlayedLog, witness_key
-from tests.support.spec import MEMBERS
+from tests.support.dsl.builders import JURISDICTION, T0, key_of
+from tests.support.dsl.spec import MEMBERS
+from tests.support.parts.checkpoints import PlayedLog, witness_key
 
 LOG = PlayedLog(JURISDICTION)
 LINES = 300

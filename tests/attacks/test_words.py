@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from handoff.exchange.validation import Submission, objection
 from handoff.record import codec
 from handoff.record.codes import (
     ApproverRole,
@@ -22,9 +23,8 @@ from handoff.record.events import Body
 from handoff.record.events import case as c
 from handoff.record.events import directory as d
 from handoff.record.events import referral as r
-from services.exchange.sifting import Submission, objection
-from tests.support.builders import BASIS, JURISDICTION, REFERRAL, T0, event, signed
-from tests.support.spec import DIRECTORY, SHELTER
+from tests.support.dsl.builders import BASIS, JURISDICTION, REFERRAL, T0, event, signed
+from tests.support.dsl.spec import DIRECTORY, SHELTER
 
 SENTENCE = "she_fled_to_her_sister_in_gjakova"
 """A valid member id that says where she is."""

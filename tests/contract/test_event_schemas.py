@@ -8,14 +8,14 @@ import pytest
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from handoff.record import contract
+from handoff.contract import published_files
 from handoff.record.codec import decode, encode
 from handoff.record.envelope import schema_uri
 from handoff.record.errors import NotAnEvent
 from handoff.record.events import CATALOGUE, Emitter
 from handoff.record.topics import topics
 
-COMMITTED = contract.committed_files()
+COMMITTED = published_files.committed_files()
 EXAMPLES = sorted(path for path in COMMITTED if path.startswith("examples/"))
 
 
@@ -30,12 +30,12 @@ def schema_of(event_type: str) -> Draft202012Validator:
 
 
 def test_the_committed_files_are_what_the_code_says() -> None:
-    """After a change to the record: ``python -m handoff.record.contract --write``."""
-    assert contract.check() == ()
+    """After a change to the record: ``python -m handoff.contract.published_files --write``."""
+    assert published_files.check() == ()
 
 
 def test_the_contract_is_the_same_however_often_it_is_made() -> None:
-    assert contract.contract() == contract.contract()
+    assert published_files.contract() == published_files.contract()
 
 
 @pytest.mark.parametrize("event_type", CATALOGUE)
@@ -111,35 +111,35 @@ def references(document: Any) -> list[str]:
 
 
 def test_writing_an_empty_folder_makes_the_whole_contract(tmp_path: Path) -> None:
-    assert contract.write(tmp_path) == ()
-    assert contract.check(tmp_path) == ()
-    assert contract.committed_files(tmp_path) == contract.contract()
+    assert published_files.write(tmp_path) == ()
+    assert published_files.check(tmp_path) == ()
+    assert published_files.committed_files(tmp_path) == published_files.contract()
 
 
 def test_a_file_that_differs_is_named_and_mended_where_only_words_changed(tmp_path: Path) -> None:
-    contract.write(tmp_path)
+    published_files.write(tmp_path)
     path = tmp_path / "events" / "case.opened.v1.json"
     path.write_text(path.read_text().replace("A case begins.", "It begins."))
-    assert contract.check(tmp_path) == ("events/case.opened.v1.json: differs",)
-    assert contract.write(tmp_path) == ()
-    assert contract.check(tmp_path) == ()
+    assert published_files.check(tmp_path) == ("events/case.opened.v1.json: differs",)
+    assert published_files.write(tmp_path) == ()
+    assert published_files.check(tmp_path) == ()
 
 
 def test_a_published_version_that_would_change_its_meaning_is_not_written(tmp_path: Path) -> None:
     """Here the committed schema knows a code that the code no longer has."""
-    contract.write(tmp_path)
+    published_files.write(tmp_path)
     path = tmp_path / "events" / "referral.paused.v1.json"
     published = path.read_text().replace('"survivor_request"', '"survivor_request",\n"transport"')
     path.write_text(published)
-    assert contract.write(tmp_path) == ("events/referral.paused.v1.json: data.code: code transport is gone",)
+    assert published_files.write(tmp_path) == ("events/referral.paused.v1.json: data.code: code transport is gone",)
     assert path.read_text() == published
 
 
 def test_a_published_type_or_example_cannot_vanish_or_change(tmp_path: Path) -> None:
-    contract.write(tmp_path)
+    published_files.write(tmp_path)
     (tmp_path / "events" / "survivor.moved.v1.json").write_text("{}")
     (tmp_path / "examples" / "case.read.v1.json").write_text("{}")
-    assert contract.write(tmp_path) == (
+    assert published_files.write(tmp_path) == (
         "events/survivor.moved.v1.json: published, and gone",
         "examples/case.read.v1.json: a published example has changed",
     )
@@ -148,10 +148,10 @@ def test_a_published_type_or_example_cannot_vanish_or_change(tmp_path: Path) -> 
 def test_the_files_of_a_version_that_is_upcast_stay_as_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    contract.write(tmp_path)
+    published_files.write(tmp_path)
     (tmp_path / "examples" / "survivor.moved.v1.json").write_text("{}")
-    monkeypatch.setattr(contract, "UPCASTERS", {"survivor.moved.v1": dict})
-    assert contract.check(tmp_path) == contract.write(tmp_path) == ()
+    monkeypatch.setattr(published_files, "UPCASTERS", {"survivor.moved.v1": dict})
+    assert published_files.check(tmp_path) == published_files.write(tmp_path) == ()
     assert (tmp_path / "examples" / "survivor.moved.v1.json").exists()
 
 
@@ -159,9 +159,9 @@ def test_the_files_of_a_version_that_is_upcast_stay_as_they_are(
 def test_the_command_explains_itself_where_it_is_asked_for_nothing(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert contract.main(arguments) == 2
+    assert published_files.main(arguments) == 2
     assert "--check|--write" in capsys.readouterr().err
 
 
 def test_the_command_succeeds_on_the_committed_files() -> None:
-    assert contract.main(["--check"]) == 0
+    assert published_files.main(["--check"]) == 0

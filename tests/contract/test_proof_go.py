@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from handoff.proof import proving
-from handoff.proof.bundle import BundleReader
-from handoff.proof.checkpoint import Head, cosigned_at, cosigner_key, log_key, open_checkpoint
-from handoff.proof.entry import leaf_hash
-from handoff.proof.frontier import Frontier
-from handoff.proof.merkle import NotProven, verify_consistency, verify_inclusion
-from handoff.proof.note import NotANote, NoteKey, NotGenuine, decode_base64, encode_base64
-from handoff.proof.tiles import TILE_WIDTH
-from tests.support.builders import JURISDICTION
-from tests.support.proof_record import LOG, ORIGIN, checkpoint, honest, witness_key
+from handoff.proof.log import tree_proofs
+from handoff.proof.log.checkpoint import Head, cosigned_at, cosigner_key, log_key, open_checkpoint
+from handoff.proof.log.entry import leaf_hash
+from handoff.proof.log.frontier import Frontier
+from handoff.proof.log.merkle import NotProven, verify_consistency, verify_inclusion
+from handoff.proof.log.note import NotANote, NoteKey, NotGenuine, decode_base64, encode_base64
+from handoff.proof.log.tiles import TILE_WIDTH
+from handoff.proof.verify.bundle import BundleReader
+from tests.support.dsl.builders import JURISDICTION
+from tests.support.parts.proof_record import LOG, ORIGIN, checkpoint, honest, witness_key
 
 PROGRAM = Path(__file__).parents[1] / "support" / "go_verifier"
 ANSWERS = PROGRAM / "answers.json"
@@ -65,8 +65,8 @@ def statement(old: int, new: int) -> Statement:
         new=signed(new),
         index=index,
         entry=encode_base64(ENTRIES[index]),
-        inclusion=tuple(map(encode_base64, proving.prove(proving.inclusion_path(index, new), node))),
-        consistency=tuple(map(encode_base64, proving.prove(proving.consistency_path(old, new), node))),
+        inclusion=tuple(map(encode_base64, tree_proofs.prove(tree_proofs.inclusion_path(index, new), node))),
+        consistency=tuple(map(encode_base64, tree_proofs.prove(tree_proofs.consistency_path(old, new), node))),
     )
 
 

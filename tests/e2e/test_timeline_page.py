@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from handoff.adapters.postgres.people import People
 from handoff.adapters.postgres.pool import open_pool
+from handoff.adapters.postgres.sessions import People
+from handoff.admin.jurisdiction import Jurisdiction
 from handoff.audit.i18n.translation import LANGUAGES, words
 from handoff.record.topics import AUDIT
-from handoff.trial.jurisdiction import Jurisdiction
 from handoff.views.replay.questions import QUESTIONS
-from tests.support.audited import NOW, READER, databases, lay_out, served, story
-from tests.support.browser import PATIENCE_MS, Complaints, barriers, chromium
-from tests.support.builders import nth_id
-from tests.support.spec import CASE
-from tests.support.stack import Jurisdictions
+from tests.support.dsl.builders import nth_id
+from tests.support.dsl.spec import CASE
+from tests.support.parts.audited import NOW, READER, databases, lay_out, served, story
+from tests.support.parts.stack import Jurisdictions
+from tests.support.probes.browser import PATIENCE_MS, Complaints, barriers, chromium
 
 PAGE = f"/timelines/{CASE}"
 VIEWS = ("", "/lanes", "/questions", "/changes", "/record", *(f"/questions/{name}" for name in QUESTIONS))

@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import tomli_w
 
+from handoff.admin.installation import Process
 from handoff.config import CONFIG_VARIABLE
 from handoff.record.topics import MONITOR
 from handoff.trial.child import ChildProcess
-from handoff.trial.installation import Process
 from handoff.trial.trial import Trial
 
 _ROOT = Path(__file__).parents[2]

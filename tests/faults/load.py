@@ -12,8 +12,8 @@ from uuid import UUID, uuid5
 import httpx
 
 from handoff import clock
-from handoff.trial.installation import Process
-from tests.support.history.answers import AnswerLog
+from handoff.admin.installation import Process
+from history_checker.answers import AnswerLog
 
 _RUN = UUID("5a0c8a0e-0d55-5d0e-8f0d-0a3c1d7d5e01")
 _AGAIN_SECONDS = 0.3

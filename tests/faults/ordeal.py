@@ -14,6 +14,10 @@ from handoff.config import JurisdictionPlan, PlannedDeadline, PlannedMember
 from handoff.record.codes import CaseService, DeadlineSource, DeadlineStep, MemberKind, RecipientClass, Urgency
 from handoff.record.envelope import COORDINATION
 from handoff.trial.trial import Trial, temporary_directory
+from history_checker.answers import AnswerLog, read_answers
+from history_checker.checks import Finding
+from history_checker.gathering import gather
+from history_checker.report import Report, report
 from tests.faults.crew import Crew, crewed
 from tests.faults.disk import SmallDisk
 from tests.faults.injections import kinds
@@ -21,10 +25,6 @@ from tests.faults.load import DEADLINE_SECONDS, Load
 from tests.faults.place import Inject, Met, Place
 from tests.faults.pulse import FOLDED, ROUTED, SHOWN, Pulse
 from tests.faults.sabotage import sabotage
-from tests.support.history.answers import AnswerLog, read_answers
-from tests.support.history.checks import Finding
-from tests.support.history.gathering import gather
-from tests.support.history.report import Report, report
 
 Tell = Callable[[str], None]
 

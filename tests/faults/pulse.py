@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from tests.support.history.gathering import Site
+from history_checker.gathering import Site
 
 _SAMPLE_SECONDS = 0.1
 _AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)

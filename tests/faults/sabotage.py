@@ -3,7 +3,7 @@
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
-from handoff.adapters.kafka import security
+from handoff.adapters.kafka.client import security
 from handoff.record.envelope import EXCHANGE
 from handoff.record.topics import PROJECTION, in_topic
 from handoff.trial.trial import Trial

@@ -14,10 +14,10 @@ from handoff.record.codec import AnyEvent
 from handoff.record.codes import CaseService
 from handoff.record.events.directory import Admission
 from handoff.trial.child import ChildProcess
-from tests.support.builders import T0, key_of
-from tests.support.referring import Matter
-from tests.support.stack import Jurisdictions
-from tests.support.town import PATIENCE_SECONDS, Town, has, town
+from tests.support.dsl.builders import T0, key_of
+from tests.support.dsl.referral_events import Matter
+from tests.support.parts.small_jurisdiction import PATIENCE_SECONDS, Town, has, town
+from tests.support.parts.stack import Jurisdictions
 
 pytestmark = pytest.mark.faults
 

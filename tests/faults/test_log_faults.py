@@ -7,19 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from handoff.adapters.kafka_topics import remake_topic
-from handoff.adapters.postgres.logbook import HeadForked
-from handoff.adapters.postgres.projection import Superseded, ledger
-from handoff.adapters.timeline_rebuild import rebuild
+from handoff.adapters.postgres.checkpoint_store import HeadForked
+from handoff.adapters.postgres.timeline_store import Superseded, ledger
+from handoff.admin.broker_topics import remake_topic
 from handoff.domain.case import Situation
 from handoff.domain.examine import Examined
-from handoff.proof.checkpoint import Head
-from handoff.proof.witness import AddCheckpoint
+from handoff.maintenance.timeline_rebuild import rebuild
+from handoff.projection.runtime import Projection
+from handoff.proof.log.checkpoint import Head
+from handoff.proof.log.witness import AddCheckpoint
 from handoff.record.delivery import Outcome, Verdict
 from handoff.record.topics import checkpoints_topic, topics
-from services.projection.runtime import Projection
-from tests.support.eventually import eventually
-from tests.support.log_keeper import (
+from tests.support.parts.checkpoint_log import (
     forget_everything,
     grow,
     more_checkpoints,
@@ -29,9 +28,10 @@ from tests.support.log_keeper import (
     state_once,
     walked,
 )
-from tests.support.projecting import projecting
-from tests.support.record_keeper import RecordKeeper, record_keeper
-from tests.support.stack import Jurisdictions
+from tests.support.parts.record_writer import RecordKeeper, record_keeper
+from tests.support.parts.running_projection import projecting
+from tests.support.parts.stack import Jurisdictions
+from tests.support.probes.eventually import eventually
 
 pytestmark = pytest.mark.faults
 
@@ -137,7 +137,7 @@ async def test_mended_rules_change_verdicts_and_no_root(keeper: RecordKeeper, mo
     async with projecting(keeper):
         end = await grow(keeper, 0, 80)
         await more_checkpoints(keeper)
-    monkeypatch.setattr("handoff.views.chronicle.examine", strict)
+    monkeypatch.setattr("handoff.views.timeline_fold.examine", strict)
     report = await rebuild(keeper.settings("owner"), lambda _done, _of: None)
     monkeypatch.undo()
     differing = {table.name for table in report.tables if not table.is_identical}

@@ -9,12 +9,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from handoff.adapters.timeline_rebuild import RebuildRefused, rebuild
+from handoff.maintenance.timeline_rebuild import RebuildRefused, rebuild
+from handoff.projection.runtime import BROKEN_RECORD
 from handoff.trial.child import ChildProcess
-from services.projection.runtime import BROKEN_RECORD
-from tests.support.projecting import projecting
-from tests.support.record_keeper import RecordKeeper, Story, record_keeper
-from tests.support.stack import Jurisdictions
+from tests.support.parts.record_writer import RecordKeeper, Story, record_keeper
+from tests.support.parts.running_projection import projecting
+from tests.support.parts.stack import Jurisdictions
 
 pytestmark = pytest.mark.faults
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from handoff import clock
-from handoff.proof.entry import record_hash
+from handoff.proof.log.entry import record_hash
 from handoff.record.redaction import Redaction, RedactionReason
-from tests.support.kept_trial import KeptTrial, kept_trial
+from tests.support.parts.restarted_trial import KeptTrial, kept_trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1200)]
 

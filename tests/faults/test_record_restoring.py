@@ -5,16 +5,16 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from handoff.adapters.record_copy import put_back, read_groups, read_topic
-from handoff.adapters.record_reader import RecordEntry
-from handoff.adapters.standstill import Standstill
+from handoff.adapters.kafka.record_reader import RecordEntry
+from handoff.maintenance.session import Standstill
+from handoff.maintenance.topic_copy import put_back, read_groups, read_topic
 from handoff.trial.errors import TrialError
-from handoff.trial.standing_still import standing_still
+from handoff.trial.session import standing_still
 from handoff.trial.trial import Trial
-from tests.support.api import PLAN
-from tests.support.history.gathering import gather
-from tests.support.history.report import report
-from tests.support.kept_trial import KeptTrial, kept_trial
+from history_checker.gathering import gather
+from history_checker.report import report
+from tests.support.parts.api import PLAN
+from tests.support.parts.restarted_trial import KeptTrial, kept_trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1200)]
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from handoff.adapters.kafka_topics import cut_before, remake_topic
+from handoff.admin.broker_topics import cut_before, remake_topic
+from handoff.projection.runtime import BROKEN_RECORD
 from handoff.record.message import Message
 from handoff.record.topics import Topic, record_topic, topics
 from handoff.trial.child import ChildProcess
-from services.projection.runtime import BROKEN_RECORD
-from tests.support.log_keeper import forget_everything, grow, more_checkpoints, published
-from tests.support.projecting import projecting
-from tests.support.record_keeper import RecordKeeper, record_keeper
-from tests.support.stack import Jurisdictions
+from tests.support.parts.checkpoint_log import forget_everything, grow, more_checkpoints, published
+from tests.support.parts.record_writer import RecordKeeper, record_keeper
+from tests.support.parts.running_projection import projecting
+from tests.support.parts.stack import Jurisdictions
 
 pytestmark = pytest.mark.faults
 

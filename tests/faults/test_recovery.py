@@ -9,13 +9,13 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.support.api import OPENING, RELEASE
-from tests.support.eventually import eventually
-from tests.support.history.evidence import Answered
-from tests.support.history.gathering import gather
-from tests.support.history.report import report
-from tests.support.kept_trial import KeptTrial, kept_trial
-from tests.support.runbook import Operator
+from history_checker.evidence import Answered
+from history_checker.gathering import gather
+from history_checker.report import report
+from tests.support.parts.api import OPENING, RELEASE
+from tests.support.parts.restarted_trial import KeptTrial, kept_trial
+from tests.support.probes.eventually import eventually
+from tests.support.probes.runbook import Operator
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 

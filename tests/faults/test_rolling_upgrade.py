@@ -15,9 +15,9 @@ from handoff.config import CONFIG_VARIABLE
 from handoff.domain.decide import CANNOT_READ
 from handoff.record.events import CATALOGUE
 from handoff.trial.child import ChildProcess
-from tests.support.eventually import eventually
-from tests.support.kept_trial import KeptTrial, kept_trial
-from tests.support.newer_release import SECOND
+from tests.support.parts.newer_release import SECOND
+from tests.support.parts.restarted_trial import KeptTrial, kept_trial
+from tests.support.probes.eventually import eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
 
@@ -40,7 +40,7 @@ class Upgraded:
         fleet.kill(name)
         child = ChildProcess(
             name=f"{name}, newer",
-            argv=(sys.executable, "-m", "tests.support.newer_release", process.module),
+            argv=(sys.executable, "-m", "tests.support.parts.newer_release", process.module),
             log=self.kept.directory / "logs" / f"{name}.log",
             env={CONFIG_VARIABLE: str(process.config)},
             cwd=ROOT,

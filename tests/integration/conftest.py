@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.node_parts import Parts, node_parts
-from tests.support.stack import Jurisdictions
+from tests.support.parts.node_parts import Parts, node_parts
+from tests.support.parts.stack import Jurisdictions
 
 
 @pytest.fixture(scope="module")

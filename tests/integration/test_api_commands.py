@@ -7,15 +7,15 @@ from uuid import uuid5
 
 import pytest_asyncio
 
+from handoff.admin.jurisdiction import Jurisdiction
 from handoff.domain.directory import Escalation
 from handoff.record.codes import CaseService, DeadlineStep, EntryPoint, ReportingDelay
 from handoff.record.delivery import EFFECTIVE, ineffective
 from handoff.record.events.case import CaseOpened
-from handoff.trial.jurisdiction import Jurisdiction
-from tests.support.api import OPENING, PLAN, RELEASE, Api, api
-from tests.support.builders import CASE, OTHER_CASE, event
-from tests.support.desks import echo, receive
-from tests.support.stack import Jurisdictions
+from tests.support.dsl.builders import CASE, OTHER_CASE, event
+from tests.support.parts.api import OPENING, PLAN, RELEASE, Api, api
+from tests.support.parts.desks import echo, receive
+from tests.support.parts.stack import Jurisdictions
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LATE = Escalation(uuid5(CASE, "late"), "shelter", CaseService.SHELTER, DeadlineStep.ANSWERED, NOW, 3602)

@@ -11,18 +11,18 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from handoff.node.answers import StoreUnavailable
-from handoff.node.desk import Desk
+from handoff.admin.jurisdiction import Jurisdiction
+from handoff.node.commands.desk import Desk
+from handoff.node.commands.results import StoreUnavailable
 from handoff.record.codes import EntryPoint
-from handoff.trial.jurisdiction import Jurisdiction
 from handoff.web.app import Routes, create_app
 from handoff.web.context import Part
 from handoff.web.openapi import document
 from handoff.web.problems import KINDS
 from handoff.web.reading import BODY_LIMIT_BYTES
-from tests.support.api import AUTHORIZED, OPENING, PLAN, RELEASE, TOKEN, Api, api
-from tests.support.builders import CASE, REFERRAL
-from tests.support.stack import Jurisdictions
+from tests.support.dsl.builders import CASE, REFERRAL
+from tests.support.parts.api import AUTHORIZED, OPENING, PLAN, RELEASE, TOKEN, Api, api
+from tests.support.parts.stack import Jurisdictions
 
 JSON = {"Content-Type": "application/json"}
 

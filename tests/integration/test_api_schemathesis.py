@@ -24,12 +24,12 @@ from schemathesis.checks import ignored_auth, positive_data_acceptance
 
 from handoff import clock
 from handoff.adapters.postgres.pool import open_pool
-from handoff.trial.jurisdiction import Jurisdiction
+from handoff.admin.jurisdiction import Jurisdiction
 from handoff.web.app import Routes, create_app
 from handoff.web.openapi import document
-from tests.support.api import AUTHORIZED, OPENING, PLAN, RELEASE, TOKEN
-from tests.support.desks import desk_of, directory_of
-from tests.support.stack import Jurisdictions
+from tests.support.parts.api import AUTHORIZED, OPENING, PLAN, RELEASE, TOKEN
+from tests.support.parts.desks import desk_of, directory_of
+from tests.support.parts.stack import Jurisdictions
 
 # Rules between fields, and that 5.0 is not written for 5, stand in the schema's words alone: such bodies are 422.
 SAID_IN_WORDS = {"recordBasis", "withdrawRelease", "endServices", "publishDeadlines", "activateRules"}

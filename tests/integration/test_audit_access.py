@@ -14,15 +14,15 @@ import pytest
 import pytest_asyncio
 from starlette.types import Message, Receive, Scope, Send
 
+from handoff.admin.jurisdiction import Jurisdiction
 from handoff.record import codec
 from handoff.record.codes import ReadPurpose
 from handoff.record.events.case import CaseRead
 from handoff.record.topics import AUDIT
-from handoff.trial.jurisdiction import Jurisdiction
-from tests.support.audited import NOW, READER, TOKEN, Opened, audit, databases, lay_out, story
-from tests.support.builders import nth_id
-from tests.support.spec import CASE
-from tests.support.stack import Jurisdictions
+from tests.support.dsl.builders import nth_id
+from tests.support.dsl.spec import CASE
+from tests.support.parts.audited import NOW, READER, TOKEN, Opened, audit, databases, lay_out, story
+from tests.support.parts.stack import Jurisdictions
 
 TIMELINE, PAGE = f"/cases/{CASE}/timeline", f"/timelines/{CASE}"
 SYSTEM = {"Authorization": f"Bearer {TOKEN}"}

@@ -14,9 +14,9 @@ from schemathesis.checks import ignored_auth, positive_data_acceptance
 
 from handoff.audit.api.published_openapi import document, documents
 from handoff.web.openapi import differences
-from tests.support.audited import TOKEN, databases, lay_out, served, story
-from tests.support.spec import CASE
-from tests.support.stack import Jurisdictions
+from tests.support.dsl.spec import CASE
+from tests.support.parts.audited import TOKEN, databases, lay_out, served, story
+from tests.support.parts.stack import Jurisdictions
 
 MEMBER_TOKEN = "police-token-for-receipts"
 CALLERS = {"police": hashlib.sha256(MEMBER_TOKEN.encode()).hexdigest()}

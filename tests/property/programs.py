@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from handoff.contract.examples import examples
 from handoff.domain.consequences import deadline_missed
 from handoff.domain.deadlines import open_steps
 from handoff.record.codes import (
@@ -28,9 +29,8 @@ from handoff.record.events import Body, Keying
 from handoff.record.events import case as c
 from handoff.record.events import directory as d
 from handoff.record.events import referral as r
-from handoff.record.examples import examples
-from tests.support import spec
-from tests.support.spec import (
+from tests.support.dsl import spec
+from tests.support.dsl.spec import (
     BASIS,
     CASE,
     COORDINATION,

@@ -15,8 +15,8 @@ from handoff.record.events import case as c
 from handoff.record.events import referral as r
 from handoff.record.events.deadline import DeadlineMissed
 from tests.property.programs import HONEST, Move, beginnings, many_moves, played
-from tests.support import spec
-from tests.support.spec import LAWYER, POLICE, REFERRAL, SHELTER, Record, Said
+from tests.support.dsl import spec
+from tests.support.dsl.spec import LAWYER, POLICE, REFERRAL, SHELTER, Record, Said
 
 # A target never learns that its source asked another one next, nor how late that was.
 _OF_THE_SOURCE_ALONE = ("seen", "seen_then", "next", "hop")

@@ -19,9 +19,9 @@ from handoff.record.delivery import EFFECTIVE, Outcome, Verdict
 from handoff.record.envelope import EXCHANGE, Event, compose
 from handoff.record.events import Body, Keying
 from tests.property.programs import Move, any_body, beginnings, forged_moves, many_moves, played
-from tests.support import spec
-from tests.support.builders import ids
-from tests.support.spec import CASE, JURISDICTION, T0, Record, Said, nth_id
+from tests.support.dsl import spec
+from tests.support.dsl.builders import ids
+from tests.support.dsl.spec import CASE, JURISDICTION, T0, Record, Said, nth_id
 
 forgeries = st.lists(st.one_of(forged_moves(), forged_moves(), many_moves.map(lambda moves: moves[0])), max_size=40)
 
@@ -127,7 +127,7 @@ def _has_a_part(member: str, entry: spec.Entry) -> bool:
     return basis is not None and member == basis.owner
 
 
-# Deciding
+# CommandBatch
 
 
 def _commands(body: Body, basis: UUID, redirects: UUID | None) -> list[Command]:

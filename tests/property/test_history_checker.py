@@ -7,11 +7,11 @@ from msgspec import structs
 
 from handoff.domain.case import Referral, Step
 from handoff.record.codec import encode
+from history_checker import world
 from tests.property.programs import Move, beginnings, many_moves, played
-from tests.support import spec
-from tests.support.history import world
-from tests.support.spec import Said
-from tests.support.told import founding_length, read_again
+from tests.support.dsl import spec
+from tests.support.dsl.spec import Said
+from tests.support.parts.checked_record import founding_length, read_again
 
 _COMPARED = (
     "id", "source", "target", "service", "urgency", "state", "code", "delivered_at", "opened_at", "answered_at",

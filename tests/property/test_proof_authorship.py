@@ -11,9 +11,9 @@ from handoff.domain.case import Case, Situation
 from handoff.domain.directory import RETIREMENT_GRACE, Directory
 from handoff.domain.examine import examine, read
 from handoff.domain.founding import key_registration
-from handoff.proof.authorship import Authors, Disowned
-from handoff.proof.bundle import Record
-from handoff.proof.keyring import RETIREMENT_GRACE_MS, Keyring
+from handoff.proof.verify.authorship import Authors, Disowned
+from handoff.proof.verify.bundle import Record
+from handoff.proof.verify.keyring import RETIREMENT_GRACE_MS, Keyring
 from handoff.record import signing
 from handoff.record.codes import KeyUse
 from handoff.record.delivery import Outcome, from_ms, to_ms
@@ -21,8 +21,8 @@ from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events import Body
 from handoff.record.events import directory as d
 from handoff.record.message import Message
-from tests.support.builders import CASE, GENERATION, JURISDICTION, T0, after, event, key_of, signed
-from tests.support.proof_record import AGENCIES, COORDINATOR, ORIGIN, founding, opened, reading
+from tests.support.dsl.builders import CASE, GENERATION, JURISDICTION, T0, after, event, key_of, signed
+from tests.support.parts.proof_record import AGENCIES, COORDINATOR, ORIGIN, founding, opened, reading
 
 BEGINNING = founding()
 GENESIS = signing.sha256(BEGINNING[0].value or b"")

@@ -5,11 +5,11 @@ import io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handoff.proof.archive import Member, NotAnArchive, read_members
-from handoff.proof.bundle import BundleReader, NotABundle, Record
-from handoff.proof.report import Outcome
-from handoff.proof.verifier import verify
-from tests.support.proof_record import honest, trust
+from handoff.proof.verify.archive import Member, NotAnArchive, read_members
+from handoff.proof.verify.bundle import BundleReader, NotABundle, Record
+from handoff.proof.verify.report import Outcome
+from handoff.proof.verify.verifier import verify
+from tests.support.parts.proof_record import honest, trust
 
 BUNDLE = honest().bundle()
 LARGE = honest(others=300).bundle()

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handoff.views.replay.as_of import as_of
+from handoff.views.replay.checkpoint_status import Sealing
 from handoff.views.replay.diff import diff
 from handoff.views.replay.history import history
 from handoff.views.replay.questions import QUESTIONS
-from handoff.views.replay.sealing import Sealing
 from tests.property.programs import Move, beginnings, many_moves, played
-from tests.support.replayed import replay_entries, replayed
-from tests.support.spec import CASE, MEMBERS, Said
+from tests.support.dsl.spec import CASE, MEMBERS, Said
+from tests.support.parts.replayed import replay_entries, replayed
 
 sealings = st.none() | st.builds(Sealing, st.just("example"), st.integers(0, 80), is_witnessed=st.booleans())
 

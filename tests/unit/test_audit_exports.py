@@ -18,9 +18,9 @@ from handoff.audit.pages.entry_filter import Selection
 from handoff.audit.pages.entry_list import days
 from handoff.audit.pages.time_slider import moment
 from handoff.views.replay.history import History
-from tests.support.audited import NOW, story
-from tests.support.replayed import replayed
-from tests.support.spec import CASE, LAWYER
+from tests.support.dsl.spec import CASE, LAWYER
+from tests.support.parts.audited import NOW, story
+from tests.support.parts.replayed import replayed
 
 XES = "{http://www.xes-standard.org/}"
 

@@ -7,7 +7,7 @@ import pytest
 from handoff.audit.i18n import cyrillic
 from handoff.audit.i18n.translation import LANGUAGES, catalogue, preferred, words
 from handoff.audit.pages.rendering import duration_words
-from tests.support.sentences import messages
+from tests.support.probes.sentences import messages
 
 EACH = pytest.mark.parametrize("tag", LANGUAGES)
 PLACE = re.compile(r"\{\w+\}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.proof_record import honest, trust_text
+from tests.support.parts.proof_record import honest, trust_text
 
 # In a process whose first finder knows which modules came with which installation, and which opens no socket.
 PROGRAM = """

@@ -6,7 +6,7 @@ import pytest
 
 from handoff.config import ConfigurationError, jurisdiction_plan, process_settings
 from handoff.record.codes import CaseService, DeadlineStep, MemberKind, Urgency
-from tests.support.stack import PRIZREN
+from tests.support.parts.stack import PRIZREN
 
 _POLICE = f"""
 jurisdiction = "prizren"

@@ -8,13 +8,13 @@ import pytest
 
 from handoff.record.events import case as c
 from handoff.record.events import referral as r
-from tests.support import spec
-from tests.support.builders import REFERRAL, key_of, signed
-from tests.support.history.checks import Finding, findings
-from tests.support.history.evidence import Delivered, Evidence, Json, Shown
-from tests.support.history.history import history_of
-from tests.support.spec import CASE, LAWYER, POLICE, SHELTER, Record, Said
-from tests.support.told import evidence_of
+from history_checker.checks import Finding, findings
+from history_checker.evidence import Delivered, Evidence, Json, Shown
+from history_checker.history import history_of
+from tests.support.dsl import spec
+from tests.support.dsl.builders import REFERRAL, key_of, signed
+from tests.support.dsl.spec import CASE, LAWYER, POLICE, SHELTER, Record, Said
+from tests.support.parts.checked_record import evidence_of
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from handoff.adapters.postgres.queries import statements
+from handoff.adapters.postgres.named_statements import statements
 from handoff.domain.case import Case, Referral
 from handoff.domain.directory import Directory
 from handoff.domain.state_codec import dump_case, dump_directory, load_case, load_directory
@@ -30,7 +30,7 @@ from handoff.record.codes import Urgency
 from handoff.record.delivery import Delivery, Outcome, Verdict
 from handoff.record.message import Headers, Message
 
-SQL = statements("node.sql")
+SQL = statements("node_store.sql")
 _DANGER = {urgency.value: rank for rank, urgency in enumerate(Urgency)}
 
 

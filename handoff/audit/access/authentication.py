@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from fastapi import Request
 
-from handoff.adapters.postgres.people import People, hashed
+from handoff.adapters.postgres.sessions import People, hashed
 from handoff.node.ports import Clock
 
 SESSION_COOKIE = "session"

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import asyncpg
 
-from handoff.adapters.postgres.people import Opening, People
+from handoff.adapters.postgres.sessions import Opening, People
 from handoff.audit.access.authentication import Visitor
 from handoff.domain.commands import RecordRead
 from handoff.domain.decide import About
-from handoff.node.answers import Refused, StoreUnavailable
+from handoff.node.commands.results import Refused, StoreUnavailable
 from handoff.node.ports import Clock, Reception
 from handoff.record.codes import ReadPurpose
 

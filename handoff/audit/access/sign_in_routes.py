@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from handoff.adapters.postgres.people import SESSION_LASTS, hashed
+from handoff.adapters.postgres.sessions import SESSION_LASTS, hashed
 from handoff.audit.access.authentication import SESSION_COOKIE
 from handoff.audit.context import InAudit, open_case, visitor_of
 from handoff.audit.pages.page_route import PageRoute, turned_away

@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from starlette.responses import Response, StreamingResponse
 
-from handoff.adapters.postgres.evidence import NothingProven, UnknownCase
-from handoff.adapters.postgres.node import told_what_to_do
+from handoff.adapters.postgres.bundle_export import NothingProven, UnknownCase
+from handoff.adapters.postgres.node_store import store_errors
 from handoff.audit.context import Audit, Auditor, InAudit, Purpose, open_case
 from handoff.audit.pages.case_view import InCase
 from handoff.audit.pages.page_route import PageRoute
@@ -34,7 +34,7 @@ async def _bundle(audit: Audit, case: UUID) -> Response:
     """The answer; whether there is something to stream is known before it begins."""
     chunks = audit.cases.bundle(case)
     try:
-        with told_what_to_do():
+        with store_errors():
             first = await anext(chunks)
     except UnknownCase:
         raise unsuited("case_not_recorded") from None

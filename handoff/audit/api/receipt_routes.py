@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from handoff.adapters.postgres.node import told_what_to_do
+from handoff.adapters.postgres.node_store import store_errors
 from handoff.audit.context import InAudit
 from handoff.record.events.base import JurisdictionId
 from handoff.web.context import only_known_parameters
@@ -95,7 +95,7 @@ async def give_receipts(
 
 async def _covered(pool: asyncpg.Pool, member: str, events: tuple[Named, ...]) -> list[Any]:
     subjects, ids = [str(event.case) for event in events], [event.id for event in events]
-    with told_what_to_do():
+    with store_errors():
         found: list[Any] = await pool.fetch(_COVERED, member, subjects, ids)
         return found
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from handoff.audit.i18n.translation import Words
 from handoff.audit.pages.formatting import member_words
 from handoff.audit.pages.rendering import clock_words
+from handoff.views.replay.checkpoint_status import Sealing
 from handoff.views.replay.history import History
-from handoff.views.replay.sealing import Sealing
 
 
 @dataclass(frozen=True, slots=True)

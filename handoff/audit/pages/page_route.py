@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from handoff.audit.access.read_recording import PurposeNeeded
 from handoff.audit.pages.rendering import language, page
-from handoff.node.answers import StoreUnavailable
+from handoff.node.commands.results import StoreUnavailable
 from handoff.record.codes import ReadPurpose
 from handoff.web.problems import Problem, Unsuited
 

@@ -4,8 +4,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from handoff.views.replay.answer import Answer, Row, names
+from handoff.views.replay.checkpoint_status import Sealing
 from handoff.views.replay.history import History, Told
-from handoff.views.replay.sealing import Sealing
 
 
 class Why(StrEnum):

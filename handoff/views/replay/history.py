@@ -24,7 +24,7 @@ from handoff.record.events import directory as d
 from handoff.record.events.base import Body
 from handoff.record.events.case import BasisRecorded
 from handoff.views.handoffs import Handoff, changed_handoffs, merged
-from handoff.views.replay.sealing import Sealing
+from handoff.views.replay.checkpoint_status import Sealing
 
 FRAMING = tuple(
     body.type for body in (d.JurisdictionFounded, d.AgencyAdmitted, d.AgencySuspended, d.DeadlinesPublished)

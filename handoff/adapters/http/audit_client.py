@@ -1,0 +1,41 @@
+"""The audit API, as an institution's node asks it for receipts."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from handoff.config import AuditSettings
+from handoff.node.attestation.receipts import AuditUnavailable
+
+TIMEOUT_SECONDS = 10.0
+
+
+class AuditClient:
+    """``Audit`` over HTTP."""
+
+    def __init__(self, settings: AuditSettings) -> None:
+        self._url = settings.url.rstrip("/") + "/receipts"
+        headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
+        # Made once: a client reads every certificate that the machine trusts, and all else waits meanwhile.
+        self._http = httpx.AsyncClient(headers=headers, timeout=TIMEOUT_SECONDS)
+
+    async def receipts(self, events: Iterable[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], bytes]:
+        body = {"events": [{"case": subject, "id": str(event)} for subject, event in events]}
+        try:
+            answer = await self._http.post(self._url, json=body)
+            answer.raise_for_status()
+            return _read(answer.json())
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise AuditUnavailable(type(error).__name__) from error
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise AuditUnavailable("an answer of another form") from error
+
+    async def close(self) -> None:
+        """Ends its connections."""
+        await self._http.aclose()
+
+
+def _read(document: Any) -> Mapping[tuple[str, UUID], bytes]:
+    return {(row["case"], UUID(row["id"])): row["receipt"].encode() for row in document["receipts"]}

@@ -1,0 +1,80 @@
+"""What a process does about the checkpoints of its record: it reads their topic, for ever, for whoever follows them."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
+from handoff.adapters.kafka.client import BrokerUnavailable
+from handoff.adapters.kafka.record_reader import RecordBroken
+from handoff.adapters.postgres.pool import pauses
+from handoff.node.attestation.quorum import Vouching
+from handoff.node.attestation.witness import Halted, Lagging, Witness
+from handoff.node.commands.results import StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+READ_WAIT_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+@dataclass
+class CheckpointWatch:
+    """Feeds a witness, a node's vouching, or both from one reading of the topic."""
+
+    topic: CheckpointsTopic
+    witness: Witness | None = None
+    vouching: Vouching | None = None
+
+    async def run(self, began: Callable[[], None] = lambda: None) -> None:
+        """Goes on until it is cancelled; ``began`` hears whenever the witness may work. Raises ``Halted``."""
+        waits, first = pauses(longest=LONGEST_PAUSE_SECONDS), None
+        while True:
+            try:
+                await self._follow(first, began)
+            except Lagging:
+                log.info("checkpoints.walks_back")
+                first = 0
+                continue
+            except (BrokerUnavailable, StoreUnavailable) as error:
+                log.warning("checkpoints.wait", error=type(error).__name__)
+            except RecordBroken as error:
+                # What was read and remembered is not there any more: whoever cosigns must not go on from it.
+                if self.witness is not None:
+                    raise Halted("checkpoints_lost") from error
+                log.warning("checkpoints.lost", why=str(error))
+                first = 0
+            finally:
+                await self.topic.close()
+            await asyncio.sleep(next(waits))
+
+    async def _follow(self, first: int | None, began: Callable[[], None]) -> None:
+        offset = await self._begin()
+        await self._remember(offset)
+        began()
+        await self.topic.start(offset if first is None else first)
+        while True:
+            values = await self.topic.read(wait=READ_WAIT_SECONDS)
+            if values and self.witness is not None:
+                await self.witness.hear(values)
+            if values and self.vouching is not None:
+                await self.vouching.hear(values)
+
+    async def _begin(self) -> int:
+        own = [await part.begin() for part in (self.vouching, self.witness) if part is not None]
+        # The witness's place, where there is one: from there on it has to look for what it cosigned.
+        return own[-1]
+
+    async def _remember(self, offset: int) -> None:
+        """Lets the witness see all that it has published beyond what it has stored, and look at that again."""
+        if self.witness is None:
+            return
+        end = await self.topic.end()
+        await self.topic.start(offset)
+        while offset < end:
+            values = await self.topic.read(wait=READ_WAIT_SECONDS)
+            self.witness.remember(values)
+            offset = values[-1][0] + 1 if values else offset
+        await self.witness.confirm()

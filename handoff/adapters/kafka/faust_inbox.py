@@ -1,0 +1,155 @@
+"""The input loop of every node: Faust, in the one shape in which it loses nothing.
+
+An agent that raises, or acknowledges by itself, loses events; so the agent only hands raw events over to a bounded
+queue. One task drains what is ready, handles it in one transaction for ever until that works, and then acknowledges.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import faust
+import faust.app.base
+
+# Faust loads these only when an app is made: a process that stands by has them by the time that it takes over.
+import faust.assignor.partition_assignor
+import faust.tables.manager
+import faust.transport.drivers.aiokafka
+import faust.web.drivers.aiohttp
+import structlog
+from mode import CrashingSupervisor
+
+from handoff import telemetry
+from handoff.adapters.kafka.client import ssl_context
+from handoff.adapters.kafka.group_offsets import InboxSeat
+from handoff.adapters.postgres.pool import until_it_works
+from handoff.config import KafkaSettings
+from handoff.node.commands.results import StoreUnavailable
+from handoff.node.inbox.intake import Intake
+from handoff.node.rows import Arrival
+from handoff.record.message import Message, as_headers
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+QUEUE = 1000
+# A group that belongs to somebody else hangs without a word.
+START_SECONDS = 60.0
+STOP_SECONDS = 2.0
+LOOK_SECONDS = 0.2
+
+
+class InboxCrashed(Exception):
+    """Faust has stopped by itself: exit, and let whoever supervises the process start it anew."""
+
+
+class FaustInbox:
+    """Feeds an ``Intake`` from the member's inbox topic."""
+
+    def __init__(self, settings: KafkaSettings, *, topic: str, group: str, intake: Intake) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._group = group
+        self._intake = intake
+        self._queue: asyncio.Queue[Any] = asyncio.Queue(QUEUE)
+        self.running = False
+        """Whether events are taken in at this moment."""
+
+    async def run(self) -> None:
+        """Takes events in until it is cancelled.
+
+        Raises ``InboxCrashed``, or what ``Intake.handle`` raises when it has to stop.
+        """
+        position = await until_it_works(self._intake.begin, _retried, transient=(StoreUnavailable,))
+        end = await InboxSeat(self._settings, self._topic, self._group).take(position.next_offset)
+        async with self._application() as app, asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._catch_up(end))
+            tasks.create_task(self._drain())
+            tasks.create_task(self._watch(app))
+
+    @asynccontextmanager
+    async def _application(self) -> AsyncIterator[Any]:
+        with tempfile.TemporaryDirectory(prefix="handoff-faust-") as directory:
+            app = self._configured(directory)
+            app.finalize()
+            try:
+                async with asyncio.timeout(START_SECONDS):
+                    await app.start()
+                self.running = True
+                log.info("inbox.started")
+                yield app
+            finally:
+                self.running = False
+                await _stop(app)
+
+    def _configured(self, directory: str) -> Any:
+        credentials = faust.SASLCredentials(
+            mechanism="SCRAM-SHA-512",
+            username=self._settings.username,
+            password=self._settings.password.get_secret_value(),
+            ssl_context=ssl_context(self._settings),
+        )
+        app = faust.App(
+            id=self._group,
+            loop=asyncio.get_running_loop(),
+            broker=";".join(f"kafka://{server}" for server in self._settings.bootstrap_servers.split(",")),
+            broker_credentials=credentials,
+            consumer_auto_offset_reset="none",
+            consumer_group_instance_id=self._group,
+            agent_supervisor=CrashingSupervisor,
+            stream_wait_empty=False,
+            producer_request_timeout=30,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            web_enabled=False,
+            autodiscover=False,
+            datadir=directory,
+        )
+        inbox = app.topic(self._topic, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=bytes)
+        app.agent(inbox, concurrency=1, name="inbox")(self._hand_over)
+        return app
+
+    async def _hand_over(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            await self._queue.put(event)
+
+    async def _drain(self) -> None:
+        while True:
+            events = [await self._queue.get()]
+            while len(events) < BATCH and not self._queue.empty():
+                events.append(self._queue.get_nowait())
+            arrivals = [_arrival(event.message) for event in events]
+            await self._until_kept(arrivals)
+            for event in events:
+                event.ack()
+
+    async def _until_kept(self, arrivals: Sequence[Arrival]) -> None:
+        await until_it_works(lambda: self._intake.handle(arrivals), _retried, transient=(StoreUnavailable,))
+
+    async def _catch_up(self, end: int) -> None:
+        await until_it_works(lambda: self._intake.reach(end), _retried, transient=(StoreUnavailable,))
+
+    async def _watch(self, app: Any) -> None:
+        while True:
+            if app.crashed or app.should_stop:
+                raise InboxCrashed(str(app.crash_reason))
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def _arrival(message: Any) -> Arrival:
+    return Arrival(message.offset, Message(message.key, message.value, as_headers(message.headers or ())))
+
+
+def _retried(error: Exception) -> None:
+    telemetry.DATABASE_RETRIES.inc()
+    log.warning("database.away", error=str(error))
+
+
+async def _stop(app: Any) -> None:
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await app.stop()
+    except TimeoutError:
+        log.warning("inbox.stopped_late")

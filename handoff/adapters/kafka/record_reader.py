@@ -1,0 +1,126 @@
+"""The record, read in order from an offset that the reader's own database remembers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from handoff.adapters.kafka.client import BrokerUnavailable, security
+from handoff.config import KafkaSettings
+from handoff.record.message import Message, as_headers
+from handoff.record.topics import record_topic
+
+BATCH = 2000
+"""Entries that are read, and so committed, at once."""
+
+
+class RecordBroken(Exception):
+    """The record does not hold what it held: stop and alarm, nothing may be built on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordEntry:
+    """One entry: its offset, the broker's append time in milliseconds since 1970, and the message."""
+
+    offset: int
+    appended_ms: int
+    message: Message
+
+
+class RecordReader:
+    """Reads every entry from an offset on, without a gap. One task at a time may use it."""
+
+    def __init__(self, settings: KafkaSettings, jurisdiction: str, *, client_id: str, topic: str | None = None) -> None:
+        """Reads the record of ``jurisdiction``, or another ``topic`` that is kept for ever as it is."""
+        self._settings = settings
+        self._client_id = client_id
+        self._partition = TopicPartition(topic or record_topic(jurisdiction), 0)
+        self._consumer: AIOKafkaConsumer | None = None
+        self._next = 0
+
+    async def start(self, offset: int) -> None:
+        """Reads from ``offset`` on; also used to go back to one. Raises BrokerUnavailable and RecordBroken."""
+        self._next = offset
+        try:
+            consumer = await self._connected()
+            end = (await consumer.end_offsets([self._partition]))[self._partition]
+            consumer.seek(self._partition, offset)
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self.close()
+            raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
+        if offset > end:
+            raise RecordBroken(f"the record ends at {end}, before the stored offset {offset}")
+
+    async def end(self) -> int:
+        """The offset of the next entry that will be appended. Raises BrokerUnavailable."""
+        _, end = await self._bounds()
+        return end
+
+    async def confirm_whole(self, size: int) -> None:
+        """Looks whether all offsets from 0 to ``size`` are still held. Raises BrokerUnavailable and RecordBroken."""
+        first, end = await self._bounds()
+        if first > 0:
+            raise RecordBroken(f"the record no longer begins at 0, but at {first}")
+        if end < size:
+            raise RecordBroken(f"the record ends at {end}, before {size}, which was reached")
+
+    async def _bounds(self) -> tuple[int, int]:
+        try:
+            consumer = await self._connected()
+            first = (await consumer.beginning_offsets([self._partition]))[self._partition]
+            end = (await consumer.end_offsets([self._partition]))[self._partition]
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self.close()
+            raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
+        return first, end
+
+    async def read(self, *, wait: float, limit: int = BATCH) -> tuple[RecordEntry, ...]:
+        """The next entries, at most ``limit``; none if there are none within ``wait`` seconds.
+
+        Raises BrokerUnavailable (``start`` again) and RecordBroken.
+        """
+        try:
+            consumer = await self._connected()
+            fetched = await consumer.getmany(self._partition, timeout_ms=round(wait * 1000), max_records=limit)
+        except OffsetOutOfRangeError as error:
+            raise RecordBroken(f"the record does not hold offset {self._next}") from error
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self.close()
+            raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
+        entries = tuple(_entry(record) for record in fetched.get(self._partition, ()))
+        self._check(entries)
+        return entries
+
+    def _check(self, entries: tuple[RecordEntry, ...]) -> None:
+        for entry in entries:
+            if entry.offset != self._next:
+                raise RecordBroken(f"the record goes from offset {self._next} to {entry.offset}")
+            self._next += 1
+
+    async def close(self) -> None:
+        """Drops the connection; ``start`` opens it again."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
+
+    async def _connected(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            # With ``earliest``, entries that were deleted would be skipped in silence.
+            consumer = AIOKafkaConsumer(
+                **security(self._settings),
+                client_id=self._client_id,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                max_partition_fetch_bytes=4 * 1024 * 1024,
+                fetch_max_wait_ms=500,
+            )
+            self._consumer = consumer
+            await consumer.start()
+            consumer.assign([self._partition])
+            consumer.seek(self._partition, self._next)
+        return self._consumer
+
+
+def _entry(record: Any) -> RecordEntry:
+    return RecordEntry(record.offset, record.timestamp, Message(record.key, record.value, as_headers(record.headers)))

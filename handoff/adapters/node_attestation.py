@@ -1,0 +1,105 @@
+"""A member's part in the record's proof: what its node witnesses, sees proven, and gets receipts for.
+
+Whatever is wrong with any of it is told, and the node goes on exchanging.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import structlog
+
+from handoff import telemetry
+from handoff.adapters.files.signing_keys import signing_key
+from handoff.adapters.files.trust_file import trusted
+from handoff.adapters.http.audit_client import AuditClient
+from handoff.adapters.kafka.checkpoint_watch import CheckpointWatch
+from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
+from handoff.adapters.postgres.proof_store import ProofStore
+from handoff.adapters.postgres.witness_memory import WitnessMemory
+from handoff.config import CheckpointSettings, ProcessSettings
+from handoff.node.attestation.quorum import Vouching
+from handoff.node.attestation.receipts import Receipts
+from handoff.node.attestation.witness import Examine, Halted, Witness, believe
+from handoff.node.ports import Clock
+from handoff.node.wakeup import Wakeup
+from handoff.proof.log.checkpoint import Origin, cosigner_key
+from handoff.proof.log.note import NoteKey
+
+log = structlog.get_logger(__name__)
+
+# An alarm waits for two checkpoints; where they come every few seconds, for what a busy machine needs to answer.
+LEAST_PATIENCE_SECONDS = 10.0
+
+
+def witness_of(
+    settings: ProcessSettings,
+    key_file: Path,
+    topic: CheckpointsTopic,
+    *,
+    log_key: NoteKey,
+    pool: asyncpg.Pool,
+    clock: Clock,
+    examine: Examine = believe,
+) -> Witness:
+    """The cosigner whose private key is in ``key_file``."""
+    private = signing_key(key_file)
+    key = cosigner_key(settings.jurisdiction, settings.member, private.public_key)
+    return Witness(WitnessMemory(pool), log_key, key, private, topic.publish, clock, examine)
+
+
+class Sealing:
+    """The tasks of a node that rest on checkpoints, beside those that exchange."""
+
+    def __init__(
+        self, settings: ProcessSettings, checkpoints: CheckpointSettings, pool: asyncpg.Pool, clock: Clock
+    ) -> None:
+        origin = Origin(settings.jurisdiction, settings.generation)
+        topic = CheckpointsTopic(settings.kafka, origin, client_id=f"{settings.member}-checkpoints")
+        store = ProofStore(pool)
+        self._vouching = vouching = Vouching(store, trusted(checkpoints, origin), origin, Wakeup())
+        key_file = checkpoints.witness_key_file
+        witness = None
+        if key_file is not None:
+            witness = witness_of(settings, key_file, topic, log_key=vouching.log, pool=pool, clock=clock)
+        self._watch = CheckpointWatch(topic, witness, vouching)
+        self._audit = AuditClient(settings.audit) if settings.audit is not None else None
+        self._receipts: Receipts | None = None
+        if self._audit is not None:
+            cadence = checkpoints.cadence_seconds
+            patience = max(2 * cadence, LEAST_PATIENCE_SECONDS)
+            self._receipts = Receipts(store, self._audit, vouching, clock, cadence, patience)
+        self.ailments: dict[str, str] = {}
+        """Part → why it does not work any more."""
+
+    async def run(self) -> None:
+        """Goes on until it is cancelled, with whatever part still works."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._contained("witness", self._follow))
+                if self._receipts is not None:
+                    tasks.create_task(self._contained("receipts", self._receipts.run))
+        finally:
+            if self._audit is not None:
+                await self._audit.close()
+
+    async def _follow(self) -> None:
+        try:
+            await self._watch.run()
+        except Halted as halted:
+            self._ails("witness", halted.why)
+            await CheckpointWatch(self._watch.topic, None, self._vouching).run()
+
+    async def _contained(self, part: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await work()
+        except Exception:
+            log.exception("sealing.crashed", part=part)
+            self._ails(part, "crashed")
+
+    def _ails(self, part: str, why: str) -> None:
+        self.ailments[part] = why
+        telemetry.WITNESS_ALARMS.labels(why).inc()
+        log.critical("sealing.ails", part=part, why=why)

@@ -1,0 +1,198 @@
+"""What the log has said: its checkpoints, their cosignatures, and receipts; written by whoever holds the epoch.
+
+A checkpoint is stored before anybody hears of it, so that after a crash the same bytes are published, and whoever takes
+over goes on from them. Two projections never state two roots of one size: both fold the same record, a leaf holds
+Kafka's facts alone, and only one of them holds the epoch.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from handoff.adapters.postgres.named_statements import statements
+from handoff.adapters.postgres.timeline_store import SCHEMA, Superseded, connect
+from handoff.adapters.postgres.tree_reader import Tree
+from handoff.config import PostgresSettings
+from handoff.proof.log.checkpoint import NO_HEAD, Head
+from handoff.proof.log.cosignatures import Collected
+from handoff.proof.log.frontier import Frontier
+from handoff.proof.log.merkle import NotProven, Proof, verify_consistency
+from handoff.proof.log.signer import Log
+from handoff.proof.log.witness import AddCheckpoint
+
+_SQL = statements("checkpoint_store.sql")
+
+
+class HeadForked(Exception):
+    """The log's key has signed a head that what is stored does not lead to: stop and alarm, nothing more is signed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A checkpoint that the log stated: its number, when it was due (ms), its head, and the request to cosign it."""
+
+    number: int
+    due_ms: int
+    head: Head
+    request: AddCheckpoint
+
+
+NOTHING_STATED = Stated(0, 0, NO_HEAD, AddCheckpoint(0, (), b""))
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """Receipts to be signed: for these (offset, record hash), below the checkpoint of ``size``."""
+
+    first: int
+    next: int
+    size: int
+    entries: tuple[tuple[int, bytes], ...]
+
+
+class LogBook:
+    """The log's tables under one ``epoch``, on one connection. One task at a time may use it."""
+
+    def __init__(self, connection: asyncpg.Connection, log: Log, epoch: int) -> None:
+        self._connection = connection
+        self._tree = Tree(connection)
+        self._log = log
+        self._epoch = epoch
+
+    async def standing(self) -> Head:
+        """The head of what is stored. Raises Superseded."""
+        row = await self._connection.fetchrow(_SQL["standing"], self._epoch)
+        if row is None:
+            raise Superseded
+        tree = Frontier.unpack(row["frontier"])
+        if tree.size != row["next_offset"]:
+            raise HeadForked(f"a tree of {tree.size} leaves stands beside {row['next_offset']} entries")
+        return Head(tree.size, tree.root)
+
+    async def last(self) -> Stated:
+        """The checkpoint that was stated last."""
+        row = await self._connection.fetchrow(_SQL["last"])
+        return _stated(row) if row is not None else NOTHING_STATED
+
+    async def root(self, size: int) -> bytes:
+        """The root that what is stored has, or once had, at ``size``. Raises HeadForked where nodes are missing."""
+        known: bytes | None = await self._connection.fetchval(_SQL["root"], size)
+        if known is not None:
+            return known
+        try:
+            return await self._tree.root(size)
+        except LookupError as error:
+            raise HeadForked(f"the stored tree has no root of size {size}: {error}") from error
+
+    async def state(self, due_ms: int) -> Stated | None:
+        """Stores the checkpoint that is due, of all that is stored; None if there is nothing, or it was stated before.
+
+        Raises Superseded, and HeadForked where the tree did not grow out of the last one that was signed.
+        """
+        last, head = await self.last(), await self.standing()
+        if head.size == 0 or last.due_ms >= due_ms:
+            return None
+        request = AddCheckpoint(last.head.size, await self._growth(last.head, head), self._note(head))
+        return await self._store(Stated(last.number + 1, due_ms, head, request))
+
+    async def adopt(self, collected: Collected) -> None:
+        """Stores a checkpoint that the log published and this database has forgotten: it was restored. It is public."""
+        last = await self.last()
+        if collected.head.size > last.head.size:
+            stated = Stated(last.number + 1, last.due_ms, collected.head, collected.request)
+            await self.published(await self._store(stated))
+
+    async def unpublished(self) -> tuple[Stated, ...]:
+        """What nobody may have heard of yet, in order."""
+        return tuple(_stated(row) for row in await self._connection.fetch(_SQL["unpublished"]))
+
+    async def published(self, stated: Stated) -> None:
+        """Remembers that the broker has it."""
+        await self._connection.execute(_SQL["published"], stated.number)
+
+    async def publish_again(self) -> None:
+        """Forgets what was published and collected: the topic has lost it."""
+        await self._connection.execute(_SQL["publish_again"])
+
+    async def next_collected(self) -> int:
+        """The offset up to which the topic has been read."""
+        found: int = await self._connection.fetchval(_SQL["next_collected"])
+        return found
+
+    async def keep(self, collected: Sequence[Collected], next_offset: int) -> None:
+        """Keeps cosignatures, and how far the topic has been read, in one transaction. Raises Superseded."""
+        rows = [(c.head.size, s.cosigner, s.at, s.line) for c in collected for s in c.cosignatures]
+        async with self._connection.transaction():
+            await self._connection.executemany(_SQL["keep_cosignature"], rows)
+            await self._connection.execute(_SQL["collected"], next_offset)
+            await self._hold()
+
+    async def cosigners(self, size: int) -> frozenset[str]:
+        """Who has cosigned the head of that size."""
+        return frozenset(row["cosigner"] for row in await self._connection.fetch(_SQL["cosigners"], size))
+
+    async def owed(self, most: int) -> Owed | None:
+        """The receipts for at most so many entries that a published checkpoint covers; None if all are there."""
+        row: Any = await self._connection.fetchrow(_SQL["covered"])
+        first, size = row["next_receipt"], row["size"]
+        if first >= size:
+            return None
+        end = min(first + most, size)
+        rows = await self._connection.fetch(_SQL["owed"], first, end)
+        return Owed(first, end, size, tuple((row["record_offset"], row["record_hash"]) for row in rows))
+
+    async def give(self, owed: Owed, notes: Sequence[str]) -> None:
+        """Stores the receipts for what was ``owed``. Raises Superseded."""
+        rows = [
+            (offset, record_hash, owed.size, note)
+            for (offset, record_hash), note in zip(owed.entries, notes, strict=True)
+        ]
+        async with self._connection.transaction():
+            if await self._connection.fetchval(_SQL["receipted"], owed.first, owed.next) is None:
+                raise Superseded
+            await self._connection.copy_records_to_table("receipts", schema_name="proof", records=rows)
+            await self._hold()
+
+    async def _growth(self, old: Head, new: Head) -> Proof:
+        """The proof that ``new`` grew out of ``old``, checked: a tree that was tampered with must not be signed."""
+        if old.size == 0:
+            return ()
+        try:
+            proof = await self._tree.consistency(old.size, new.size)
+            verify_consistency(old.size, new.size, old.root, proof, new.root)
+        except (NotProven, LookupError) as error:
+            raise HeadForked(f"the tree of {new.size} did not grow out of the signed head of {old.size}") from error
+        return proof
+
+    def _note(self, head: Head) -> bytes:
+        return str(self._log.state(head)).encode()
+
+    async def _store(self, stated: Stated) -> Stated:
+        head, request = stated.head, stated.request.encode()
+        row = (stated.number, stated.due_ms, head.size, head.root, request)
+        if await self._connection.fetchval(_SQL["state"], self._epoch, *row) is None:
+            raise Superseded
+        return stated
+
+    async def _hold(self) -> None:
+        """The fence, last in its transaction: the timeline's next page waits for it, for a commit and no longer."""
+        if await self._connection.fetchrow(_SQL["hold"], self._epoch) is None:
+            raise Superseded
+
+
+@asynccontextmanager
+async def sealing_connection(settings: PostgresSettings) -> AsyncIterator[asyncpg.Connection]:
+    """A connection beside the one that writes the timeline, dropped with whatever is under way."""
+    connection = await connect(settings, schema=SCHEMA)
+    try:
+        yield connection
+    finally:
+        connection.terminate()
+
+
+def _stated(row: Any) -> Stated:
+    head = Head(row["size"], row["root"])
+    return Stated(row["number"], row["due_ms"], head, AddCheckpoint.parse(row["request"]))

@@ -1,0 +1,135 @@
+"""What one transaction of whoever routes reads and writes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from handoff.adapters.postgres.named_statements import statements
+from handoff.domain import state_codec
+from handoff.domain.case import Case
+from handoff.domain.deadlines import open_steps
+from handoff.domain.directory import Directory
+from handoff.record import codec
+from handoff.record.codes import DeadlineStep
+from handoff.record.delivery import Delivery, from_ms, to_ms
+from handoff.record.envelope import Event
+from handoff.record.events.deadline import DeadlineMissed
+from handoff.record.message import Message, as_headers
+
+_SQL = statements("exchange_store.sql")
+
+Identity = tuple[str, UUID]
+"""An event's subject and id."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyTimer:
+    """A step that is late; ``attempt`` is the one under which it is said next."""
+
+    case: UUID
+    holder: UUID
+    step: DeadlineStep
+    since: datetime
+    attempt: int
+
+
+class Batch:
+    """An open transaction. It is over, and nothing of it stays, when any method raises."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def cases(self, ids: Iterable[UUID]) -> dict[UUID, Case]:
+        """The folded cases that exist among ``ids``."""
+        rows = await self._connection.fetch(_SQL["cases"], list(ids))
+        return {row["case_id"]: state_codec.load_case(row["state"]) for row in rows}
+
+    async def first_hashes(self, wanted: Sequence[Identity]) -> dict[Identity, str]:
+        """(Subject, event id) → value hash of the first that counted, for those that were seen."""
+        rows = await self._connection.fetch(_SQL["first_hashes"], [s for s, _ in wanted], [i for _, i in wanted])
+        return {(row["subject"], row["event_id"]): row["value_hash"] for row in rows}
+
+    async def announcements(self) -> tuple[tuple[int, datetime, Message], ...]:
+        """What everyone was told, in the record's order: (offset, record time, message)."""
+        rows = await self._connection.fetch(_SQL["announcements"])
+        return tuple((row["record_offset"], from_ms(row["record_time"]), message_in(row)) for row in rows)
+
+    async def keep_directory(self, version: int, directory: Directory) -> None:
+        await self._connection.execute(_SQL["write_directory"], version, state_codec.dump_directory(directory))
+
+    async def keep_cases(self, cases: Mapping[UUID, Case], grace: timedelta) -> None:
+        """Keeps folded cases and the timers of their open steps; ``grace`` is what each waits beyond its time."""
+        if not cases:
+            return
+        states = [state_codec.dump_case(case) for case in cases.values()]
+        steps = [
+            (case.id, holder.id, step.step.value, step.since, step.due_at)
+            for case in cases.values()
+            for holder, step in open_steps(case)
+        ]
+        columns = [list(column) for column in zip(*steps, strict=True)] or [[] for _ in range(5)]
+        await self._connection.execute(_SQL["write_cases"], list(cases), states, *columns, grace.total_seconds())
+
+    async def route(
+        self, deliveries: Sequence[tuple[str, Delivery]], given: Mapping[str, int], first: Mapping[Identity, str]
+    ) -> None:
+        """Puts entries before the relays, with every inbox's count after them and the hashes of what was seen first."""
+        subjects, events = [subject for subject, _ in first], [event for _, event in first]
+        counts = list(given), list(given.values())
+        await self._connection.execute(_SQL["keep_count"], subjects, events, list(first.values()), *counts)
+        rows = [(member, d.sequence, *_columns(d.to_message())) for member, d in deliveries]
+        if rows:
+            await self._connection.executemany(_SQL["route"], rows)
+
+    async def announce(self, announcements: Sequence[tuple[int, datetime, Message]]) -> None:
+        rows = [(offset, to_ms(at), *_columns(message)) for offset, at, message in announcements]
+        if rows:
+            await self._connection.executemany(_SQL["announce"], rows)
+
+    async def say(self, events: Sequence[Event[Any]]) -> None:
+        """Keeps events of the exchange's own until they are heard."""
+        if events:
+            ids, subjects = [event.id for event in events], [event.subject for event in events]
+            await self._connection.execute(_SQL["say"], ids, subjects, [codec.encode(event) for event in events])
+
+    async def heard(self, events: Sequence[UUID]) -> None:
+        """These events of ours stand on the record."""
+        if events:
+            await self._connection.execute(_SQL["heard"], list(events))
+
+    async def timer_missed(self, event: Event[Any]) -> None:
+        """A step was said to be late: it is not said again."""
+        await self._connection.execute(_SQL["timer_missed"], *_timer_of(event))
+
+    async def timer_early(self, event: Event[Any], wait: timedelta) -> None:
+        """A step was said to be late too early: it is said again after ``wait``."""
+        await self._connection.execute(_SQL["timer_early"], *_timer_of(event), wait.total_seconds())
+
+    async def ready_timers(self, now: datetime, limit: int) -> tuple[ReadyTimer, ...]:
+        rows = await self._connection.fetch(_SQL["ready_timers"], now, limit)
+        return tuple(
+            ReadyTimer(row["case_id"], row["holder"], DeadlineStep(row["step"]), row["since"], row["attempt"])
+            for row in rows
+        )
+
+    async def timer_said(self, timer: ReadyTimer) -> None:
+        await self._connection.execute(_SQL["timer_said"], timer.case, timer.holder, timer.step.value, timer.since)
+
+
+def _columns(message: Message) -> tuple[Any, ...]:
+    names, values = [name for name, _ in message.headers], [value for _, value in message.headers]
+    return message.key, message.value, names, values
+
+
+def message_in(row: asyncpg.Record) -> Message:
+    """The message that a row holds."""
+    return Message(row["key"], row["value"], as_headers(zip(row["header_names"], row["header_values"], strict=True)))
+
+
+def _timer_of(event: Event[Any]) -> tuple[UUID | None, UUID | None, str, datetime]:
+    said: DeadlineMissed = event.data
+    return event.case_id, said.referral or said.basis, said.step.value, said.due_at

@@ -1,0 +1,135 @@
+"""A node's own database, by asyncpg."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from handoff.adapters.postgres.node_transaction import SQL, PostgresTransaction
+from handoff.adapters.postgres.pool import TRANSIENT
+from handoff.domain.directory import Directory
+from handoff.domain.state_codec import load_directory
+from handoff.node.commands.results import Backlog, FeedEntry, ReferralRow, StoreUnavailable
+from handoff.node.ports import StoodDown, Transaction
+from handoff.node.rows import Due, Position
+from handoff.record import strict_json
+from handoff.record.codes import CaseService, State, Urgency
+from handoff.record.delivery import Outcome, Verdict
+from handoff.record.errors import NotAnEvent
+
+
+class PostgresStore:
+    """``Store`` on a pool of connections to PostgreSQL."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        with store_errors():
+            async with self._pool.acquire() as connection, connection.transaction():
+                yield PostgresTransaction(connection)
+
+    async def directory(self) -> Directory | None:
+        rows = await self._fetch("directory")
+        return load_directory(rows[0]["state"]) if rows else None
+
+    async def outcomes(self, events: Sequence[UUID]) -> Mapping[UUID, Verdict]:
+        rows = await self._fetch("outcomes", list(events))
+        return {row["id"]: Verdict(Outcome(row["outcome"]), row["reason"]) for row in rows}
+
+    async def referrals(
+        self, *, after: UUID | None, limit: int, states: Sequence[State], source: str | None, target: str | None
+    ) -> tuple[ReferralRow, ...]:
+        rows = await self._fetch("referrals", after, limit, [state.value for state in states], source, target)
+        return tuple(_referral_row(row) for row in rows)
+
+    async def feed(self, after: int, limit: int) -> tuple[FeedEntry, ...]:
+        return tuple(_feed_entry(row) for row in await self._fetch("feed", after, limit))
+
+    async def backlog(self, at: datetime) -> Backlog:
+        (row,) = await self._fetch("backlog", at)
+        return Backlog(**row)
+
+    async def take_turn(self, holder: str, silence: float) -> bool:
+        return bool(await self._fetch("take_turn", holder, silence))
+
+    async def keep_turn(self, holder: str) -> bool:
+        return bool(await self._fetch("keep_turn", holder))
+
+    async def lay_down_turn(self, holder: str) -> None:
+        await self._fetch("lay_down_turn", holder)
+
+    async def begin_intake(self) -> tuple[int, Position]:
+        (row,) = await self._fetch("begin_intake")
+        return row["epoch"], Position(row["next_offset"], row["sequence"])
+
+    async def begin_relay(self) -> int:
+        (row,) = await self._fetch("begin_relay")
+        epoch: int = row["epoch"]
+        return epoch
+
+    async def pause(self, *, paused: bool) -> None:
+        await self._fetch("pause", paused)
+
+    async def due(self, epoch: int, at: datetime, limit: int) -> Sequence[Due]:
+        rows = await self._fetch("due", epoch, at, limit)
+        if not rows:
+            raise StoodDown("another process relays this outbox now")
+        return [Due(**row) for row in rows if row["id"] is not None]
+
+    async def mark_sent(self, epoch: int, events: Sequence[UUID], at: datetime, first_delay: float) -> None:
+        if not await self._fetch("mark_sent", epoch, list(events), at, first_delay):
+            raise StoodDown("another process relays this outbox now")
+
+    async def _fetch(self, name: str, *arguments: object) -> list[asyncpg.Record]:
+        with store_errors():
+            return await self._pool.fetch(SQL[name], *arguments)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turns the errors of a database that is away into ``StoreUnavailable``."""
+    try:
+        yield
+    except ValueError:
+        # asyncpg's word for an argument that no column can hold is an InterfaceError too.
+        raise
+    except TRANSIENT as error:
+        raise StoreUnavailable(type(error).__name__) from error
+
+
+def _referral_row(row: asyncpg.Record) -> ReferralRow:
+    return ReferralRow(
+        id=row["id"],
+        case=row["case_id"],
+        source=row["source"],
+        target=row["target"],
+        service=CaseService(row["service"]),
+        urgency=Urgency(row["urgency"]),
+        state=State(row["state"]),
+        code=row["code"],
+        requested_at=row["requested_at"],
+        since=row["since"],
+        due_at=row["due_at"],
+        delivered_at=row["delivered_at"],
+        opened_at=row["opened_at"],
+        seen=row["seen"],
+        parked=row["is_parked"],
+    )
+
+
+def _feed_entry(row: asyncpg.Record) -> FeedEntry:
+    verdict = Outcome(row["outcome"])
+    event = _document(row["value"])
+    return FeedEntry(row["sequence"], row["record_time"], verdict, row["reason"], row["own"], event, row["settles"])
+
+
+def _document(value: bytes | None) -> Mapping[str, Any] | None:
+    try:
+        return strict_json.parse(value or b"")
+    except NotAnEvent:
+        return None

@@ -1,0 +1,44 @@
+"""What a node's database keeps of the record's proof: the largest proven checkpoint, and its own events' receipts."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from handoff.adapters.postgres.named_statements import statements
+from handoff.adapters.postgres.node_store import store_errors
+from handoff.adapters.postgres.node_transaction import kept_message
+from handoff.node.attestation.quorum import Proven
+from handoff.node.attestation.receipts import Awaiting
+
+_SQL = statements("proof_store.sql")
+
+
+class ProofStore:
+    """``ProvenStore`` and ``ReceiptStore`` on a pool of connections to PostgreSQL."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def proven(self) -> Proven:
+        (row,) = await self._fetch("proven")
+        return Proven(row["size"], row["note"], row["topic_offset"])
+
+    async def prove(self, proven: Proven) -> None:
+        await self._fetch("prove", proven.size, proven.note, proven.offset)
+
+    async def awaiting(self, after: int, limit: int) -> Sequence[Awaiting]:
+        rows = await self._fetch("awaiting", after, limit)
+        return [Awaiting(row["position"], row["id"], row["subject"], kept_message(row)) for row in rows]
+
+    async def end(self, receipts: Mapping[UUID, bytes]) -> None:
+        if receipts:
+            await self._fetch("end", list(receipts), list(receipts.values()))
+
+    async def missed(self, before: datetime, at: datetime) -> Sequence[UUID]:
+        return [row["id"] for row in await self._fetch("missed", before, at)]
+
+    async def _fetch(self, name: str, *arguments: object) -> list[asyncpg.Record]:
+        with store_errors():
+            return await self._pool.fetch(_SQL[name], *arguments)

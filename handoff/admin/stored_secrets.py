@@ -1,0 +1,37 @@
+"""The keys and tokens of a state directory: each is made when it is first asked for, and kept."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from handoff.adapters.files.private_file import write_private
+from handoff.record.signing import SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept in ``directory``, for its owner alone to read."""
+
+    directory: Path
+
+    def key_file(self, owner: str) -> Path:
+        """The file of somebody's private key."""
+        path = self.directory / "keys" / f"{owner}.key"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_private(path, secrets.token_hex(32))
+        return path
+
+    def key(self, owner: str) -> SigningKey:
+        """Somebody's private key."""
+        return SigningKey.from_hex(self.key_file(owner).read_text())
+
+    def token(self, bearer: str) -> str:
+        """Somebody's bearer token."""
+        path = self.directory / "tokens.json"
+        tokens: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        if bearer not in tokens:
+            tokens[bearer] = secrets.token_urlsafe(24)
+            write_private(path, json.dumps(tokens, indent=2))
+        return tokens[bearer]

@@ -1,0 +1,25 @@
+"""Whom an auditor of a jurisdiction trusts: its log, its monitor, and a majority of its agencies."""
+
+from handoff.admin.stored_secrets import Kept
+from handoff.config import JurisdictionPlan
+from handoff.proof.log.checkpoint import Origin, cosigner_key, log_key
+from handoff.proof.log.note import NoteKey
+from handoff.proof.verify.trust import TrustedLog, write_trust
+from handoff.record.topics import MONITOR, PROJECTION, agencies
+
+
+def witness_owner(cosigner: str) -> str:
+    """The name under which a cosigner's key is kept: an agency has another one for its events."""
+    return cosigner if cosigner == MONITOR else f"{cosigner}.witness"
+
+
+def trust_file(plan: JurisdictionPlan, kept: Kept, genesis_hash: str) -> str:
+    """The trust file of ``plan``."""
+
+    def cosigner(name: str) -> NoteKey:
+        return cosigner_key(plan.name, name, kept.key(witness_owner(name)).public_key)
+
+    witnesses = agencies(plan.member_ids)
+    log = TrustedLog(log_key(Origin(plan.name, plan.generation), kept.key(PROJECTION).public_key), genesis_hash)
+    majority = len(witnesses) // 2 + 1
+    return write_trust([log], cosigner(MONITOR), map(cosigner, witnesses), majority)

@@ -1,0 +1,198 @@
+"""Intake: what the members submit, verified and appended to the record in order. Active on every exchange."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from handoff import telemetry
+from handoff.adapters.kafka.client import BrokerUnavailable, Sender, security
+from handoff.adapters.postgres.exchange_store import ExchangeStore
+from handoff.adapters.postgres.pool import TRANSIENT, pauses
+from handoff.config import KafkaSettings
+from handoff.domain.directory import Directory
+from handoff.exchange.offload import off_the_loop
+from handoff.exchange.unassigned_topics import unheard
+from handoff.exchange.validation import Submission, SubmissionValidator
+from handoff.record.message import Message, as_headers
+from handoff.record.topics import EXCHANGE, groups, out_pattern, record_topic
+
+BATCH = 1000
+# The shortest that brokers accept: how long a crashed exchange's topics wait for the other one.
+SESSION_MS = 6000
+# How soon an agency that is admitted while the exchange runs is heard.
+METADATA_MS = 1000
+# What a crash leaves uncommitted is appended again, and the first counts: waiting for each commit would cost all the
+# others more.
+COMMIT_SECONDS = 0.1
+LEAVE_SECONDS = 0.5
+
+Fetched = Mapping[TopicPartition, list[Any]]
+_RETRY: tuple[type[Exception], ...] = (KafkaError, BrokerUnavailable, *TRANSIENT)
+_log = structlog.get_logger()
+
+
+class Intake:
+    """Reads every member's outgoing topic and is the only writer of the record."""
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        store: ExchangeStore,
+        sieve: SubmissionValidator,
+        directory: Directory,
+        *,
+        instance: str,
+    ) -> None:
+        self._kafka = kafka
+        self._store = store
+        self._sieve = sieve
+        self._instance = instance
+        self._directory = directory
+        self._version = -1
+        self._record = record_topic(directory.jurisdiction)
+        self._pattern = out_pattern(directory.jurisdiction)
+        self._group = groups(directory.jurisdiction, EXCHANGE)[0]
+        self._sender = Sender(kafka, client_id="exchange-intake")
+        self._founding: Submission | None = None
+        self._appended: dict[TopicPartition, int] = {}
+        self._committed = 0.0
+        self.listening = False
+
+    async def run(self) -> None:
+        """Goes on until it is cancelled; what fails is read again from the last commit."""
+        wait = pauses()
+        try:
+            while True:
+                try:
+                    await self._listen()
+                except _RETRY as error:
+                    self.listening = False
+                    _log.warning("intake begins again", error=f"{type(error).__name__}: {error}")
+                    await asyncio.sleep(next(wait))
+        finally:
+            self.listening = False
+            await self._sender.close()
+
+    async def _listen(self) -> None:
+        consumer = self._consumer()
+        hears_all = False
+        try:
+            await consumer.start()
+            consumer.subscribe(pattern=self._pattern)
+            await self._refresh_directory()
+            while True:
+                fetched = await consumer.getmany(timeout_ms=self._patience_ms, max_records=BATCH)
+                self.listening = bool(consumer.assignment())
+                if fetched or not self._directory.founded:
+                    await self._take(consumer, fetched)
+                if time.monotonic() - self._committed >= COMMIT_SECONDS:
+                    await self._commit(consumer)
+                if self.listening and not hears_all:
+                    hears_all = await self._hears_all(consumer)
+        finally:
+            await self._leave(consumer)
+
+    async def _leave(self, consumer: AIOKafkaConsumer) -> None:
+        with suppress(KafkaError, OSError, TimeoutError):
+            await asyncio.wait_for(self._commit(consumer), LEAVE_SECONDS)
+        self._appended.clear()
+        await consumer.stop()
+
+    async def _hears_all(self, consumer: AIOKafkaConsumer) -> bool:
+        """Whether every member is heard by some exchange; where one is not, the group divides its topics anew."""
+        forgotten = await unheard(self._kafka, self._group, self._pattern)
+        if forgotten:
+            _log.info("members are heard by nobody yet", topics=sorted(forgotten))
+            consumer._coordinator.request_rejoin()  # noqa: SLF001 - to subscribe once more to the same changes nothing
+        return forgotten == frozenset()
+
+    @property
+    def _patience_ms(self) -> int:
+        return 500 if self._directory.founded else 50
+
+    def _consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            **security(self._kafka),
+            client_id="exchange-intake",
+            group_id=self._group,
+            # One that is killed and started again goes on with its own topics at once.
+            group_instance_id=self._instance,
+            session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=SESSION_MS // 6,
+            metadata_max_age_ms=METADATA_MS,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+
+    async def _take(self, consumer: AIOKafkaConsumer, fetched: Fetched) -> None:
+        was_founded = self._directory.founded
+        await self._refresh_directory()
+        if not self._directory.founded:
+            await self._found(_submissions(fetched))
+        elif not was_founded:
+            await _rewind(consumer)
+        else:
+            await self._append(_submissions(fetched))
+            self._appended |= {tp: records[-1].offset + 1 for tp, records in fetched.items()}
+
+    async def _refresh_directory(self) -> None:
+        # A member publishes only under a key that it has seen in force, so what is stored by now knows the key.
+        newer = await self._store.newer_directory(self._version)
+        if newer is not None:
+            self._version, self._directory = newer
+
+    async def _found(self, submissions: list[Submission]) -> None:
+        """Appends the founding event alone, for it is the record's first entry; all else is read again after it."""
+        founding = next(filter(self._sieve.founds, submissions), None)
+        if founding is not None and self._founding is None:
+            await self._sender.send(self._record, [founding.message])
+            self._founding = founding
+        elif submissions:
+            _log.warning("submissions wait for the founding event", count=len(submissions))
+
+    async def _commit(self, consumer: AIOKafkaConsumer) -> None:
+        self._committed, appended = time.monotonic(), self._appended
+        self._appended = {}
+        if not appended:
+            return
+        try:
+            await consumer.commit(appended)
+        except (CommitFailedError, IllegalStateError) as error:
+            # The topics went to another exchange, which appends them again: the first counts.
+            _log.info("another exchange took over topics", error=type(error).__name__)
+
+    async def _append(self, submissions: list[Submission]) -> None:
+        submissions = [submission for submission in submissions if submission != self._founding]
+        sifted = await off_the_loop(len(submissions), lambda: tuple(self._sieve.sift(submissions, self._directory)))
+        await self._sender.send(self._record, [message for message, _ in sifted])
+        for submission, (_, code) in zip(submissions, sifted, strict=True):
+            outcome = code or "accepted"
+            telemetry.SUBMISSIONS.labels(outcome).inc()
+            _log.info("submission", member=submission.member, offset=submission.offset, outcome=outcome)
+
+
+def _submissions(fetched: Fetched) -> list[Submission]:
+    return [
+        Submission(tp.topic, record.offset, record.timestamp, _message(record))
+        for tp, records in fetched.items()
+        for record in records
+    ]
+
+
+def _message(record: Any) -> Message:
+    return Message(record.key, record.value, as_headers(record.headers))
+
+
+async def _rewind(consumer: AIOKafkaConsumer) -> None:
+    for tp in consumer.assignment():
+        committed = await consumer.committed(tp)
+        if committed is None:
+            await consumer.seek_to_beginning(tp)
+        else:
+            consumer.seek(tp, committed)

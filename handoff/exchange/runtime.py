@@ -1,0 +1,135 @@
+"""The exchange as a process: intake always, routing when it is its turn, and the probes."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+
+import structlog
+
+from handoff import clock, telemetry
+from handoff.adapters.files.signing_keys import signing_key
+from handoff.adapters.http.probes import serve_probes
+from handoff.adapters.kafka.record_reader import RecordBroken
+from handoff.adapters.postgres.exchange_store import ExchangeStore, Position, Superseded
+from handoff.adapters.postgres.pool import TRANSIENT, open_pool, until_it_works
+from handoff.config import ConfigurationError, ProcessSettings
+from handoff.domain.directory import Directory
+from handoff.exchange.intake import Intake
+from handoff.exchange.router import Duty, Office
+from handoff.exchange.validation import SubmissionValidator
+from handoff.process import cancel_on_signals, instance_name
+
+# Whoever routes shows itself twice a second; after this silence another takes over.
+SILENCE_SECONDS = 2.5
+LOOK_SECONDS = 0.25
+GRACE_SECONDS = 2.0
+BROKEN_RECORD = 3
+"""Exit code of an exchange that may build nothing more on the record that it finds."""
+
+_log = structlog.get_logger()
+
+
+class Exchange:
+    """One exchange process over its database and broker."""
+
+    def __init__(self, settings: ProcessSettings, store: ExchangeStore) -> None:
+        key = signing_key(settings.signing_key_file)
+        empty = Directory(settings.jurisdiction, settings.generation)
+        sieve = SubmissionValidator(settings.genesis_sha256, key)
+        self._settings = settings
+        self._store = store
+        self._intake = Intake(settings.kafka, store, sieve, empty, instance=instance_name(settings))
+        self._office = Office(
+            settings.kafka, store, key, settings.genesis_sha256, empty, clock.now, grace(settings.policies)
+        )
+        self._duty: Duty | None = None
+        self._reached_database = False
+
+    async def run(self) -> None:
+        """Goes on until it is cancelled. Raises RecordBroken (in a group)."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._intake.run())
+            tasks.create_task(self._take_turns())
+            tasks.create_task(self._watch())
+            if self._settings.http is not None:
+                tasks.create_task(serve_probes(self._settings.http, self.checks))
+
+    def checks(self) -> Mapping[str, bool]:
+        """What readiness looks at; an exchange that stands by is ready when it could take over."""
+        return {
+            "intake": self._intake.listening,
+            "routing": self._duty.routing if self._duty is not None else self._reached_database,
+        }
+
+    async def _take_turns(self) -> None:
+        while True:
+            position = await until_it_works(lambda: self._store.take_over(SILENCE_SECONDS), self._missed_database)
+            self._reached_database = True
+            if position is None:
+                await asyncio.sleep(LOOK_SECONDS)
+            else:
+                await self._route(position)
+
+    async def _route(self, position: Position) -> None:
+        _log.info("routing", epoch=position.epoch, offset=position.next_offset)
+        telemetry.ROUTING_EPOCH.set(position.epoch)
+        self._duty = Duty(self._office, position)
+        try:
+            await self._duty.run()
+        except* Superseded:
+            _log.warning("another exchange routes now", epoch=position.epoch)
+        finally:
+            self._duty = None
+            telemetry.ROUTING_EPOCH.set(0)
+            await self._lay_down(position.epoch)
+
+    async def _lay_down(self, epoch: int) -> None:
+        try:
+            await asyncio.wait_for(self._store.lay_down(epoch), 0.5)
+        except TRANSIENT as error:
+            self._missed_database(error)
+
+    async def _watch(self) -> None:
+        while True:
+            routed, sayings = await until_it_works(self._store.backlog, self._missed_database)
+            telemetry.EXCHANGE_BACKLOG.labels("inboxes").set(routed)
+            telemetry.EXCHANGE_BACKLOG.labels("sayings").set(sayings)
+            await asyncio.sleep(5)
+
+    def _missed_database(self, error: Exception) -> None:
+        self._reached_database = False
+        telemetry.DATABASE_RETRIES.inc()
+        _log.warning("the database is away", error=type(error).__name__)
+
+
+def grace(policies: Mapping[str, str]) -> timedelta:
+    """How long after a step's time the exchange says that it is late. Raises ConfigurationError."""
+    try:
+        seconds = float(policies.get("grace_seconds", GRACE_SECONDS))
+    except ValueError:
+        raise ConfigurationError("policies.grace_seconds: a number of seconds is allowed") from None
+    if not 0 <= seconds <= 3600:
+        raise ConfigurationError("policies.grace_seconds: allowed is 0 to 3600 seconds")
+    return timedelta(seconds=seconds)
+
+
+async def run(settings: ProcessSettings) -> int:
+    """Runs the exchange until SIGTERM or SIGINT, or until the record is found broken; gives the exit code."""
+    code = 0
+    async with open_pool(settings.postgres, max_size=8) as pool:
+        try:
+            await cancel_on_signals(Exchange(settings, ExchangeStore(pool)).run())
+        except* asyncio.CancelledError:
+            _log.info("stopped")
+        except* RecordBroken as broken:
+            _log.critical("alarm: the record is broken", why=[str(error) for error in _leaves(broken)])
+            code = BROKEN_RECORD
+    return code
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]

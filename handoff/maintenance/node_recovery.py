@@ -1,0 +1,113 @@
+"""What an operator does to a node's database beside the running node."""
+
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from handoff import clock
+from handoff.adapters.files.answered_commands import Said, said_in
+from handoff.adapters.files.trust_file import trusted
+from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
+from handoff.adapters.kafka.record_reader import RecordReader
+from handoff.adapters.node_attestation import witness_of
+from handoff.adapters.postgres.node_store import PostgresStore
+from handoff.adapters.postgres.pool import open_pool
+from handoff.adapters.postgres.witness_memory import WitnessMemory
+from handoff.config import ConfigurationError, PostgresSettings, ProcessSettings
+from handoff.node.attestation.witness import Standing, Witness
+from handoff.node.inbox import rebuild
+from handoff.node.rows import Arrival, OutboxRow
+from handoff.proof.log.checkpoint import Head, Origin
+from handoff.record.envelope import Event, Source
+from handoff.record.topics import in_topic
+
+_WAIT_SECONDS = 0.5
+
+
+async def store_events(settings: PostgresSettings, events: Iterable[Event[Any]]) -> int:
+    """Puts events that were made elsewhere, as at the founding, into a node's outbox; gives how many are new."""
+    async with open_pool(settings) as pool, PostgresStore(pool).transaction() as tx:
+        now = clock.now()
+        return await tx.enqueue([OutboxRow.of(event, now) for event in events])
+
+
+async def pause_relay(settings: PostgresSettings, *, paused: bool) -> None:
+    """Holds a node's relay back, or lets it go on; it notices within a tenth of a second."""
+    async with open_pool(settings) as pool:
+        await PostgresStore(pool).pause(paused=paused)
+
+
+async def rebuild_node(settings: ProcessSettings) -> rebuild.RebuildReport:
+    """Folds a node's kept inbox again."""
+    me = Source(settings.jurisdiction, settings.generation, settings.member)
+    async with open_pool(settings.postgres) as pool:
+        return await rebuild.rebuild(PostgresStore(pool), me, settings.genesis_sha256)
+
+
+async def recover_node(settings: ProcessSettings, log: Iterable[str]) -> tuple[rebuild.RebuildReport, tuple[Said, ...]]:
+    """Folds a node's inbox again, up to the topic's end; gives also what ``log`` says was stored and is gone.
+
+    Raises BrokerUnavailable, StoreUnavailable, and RecordBroken where the topic ends before what was kept of it.
+    """
+    me = Source(settings.jurisdiction, settings.generation, settings.member)
+    async with open_pool(settings.postgres) as pool:
+        store = PostgresStore(pool)
+        report = await rebuild.rebuild(store, me, settings.genesis_sha256, _InboxTopic(settings))
+        said = said_in(log)
+        async with store.transaction() as tx:
+            stored = await tx.stored(one.event for one in said)
+    return report, tuple(one for one in said if one.event not in stored)
+
+
+@dataclass(frozen=True, slots=True)
+class _InboxTopic:
+    """A member's inbox, read beside its consumer group."""
+
+    settings: ProcessSettings
+
+    async def since(self, offset: int) -> AsyncGenerator[Sequence[Arrival], None]:
+        name = self.settings.jurisdiction
+        topic, client_id = in_topic(name, self.settings.member), f"{self.settings.member}-rebuild"
+        reader = RecordReader(self.settings.kafka, name, client_id=client_id, topic=topic)
+        try:
+            await reader.start(offset)
+            end = await reader.end()
+            while offset < end:
+                entries = await reader.read(wait=_WAIT_SECONDS)
+                if entries:
+                    offset = entries[-1].offset + 1
+                    yield [Arrival(entry.offset, entry.message) for entry in entries]
+        finally:
+            await reader.close()
+
+
+async def adopt_witness(settings: ProcessSettings) -> tuple[Head, Head]:
+    """Lets a witness go on from the largest head that it is seen to have cosigned; gives the head before, and that.
+
+    Raises ConfigurationError for a process that cosigns nothing, BrokerUnavailable and StoreUnavailable.
+    """
+    checkpoints, origin = settings.checkpoints, Origin(settings.jurisdiction, settings.generation)
+    if checkpoints is None or checkpoints.witness_key_file is None:
+        raise ConfigurationError(f"{settings.member} is no witness: name an agency or the monitor")
+    topic = CheckpointsTopic(settings.kafka, origin, client_id=f"{settings.member}-adopts")
+    log_key = trusted(checkpoints, origin).logs[str(origin)].key
+    async with open_pool(settings.postgres) as pool:
+        witness = witness_of(settings, checkpoints.witness_key_file, topic, log_key=log_key, pool=pool, clock=clock.now)
+        memory = WitnessMemory(pool)
+        before = await memory.standing()
+        try:
+            found = await _recollected(topic, witness, before)
+        finally:
+            await topic.close()
+        await memory.adopt(found)
+    return before.head, found.head
+
+
+async def _recollected(topic: CheckpointsTopic, witness: Witness, known: Standing) -> Standing:
+    end, at = await topic.end(), 0
+    await topic.start(at)
+    while at < end:
+        values = await topic.read(wait=_WAIT_SECONDS)
+        known = witness.recollect(values, known)
+        at = values[-1][0] + 1 if values else at
+    return known

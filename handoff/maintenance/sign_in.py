@@ -1,0 +1,22 @@
+"""The one-time link by which an auditor comes in to a trial's pages."""
+
+from datetime import datetime
+from uuid import NAMESPACE_URL, uuid5
+
+from handoff.adapters.postgres.pool import open_pool
+from handoff.adapters.postgres.sessions import People
+from handoff.config import ProcessSettings
+from handoff.maintenance.installed import url
+from handoff.record.envelope import Source
+
+
+async def sign_in_link(settings: ProcessSettings, now: datetime) -> str:
+    """A link to the audit's pages that lets somebody in once, within the hour; a trial knows one auditor.
+
+    ``settings`` are those of the audit's process. Raises StoreUnavailable.
+    """
+    me = Source(settings.jurisdiction, settings.generation, settings.member)
+    auditor = uuid5(NAMESPACE_URL, f"{me}/whoever has the terminal")
+    async with open_pool(settings.postgres, max_size=1) as pool:
+        token = await People(pool).invite(auditor, now)
+    return f"{url(settings)}/enter/{token}"

@@ -1,0 +1,200 @@
+"""A topic copied over itself, with other contents and the offsets and times that it had: an operator's tool.
+
+What the topic is to hold is first written to a file. From the moment the file bears its name it is all that is
+needed: a copy that was interrupted is put back by whoever finds its file.
+"""
+
+import asyncio
+import base64
+import json
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from pydantic import SecretStr
+
+from handoff.adapters.kafka.client import MAX_BATCH_BYTES, MAX_REQUEST_BYTES, REQUEST_TIMEOUT_MS, security
+from handoff.adapters.kafka.record_reader import RecordEntry
+from handoff.admin import broker_topics
+from handoff.admin.kafka_operator import Operator
+from handoff.config import KafkaSettings
+from handoff.record.message import Message, as_headers
+from handoff.record.topics import Topic, groups
+
+_AT_ONCE = 500
+_WAIT_MS = 500
+_EMPTY = Message(None, b"")
+
+
+class CopyDiffers(Exception):
+    """The broker does not hold what was copied: run it again, the file is still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicCopy:
+    """What a topic is to hold from now on, in a file."""
+
+    path: Path
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a copy that waits to be put back."""
+        return self.path.exists()
+
+    async def write(self, committed: Mapping[str, int], entries: AsyncIterator[RecordEntry]) -> None:
+        """Makes the file, whole or not at all; ``committed``: how far each group had read."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_suffix(".partial")
+        partial.touch(mode=0o600)
+        with partial.open("w") as file:
+            file.write(json.dumps(dict(committed)) + "\n")
+            async for entry in entries:
+                file.write(_line(entry))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(self.path)
+
+    @property
+    def committed(self) -> dict[str, int]:
+        """How far each group had read."""
+        with self.path.open() as file:
+            found: dict[str, int] = json.loads(file.readline())
+        return found
+
+    def entries(self) -> Iterator[RecordEntry]:
+        """What the topic is to hold, in order."""
+        with self.path.open() as file:
+            next(file)
+            yield from map(_entry, file)
+
+    def remove(self) -> None:
+        """Done: the topic holds it."""
+        self.path.unlink()
+
+
+async def put_back(operator: Operator, topic: Topic, copy: TopicCopy) -> None:
+    """Makes ``topic`` hold what the copy says and nothing else, and removes the copy. Raises CopyDiffers.
+
+    Whoever reads or writes the topic has to be stopped. Groups go on where they were.
+    """
+    start = next((entry.offset for entry in copy.entries()), 0)
+    await asyncio.to_thread(broker_topics.remake_topic, operator, topic)
+    # Nothing but entries moves an offset on: what the topic had dropped is filled up, and dropped again.
+    fill = (RecordEntry(offset, 0, _EMPTY) for offset in range(start))
+    await append(operator, topic.name, chain(fill, copy.entries()))
+    if start:
+        await asyncio.to_thread(broker_topics.cut_before, operator, topic.name, start)
+    await _compare(operator, topic.name, copy)
+    await asyncio.to_thread(broker_topics.apply_topics, operator, (topic,))
+    for group, offset in copy.committed.items():
+        await asyncio.to_thread(broker_topics.commit, operator, group, topic.name, offset)
+    copy.remove()
+
+
+async def read_topic(operator: Operator, topic: str) -> AsyncIterator[RecordEntry]:
+    """Everything that ``topic`` holds now, in order."""
+    consumer = AIOKafkaConsumer(**_login(operator), client_id="operator", enable_auto_commit=False)
+    partition = TopicPartition(topic, 0)
+    await consumer.start()
+    try:
+        consumer.assign([partition])
+        at = (await consumer.beginning_offsets([partition]))[partition]
+        end = (await consumer.end_offsets([partition]))[partition]
+        consumer.seek(partition, at)
+        while at < end:
+            fetched = await consumer.getmany(partition, timeout_ms=_WAIT_MS)
+            for found in fetched.get(partition, ()):
+                yield RecordEntry(found.offset, found.timestamp, _message(found))
+                at = found.offset + 1
+    finally:
+        await consumer.stop()
+
+
+async def read_groups(operator: Operator, jurisdiction: str, topic: Topic) -> dict[str, int]:
+    """How far the groups of those who read ``topic`` have come: with a deleted topic the broker forgets it."""
+    names = [group for reader in topic.readers for group in groups(jurisdiction, reader)]
+    return await asyncio.to_thread(broker_topics.committed, operator, names, topic.name)
+
+
+async def append(operator: Operator, topic: str, entries: Iterable[RecordEntry]) -> None:
+    """Puts ``entries`` at the end of ``topic``. Raises CopyDiffers where one does not come to stand at its offset."""
+    producer = AIOKafkaProducer(
+        **_login(operator),
+        client_id="operator",
+        enable_idempotence=True,
+        acks="all",
+        max_batch_size=MAX_BATCH_BYTES,
+        max_request_size=MAX_REQUEST_BYTES,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+    )
+    await producer.start()
+    try:
+        rest = iter(entries)
+        while some := tuple(islice(rest, _AT_ONCE)):
+            await _send_some(producer, topic, some)
+    finally:
+        await producer.stop()
+
+
+async def _send_some(producer: AIOKafkaProducer, topic: str, entries: Sequence[RecordEntry]) -> None:
+    sending = [
+        await producer.send(
+            topic, e.message.value, e.message.key, 0, timestamp_ms=e.appended_ms, headers=list(e.message.headers)
+        )
+        for e in entries
+    ]
+    for entry, sent in zip(entries, await asyncio.gather(*sending), strict=True):
+        if sent.offset != entry.offset:
+            raise CopyDiffers(f"{topic}: what belongs at offset {entry.offset} came to stand at {sent.offset}")
+
+
+async def _compare(operator: Operator, topic: str, copy: TopicCopy) -> None:
+    expected = copy.entries()
+    async for found in read_topic(operator, topic):
+        if found != next(expected, None):
+            raise CopyDiffers(f"{topic}: offset {found.offset} is not what was copied")
+    if (missing := next(expected, None)) is not None:
+        raise CopyDiffers(f"{topic}: offset {missing.offset} is missing")
+
+
+def _message(found: Any) -> Message:
+    # A member may submit neither key nor value; the client does not send that.
+    value = b"" if found.key is None and found.value is None else found.value
+    return Message(found.key, value, as_headers(found.headers))
+
+
+def _login(operator: Operator) -> dict[str, Any]:
+    tls = operator.security_protocol == "SASL_SSL"
+    return security(
+        KafkaSettings(
+            bootstrap_servers=operator.bootstrap_servers,
+            username=operator.username,
+            password=SecretStr(operator.password),
+            security_protocol="SASL_SSL" if tls else "SASL_PLAINTEXT",
+            ca_file=operator.ca_file,
+        )
+    )
+
+
+def _line(entry: RecordEntry) -> str:
+    message = entry.message
+    headers = [(name, _text(value)) for name, value in message.headers]
+    return json.dumps([entry.offset, entry.appended_ms, _text(message.key), _text(message.value), headers]) + "\n"
+
+
+def _entry(line: str) -> RecordEntry:
+    offset, appended_ms, key, value, headers = json.loads(line)
+    message = Message(_raw(key), _raw(value), tuple((name, _raw(content)) for name, content in headers))
+    return RecordEntry(offset, appended_ms, message)
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else base64.b64encode(raw).decode()
+
+
+def _raw(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text)

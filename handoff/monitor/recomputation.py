@@ -1,0 +1,42 @@
+"""The record's tree, worked out from the record alone: entries, each tag's chain, and the right edge of the tree."""
+
+from collections.abc import Iterator, Sequence
+
+from handoff.adapters.kafka.record_reader import RecordEntry
+from handoff.proof.log.checkpoint import Head
+from handoff.proof.log.entry import NO_PREVIOUS, Entry, case_tag, record_hash
+from handoff.proof.log.frontier import Frontier
+from handoff.proof.verify.bundle_checks import PARTITION
+
+
+class Recomputation:
+    """The tree over the entries that were taken so far. It holds a few dozen bytes for each case, and no entry."""
+
+    def __init__(self) -> None:
+        self._frontier = Frontier()
+        self._last: dict[bytes, tuple[int, bytes]] = {}
+
+    @property
+    def size(self) -> int:
+        """How many entries it has."""
+        return self._frontier.size
+
+    @property
+    def head(self) -> Head:
+        """Its size and root."""
+        return Head(self._frontier.size, self._frontier.root)
+
+    def take(self, entries: Sequence[RecordEntry]) -> None:
+        """Appends the entries that follow, in the record's order."""
+        self._frontier, _ = self._frontier.extended(self._leaves(entries))
+
+    def _leaves(self, entries: Sequence[RecordEntry]) -> Iterator[bytes]:
+        for entry in entries:
+            message = entry.message
+            tag = case_tag(message.key)
+            sequence, previous = self._last.get(tag, (0, NO_PREVIOUS))
+            content = record_hash(message.key, message.value, message.headers)
+            found = Entry(PARTITION, entry.offset, entry.appended_ms, content, tag, sequence + 1, previous)
+            leaf = found.leaf_hash()
+            self._last[tag] = (sequence + 1, leaf)
+            yield leaf

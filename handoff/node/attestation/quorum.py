@@ -1,0 +1,106 @@
+"""Who has vouched for the record's head, as a node sees it: cosignatures gathered until they are enough."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from handoff import telemetry
+from handoff.node.attestation.witness import Value
+from handoff.node.wakeup import Wakeup
+from handoff.proof.log.checkpoint import Checkpoint, NotSigned, Origin, SignedCheckpoint, cosigned_at, open_checkpoint
+from handoff.proof.log.note import NotANote, Note, NoteKey, NoteSignature, NotGenuine
+from handoff.proof.log.witness import AddCheckpoint
+from handoff.proof.verify.trust import Trust
+
+log = structlog.get_logger(__name__)
+
+# Heads that never find enough cosigners are forgotten; the next one covers what they would have.
+_REMEMBERED = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A checkpoint with enough cosignatures: its size, its note, and the offset to read on from."""
+
+    size: int = 0
+    note: bytes = b""
+    offset: int = 0
+
+
+class ProvenStore(Protocol):
+    """Where a node keeps what is proven. Every method may raise ``StoreUnavailable``: repeat it."""
+
+    async def proven(self) -> Proven:
+        """The largest checkpoint that was stored."""
+
+    async def prove(self, proven: Proven) -> None:
+        """Stores it unless a larger one is there."""
+
+
+@dataclass
+class Vouching:
+    """What the quorum of a trust file stands by; ``proved`` rings whenever that has grown."""
+
+    store: ProvenStore
+    trust: Trust
+    origin: Origin
+    proved: Wakeup
+    proven: Proven = field(default_factory=Proven, init=False)
+    _gathered: dict[str, dict[str, NoteSignature]] = field(default_factory=dict, init=False)
+
+    @property
+    def log(self) -> NoteKey:
+        """The key of the record's log."""
+        return self.trust.logs[str(self.origin)].key
+
+    async def begin(self) -> int:
+        """The offset to read from."""
+        self.proven = await self.store.proven()
+        self.proved.ring()
+        return self.proven.offset
+
+    async def hear(self, values: Sequence[Value]) -> None:
+        """Takes what these values say; what was heard before changes nothing. Raises ``StoreUnavailable``."""
+        for offset, body in values:
+            try:
+                raw = AddCheckpoint.parse(body).note
+                # Most of what is heard says again what is proven already.
+                if _size(Note.parse(raw).text) > self.proven.size:
+                    await self._gather(open_checkpoint(raw, self.log), offset)
+            except (NotANote, NotSigned, NotGenuine) as error:
+                log.debug("vouching.passed", offset=offset, why=type(error).__name__)
+
+    async def _gather(self, opened: SignedCheckpoint, offset: int) -> None:
+        note = opened.note
+        genuine = self._genuine(note)
+        self._forget_some()
+        known = self._gathered.setdefault(note.text, {})
+        known.update(genuine)
+        if self.trust.quorum.is_met_by(frozenset(known)):
+            signatures = (*note.claims(self.log), *known.values())
+            await self._prove(Proven(opened.head.size, str(Note(note.text, signatures)).encode(), offset))
+
+    def _genuine(self, note: Note) -> dict[str, NoteSignature]:
+        """The cosignatures by those whom the trust file names; raises ``NotGenuine`` where one only claims to be."""
+        found: dict[str, NoteSignature] = {}
+        for name, key in self.trust.witnesses.items():
+            if cosigned_at(note, key) is not None:
+                found[name] = note.claims(key)[-1]
+        return found
+
+    async def _prove(self, proven: Proven) -> None:
+        await self.store.prove(proven)
+        self.proven = proven
+        telemetry.PROVEN_SIZE.set(proven.size)
+        self._gathered = {text: known for text, known in self._gathered.items() if _size(text) > proven.size}
+        self.proved.ring()
+
+    def _forget_some(self) -> None:
+        for text in sorted(self._gathered, key=_size)[: -_REMEMBERED + 1]:
+            del self._gathered[text]
+
+
+def _size(text: str) -> int:
+    return Checkpoint.parse(text).head.size

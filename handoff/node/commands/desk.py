@@ -1,0 +1,159 @@
+"""The desk: takes commands and questions. What it stores survives, and is on its way."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from handoff import telemetry
+from handoff.domain.commands import Command, OpenCase, RecordBasis, RequestReferral
+from handoff.domain.decide import About, NewId
+from handoff.domain.directory import Directory
+from handoff.node.commands import optimistic_state
+from handoff.node.commands.batching import CommandBatcher
+from handoff.node.commands.command_batch import Asked, CommandBatch, Decision, subject_of
+from handoff.node.commands.derived_ids import Name
+from handoff.node.commands.results import (
+    Backlog,
+    CaseView,
+    FeedEntry,
+    IdempotencyConflict,
+    PreconditionFailed,
+    ReferralRow,
+    Refused,
+    Stored,
+)
+from handoff.node.ports import Clock, KeyTaken, Side, Store, Transaction
+from handoff.node.rows import OutboxRow
+from handoff.node.wakeup import Wakeup, wait
+from handoff.record.codes import State
+from handoff.record.delivery import EFFECTIVE, Verdict
+from handoff.record.envelope import Event, Source
+
+# Nobody rings where another process of this node folds.
+LOOK_AGAIN_SECONDS = 0.5
+_MAKES: Mapping[type[Command], str] = {OpenCase: "case", RecordBasis: "makes", RequestReferral: "makes"}
+"""Command that makes something → where its ``About`` has the id of that."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Takes commands and questions for one member; an implementation of ``Reception``."""
+
+    store: Store
+    me: Source
+    stored: Wakeup
+    folded: Wakeup
+    clock: Clock
+    new_id: NewId
+    name: Name
+
+    async def submit(
+        self, command: Command, about: About, *, idempotency_key: str | None = None, if_match: int | None = None
+    ) -> Stored:
+        asked = Asked(command, about, if_match)
+        if idempotency_key is not None:
+            asked = asked.under(idempotency_key, self.me.member)
+        name = type(command).__name__
+        try:
+            answer = await self._sittings.ask(self._named(asked))
+        except (Refused, PreconditionFailed, IdempotencyConflict) as error:
+            telemetry.COMMANDS.labels(name, type(error).__name__).inc()
+            raise
+        telemetry.COMMANDS.labels(name, "replayed" if answer.replayed else "stored").inc()
+        # For the request's line: where the database is lost, the log still names what had been answered.
+        structlog.contextvars.bind_contextvars(stored=[str(event) for event in answer.events])
+        return answer
+
+    def _named(self, asked: Asked) -> Asked:
+        """The same with the id of what it makes.
+
+        Under a key that is always the same id: a repeat makes nothing a second time, even where the database that
+        knew the key is lost.
+        """
+        place = _MAKES.get(type(asked.command))
+        if place is None:
+            return asked
+        what = f"{type(asked.command).__name__}/{asked.key_hash}"
+        made = self.name(what) if asked.key_hash is not None else self.new_id()
+        return replace(asked, about=replace(asked.about, **{place: made}))
+
+    @cached_property
+    def _sittings(self) -> CommandBatcher[Asked, Stored]:
+        return CommandBatcher(self._decide)
+
+    async def _decide(self, asked: Sequence[Asked]) -> list[Decision]:
+        while True:
+            try:
+                async with self.store.transaction() as tx:
+                    deciding = await self._deciding(tx, asked)
+                    decisions = [deciding.take(one) for one in asked]
+                    await tx.enqueue(deciding.rows)
+                    await tx.remember(deciding.answers)
+            except KeyTaken:
+                # Its answer is there now.
+                continue
+            self.stored.ring()
+            return decisions
+
+    async def _deciding(self, tx: Transaction, asked: Sequence[Asked]) -> CommandBatch:
+        subjects = {subject_of(one.about, self.me) for one in asked}
+        await tx.lock(subjects)
+        answered = await tx.answered([one.key_hash for one in asked if one.key_hash is not None])
+        return CommandBatch(await tx.known(subjects), answered, self.me, self.clock, self.new_id)
+
+    async def publish(self, events: Iterable[Event[Any]]) -> int:
+        """Stores events that were made elsewhere, as at the founding; gives how many are new. Idempotent."""
+        now = self.clock()
+        async with self.store.transaction() as tx:
+            new = await tx.enqueue([OutboxRow.of(event, now) for event in events])
+        self.stored.ring()
+        return new
+
+    async def outcome(self, events: Sequence[UUID], within: float) -> Verdict | None:
+        deadline = monotonic() + within
+        while True:
+            ticket = self.folded.ticket()
+            verdicts = await self.store.outcomes(events)
+            if len(verdicts) == len(set(events)):
+                return next((v for e in events if not (v := verdicts[e]).is_effective), EFFECTIVE)
+            if (left := deadline - monotonic()) <= 0:
+                return None
+            await wait(ticket, min(left, LOOK_AGAIN_SECONDS))
+
+    async def case(self, case: UUID) -> CaseView | None:
+        subject = str(case)
+        async with self.store.transaction() as tx:
+            kept = await tx.known([subject])
+        folded = kept.cases.get(case)
+        if folded is None and not kept.pending and not kept.parked:
+            return None
+        known = optimistic_state.about(kept.directory_for(self.me), subject, folded)
+        expected = optimistic_state.with_pending(known, kept.pending)
+        if known.case is None or expected.case is None:
+            raise LookupError("a case was looked up under the jurisdiction's id")
+        return CaseView(known.case, expected.case, tuple(row.id for row in kept.pending), tuple(kept.parked))
+
+    async def referrals(
+        self, *, after: UUID | None = None, limit: int = 50, states: Sequence[State] = (), side: Side | None = None
+    ) -> tuple[ReferralRow, ...]:
+        source = self.me.member if side is Side.SOURCE else None
+        target = self.me.member if side is Side.TARGET else None
+        return await self.store.referrals(after=after, limit=limit, states=states, source=source, target=target)
+
+    async def feed(self, after: int, limit: int) -> tuple[FeedEntry, ...]:
+        return await self.store.feed(after, limit)
+
+    async def directory(self) -> Directory:
+        return await self.store.directory() or Directory(self.me.jurisdiction, self.me.generation)
+
+    async def pending(self) -> Backlog:
+        backlog = await self.store.backlog(self.clock())
+        telemetry.OUTBOX_UNSENT.set(backlog.unsent)
+        telemetry.OUTBOX_UNECHOED.set(backlog.unechoed)
+        telemetry.OUTBOX_OLDEST_SECONDS.set(backlog.oldest_seconds)
+        return backlog

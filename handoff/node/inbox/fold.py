@@ -1,0 +1,116 @@
+"""What a batch of inbox entries makes of what a node knows. No I/O: it is filled, asked, and thrown away."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from handoff.domain.case import Case, Situation
+from handoff.domain.directory import Directory
+from handoff.domain.evolve import evolve
+from handoff.domain.judge import authenticate, is_possible
+from handoff.node.commands import optimistic_state
+from handoff.node.inbox.inbox_entry import Reading
+from handoff.node.rows import Echo, OutboxRow, Park, PendingRow, QuarantineRow, Refusal
+from handoff.record import signing
+from handoff.record.envelope import Event
+from handoff.record.events.directory import SubmissionRefused
+
+NEWER_TYPE = "newer_type"
+"""Parked: an event of a type that this release cannot read; it is folded again after an upgrade."""
+IMPOSSIBLE = "impossible"
+"""Parked: the own table does not allow what the exchange called effective."""
+
+
+@dataclass
+class Fold:
+    """The folded state under a batch, and what else came of it."""
+
+    me: str
+    genesis_hash: str
+    directory: Directory
+    cases: dict[UUID, Case]
+    parked: dict[UUID, Park]
+    changed: dict[UUID, int] = field(default_factory=dict)
+    directory_sequence: int | None = None
+    parks: list[Park] = field(default_factory=list)
+    quarantined: list[QuarantineRow] = field(default_factory=list)
+    echoes: list[Echo] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+    def take(self, reading: Reading) -> None:
+        """Takes the next entry in the inbox's order."""
+        event = reading.event
+        if event is None:
+            self._set_aside(reading)
+            return
+        if event.emitter == self.me:
+            self._hear_echo(reading, event)
+        if reading.delivery.verdict.is_effective:
+            self._believe(reading, event)
+
+    def saved(self) -> Mapping[UUID, tuple[Case, int]]:
+        """The cases that changed, each with the sequence of its last change."""
+        return {key: (self.cases[key], sequence) for key, sequence in self.changed.items()}
+
+    def unanswered(self, pending: Iterable[PendingRow]) -> tuple[PendingRow, ...]:
+        """Those of ``pending`` that are so still: neither echoed nor refused by what was taken."""
+        echoed = {(echo.row.id, echo.row.value) for echo in self.echoes}
+        refused = {refusal.value_hash for refusal in self.refusals}
+        return tuple(
+            row for row in pending if (row.id, row.value) not in echoed and signing.sha256(row.value) not in refused
+        )
+
+    def _set_aside(self, reading: Reading) -> None:
+        if not reading.delivery.verdict.is_effective:
+            return
+        if reading.case is not None and reading.referral is not None:
+            self._park(reading, reading.case, reading.referral, NEWER_TYPE)
+        else:
+            self._quarantine(reading, reading.objection or NEWER_TYPE)
+
+    def _hear_echo(self, reading: Reading, event: Event[Any]) -> None:
+        delivery = reading.delivery
+        row = OutboxRow.of(event, delivery.record_time, delivery.message.value)
+        self.echoes.append(Echo(row, delivery.sequence, delivery.verdict, delivery.record_time))
+
+    def _believe(self, reading: Reading, event: Event[Any]) -> None:
+        delivery = reading.delivery
+        objection = authenticate(self.directory, delivery.message, event, delivery.record_time, self.genesis_hash)
+        if objection is not None:
+            self._quarantine(reading, objection.value)
+            return
+        if isinstance(event.data, SubmissionRefused):
+            said = event.data
+            self.refusals.append(Refusal(said.value_hash, said.code.value, delivery.sequence, delivery.record_time))
+        self._evolve(reading, event)
+
+    def _evolve(self, reading: Reading, event: Event[Any]) -> None:
+        case, referral = event.case_id, getattr(event.data, "referral", None)
+        if referral in self.parked:
+            return
+        known = optimistic_state.about(
+            self.directory, event.subject, self.cases.get(case) if case is not None else None
+        )
+        if case is not None and referral is not None and not is_possible(known, event):
+            self._park(reading, case, referral, IMPOSSIBLE)
+            return
+        self._remember(evolve(known, event, reading.delivery.record_time), reading)
+
+    def _remember(self, after: Situation, reading: Reading) -> None:
+        sequence = reading.delivery.sequence
+        if after.directory is not self.directory:
+            self.directory, self.directory_sequence = after.directory, sequence
+        if after.case is not None:
+            self.cases[after.case.id] = after.case
+            self.changed[after.case.id] = sequence
+
+    def _park(self, reading: Reading, case: UUID, referral: UUID, why: str) -> None:
+        if referral not in self.parked:
+            park = Park(referral, case, reading.delivery.sequence, why)
+            self.parked[referral] = park
+            self.parks.append(park)
+
+    def _quarantine(self, reading: Reading, code: str) -> None:
+        value_hash = signing.sha256(reading.delivery.message.value or b"")
+        self.quarantined.append(QuarantineRow(reading.delivery.sequence, reading.offset, code, value_hash))

@@ -1,0 +1,186 @@
+"""The inbox's way into a node: fetch, deduplicate, fold, react and store, one transaction a batch."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from handoff import telemetry
+from handoff.domain.policies import Policy, reactions
+from handoff.node.commands import optimistic_state
+from handoff.node.inbox.fold import Fold
+from handoff.node.inbox.inbox_entry import Reading
+from handoff.node.ports import Clock, Store, Transaction
+from handoff.node.rows import Arrival, Known, OutboxRow, PendingRow, Position
+from handoff.node.wakeup import Wakeup
+from handoff.record.delivery import to_ms
+from handoff.record.envelope import Source
+
+log = structlog.get_logger(__name__)
+REACTED_AT_ONCE = 100
+
+
+class InboxGap(Exception):
+    """An entry came before the one that should: start anew from the stored position, and say so."""
+
+
+class Intake:
+    """Folds the inbox, for one epoch; the policies stay off until everything that lay there at the start is folded."""
+
+    def __init__(
+        self,
+        store: Store,
+        me: Source,
+        genesis_hash: str,
+        policies: Sequence[Policy],
+        *,
+        folded: Wakeup,
+        stored: Wakeup,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._me = me
+        self._genesis_hash = genesis_hash
+        self._policies = policies
+        self._folded = folded
+        self._stored = stored
+        self._clock = clock
+        self._epoch = 0
+        self._end: int | None = None
+        self.caught_up = False
+        """Whether everything that lay in the inbox at the start is folded, and the policies are on."""
+
+    async def begin(self) -> Position:
+        """Takes the inbox over from whoever had it before, and gives where to go on."""
+        self._epoch, position = await self._store.begin_intake()
+        return position
+
+    async def reach(self, end: int) -> None:
+        """Lets the policies begin once ``end``, the topic's end as found at the start, is folded."""
+        async with self._store.transaction() as tx:
+            position = await tx.position(self._epoch)
+        self._end = end
+        await self._notice_end(position)
+
+    async def handle(self, arrivals: Sequence[Arrival]) -> None:
+        """Folds a batch in the topic's order.
+
+        When this returns it is durable. Raises ``StoreUnavailable``: the same again; ``InboxGap``, ``StoodDown`` and
+        ``BrokenDelivery``: stop.
+        """
+        async with self._store.transaction() as tx:
+            before = await tx.position(self._epoch)
+            fresh = in_order([Reading.of(arrival) for arrival in arrivals], before.sequence)
+            fold, added = await self._take(tx, fresh)
+            last = fresh[-1].delivery.sequence if fresh else before.sequence
+            position = Position(max(before.next_offset, arrivals[-1].offset + 1), last)
+            await tx.keep([reading.row(self._me.member) for reading in fresh], position)
+        self._folded.ring()
+        if fold.directory_sequence is not None or added:
+            self._stored.ring()
+        self._say(fresh, fold)
+        await self._notice_end(position)
+
+    async def _take(self, tx: Transaction, fresh: Sequence[Reading]) -> tuple[Fold, int]:
+        """The fold of ``fresh``, and how many events the policies added."""
+        subjects = {_subject(reading) for reading in fresh}
+        await tx.lock(subjects)
+        known = await tx.known(subjects)
+        fold = self._fold(known)
+        for reading in fresh:
+            fold.take(reading)
+        await self._save(tx, fold)
+        if self.caught_up:
+            return fold, await self._react(tx, fold, fold.unanswered(known.pending))
+        await tx.mark_unreacted(fold.cases)
+        return fold, 0
+
+    def _fold(self, known: Known) -> Fold:
+        directory = known.directory_for(self._me)
+        return Fold(self._me.member, self._genesis_hash, directory, dict(known.cases), dict(known.parked))
+
+    async def _save(self, tx: Transaction, fold: Fold) -> None:
+        await tx.settle(fold.echoes)
+        await tx.refuse(fold.refusals)
+        await save(tx, fold)
+
+    async def _react(self, tx: Transaction, fold: Fold, pending: Sequence[PendingRow]) -> int:
+        """Stores what the policies add to the cases of this batch; gives how many events are new."""
+        now, rows = self._clock(), []
+        for case in fold.cases.values():
+            known = optimistic_state.about(fold.directory, str(case.id), case)
+            expected = optimistic_state.with_pending(known, (row for row in pending if row.subject == str(case.id)))
+            said, _ = reactions(self._policies, known, self._me, expected=expected)
+            rows += [OutboxRow.of(event, now) for event in said]
+        return await tx.enqueue(rows)
+
+    async def _notice_end(self, position: Position) -> None:
+        if self._end is not None and position.next_offset >= self._end:
+            while not self.caught_up:
+                await self._react_to_backlog()
+                self._stored.ring()
+
+    async def _react_to_backlog(self) -> None:
+        async with self._store.transaction() as tx:
+            await tx.position(self._epoch)
+            cases = await tx.take_unreacted(REACTED_AT_ONCE)
+            subjects = [str(case) for case in cases]
+            await tx.lock(subjects)
+            known = await tx.known(subjects)
+            await self._react(tx, self._fold(known), known.pending)
+            # Said while the position is still locked: the next batch reacts by itself.
+            self.caught_up = not cases
+
+    def _say(self, fresh: Sequence[Reading], fold: Fold) -> None:
+        now = to_ms(self._clock())
+        for reading in fresh:
+            delivery = reading.delivery
+            telemetry.INBOX_ENTRIES.labels(delivery.verdict.outcome.value).inc()
+            telemetry.INBOX_SEQUENCE.set(delivery.sequence)
+            log.info(
+                "inbox.entry",
+                sequence=delivery.sequence,
+                event_id=str(reading.event.id) if reading.event is not None else None,
+                type=reading.event.type if reading.event is not None else None,
+                verdict=delivery.verdict.outcome.value,
+                reason=delivery.verdict.reason,
+                age_ms=now - to_ms(delivery.record_time),
+            )
+        _alarm(fold)
+
+
+def in_order(readings: Sequence[Reading], last: int) -> list[Reading]:
+    """Those that come after ``last``: what was folded is skipped. Raises ``InboxGap``."""
+    fresh: list[Reading] = []
+    for reading in readings:
+        sequence = reading.delivery.sequence
+        if sequence > last + 1:
+            telemetry.INBOX_GAPS.inc()
+            raise InboxGap(f"entry {sequence} came where {last + 1} should be")
+        if sequence == last + 1:
+            fresh.append(reading)
+            last = sequence
+    return fresh
+
+
+async def save(tx: Transaction, fold: Fold) -> None:
+    """Keeps what was folded."""
+    if fold.directory_sequence is not None:
+        await tx.save_directory(fold.directory, fold.directory_sequence)
+    await tx.save_cases(fold.saved())
+    await tx.park(fold.parks)
+    await tx.quarantine(fold.quarantined)
+
+
+def _subject(reading: Reading) -> str:
+    if reading.event is not None:
+        return reading.event.subject
+    return str(reading.case or "")
+
+
+def _alarm(fold: Fold) -> None:
+    for park in fold.parks:
+        telemetry.PARKED.labels(park.why).inc()
+        log.error("inbox.parked", sequence=park.sequence, why=park.why)
+    for row in fold.quarantined:
+        telemetry.QUARANTINED.labels(row.code).inc()
+        log.error("inbox.quarantined", sequence=row.sequence, offset=row.offset, code=row.code)

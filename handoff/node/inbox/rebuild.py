@@ -1,0 +1,92 @@
+"""A node's folded state, made again from its inbox: from what it kept, then from what the topic has beyond that."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from handoff.domain.directory import Directory
+from handoff.node.inbox.fold import Fold
+from handoff.node.inbox.inbox_entry import Reading
+from handoff.node.inbox.intake import in_order, save
+from handoff.node.ports import Store, Transaction
+from handoff.node.rows import Arrival, Position
+from handoff.record.envelope import Source
+
+
+class InboxTopic(Protocol):
+    """The member's inbox as the broker holds it."""
+
+    def since(self, offset: int) -> AsyncGenerator[Sequence[Arrival], None]:
+        """What lies there from ``offset`` on, up to its present end, in order.
+
+        Raises whatever says that the broker is away, or that the topic does not hold it.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildReport:
+    """What a rebuild folded, and what each folded table's digest was before and after its kept ``entries``.
+
+    ``caught_up`` entries came from the topic after that: a database that was lost or restored had not kept them.
+    ``unpublished`` are own events that no echo has confirmed: they stand in this node's outbox alone, and would be
+    lost with it.
+    """
+
+    entries: int
+    caught_up: int
+    cases: int
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+    unpublished: tuple[UUID, ...]
+
+    @property
+    def identical(self) -> bool:
+        """Whether every table was the same as before, to the byte, once what was kept was folded again."""
+        return self.before == self.after
+
+
+async def rebuild(store: Store, me: Source, genesis_hash: str, topic: InboxTopic | None = None) -> RebuildReport:
+    """Folds the kept inbox again and then what ``topic`` has beyond it, in one transaction.
+
+    A running node waits for it. What was parked for an upgrade is folded where this release can. Own events that
+    the outbox lost come back, settled, with their echoes. Every case is marked for the policies, which look at it
+    when the node starts the next time.
+    """
+    async with store.transaction() as tx:
+        position = await tx.position(None)
+        before = await tx.digests()
+        await tx.forget_folded()
+        fold, entries = await _folded(tx, me, genesis_hash)
+        await save(tx, fold)
+        after = await tx.digests()
+        caught_up = await _catch_up(tx, me.member, fold, position, topic) if topic is not None else 0
+        await tx.mark_unreacted(fold.cases)
+        return RebuildReport(entries, caught_up, len(fold.cases), before, after, tuple(await tx.unpublished()))
+
+
+async def _folded(tx: Transaction, me: Source, genesis_hash: str) -> tuple[Fold, int]:
+    fold = Fold(me.member, genesis_hash, Directory(me.jurisdiction, me.generation), {}, {})
+    entries = 0
+    async for row in tx.inbox():
+        fold.take(Reading.again(row.offset, row.delivery))
+        entries += 1
+    return fold, entries
+
+
+async def _catch_up(tx: Transaction, me: str, kept: Fold, position: Position, topic: InboxTopic) -> int:
+    """Folds on, over what ``kept`` came to; gives how many entries were new."""
+    fold = Fold(me, kept.genesis_hash, kept.directory, kept.cases, kept.parked)
+    offset, sequence = position.next_offset, position.sequence
+    async with aclosing(topic.since(offset)) as batches:
+        async for arrivals in batches:
+            fresh = in_order([Reading.of(arrival) for arrival in arrivals], sequence)
+            for reading in fresh:
+                fold.take(reading)
+            offset, sequence = arrivals[-1].offset + 1, sequence + len(fresh)
+            await tx.keep([reading.row(me) for reading in fresh], Position(offset, sequence))
+    await tx.settle(fold.echoes)
+    await tx.refuse(fold.refusals)
+    await save(tx, fold)
+    return sequence - position.sequence

@@ -1,0 +1,109 @@
+"""The relay: brings own decisions from the outbox to the broker, in order, until their echo is back."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+
+from handoff import telemetry
+from handoff.node.commands.results import StoreUnavailable
+from handoff.node.ports import Clock, Publisher, PublishingFailed, Store
+from handoff.node.rows import Due
+from handoff.node.wakeup import Wakeup, wait
+from handoff.record import message
+from handoff.record.envelope import Source
+from handoff.record.events.directory import JurisdictionFounded
+from handoff.record.signing import SigningKey
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+# Nobody rings when an operator lets the relay go, another process of this node stores something, or an echo shows
+# that something was lost.
+IDLE_SECONDS = 0.5
+# Well over any pause that was seen while a broker or an exchange was replaced: an outage must not be amplified.
+RESEND_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+@dataclass
+class Relay:
+    """Sends the outbox for one epoch. It selects by state, never by a cursor: serials commit out of order."""
+
+    store: Store
+    publisher: Publisher
+    me: Source
+    key: SigningKey
+    stored: Wakeup
+    clock: Clock
+    resend_seconds: float = RESEND_SECONDS
+    admitted: bool = field(default=False, init=False)
+    """Whether the own key was in force when last looked."""
+    _epoch: int = field(default=0, init=False)
+    _unmarked: Sequence[UUID] = field(default=(), init=False)
+    """What was acknowledged and is not noted yet: noted first, or a full disk would have it sent again and again."""
+
+    async def run(self) -> None:
+        """Sends until it is cancelled; raises ``StoodDown`` when another relay has taken over."""
+        pauses = _growing()
+        try:
+            while True:
+                ticket = self.stored.ticket()
+                try:
+                    idle = await self._round()
+                    pauses = _growing()
+                except (StoreUnavailable, PublishingFailed) as error:
+                    idle = next(pauses)
+                    log.warning("relay.waits", error=type(error).__name__, seconds=idle)
+                    await asyncio.sleep(idle)
+                    continue
+                if idle:
+                    await wait(ticket, idle)
+        finally:
+            await self.publisher.close()
+
+    async def _round(self) -> float:
+        """Sends what is due; gives the seconds after which to look again where nobody rings."""
+        if not self._epoch:
+            self._epoch = await self.store.begin_relay()
+        await self._mark()
+        due = await self.store.due(self._epoch, self.clock(), BATCH)
+        if due or not self.admitted:
+            self.admitted = await self._has_key_in_force()
+        if not self.admitted:
+            # The founding event brings its key along.
+            due = [row for row in due if row.type == JurisdictionFounded.type]
+        if due:
+            await self._send(due)
+        return 0.0 if len(due) == BATCH else IDLE_SECONDS
+
+    async def _has_key_in_force(self) -> bool:
+        directory = await self.store.directory()
+        key = directory.signing_key(self.key.id, self.clock()) if directory is not None else None
+        return key is not None and key.owner == self.me.member
+
+    async def _send(self, due: Sequence[Due]) -> None:
+        try:
+            await self.publisher.send([message.sign(row.subject, row.value, self.key) for row in due])
+        except PublishingFailed:
+            telemetry.SEND_FAILURES.inc()
+            raise
+        self._unmarked = [row.id for row in due]
+        telemetry.SENT.inc(len(due))
+        for row in due:
+            log.info("outbox.sent", event_id=str(row.id), type=row.type)
+        await self._mark()
+
+    async def _mark(self) -> None:
+        if self._unmarked:
+            await self.store.mark_sent(self._epoch, self._unmarked, self.clock(), self.resend_seconds)
+            self._unmarked = ()
+
+
+def _growing() -> Iterator[float]:
+    pause = 0.1
+    while True:
+        yield pause
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

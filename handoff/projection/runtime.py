@@ -1,0 +1,151 @@
+"""The projection as a process: it writes the timeline, or stands by until the one that does falls behind."""
+
+import asyncio
+import math
+from collections.abc import Coroutine, Iterator, Mapping
+from typing import Any
+
+import structlog
+
+from handoff import clock, telemetry
+from handoff.adapters.http.probes import serve_probes
+from handoff.adapters.kafka.client import BrokerUnavailable
+from handoff.adapters.kafka.record_reader import RecordBroken, RecordReader
+from handoff.adapters.postgres.checkpoint_store import HeadForked
+from handoff.adapters.postgres.pool import TRANSIENT, pauses
+from handoff.adapters.postgres.timeline_store import Founding, Ledger, Position, Superseded, ledger
+from handoff.config import ConfigurationError, ProcessSettings
+from handoff.process import cancel_on_signals
+from handoff.projection.checkpoint_publisher import Sealing
+from handoff.projection.observability import tell, tell_of_the_end
+from handoff.projection.pipeline import Checker, Projecting, confirm, together
+from handoff.projection.stall_detector import Silence
+from handoff.views.timeline_fold import Page
+
+# A timeline that stands still for so long while the record moves has lost its writer.
+PATIENCE_SECONDS = 5.0
+BROKEN_RECORD = 3
+"""The exit code where the record does not hold what it held: nothing may be built on it."""
+
+# The database or the broker is away, or came back: begin again from what is stored.
+_AWAY: tuple[type[Exception], ...] = (*TRANSIENT, BrokerUnavailable)
+
+_log = structlog.get_logger()
+
+
+class Projection:
+    """One projection process over its database and the record."""
+
+    def __init__(self, settings: ProcessSettings) -> None:
+        self._settings = settings
+        self._founding = Founding(settings.jurisdiction, settings.generation, settings.genesis_sha256)
+        self._reader = RecordReader(settings.kafka, settings.jurisdiction, client_id=settings.member)
+        self._patience = patience(settings.policies)
+        self._sealing = Sealing.of(settings)
+        self._epoch: int | None = None
+        self._works = False
+
+    async def run(self) -> None:
+        """Goes on until it is cancelled. Raises RecordBroken and HeadForked (in a group)."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_on())
+            if self._settings.http is not None:
+                tasks.create_task(serve_probes(self._settings.http, self.checks))
+
+    def checks(self) -> Mapping[str, bool]:
+        """What readiness looks at; a projection that stands by is ready when it could take over."""
+        return {"timeline": self._works}
+
+    async def _keep_on(self) -> None:
+        """Takes over first, as whoever is started last is meant to write; then for ever writes or stands by."""
+        waits, stands_by = pauses(), False
+        with Checker() as checker:
+            while True:
+                try:
+                    async with ledger(self._settings.postgres) as books:
+                        position = await (self._stand_by(books) if stands_by else self._resume(books))
+                        waits = pauses()
+                        await self._write(books, position, checker)
+                except Superseded:
+                    _log.warning("another projection writes now", epoch=self._epoch)
+                    self._epoch, stands_by = None, True
+                except _AWAY as error:
+                    self._works = False
+                    telemetry.PROJECTION_RETRIES.inc()
+                    _log.warning("begun again from the stored position", error=type(error).__name__)
+                    stands_by = self._epoch is None and stands_by
+                    await asyncio.sleep(next(waits))
+                finally:
+                    await self._reader.close()
+
+    async def _resume(self, books: Ledger) -> Position:
+        """The position under our epoch, or under a new one at first. Raises Superseded."""
+        if self._epoch is None:
+            return await books.take_over()
+        position = await books.position()
+        if position.epoch != self._epoch:
+            raise Superseded
+        return position
+
+    async def _stand_by(self, books: Ledger) -> Position:
+        """The position under a new epoch, once the timeline lags behind a record that moves, or its log is silent."""
+        telemetry.PROJECTION_EPOCH.set(0)
+        silence = self._silence()
+        while True:
+            seen = await books.position()
+            behind = await self._reader.end() > seen.next_offset
+            self._works = True
+            await asyncio.sleep(self._patience)
+            if behind or silence.is_too_long(seen.epoch, await books.last_due_ms(), clock.now().timestamp()):
+                position = await books.take_over_stalled(seen)
+                if position is not None:
+                    return position
+
+    def _silence(self) -> Silence:
+        cadence = self._sealing.checkpoints.cadence_seconds if self._sealing is not None else math.inf
+        return Silence(cadence, self._patience)
+
+    async def _write(self, books: Ledger, position: Position, checker: Checker) -> None:
+        self._epoch, self._works = position.epoch, True
+        telemetry.PROJECTION_EPOCH.set(position.epoch)
+        _log.info("writing", epoch=position.epoch, offset=position.next_offset)
+        await confirm(self._reader, books, position)
+        chronicle = await books.chronicle(self._founding, position)
+        projecting = Projecting(self._reader, books, chronicle, position)
+        await together(projecting.run(checker, self._stored), *self._seals(position.epoch))
+
+    def _seals(self, epoch: int) -> Iterator[Coroutine[Any, Any, None]]:
+        if self._sealing is not None:
+            yield self._sealing.run(epoch)
+
+    def _stored(self, page: Page) -> None:
+        self._works = True
+        tell(page)
+
+
+def patience(policies: Mapping[str, str]) -> float:
+    """For how many seconds the timeline may stand still before whoever stands by takes over.
+
+    Raises ConfigurationError.
+    """
+    try:
+        seconds = float(policies.get("patience_seconds", PATIENCE_SECONDS))
+    except ValueError:
+        raise ConfigurationError("policies.patience_seconds: a number of seconds is allowed") from None
+    if not 0.1 <= seconds <= 600:
+        raise ConfigurationError("policies.patience_seconds: allowed is 0.1 to 600 seconds")
+    return seconds
+
+
+async def run(settings: ProcessSettings) -> int:
+    """Runs the projection until SIGTERM or SIGINT, or until the record is found broken; gives the exit code."""
+    code = 0
+    try:
+        await cancel_on_signals(Projection(settings).run())
+    except* asyncio.CancelledError:
+        _log.info("stopped")
+    except* (RecordBroken, HeadForked) as broken:
+        for error in broken.exceptions:
+            tell_of_the_end(error)
+        code = BROKEN_RECORD
+    return code

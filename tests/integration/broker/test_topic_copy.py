@@ -1,0 +1,101 @@
+"""A topic copied over itself has the offsets, times, keys and headers that it had, on the real broker."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import ConfigResource, ResourceType
+
+from handoff.adapters.kafka.client import Sender
+from handoff.adapters.kafka.record_reader import RecordEntry
+from handoff.admin import broker_topics
+from handoff.admin.jurisdiction import Jurisdiction
+from handoff.maintenance.topic_copy import CopyDiffers, TopicCopy, put_back, read_groups, read_topic
+from handoff.record.message import Message
+from handoff.record.topics import EXCHANGE, Topic, groups, topics
+from tests.support.parts.small_jurisdiction import plan
+from tests.support.parts.stack import Jurisdictions
+
+WORDS = [Message(b"k%d" % n, b"value %d" % n, (("signature", b"s" * n), ("none", None))) for n in range(700)]
+
+
+@pytest.fixture
+async def town(broker_jurisdictions: Jurisdictions) -> Jurisdiction:
+    return await broker_jurisdictions.on_broker(plan())
+
+
+def topic_of(town: Jurisdiction, name: str) -> Topic:
+    return next(topic for topic in topics(town.name, town.members) if topic.name.endswith(name))
+
+
+async def append(town: Jurisdiction, principal: str, topic: Topic, messages: list[Message]) -> None:
+    sender = Sender(town.kafka_settings(principal), client_id="test")
+    await sender.send(topic.name, messages)
+    await sender.close()
+
+
+async def held(town: Jurisdiction, topic: Topic) -> list[RecordEntry]:
+    return [entry async for entry in read_topic(town.kafka, topic.name)]
+
+
+async def each(entries: list[RecordEntry]) -> AsyncIterator[RecordEntry]:
+    for entry in entries:
+        yield entry
+
+
+async def test_a_copied_record_has_its_offsets_and_times_and_is_stamped_by_the_broker_again(
+    town: Jurisdiction, tmp_path: Path
+) -> None:
+    record, copy = topic_of(town, ".record"), TopicCopy(tmp_path / "copy")
+    await append(town, EXCHANGE, record, WORDS)
+    before = await held(town, record)
+    changed = [replace(e, message=replace(e.message, value=b"-")) if e.offset == 300 else e for e in before]
+    await copy.write({}, each(changed))
+    await put_back(town.kafka, record, copy)
+    assert await held(town, record) == changed
+    assert not copy.exists
+    client = town.kafka.client()
+    (described,) = client.describe_configs([ConfigResource(ResourceType.TOPIC, record.name)]).values()
+    assert described.result(10)["message.timestamp.type"].value == "LogAppendTime"
+    await append(town, EXCHANGE, record, WORDS[:1])
+    last = (await held(town, record))[-1]
+    assert (last.offset, last.message) == (700, WORDS[0])
+    assert last.appended_ms >= before[-1].appended_ms
+
+
+async def test_a_topic_that_had_dropped_its_beginning_keeps_its_offsets_and_its_groups_go_on(
+    town: Jurisdiction, tmp_path: Path
+) -> None:
+    out, copy = topic_of(town, ".out.police"), TopicCopy(tmp_path / "copy")
+    await append(town, "police", out, WORDS)
+    broker_topics.cut_before(town.kafka, out.name, 600)
+    group = groups(town.name, EXCHANGE)[0]
+    broker_topics.commit(town.kafka, group, out.name, 650)
+    before, committed = await held(town, out), await read_groups(town.kafka, town.name, out)
+    assert (before[0].offset, committed) == (600, {group: 650})
+    await copy.write(committed, each(before))
+    await put_back(town.kafka, out, copy)
+    assert await held(town, out) == before
+    assert await read_groups(town.kafka, town.name, out) == {group: 650}
+
+
+async def test_a_copy_that_was_interrupted_is_put_back_from_its_file(town: Jurisdiction, tmp_path: Path) -> None:
+    record, copy = topic_of(town, ".record"), TopicCopy(tmp_path / "copy")
+    await append(town, EXCHANGE, record, WORDS[:20])
+    before = await held(town, record)
+    await copy.write({}, each(before))
+    broker_topics.remake_topic(town.kafka, record)
+    assert await held(town, record) == []
+    await put_back(town.kafka, record, copy)
+    assert await held(town, record) == before
+
+
+async def test_a_copy_with_a_hole_is_refused_and_its_file_stays(town: Jurisdiction, tmp_path: Path) -> None:
+    record, copy = topic_of(town, ".record"), TopicCopy(tmp_path / "copy")
+    await append(town, EXCHANGE, record, WORDS[:5])
+    before = await held(town, record)
+    await copy.write({}, each([before[0], before[2]]))
+    with pytest.raises(CopyDiffers, match="offset 2"):
+        await put_back(town.kafka, record, copy)
+    assert copy.exists

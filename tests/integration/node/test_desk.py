@@ -1,0 +1,165 @@
+"""How a desk keeps what it is told, on a real database."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from handoff import clock
+from handoff.adapters.postgres.node_transaction import SQL
+from handoff.domain.commands import CancelReferral, OpenReferral, PublishCapacity, RequestReferral
+from handoff.domain.decide import About
+from handoff.node.commands.results import IdempotencyConflict, PreconditionFailed, Refused
+from handoff.node.rows import OutboxRow
+from handoff.record import codec
+from handoff.record.codes import CapacityBand, CapacityState, CapacityUnit, CaseService, State, Urgency
+from handoff.record.envelope import COORDINATION
+from tests.support.dsl.builders import CASE, REFERRAL, T0, after
+from tests.support.parts.node_parts import OPENING, RELEASE, Parts, request_a_place
+
+
+async def test_every_statement_is_one_that_the_database_accepts(police: Parts) -> None:
+    connection = await asyncpg.connect(police.town.jurisdiction.postgres_settings("police").dsn)
+    try:
+        for statement in SQL.values():
+            await connection.prepare(statement)
+    finally:
+        await connection.close()
+
+
+async def test_what_waits_in_an_outage_slows_no_command(police: Parts) -> None:
+    """A plan that is made while nothing waits looks by subject, and so reads nothing else when much does."""
+    async with police.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        await connection.execute(f"PREPARE known (text[], uuid[]) AS {SQL['known']}")
+        plan = "\n".join(row[0] for row in await connection.fetch("EXPLAIN EXECUTE known ('{}', '{}')"))
+        await connection.execute("DEALLOCATE known")
+    assert "outbox_pending" in plan
+    assert "outbox_unsettled" not in plan
+    assert "Seq Scan on outbox" not in plan
+
+
+async def test_a_command_is_decided_over_what_waits_for_its_echo(police: Parts) -> None:
+    desk = police.desk()
+    case, referral, events = await request_a_place(desk)
+    await desk.submit(CancelReferral(), About(case=case, referral=referral))
+    with pytest.raises(Refused) as refused:
+        await desk.submit(CancelReferral(), About(case=case, referral=referral))
+    assert refused.value.refusal.state is State.CANCELLED
+    assert refused.value.seen == 2
+    stored = await police.ask("SELECT id FROM outbox ORDER BY position")
+    assert [row["id"] for row in stored][:3] == list(events)
+
+
+async def test_what_is_refused_stores_nothing(police: Parts) -> None:
+    with pytest.raises(Refused):
+        await police.desk().submit(OpenReferral(), About(case=CASE, referral=REFERRAL), idempotency_key="once-only")
+    assert await police.ask("SELECT FROM outbox") == []
+    assert await police.ask("SELECT FROM idempotency") == []
+
+
+async def test_a_repeat_under_its_key_gives_the_same_answer(police: Parts) -> None:
+    desk = police.desk()
+    first = await desk.submit(OPENING, About(), idempotency_key="the-same-key")
+    again = await desk.submit(OPENING, About(), idempotency_key="the-same-key")
+    assert (again.events, again.about, again.replayed) == (first.events, first.about, True)
+    with pytest.raises(IdempotencyConflict):
+        await desk.submit(RELEASE, first.about, idempotency_key="the-same-key")
+    assert len(await police.ask("SELECT FROM outbox")) == 1
+
+
+async def test_a_repeat_makes_nothing_a_second_time_where_its_key_is_forgotten(police: Parts) -> None:
+    """As after a backup: what a command makes is named by its key, and exists."""
+    desk = police.desk()
+    opened = await desk.submit(OPENING, About(), idempotency_key="opened-once")
+    recorded = await desk.submit(RELEASE, opened.about, idempotency_key="recorded-once")
+    assert recorded.about.basis is not None
+    request = RequestReferral(
+        target="shelter", service=CaseService.SHELTER, urgency=Urgency.EMERGENCY, basis=recorded.about.basis
+    )
+    await desk.submit(request, opened.about, idempotency_key="asked-once")
+    await police.ask_as_owner("TRUNCATE idempotency")
+    for command, about, key in (
+        (OPENING, About(), "opened-once"),
+        (RELEASE, opened.about, "recorded-once"),
+        (request, opened.about, "asked-once"),
+    ):
+        with pytest.raises(Refused):
+            await desk.submit(command, about, idempotency_key=key)
+    assert len(await police.ask("SELECT FROM outbox")) == 3
+
+
+async def test_repeats_that_race_have_one_effect(police: Parts) -> None:
+    desk = police.desk()
+    answers = await asyncio.gather(*(desk.submit(OPENING, About(), idempotency_key="raced-key") for _ in range(12)))
+    assert len({answer.events for answer in answers}) == 1
+    assert sum(not answer.replayed for answer in answers) == 1
+    assert len(await police.ask("SELECT FROM outbox")) == 1
+
+
+async def test_commands_that_race_on_a_case_are_decided_one_after_the_other(police: Parts) -> None:
+    desk = police.desk()
+    case, referral, _ = await request_a_place(desk)
+    about = About(case=case, referral=referral)
+    results = await asyncio.gather(*(desk.submit(CancelReferral(), about) for _ in range(8)), return_exceptions=True)
+    assert sum(not isinstance(result, Refused) for result in results) == 1
+
+
+async def test_a_caller_that_saw_less_is_told_so(police: Parts) -> None:
+    desk = police.desk()
+    case, referral, _ = await request_a_place(desk)
+    with pytest.raises(PreconditionFailed) as failed:
+        await desk.submit(CancelReferral(), About(case=case, referral=referral), if_match=7)
+    assert (failed.value.state, failed.value.seen) == (State.REQUESTED, 1)
+    await desk.submit(CancelReferral(), About(case=case, referral=referral), if_match=1)
+
+
+async def test_nobody_waits_longer_than_asked_for_an_echo(police: Parts) -> None:
+    desk = police.desk()
+    opened = await desk.submit(OPENING, About())
+    assert await desk.outcome(opened.events, 0.05) is None
+
+
+async def test_what_an_agency_says_of_itself_goes_under_the_jurisdiction(police: Parts) -> None:
+    capacity = PublishCapacity(
+        service=CaseService.POLICE_PROTECTION,
+        unit=CapacityUnit.CASE_SLOT,
+        band=CapacityBand.SOME,
+        state=CapacityState.OPEN,
+        as_of=T0,
+        valid_until=after(days=1),
+    )
+    await police.desk().submit(capacity, About())
+    (row,) = await police.ask("SELECT subject FROM outbox")
+    assert row["subject"] == police.town.name
+
+
+async def test_the_work_list_pages_without_gaps(police: Parts) -> None:
+    desk, intake = police.desk(), await police.intake()
+    for _ in range(5):
+        await request_a_place(desk)
+    await intake.handle(await police.echoes(at=clock.now()))
+    listed = await desk.referrals(limit=100)
+    paged = [*await desk.referrals(limit=2)]
+    while page := await desk.referrals(after=paged[-1].id, limit=2):
+        paged += page
+    assert tuple(paged) == listed
+    assert len(listed) == 5
+    assert await desk.referrals(states=[State.ACCEPTED]) == ()
+
+
+async def test_the_founding_is_put_into_an_outbox_once(police: Parts) -> None:
+    genesis = police.town.genesis
+    assert await police.desk().publish([genesis]) == 1
+    assert await police.desk().publish([genesis]) == 0
+    assert genesis.emitter == COORDINATION
+    (row,) = await police.ask("SELECT value FROM outbox")
+    assert row["value"] == codec.encode(genesis) == OutboxRow.of(genesis, T0).value
+
+
+async def test_the_backlog_counts_what_waits(police: Parts) -> None:
+    desk = police.desk()
+    await request_a_place(desk)
+    backlog = await desk.pending()
+    assert (backlog.unsent, backlog.unechoed, backlog.parked, backlog.quarantined) == (3, 3, 0, 0)
+    assert backlog.oldest_seconds >= 0

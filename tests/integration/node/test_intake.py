@@ -1,0 +1,317 @@
+"""What the inbox makes of a node, on a real database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, ClassVar
+
+import asyncpg
+import pytest
+
+from handoff.domain.decide import About
+from handoff.domain.policies import CONFIRM_DELIVERY
+from handoff.node.commands.results import StoreUnavailable
+from handoff.node.inbox.fold import IMPOSSIBLE, NEWER_TYPE
+from handoff.node.inbox.intake import InboxGap
+from handoff.node.inbox.rebuild import rebuild
+from handoff.node.ports import StoodDown
+from handoff.node.rows import Arrival
+from handoff.record import codec, message
+from handoff.record.codec import AnyEvent
+from handoff.record.codes import (
+    AnsweredVia,
+    BasisKind,
+    CaseService,
+    RefusalCode,
+    ReleasePurpose,
+    StartKind,
+    State,
+    Urgency,
+)
+from handoff.record.delivery import EFFECTIVE, Outcome, Verdict, ineffective
+from handoff.record.envelope import EXCHANGE, schema_uri
+from handoff.record.events import Audience, Emitter
+from handoff.record.events.base import ReferralBody
+from handoff.record.events.directory import SubmissionRefused
+from handoff.record.events.referral import (
+    AcceptanceClaimed,
+    BasisSnapshot,
+    ReferralOpened,
+    ReferralRequested,
+    ReferralStarted,
+)
+from tests.support.dsl.builders import BASIS, CASE, REFERRAL, T0, after, key_of, nth_id
+from tests.support.parts.node_parts import OPENING, Parts, node_parts, request_a_place
+from tests.support.parts.stack import Jurisdictions
+
+
+@pytest.fixture(scope="module")
+async def _parts(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[list[Parts]]:
+    async with node_parts(jurisdictions, tmp_path_factory.mktemp("intake"), ("police", "shelter")) as parts:
+        yield parts
+
+
+@pytest.fixture
+async def police(_parts: list[Parts]) -> Parts:
+    """The police's parts, before anything was said."""
+    await _parts[0].wipe()
+    return _parts[0]
+
+
+@pytest.fixture
+async def shelter(_parts: list[Parts]) -> Parts:
+    """The shelter's parts, before anything was said."""
+    await _parts[1].wipe()
+    return _parts[1]
+
+
+def a_request(parts: Parts, number: int = 0) -> AnyEvent:
+    """The police asking the shelter for a place; each number is another referral."""
+    body = ReferralRequested(
+        referral=REFERRAL if number == 0 else nth_id(number),
+        target="shelter",
+        service=CaseService.SHELTER,
+        urgency=Urgency.EMERGENCY,
+        basis=BasisSnapshot(
+            basis=BASIS,
+            kind=BasisKind.ORAL_WITNESSED,
+            purpose=ReleasePurpose.ARRANGE_SHELTER,
+            recipient="shelter",
+            expires_at=after(days=30),
+        ),
+    )
+    return parts.town.event(body)
+
+
+async def test_the_directory_is_folded_from_the_founding_on(police: Parts) -> None:
+    intake = await police.intake()
+    await intake.handle(police.founding())
+    directory = await police.desk().directory()
+    assert set(directory.members) == {m.id for m in police.town.jurisdiction.plan.members}
+    assert directory.signing_key(key_of("shelter").id, T0) is not None
+
+
+async def test_what_is_delivered_again_is_folded_once(shelter: Parts) -> None:
+    intake = await shelter.intake()
+    entries = [*shelter.founding(), shelter.post(a_request(shelter))]
+    await intake.handle(entries)
+    before = await shelter.ask("SELECT * FROM cases")
+    await intake.handle([replace(entry, offset=entry.offset + len(entries)) for entry in entries[3:]])
+    await intake.handle(entries)
+    assert await shelter.ask("SELECT * FROM cases") == before
+    assert len(await shelter.ask("SELECT FROM inbox")) == len(entries)
+
+
+async def test_a_gap_stops_the_intake_and_leaves_everything_as_it_was(shelter: Parts) -> None:
+    intake = await shelter.intake()
+    founding = shelter.founding()
+    await intake.handle(founding[:3])
+    with pytest.raises(InboxGap):
+        await intake.handle([founding[3], founding[5]])
+    assert len(await shelter.ask("SELECT FROM inbox")) == 3
+    again = await shelter.intake()
+    await again.handle(founding[3:])
+    assert len(await shelter.ask("SELECT FROM inbox")) == len(founding)
+
+
+async def test_who_was_replaced_folds_nothing_more(shelter: Parts) -> None:
+    zombie = await shelter.intake()
+    await shelter.intake()
+    with pytest.raises(StoodDown):
+        await zombie.handle(shelter.founding())
+
+
+async def test_an_echo_settles_a_decision_and_tells_who_waits_for_it(police: Parts) -> None:
+    intake, desk = await police.intake(), police.desk()
+    await intake.handle(police.founding())
+    case, referral, events = await request_a_place(desk)
+    waiting = asyncio.create_task(desk.outcome(events, 10))
+    view = await desk.case(case)
+    assert view is not None
+    assert (view.folded.referrals, view.pending) == ({}, events)
+    await intake.handle(await police.echoes())
+    assert await waiting == EFFECTIVE
+    view = await desk.case(case)
+    assert view is not None
+    assert view.pending == ()
+    assert view.folded.referrals[referral].state is State.REQUESTED
+    assert [row.id for row in await desk.referrals()] == [referral]
+
+
+async def test_an_event_that_lost_a_race_changes_nothing_and_its_sender_is_told(police: Parts) -> None:
+    intake, desk = await police.intake(), police.desk()
+    await intake.handle(police.founding())
+    opened = await desk.submit(OPENING, About())
+    await intake.handle(await police.echoes(ineffective("suspended")))
+    assert await desk.outcome(opened.events, 0) == ineffective("suspended")
+    assert await police.ask("SELECT FROM cases") == []
+    (last,) = await desk.feed(police.sequence - 1, 10)
+    assert (last.own, last.verdict, last.reason) == (True, Outcome.INEFFECTIVE, "suspended")
+
+
+async def test_what_the_exchange_refused_is_settled_by_its_hash(police: Parts) -> None:
+    intake, desk = await police.intake(), police.desk()
+    await intake.handle(police.founding())
+    opened = await desk.submit(OPENING, About())
+    (row,) = await police.ask("SELECT value_hash FROM outbox")
+    body = SubmissionRefused(member="police", code=RefusalCode.SIGNATURE, value_hash=row["value_hash"])
+    await intake.handle([police.post(police.town.event(body, emitter=EXCHANGE))])
+    assert await desk.outcome(opened.events, 0) == Verdict(Outcome.INVALID, "signature")
+    (told,) = await desk.feed(police.sequence - 1, 10)
+    assert (told.own, told.settles) == (False, *opened.events)
+
+
+async def test_policies_stay_off_until_the_inbox_is_folded_to_its_end(shelter: Parts) -> None:
+    entries = [*shelter.founding(), shelter.post(a_request(shelter))]
+    intake = await shelter.intake((CONFIRM_DELIVERY,), end=len(entries) + 1)
+    await intake.handle(entries)
+    assert not intake.caught_up
+    assert await shelter.ask("SELECT FROM outbox") == []
+    await intake.handle([shelter.post(a_request(shelter, 1))])
+    assert intake.caught_up
+    said = await shelter.ask("SELECT type, referral FROM outbox")
+    assert {(row["type"], row["referral"]) for row in said} == {
+        ("referral.delivered.v1", REFERRAL),
+        ("referral.delivered.v1", nth_id(1)),
+    }
+
+
+async def test_a_policy_reacts_once_however_often_its_node_starts_anew(shelter: Parts) -> None:
+    intake = await shelter.intake((CONFIRM_DELIVERY,))
+    entries = [*shelter.founding(), shelter.post(a_request(shelter))]
+    await intake.handle(entries)
+    (first,) = await shelter.ask("SELECT id, value FROM outbox")
+    await intake.handle(await shelter.echoes(ineffective("revoked")))
+    await rebuild(shelter.store, shelter.me, shelter.genesis_hash)
+    await shelter.intake((CONFIRM_DELIVERY,))
+    assert await shelter.ask("SELECT id, value FROM outbox") == [first]
+
+
+async def test_what_its_emitter_did_not_sign_is_not_believed(shelter: Parts) -> None:
+    intake = await shelter.intake()
+    forged = a_request(shelter)
+    await intake.handle(
+        [*shelter.founding(), shelter.post(message.sign(forged.subject, codec.encode(forged), key_of("legal_aid")))]
+    )
+    assert await shelter.ask("SELECT FROM cases") == []
+    (row,) = await shelter.ask("SELECT sequence, code FROM quarantine")
+    assert tuple(row) == (shelter.sequence, "key_not_owner")
+
+
+async def test_what_the_own_table_calls_impossible_parks_that_referral_alone(shelter: Parts) -> None:
+    intake = await shelter.intake()
+    started = ReferralStarted(referral=REFERRAL, kind=StartKind.ARRIVAL)
+    await intake.handle(
+        [
+            *shelter.founding(),
+            shelter.post(a_request(shelter)),
+            shelter.post(a_request(shelter, 1)),
+            shelter.post(shelter.town.event(started, emitter="shelter")),
+            shelter.post(shelter.town.event(ReferralOpened(referral=REFERRAL), emitter="shelter")),
+            shelter.post(shelter.town.event(ReferralOpened(referral=nth_id(1)), emitter="shelter")),
+        ]
+    )
+    view = await shelter.desk().case(CASE)
+    assert view is not None
+    assert view.parked == (REFERRAL,)
+    assert view.folded.referrals[REFERRAL].opened_at is None
+    assert view.folded.referrals[nth_id(1)].opened_at == T0
+    assert [row["why"] for row in await shelter.ask("SELECT why FROM parked")] == [IMPOSSIBLE]
+
+
+class PromiseHeard(ReferralBody):
+    """A later release's word for an acceptance that was claimed."""
+
+    type: ClassVar = "promise.heard.v1"
+    emitter: ClassVar = Emitter.SOURCE
+    audience: ClassVar = Audience.TARGET
+
+    via: AnsweredVia
+
+
+def as_claimed(document: dict[str, Any]) -> dict[str, Any]:
+    return document | {"type": AcceptanceClaimed.type, "dataschema": schema_uri(AcceptanceClaimed.type)}
+
+
+async def test_a_newer_type_parks_its_referral_until_the_upgrade(
+    shelter: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intake = await shelter.intake()
+    await intake.handle(
+        [
+            *shelter.founding(),
+            shelter.post(a_request(shelter)),
+            shelter.post(shelter.town.event(PromiseHeard(referral=REFERRAL, via=AnsweredVia.PHONE))),
+            shelter.post(shelter.town.event(ReferralOpened(referral=REFERRAL), emitter="shelter")),
+        ]
+    )
+    (row,) = await shelter.desk().referrals()
+    assert (row.parked, row.seen) == (True, 1)
+    assert [row["why"] for row in await shelter.ask("SELECT why FROM parked")] == [NEWER_TYPE]
+
+    upgraded = partial(codec.decode, upcasters={PromiseHeard.type: as_claimed})
+    monkeypatch.setattr(codec, "decode", upgraded)
+    await rebuild(shelter.store, shelter.me, shelter.genesis_hash)
+    (row,) = await shelter.desk().referrals()
+    assert (row.parked, row.seen, row.opened_at) == (False, 3, T0)
+
+
+async def test_a_rebuild_gives_the_same_tables_to_the_byte(police: Parts) -> None:
+    intake, desk = await police.intake(), police.desk()
+    await intake.handle(police.founding())
+    for _ in range(3):
+        await request_a_place(desk)
+    await intake.handle(await police.echoes())
+    unheard = await desk.submit(OPENING, About())
+    report = await rebuild(police.store, police.me, police.genesis_hash)
+    assert report.identical
+    assert set(report.before) == {"cases", "directory", "referrals"}
+    assert report.unpublished == unheard.events
+
+
+async def test_own_events_that_the_outbox_lost_come_back_with_their_echo(police: Parts) -> None:
+    intake, desk = await police.intake(), police.desk()
+    await intake.handle(police.founding())
+    opened = await desk.submit(OPENING, About())
+    echoes = await police.echoes()
+    kept = await police.ask("SELECT id, subject, type, value, value_hash FROM outbox")
+    await police.wipe()
+    intake = await police.intake()
+    await intake.handle([*police.founding(), *echoes])
+    assert await police.ask("SELECT id, subject, type, value, value_hash FROM outbox") == kept
+    assert await desk.outcome(opened.events, 0) == EFFECTIVE
+
+
+INTERRUPT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"
+
+
+async def test_an_interrupted_database_means_the_same_again(police: Parts) -> None:
+    intake = await police.intake()
+    founding = police.founding()
+    operator = await asyncpg.connect(police.town.jurisdiction.postgres.dsn())
+    database = f"{police.town.name}_police"
+    interrupted = 0
+    try:
+        for entry in founding:
+            await police.ask("SELECT FROM position")
+            await operator.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", database
+            )
+            interrupted += await repeats_of(intake.handle, entry)
+    finally:
+        await operator.close()
+    assert interrupted > 0
+    assert len(await police.ask("SELECT FROM inbox")) == len(founding)
+    assert (await police.desk().directory()).members.keys() == {m.id for m in police.town.jurisdiction.plan.members}
+
+
+async def repeats_of(handle: Callable[[list[Arrival]], Awaitable[None]], entry: Arrival) -> int:
+    """How often it took the same again."""
+    for repeats in range(20):
+        try:
+            await handle([entry])
+        except StoreUnavailable:
+            continue
+        return repeats
+    raise AssertionError("the database stayed away")

@@ -1,0 +1,149 @@
+"""A node as a process: it takes commands, hears the record, and survives what happens to processes."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.parts.node_process import MEMBERS, NodeProcess, node_process
+from tests.support.parts.small_jurisdiction import Town, plan
+from tests.support.parts.stack import Jurisdictions
+from tests.support.probes.eventually import eventually
+
+OPENING = {"entry_point": "police_call", "reporting_delay": "same_day"}
+
+
+@dataclass(frozen=True)
+class Street:
+    """Two nodes and an exchange, running."""
+
+    town: Town
+    police: NodeProcess
+    shelter: NodeProcess
+
+
+@pytest.fixture(scope="module")
+async def street(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Street]:
+    jurisdiction = await jurisdictions(plan(*MEMBERS))
+    place = Town(jurisdiction, tmp_path_factory.mktemp("street"))
+    nodes = [node_process(place, "police", "police_intake"), node_process(place, "shelter", "shelter")]
+    exchange = place.exchange()
+    try:
+        for child in (exchange, *(node.child for node in nodes)):
+            child.start()
+        await place.found()
+        for node in nodes:
+            await eventually(node.is_ready)
+        yield Street(place, *nodes)
+    finally:
+        for node in nodes:
+            node.child.kill()
+        await place.close()
+
+
+def a_release() -> dict[str, Any]:
+    expires_at = (datetime.now(UTC) + timedelta(days=30)).isoformat()  # noqa: TID251 - a test is an edge
+    return {
+        "kind": "release.oral_witnessed",
+        "purpose": "arrange_shelter",
+        "recipient_class": "licensed_shelter",
+        "expires_at": expires_at,
+    }
+
+
+async def ask_for_a_place(police: NodeProcess) -> tuple[str, str]:
+    case = (await police.post("/cases", OPENING))["case"]
+    basis = (await police.post(f"/cases/{case}/bases", a_release()))["basis"]
+    asked = {"target": "shelter", "service": "shelter", "urgency": "emergency", "basis": basis}
+    stored = await police.post(f"/cases/{case}/referrals", asked, Prefer="wait=20")
+    assert stored["status"] == "effective"
+    return case, stored["referral"]
+
+
+async def test_a_request_reaches_its_target_and_the_receipt_its_source(street: Street) -> None:
+    case, referral = await ask_for_a_place(street.police)
+    await until_delivered(street.police, case, referral)
+    listed = await street.shelter.get("/referrals")
+    assert referral in str(listed)
+
+
+async def until_delivered(police: NodeProcess, case: str, referral: str) -> None:
+    async def delivered() -> bool:
+        return "delivered_at" in await police.get(f"/cases/{case}/referrals/{referral}")
+
+    await eventually(delivered)
+
+
+async def test_a_node_that_is_told_to_stop_does_so_at_once_and_cleanly(street: Street) -> None:
+    child = street.shelter.child
+    began = time.monotonic()
+    await asyncio.to_thread(child.terminate)
+    assert (child.exit_code, time.monotonic() - began < 5) == (0, True), child.tail()
+    child.start()
+    await eventually(street.shelter.is_ready)
+
+
+@pytest.mark.faults
+async def test_nothing_that_was_answered_is_lost_when_a_node_is_killed(street: Street) -> None:
+    cases: list[str] = []
+
+    async def keep_opening() -> None:
+        while True:
+            cases.append((await street.police.post("/cases", OPENING))["case"])
+
+    callers = [asyncio.create_task(keep_opening()) for _ in range(4)]
+    await eventually(lambda: at_least(20, cases))
+    street.police.child.kill()
+    await asyncio.gather(*callers, return_exceptions=True)
+    street.police.child.start()
+    await eventually(street.police.is_ready)
+    for case in cases:
+        await until_effective(street.police, case)
+
+
+async def at_least(count: int, found: list[str]) -> bool:
+    return len(found) >= count
+
+
+async def until_effective(police: NodeProcess, case: str) -> None:
+    async def effective() -> bool:
+        return not (await police.get(f"/cases/{case}"))["pending"]
+
+    await eventually(effective)
+
+
+@pytest.mark.faults
+async def test_a_node_killed_while_it_reads_folds_everything_once(street: Street) -> None:
+    asked = [await ask_for_a_place(street.police) for _ in range(3)]
+    street.shelter.child.kill()
+    asked += [await ask_for_a_place(street.police) for _ in range(3)]
+    street.shelter.child.start()
+    for case, referral in asked:
+        await until_delivered(street.police, case, referral)
+
+
+@pytest.mark.faults
+async def test_commands_are_taken_while_the_brokers_are_away(street: Street, tmp_path: Path) -> None:
+    """The node's HTTP answers, is not ready, and stores; the same node sends it once the brokers are there."""
+    street.police.child.kill()
+    cut_off = node_process(replace(street.town, directory=tmp_path), "police", "police_intake", broker="127.0.0.1:1")
+    cut_off.child.start()
+    try:
+        await eventually(cut_off.is_live)
+        case = (await cut_off.post("/cases", OPENING))["case"]
+        # It stands by, which is all that is asked of it, until the silence of the one that was killed is long enough.
+        await eventually(lambda: _is_not_ready(cut_off))
+    finally:
+        cut_off.child.kill()
+        street.police.child.start()
+    await eventually(street.police.is_ready)
+    await until_effective(street.police, case)
+
+
+async def _is_not_ready(node: NodeProcess) -> bool:
+    return not await node.is_ready()

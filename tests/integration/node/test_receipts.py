@@ -1,0 +1,285 @@
+"""Receipts end the rows of a node's outbox, on a real database and over real HTTP; where one is missing it says so."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import cast
+from uuid import UUID
+
+import pytest
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from structlog.testing import capture_logs
+
+from handoff import clock
+from handoff.adapters.http.audit_client import AuditClient
+from handoff.adapters.http.server import http_server
+from handoff.adapters.postgres.proof_store import ProofStore
+from handoff.config import AuditSettings, HttpSettings
+from handoff.domain.decide import About
+from handoff.node.attestation.quorum import Vouching
+from handoff.node.attestation.receipts import AuditUnavailable, Receipts
+from handoff.node.rows import Arrival, OutboxRow
+from handoff.node.wakeup import Wakeup
+from handoff.proof.log.entry import record_hash
+from handoff.record import codec
+from handoff.record.codes import RefusalCode
+from handoff.record.delivery import EFFECTIVE, Delivery, ineffective, invalid
+from handoff.record.envelope import EXCHANGE
+from handoff.record.events.directory import SubmissionRefused
+from tests.support.parts.checkpoints import PlayedLog, bodies
+from tests.support.parts.node_parts import OPENING, Parts, request_a_place
+from tests.support.parts.node_process import free_port
+from tests.support.probes.eventually import eventually
+
+TOKEN = "police's own"
+ENOUGH = ("monitor", "police", "shelter")
+
+
+@dataclass
+class PlayedAudit:
+    """The audit API, in the audit's place: it hands out what it was given."""
+
+    played: PlayedLog
+    port: int = field(default_factory=free_port)
+    given: dict[str, str] = field(default_factory=dict)
+    asked: list[int] = field(default_factory=list)
+    is_away: bool = False
+
+    @cached_property
+    def client(self) -> AuditClient:
+        """Who asks it in the node's place; its connections end with the serving."""
+        return AuditClient(AuditSettings(url=f"http://127.0.0.1:{self.port}/", token=SecretStr(TOKEN)))
+
+    def covers(self, arrivals: list[Arrival], size: int) -> None:
+        """Signs receipts for these entries of an inbox, which a checkpoint of that size covers."""
+        for delivery in (Delivery.from_message(arrival.message) for arrival in arrivals):
+            said = delivery.message
+            content = record_hash(said.key, said.value, said.headers)
+            event = codec.decode(said.value or b"")
+            self.given[str(event.id)] = self.played.receipt(content, size).decode()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Serves on its port."""
+        app = Starlette(routes=[Route("/receipts", self._answer, methods=["POST"])])
+        server = http_server(app, HttpSettings(port=self.port))
+        task = asyncio.create_task(server.serve())
+        try:
+            await eventually(lambda: _is_true(server.started))
+            yield
+        finally:
+            await self.client.close()
+            server.should_exit = True
+            await task
+
+    async def _answer(self, request: Request) -> Response:
+        if self.is_away:
+            return Response(status_code=503)
+        if request.headers["Authorization"] != f"Bearer {TOKEN}":
+            return Response(status_code=401)
+        events = (await request.json())["events"]
+        self.asked.append(len(events))
+        known = (event | {"receipt": self.given[event["id"]]} for event in events if event["id"] in self.given)
+        return JSONResponse({"receipts": list(known)})
+
+
+async def _is_true(value: object) -> bool:
+    return bool(value)
+
+
+@dataclass
+class Desk:
+    """The police's receipts, with log and audit played by the test."""
+
+    police: Parts
+    played: PlayedLog
+    audit: PlayedAudit
+    vouching: Vouching
+    receipts: Receipts
+
+    async def prove(self, size: int, *cosigners: str) -> None:
+        """Lets the node hear that these have cosigned the head of that size."""
+        for name in cosigners:
+            await self.vouching.hear(bodies([self.played.cosigned(self.played.request(0, size), name)]))
+
+    async def say(self) -> tuple[tuple[UUID, ...], list[Arrival]]:
+        """The police ask for a place, and the record answers."""
+        _, _, events = await request_a_place(self.police.desk())
+        echoes = await self.police.echoes()
+        await (await self.police.intake()).handle(echoes)
+        return events, echoes
+
+    async def ended(self) -> set[UUID]:
+        """The own events whose row has ended."""
+        return {row["id"] for row in await self.police.ask("SELECT id FROM outbox WHERE receipt IS NOT NULL")}
+
+
+def receipts_of(police: Parts, played: PlayedLog, audit: PlayedAudit, *, patience: float = 60) -> Desk:
+    store = ProofStore(police.pool)
+    vouching = Vouching(store, played.trust, played.origin, Wakeup())
+    return Desk(police, played, audit, vouching, Receipts(store, audit.client, vouching, clock.now, 0.2, patience))
+
+
+@pytest.fixture
+async def desk(police: Parts) -> AsyncIterator[Desk]:
+    played = PlayedLog(police.town.name)
+    audit = PlayedAudit(played)
+    async with audit.serving():
+        yield receipts_of(police, played, audit)
+
+
+async def test_a_receipt_ends_the_row_and_what_it_answered_stays(desk: Desk) -> None:
+    """Its bytes are in the inbox alone; its outcome, the feed and the refusal to say it twice are as before."""
+    events, echoes = await desk.say()
+    desk.audit.covers(echoes, 9)
+    await desk.prove(9, *ENOUGH)
+    fed = await desk.police.desk().feed(0, 100)
+    rows = await desk.police.ask("SELECT id, value FROM outbox ORDER BY position")
+    assert await desk.receipts.round() == len(events)
+    assert await desk.police.ask("SELECT FROM outbox WHERE value IS NOT NULL") == []
+    assert await desk.police.desk().outcome(events, 0) == EFFECTIVE
+    assert await desk.police.desk().feed(0, 100) == fed
+    async with desk.police.store.transaction() as tx:
+        again = [codec.decode(row["value"]) for row in rows]
+        assert await tx.enqueue([OutboxRow.of(event, clock.now()) for event in again]) == 0
+    assert await desk.receipts.round() == 0
+
+
+async def test_a_receipt_counts_only_under_a_checkpoint_for_which_enough_have_vouched(desk: Desk) -> None:
+    events, echoes = await desk.say()
+    desk.audit.covers(echoes, 9)
+    await desk.prove(9, "monitor")
+    assert await desk.receipts.round() == 0
+    await desk.prove(8, *ENOUGH)
+    assert await desk.receipts.round() == 0
+    await desk.prove(9, *ENOUGH)
+    assert await desk.receipts.round() == len(events)
+
+
+async def test_what_is_proven_and_what_has_ended_survive_a_restart(desk: Desk) -> None:
+    _, echoes = await desk.say()
+    desk.audit.covers(echoes[:1], 9)
+    await desk.prove(9, *ENOUGH)
+    await desk.receipts.round()
+    again = receipts_of(desk.police, desk.played, desk.audit)
+    await again.vouching.begin()
+    assert again.vouching.proven == desk.vouching.proven
+    desk.audit.covers(echoes, 9)
+    assert await again.receipts.round() == len(echoes) - 1
+
+
+async def test_a_cosignature_that_only_claims_to_be_one_counts_for_nothing(desk: Desk) -> None:
+    """Others' true cosignatures beside it do not count either: they come in notes of their own."""
+    request = desk.played.request(0, 9)
+    strangers = PlayedLog("elsewhere").cosigned(PlayedLog("elsewhere").request(0, 9), "shelter").note
+    claim = strangers.splitlines()[-1].replace(b"handoff/elsewhere/", f"handoff/{desk.played.jurisdiction}/".encode())
+    await desk.vouching.hear([(0, request.encode() + claim + b"\n")])
+    await desk.prove(9, "monitor", "police")
+    assert desk.vouching.proven.size == 0
+    await desk.prove(9, "shelter")
+    assert desk.vouching.proven.size == 9
+
+
+async def test_an_unsound_receipt_ends_nothing_and_is_told_once(desk: Desk) -> None:
+    events, echoes = await desk.say()
+    desk.audit.covers(echoes, 9)
+    first, second, third = (str(event) for event in events)
+    desk.audit.given[first] = desk.audit.given[second]
+    desk.audit.given[third] = desk.audit.given[third].replace("\n9\n", "\n8\n")
+    await desk.prove(9, *ENOUGH)
+    with capture_logs() as lines:
+        assert await desk.receipts.round() == 1
+        assert await desk.receipts.round() == 0
+    told = [(line["event_id"], line["why"]) for line in lines if line["event"] == "receipt.unsound"]
+    assert told == [(first, "other_bytes"), (third, "NotGenuine")]
+
+
+async def test_an_event_without_a_receipt_after_its_time_is_alarmed_once(desk: Desk) -> None:
+    events, echoes = await desk.say()
+    desk.audit.covers(echoes[:1], 9)
+    await desk.prove(9, *ENOUGH)
+    with capture_logs() as early:
+        desk.receipts.clock = lambda: clock.now() + timedelta(seconds=55)
+        await desk.receipts.round()
+    assert [line for line in early if line["event"] == "receipt.missing"] == []
+    with capture_logs() as lines:
+        desk.receipts.clock = lambda: clock.now() + timedelta(seconds=61)
+        await desk.receipts.round()
+        await desk.receipts.round()
+        await receipts_of(desk.police, desk.played, desk.audit, patience=0).receipts.round()
+    missing = [line["event_id"] for line in lines if line["event"] == "receipt.missing"]
+    assert sorted(missing) == sorted(map(str, events[1:]))
+
+
+async def test_what_changed_nothing_by_a_lost_race_gets_its_receipt_too_and_what_was_refused_stays(desk: Desk) -> None:
+    police = desk.police
+    lost = await police.desk().submit(OPENING, About())
+    lost_echoes = await police.echoes(ineffective("suspended"))
+    await (await police.intake()).handle(lost_echoes)
+    await police.desk().submit(OPENING, About())
+    (row,) = await police.ask("SELECT value_hash FROM outbox WHERE outcome IS NULL")
+    body = SubmissionRefused(member="police", code=RefusalCode.SIGNATURE, value_hash=row["value_hash"])
+    await (await police.intake()).handle([police.post(police.town.event(body, emitter=EXCHANGE))])
+    await police.desk().submit(OPENING, About())
+    spoilt = await police.echoes(invalid(RefusalCode.KEY_NOT_IN_FORCE))
+    await (await police.intake()).handle(spoilt)
+    desk.audit.covers([*lost_echoes, *spoilt], 9)
+    await desk.prove(9, *ENOUGH)
+    impatient = receipts_of(police, desk.played, desk.audit, patience=0)
+    await impatient.vouching.begin()
+    with capture_logs() as lines:
+        await impatient.receipts.round()
+    assert await desk.ended() == set(lost.events)
+    assert [line for line in lines if line["event"] == "receipt.missing"] == []
+    assert len(await police.ask("SELECT FROM outbox WHERE value IS NOT NULL")) == 2
+
+
+async def test_an_audit_that_is_away_harms_nothing_and_is_asked_again(desk: Desk) -> None:
+    events, echoes = await desk.say()
+    desk.audit.covers(echoes, 9)
+    await desk.prove(9, *ENOUGH)
+    desk.audit.is_away = True
+    with pytest.raises(AuditUnavailable):
+        await desk.receipts.round()
+    task = asyncio.create_task(desk.receipts.run())
+    try:
+        await asyncio.sleep(0.5)
+        opened = await desk.police.desk().submit(OPENING, About())
+        assert opened.events
+        assert await desk.ended() == set()
+        desk.audit.is_away = False
+
+        async def all_ended() -> bool:
+            return await desk.ended() == set(events)
+
+        await eventually(all_ended)
+    finally:
+        task.cancel()
+
+
+async def test_nobody_listens_or_answers_in_another_form_and_it_is_the_audit_that_is_unavailable(desk: Desk) -> None:
+    nobody = receipts_of(desk.police, desk.played, PlayedAudit(desk.played))
+    with pytest.raises(AuditUnavailable):
+        await nobody.receipts.audit.receipts([("case", UUID(int=1))])
+    desk.audit.given[str(UUID(int=1))] = cast("str", 7)
+    with pytest.raises(AuditUnavailable):
+        await desk.receipts.audit.receipts([("case", UUID(int=1))])
+
+
+async def test_more_events_than_one_question_holds_are_asked_for_in_pages(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands without a receipt at the front keeps nobody behind it waiting."""
+    monkeypatch.setattr("handoff.node.attestation.receipts.MOST_AT_ONCE", 2)
+    _, echoes = await desk.say()
+    desk.audit.covers(echoes[-1:], 9)
+    await desk.prove(9, *ENOUGH)
+    assert await desk.receipts.round() == 1
+    assert desk.audit.asked == [2, 1]

@@ -1,0 +1,220 @@
+"""How decisions leave a node, on a real broker and a real database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from handoff.adapters.kafka.client import BrokerUnavailable, Sender, security
+from handoff.domain.decide import About
+from handoff.node.outbox.relay import Relay
+from handoff.node.ports import StoodDown
+from handoff.record import codec, message
+from handoff.record.envelope import EXCHANGE
+from handoff.record.message import KEY_ID_HEADER, Message, as_headers
+from handoff.record.topics import out_topic
+from tests.support.dsl.builders import key_of
+from tests.support.parts.node_parts import OPENING, Parts, request_a_place
+from tests.support.probes.eventually import eventually
+
+
+class Topic:
+    """What arrives on the police's topic from now on, as the exchange reads it."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self.found: list[Message] = []
+
+    async def until(self, count: int, seconds: float = 20) -> list[Message]:
+        """The first ``count`` messages, or what came in ``seconds``."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while len(self.found) < count and asyncio.get_running_loop().time() < deadline:
+            for records in (await self._consumer.getmany(timeout_ms=100)).values():
+                self.found += [Message(r.key, r.value, as_headers(r.headers)) for r in records]
+        return self.found
+
+
+@pytest.fixture
+async def topic(police: Parts) -> AsyncIterator[Topic]:
+    consumer = AIOKafkaConsumer(**security(police.town.jurisdiction.kafka_settings(EXCHANGE)), enable_auto_commit=False)
+    partition = TopicPartition(out_topic(police.town.name, "police"), 0)
+    await consumer.start()
+    try:
+        consumer.assign([partition])
+        await consumer.seek_to_end(partition)
+        await consumer.position(partition)
+        yield Topic(consumer)
+    finally:
+        await consumer.stop()
+
+
+@asynccontextmanager
+async def relaying(relay: Relay) -> AsyncIterator["asyncio.Task[None]"]:
+    """A relay that runs meanwhile."""
+    task = asyncio.create_task(relay.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+_DISK_FULL = """
+CREATE OR REPLACE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END $$;
+CREATE TRIGGER disk_full BEFORE UPDATE ON outbox FOR EACH ROW EXECUTE FUNCTION disk_full();
+"""
+
+
+@asynccontextmanager
+async def disk_full_for_updates(parts: Parts) -> AsyncIterator[None]:
+    """What the outbox holds can be read, and nothing can be noted in it."""
+    await parts.ask_as_owner(_DISK_FULL)
+    try:
+        yield
+    finally:
+        await parts.ask_as_owner("DROP TRIGGER IF EXISTS disk_full ON outbox")
+
+
+async def is_marked(parts: Parts) -> bool:
+    [row] = await parts.ask("SELECT sent_at IS NOT NULL AS marked FROM outbox")
+    return bool(row["marked"])
+
+
+def ids(messages: Sequence[Message]) -> list[UUID]:
+    return [codec.decode(m.value or b"").id for m in messages]
+
+
+async def test_a_decision_is_published_signed_and_in_order(police: Parts, topic: Topic) -> None:
+    async with relaying(police.relay(police.sender())):
+        _, _, events = await request_a_place(police.desk())
+        found = await topic.until(3)
+    assert ids(found) == list(events)
+    key = key_of("police")
+    for published in found:
+        event = codec.decode(published.value or b"")
+        assert published == message.sign(event.subject, published.value or b"", key)
+        assert published.header(KEY_ID_HEADER) == key.id.encode()
+
+
+async def test_nothing_leaves_before_the_own_key_is_in_force(police: Parts, topic: Topic) -> None:
+    await police.wipe()
+    await police.desk().publish([police.town.event(police.town.genesis.data, emitter="coordination")])
+    opened = police.town.event(OPENING.makes(**OPENING.model_dump(exclude={"occurred_at"})))
+    await police.desk().publish([opened])
+    async with relaying(police.relay(police.sender())):
+        await topic.until(2, 1)
+        assert [codec.decode(m.value or b"").type for m in topic.found] == ["jurisdiction.founded.v1"]
+        await (await police.intake()).handle(police.founding())
+        assert ids(await topic.until(2))[1:] == [opened.id]
+
+
+async def test_what_was_sent_and_not_marked_is_sent_again_as_the_same_bytes(police: Parts, topic: Topic) -> None:
+    opened = await police.desk().submit(OPENING, About())
+    async with relaying(police.relay(police.sender())):
+        await topic.until(1)
+    await police.ask("UPDATE outbox SET sent_at = NULL, sent_number = NULL, attempts = 0")
+    async with relaying(police.relay(police.sender())):
+        first, second = await topic.until(2)
+    assert first == second
+    assert ids([first]) == list(opened.events)
+
+
+async def test_what_a_full_disk_keeps_from_being_marked_is_not_sent_again_meanwhile(
+    police: Parts, topic: Topic
+) -> None:
+    opened = await police.desk().submit(OPENING, About())
+    async with disk_full_for_updates(police), relaying(police.relay(police.sender())):
+        assert ids(await topic.until(2, seconds=3)) == list(opened.events)
+        await police.ask_as_owner("DROP TRIGGER disk_full ON outbox")
+        await eventually(lambda: is_marked(police))
+    assert len(topic.found) == 1
+
+
+async def test_what_has_its_echo_is_not_sent_again(police: Parts, topic: Topic) -> None:
+    async with relaying(police.relay(police.sender(), resend_seconds=0.2)):
+        await police.desk().submit(OPENING, About())
+        await topic.until(1)
+        await (await police.intake()).handle(await police.echoes())
+        sent = len(await topic.until(100, 0.5))
+        assert len(await topic.until(100, 1)) == sent
+
+
+async def test_what_stays_without_an_echo_is_sent_again_ever_more_rarely(police: Parts, topic: Topic) -> None:
+    await police.desk().submit(OPENING, About())
+    async with relaying(police.relay(police.sender(), resend_seconds=0.1)):
+        await topic.until(2)
+    (row,) = await police.ask("SELECT attempts, next_attempt_at - sent_at AS pause FROM outbox")
+    assert row["attempts"] >= 2
+    assert row["pause"].total_seconds() == pytest.approx(0.1 * 4 ** (row["attempts"] - 1))
+
+
+async def test_what_a_later_one_overtook_was_lost_and_is_sent_again(police: Parts, topic: Topic) -> None:
+    desk, intake = police.desk(), await police.intake()
+    async with relaying(police.relay(police.sender())):
+        lost = await desk.submit(OPENING, About())
+        await topic.until(1)
+        await until_marked(police, 1)
+        await desk.submit(OPENING, About())
+        await topic.until(2)
+        await until_marked(police, 2)
+        _, later = await police.echoes()
+        police.sequence -= 2
+        await intake.handle([police.post(codec.decode(later.message.value or b""))])
+        assert ids(await topic.until(3))[2:] == list(lost.events)
+
+
+async def test_an_echo_of_the_first_sending_says_nothing_of_what_was_sent_between(police: Parts, topic: Topic) -> None:
+    desk, intake = police.desk(), await police.intake()
+    async with relaying(police.relay(police.sender())):
+        twice = await desk.submit(OPENING, About())
+        await topic.until(1)
+        await until_marked(police, 1)
+        between = await desk.submit(OPENING, About())
+        await topic.until(2)
+        await until_marked(police, 2)
+        await police.ask("UPDATE outbox SET next_attempt_at = sent_at WHERE id = $1", twice.events[0])
+        await topic.until(3)
+        await intake.handle((await police.echoes())[:1])
+        assert ids(await topic.until(4, 2)) == [*twice.events, *between.events, *twice.events]
+
+
+async def until_marked(police: Parts, count: int) -> None:
+    async def marked() -> bool:
+        return len(await police.ask("SELECT FROM outbox WHERE sent_at IS NOT NULL")) >= count
+
+    await eventually(marked)
+
+
+async def test_an_operator_holds_the_relay_back_and_lets_it_go_on(police: Parts, topic: Topic) -> None:
+    await police.store.pause(paused=True)
+    async with relaying(police.relay(police.sender())):
+        await police.desk().submit(OPENING, About())
+        assert await topic.until(1, 0.6) == []
+        await police.store.pause(paused=False)
+        assert len(await topic.until(1)) == 1
+
+
+async def test_a_relay_that_was_replaced_stops(police: Parts, topic: Topic) -> None:
+    async with relaying(police.relay(police.sender())) as first:
+        await police.desk().submit(OPENING, About())
+        await topic.until(1)
+        async with relaying(police.relay(police.sender())):
+            await police.desk().submit(OPENING, About())
+            with pytest.raises(StoodDown):
+                await asyncio.wait_for(first, 10)
+
+
+async def test_commands_are_taken_while_the_brokers_are_away(police: Parts, topic: Topic) -> None:
+    nowhere = police.town.jurisdiction.kafka_settings("police").model_copy(update={"bootstrap_servers": "127.0.0.1:1"})
+    with pytest.raises(BrokerUnavailable):
+        await Sender(nowhere, client_id="police").send(out_topic(police.town.name, "police"), [])
+    async with relaying(police.relay(Sender(nowhere, client_id="police"))) as relay:
+        await police.desk().submit(OPENING, About())
+        await asyncio.sleep(0.5)
+        assert not relay.done()
+    async with relaying(police.relay(police.sender())):
+        assert len(await topic.until(1)) == 1

@@ -1,0 +1,74 @@
+"""One record, judged by each of its readers: the exchange, the projection and the history checker."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+
+from handoff.domain.directory import Directory
+from handoff.domain.examine import read
+from handoff.exchange import routing
+from handoff.record import codec, signing
+from handoff.record.delivery import to_ms
+from handoff.record.message import Message
+from handoff.views import timeline_fold
+from history_checker.evidence import Entry
+from history_checker.history import History
+from history_checker.world import World
+from tests.support.dsl import spec
+from tests.support.dsl.builders import GENERATION, JURISDICTION, signed
+
+Appended = tuple[Message, datetime]
+"""A message, and the broker's time when it was appended."""
+
+GENESIS_HASH = signing.sha256(codec.encode(spec.founding()))
+
+
+def founded(*more: Appended) -> list[Appended]:
+    """A record that begins with the jurisdiction's foundation."""
+    return [*((signed(event), spec.T0 - spec.DAY) for event in spec.foundation()), *more]
+
+
+def story_of(record: spec.Record) -> list[Appended]:
+    """The foundation and the entries of ``record``, each signed by its emitter."""
+    return founded(*((signed(entry.event), entry.at) for entry in record.entries))
+
+
+def routed(appended: Iterable[Appended]) -> routing.Routed:
+    """The record as the exchange judges and routes it."""
+    batch = (routing.Placed(offset, to_ms(at), read(message)) for offset, (message, at) in enumerate(appended))
+    known = routing.Known(Directory(JURISDICTION, GENERATION), 0, {}, {}, {})
+    return routing.route(known, tuple(batch), GENESIS_HASH)
+
+
+def projected(appended: Iterable[Appended]) -> timeline_fold.Page:
+    """The record as the projection folds it."""
+    batch = [timeline_fold.Placed(offset, to_ms(at), read(message)) for offset, (message, at) in enumerate(appended)]
+    return timeline_fold.Chronicle(GENESIS_HASH, Directory(JURISDICTION, GENERATION), 0).page(batch, {})
+
+
+def checked(appended: Iterable[Appended]) -> History:
+    """The record as the history checker reads it."""
+    history = History(World(JURISDICTION), GENERATION, GENESIS_HASH)
+    for offset, (message, at) in enumerate(appended):
+        history.take(Entry(offset, to_ms(at), message.key, message.value, message.headers))
+    return history
+
+
+def directory_after(appended: Iterable[Appended]) -> Directory:
+    """The directory at the end of the record."""
+    return routed(appended).directory
+
+
+def record_times(appended: Iterable[Appended]) -> list[int]:
+    """The record time of each entry, in milliseconds."""
+    return [line.record_ms for line in projected(appended).lines]
+
+
+READERS: Mapping[str, Callable[[list[Appended]], list[str]]] = MappingProxyType(
+    {
+        "exchange": lambda appended: [str(verdict.outcome) for verdict in routed(appended).verdicts],
+        "projection": lambda appended: [str(line.verdict.outcome) for line in projected(appended).lines],
+        "checker": lambda appended: [judged.outcome for judged in checked(appended).judged],
+    }
+)
+"""Reader → the outcome that it gives to each entry of a record."""

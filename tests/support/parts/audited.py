@@ -1,0 +1,234 @@
+"""A case on a real timeline, and the audit's application over it, served through a socket."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+import uvicorn
+from fastapi import FastAPI
+
+from handoff.adapters.postgres.pool import open_pool
+from handoff.adapters.postgres.sessions import People
+from handoff.adapters.postgres.timeline_store import Founding, ledger
+from handoff.admin import database_setup
+from handoff.admin.database_setup import Database
+from handoff.admin.jurisdiction import Jurisdiction
+from handoff.audit.app import Parts, furnish
+from handoff.domain.examine import read
+from handoff.proof.log.checkpoint import Head, log_key
+from handoff.proof.log.cosignatures import collect
+from handoff.proof.log.frontier import Frontier
+from handoff.proof.log.receipt import Receipt, sign_receipt
+from handoff.proof.log.witness import AddCheckpoint
+from handoff.record import signing
+from handoff.record.codec import encode
+from handoff.record.codes import (
+    CaseService,
+    DeadlineStep,
+    EndScope,
+    ReadPurpose,
+    RejectionCode,
+    ReleasePurpose,
+    StartKind,
+    Urgency,
+)
+from handoff.record.delivery import to_ms
+from handoff.record.envelope import EXCHANGE
+from handoff.record.events import case as c
+from handoff.record.events import referral as r
+from handoff.record.topics import AUDIT, PROJECTION
+from handoff.views.timeline_fold import Placed
+from handoff.web.app import create_app
+from tests.support.dsl import spec
+from tests.support.dsl.builders import GENERATION, JURISDICTION, nth_id, signed
+from tests.support.dsl.spec import CSW, DIRECTORY, HOUR, LAWYER, MINUTE, POLICE, REFERRAL, SHELTER, SHELTER_B, T0, Said
+from tests.support.parts import proof_record
+from tests.support.parts.desks import desk_of
+
+TOKEN = "the-token-of-the-auditors"
+SECOND_PLACE, LAWYER_ASKED = nth_id(71), nth_id(5)
+READER = nth_id(90)
+NOW = T0 + 120 * HOUR
+
+
+def story() -> spec.Record:
+    """A full shelter and the next one, the CSW, a release withdrawn while a yes travels, and reads."""
+    record = spec.Record()
+    place = spec.release(lasting=30 * spec.DAY)
+    record.say(
+        spec.opened(),
+        Said(POLICE, place, 90 * spec.SECOND),
+        Said(POLICE, spec.ask(place), 40 * spec.SECOND),
+        Said(SHELTER, r.ReferralDelivered(referral=REFERRAL), 2 * spec.SECOND),
+        Said(SHELTER, r.ReferralOpened(referral=REFERRAL), 4 * MINUTE),
+        Said(SHELTER, r.ReferralRejected(referral=REFERRAL, code=RejectionCode.UNITS_FULL), 6 * MINUTE),
+        Said(POLICE, spec.ask(place, target=SHELTER_B, referral=SECOND_PLACE), 9 * MINUTE),
+        Said(POLICE, r.ReferralRedirected(referral=REFERRAL, next=SECOND_PLACE)),
+        Said(SHELTER_B, r.ReferralDelivered(referral=SECOND_PLACE), 2 * spec.SECOND),
+        Said(SHELTER_B, r.ReferralOpened(referral=SECOND_PLACE), 11 * MINUTE),
+        Said(SHELTER_B, r.ReferralAccepted(referral=SECOND_PLACE, place_held_until=T0 + 4 * HOUR), 5 * MINUTE),
+        Said(SHELTER_B, r.ReferralStarted(referral=SECOND_PLACE, kind=StartKind.ARRIVAL), HOUR),
+        *spec.another(CaseService.CASE_MANAGEMENT, CSW, ReleasePurpose.CASE_MANAGEMENT, urgency=Urgency.HIGH),
+    )
+    record.say(
+        Said(CSW, r.ReferralDelivered(referral=nth_id(3)), 3 * spec.SECOND),
+        Said(CSW, r.ReferralOpened(referral=nth_id(3)), 30 * MINUTE),
+        *spec.another(CaseService.LEGAL_AID, LAWYER, ReleasePurpose.LEGAL_REPRESENTATION, number=2),
+        Said(LAWYER, r.ReferralDelivered(referral=LAWYER_ASKED), 2 * spec.SECOND),
+        Said(LAWYER, r.ReferralOpened(referral=LAWYER_ASKED), 2 * HOUR),
+        Said(POLICE, c.CaseRead(reader=READER, purpose=ReadPurpose.ACT_ON_REFERRAL), 5 * MINUTE),
+        Said(CSW, c.CaseRead(reader=nth_id(91), purpose=ReadPurpose.SUPERVISE), 3 * MINUTE),
+        Said(spec.AUDIT, c.CaseRead(reader=nth_id(92), purpose=ReadPurpose.AUDIT), MINUTE),
+        Said(
+            CSW,
+            c.ReleaseWithdrawn(scope=EndScope.PURPOSE, purpose=ReleasePurpose.LEGAL_REPRESENTATION),
+            20 * MINUTE,
+        ),
+        Said(LAWYER, r.ReferralAccepted(referral=LAWYER_ASKED), 2 * spec.SECOND),
+    )
+    record.miss(DeadlineStep.ANSWERED)
+    record.say(
+        Said(CSW, r.ReferralAccepted(referral=nth_id(3)), 2 * HOUR),
+        Said(CSW, r.ReferralStarted(referral=nth_id(3), kind=StartKind.FIRST_CONTACT), 3 * HOUR),
+    )
+    return record
+
+
+def long_story(entries: int = 200) -> spec.Record:
+    """The same case with reads added until it has so many entries."""
+    record = story()
+    while len(record.entries) < entries:
+        record.say(Said(POLICE, c.CaseRead(reader=READER, purpose=ReadPurpose.SUPERVISE), MINUTE))
+    return record
+
+
+def placed(record: spec.Record) -> list[Placed]:
+    """The jurisdiction's foundation and the record, as they would be read."""
+    founded = [(event, T0 - spec.DAY) for event in spec.foundation()]
+    told = [*founded, *((_as_claimed(entry), entry.at) for entry in record.entries)]
+    return [Placed(offset, to_ms(at), read(signed(event))) for offset, (event, at) in enumerate(told)]
+
+
+def _as_claimed(entry: spec.Entry) -> spec.AnyEvent:
+    """The entry's event as an institution would date it; the first refusal is dated back."""
+    if entry.event.emitter == EXCHANGE:
+        return entry.event
+    late = 40 * MINUTE if isinstance(entry.event.data, r.ReferralRejected) else spec.SECOND
+    return entry.event.model_copy(update={"time": entry.at - late})
+
+
+async def lay_out(jurisdiction: Jurisdiction, record: spec.Record, *, unsealed: int = 2) -> None:
+    """Puts the record onto the timeline as the projection does, under a checkpoint of all but the last entries."""
+    genesis = signing.sha256(encode(spec.founding()))
+    async with ledger(jurisdiction.postgres_settings(PROJECTION, "writer")) as books:
+        position = await books.take_over()
+        chronicle = await books.chronicle(Founding(JURISDICTION, GENERATION, genesis), position)
+        batch = placed(record)
+        page = chronicle.page(batch, await books.recall(chronicle, batch))
+        await books.append(position, page)
+    await seal(
+        jurisdiction, [line.leaf for line in page.lines], [line.facts.record_hash for line in page.lines], unsealed
+    )
+
+
+async def seal(jurisdiction: Jurisdiction, leaves: Sequence[bytes], hashes: Sequence[bytes], unsealed: int) -> None:
+    """Stores a checkpoint that everybody cosigned, and the receipts of what it covers."""
+    size = len(leaves) - unsealed
+    tree, _ = Frontier().extended(leaves[:size])
+    note = proof_record.checkpoint(Head(size, tree.root), at=NOW - HOUR)
+    log = log_key(proof_record.ORIGIN, proof_record.LOG.public_key)
+    found = collect(AddCheckpoint(0, (), str(note).encode()).encode(), log, proof_record.trust().witnesses)
+    assert found is not None
+    writer = await asyncpg.connect(jurisdiction.postgres_settings(PROJECTION, "writer").dsn)
+    try:
+        await writer.execute(
+            "INSERT INTO proof.checkpoints VALUES (1, 0, $1, $2, $3)", size, tree.root, found.request.encode()
+        )
+        await writer.executemany(
+            "INSERT INTO proof.cosignatures VALUES ($1, $2, $3, $4)",
+            [(size, one.cosigner, one.at, one.line) for one in found.cosignatures],
+        )
+        await writer.executemany(
+            "INSERT INTO proof.receipts VALUES ($1, $2, $3, $4)",
+            [(offset, hashes[offset], size, _receipt(size, hashes[offset])) for offset in range(size)],
+        )
+    finally:
+        await writer.close()
+
+
+def _receipt(size: int, record_hash: bytes) -> str:
+    return str(sign_receipt(Receipt(proof_record.ORIGIN, size, record_hash), proof_record.LOG))
+
+
+async def databases(jurisdiction: Jurisdiction) -> None:
+    """The audit's database and the timeline's, and no other."""
+    made = (Database(jurisdiction.name, AUDIT, "node"), Database(jurisdiction.name, PROJECTION, "projection"))
+    await database_setup.apply(jurisdiction.postgres, made, jurisdiction.passwords.postgres)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The audit's application and the persons that it knows."""
+
+    app: FastAPI
+    people: People
+    own: asyncpg.Pool
+
+
+@asynccontextmanager
+async def audit(
+    jurisdiction: Jurisdiction, *, now: datetime = NOW, callers: Mapping[str, str] | None = None
+) -> AsyncIterator[Opened]:
+    """The audit over these databases; its clock stands at ``now``."""
+    timeline = jurisdiction.postgres_settings(PROJECTION, "reader")
+    async with open_pool(jurisdiction.postgres_settings(AUDIT)) as own, open_pool(timeline) as reading:
+        desk = await desk_of(own, AUDIT, DIRECTORY)
+        app = create_app(desk, member=AUDIT, token=TOKEN, routes="audit")
+        parts = Parts(
+            me=desk.me,
+            token=TOKEN,
+            desk=desk,
+            own=own,
+            timeline=reading,
+            timeline_settings=timeline,
+            trust=proof_record.trust(),
+            callers=callers,
+            clock=lambda: now,
+        )
+        furnish(app, parts)
+        yield Opened(app, People(own), own)
+
+
+@contextmanager
+def served(jurisdiction: Jurisdiction, *, callers: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The URL of the audit, served on a loop of its own while the test's waits for a browser."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        servers: list[uvicorn.Server] = []
+        started = threading.Event()
+        work = _serve(jurisdiction, callers, listening, servers, started)
+        thread = threading.Thread(target=asyncio.run, args=(work,))
+        thread.start()
+        started.wait(20)
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            servers[0].should_exit = True
+            thread.join(10)
+
+
+async def _serve(
+    jurisdiction: Jurisdiction,
+    callers: Mapping[str, str] | None,
+    listening: socket.socket,
+    servers: list[uvicorn.Server],
+    started: threading.Event,
+) -> None:
+    async with audit(jurisdiction, callers=callers) as opened:
+        servers.append(uvicorn.Server(uvicorn.Config(opened.app, log_config=None, lifespan="off", ws="none")))
+        started.set()
+        await servers[0].serve([listening])

@@ -1,0 +1,81 @@
+"""The log of a test's record: what it has published, and what anybody can make of it."""
+
+from handoff import clock
+from handoff.adapters.postgres.checkpoint_store import LogBook, Stated, sealing_connection
+from handoff.proof.log.checkpoint import NO_HEAD, Head
+from handoff.proof.log.witness import AddCheckpoint, consider
+from handoff.record.delivery import to_ms
+from tests.support.parts.proof_record import Appended, entries_of, tree
+from tests.support.parts.record_writer import RecordKeeper, Story
+from tests.support.probes.eventually import eventually
+
+
+async def published(keeper: RecordKeeper) -> list[AddCheckpoint]:
+    """What stands on the topic of checkpoints, in order."""
+    topic, requests = keeper.checkpoints, list[AddCheckpoint]()
+    await topic.start(0)
+    try:
+        end = await topic.end()
+        while len(requests) < end:
+            requests += [AddCheckpoint.parse(body) for _, body in await topic.read(wait=1)]
+    finally:
+        await topic.close()
+    return requests
+
+
+async def publish(keeper: RecordKeeper, *requests: AddCheckpoint) -> None:
+    topic = keeper.checkpoints
+    for request in requests:
+        await topic.publish(request)
+    await topic.close()
+
+
+async def more_checkpoints(keeper: RecordKeeper, count: int = 1) -> list[AddCheckpoint]:
+    """Returns once the log has published so many more."""
+    before = len(await published(keeper))
+
+    async def enough() -> bool:
+        return len(await published(keeper)) >= before + count
+
+    await eventually(enough)
+    return await published(keeper)
+
+
+async def roots(keeper: RecordKeeper, *sizes: int) -> list[bytes]:
+    """The record's roots, from its raw topic and nothing else."""
+    entries = entries_of(Appended(e.offset, e.appended_ms, e.message) for e in await keeper.record())
+    return [tree(entries[:size]).root for size in sizes]
+
+
+async def grow(keeper: RecordKeeper, first: int, stories: int) -> int:
+    """Tells stories, and returns once they are on the timeline; gives how far it is."""
+    await keeper.append(*(m for n in range(first, first + stories) for m in Story(keeper.town, n).whole()))
+    return await keeper.caught_up()
+
+
+def walked(keeper: RecordKeeper, requests: list[AddCheckpoint]) -> list[Head]:
+    """The heads that a witness moves through, which believes nothing but proofs."""
+    head, heads = NO_HEAD, list[Head]()
+    for request in requests:
+        head = consider(head, request, keeper.log.public_key).after
+        heads.append(head)
+    return heads
+
+
+async def state_once(keeper: RecordKeeper, epoch: int | None) -> Stated | None:
+    """What a log stores at this moment, under that epoch or the one that stands; nobody hears of it."""
+    async with sealing_connection(keeper.settings().postgres) as connection:
+        if epoch is None:
+            epoch = await connection.fetchval("SELECT epoch FROM position")
+        return await LogBook(connection, keeper.log, epoch).state(to_ms(clock.now()))
+
+
+async def forget_everything(keeper: RecordKeeper) -> None:
+    """The database as it was before the first entry; only the epoch has to be a later one."""
+    for table in ("timeline.entries", "timeline.tree_nodes", "proof.checkpoints", "proof.receipts"):
+        await keeper.ask(f"ALTER TABLE {table} DISABLE TRIGGER append_only")
+        await keeper.ask(f"TRUNCATE {table}")
+        await keeper.ask(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER append_only")
+    await keeper.ask("TRUNCATE timeline.cases, timeline.directory, timeline.handoffs, proof.cosignatures")
+    await keeper.ask("UPDATE timeline.position SET next_offset = 0, record_ms = 0, frontier = int8send(0)")
+    await keeper.ask("UPDATE proof.progress SET published = 0, next_receipt = 0, next_collected = 0")

@@ -1,0 +1,83 @@
+"""Desks on a real database, with the directory of Prizren folded, and a record's answers played to them."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+import asyncpg
+
+from handoff import clock
+from handoff.adapters.postgres.node_store import PostgresStore
+from handoff.config import JurisdictionPlan
+from handoff.domain.directory import Directory, Escalation, Member
+from handoff.domain.judge import judge
+from handoff.node.commands import optimistic_state
+from handoff.node.commands.derived_ids import naming
+from handoff.node.commands.desk import Desk
+from handoff.node.ports import Transaction
+from handoff.node.rows import Echo, InboxRow, OutboxRow, Position
+from handoff.node.wakeup import Wakeup
+from handoff.record import codec
+from handoff.record.codec import AnyEvent
+from handoff.record.delivery import EFFECTIVE, Delivery, Verdict
+from handoff.record.envelope import COORDINATION, Source
+from tests.support.dsl.builders import key_of, signed
+
+
+def directory_of(plan: JurisdictionPlan, escalations: Iterable[Escalation] = ()) -> Directory:
+    """The directory once everyone in the plan is admitted."""
+    return Directory(
+        plan.name,
+        plan.generation,
+        founded=True,
+        coordinator=COORDINATION,
+        rules=1,
+        members={m.id: Member(m.id, m.kind, m.offers, m.classes) for m in plan.members},
+        deadlines=tuple(deadline.terms() for deadline in plan.deadlines),
+        escalations={escalation.reference: escalation for escalation in escalations},
+    )
+
+
+async def desk_of(pool: asyncpg.Pool, member: str, directory: Directory) -> Desk:
+    """A desk that takes commands for ``member`` and knows ``directory``."""
+    store = PostgresStore(pool)
+    async with store.transaction() as tx:
+        await tx.save_directory(directory, 0)
+    me = Source(directory.jurisdiction, directory.generation, member)
+    return Desk(store, me, Wakeup(), Wakeup(), clock.now, clock.new_id, naming(key_of(member).seed))
+
+
+async def echo(desk: Desk, case: UUID, verdict: Verdict = EFFECTIVE) -> None:
+    """Lets the record answer everything that waits for it in a case, as an inbox would hear it."""
+    async with desk.store.transaction() as tx:
+        rows = (await tx.known([str(case)])).pending
+        events = [codec.decode(row.value) for row in rows]
+        settled = [OutboxRow.of(event, row.created_at, row.value) for event, row in zip(events, rows, strict=True)]
+        await tx.settle([Echo(row, number, verdict, row.created_at) for number, row in enumerate(settled, 1)])
+        if verdict.is_effective:
+            await _fold(tx, case, events)
+    desk.folded.ring()
+
+
+async def _fold(tx: Transaction, case: UUID, events: Iterable[AnyEvent]) -> None:
+    kept = await tx.known([str(case)])
+    assert kept.directory is not None
+    known = optimistic_state.about(kept.directory, str(case), kept.cases.get(case))
+    for event in events:
+        judged, known = judge(known, event, event.time)
+        assert judged.is_effective, judged
+    assert known.case is not None
+    await tx.save_cases({case: (known.case, 1)})
+
+
+async def receive(desk: Desk, *deliveries: tuple[AnyEvent, Verdict]) -> None:
+    """Lays events into the inbox, from sequence 1 on."""
+    async with desk.store.transaction() as tx:
+        rows = [
+            InboxRow(
+                number,
+                Delivery(number, event.time, verdict, signed(event)),
+                own=event.emitter == desk.me.member,
+            )
+            for number, (event, verdict) in enumerate(deliveries, 1)
+        ]
+        await tx.keep(rows, Position(len(rows), len(rows)))

@@ -1,0 +1,48 @@
+"""A release one step ahead of this one, in which `referral.paused` has a second version.
+
+`python -m tests.support.parts.newer_release services.shelter` runs a service of it: the contract is changed before
+anything
+else is imported, and the rest follows from the contract.
+"""
+
+import runpy
+import sys
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from handoff.record import events, upcasting
+from handoff.record.events import referral
+from handoff.record.events.base import Audience, Emitter, Instant, ReferralBody
+
+FIRST, SECOND = "referral.paused.v1", "referral.paused.v2"
+
+
+class Pause(referral.Pause):
+    """Why a service waits, and when somebody looks at it again."""
+
+    review_at: Instant | None = None
+
+
+class ReferralPaused(Pause, ReferralBody):
+    """The service waits."""
+
+    type: ClassVar = SECOND
+    emitter: ClassVar = Emitter.TARGET
+    audience: ClassVar = Audience.SOURCE
+
+
+def _as_second(document: dict[str, Any]) -> dict[str, Any]:
+    return {**document, "type": SECOND, "dataschema": f"/schemas/events/{SECOND}.json"}
+
+
+def _release() -> None:
+    known = {name: body for name, body in events.CATALOGUE.items() if name != FIRST}
+    vars(referral).update(Pause=Pause, ReferralPaused=ReferralPaused)
+    vars(events).update(CATALOGUE=MappingProxyType({**known, SECOND: ReferralPaused}))
+    vars(upcasting).update(UPCASTERS=MappingProxyType({FIRST: _as_second}))
+
+
+if __name__ == "__main__":
+    _release()
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__")

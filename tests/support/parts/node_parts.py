@@ -1,0 +1,191 @@
+"""A node's parts on its own database, with the test in the exchange's place."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from handoff import clock
+from handoff.adapters.kafka.client import Sender
+from handoff.adapters.kafka.outgoing_topic import OutgoingTopic
+from handoff.adapters.postgres.node_store import PostgresStore
+from handoff.adapters.postgres.pool import open_pool
+from handoff.admin import database_setup
+from handoff.admin.database_setup import Database
+from handoff.domain.commands import OpenCase, RecordBasis, RequestReferral
+from handoff.domain.decide import About
+from handoff.domain.founding import admission_events
+from handoff.domain.policies import Policy
+from handoff.node.commands.derived_ids import naming
+from handoff.node.commands.desk import Desk
+from handoff.node.inbox.intake import Intake
+from handoff.node.outbox.relay import RESEND_SECONDS, Relay
+from handoff.node.rows import Arrival
+from handoff.node.wakeup import Wakeup
+from handoff.record import codec, signing
+from handoff.record.codec import AnyEvent
+from handoff.record.codes import (
+    BasisKind,
+    CaseService,
+    EntryPoint,
+    MemberKind,
+    RecipientClass,
+    ReleasePurpose,
+    ReportingDelay,
+    Urgency,
+)
+from handoff.record.delivery import EFFECTIVE, Delivery, Verdict
+from handoff.record.envelope import Source
+from handoff.record.events.directory import Admission
+from handoff.record.message import Message
+from handoff.record.topics import out_topic
+from tests.support.dsl.builders import T0, after, key_of, signed
+from tests.support.parts.small_jurisdiction import MEMBERS, Town, plan
+from tests.support.parts.stack import Jurisdictions
+
+OPENING = OpenCase(entry_point=EntryPoint.POLICE_CALL, reporting_delay=ReportingDelay.SAME_DAY)
+RELEASE = RecordBasis(
+    kind=BasisKind.ORAL_WITNESSED,
+    purpose=ReleasePurpose.ARRANGE_SHELTER,
+    recipient_class=RecipientClass.LICENSED_SHELTER,
+    expires_at=after(days=36_500),
+)
+_OWNED = "outbox, inbox, cases, referrals, directory, idempotency, parked, quarantine, accusations"
+
+
+@dataclass
+class Parts:
+    """One member's store, desk, relay and intake; ``post`` numbers what the test delivers as the exchange."""
+
+    town: Town
+    member: str
+    pool: asyncpg.Pool
+    stored: Wakeup = field(default_factory=Wakeup)
+    folded: Wakeup = field(default_factory=Wakeup)
+    sequence: int = 0
+
+    @property
+    def me(self) -> Source:
+        return Source(self.town.name, 1, self.member)
+
+    @property
+    def store(self) -> PostgresStore:
+        return PostgresStore(self.pool)
+
+    @property
+    def genesis_hash(self) -> str:
+        return signing.sha256(codec.encode(self.town.genesis))
+
+    def desk(self) -> Desk:
+        named = naming(key_of(self.member).seed)
+        return Desk(self.store, self.me, self.stored, self.folded, clock.now, clock.new_id, named)
+
+    async def intake(self, policies: Sequence[Policy] = (), *, end: int | None = 0) -> Intake:
+        """An intake that has begun; ``end`` is the offset behind which its policies are on, None for never."""
+        begun = Intake(
+            self.store,
+            self.me,
+            self.genesis_hash,
+            policies,
+            folded=self.folded,
+            stored=self.stored,
+            clock=clock.now,
+        )
+        await begun.begin()
+        if end is not None:
+            await begun.reach(end)
+        return begun
+
+    def relay(self, sender: Sender, *, resend_seconds: float = RESEND_SECONDS) -> Relay:
+        publisher = OutgoingTopic(sender, out_topic(self.town.name, self.member))
+        return Relay(self.store, publisher, self.me, key_of(self.member), self.stored, clock.now, resend_seconds)
+
+    def sender(self) -> Sender:
+        return Sender(self.town.jurisdiction.kafka_settings(self.member), client_id=self.member)
+
+    def post(
+        self, said: AnyEvent | Message, verdict: Verdict = EFFECTIVE, at: datetime = T0, sequence: int | None = None
+    ) -> Arrival:
+        """The next entry of the inbox."""
+        self.sequence = sequence or self.sequence + 1
+        message = said if isinstance(said, Message) else signed(said)
+        return Arrival(self.sequence - 1, Delivery(self.sequence, at, verdict, message).to_message())
+
+    def founding(self) -> list[Arrival]:
+        """What tells a member of the jurisdiction from its beginning."""
+        members = (m for m in self.town.jurisdiction.plan.members if m.kind is not MemberKind.COORDINATION)
+        terms = (
+            (Admission(member=m.id, kind=m.kind, services=m.offers, classes=m.classes), key_of(m.id)) for m in members
+        )
+        events = (self.town.genesis, *admission_events(self.town.charter, terms, T0))
+        return [self.post(event) for event in events]
+
+    async def echoes(self, verdict: Verdict = EFFECTIVE, at: datetime | None = None) -> list[Arrival]:
+        """The record's answers to everything that waits for one."""
+        rows = await self.ask("SELECT value, created_at FROM outbox WHERE outcome IS NULL ORDER BY position")
+        return [self.post(codec.decode(row["value"]), verdict, at or row["created_at"]) for row in rows]
+
+    async def ask(self, statement: str, *arguments: object) -> list[Any]:
+        """What the node's database answers."""
+        return await self.pool.fetch(statement, *arguments)
+
+    async def wipe(self) -> None:
+        """Leaves the database as its migrations made it."""
+        await self.ask_as_owner(f"TRUNCATE {_OWNED}")
+        await self.ask_as_owner("UPDATE position SET next_offset = 0, sequence = 0")
+        await self.ask_as_owner("UPDATE relay SET paused = false")
+        await self.ask_as_owner("UPDATE witness SET size = 0, root = sha256(''), note = '', topic_offset = 0")
+        await self.ask_as_owner("UPDATE proven SET size = 0, note = '', topic_offset = 0")
+        self.sequence = 0
+
+    async def ask_as_owner(self, statements: str) -> None:
+        """Does what the node itself may not."""
+        owner = await asyncpg.connect(self.town.jurisdiction.postgres_settings(self.member, "owner").dsn)
+        try:
+            await owner.execute(statements)
+        finally:
+            await owner.close()
+
+
+async def request_a_place(desk: Desk) -> tuple[UUID, UUID, tuple[UUID, ...]]:
+    """Opens a case, records a release and asks the shelter: the case, the referral, and the events in order."""
+    opened = await desk.submit(OPENING, About())
+    about = About(case=opened.about.case)
+    recorded = await desk.submit(RELEASE, about)
+    assert recorded.about.basis is not None
+    asked = await desk.submit(
+        RequestReferral(
+            target="shelter", service=CaseService.SHELTER, urgency=Urgency.EMERGENCY, basis=recorded.about.basis
+        ),
+        about,
+    )
+    assert about.case is not None
+    assert asked.about.referral is not None
+    return about.case, asked.about.referral, (*opened.events, *recorded.events, *asked.events)
+
+
+@asynccontextmanager
+async def node_parts(
+    jurisdictions: Jurisdictions, directory: Path, members: Iterable[str]
+) -> AsyncIterator[list[Parts]]:
+    """The parts of these members of one small town."""
+    names = tuple(members)
+    served = (m.model_copy(update={"service": "partner" if m.id in names else None}) for m in MEMBERS)
+    jurisdiction = await jurisdictions.on_broker(plan(*served))
+    databases = tuple(Database(jurisdiction.name, member, "node") for member in names)
+    await database_setup.apply(jurisdiction.postgres, databases, jurisdiction.passwords.postgres)
+    town = Town(jurisdiction, directory)
+    pools = [open_pool(jurisdiction.postgres_settings(member)) for member in names]
+    try:
+        for pool in pools:
+            await pool
+        yield [Parts(town, member, pool) for member, pool in zip(names, pools, strict=True)]
+    finally:
+        for pool in pools:
+            await pool.close()
+        await town.close()

@@ -1,0 +1,116 @@
+"""A node as a real process of a small town, and its API as its institution's system calls it."""
+
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import tomli_w
+
+from handoff.config import CONFIG_VARIABLE, KafkaSettings, PlannedMember, PostgresSettings
+from handoff.record import codec, signing
+from handoff.record.codes import CaseService, MemberKind, RecipientClass
+from handoff.record.envelope import COORDINATION
+from handoff.trial.child import ChildProcess
+from tests.support.dsl.builders import key_of
+from tests.support.parts.small_jurisdiction import ROOT, Town
+
+TOKEN = "a-token-for-tests"
+MEMBERS = (
+    PlannedMember(id="police", service="police_intake", offers=(CaseService.POLICE_PROTECTION,)),
+    PlannedMember(
+        id="shelter",
+        service="shelter",
+        offers=(CaseService.SHELTER,),
+        classes=(RecipientClass.LICENSED_SHELTER,),
+    ),
+    PlannedMember(id=COORDINATION, kind=MemberKind.COORDINATION),
+)
+
+
+@dataclass(frozen=True)
+class NodeProcess:
+    """One node's process and where it answers."""
+
+    child: ChildProcess
+    url: str
+
+    async def get(self, path: str) -> Any:
+        """What it answers to a question."""
+        async with self._client() as client:
+            answer = await client.get(path)
+            answer.raise_for_status()
+            return answer.json()
+
+    async def post(self, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
+        """What it answers to a command."""
+        async with self._client() as client:
+            answer = await client.post(path, json=body, headers=headers)
+            assert answer.is_success, answer.text
+            found: dict[str, Any] = answer.json()
+            return found
+
+    async def is_ready(self) -> bool:
+        """Whether it says so."""
+        return await self._says_ok("/health/ready")
+
+    async def is_live(self) -> bool:
+        """Whether it answers at all."""
+        return await self._says_ok("/health/live")
+
+    async def _says_ok(self, path: str) -> bool:
+        try:
+            async with self._client() as client:
+                return (await client.get(path)).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=35)
+
+
+def node_process(town: Town, member: str, service: str, *, broker: str | None = None) -> NodeProcess:
+    """The node of ``member``, not started yet; ``broker`` where it looks elsewhere than at the town's."""
+    port = free_port()
+    child = ChildProcess(
+        name=member,
+        argv=(sys.executable, "-m", f"services.{service}"),
+        log=town.directory / f"{member}.log",
+        env={CONFIG_VARIABLE: str(_configuration(town, member, port, broker))},
+        cwd=ROOT,
+    )
+    return NodeProcess(child, f"http://127.0.0.1:{port}")
+
+
+def _configuration(town: Town, member: str, port: int, broker: str | None) -> Path:
+    key_file = town.directory / f"{member}.key"
+    key_file.write_text(key_of(member).seed.hex())
+    kafka = _revealed(town.jurisdiction.kafka_settings(member))
+    settings = {
+        "jurisdiction": town.name,
+        "generation": 1,
+        "genesis_sha256": signing.sha256(codec.encode(town.genesis)),
+        "member": member,
+        "token": TOKEN,
+        "kafka": kafka | ({"bootstrap_servers": broker} if broker else {}),
+        "postgres": _revealed(town.jurisdiction.postgres_settings(member)),
+        "signing_key_file": str(key_file),
+        "http": {"port": port},
+    }
+    path = town.directory / f"{member}.toml"
+    path.write_text(tomli_w.dumps(settings))
+    return path
+
+
+def _revealed(settings: KafkaSettings | PostgresSettings) -> dict[str, Any]:
+    return settings.model_dump(mode="json", exclude_none=True) | {"password": settings.password.get_secret_value()}
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

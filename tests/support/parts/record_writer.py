@@ -1,0 +1,275 @@
+"""A record that the test writes in the exchange's place, and projections that put it on the timeline."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import tomli_w
+
+from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
+from handoff.adapters.kafka.record_reader import RecordEntry, RecordReader
+from handoff.admin import database_setup
+from handoff.admin.database_setup import Database
+from handoff.config import CONFIG_VARIABLE, CheckpointSettings, PostgresSettings, ProcessSettings
+from handoff.domain.founding import admission_events
+from handoff.proof.log.checkpoint import Origin, cosigner_key
+from handoff.proof.log.note import NoteKey
+from handoff.proof.log.signer import Log
+from handoff.proof.verify.trust import TrustedLog, write_trust
+from handoff.record import codec, signing
+from handoff.record.codec import AnyEvent
+from handoff.record.codes import (
+    BasisKind,
+    CaseService,
+    EntryPoint,
+    MemberKind,
+    RecipientClass,
+    ReleasePurpose,
+    ReportingDelay,
+    StartKind,
+    Urgency,
+)
+from handoff.record.events import Body
+from handoff.record.events import case as c
+from handoff.record.events import referral as r
+from handoff.record.events.directory import Admission
+from handoff.record.message import Message
+from handoff.record.topics import PROJECTION
+from handoff.trial.child import ChildProcess
+from tests.support.dsl.builders import T0, key_of, nth_id, signed
+from tests.support.parts.proof_record import witness_key
+from tests.support.parts.small_jurisdiction import ROOT, Town, plan
+from tests.support.parts.stack import Jurisdictions
+
+PATIENCE_SECONDS = 45.0
+WITNESSES = ("police", "shelter", "legal_aid")
+EXPIRES = T0 + timedelta(days=365 * 100)
+
+
+@dataclass
+class RecordKeeper:
+    """A town whose record the test keeps, with the timeline's database."""
+
+    town: Town
+    # Where it is given, the projection is the record's log and states a checkpoint so often.
+    cadence_seconds: float | None = None
+    _projections: list[ChildProcess] = field(default_factory=list)
+
+    async def append(self, *messages: Message) -> None:
+        """Puts messages onto the record."""
+        await self.town.append(*messages)
+
+    async def found(self) -> int:
+        """Puts the town's founding and admissions onto the record; gives how many entries that makes."""
+        members = [m for m in self.town.jurisdiction.plan.members if m.kind is not MemberKind.COORDINATION]
+        terms = (
+            (Admission(member=m.id, kind=m.kind, services=m.offers, classes=m.classes), key_of(m.id)) for m in members
+        )
+        events = [self.town.genesis, *admission_events(self.town.charter, terms, T0)]
+        await self.append(*(signed(event) for event in events))
+        return len(events)
+
+    async def record(self) -> tuple[RecordEntry, ...]:
+        """The whole record, as the projection is allowed to read it."""
+        async with self._reading() as reader:
+            end, entries = await reader.end(), list[RecordEntry]()
+            while len(entries) < end:
+                entries += await reader.read(wait=1)
+        return tuple(entries)
+
+    async def end(self) -> int:
+        """How many entries the record has."""
+        async with self._reading() as reader:
+            return await reader.end()
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[RecordReader]:
+        kafka = self.town.jurisdiction.kafka_settings(PROJECTION)
+        reader = RecordReader(kafka, self.town.name, client_id="test")
+        await reader.start(0)
+        try:
+            yield reader
+        finally:
+            await reader.close()
+
+    def postgres(self, role: str) -> PostgresSettings:
+        """The timeline's database as its owner, writer or reader."""
+        return self.town.jurisdiction.postgres_settings(PROJECTION, role)
+
+    @property
+    def superuser(self) -> str:
+        """The timeline's database as whoever may do anything."""
+        return self.town.jurisdiction.postgres.dsn(f"{self.town.name}_{PROJECTION}")
+
+    def settings(self, role: str = "writer") -> ProcessSettings:
+        """A projection's settings, for one that runs inside the test."""
+        return ProcessSettings(
+            jurisdiction=self.town.name,
+            generation=1,
+            genesis_sha256=signing.sha256(codec.encode(self.town.genesis)),
+            member=PROJECTION,
+            kafka=self.town.jurisdiction.kafka_settings(PROJECTION),
+            postgres=self.postgres(role),
+            policies={"patience_seconds": "1"},
+            **self._log_settings(),
+        )
+
+    @property
+    def log(self) -> Log:
+        """The log of this record."""
+        return Log(Origin(self.town.name, 1), key_of(PROJECTION))
+
+    @property
+    def checkpoints(self) -> CheckpointsTopic:
+        """The topic of its checkpoints, as the projection reaches it."""
+        kafka = self.town.jurisdiction.kafka_settings(PROJECTION)
+        return CheckpointsTopic(kafka, self.log.origin, client_id="test-checkpoints")
+
+    def _log_settings(self) -> dict[str, Any]:
+        if self.cadence_seconds is None:
+            return {}
+        key_file = self.town.directory / "projection.key"
+        key_file.write_text(key_of(PROJECTION).seed.hex())
+        checkpoints = CheckpointSettings(trust_file=self.trust(*WITNESSES), cadence_seconds=self.cadence_seconds)
+        return {"signing_key_file": key_file, "checkpoints": checkpoints}
+
+    def trust(self, *names: str) -> Path:
+        """The trust file, from now on naming these agencies and the monitor."""
+        trust_file = self.town.directory / "trust.policy"
+        monitor, *agencies = (witness_of(self.town.name, name) for name in ("monitor", *names))
+        genesis = signing.sha256(codec.encode(self.town.genesis))
+        trust_file.write_text(write_trust([TrustedLog(self.log.public_key, genesis)], monitor, agencies, 2))
+        return trust_file
+
+    def projection(self, name: str) -> ChildProcess:
+        """A projection as a process of its own, not started yet."""
+        path = self.town.directory / f"{name}.toml"
+        document = self.settings().model_dump(mode="json", exclude_none=True)
+        for section in (document["kafka"], document["postgres"]):
+            settings = self.town.jurisdiction.passwords
+            known = settings.kafka[PROJECTION] if "username" in section else settings.postgres[section["user"]]
+            section["password"] = known
+        path.write_text(tomli_w.dumps(document))
+        child = ChildProcess(
+            name=f"projection {name}",
+            argv=(sys.executable, "-m", "services.projection"),
+            log=self.town.directory / f"{name}.log",
+            env={CONFIG_VARIABLE: str(path)},
+            cwd=ROOT,
+        )
+        self._projections.append(child)
+        return child
+
+    async def ask(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        """What the timeline's database answers to its owner."""
+        connection = await asyncpg.connect(self.postgres("owner").dsn)
+        try:
+            return await connection.fetch(statement, *arguments)
+        finally:
+            await connection.close()
+
+    async def next_offset(self) -> int:
+        """How far the record is on the timeline."""
+        found: int = (await self.ask("SELECT next_offset FROM timeline.position"))[0][0]
+        return found
+
+    async def caught_up(self, offset: int | None = None) -> int:
+        """Returns once the timeline has reached ``offset``, or else the record's end; gives how far it is."""
+        wanted = await self.end() if offset is None else offset
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (reached := await self.next_offset()) < wanted:  # noqa: ASYNC110 - another process moves it
+                await asyncio.sleep(0.02)
+        return reached
+
+    async def close(self) -> None:
+        for child in self._projections:
+            if child.running and child.pid is not None:
+                os.kill(child.pid, signal.SIGCONT)
+                child.kill()
+        await self.town.close()
+
+
+def witness_of(jurisdiction: str, name: str) -> NoteKey:
+    """The key by which a town's cosigner is checked."""
+    return cosigner_key(jurisdiction, name, witness_key(name).public_key)
+
+
+@asynccontextmanager
+async def record_keeper(
+    jurisdictions: Jurisdictions, directory: Path, cadence_seconds: float | None = None
+) -> AsyncIterator[RecordKeeper]:
+    """A fresh town with its topics and the timeline's database, before anything is said."""
+    jurisdiction = await jurisdictions.on_broker(plan())
+    database = Database(jurisdiction.name, PROJECTION, "projection")
+    await database_setup.apply(jurisdiction.postgres, (database,), jurisdiction.passwords.postgres)
+    keeper = RecordKeeper(Town(jurisdiction, directory), cadence_seconds)
+    try:
+        yield keeper
+    finally:
+        await keeper.close()
+
+
+@dataclass(frozen=True)
+class Story:
+    """A case in which police ask the shelter for a place; every event follows from the case's number."""
+
+    town: Town
+    number: int
+
+    @property
+    def case(self) -> UUID:
+        return nth_id(3 * self.number)
+
+    @property
+    def basis(self) -> UUID:
+        return nth_id(3 * self.number + 1)
+
+    @property
+    def referral(self) -> UUID:
+        return nth_id(3 * self.number + 2)
+
+    def say(self, body: Body, emitter: str = "police") -> AnyEvent:
+        """``body`` about this case."""
+        return self.town.event(body, emitter=emitter, subject=self.case)
+
+    def request(self) -> Iterator[AnyEvent]:
+        """The case is opened, the release recorded, the place requested."""
+        release = {
+            "kind": BasisKind.ORAL_WITNESSED,
+            "purpose": ReleasePurpose.ARRANGE_SHELTER,
+            "recipient_class": RecipientClass.LICENSED_SHELTER,
+            "expires_at": EXPIRES,
+        }
+        yield self.say(
+            c.CaseOpened(entry_point=EntryPoint.POLICE_CALL, reporting_delay=ReportingDelay.SAME_DAY, offered=())
+        )
+        yield self.say(c.BasisRecorded(basis=self.basis, **release))
+        yield self.say(
+            r.ReferralRequested(
+                referral=self.referral,
+                target="shelter",
+                service=CaseService.SHELTER,
+                urgency=Urgency.EMERGENCY,
+                basis=r.BasisSnapshot(basis=self.basis, **release),
+            )
+        )
+
+    def arrival(self) -> Iterator[AnyEvent]:
+        """The shelter has it, opens it, accepts, and she arrives."""
+        yield self.say(r.ReferralDelivered(referral=self.referral), "shelter")
+        yield self.say(r.ReferralOpened(referral=self.referral), "shelter")
+        yield self.say(r.ReferralAccepted(referral=self.referral), "shelter")
+        yield self.say(r.ReferralStarted(referral=self.referral, kind=StartKind.ARRIVAL), "shelter")
+
+    def whole(self) -> list[Message]:
+        """All of it, signed."""
+        return [signed(event) for event in (*self.request(), *self.arrival())]

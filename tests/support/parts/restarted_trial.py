@@ -1,0 +1,158 @@
+"""A small jurisdiction whose trial is stopped and started again, and what a test says and asks in it."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import tomli_w
+
+from handoff.adapters.kafka.record_reader import RecordEntry
+from handoff.maintenance.topic_copy import read_topic
+from handoff.trial.trial import Trial, temporary_directory
+from tests.support.parts.api import OPENING, PLAN, RELEASE
+from tests.support.probes.eventually import eventually
+
+_HANDOFF = Path(sys.executable).with_name("handoff")
+_PATIENCE_SECONDS = 60
+
+
+def _quiet(_stage: str) -> None:
+    """Nobody watches."""
+
+
+@dataclass
+class KeptTrial:
+    """Police and shelter on a state directory that outlives the trial."""
+
+    directory: Path
+    trial: Trial | None = None
+
+    @property
+    def running(self) -> Trial:
+        assert self.trial is not None, "the trial does not run"
+        return self.trial
+
+    @property
+    def name(self) -> str:
+        return PLAN.name
+
+    def start(self) -> None:
+        """Everything, or the services alone where the parts run."""
+        self.trial = Trial(self.directory, PLAN, _quiet)
+        # As the commands of `handoff` leave it, for those that come after.
+        plan = PLAN.model_dump(mode="json", exclude_none=True)
+        (self.directory / "plan.toml").write_text(tomli_w.dumps(plan))
+        self.trial.start()
+
+    def stop(self) -> None:
+        if self.trial is not None:
+            self.trial.stop()
+            self.trial = None
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """A command of `handoff` on the state directory: its exit code, and all that it said."""
+        argv = [str(_HANDOFF), *arguments, "--state", str(self.directory)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def told(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """The same, as the document that it prints."""
+        argv = [str(_HANDOFF), *arguments, "--json", "--state", str(self.directory)]
+        done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False)
+        return done.returncode, json.loads(done.stdout)
+
+    def say(self, member: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """A command that must be stored, and what it is answered."""
+        process = self.running.fleet.processes[member]
+        answer = httpx.post(
+            f"{process.url}{path}", json=body or {}, headers={"Authorization": f"Bearer {process.token}"}, timeout=20
+        )
+        assert answer.status_code < 300, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def ask_shelter(self) -> tuple[str, str]:
+        """Police open a case, record a release and ask the shelter; the case and the referral."""
+        case = self.say("police", "/cases", OPENING)["case"]
+        basis = self.say("police", f"/cases/{case}/bases", RELEASE)["basis"]
+        request = {"target": "shelter", "service": "shelter", "urgency": "normal", "basis": basis}
+        return case, self.say("police", f"/cases/{case}/referrals", request)["referral"]
+
+    def sees(self, member: str, path: str, **wanted: str) -> None:
+        """Returns once what a member shows at ``path`` is as wanted."""
+        process = self.running.fleet.processes[member]
+        headers = {"Authorization": f"Bearer {process.token}"}
+
+        async def shown() -> bool:
+            async with httpx.AsyncClient(headers=headers, timeout=20) as http:
+                answer = await http.get(f"{process.url}{path}")
+            found = answer.json() if answer.status_code == 200 else {}
+            return all(found.get(name) == value for name, value in wanted.items())
+
+        asyncio.run(eventually(shown, _PATIENCE_SECONDS))
+
+    def ask(self, process: str, statement: str) -> list[asyncpg.Record]:
+        """What a process's database answers to the operator."""
+        return asyncio.run(self._ask(process, statement))
+
+    def record(self) -> list[RecordEntry]:
+        """The whole record."""
+        return asyncio.run(self._record())
+
+    def settled(self) -> None:
+        """Returns once exchange, projection and nodes have come to the record's end."""
+
+        async def rests() -> bool:
+            end = (await self._record())[-1].offset + 1
+            routed = (await self._ask("exchange", _ROUTED))[0][0]
+            shown = (await self._ask("projection", "SELECT next_offset FROM timeline.position"))[0][0]
+            given = {row["member"]: row["given"] for row in await self._ask("exchange", "SELECT * FROM inboxes")}
+            folded = {member: (await self._ask(member, "SELECT sequence FROM position"))[0][0] for member in given}
+            return routed == shown == end and given == folded
+
+        asyncio.run(eventually(rests, _PATIENCE_SECONDS))
+
+    def routed(self) -> None:
+        """Returns once the exchange has come to the record's end."""
+
+        async def rests() -> bool:
+            return bool((await self._ask("exchange", _ROUTED))[0][0] == (await self._record())[-1].offset + 1)
+
+        asyncio.run(eventually(rests, _PATIENCE_SECONDS))
+
+    async def _ask(self, process: str, statement: str) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(self.running.jurisdiction.postgres.dsn(f"{self.name}_{process}"))
+        try:
+            return await connection.fetch(statement)
+        finally:
+            await connection.close()
+
+    async def _record(self) -> list[RecordEntry]:
+        return [entry async for entry in read_topic(self.running.jurisdiction.kafka, f"{self.name}.record")]
+
+
+_ROUTED = """
+SELECT CASE WHEN EXISTS (SELECT FROM routed) OR EXISTS (SELECT FROM sayings) THEN -1 ELSE next_offset END AS next_offset
+  FROM position
+"""
+
+
+@contextmanager
+def kept_trial() -> Iterator[KeptTrial]:
+    """A directory for a trial, which ends with it."""
+    with temporary_directory() as directory:
+        kept = KeptTrial(directory)
+        try:
+            yield kept
+        finally:
+            if kept.trial is None:
+                kept.trial = Trial(directory, PLAN, _quiet)
+            kept.trial.discard()

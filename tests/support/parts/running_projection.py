@@ -1,0 +1,22 @@
+"""A projection at work inside a test."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from handoff.projection.runtime import Projection
+from tests.support.parts.record_writer import RecordKeeper
+
+
+@asynccontextmanager
+async def projecting(keeper: RecordKeeper) -> AsyncIterator["asyncio.Task[None]"]:
+    """A projection at work; it has to be at work still when the test is done with it."""
+    running = asyncio.create_task(Projection(keeper.settings()).run())
+    try:
+        yield running
+    finally:
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running

@@ -1,0 +1,290 @@
+"""A small jurisdiction on real parts whose members are played by the test: keys, an exchange, topics and inboxes."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable, Sized
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import asyncpg
+import tomli_w
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from handoff.adapters.kafka.client import Sender, security
+from handoff.adapters.kafka.record_reader import RecordEntry, RecordReader
+from handoff.admin import database_setup
+from handoff.admin.database_setup import Database
+from handoff.admin.jurisdiction import Jurisdiction, Passwords, fresh_passwords
+from handoff.config import CONFIG_VARIABLE, JurisdictionPlan, PlannedMember
+from handoff.domain.directory import Directory
+from handoff.domain.founding import Charter, admission_events, founding_event
+from handoff.record import codec, signing
+from handoff.record.codec import AnyEvent
+from handoff.record.codes import CaseService, MemberKind, RecipientClass
+from handoff.record.delivery import Delivery
+from handoff.record.envelope import COORDINATION, EXCHANGE
+from handoff.record.events import Body
+from handoff.record.events.directory import Admission, Deadline
+from handoff.record.message import Message, as_headers
+from handoff.record.topics import in_topic, out_topic, record_topic
+from handoff.trial.child import ChildProcess
+from tests.support.dsl import builders
+from tests.support.dsl.builders import T0, key_of
+from tests.support.parts.stack import Jurisdictions
+from tests.support.probes.expectation import expected_inboxes, lines
+
+ROOT = Path(__file__).parents[3]
+# Long enough for a machine that has much else to do.
+PATIENCE_SECONDS = 45.0
+MEMBERS = (
+    PlannedMember(id="police", offers=(CaseService.POLICE_PROTECTION,)),
+    PlannedMember(id="social_work", offers=(CaseService.CASE_MANAGEMENT, CaseService.BENEFIT_CONTINUITY)),
+    PlannedMember(id="shelter", offers=(CaseService.SHELTER,), classes=(RecipientClass.LICENSED_SHELTER,)),
+    PlannedMember(id="legal_aid", offers=(CaseService.LEGAL_AID,), classes=(RecipientClass.LEGAL_AID,)),
+    PlannedMember(id=COORDINATION, kind=MemberKind.COORDINATION),
+)
+
+_IS_SETTLED = """
+SELECT next_offset = $1 AND NOT EXISTS (SELECT FROM routed) AND NOT EXISTS (SELECT FROM sayings) AS settled
+  FROM position
+"""
+
+
+def plan(*members: PlannedMember) -> JurisdictionPlan:
+    """A jurisdiction of these members, none of which has a process of its own."""
+    return JurisdictionPlan.model_validate(
+        {"jurisdiction": {"name": "town", "generation": 1}, "members": members or MEMBERS}
+    )
+
+
+@dataclass
+class Town:
+    """A jurisdiction with the test in everybody's place but the exchange's."""
+
+    jurisdiction: Jurisdiction
+    directory: Path
+    deadlines: tuple[Deadline, ...] = ()
+    _senders: dict[str, Sender] = field(default_factory=dict)
+    _exchanges: list[ChildProcess] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.jurisdiction.name
+
+    @property
+    def charter(self) -> Charter:
+        return Charter(self.name, 1, COORDINATION, self.deadlines)
+
+    @property
+    def genesis(self) -> AnyEvent:
+        return founding_event(self.charter, key_of(COORDINATION), key_of(EXCHANGE), T0)
+
+    def exchange(self, instance: str = "first", **options: str) -> ChildProcess:
+        """An exchange of this town, not started yet; ``options`` are its own settings."""
+        child = ChildProcess(
+            name=f"exchange {instance}",
+            argv=(sys.executable, "-m", "services.exchange"),
+            log=self.directory / f"{instance}.log",
+            env={CONFIG_VARIABLE: str(self._configuration(instance, options))},
+            cwd=ROOT,
+        )
+        self._exchanges.append(child)
+        return child
+
+    def _configuration(self, instance: str, options: dict[str, str]) -> Path:
+        port = options.pop("port", None)
+        kafka = self.jurisdiction.kafka_settings(EXCHANGE)
+        postgres = self.jurisdiction.postgres_settings(EXCHANGE)
+        key_file = self.directory / "exchange.key"
+        key_file.write_text(key_of(EXCHANGE).seed.hex())
+        settings = {
+            "jurisdiction": self.name,
+            "generation": 1,
+            "genesis_sha256": signing.sha256(codec.encode(self.genesis)),
+            "member": EXCHANGE,
+            "kafka": kafka.model_dump(mode="json", exclude_none=True) | {"password": kafka.password.get_secret_value()},
+            "postgres": postgres.model_dump(mode="json") | {"password": postgres.password.get_secret_value()},
+            "signing_key_file": str(key_file),
+            "policies": {"instance": instance, "grace_seconds": "0.3", **options},
+        }
+        if port is not None:
+            settings["http"] = {"port": int(port)}
+        path = self.directory / f"{instance}.toml"
+        path.write_text(tomli_w.dumps(settings))
+        return path
+
+    def event(self, body: Body, **about: object) -> AnyEvent:
+        """``body`` as it is said in this town."""
+        return builders.event(body, jurisdiction=self.name, **about)  # type: ignore[arg-type]
+
+    async def say(self, *events: AnyEvent) -> None:
+        """Publishes events, each on its emitter's topic and under its emitter's key."""
+        for emitter in dict.fromkeys(event.emitter for event in events):
+            own = [builders.signed(event) for event in events if event.emitter == emitter]
+            await self.submit(emitter, *own)
+
+    async def submit(self, member: str, *messages: Message) -> None:
+        """Publishes anything on a member's topic."""
+        await self._sender(member).send(out_topic(self.name, member), messages)
+
+    async def append(self, *messages: Message) -> None:
+        """Puts something onto the record as the exchange would."""
+        await self._sender(EXCHANGE).send(record_topic(self.name), messages)
+
+    def _sender(self, principal: str) -> Sender:
+        if principal not in self._senders:
+            self._senders[principal] = Sender(self.jurisdiction.kafka_settings(principal), client_id=principal)
+        return self._senders[principal]
+
+    async def found(self, *members: PlannedMember) -> None:
+        """Says how the jurisdiction begins, and waits until everyone is told."""
+        await self.say(self.genesis)
+        await self.inbox(COORDINATION, lambda told: len(told) >= 1)
+        admitted = [m for m in members or self.jurisdiction.plan.members if m.kind is not MemberKind.COORDINATION]
+        await self.admit(*admitted)
+
+    async def admit(self, *members: PlannedMember) -> None:
+        """Admits members with their keys, and waits until the last of them is told."""
+        terms = (
+            (Admission(member=m.id, kind=m.kind, services=m.offers, classes=m.classes), key_of(m.id)) for m in members
+        )
+        events = tuple(admission_events(self.charter, terms, T0))
+        await self.say(*events)
+        await self.inbox(members[-1].id, lambda told: has(told, events[-1]))
+
+    def grow(self, *newcomers: PlannedMember) -> None:
+        """Plans for newcomers; ``jurisdiction.apply_broker`` then gives them topics, users and rights."""
+        grown = plan(*self.jurisdiction.plan.members, *newcomers).renamed(self.name)
+        known = self.jurisdiction.passwords
+        passwords = Passwords({**fresh_passwords(grown).kafka, **known.kafka}, known.postgres)
+        self.jurisdiction = replace(self.jurisdiction, plan=grown, passwords=passwords)
+
+    async def record(self, until: Callable[[list[RecordEntry]], bool]) -> list[RecordEntry]:
+        """The record from its beginning, once ``until`` says that it is all there."""
+        reader = RecordReader(self.jurisdiction.kafka_settings(EXCHANGE), self.name, client_id="checker")
+        found: list[RecordEntry] = []
+        try:
+            await reader.start(0)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not until(found):
+                    found += await reader.read(wait=0.5)
+        except TimeoutError:
+            raise AssertionError(f"the record has only {len(found)} entries\n{self.logs()}") from None
+        finally:
+            await reader.close()
+        return found
+
+    async def settled(self) -> list[RecordEntry]:
+        """The record once the exchange has routed all of it and has nothing left to send or to say."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await self._is_settled():  # noqa: ASYNC110 - another process is waited for
+                await asyncio.sleep(0.05)
+        [position] = await self.ask("SELECT next_offset FROM position")
+        return await self.record(lambda found: len(found) >= position["next_offset"])
+
+    async def _is_settled(self) -> bool:
+        reader = RecordReader(self.jurisdiction.kafka_settings(EXCHANGE), self.name, client_id="checker")
+        try:
+            end = await reader.end()
+        finally:
+            await reader.close()
+        [found] = await self.ask(_IS_SETTLED, end)
+        return bool(found["settled"])
+
+    async def check_inboxes(self) -> list[RecordEntry]:
+        """Every inbox holds exactly what the record says, densely and in order; gives the record."""
+        record = await self.settled()
+        genesis_hash = signing.sha256(codec.encode(self.genesis))
+        expected = expected_inboxes(record, Directory(self.name, 1), genesis_hash)
+        for member in self.jurisdiction.members:
+            wanted = expected.get(member, [])
+            told = lines(await self.inbox(member, at_least(len(wanted))))
+            assert told == wanted, f"the inbox of {member} is not what the record says"
+        return record
+
+    async def inbox(self, member: str, until: Callable[[list[Delivery]], bool]) -> list[Delivery]:
+        """A member's inbox from its beginning, repeats left out, once ``until`` says that it is all there."""
+        found = await self._read(member, in_topic(self.name, member), lambda read: until(_deliveries(read)))
+        return _deliveries(found)
+
+    async def _read(self, principal: str, topic: str, until: Callable[[list[Message]], bool]) -> list[Message]:
+        consumer = AIOKafkaConsumer(
+            **security(self.jurisdiction.kafka_settings(principal)), enable_auto_commit=False, auto_offset_reset="none"
+        )
+        partition = TopicPartition(topic, 0)
+        found: list[Message] = []
+        await consumer.start()
+        try:
+            consumer.assign([partition])
+            consumer.seek(partition, 0)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not until(found):
+                    fetched = await consumer.getmany(partition, timeout_ms=500)
+                    found += [Message(r.key, r.value, as_headers(r.headers)) for r in fetched.get(partition, ())]
+        except TimeoutError:
+            raise AssertionError(f"{topic} has only {len(found)} entries\n{self.logs()}") from None
+        finally:
+            await consumer.stop()
+        return found
+
+    def logs(self) -> str:
+        return "\n".join(child.tail() for child in self._exchanges)
+
+    async def ask(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        """What the exchange's database answers."""
+        connection = await asyncpg.connect(self.jurisdiction.postgres_settings(EXCHANGE).dsn)
+        try:
+            return await connection.fetch(statement, *arguments)
+        finally:
+            await connection.close()
+
+    async def close(self) -> None:
+        for child in self._exchanges:
+            if child.running and child.pid is not None:
+                os.kill(child.pid, signal.SIGCONT)
+                child.kill()
+        for sender in self._senders.values():
+            await sender.close()
+
+
+def _deliveries(found: Iterable[Message]) -> list[Delivery]:
+    """Inbox entries as a node folds them: at or below the last is skipped, the next is taken, a gap is an error."""
+    taken: list[Delivery] = []
+    for entry in map(Delivery.from_message, found):
+        assert entry.sequence <= len(taken) + 1, f"after {len(taken)} comes {entry.sequence}"
+        if entry.sequence == len(taken) + 1:
+            taken.append(entry)
+    return taken
+
+
+def at_least(number: int) -> Callable[[Sized], bool]:
+    """Whether there are so many."""
+    return lambda found: len(found) >= number
+
+
+def has(told: Iterable[Delivery], event: AnyEvent) -> bool:
+    """Whether an inbox holds ``event``."""
+    return any(delivery.message.value == codec.encode(event) for delivery in told)
+
+
+def said(told: Iterable[Delivery]) -> list[AnyEvent]:
+    """The events of an inbox."""
+    return [codec.decode(delivery.message.value or b"") for delivery in told]
+
+
+@asynccontextmanager
+async def town(
+    jurisdictions: Jurisdictions, directory: Path, deadlines: tuple[Deadline, ...] = ()
+) -> AsyncIterator[Town]:
+    """A town with its topics and the exchange's database, before anything is said."""
+    jurisdiction = await jurisdictions.on_broker(plan())
+    database = Database(jurisdiction.name, EXCHANGE, "exchange")
+    await database_setup.apply(jurisdiction.postgres, (database,), jurisdiction.passwords.postgres)
+    place = Town(jurisdiction, directory, deadlines)
+    try:
+        yield place
+    finally:
+        await place.close()

@@ -1,0 +1,52 @@
+"""A checker of histories: what every inbox has to hold, worked out from the record alone."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from handoff.adapters.kafka.record_reader import RecordEntry
+from handoff.domain.case import Case, Situation
+from handoff.domain.directory import Directory
+from handoff.domain.examine import examine, read
+from handoff.domain.routing import recipients
+from handoff.record.delivery import EFFECTIVE, Delivery, Outcome, Verdict, from_ms
+from handoff.record.envelope import Event
+from handoff.record.events import Audience
+
+Line = tuple[bytes | None, Verdict, int]
+"""A value, its verdict and its record time in milliseconds."""
+
+
+def expected_inboxes(record: Iterable[RecordEntry], empty: Directory, genesis_hash: str) -> Mapping[str, list[Line]]:
+    """Member → what it is told, in order."""
+    inboxes: dict[str, list[Line]] = defaultdict(list)
+    everyone: list[Line] = []
+    seen: dict[tuple[str, UUID], str] = {}
+    cases: dict[str, Case] = {}
+    directory, clock = empty, 0
+    for placed in record:
+        clock = max(clock, placed.appended_ms)
+        entry = read(placed.message)
+        assert isinstance(entry.event, Event), f"offset {placed.offset} is no event"
+        event, identity = entry.event, (entry.event.subject, entry.event.id)
+        case = cases.get(event.subject, Case(event.case_id)) if event.case_id else None
+        before = Situation(directory, case)
+        found = examine(before, entry, first_hash=seen.get(identity), at=from_ms(clock), genesis_hash=genesis_hash)
+        if found.verdict.outcome in (Outcome.EFFECTIVE, Outcome.INEFFECTIVE):
+            seen[identity] = entry.value_hash
+        after = found.after
+        for newcomer in set(after.directory.members) - set(directory.members):
+            inboxes[newcomer] += everyone
+        for member in recipients(event, found.verdict, before, after) & set(after.directory.members):
+            inboxes[member].append((placed.message.value, found.verdict, clock))
+        if found.verdict == EFFECTIVE and event.data.audience is Audience.ALL:
+            everyone.append((placed.message.value, EFFECTIVE, clock))
+        directory = after.directory
+        if after.case is not None:
+            cases[event.subject] = after.case
+    return inboxes
+
+
+def lines(told: Iterable[Delivery]) -> list[Line]:
+    """What an inbox holds."""
+    return [(d.message.value, d.verdict, round(d.record_time.timestamp() * 1000)) for d in told]

@@ -1,0 +1,126 @@
+"""What is laid down in a state directory: settings that each process accepts, and a trust file that fits its keys."""
+
+from pathlib import Path
+
+import pytest
+
+from handoff.admin.database_setup import DatabaseOperator
+from handoff.admin.installation import Installation
+from handoff.admin.jurisdiction import Jurisdiction, fresh_passwords
+from handoff.admin.kafka_operator import Operator
+from handoff.admin.stored_secrets import Kept
+from handoff.config import JurisdictionPlan, PlannedMember, jurisdiction_plan
+from handoff.maintenance.installed import Installed
+from handoff.proof.log.checkpoint import cosigner_key
+from handoff.proof.verify.trust import Trust
+from handoff.record import codec, signing
+from handoff.record.topics import AUDIT, PROJECTION, agencies
+from tests.support.dsl.builders import T0, after
+from tests.support.parts.stack import PRIZREN
+
+
+def installation(directory: Path, plan: JurisdictionPlan) -> Installation:
+    operators = Operator("127.0.0.1:9092", "operator", ""), DatabaseOperator("127.0.0.1", 5432, "operator", "")
+    jurisdiction = Jurisdiction(plan, *operators, fresh_passwords(plan))
+    return Installation(directory, jurisdiction, lambda index: 9000 + index)
+
+
+def install(directory: Path, plan: JurisdictionPlan) -> Installed:
+    installation(directory, plan).write(T0)
+    return Installed(directory)
+
+
+def trust(directory: Path) -> Trust:
+    return Trust.parse((directory / "trust.policy").read_bytes())
+
+
+@pytest.fixture
+def plan() -> JurisdictionPlan:
+    return jurisdiction_plan(PRIZREN)
+
+
+@pytest.fixture
+def audited(plan: JurisdictionPlan) -> JurisdictionPlan:
+    """The plan with a process for its audit."""
+    members = (m.model_copy(update={"service": "audit"}) if m.id == AUDIT else m for m in plan.members)
+    return plan.model_copy(update={"members": tuple(members)})
+
+
+def test_the_trust_file_names_the_log_that_the_projection_signs_for(tmp_path: Path, plan: JurisdictionPlan) -> None:
+    """The log's key is the projection's, and its record begins with the founding event."""
+    projection = install(tmp_path, plan).process(PROJECTION)
+    (log,) = trust(tmp_path).logs.values()
+    assert projection.signing_key_file == Kept(tmp_path).key_file(PROJECTION)
+    assert log.key.public_key == Kept(tmp_path).key(PROJECTION).public_key
+    assert log.genesis_hash == projection.genesis_sha256
+
+
+def test_each_agency_cosigns_with_the_key_that_the_trust_file_names(tmp_path: Path, plan: JurisdictionPlan) -> None:
+    """The key is another one than that of its events, and members that are no agencies have none."""
+    installed, witnesses = install(tmp_path, plan), trust(tmp_path).witnesses
+    for settings in installed.processes:
+        if settings.checkpoints is None or settings.checkpoints.witness_key_file is None:
+            assert settings.member not in agencies(plan.member_ids)
+            continue
+        key = signing.SigningKey.from_hex(settings.checkpoints.witness_key_file.read_text())
+        assert settings.checkpoints.witness_key_file != settings.signing_key_file
+        assert witnesses[settings.member] == cosigner_key(plan.name, settings.member, key.public_key)
+    assert witnesses.keys() == {"monitor", *agencies(plan.member_ids)}
+
+
+def test_the_monitor_and_a_majority_of_the_agencies_suffice(tmp_path: Path, plan: JurisdictionPlan) -> None:
+    """One agency fewer, or no monitor, is not enough."""
+    install(tmp_path, plan)
+    quorum, names = trust(tmp_path).quorum, agencies(plan.member_ids)
+    majority = names[: len(names) // 2 + 1]
+    assert quorum.is_met_by(frozenset({"monitor", *majority}))
+    assert not quorum.is_met_by(frozenset({"monitor", *majority[1:]}))
+    assert not quorum.is_met_by(frozenset(names))
+
+
+def test_a_newcomer_is_added_to_the_trust_file_and_everyone_keeps_their_keys(
+    tmp_path: Path, plan: JurisdictionPlan
+) -> None:
+    """Founding again renews the trust file and changes no key."""
+    install(tmp_path, plan)
+    before = trust(tmp_path)
+    newcomer = PlannedMember(id="clinic", service="partner")
+    install(tmp_path, plan.model_copy(update={"members": (*plan.members, newcomer)}))
+    after = trust(tmp_path)
+    assert after.logs == before.logs
+    assert after.witnesses.items() > before.witnesses.items()
+    assert after.witnesses.keys() - before.witnesses.keys() == {"clinic"}
+
+
+def test_every_member_has_a_token_that_the_audit_knows_by_its_hash(tmp_path: Path, audited: JurisdictionPlan) -> None:
+    """The audit knows no other token but its own; each member knows where the audit is."""
+    installed = install(tmp_path, audited)
+    audit = installed.process(AUDIT)
+    assert audit.timeline is not None
+    assert audit.timeline.user == f"{audited.name}_projection_reader"
+    assert audit.callers.keys() == set(audited.member_ids)
+    for settings in installed.processes:
+        if settings.member in audited.member_ids:
+            assert settings.audit is not None
+            assert audit.http is not None
+            assert settings.audit.url == f"http://127.0.0.1:{audit.http.port}"
+            assert audit.callers[settings.member] == signing.sha256(settings.audit.token.get_secret_value().encode())
+
+
+def test_where_nobody_runs_the_audit_nobody_is_told_to_ask_it(tmp_path: Path, plan: JurisdictionPlan) -> None:
+    """Settings name no process that does not exist."""
+    without = (m.model_copy(update={"service": None}) if m.id == AUDIT else m for m in plan.members)
+    installed = install(tmp_path, plan.model_copy(update={"members": tuple(without)}))
+    assert all(settings.audit is None for settings in installed.processes)
+
+
+def test_what_is_said_at_the_founding_has_the_same_bytes_whenever_it_is_said(
+    tmp_path: Path, plan: JurisdictionPlan
+) -> None:
+    """A coordinator that lost its database says it again; a newcomer is admitted when it comes."""
+    first = [codec.encode(event) for event in installation(tmp_path, plan).founding_events(T0)]
+    newcomer = PlannedMember(id="housing_office", service="partner")
+    larger = plan.model_copy(update={"members": (*plan.members, newcomer)})
+    again = list(installation(tmp_path, larger).founding_events(after(days=30)))
+    assert [codec.encode(event) for event in again[: len(first)]] == first
+    assert {event.time for event in again[len(first) :]} == {after(days=30)}

@@ -1,0 +1,346 @@
+"""Deadlines: which step somebody waits for, when it opens and closes, and what follows from a miss."""
+
+from datetime import timedelta
+
+import pytest
+
+from handoff.domain.consequences import deadline_missed
+from handoff.domain.deadlines import open_steps
+from handoff.record.codec import encode
+from handoff.record.codes import (
+    AcknowledgementAction,
+    CaseService,
+    DeadlineStep,
+    HoldCode,
+    Outcome,
+    RejectionCode,
+    ReleasePurpose,
+    StartKind,
+    Urgency,
+)
+from handoff.record.events import Body
+from handoff.record.events import deadline as dl
+from handoff.record.events import directory as d
+from handoff.record.events import referral as r
+from tests.support.dsl import spec
+from tests.support.dsl.spec import (
+    CASE,
+    COORDINATION,
+    CSW,
+    DAY,
+    EXCHANGE,
+    HOUR,
+    LAWYER,
+    MINUTE,
+    POLICE,
+    REFERRAL,
+    SECOND,
+    SHELTER,
+    SHELTER_B,
+    T0,
+    Record,
+    Said,
+    given,
+    nth_id,
+)
+
+OTHER = nth_id(3)
+deliver = r.ReferralDelivered(referral=REFERRAL)
+open_it = r.ReferralOpened(referral=REFERRAL)
+accept = r.ReferralAccepted(referral=REFERRAL)
+full = r.ReferralRejected(referral=REFERRAL, code=RejectionCode.UNITS_FULL)
+pause = r.ReferralPaused(referral=REFERRAL, code=HoldCode.WAITING_INTAKE)
+resume = r.ReferralResumed(referral=REFERRAL)
+ask_to_stop = r.CancellationRequested(referral=REFERRAL)
+elsewhere = Said(POLICE, spec.ask(target=SHELTER_B, referral=OTHER))
+redirect = Said(POLICE, r.ReferralRedirected(referral=REFERRAL, next=OTHER))
+
+
+def held(hours: int) -> Said:
+    return Said(SHELTER, r.ReferralAccepted(referral=REFERRAL, place_held_until=T0 + hours * HOUR))
+
+
+def service(kind: CaseService, at: str, purpose: ReleasePurpose, *bodies: Body) -> tuple[Said, ...]:
+    return (spec.opened(), *spec.another(kind, at, purpose), *(Said(at, body) for body in bodies))
+
+
+# When a step opens and closes
+
+LADDER: tuple[tuple[str, tuple[Said, ...], dict[DeadlineStep, timedelta]], ...] = (
+    ("asked", spec.requested(), {DeadlineStep.DELIVERED: 2 * MINUTE}),
+    (
+        "delivered",
+        (*spec.requested(), Said(SHELTER, deliver)),
+        {DeadlineStep.OPENED: 5 * MINUTE, DeadlineStep.ANSWERED: HOUR},
+    ),
+    (
+        "seen by a person",
+        (*spec.requested(), Said(SHELTER, deliver), Said(SHELTER, open_it)),
+        {DeadlineStep.ANSWERED: HOUR},
+    ),
+    ("accepted", spec.accepted(), {DeadlineStep.ARRIVAL: 3 * HOUR}),
+    ("accepted, a place held", (*spec.requested(), held(5)), {DeadlineStep.ARRIVAL: 5 * HOUR - 4 * SECOND}),
+    ("arrived", spec.started(), {}),
+    ("paused", (*spec.started(), Said(SHELTER, pause)), {DeadlineStep.REVIEW: 7 * DAY}),
+    ("resumed", (*spec.started(), Said(SHELTER, pause), Said(SHELTER, resume)), {}),
+    ("asked to stop", (*spec.started(), Said(POLICE, ask_to_stop)), {DeadlineStep.CANCELLATION_ANSWERED: DAY}),
+    (
+        "goes on",
+        (*spec.started(), Said(POLICE, ask_to_stop), Said(SHELTER, r.CancellationDeclined(referral=REFERRAL))),
+        {},
+    ),
+    (
+        "stopped",
+        (*spec.started(), Said(POLICE, ask_to_stop), Said(SHELTER, r.ReferralCancelled(referral=REFERRAL))),
+        {},
+    ),
+    ("no place", (*spec.requested(), Said(SHELTER, full)), {DeadlineStep.NEXT_REFERRAL: HOUR}),
+    (
+        "she declined",
+        (*spec.requested(), Said(SHELTER, r.ReferralRejected(referral=REFERRAL, code="survivor_declined"))),
+        {},
+    ),
+    (
+        "no place, another asked",
+        (*spec.requested(), Said(SHELTER, full), elsewhere, redirect),
+        {DeadlineStep.DELIVERED: 2 * MINUTE},
+    ),
+    (
+        "CSW accepted",
+        service(CaseService.CASE_MANAGEMENT, CSW, ReleasePurpose.CASE_MANAGEMENT, r.ReferralAccepted(referral=OTHER)),
+        {DeadlineStep.FIRST_CONTACT: DAY},
+    ),
+    (
+        "benefit asked",
+        service(CaseService.BENEFIT_CONTINUITY, CSW, ReleasePurpose.BENEFIT_CONTINUITY),
+        {DeadlineStep.DELIVERED: HOUR, DeadlineStep.BENEFIT_DECIDED: 7 * DAY},
+    ),
+    (
+        "benefit decided",
+        service(
+            CaseService.BENEFIT_CONTINUITY,
+            CSW,
+            ReleasePurpose.BENEFIT_CONTINUITY,
+            r.ReferralAccepted(referral=OTHER),
+            r.ReferralStarted(referral=OTHER, kind=StartKind.WORK_BEGUN),
+            r.ReferralCompleted(referral=OTHER, outcome=Outcome.REINSTATED),
+        ),
+        {},
+    ),
+    (
+        "petition for an order",
+        service(
+            CaseService.PROTECTION_ORDER,
+            LAWYER,
+            ReleasePurpose.LEGAL_REPRESENTATION,
+            r.ReferralAccepted(referral=OTHER),
+            r.ReferralStarted(referral=OTHER, kind=StartKind.WORK_BEGUN),
+        ),
+        {DeadlineStep.ORDER_DECIDED: DAY},
+    ),
+    (
+        "follow-up in a month",
+        (
+            spec.opened(),
+            *spec.another(CaseService.FOLLOW_UP, CSW, ReleasePurpose.FOLLOW_UP_CONTACT, due_at=T0 + 30 * DAY),
+            Said(CSW, r.ReferralAccepted(referral=OTHER)),
+        ),
+        {DeadlineStep.FOLLOW_UP: 30 * DAY - 3 * SECOND},
+    ),
+)
+
+
+@pytest.mark.parametrize(("history", "awaited"), [row[1:] for row in LADDER], ids=[row[0] for row in LADDER])
+def test_a_step_is_awaited_from_its_cause_to_its_answer(
+    history: tuple[Said, ...], awaited: dict[DeadlineStep, timedelta]
+) -> None:
+    assert given(history).record.steps() == awaited
+
+
+def test_new_deadlines_hold_for_steps_that_begin_after_them() -> None:
+    shorter = d.Deadline(step=DeadlineStep.ARRIVAL, seconds=60, source="assumed")
+    record = given(spec.accepted(), Said(COORDINATION, d.DeadlinesPublished(deadlines=(shorter,)))).record
+    assert record.steps() == {DeadlineStep.ARRIVAL: 3 * HOUR}
+    given_before = given(spec.requested(), Said(COORDINATION, d.DeadlinesPublished(deadlines=(shorter,)))).record
+    spec.Given(given_before).when(SHELTER, accept)
+    assert given_before.steps() == {DeadlineStep.ARRIVAL: MINUTE}
+
+
+def test_a_step_without_a_deadline_is_not_awaited() -> None:
+    nothing = Said(COORDINATION, d.DeadlinesPublished(deadlines=()))
+    assert given(nothing, spec.requested()).record.steps() == {}
+
+
+def test_the_first_deadline_that_fits_counts() -> None:
+    asked = service(CaseService.LEGAL_AID, LAWYER, ReleasePurpose.LEGAL_REPRESENTATION)
+    assert given(asked).record.steps() == {DeadlineStep.DELIVERED: HOUR}
+    of_legal_aid = d.Deadline(step=DeadlineStep.DELIVERED, seconds=5, service=CaseService.LEGAL_AID, source="assumed")
+    first = Said(COORDINATION, d.DeadlinesPublished(deadlines=(of_legal_aid, *spec.DEADLINES)))
+    assert given(first, asked).record.steps() == {DeadlineStep.DELIVERED: 5 * SECOND}
+    assert given(first, spec.requested()).record.steps() == {DeadlineStep.DELIVERED: 2 * MINUTE}
+
+
+# A miss
+
+
+def _missed(record: Record, name: DeadlineStep) -> dl.DeadlineMissed:
+    holder, step = record.step(name)
+    return dl.DeadlineMissed.model_validate(deadline_missed(record.known(), holder, step, attempt=0).data)
+
+
+def test_a_step_is_missed_once_by_the_exchange_and_only_when_it_is_late() -> None:
+    record = given(spec.requested()).record
+    said = _missed(record, DeadlineStep.DELIVERED)
+    spec.Given(record).when(EXCHANGE, said).then_ineffective("too_early")
+    spec.Given(record).when(SHELTER, said, after=DAY).then_ineffective("absent")
+    spec.Given(record).when(EXCHANGE, said).then(dl.DeadlineMissed, dl.DeadlineEscalated)
+    spec.Given(record).when(EXCHANGE, said).then_ineffective("already")
+    assert DeadlineStep.DELIVERED not in record.steps()
+
+
+def test_a_miss_on_the_very_second_counts() -> None:
+    assert given(spec.requested()).record.miss(DeadlineStep.DELIVERED, late=timedelta()).verdict.is_effective
+
+
+def test_what_was_done_in_time_is_not_missed() -> None:
+    record = given(spec.requested()).record
+    said = _missed(record, DeadlineStep.DELIVERED)
+    spec.Given(record).when(SHELTER, deliver)
+    spec.Given(record).when(EXCHANGE, said, after=DAY).then_ineffective("requested")
+    gone = said.model_copy(update={"referral": nth_id(70)})
+    spec.Given(record).when(EXCHANGE, gone).then_ineffective("absent")
+
+
+def test_what_is_done_late_stays_missed() -> None:
+    record = given(spec.requested()).record
+    record.miss(DeadlineStep.DELIVERED)
+    spec.Given(record).when(SHELTER, deliver).then(r.ReferralDelivered)
+    assert set(record.steps()) == {DeadlineStep.OPENED, DeadlineStep.ANSWERED}
+
+
+def test_a_timer_that_was_early_is_sent_again_under_another_id() -> None:
+    record = given(spec.requested()).record
+    holder, step = record.step(DeadlineStep.DELIVERED)
+    first, second = (deadline_missed(record.known(), holder, step, attempt) for attempt in (0, 1))
+    assert first.id != second.id
+    assert not record.append(first).verdict.is_effective
+    record.now = step.due_at
+    assert record.append(second).verdict.is_effective
+
+
+def test_a_place_that_is_held_longer_is_late_only_after_the_new_time_and_under_another_id() -> None:
+    record = given(spec.requested(), held(3)).record
+    holder, step = record.step(DeadlineStep.ARRIVAL)
+    of_the_old_time = deadline_missed(record.known(), holder, step, attempt=0)
+    longer = r.PlaceHoldExtended(referral=REFERRAL, place_held_until=T0 + 6 * HOUR)
+    spec.Given(record).when(SHELTER, longer)
+    record.now = T0 + 3 * HOUR + 2 * SECOND
+    assert record.append(of_the_old_time).verdict.reason == "accepted"
+    late = record.miss(DeadlineStep.ARRIVAL)
+    assert late.verdict.is_effective
+    assert late.at >= T0 + 6 * HOUR
+
+
+def test_a_place_that_was_already_missed_is_not_missed_again_when_it_is_held_longer() -> None:
+    record = given(spec.requested(), held(3)).record
+    record.miss(DeadlineStep.ARRIVAL)
+    longer = r.PlaceHoldExtended(referral=REFERRAL, place_held_until=T0 + 6 * HOUR)
+    spec.Given(record).when(SHELTER, longer).then(r.PlaceHoldExtended)
+    assert record.steps() == {}
+
+
+def test_each_pause_is_reviewed_and_each_question_answered_anew() -> None:
+    record = given(spec.started(), Said(SHELTER, pause)).record
+    record.miss(DeadlineStep.REVIEW)
+    spec.Given(record).when(SHELTER, resume)
+    spec.Given(record).when(SHELTER, pause)
+    assert record.miss(DeadlineStep.REVIEW).verdict.is_effective
+
+
+def test_a_timer_says_the_same_bytes_whenever_it_goes_off() -> None:
+    record = given(spec.requested()).record
+    holder, step = record.step(DeadlineStep.DELIVERED)
+    early = encode(deadline_missed(record.known(), holder, step, 0))
+    record.now += DAY
+    assert encode(deadline_missed(record.known(), holder, step, 0)) == early
+
+
+# Who hears of it
+
+
+@pytest.mark.parametrize(
+    ("history", "step", "hear", "owes"),
+    [
+        (spec.requested(), DeadlineStep.DELIVERED, {POLICE, SHELTER}, SHELTER),
+        (spec.accepted(), DeadlineStep.ARRIVAL, {POLICE, SHELTER}, POLICE),
+        ((*spec.started(), Said(POLICE, ask_to_stop)), DeadlineStep.CANCELLATION_ANSWERED, {POLICE, SHELTER}, SHELTER),
+        ((*spec.requested(), Said(SHELTER, full)), DeadlineStep.NEXT_REFERRAL, {POLICE}, POLICE),
+    ],
+)
+def test_a_miss_is_told_to_who_waits_and_who_owes(
+    history: tuple[Said, ...], step: DeadlineStep, hear: set[str], owes: str
+) -> None:
+    record = given(history).record
+    assert record.miss(step).recipients == hear
+    assert record.entries[-1].event.data.member == owes
+
+
+def test_an_escalation_reaches_the_coordinator_alone_and_names_no_case() -> None:
+    record = given(spec.requested()).record
+    missed = record.miss(DeadlineStep.DELIVERED, late=10 * SECOND)
+    escalated = record.entries[-1]
+    assert escalated.recipients == {COORDINATION}
+    assert escalated.event.subject == spec.JURISDICTION
+    body = escalated.event.data
+    assert (body.member, body.service, body.step, body.age) == (SHELTER, CaseService.SHELTER, "delivered", 130)
+    wire = encode(escalated.event).decode()
+    for secret in (CASE, REFERRAL, missed.event.id, spec.BASIS):
+        assert str(secret) not in wire
+
+
+def test_the_coordinators_answer_comes_back_into_the_case_and_its_action_with_it() -> None:
+    record = given(spec.requested()).record
+    missed = record.miss(DeadlineStep.DELIVERED)
+    reference = record.entries[-1].event.data.reference
+    answer = dl.EscalationAcknowledged(reference=reference, action=AcknowledgementAction.CALLED_AGENCY)
+    spec.Given(record).when(SHELTER, answer).then_ineffective("absent")
+    answered = spec.Given(record).when(COORDINATION, answer)
+    answered.then(dl.EscalationAcknowledged, dl.DeadlineAcknowledged)
+    said, acknowledged = answered.new
+    assert said.recipients == {COORDINATION}
+    assert acknowledged.recipients == missed.recipients
+    assert acknowledged.event.subject == str(CASE)
+    assert acknowledged.event.data.action is AcknowledgementAction.CALLED_AGENCY
+    assert record.directory.escalations == {}
+    assert record.directory.overdue == {}
+    spec.Given(record).when(COORDINATION, answer).then_ineffective("absent")
+
+
+def test_two_misses_of_one_step_are_each_acknowledged() -> None:
+    record = given(spec.started(), Said(SHELTER, pause)).record
+    for change in (resume, pause):
+        record.miss(DeadlineStep.REVIEW) if change is resume else None
+        spec.Given(record).when(SHELTER, change)
+    record.miss(DeadlineStep.REVIEW)
+    for reference in tuple(record.directory.escalations):
+        answer = dl.EscalationAcknowledged(reference=reference, action=AcknowledgementAction.REASSIGNED)
+        spec.Given(record).when(COORDINATION, answer).then(dl.EscalationAcknowledged, dl.DeadlineAcknowledged)
+
+
+def test_nobody_but_the_exchange_escalates_or_acknowledges_in_a_case() -> None:
+    escalated = dl.DeadlineEscalated(reference=nth_id(50), member=SHELTER, step=DeadlineStep.ANSWERED, age=1)
+    acknowledged = dl.DeadlineAcknowledged(
+        step=DeadlineStep.ANSWERED, referral=REFERRAL, action=AcknowledgementAction.NO_ACTION_NEEDED
+    )
+    for body in (escalated, acknowledged):
+        given(spec.requested()).when(POLICE, body).then_ineffective("absent")
+    given(spec.requested()).when(EXCHANGE, escalated).then(dl.DeadlineEscalated)
+    given(Said(EXCHANGE, escalated)).when(EXCHANGE, escalated).then_ineffective("already")
+
+
+def test_urgency_decides_how_soon_an_answer_is_due() -> None:
+    for urgency, due in ((Urgency.EMERGENCY, HOUR), (Urgency.LOW, 3 * DAY)):
+        asked = Said(POLICE, spec.ask(urgency=urgency))
+        record = given(spec.opened(), spec.released(), asked, Said(SHELTER, deliver)).record
+        assert record.steps()[DeadlineStep.ANSWERED] == due
+        assert len(list(open_steps(record.case()))) == (2 if urgency is Urgency.EMERGENCY else 1)

@@ -1,0 +1,286 @@
+"""The directory: who belongs to the jurisdiction, whose word counts at which position, and what each may take."""
+
+from typing import Any
+
+import pytest
+
+from handoff.domain.directory import RETIREMENT_GRACE
+from handoff.domain.evolve import initial_situation
+from handoff.domain.examine import examine, read
+from handoff.domain.founding import key_registration
+from handoff.domain.judge import authenticate
+from handoff.domain.rules import RULES
+from handoff.record import signing
+from handoff.record.codec import encode
+from handoff.record.codes import (
+    CapacityBand,
+    CapacityState,
+    CapacityUnit,
+    CaseService,
+    KeyUse,
+    RecipientClass,
+    RefusalCode,
+)
+from handoff.record.delivery import DUPLICATE, EFFECTIVE, Outcome, ineffective, invalid
+from handoff.record.envelope import EXCHANGE
+from handoff.record.events import CATALOGUE, ReferralBody
+from handoff.record.events import case as c
+from handoff.record.events import directory as d
+from handoff.record.message import Message, sign
+from tests.support.dsl import spec
+from tests.support.dsl.builders import GENERATION, event, signed
+from tests.support.dsl.spec import (
+    COORDINATION,
+    DAY,
+    DIRECTORY,
+    HOUR,
+    JURISDICTION,
+    POLICE,
+    SECOND,
+    SHELTER,
+    SHELTER_B,
+    T0,
+    Said,
+    given,
+    key_of,
+)
+
+GENESIS = signing.sha256(encode(spec.founding()))
+NEXT = signing.SigningKey(b"n" * 32)
+opening = spec.opened().body
+register = key_registration(JURISDICTION, POLICE, NEXT)
+retire = d.KeyRetired(key=key_of(POLICE).id)
+revoke = d.KeyRevoked(key=key_of(POLICE).id)
+
+
+def objection(message: Message, said: Any, record: spec.Record) -> RefusalCode | None:
+    return authenticate(record.directory, message, said, record.now, GENESIS)
+
+
+# Members
+
+
+def test_every_event_that_is_not_about_a_referrals_life_has_its_rule() -> None:
+    assert set(RULES) == {body for body in CATALOGUE.values() if not issubclass(body, ReferralBody)}
+
+
+def test_only_the_coordinator_admits_suspends_and_sets_the_rules() -> None:
+    for body in (
+        d.AgencyAdmitted(member="hospital"),
+        d.AgencySuspended(member=SHELTER),
+        d.DeadlinesPublished(deadlines=()),
+        d.RulesActivated(version=1),
+        revoke,
+    ):
+        given().when(SHELTER, body).then_ineffective("absent")
+        given().when(COORDINATION, body).then(type(body))
+
+
+def test_an_agency_is_a_target_from_its_admission_on() -> None:
+    record = given().record
+    admitted = d.AgencyAdmitted(
+        member="hospital", services=(CaseService.MEDICAL,), classes=(RecipientClass.HEALTH_SERVICE,)
+    )
+    assert record.directory.candidates(RecipientClass.HEALTH_SERVICE, CaseService.MEDICAL) == ()
+    entry = spec.Given(record).when(COORDINATION, admitted).then(d.AgencyAdmitted).new[0]
+    assert record.directory.candidates(RecipientClass.HEALTH_SERVICE, CaseService.MEDICAL) == ("hospital",)
+    assert entry.recipients == {*spec.MEMBERS, "hospital"}
+
+
+def test_candidates_stand_in_the_order_of_admission_without_the_suspended() -> None:
+    shelters = (RecipientClass.LICENSED_SHELTER, CaseService.SHELTER)
+    assert DIRECTORY.candidates(*shelters) == (SHELTER, SHELTER_B)
+    suspended = given(Said(COORDINATION, d.AgencySuspended(member=SHELTER))).record
+    assert suspended.directory.candidates(*shelters) == (SHELTER_B,)
+    anew = d.AgencyAdmitted(member=SHELTER, services=(CaseService.SHELTER,), classes=(shelters[0],))
+    spec.Given(suspended).when(COORDINATION, anew).then(d.AgencyAdmitted)
+    assert suspended.directory.candidates(*shelters) == (SHELTER, SHELTER_B)
+
+
+def test_nobody_unknown_is_suspended_and_nobody_is_admitted_as_the_exchange() -> None:
+    given().when(COORDINATION, d.AgencySuspended(member="nobody")).then_ineffective("unknown_target")
+    given().when(COORDINATION, d.AgencyAdmitted(member=EXCHANGE)).then_ineffective("code_not_allowed")
+    impersonating = key_registration(JURISDICTION, EXCHANGE, NEXT)
+    given().when(COORDINATION, impersonating).then_ineffective("unknown_target")
+
+
+def test_rules_that_this_release_does_not_know_are_not_activated() -> None:
+    given().when(COORDINATION, d.RulesActivated(version=2)).then_ineffective("code_not_allowed")
+
+
+def test_a_jurisdiction_is_founded_once() -> None:
+    given().when(COORDINATION, spec.founding().data).then_ineffective("already")
+
+
+def test_capacity_is_published_for_what_one_offers_and_told_to_all() -> None:
+    capacity = d.CapacityPublished(
+        service=CaseService.SHELTER,
+        unit=CapacityUnit.PLACE,
+        band=CapacityBand.NONE,
+        state=CapacityState.FULL,
+        as_of=T0,
+        valid_until=T0 + DAY,
+    )
+    given().when(POLICE, capacity).then_ineffective("code_not_allowed")
+    given().when(COORDINATION, capacity).then_ineffective("absent")
+    said = given().when(SHELTER, capacity).then(d.CapacityPublished)
+    assert said.record.directory.capacity[SHELTER][CaseService.SHELTER].state is CapacityState.FULL
+    assert said.new[0].recipients == set(spec.MEMBERS)
+
+
+def test_a_member_reads_every_first_version_until_it_says_what_it_can_read() -> None:
+    assert not DIRECTORY.cannot_read(SHELTER, c.CaseOpened)
+    said = given(Said(SHELTER, d.CapabilitiesPublished(reads=("referral.requested.v1",)))).record
+    assert said.directory.cannot_read(SHELTER, c.CaseOpened)
+    assert not said.directory.cannot_read(POLICE, c.CaseOpened)
+
+
+# Keys
+
+
+def test_a_next_key_needs_proof_that_its_member_holds_it() -> None:
+    given().when(POLICE, register).then(d.KeyRegistered)
+    unproven = register.model_copy(update={"possession": "0" * 128})
+    given().when(POLICE, unproven).then_ineffective("signature")
+    for_another = key_registration(JURISDICTION, SHELTER, NEXT).model_copy(update={"member": POLICE})
+    given().when(POLICE, for_another).then_ineffective("signature")
+    no_point = register.model_copy(update={"public_key": "02" + "00" * 31})
+    given().when(POLICE, no_point).then_ineffective("signature")
+
+
+def test_a_key_is_registered_by_its_member_or_the_coordinator_and_never_twice() -> None:
+    given().when(SHELTER, register).then_ineffective("absent")
+    given().when(COORDINATION, register).then(d.KeyRegistered)
+    given(Said(POLICE, register)).when(POLICE, register).then_ineffective("already")
+    stolen = key_registration(JURISDICTION, SHELTER, key_of(POLICE))
+    given().when(SHELTER, stolen).then_ineffective("already")
+
+
+def test_a_key_counts_from_its_registration_and_not_before() -> None:
+    record = given().record
+    said = event(opening)
+    early = signed(said, NEXT)
+    assert objection(early, said, record) is RefusalCode.KEY_NOT_IN_FORCE
+    record.say(Said(POLICE, register))
+    assert objection(early, said, record) is None
+
+
+def test_a_retired_key_counts_through_its_grace_and_is_retired_once_by_its_owner() -> None:
+    given().when(SHELTER, retire).then_ineffective("key_not_owner")
+    given().when(COORDINATION, retire).then_ineffective("key_not_owner")
+    record = given(Said(POLICE, retire)).record
+    spec.Given(record).when(POLICE, retire, after=HOUR).then_ineffective("already")
+    said = event(opening)
+    record.now = T0 + SECOND + RETIREMENT_GRACE
+    assert objection(signed(said), said, record) is None
+    record.now += SECOND
+    assert objection(signed(said), said, record) is RefusalCode.KEY_NOT_IN_FORCE
+
+
+def test_a_revoked_key_is_void_from_that_position_on() -> None:
+    record = given().record
+    said = event(opening)
+    assert objection(signed(said), said, record) is None
+    record.say(Said(COORDINATION, revoke))
+    assert objection(signed(said), said, record) is RefusalCode.KEY_NOT_IN_FORCE
+    spec.Given(record).when(POLICE, key_registration(JURISDICTION, POLICE, key_of(POLICE))).then_ineffective("already")
+    unknown = d.KeyRevoked(key="0" * 64)
+    spec.Given(record).when(COORDINATION, unknown).then_ineffective("key_not_in_force")
+
+
+# Whose word it is
+
+
+def _tampered(message: Message) -> Message:
+    assert message.value is not None
+    return Message(message.key, message.value.replace(b"police_call", b"police_CALL"), message.headers)
+
+
+def test_what_is_signed_by_its_emitter_counts() -> None:
+    said = event(opening)
+    assert objection(signed(said), said, given().record) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "code"),
+    [
+        (event(opening), signed(event(opening), key_of(SHELTER)), RefusalCode.KEY_NOT_OWNER),
+        (event(opening), signed(event(opening), NEXT), RefusalCode.KEY_NOT_IN_FORCE),
+        (event(opening), _tampered(signed(event(opening))), RefusalCode.SIGNATURE),
+        (event(opening), Message(str(spec.CASE).encode(), encode(event(opening))), RefusalCode.SIGNATURE),
+        (
+            event(opening),
+            sign(str(spec.nth_id(1)), encode(event(opening)), key_of(POLICE)),
+            RefusalCode.MALFORMED,
+        ),
+        (event(opening), Message(None, encode(event(opening))), RefusalCode.MALFORMED),
+        (event(opening), Message(str(spec.CASE).encode(), None), RefusalCode.MALFORMED),
+        (
+            event(opening, jurisdiction="gjakova"),
+            signed(event(opening, jurisdiction="gjakova")),
+            RefusalCode.WRONG_JURISDICTION,
+        ),
+        (event(opening, generation=2), signed(event(opening, generation=2)), RefusalCode.WRONG_JURISDICTION),
+        (
+            event(retire, subject="gjakova"),
+            signed(event(retire, subject="gjakova")),
+            RefusalCode.WRONG_JURISDICTION,
+        ),
+    ],
+    ids=[
+        "another's key",
+        "an unknown key",
+        "other bytes",
+        "no signature",
+        "another case's key",
+        "no key",
+        "no value",
+        "another jurisdiction",
+        "another generation",
+        "about another jurisdiction",
+    ],
+)
+def test_what_is_not_its_emitters_word_is_refused_by_code(said: Any, message: Message, code: RefusalCode) -> None:
+    assert objection(message, said, given().record) is code
+
+
+def test_a_sealing_key_signs_nothing() -> None:
+    sealing = register.model_copy(update={"use": KeyUse.SEALING})
+    record = given(Said(POLICE, sealing)).record
+    said = event(opening)
+    assert objection(signed(said, NEXT), said, record) is RefusalCode.KEY_NOT_IN_FORCE
+
+
+# Examined at its position
+
+
+def _examined(message: Message, first: str | None = None) -> Any:
+    return examine(
+        given(spec.opened()).record.known(), read(message), first_hash=first, at=T0 + HOUR, genesis_hash=GENESIS
+    )
+
+
+def test_the_founding_event_is_known_by_its_hash_alone() -> None:
+    unfounded = initial_situation(JURISDICTION, GENERATION)
+    genesis = read(Message(JURISDICTION.encode(), encode(spec.founding())))
+    founded = examine(unfounded, genesis, first_hash=None, at=T0, genesis_hash=GENESIS)
+    assert founded.verdict == EFFECTIVE
+    assert founded.after.directory.coordinator == COORDINATION
+    another = examine(unfounded, genesis, first_hash=None, at=T0, genesis_hash="0" * 64)
+    assert another.verdict == invalid("signature")
+
+
+def test_the_first_of_two_equal_entries_counts_and_other_bytes_under_its_id_are_an_equivocation() -> None:
+    said = signed(event(spec.release()))
+    assert said.value is not None
+    assert _examined(said).verdict == EFFECTIVE
+    assert _examined(said, first=signing.sha256(said.value)).verdict == DUPLICATE
+    assert _examined(said, first="0" * 64).verdict == invalid("equivocation")
+
+
+def test_an_entry_that_is_no_event_or_not_genuine_is_invalid_and_takes_no_id() -> None:
+    assert _examined(Message(b"x", b"{}")).verdict == invalid("schema")
+    assert _examined(Message(None, None)).verdict.outcome is Outcome.INVALID
+    forged = signed(event(spec.release()), key_of(SHELTER))
+    assert _examined(forged, first="0" * 64).verdict == invalid("key_not_owner")
+    assert _examined(signed(event(opening))).verdict == ineffective("already")

@@ -1,0 +1,369 @@
+"""Releases and legal bases: what may rest on them, and what their end does and does not end."""
+
+from typing import Any
+
+import pytest
+
+from handoff.domain import lifecycle
+from handoff.domain.allowances import OUTCOMES, PURPOSES, REJECTIONS, STARTS
+from handoff.domain.case import Referral
+from handoff.record.codes import (
+    ApproverRole,
+    BasisKind,
+    CaseService,
+    DeadlineStep,
+    EndScope,
+    HoldCode,
+    IneffectiveReason,
+    MemberKind,
+    Outcome,
+    ReadPurpose,
+    RecipientClass,
+    RejectionCode,
+    ReleasePurpose,
+    State,
+    SurvivorInformed,
+)
+from handoff.record.events import case as c
+from handoff.record.events import directory as d
+from handoff.record.events import referral as r
+from tests.support.dsl import spec
+from tests.support.dsl.builders import OTHER_CASE
+from tests.support.dsl.spec import (
+    BASIS,
+    COORDINATION,
+    CSW,
+    DAY,
+    EXCHANGE,
+    HOUR,
+    LAWYER,
+    POLICE,
+    REFERRAL,
+    SHELTER,
+    SHELTER_B,
+    T0,
+    VTC,
+    Said,
+    given,
+    nth_id,
+)
+
+SECOND_REFERRAL = nth_id(3)
+accept = r.ReferralAccepted(referral=REFERRAL)
+disclose = r.DossierDisclosed(
+    referral=REFERRAL, dossier=r.Commitment(commitment="0" * 64, sealed="1" * 64), seal_key="2" * 64
+)
+withdraw_all = c.ReleaseWithdrawn(scope=EndScope.ALL)
+end_all = c.SurvivorEnded(scope=EndScope.ALL)
+elsewhere = Said(POLICE, spec.ask(target=SHELTER_B, referral=SECOND_REFERRAL))
+to_lawyer = spec.another(CaseService.LEGAL_AID, LAWYER, ReleasePurpose.LEGAL_REPRESENTATION)
+
+
+def withdrawn_for(member: str) -> c.ReleaseWithdrawn:
+    return c.ReleaseWithdrawn(scope=EndScope.RECIPIENT, recipient=member)
+
+
+def legal(**terms: Any) -> c.BasisRecorded:
+    """A statutory basis that was not approved yet."""
+    at_night: dict[str, Any] = {
+        "rule": "xk.08.l185.22",
+        "approver_role": ApproverRole.UNIT_HEAD,
+        "survivor_informed": SurvivorInformed.YES,
+        "approval_due_at": T0 + 12 * HOUR,
+    }
+    return spec.release(
+        ReleasePurpose.CASE_MANAGEMENT, to=CSW, kind=BasisKind.STATUTORY_NOTIFICATION, **{**at_night, **terms}
+    )
+
+
+# What a request may rest on
+
+
+LEGAL_AIDS = spec.release(to=RecipientClass.LEGAL_AID)
+REQUESTS: dict[str, tuple[c.BasisRecorded, r.ReferralRequested, str | None]] = {
+    "a class": (spec.release(), spec.ask(), None),
+    "a written one": (spec.release(kind=BasisKind.WRITTEN), spec.ask(spec.release(kind=BasisKind.WRITTEN)), None),
+    "one recipient": (spec.release(to=SHELTER), spec.ask(spec.release(to=SHELTER)), None),
+    "another recipient": (spec.release(to=SHELTER_B), spec.ask(spec.release(to=SHELTER_B)), "basis_missing"),
+    "another class": (LEGAL_AIDS, spec.ask(LEGAL_AIDS), "basis_missing"),
+    "a longer one than she gave": (spec.release(), spec.ask(spec.release(lasting=99 * DAY)), "basis_missing"),
+    "another kind": (spec.release(), spec.ask(spec.release(kind=BasisKind.WRITTEN)), "basis_missing"),
+    "one never recorded": (spec.release(), spec.ask(spec.release(basis=nth_id(99))), "basis_missing"),
+    "another purpose": (spec.release(), spec.ask(service=CaseService.PSYCHOSOCIAL), "basis_missing"),
+    "a service not offered": (spec.release(), spec.ask(service=CaseService.LEGAL_AID), "unknown_target"),
+    "nobody": (spec.release(), spec.ask(target="nobody_here"), "unknown_target"),
+    "oneself": (spec.release(), spec.ask(target=POLICE), "unknown_target"),
+    "no agency": (spec.release(), spec.ask(target=COORDINATION), "unknown_target"),
+}
+
+
+@pytest.mark.parametrize(("basis", "asked", "reason"), REQUESTS.values(), ids=REQUESTS)
+def test_a_request_rests_on_a_release_that_fits_service_purpose_and_recipient(
+    basis: c.BasisRecorded, asked: r.ReferralRequested, reason: str | None
+) -> None:
+    said = given(spec.opened(), spec.released(basis)).when(POLICE, asked)
+    if reason is None:
+        said.then(r.ReferralRequested, leaving=State.REQUESTED)
+    else:
+        said.then_ineffective(reason)
+
+
+def test_a_request_rests_only_on_a_basis_that_its_own_source_recorded() -> None:
+    mine = spec.release(ReleasePurpose.LEGAL_REPRESENTATION, to=LAWYER, basis=nth_id(8))
+    history = (*spec.requested(), spec.released(mine))
+    borrowed = spec.ask(mine, target=LAWYER, service=CaseService.LEGAL_AID, referral=SECOND_REFERRAL)
+    given(history).when(SHELTER, borrowed).then_ineffective("basis_missing")
+
+
+def test_a_release_that_has_expired_carries_no_request_and_no_acceptance() -> None:
+    given(spec.opened(), spec.released()).when(POLICE, spec.ask(), after=31 * DAY).then_ineffective("basis_expired")
+    given(spec.requested()).when(SHELTER, accept, after=31 * DAY).then_ineffective("basis_expired")
+    given(spec.opened()).when(POLICE, spec.release(), after=31 * DAY).then_ineffective("basis_expired")
+
+
+def test_an_expiry_to_the_second_is_already_too_late() -> None:
+    record = given(spec.requested()).record
+    late = spec.Given(record).when(SHELTER, accept, after=T0 + 30 * DAY - record.now)
+    late.then_ineffective("basis_expired")
+
+
+def test_a_suspended_institution_takes_no_new_request_and_keeps_what_it_has() -> None:
+    suspended = Said(COORDINATION, d.AgencySuspended(member=SHELTER))
+    given(spec.opened(), spec.released(), suspended).when(POLICE, spec.ask()).then_ineffective("suspended")
+    given(spec.requested(), suspended).when(SHELTER, accept).then(r.ReferralAccepted, leaving=State.ACCEPTED)
+
+
+def test_only_a_party_to_the_case_records_a_basis_in_it() -> None:
+    given(spec.opened()).when(VTC, spec.release()).then_ineffective("absent")
+    given(spec.requested()).when(SHELTER, spec.release(basis=nth_id(8))).then(c.BasisRecorded)
+    given(spec.requested()).when(POLICE, spec.release()).then_ineffective("already")
+    given(spec.opened()).when(POLICE, spec.release(to="nobody_here")).then_ineffective("unknown_target")
+
+
+def test_a_case_is_opened_once_by_an_agency() -> None:
+    given().when(COORDINATION, spec.opened().body).then_ineffective("absent")
+    given(spec.opened()).when(CSW, spec.opened().body).then_ineffective("already")
+
+
+def test_cases_are_linked_by_who_has_a_part_in_them() -> None:
+    link = c.CasesLinked(other_case=OTHER_CASE)
+    linked = given(spec.opened()).when(POLICE, link).then(c.CasesLinked)
+    assert linked.record.case().links == (OTHER_CASE,)
+    given(spec.opened()).when(LAWYER, link).then_ineffective("absent")
+
+
+# Withdrawal
+
+
+def test_a_withdrawal_beats_an_acceptance_that_arrives_before_its_consequence() -> None:
+    record = given(spec.requested()).record
+    record.now += HOUR
+    record.append(record.envelope(Said(POLICE, withdraw_all)))
+    late = record.append(record.envelope(Said(SHELTER, accept)))
+    assert late.verdict.reason == "release_withdrawn"
+    assert late.recipients == {POLICE, SHELTER}
+    record.settle()
+    assert record.referral().state is State.REVOKED
+
+
+def test_a_withdrawal_beats_an_acceptance_that_arrives_after_its_consequence() -> None:
+    given(spec.requested(), Said(POLICE, withdraw_all)).when(SHELTER, accept).then_ineffective("release_withdrawn")
+
+
+@pytest.mark.parametrize("by", [POLICE, LAWYER, SHELTER])
+def test_she_may_withdraw_at_any_institution_that_has_a_part_in_her_case(by: str) -> None:
+    of_shelters = c.ReleaseWithdrawn(scope=EndScope.PURPOSE, purpose=ReleasePurpose.ARRANGE_SHELTER)
+    said = given(spec.requested(), to_lawyer).when(by, of_shelters)
+    said.then(c.ReleaseWithdrawn, c.BasisEnded, r.ReferralRevoked, leaving=State.REVOKED)
+    assert said.record.referral(SECOND_REFERRAL).state is State.REQUESTED
+
+
+def test_a_withdrawal_can_always_be_recorded_also_when_nothing_is_left_to_end() -> None:
+    given(spec.requested(), Said(POLICE, withdraw_all)).when(SHELTER, withdraw_all).then(c.ReleaseWithdrawn)
+
+
+def test_after_acceptance_disclosure_is_closed_and_the_service_goes_on_to_its_end() -> None:
+    closed = given(spec.started(), Said(POLICE, disclose)).when(SHELTER, withdraw_all)
+    closed.then(c.ReleaseWithdrawn, c.BasisEnded, r.DisclosureClosed, leaving=State.IN_PROGRESS)
+    record = closed.record
+    assert not record.referral().disclosure_open
+    spec.Given(record).when(POLICE, disclose).then_ineffective("in-progress")
+    for body in (
+        r.ReferralPaused(referral=REFERRAL, code=HoldCode.WAITING_INTAKE),
+        r.ReferralResumed(referral=REFERRAL),
+        r.ReferralCompleted(referral=REFERRAL, outcome=Outcome.DISCHARGE_MOVED_ON),
+    ):
+        spec.Given(record).when(SHELTER, body).then(type(body))
+
+
+def test_nothing_is_disclosed_after_a_withdrawal_even_before_its_consequence_stands() -> None:
+    record = given(spec.accepted()).record
+    record.append(record.envelope(Said(SHELTER, withdraw_all)))
+    crossing = record.append(record.envelope(Said(POLICE, disclose)))
+    assert crossing.verdict.reason == "release_withdrawn"
+    record.settle()
+    spec.Given(record).when(POLICE, disclose).then_ineffective("release_withdrawn")
+
+
+def test_a_withdrawal_for_one_recipient_leaves_the_others_of_its_class() -> None:
+    said = given(spec.requested(), elsewhere).when(POLICE, withdrawn_for(SHELTER))
+    said.then(c.ReleaseWithdrawn, r.ReferralRevoked, leaving=State.REVOKED)
+    assert said.record.referral(SECOND_REFERRAL).state is State.REQUESTED
+    again = spec.ask(referral=nth_id(77))
+    spec.Given(said.record).when(POLICE, again).then_ineffective("release_withdrawn")
+    other = r.ReferralAccepted(referral=SECOND_REFERRAL)
+    spec.Given(said.record).when(SHELTER_B, other).then(r.ReferralAccepted)
+
+
+def test_a_withdrawal_for_one_recipient_of_a_class_closes_disclosure_to_it() -> None:
+    said = given(spec.accepted()).when(LAWYER, withdrawn_for(SHELTER))
+    said.then_ineffective("absent")
+    said = given(spec.accepted(), to_lawyer).when(LAWYER, withdrawn_for(SHELTER))
+    said.then(c.ReleaseWithdrawn, r.DisclosureClosed, leaving=State.ACCEPTED)
+    spec.Given(said.record).when(POLICE, disclose).then_ineffective("release_withdrawn")
+
+
+def test_a_withdrawal_ends_no_legal_basis() -> None:
+    request = spec.ask(legal(), target=CSW, service=CaseService.CASE_MANAGEMENT)
+    history = (spec.opened(), spec.released(legal()), Said(POLICE, request))
+    given(history).when(POLICE, withdraw_all).then(c.ReleaseWithdrawn, leaving=State.REQUESTED)
+
+
+def test_a_new_release_allows_a_new_request() -> None:
+    anew = spec.release(basis=nth_id(8))
+    history = (*spec.requested(), Said(POLICE, withdraw_all), spec.released(anew))
+    given(history).when(POLICE, spec.ask(anew, referral=SECOND_REFERRAL)).then(r.ReferralRequested)
+
+
+@pytest.mark.parametrize("body", [c.BasisEnded(basis=BASIS, reason=IneffectiveReason.RELEASE_WITHDRAWN)])
+def test_only_the_exchange_says_that_a_basis_ended_and_once(body: c.BasisEnded) -> None:
+    given(spec.requested()).when(POLICE, body).then_ineffective("absent")
+    given(spec.requested(), Said(POLICE, withdraw_all)).when(EXCHANGE, body).then_ineffective("already")
+
+
+# What she ends
+
+
+def test_what_she_ends_fails_each_open_referral_in_its_scope_and_no_other() -> None:
+    rejected = Said(SHELTER_B, r.ReferralRejected(referral=nth_id(5), code=RejectionCode.UNITS_FULL))
+    asked_and_refused = Said(POLICE, spec.ask(target=SHELTER_B, referral=nth_id(5)))
+    history = (*spec.started(), elsewhere, asked_and_refused, rejected, *to_lawyer_too())
+    said = given(history).when(LAWYER, c.SurvivorEnded(scope=EndScope.PURPOSE, purpose=ReleasePurpose.ARRANGE_SHELTER))
+    said.then(c.SurvivorEnded, r.ReferralFailed, r.ReferralFailed, leaving=State.FAILED)
+    states = {referral.id: referral.state for referral in said.record.case().referrals.values()}
+    assert states == {
+        REFERRAL: State.FAILED,
+        SECOND_REFERRAL: State.FAILED,
+        nth_id(5): State.REJECTED,
+        nth_id(7): State.REQUESTED,
+    }
+
+
+def to_lawyer_too() -> tuple[Said, Said]:
+    return spec.another(CaseService.LEGAL_AID, LAWYER, ReleasePurpose.LEGAL_REPRESENTATION, number=3)
+
+
+def test_what_she_ends_at_one_recipient_goes_on_elsewhere() -> None:
+    said = given(spec.started(), elsewhere).when(POLICE, c.SurvivorEnded(scope=EndScope.RECIPIENT, recipient=SHELTER_B))
+    said.then(c.SurvivorEnded, r.ReferralFailed, leaving=State.IN_PROGRESS)
+    assert said.record.referral(SECOND_REFERRAL).state is State.FAILED
+
+
+def test_what_she_ends_ends_what_rests_on_a_legal_basis_too() -> None:
+    request = spec.ask(legal(), target=CSW, service=CaseService.CASE_MANAGEMENT)
+    said = given(spec.opened(), spec.released(legal()), Said(POLICE, request)).when(CSW, end_all)
+    said.then(c.SurvivorEnded, r.ReferralFailed, leaving=State.FAILED)
+
+
+def test_an_outsider_can_neither_withdraw_nor_end() -> None:
+    for body in (withdraw_all, end_all):
+        given(spec.requested()).when(VTC, body).then_ineffective("absent")
+
+
+# Legal bases
+
+
+def test_a_legal_basis_used_at_night_waits_for_its_approval_and_carries_requests_meanwhile() -> None:
+    request = spec.ask(legal(), target=CSW, service=CaseService.CASE_MANAGEMENT)
+    record = given(spec.opened(), spec.released(legal()), Said(POLICE, request)).record
+    assert record.steps()[DeadlineStep.BASIS_APPROVED] == 12 * HOUR - 2 * spec.SECOND
+    approve = c.BasisApproved(basis=BASIS, approver_role=ApproverRole.UNIT_HEAD)
+    spec.Given(record).when(CSW, approve).then_ineffective("basis_missing")
+    spec.Given(record).when(POLICE, approve).then(c.BasisApproved)
+    assert DeadlineStep.BASIS_APPROVED not in record.steps()
+    spec.Given(record).when(POLICE, approve).then_ineffective("already")
+
+
+def test_a_legal_basis_approved_by_day_waits_for_nothing() -> None:
+    by_day = legal(approval_due_at=None, approved_at=T0)
+    assert given(spec.opened(), spec.released(by_day)).record.steps() == {}
+
+
+def test_a_missing_approval_is_told_to_the_basis_owner_alone() -> None:
+    record = given(spec.opened(), spec.released(legal())).record
+    missed = record.miss(DeadlineStep.BASIS_APPROVED)
+    assert missed.verdict.is_effective
+    assert missed.recipients == {POLICE}
+    escalated = record.entries[-1].event.data
+    assert (escalated.member, escalated.service) == (POLICE, None)
+
+
+# Which code goes with which service
+
+
+NO_CAPACITY = {RejectionCode.UNITS_FULL, RejectionCode.NO_STAFF, RejectionCode.CLOSED_UNFUNDED}
+
+
+@pytest.mark.parametrize(
+    ("service", "forbidden"),
+    [
+        (CaseService.LEGAL_AID, NO_CAPACITY | {RejectionCode.CANNOT_MEET_NEED}),
+        (CaseService.CASE_MANAGEMENT, NO_CAPACITY),
+        (CaseService.CHILD_PROTECTION, NO_CAPACITY),
+        (CaseService.SHELTER, set()),
+        (CaseService.VOCATIONAL_TRAINING, set()),
+    ],
+)
+def test_statutory_bodies_and_free_legal_aid_cannot_answer_that_they_are_full(
+    service: CaseService, forbidden: set[RejectionCode]
+) -> None:
+    assert set(RejectionCode) - REJECTIONS[service] == forbidden
+
+
+@pytest.mark.parametrize("code", RejectionCode)
+def test_a_refusal_that_the_service_does_not_allow_changes_nothing(code: RejectionCode) -> None:
+    said = given(spec.opened(), to_lawyer).when(LAWYER, r.ReferralRejected(referral=SECOND_REFERRAL, code=code))
+    if code in NO_CAPACITY | {RejectionCode.CANNOT_MEET_NEED}:
+        said.then_ineffective("code_not_allowed")
+    else:
+        said.then(r.ReferralRejected, leaving=State.REJECTED, referral=SECOND_REFERRAL)
+
+
+@pytest.mark.parametrize("service", CaseService)
+def test_every_service_has_a_purpose_a_start_and_an_outcome(service: CaseService) -> None:
+    assert PURPOSES[service]
+    assert STARTS[service]
+    assert OUTCOMES[service]
+
+
+def test_every_purpose_and_every_outcome_belongs_to_some_service() -> None:
+    assert set().union(*PURPOSES.values()) == set(ReleasePurpose)
+    assert set().union(*OUTCOMES.values()) == set(Outcome)
+
+
+# Reading and erasing
+
+
+def test_a_read_is_recorded_for_any_member_and_an_erasure_for_a_party() -> None:
+    erased = c.ErasureCompleted(referral=REFERRAL, backups_clear_at=T0 + 35 * DAY)
+    read = c.CaseRead(reader=nth_id(40), purpose=ReadPurpose.AUDIT)
+    assert spec.DIRECTORY.members[spec.AUDIT].kind is MemberKind.AUDIT
+    given(spec.requested()).when(spec.AUDIT, read).then(c.CaseRead)
+    given(spec.requested()).when(SHELTER, erased).then(c.ErasureCompleted)
+    given(spec.requested()).when(LAWYER, erased).then_ineffective("absent")
+
+
+def test_the_six_ends_are_ends() -> None:
+    assert len(lifecycle.ENDED) == 6
+    assert lifecycle.ENDED.isdisjoint(lifecycle.OPEN)
+    assert isinstance(given(spec.requested()).record.referral(), Referral)

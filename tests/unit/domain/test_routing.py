@@ -1,0 +1,172 @@
+"""Need to know: for every type of event, who hears of it, and nobody else."""
+
+import pytest
+
+from handoff.contract.examples import examples
+from handoff.domain.routing import recipients
+from handoff.record.codes import AcknowledgementAction, CaseService, DeadlineStep, EndScope, RefusalCode, ReleasePurpose
+from handoff.record.delivery import DUPLICATE, EFFECTIVE, ineffective, invalid
+from handoff.record.envelope import COORDINATION, EXCHANGE
+from handoff.record.events import CATALOGUE, Body, Keying
+from handoff.record.events import case as c
+from handoff.record.events import deadline as dl
+from handoff.record.events import directory as d
+from handoff.record.events import referral as r
+from tests.support.dsl import spec
+from tests.support.dsl.builders import event
+from tests.support.dsl.spec import BASIS, LAWYER, MEMBERS, POLICE, REFERRAL, SHELTER, VTC, Record, Said, given, nth_id
+
+# Who says it → who hears it, for a referral from police to the shelter in a case where legal aid acts too.
+SOURCE, TARGET, EVERYONE = {POLICE}, {SHELTER}, set(MEMBERS)
+BOTH, NOBODY = {POLICE, SHELTER}, set[str]()
+TOLD: dict[str, tuple[str, set[str]]] = {
+    "jurisdiction.founded.v1": (COORDINATION, EVERYONE),
+    "agency.admitted.v1": (COORDINATION, EVERYONE),
+    "agency.suspended.v1": (COORDINATION, EVERYONE),
+    "deadlines.published.v1": (COORDINATION, EVERYONE),
+    "rules.activated.v1": (COORDINATION, EVERYONE),
+    "key.registered.v1": (COORDINATION, EVERYONE),
+    "key.revoked.v1": (COORDINATION, EVERYONE),
+    "key.retired.v1": (SHELTER, EVERYONE),
+    "capabilities.published.v1": (SHELTER, EVERYONE),
+    "capacity.published.v1": (SHELTER, EVERYONE),
+    "submission.refused.v1": (EXCHANGE, {POLICE}),
+    "case.opened.v1": (POLICE, SOURCE),
+    "cases.linked.v1": (POLICE, SOURCE),
+    "basis.recorded.v1": (POLICE, SOURCE),
+    "basis.approved.v1": (POLICE, SOURCE),
+    "basis.ended.v1": (EXCHANGE, SOURCE),
+    "release.withdrawn.v1": (LAWYER, {LAWYER}),
+    "survivor.ended.v1": (LAWYER, {LAWYER}),
+    "case.read.v1": (SHELTER, TARGET),
+    "erasure.completed.v1": (SHELTER, TARGET),
+    "referral.requested.v1": (POLICE, BOTH),
+    "referral.imported.v1": (POLICE, BOTH),
+    "acceptance.claimed.v1": (POLICE, BOTH),
+    "dossier.disclosed.v1": (POLICE, BOTH),
+    "cancellation.requested.v1": (POLICE, BOTH),
+    "referral.redirected.v1": (POLICE, SOURCE),
+    "referral.delivered.v1": (SHELTER, BOTH),
+    "referral.opened.v1": (SHELTER, BOTH),
+    "referral.accepted.v1": (SHELTER, BOTH),
+    "referral.rejected.v1": (SHELTER, BOTH),
+    "place-hold.extended.v1": (SHELTER, BOTH),
+    "referral.started.v1": (SHELTER, BOTH),
+    "referral.paused.v1": (SHELTER, BOTH),
+    "referral.resumed.v1": (SHELTER, BOTH),
+    "referral.completed.v1": (SHELTER, BOTH),
+    "dossier.delivered.v1": (SHELTER, BOTH),
+    "cancellation.declined.v1": (SHELTER, BOTH),
+    "referral.failed.v1": (EXCHANGE, BOTH),
+    "referral.cancelled.v1": (SHELTER, BOTH),
+    "dossier.destroyed.v1": (POLICE, BOTH),
+    "referral.voided.v1": (SHELTER, BOTH),
+    "referral.revoked.v1": (EXCHANGE, BOTH),
+    "disclosure.closed.v1": (EXCHANGE, BOTH),
+    "deadline.missed.v1": (EXCHANGE, BOTH),
+    "deadline.acknowledged.v1": (EXCHANGE, BOTH),
+    "deadline.escalated.v1": (EXCHANGE, {COORDINATION}),
+    "escalation.acknowledged.v1": (COORDINATION, {COORDINATION}),
+}
+_IDS = {"referral": REFERRAL, "basis": BASIS}
+
+
+def _about_ours(event_type: str) -> Body:
+    """The type's example, about the referral and basis of the test's case."""
+    body = examples()[event_type].data
+    ours = {name: id_ for name, id_ in _IDS.items() if isinstance(getattr(body, name, None), type(id_))}
+    return body.model_copy(update=ours)
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    lawyer = spec.another(CaseService.LEGAL_AID, LAWYER, ReleasePurpose.LEGAL_REPRESENTATION, number=6)
+    return given(spec.requested(), lawyer).record
+
+
+def test_every_type_of_event_is_told_to_somebody_named_here() -> None:
+    assert set(TOLD) == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("event_type", TOLD)
+def test_an_effective_event_is_told_to_its_emitter_and_whom_its_type_names(event_type: str, record: Record) -> None:
+    emitter, told = TOLD[event_type]
+    said = event(_about_ours(event_type), emitter=emitter)
+    known = record.known(said.subject)
+    assert recipients(said, EFFECTIVE, known, known) == told
+
+
+@pytest.mark.parametrize("event_type", TOLD)
+def test_what_an_outsider_says_is_told_to_nobody_else(event_type: str, record: Record) -> None:
+    """A refused event reaches no one through whom an outsider could find out, or be found out."""
+    for outsider in (VTC, LAWYER):
+        said = event(_about_ours(event_type), emitter=outsider)
+        known = record.known(said.subject)
+        assert recipients(said, ineffective("absent"), known, known) == {outsider}
+
+
+@pytest.mark.parametrize("event_type", [name for name, body in CATALOGUE.items() if body.keying is Keying.CASE])
+def test_a_side_that_loses_a_race_is_told_and_so_is_the_other_where_the_type_names_it(
+    event_type: str, record: Record
+) -> None:
+    for emitter in (POLICE, SHELTER):
+        said = event(_about_ours(event_type), emitter=emitter)
+        known = record.known()
+        assert {emitter} <= recipients(said, ineffective("completed"), known, known) <= BOTH
+
+
+@pytest.mark.parametrize("event_type", TOLD)
+def test_a_repetition_is_told_to_nobody_and_what_is_invalid_to_its_emitter(event_type: str, record: Record) -> None:
+    emitter, _ = TOLD[event_type]
+    said = event(_about_ours(event_type), emitter=emitter)
+    known = record.known(said.subject)
+    assert recipients(said, DUPLICATE, known, known) == NOBODY
+    assert recipients(said, invalid(RefusalCode.SIGNATURE), known, known) == {emitter} - {EXCHANGE}
+
+
+def test_a_request_that_was_never_good_does_not_reach_its_target() -> None:
+    refused = given(spec.opened()).when(POLICE, spec.ask()).then_ineffective("basis_missing")
+    assert refused.new[0].recipients == {POLICE}
+
+
+def test_an_outsider_learns_of_a_referral_only_that_it_is_absent(record: Record) -> None:
+    for body in (
+        r.ReferralAccepted(referral=REFERRAL),
+        c.ErasureCompleted(referral=REFERRAL, backups_clear_at=spec.T0),
+    ):
+        outside = record.append(record.envelope(Said(VTC, body)))
+        assert (outside.verdict.reason, set(outside.recipients)) == ("absent", {VTC})
+    nothing = record.append(record.envelope(Said(VTC, r.ReferralAccepted(referral=nth_id(400)))))
+    assert nothing.verdict.reason == "absent"
+
+
+def test_a_withdrawal_tells_the_others_nothing_of_where_it_was_said() -> None:
+    """Each party hears what the exchange says of its own referral; the withdrawal itself stays with its emitter."""
+    lawyer = spec.another(CaseService.LEGAL_AID, LAWYER, ReleasePurpose.LEGAL_REPRESENTATION, number=6)
+    said = given(spec.requested(), lawyer).when(LAWYER, c.ReleaseWithdrawn(scope=EndScope.ALL))
+    heard = [(type(entry.event.data), set(entry.recipients), entry.event.emitter) for entry in said.new]
+    assert heard == [
+        (c.ReleaseWithdrawn, {LAWYER}, LAWYER),
+        (c.BasisEnded, {POLICE}, EXCHANGE),
+        (c.BasisEnded, {POLICE}, EXCHANGE),
+        (r.ReferralRevoked, {POLICE, SHELTER}, EXCHANGE),
+        (r.ReferralRevoked, {POLICE, LAWYER}, EXCHANGE),
+    ]
+
+
+def test_a_next_step_after_a_refusal_concerns_the_source_alone(record: Record) -> None:
+    known = record.known()
+    for body in (
+        dl.DeadlineMissed(step=DeadlineStep.NEXT_REFERRAL, referral=REFERRAL, due_at=spec.T0),
+        dl.DeadlineAcknowledged(
+            step=DeadlineStep.NEXT_REFERRAL, referral=REFERRAL, action=AcknowledgementAction.REDIRECTED
+        ),
+    ):
+        assert recipients(event(body, emitter=EXCHANGE), EFFECTIVE, known, known) == {POLICE}
+
+
+def test_a_refused_submission_is_told_to_who_sent_it() -> None:
+    refused = d.SubmissionRefused(member=SHELTER, code=RefusalCode.OVERSIZE, value_hash="0" * 64)
+    said = given().when(EXCHANGE, refused).then(d.SubmissionRefused)
+    assert said.new[0].recipients == {SHELTER}
+    given().when(SHELTER, refused).then_ineffective("absent")

@@ -1,0 +1,50 @@
+"""What a record that lost its end is to hold again, and in which order."""
+
+import pytest
+
+from handoff.adapters.kafka.record_reader import RecordEntry
+from handoff.maintenance.restore import Losses, NotRestorable, in_order
+from handoff.record.message import Message
+
+
+def entry(name: str, at: int, offset: int = -1) -> RecordEntry:
+    return RecordEntry(offset, at, Message(b"case", name.encode()))
+
+
+def names(entries: object) -> str:
+    assert isinstance(entries, tuple)
+    return "".join((e.message.value or b"").decode() for e in entries)
+
+
+def losses(**found: object) -> Losses:
+    nothing: dict[str, object] = {"since": (), "shown": (), "heard": ()}
+    return Losses(**{"size": 4, "largest_head": 3, "routed": 4, "agrees_up_to": 4, **nothing, **found})  # type: ignore[arg-type] # a test's shorthand
+
+
+def test_what_several_inboxes_heard_comes_once_and_in_the_order_of_each() -> None:
+    strands = [[entry("a", 1), entry("c", 5), entry("e", 9)], [entry("b", 2), entry("c", 5), entry("d", 5)]]
+    assert names(tuple(in_order(strands))) == "abcde"
+
+
+def test_within_one_millisecond_an_inbox_keeps_its_order() -> None:
+    forth, back = [entry("x", 5), entry("y", 5)], [entry("y", 5), entry("x", 5)]
+    assert (names(tuple(in_order([forth]))), names(tuple(in_order([back])))) == ("xy", "yx")
+
+
+def test_inboxes_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(NotRestorable):
+        list(in_order([[entry("x", 5), entry("y", 5)], [entry("y", 5), entry("x", 5)]]))
+
+
+def test_what_was_there_comes_before_what_came_since_and_offsets_are_dense() -> None:
+    lost = losses(shown=(entry("s", 1, 4),), heard=(entry("h", 2),), since=(entry("n", 3, 4),))
+    assert names(lost.end) == "shn"
+    assert [e.offset for e in lost.end] == [4, 5, 6]
+    assert lost.routed_at_most == 6, "what came since is looked at again"
+
+
+def test_a_record_that_grew_is_whole_and_one_below_its_signed_head_is_not() -> None:
+    assert losses(since=(entry("n", 3, 4),), size=5).is_whole
+    assert not losses(largest_head=5).is_whole
+    assert not losses(routed=5).is_whole, "the exchange would wait for an entry that is gone"
+    assert not losses(heard=(entry("h", 2),)).is_whole

@@ -1,0 +1,43 @@
+"""A node's small edges: its key's file, and how much its libraries may say."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from handoff.adapters.files.signing_keys import signing_key
+from handoff.config import ConfigurationError
+from handoff.telemetry import QUIET_AFTER_LINES, Quieter
+from tests.support.dsl.builders import key_of
+
+
+def test_a_key_is_read_from_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text(key_of("police").seed.hex() + "\n")
+    assert signing_key(path).id == key_of("police").id
+
+
+@pytest.mark.parametrize("content", ["", "zz", "ab" * 31, "ab" * 33, "ë"])
+def test_a_file_that_holds_no_key_is_named_and_its_content_is_not_shown(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "key"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="signing_key_file") as error:
+        signing_key(path)
+    assert not content or content not in str(error.value)
+
+
+def test_a_missing_key_file_is_a_configuration_error(tmp_path: Path) -> None:
+    for path in (None, tmp_path / "nothing"):
+        with pytest.raises(ConfigurationError, match="signing_key_file"):
+            signing_key(path)
+
+
+def test_a_client_library_is_quiet_in_an_outage_and_the_node_is_not() -> None:
+    quieter = Quieter()
+
+    def passes(name: str) -> int:
+        record = logging.LogRecord(name, logging.WARNING, __file__, 1, "again", None, None)
+        return sum(quieter.filter(record) for _ in range(1000))
+
+    assert passes("aiokafka.conn") == QUIET_AFTER_LINES
+    assert passes("handoff.node.outbox.relay") == 1000

@@ -1,0 +1,46 @@
+"""The inbox's dense sequence: what comes again is harmless, and what is missing shows."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handoff.node.inbox.inbox_entry import Reading
+from handoff.node.inbox.intake import InboxGap, in_order
+from handoff.node.wakeup import Wakeup, wait
+from handoff.record.delivery import EFFECTIVE, Delivery
+from handoff.record.message import Message
+from tests.support.dsl.builders import T0
+
+
+def readings(sequences: list[int]) -> list[Reading]:
+    return [Reading(n, Delivery(n, T0, EFFECTIVE, Message(None, None))) for n in sequences]
+
+
+@given(st.lists(st.integers(0, 6), max_size=12), st.integers(0, 5))
+def test_each_entry_is_taken_once_and_in_order_or_the_gap_is_found(starts: list[int], last: int) -> None:
+    """Any number of senders that each begin somewhere and send on without leaving anything out."""
+    sent = [n for start in starts for n in range(start + 1, 8)]
+    reached, has_gap = last, False
+    for sequence in sent:
+        has_gap = has_gap or sequence > reached + 1
+        reached = sequence if sequence == reached + 1 else reached
+    if has_gap:
+        with pytest.raises(InboxGap):
+            in_order(readings(sent), last)
+    else:
+        taken = [reading.delivery.sequence for reading in in_order(readings(sent), last)]
+        assert taken == list(range(last + 1, reached + 1))
+
+
+async def test_no_ring_is_missed_between_looking_and_waiting() -> None:
+    bell = Wakeup()
+    ticket = bell.ticket()
+    bell.ring()
+    async with asyncio.timeout(1):
+        await wait(ticket, 60)
+
+
+async def test_waiting_for_a_ring_ends_in_time() -> None:
+    await wait(Wakeup().ticket(), 0.01)

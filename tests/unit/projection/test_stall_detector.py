@@ -1,0 +1,40 @@
+"""When who stands by for a log takes its silence for death."""
+
+import pytest
+
+from handoff.projection.stall_detector import Silence
+
+DUE_MS = 600_000
+
+
+@pytest.fixture
+def silence() -> Silence:
+    """Ten minutes' cadence, five seconds' patience; epoch 1 was heard at the moment at which it spoke."""
+    heard = Silence(600, 5)
+    assert not heard.is_too_long(1, DUE_MS, 600)
+    return heard
+
+
+def test_a_log_that_keeps_its_cadence_is_not_silent(silence: Silence) -> None:
+    """Between two checkpoints there is nothing to hear."""
+    assert not silence.is_too_long(1, DUE_MS, 1199)
+    assert not silence.is_too_long(1, 2 * DUE_MS, 1206)
+
+
+def test_a_log_that_misses_its_moment_is_silent_after_the_patience(silence: Silence) -> None:
+    """It is given so long after the next checkpoint was due."""
+    assert not silence.is_too_long(1, DUE_MS, 1205)
+    assert silence.is_too_long(1, DUE_MS, 1206)
+
+
+def test_whoever_has_just_taken_over_is_given_its_time(silence: Silence) -> None:
+    """Two that stand by for one another do not take turns for ever."""
+    assert not silence.is_too_long(2, DUE_MS, 1206)
+    assert not silence.is_too_long(2, DUE_MS, 1211)
+    assert silence.is_too_long(2, DUE_MS, 1212)
+
+
+def test_a_log_that_never_spoke_is_not_silent() -> None:
+    """An empty record has no checkpoint."""
+    silence = Silence(600, 5)
+    assert not any(silence.is_too_long(1, 0, now) for now in (0, 1e6))

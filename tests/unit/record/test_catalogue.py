@@ -1,0 +1,93 @@
+"""The catalogue says who emits each event and who receives it as the design's table does, and lists nothing more."""
+
+import pytest
+
+from handoff.contract.examples import examples
+from handoff.record.codec import decode, encode
+from handoff.record.envelope import COORDINATION, EXCHANGE
+from handoff.record.events import CATALOGUE, Audience, Emitter, Keying, ReferralBody
+
+DESIGNED: tuple[tuple[Emitter, Audience, str], ...] = (
+    # The design routes the founding to nobody; a node checks its trust anchor, so it has to be sent one.
+    (Emitter.COORDINATION, Audience.ALL, "jurisdiction.founded"),
+    (Emitter.ANY_AGENCY, Audience.NOBODY, "case.opened cases.linked"),
+    (Emitter.CASE_PARTY, Audience.NOBODY, "basis.recorded release.withdrawn survivor.ended"),
+    (Emitter.BASIS_OWNER, Audience.NOBODY, "basis.approved"),
+    (Emitter.EXCHANGE, Audience.BASIS_OWNER, "basis.ended"),
+    (
+        Emitter.SOURCE,
+        Audience.TARGET,
+        "referral.requested referral.imported acceptance.claimed dossier.disclosed cancellation.requested",
+    ),
+    (Emitter.SOURCE, Audience.NOBODY, "referral.redirected"),
+    (Emitter.TARGET, Audience.SOURCE, "referral.delivered referral.opened dossier.delivered cancellation.declined"),
+    (Emitter.TARGET, Audience.SOURCE, "referral.accepted referral.rejected place-hold.extended referral.started"),
+    (Emitter.TARGET, Audience.SOURCE, "referral.paused referral.resumed referral.completed"),
+    # The exchange, too, says that a referral failed, to both; beside its emitter that is the other party.
+    (Emitter.EITHER_PARTY, Audience.BOTH_PARTIES, "referral.failed"),
+    (Emitter.EITHER_PARTY, Audience.OTHER_PARTY, "referral.cancelled dossier.destroyed referral.voided"),
+    (Emitter.EXCHANGE, Audience.BOTH_PARTIES, "referral.revoked disclosure.closed"),
+    (Emitter.EXCHANGE, Audience.WHO_WAITS_AND_OWES, "deadline.missed deadline.acknowledged"),
+    (Emitter.EXCHANGE, Audience.COORDINATION, "deadline.escalated"),
+    (Emitter.COORDINATION, Audience.NOBODY, "escalation.acknowledged"),
+    (Emitter.MEMBER, Audience.NOBODY, "case.read erasure.completed"),
+    (Emitter.MEMBER, Audience.ALL, "capacity.published capabilities.published key.retired"),
+    (
+        Emitter.COORDINATION,
+        Audience.ALL,
+        "agency.admitted agency.suspended deadlines.published rules.activated key.revoked",
+    ),
+    (Emitter.KEY_AUTHORITY, Audience.ALL, "key.registered"),
+    (Emitter.EXCHANGE, Audience.NAMED_MEMBER, "submission.refused"),
+)
+ROUTES = {f"{name}.v1": (emitter, audience) for emitter, audience, names in DESIGNED for name in names.split()}
+
+
+def test_every_event_of_the_design_is_in_the_catalogue_and_no_other() -> None:
+    assert set(CATALOGUE) == set(ROUTES)
+
+
+@pytest.mark.parametrize("event_type", ROUTES)
+def test_an_event_has_the_emitter_and_the_audience_that_the_design_names(event_type: str) -> None:
+    body = CATALOGUE[event_type]
+    assert (body.emitter, body.audience) == ROUTES[event_type]
+
+
+def test_what_everyone_learns_and_what_coordination_learns_is_keyed_by_the_jurisdiction() -> None:
+    """A case id in an event for all members, or for coordination, would tell them of the case."""
+    told_widely = {Audience.ALL, Audience.COORDINATION, Audience.NAMED_MEMBER}
+    keyed = {name for name, body in CATALOGUE.items() if body.keying is Keying.JURISDICTION}
+    assert keyed == {name for name, body in CATALOGUE.items() if body.audience in told_widely} | {
+        "escalation.acknowledged.v1"
+    }
+
+
+def test_what_a_party_of_a_referral_says_names_the_referral_and_what_it_had_seen() -> None:
+    of_parties = {Emitter.SOURCE, Emitter.TARGET, Emitter.EITHER_PARTY}
+    for body in CATALOGUE.values():
+        if body.emitter in of_parties:
+            assert issubclass(body, ReferralBody)
+
+
+def test_no_event_names_its_own_audience() -> None:
+    """Routing is data beside the type; an emitter cannot address anybody."""
+    for body in CATALOGUE.values():
+        assert {"audience", "to", "recipients", "routed_to"}.isdisjoint(body.model_fields)
+
+
+def test_what_the_coordinator_is_told_of_a_deadline_holds_neither_case_nor_referral() -> None:
+    assert set(CATALOGUE["deadline.escalated.v1"].model_fields) == {"reference", "member", "service", "step", "age"}
+
+
+def test_a_types_name_is_where_it_is_found() -> None:
+    for event_type, body in CATALOGUE.items():
+        assert body.type == event_type
+
+
+@pytest.mark.parametrize("event_type", CATALOGUE)
+def test_an_example_is_said_by_one_who_may_say_it_and_reads_back(event_type: str) -> None:
+    example = examples()[event_type]
+    special = {Emitter.EXCHANGE: EXCHANGE, Emitter.COORDINATION: COORDINATION, Emitter.KEY_AUTHORITY: COORDINATION}
+    assert example.emitter == special.get(example.data.emitter, example.emitter)
+    assert (example.case_id is None) is (example.data.keying is Keying.JURISDICTION)
+    assert decode(encode(example)) == example

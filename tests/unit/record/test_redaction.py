@@ -1,0 +1,147 @@
+"""A stub stands in place of a value that was taken out: the hashes stay, the effect goes, and everyone agrees."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handoff.domain.directory import Directory
+from handoff.domain.examine import read
+from handoff.proof.log.entry import record_hash
+from handoff.proof.verify.report import Check, Outcome, Report
+from handoff.proof.verify.verifier import verify
+from handoff.record import codec, signing
+from handoff.record.codes import EntryPoint, ReportingDelay
+from handoff.record.delivery import EFFECTIVE, REDACTED, Verdict, to_ms
+from handoff.record.errors import NotAnEvent
+from handoff.record.events import case as c
+from handoff.record.message import Message
+from handoff.record.redaction import Redaction, RedactionReason
+from handoff.views.redaction_effects import DirectoryStays, redacted, standing_on
+from handoff.views.timeline_fold import Chronicle, Placed
+from tests.support.dsl.builders import GENERATION, JURISDICTION, T0, event, nth_id, signed
+from tests.support.parts.proof_record import Dump, founding, honest, opened, reading, receipt, trust
+
+WHY = RedactionReason.PERSONAL_DATA
+LAST = 14
+"""The last entry of the honest record, a reading of the case that nothing else stands on."""
+
+
+def without(dump: Dump, *offsets: int) -> Dump:
+    for offset in offsets:
+        dump.records[offset] = redacted(dump.records[offset], WHY)
+    return dump
+
+
+def found(dump: Dump) -> Report:
+    return verify(io.BytesIO(dump.bundle()), trust())
+
+
+@given(st.binary(max_size=300))
+def test_a_stub_is_written_in_one_way_and_is_never_an_event(value: bytes) -> None:
+    redaction = Redaction.of(value, WHY)
+    assert Redaction.found(redaction.stub) == redaction
+    assert Redaction.of(redaction.stub, RedactionReason.COURT_ORDER) == redaction, "a second time changes nothing"
+    with pytest.raises(NotAnEvent):
+        codec.decode(redaction.stub)
+
+
+@pytest.mark.parametrize(
+    "near",
+    [
+        b'{"redacted": {"value_sha256":"%s","reason":"personal_data"}}' % (b"0" * 64),
+        b'{"redacted":{"value_sha256":"%s","reason":"because"}}' % (b"0" * 64),
+        b'{"redacted":{"value_sha256":"%s","reason":"personal_data"}}' % (b"A" * 64),
+        b'{"redacted":{"value_sha256":"%s","reason":"personal_data"}}\n' % (b"0" * 64),
+        b'{"redacted":{"reason":"personal_data","value_sha256":"%s"}}' % (b"0" * 64),
+    ],
+)
+def test_what_only_looks_like_a_stub_is_hashed_as_it_stands(near: bytes) -> None:
+    assert Redaction.found(near) is None
+    assert read(Message(b"k", near)).value_hash == signing.sha256(near)
+
+
+@given(st.binary(max_size=50), st.binary(max_size=300))
+def test_a_stub_has_the_record_hash_of_what_it_stands_for(key: bytes, value: bytes) -> None:
+    message = Message(key, value, (("signature", b"s"),))
+    stub = redacted(message, WHY)
+    assert record_hash(stub.key, stub.value, stub.headers) == record_hash(message.key, message.value, message.headers)
+
+
+def test_a_redacted_record_gives_the_same_entries_and_so_the_same_root() -> None:
+    before, after = honest(), without(honest(), LAST).relinked()
+    assert after.entries == before.entries
+
+
+def test_the_verifier_names_what_was_taken_out_and_does_not_call_the_bundle_complete() -> None:
+    report = found(without(honest(), LAST))
+    (failure,) = report.failures
+    assert (report.outcome, failure.objection.check) == (Outcome.UNPROVEN, Check.REDACTED)
+    assert failure.place is not None
+    assert failure.place.offset == LAST
+    assert "personal_data" in failure.objection.sentence
+    assert report.completeness.startswith("NOT complete as of size 15")
+
+
+def test_a_receipt_still_holds_for_what_was_taken_out() -> None:
+    dump = without(honest(), LAST)
+    dump.receipts = [receipt(dump, LAST)]
+    assert {failure.objection.check for failure in found(dump).failures} == {Check.REDACTED}
+
+
+@pytest.mark.parametrize("digit", ["0", "f"])
+def test_a_stub_for_something_that_was_never_recorded_is_tampering(digit: str) -> None:
+    dump = honest()
+    dump.records[LAST] = Message(dump.records[LAST].key, Redaction(digit * 64, WHY).stub, dump.records[LAST].headers)
+    report = found(dump)
+    assert (report.outcome, report.failures[0].objection.check) == (Outcome.TAMPERED, Check.CONTENT)
+
+
+def test_a_stub_does_not_hide_that_its_entry_was_relinked() -> None:
+    dump = without(honest(), LAST)
+    dump.entries[LAST] = dump.entries[13]
+    assert found(dump).outcome is Outcome.TAMPERED
+
+
+def placed(messages: list[Message]) -> list[Placed]:
+    return [Placed(offset, to_ms(T0) + offset, read(message)) for offset, message in enumerate(messages)]
+
+
+def judged(messages: list[Message]) -> list[Verdict]:
+    chronicle = Chronicle(GENESIS, Directory(JURISDICTION, GENERATION), 0)
+    return [line.verdict for line in chronicle.page(placed(messages), {}).lines]
+
+
+FOUNDED = founding()
+GENESIS = signing.sha256(FOUNDED[0].value or b"")
+CASE_OPENED = len(FOUNDED)
+
+
+def stands_on(taken: set[int], messages: list[Message]) -> tuple[int, ...]:
+    return standing_on(frozenset(taken), placed(messages), GENESIS, Directory(JURISDICTION, GENERATION), WHY)
+
+
+def test_nothing_follows_from_a_stub_and_all_else_is_judged_as_before() -> None:
+    messages = [*FOUNDED, opened(), reading(1)]
+    stubbed = [*messages[:-1], redacted(messages[-1], WHY)]
+    assert judged(messages)[-1] == EFFECTIVE
+    assert judged(stubbed) == [*judged(messages)[:-1], REDACTED]
+    assert stands_on({CASE_OPENED + 1}, messages) == ()
+
+
+def test_what_would_be_judged_otherwise_is_named_and_may_go_with_it() -> None:
+    again = c.CaseOpened(entry_point=EntryPoint.SCHOOL, reporting_delay=ReportingDelay.OVER_1Y, offered=())
+    messages = [*FOUNDED, opened(), signed(event(again, id=nth_id(7))), reading(1)]
+    assert stands_on({CASE_OPENED}, messages) == (CASE_OPENED + 1,), "the second opening would now be the first"
+    assert stands_on({CASE_OPENED, CASE_OPENED + 1}, messages) == ()
+
+
+def test_a_repetition_must_not_outlive_what_it_repeats() -> None:
+    messages = [*FOUNDED, opened(), reading(1), reading(1)]
+    assert stands_on({CASE_OPENED + 1}, messages) == (CASE_OPENED + 2,)
+
+
+def test_the_directory_is_never_taken_out() -> None:
+    with pytest.raises(DirectoryStays):
+        stands_on({2}, [*FOUNDED, opened()])

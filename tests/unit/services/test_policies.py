@@ -1,0 +1,248 @@
+"""Each institution's own procedures, told on a record that every side folds for itself."""
+
+from datetime import timedelta
+
+import pytest
+
+from handoff.domain.case import Referral
+from handoff.domain.policies import CONFIRM_DELIVERY, Policy, reactions
+from handoff.record import codec
+from handoff.record.codes import (
+    BasisKind,
+    CaseService,
+    EndScope,
+    Outcome,
+    RecipientClass,
+    RejectionCode,
+    ReleasePurpose,
+    StartKind,
+    Urgency,
+)
+from handoff.record.events import case as c
+from handoff.record.events import referral as r
+from handoff.record.events.directory import AgencyAdmitted
+from services.coordination.policies import POLICIES as COORDINATION_POLICIES
+from services.legal_aid.policies import POLICIES as LEGAL_AID_POLICIES
+from services.partner.policies import POLICIES as PARTNER_POLICIES
+from services.police_intake.policies import POLICIES as POLICE_POLICIES
+from services.shelter.policies import POLICIES as SHELTER_POLICIES
+from services.social_work.policies import POLICIES as CSW_POLICIES
+from tests.support.dsl.spec import (
+    COORDINATION,
+    CSW,
+    DAY,
+    POLICE,
+    REFERRAL,
+    SHELTER,
+    SHELTER_B,
+    VTC,
+    Record,
+    Said,
+    given,
+    nth_id,
+    opened,
+    release,
+    released,
+    requested,
+    side,
+    source,
+    started,
+)
+
+OFFICE = "benefits_office"
+Policies = tuple[Policy, ...]
+FULL = r.ReferralRejected(referral=REFERRAL, code=RejectionCode.UNITS_FULL)
+ALL_POLICIES = (
+    POLICE_POLICIES,
+    CSW_POLICIES,
+    LEGAL_AID_POLICIES,
+    SHELTER_POLICIES,
+    PARTNER_POLICIES,
+    COORDINATION_POLICIES,
+)
+
+
+def react(record: Record, member: str, policies: Policies) -> list[str]:
+    """Let a member's node react to what it knows; the types of what became effective."""
+    said, _ = reactions(policies, side(member, record).known, source(member))
+    new = [event for event in said if (event.subject, event.id) not in record.hashes]
+    entries = [record.append(event) for event in new]
+    record.settle()
+    return [entry.event.type for entry in entries if entry.verdict.is_effective]
+
+
+def find(record: Record, **wanted: object) -> Referral:
+    """The one referral of the case whose fields are ``wanted``."""
+    (found,) = (x for x in record.case().referrals.values() if all(getattr(x, k) == v for k, v in wanted.items()))
+    return found
+
+
+def released_to(member: str, number: int = 8) -> c.BasisRecorded:
+    """Her release to keep her benefit, under the basis ``nth_id(number)``."""
+    return release(ReleasePurpose.BENEFIT_CONTINUITY, basis=nth_id(number), to=member)
+
+
+def test_every_policy_has_a_number_of_its_own() -> None:
+    """A policy's number makes its reactions' ids, so no two share one."""
+    policies = {policy.number: policy for service in ALL_POLICIES for policy in service}
+    assert len(policies) == len({policy.name for service in ALL_POLICIES for policy in service})
+
+
+def test_a_request_is_confirmed_by_the_machine_that_has_it() -> None:
+    """The target's node says delivered, once, and the source's node never does."""
+    record = given(*requested()).record
+    assert react(record, POLICE, POLICE_POLICIES) == []
+    assert react(record, SHELTER, (CONFIRM_DELIVERY,)) == ["referral.delivered.v1"]
+    assert react(record, SHELTER, (CONFIRM_DELIVERY,)) == []
+
+
+def test_a_full_shelter_leads_to_the_next_of_the_class() -> None:
+    """Police ask the next licensed shelter in the directory's order, and the redirect is told to nobody."""
+    record = given(*requested(), Said(SHELTER, FULL)).record
+    assert react(record, POLICE, POLICE_POLICIES) == ["referral.requested.v1", "referral.redirected.v1"]
+    assert find(record, target=SHELTER_B).urgency is Urgency.EMERGENCY
+    assert record.entries[-1].recipients == {POLICE}
+    assert record.entries[-2].recipients == {POLICE, SHELTER_B}
+
+
+def test_each_shelter_is_asked_once() -> None:
+    """When the last of the class has refused too, nobody is left to ask."""
+    record = given(*requested(), Said(SHELTER, FULL)).record
+    react(record, POLICE, POLICE_POLICIES)
+    asked = find(record, target=SHELTER_B)
+    record.say(Said(SHELTER_B, FULL.model_copy(update={"referral": asked.id})))
+    assert react(record, POLICE, POLICE_POLICIES) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (Said(POLICE, c.ReleaseWithdrawn(scope=EndScope.ALL)), "the release is gone"),
+        (Said(SHELTER, r.ReferralOpened(referral=REFERRAL)), "a late receipt changes nothing"),
+    ],
+)
+def test_nobody_is_asked_without_her_release(said: Said, why: str) -> None:
+    """A refusal leads on only while her release to the class lives."""
+    record = given(*requested(), Said(SHELTER, FULL)).record
+    record.say(said)
+    expected = [] if why == "the release is gone" else ["referral.requested.v1", "referral.redirected.v1"]
+    assert react(record, POLICE, POLICE_POLICIES) == expected
+
+
+def test_the_shelter_that_she_ruled_out_is_passed_over() -> None:
+    """Her withdrawal for one shelter of the class leaves the others to be asked."""
+    record = given(*requested(), Said(SHELTER, FULL)).record
+    third = AgencyAdmitted(
+        member="shelter_peja", services=(CaseService.SHELTER,), classes=(RecipientClass.LICENSED_SHELTER,)
+    )
+    record.say(
+        Said(COORDINATION, third), Said(POLICE, c.ReleaseWithdrawn(scope=EndScope.RECIPIENT, recipient=SHELTER_B))
+    )
+    assert react(record, POLICE, POLICE_POLICIES) == ["referral.requested.v1", "referral.redirected.v1"]
+    assert find(record, target="shelter_peja").source == POLICE
+
+
+def test_a_release_to_one_shelter_leads_to_no_other() -> None:
+    """A release that names one recipient is no consent to ask another."""
+    basis = release(to=SHELTER)
+    asked = r.ReferralRequested(
+        referral=REFERRAL,
+        target=SHELTER,
+        service=CaseService.SHELTER,
+        urgency=Urgency.HIGH,
+        basis=r.BasisSnapshot(**{name: getattr(basis, name) for name in r.BasisSnapshot.model_fields}),
+    )
+    record = given(opened(), released(basis), Said(POLICE, asked), Said(SHELTER, FULL)).record
+    assert react(record, POLICE, POLICE_POLICIES) == []
+
+
+def test_a_reaction_is_the_same_bytes_after_more_was_said() -> None:
+    """A repeat, even by a node that was rebuilt and knows more by now, is the same bytes."""
+    record = given(*requested(), Said(SHELTER, FULL)).record
+    first, _ = reactions(POLICE_POLICIES, side(POLICE, record).known, source(POLICE))
+    record.say(Said(POLICE, release(ReleasePurpose.LEGAL_REPRESENTATION, basis=nth_id(9), to="legal_aid")))
+    again, _ = reactions(POLICE_POLICIES, side(POLICE, record).known, source(POLICE))
+    assert [codec.encode(event) for event in first] == [codec.encode(event) for event in again]
+
+
+def test_a_person_who_acted_first_is_not_contradicted() -> None:
+    """While a person's own redirect waits for its echo, the policy asks nobody; the record alone would let it."""
+    record = given(*requested(), Said(SHELTER, FULL)).record
+    known = side(POLICE, record).known
+    by_hand, expected = reactions(POLICE_POLICIES, known, source(POLICE))
+    assert len(by_hand) == 2
+    assert reactions(POLICE_POLICIES, known, source(POLICE), expected=expected)[0] == ()
+
+
+def test_her_benefit_is_asked_for_once_she_lives_there_and_has_released_it() -> None:
+    """The shelter asks the Center for Social Work only after both, and once."""
+    record = given(*started()).record
+    assert react(record, SHELTER, SHELTER_POLICIES) == []
+    record.say(Said(SHELTER, released_to(CSW)))
+    assert react(record, SHELTER, SHELTER_POLICIES) == ["referral.requested.v1"]
+    assert find(record, source=SHELTER, target=CSW).service is CaseService.BENEFIT_CONTINUITY
+    assert react(record, SHELTER, SHELTER_POLICIES) == []
+
+
+def test_the_benefits_office_is_asked_in_the_centre_s_own_name_and_its_code_comes_back() -> None:
+    """The office hears of the Center alone; the shelter is answered with the office's own code."""
+    record = given(*started()).record
+    record.say(Said(SHELTER, released_to(CSW)))
+    react(record, SHELTER, SHELTER_POLICIES)
+    assert react(record, CSW, CSW_POLICIES) == ["referral.delivered.v1"]
+    office = AgencyAdmitted(member=OFFICE, services=(CaseService.BENEFIT_CONTINUITY,))
+    record.say(Said(COORDINATION, office), Said(CSW, released_to(OFFICE, 7)))
+    assert react(record, CSW, CSW_POLICIES) == [
+        "referral.requested.v1",
+        "referral.accepted.v1",
+        "referral.started.v1",
+    ]
+    ours = find(record, source=CSW, target=OFFICE)
+    assert record.entries[-3].recipients == {CSW, OFFICE}
+    record.say(
+        Said(OFFICE, r.ReferralAccepted(referral=ours.id)),
+        Said(OFFICE, r.ReferralStarted(referral=ours.id, kind=StartKind.WORK_BEGUN)),
+        Said(OFFICE, r.ReferralCompleted(referral=ours.id, outcome=Outcome.REINSTATED)),
+    )
+    assert react(record, CSW, CSW_POLICIES) == ["referral.completed.v1"]
+    assert find(record, source=SHELTER, target=CSW).code == Outcome.REINSTATED
+
+
+def test_the_centre_takes_on_nothing_that_it_cannot_pass_on() -> None:
+    """Where the request to the office would not be good, the Center accepts nothing by itself either."""
+    record = given(*started()).record
+    record.say(Said(SHELTER, released_to(CSW)))
+    react(record, SHELTER, SHELTER_POLICIES)
+    record.say(Said(CSW, released_to(VTC, 7)))
+    assert react(record, CSW, CSW_POLICIES) == ["referral.delivered.v1"]
+
+
+def test_a_plan_leads_on_to_training_once_she_has_released_it() -> None:
+    """While the plan is under way, each release for training or work becomes one request by the Center."""
+    plan_basis = release(ReleasePurpose.CASE_MANAGEMENT, basis=nth_id(6), to=CSW)
+    record = given(*started(), Said(SHELTER, plan_basis)).record
+    plan = r.ReferralRequested(
+        referral=nth_id(5),
+        target=CSW,
+        service=CaseService.REINTEGRATION_PLAN,
+        urgency=Urgency.NORMAL,
+        basis=r.BasisSnapshot(**{name: getattr(plan_basis, name) for name in r.BasisSnapshot.model_fields}),
+    )
+    training = release(ReleasePurpose.TRAINING, basis=nth_id(4), to=VTC, kind=BasisKind.WRITTEN)
+    record.say(Said(SHELTER, plan), Said(CSW, r.ReferralAccepted(referral=plan.referral)), Said(CSW, training))
+    assert react(record, CSW, CSW_POLICIES) == ["referral.requested.v1"]
+    assert find(record, source=CSW, target=VTC).service is CaseService.VOCATIONAL_TRAINING
+    assert react(record, CSW, CSW_POLICIES) == []
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DISCHARGE_MOVED_ON, Outcome.DISCHARGE_OWN_WISH])
+def test_follow_ups_stand_as_dated_referrals_after_a_discharge(outcome: Outcome) -> None:
+    """Three follow-ups, at 30, 90 and 180 days, with her release; none where she left by her own wish."""
+    basis = release(ReleasePurpose.FOLLOW_UP_CONTACT, basis=nth_id(8), to=CSW, lasting=365 * DAY)
+    record = given(*started(StartKind.ARRIVAL), Said(SHELTER, basis)).record
+    record.say(Said(SHELTER, r.ReferralCompleted(referral=REFERRAL, outcome=outcome)))
+    react(record, SHELTER, SHELTER_POLICIES)
+    follow_ups = [x for x in record.case().referrals.values() if x.service is CaseService.FOLLOW_UP]
+    discharged = record.referral().since
+    days = sorted((x.due_at - discharged) // timedelta(days=1) for x in follow_ups if x.due_at is not None)
+    assert days == ([30, 90, 180] if outcome is Outcome.DISCHARGE_MOVED_ON else [])

@@ -1,0 +1,213 @@
+"""The five segments of a handoff: who was waited for, and how long."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handoff.record.codes import CaseService, FailureCode, State, Urgency
+from handoff.views.handoffs import Ending, Handoff
+from handoff.views.latency import Segment, Span, span, spans, summary
+from handoff.views.survival import Wait
+from tests.support.dsl.builders import BASIS, CASE, REFERRAL, T0, after, nth_id
+
+HOUR = 3600.0
+NOW = after(hours=100)
+
+
+def handoff(**known: Any) -> Handoff:
+    """A requested handoff of T0; ``known`` says what else happened."""
+    blank = Handoff(
+        referral=REFERRAL,
+        case=CASE,
+        source="police",
+        target="shelter",
+        service=CaseService.SHELTER,
+        urgency=Urgency.EMERGENCY,
+        state=State.REQUESTED,
+        requested_at=T0,
+        delivered_at=None,
+        opened_at=None,
+        answered_at=None,
+        started_at=None,
+        closed_at=None,
+        paused_at=None,
+        paused_ms=0,
+        due_at=None,
+        root=REFERRAL,
+        hop=0,
+    )
+    return replace(blank, **known)
+
+
+def answered(**known: Any) -> Handoff:
+    """Delivered after one hour, opened after three, accepted after six."""
+    times = {"delivered_at": after(hours=1), "opened_at": after(hours=3), "answered_at": after(hours=6)}
+    return handoff(**{"state": State.ACCEPTED, **times, **known})
+
+
+def measured(one: Handoff, now: datetime = NOW) -> dict[Segment, Wait]:
+    return {found.segment: found.wait for found in spans(one, now)}
+
+
+def test_each_segment_runs_from_one_step_to_the_next() -> None:
+    """Transport, unseen, deciding, acting and closing add up to the whole."""
+    done = answered(
+        state=State.COMPLETED,
+        started_at=after(hours=10),
+        closed_at=after(hours=20),
+        ending=Ending(State.COMPLETED, "discharge.planned"),
+        paused_before_start_ms=0,
+    )
+    assert measured(done) == {
+        Segment.TRANSPORT: Wait(1 * HOUR, ended=True),
+        Segment.UNSEEN: Wait(2 * HOUR, ended=True),
+        Segment.DECIDING: Wait(3 * HOUR, ended=True),
+        Segment.ACTING: Wait(4 * HOUR, ended=True),
+        Segment.CLOSING: Wait(10 * HOUR, ended=True),
+    }
+
+
+def test_what_has_not_ended_counts_with_its_age() -> None:
+    """An open segment is censored now, and what comes after it has not begun."""
+    assert measured(handoff(delivered_at=after(hours=1)), after(hours=5)) == {
+        Segment.TRANSPORT: Wait(1 * HOUR, ended=True),
+        Segment.UNSEEN: Wait(4 * HOUR, ended=False),
+    }
+
+
+@pytest.mark.parametrize("opened_at", [None, after(hours=7)])
+def test_an_answer_without_an_opening_before_it_counts_as_deciding(opened_at: datetime | None) -> None:
+    """Nobody can tell when it was looked at: the whole wait from delivery is deciding, and unseen is nothing."""
+    found = measured(answered(opened_at=opened_at))
+    assert found[Segment.UNSEEN] == Wait(0, ended=True)
+    assert found[Segment.DECIDING] == Wait(5 * HOUR, ended=True)
+
+
+def test_an_answer_proves_that_it_had_arrived() -> None:
+    """A receipt that came after the answer, or never, lengthens no wait."""
+    late = measured(handoff(state=State.ACCEPTED, answered_at=after(hours=2), delivered_at=after(hours=9)))
+    assert late[Segment.TRANSPORT] == Wait(2 * HOUR, ended=True)
+    assert late[Segment.DECIDING] == Wait(0, ended=True)
+
+
+@pytest.mark.parametrize("state", [State.REVOKED, State.CANCELLED, State.FAILED])
+def test_a_withdrawal_or_cancellation_censors_at_that_moment(state: State) -> None:
+    """Whoever was waited for is neither credited nor charged with what came after it."""
+    ended = handoff(
+        state=state, delivered_at=after(hours=1), closed_at=after(hours=4), ending=Ending(state, "survivor_ended")
+    )
+    assert measured(ended)[Segment.UNSEEN] == Wait(3 * HOUR, ended=False)
+
+
+def test_a_survivor_who_ends_the_service_censors_its_closing() -> None:
+    """Only an outcome or a failure of the provider's own ends the closing segment."""
+    started = answered(state=State.FAILED, started_at=after(hours=10), closed_at=after(hours=12))
+    by_survivor = replace(started, ending=Ending(State.FAILED, FailureCode.SURVIVOR_ENDED))
+    by_provider = replace(started, ending=Ending(State.FAILED, FailureCode.PROVIDER_CAPACITY))
+    assert measured(by_survivor)[Segment.CLOSING] == Wait(2 * HOUR, ended=False)
+    assert measured(by_provider)[Segment.CLOSING] == Wait(2 * HOUR, ended=True)
+
+
+def test_a_rejection_ends_the_deciding_and_nobody_acts() -> None:
+    """A refused request has three segments, also after it was entered in error."""
+    refused = answered(
+        state=State.ENTERED_IN_ERROR, closed_at=after(hours=6), ending=Ending(State.REJECTED, "outside_mandate")
+    )
+    assert list(measured(refused)) == [Segment.TRANSPORT, Segment.UNSEEN, Segment.DECIDING]
+
+
+def test_pauses_are_subtracted_from_the_segment_that_they_fall_into() -> None:
+    """Two hours before the start belong to acting, three after it to closing, and one that lasts counts too."""
+    paused = answered(
+        state=State.ON_HOLD,
+        started_at=after(hours=16),
+        paused_ms=5 * 3_600_000,
+        paused_before_start_ms=2 * 3_600_000,
+        paused_at=after(hours=30),
+    )
+    found = measured(paused, after(hours=40))
+    assert found[Segment.ACTING] == Wait(8 * HOUR, ended=True)
+    assert found[Segment.CLOSING] == Wait((24 - 3 - 10) * HOUR, ended=False)
+
+
+def test_a_follow_up_is_acted_on_from_its_own_date() -> None:
+    """Before its date nobody waits for it."""
+    follow_up = answered(service=CaseService.FOLLOW_UP, due_at=after(hours=50))
+    assert span(follow_up, Segment.ACTING, after(hours=49)) is None
+    assert span(follow_up, Segment.ACTING, after(hours=53)) == Span(
+        Segment.ACTING, after(hours=50), Wait(3 * HOUR, ended=False)
+    )
+    early = replace(follow_up, started_at=after(hours=45))
+    assert measured(early)[Segment.ACTING] == Wait(0, ended=True)
+
+
+def test_what_was_entered_in_error_before_its_delivery_never_was() -> None:
+    """After a delivery somebody has been busy with it, and it counts."""
+    voided = handoff(
+        state=State.ENTERED_IN_ERROR, closed_at=after(hours=2), ending=Ending(State.ENTERED_IN_ERROR, None)
+    )
+    assert spans(voided, NOW) == ()
+    assert summary([voided], NOW) == ()
+    assert spans(replace(voided, delivered_at=after(hours=1)), NOW) != ()
+
+
+def test_figures_stand_by_service_and_urgency_in_the_codes_order() -> None:
+    """Each has its count, its open ones, and the age of the oldest."""
+    rows = [
+        handoff(referral=nth_id(1), service=CaseService.LEGAL_AID, urgency=Urgency.NORMAL),
+        answered(referral=nth_id(2)),
+        handoff(referral=nth_id(3), requested_at=after(hours=2)),
+        handoff(referral=nth_id(4), requested_at=after(hours=5)),
+    ]
+    shelter, legal_aid = summary(rows, after(hours=10))
+    assert (shelter.service, legal_aid.service) == (CaseService.SHELTER, CaseService.LEGAL_AID)
+    assert (shelter.count, shelter.open, shelter.oldest_open) == (3, 2, 8 * HOUR)
+    # At six hours two are still observed and one of them ends: half last longer.
+    assert (shelter.p50, shelter.p90) == (6 * HOUR, None)
+    transport = shelter.segments[0]
+    assert (transport.count, transport.open, transport.p50, transport.oldest_open) == (3, 2, None, 8 * HOUR)
+
+
+moments = st.none() | st.integers(min_value=0, max_value=10**6).map(lambda seconds: T0 + timedelta(seconds=seconds))
+handoffs = st.builds(
+    handoff,
+    referral=st.just(BASIS),
+    service=st.sampled_from(CaseService),
+    urgency=st.sampled_from(Urgency),
+    state=st.sampled_from(State),
+    delivered_at=moments,
+    opened_at=moments,
+    answered_at=moments,
+    started_at=moments,
+    closed_at=moments,
+    paused_at=moments,
+    paused_ms=st.integers(min_value=0, max_value=10**9),
+    paused_before_start_ms=st.none() | st.integers(min_value=0, max_value=10**9),
+    due_at=moments,
+    ending=st.none() | st.builds(Ending, st.sampled_from(State), st.none() | st.sampled_from(FailureCode)),
+)
+
+
+@given(handoffs, st.integers(min_value=0, max_value=10**6))
+def test_no_wait_is_ever_negative_and_none_is_dropped(one: Handoff, later: int) -> None:
+    """Whatever the moments are, the clock gives segments in order, each at most once, each at least zero."""
+    found = spans(one, T0 + timedelta(seconds=later))
+    assert all(each.wait.seconds >= 0 for each in found)
+    order = list(Segment)
+    assert [order.index(each.segment) for each in found] == sorted({order.index(each.segment) for each in found})
+    assert found or one.state is State.ENTERED_IN_ERROR
+
+
+@given(st.lists(handoffs, max_size=12), st.integers(min_value=0, max_value=10**6))
+def test_figures_count_every_handoff_that_was_there(many: list[Handoff], later: int) -> None:
+    """List, detail and summary agree, because one clock serves them all."""
+    now = T0 + timedelta(seconds=later)
+    assert sum(row.count for row in summary(many, now)) == sum(1 for one in many if spans(one, now))
+    for row in summary(many, now):
+        own = [one for one in many if (one.service, one.urgency) == (row.service, row.urgency)]
+        for figures in row.segments:
+            assert figures.count == sum(1 for one in own if span(one, figures.segment, now) is not None)

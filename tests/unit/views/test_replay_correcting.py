@@ -1,0 +1,144 @@
+"""What an auditor sees of a case's corrections and gaps: what was taken back, told late, contradictory or refused."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from handoff.record import codec
+from handoff.record.codes import DeadlineStep, RefusalCode, VoidCode
+from handoff.record.delivery import DUPLICATE, EFFECTIVE, invalid, to_ms
+from handoff.record.events import Body
+from handoff.record.events import case as c
+from handoff.record.events import directory as d
+from handoff.record.events import referral as r
+from handoff.views.replay.checkpoint_status import Sealing
+from handoff.views.replay.completeness import Why, completeness
+from handoff.views.replay.corrections import Correction, CorrectionRow, corrections
+from handoff.views.replay.gaps import Gap, gaps
+from handoff.views.replay.history import ReplayEntry, history, replay_entry
+from tests.support.dsl import spec
+from tests.support.dsl.builders import OTHER_CASE, event
+from tests.support.dsl.spec import (
+    CASE,
+    EXCHANGE,
+    HOUR,
+    MINUTE,
+    POLICE,
+    REFERRAL,
+    SECOND,
+    SHELTER,
+    T0,
+    Record,
+    Said,
+    given,
+)
+from tests.support.parts.replayed import replay_entries, replayed
+
+CLAIMED = Said(POLICE, r.AcceptanceClaimed(referral=REFERRAL, via="phone"))
+
+
+def told_at(record: Record, emitter: str, body: Body, claimed: datetime) -> Record:
+    """``body`` said now, with a time that its emitter claims."""
+    record.append(event(body, emitter=emitter, time=claimed))
+    return record
+
+
+def corrected(record: Record) -> tuple[CorrectionRow, ...]:
+    return corrections(replayed(record), record.now).rows
+
+
+def test_a_phone_answer_is_notable_until_the_target_confirms_it() -> None:
+    record = given(spec.requested(), CLAIMED).record
+    (before,) = corrected(record)
+    record.say(Said(SHELTER, r.ReferralAccepted(referral=REFERRAL), MINUTE))
+    (after,) = corrected(record)
+    assert (before.correction, before.code, before.confirmed_at, before.notable) == (
+        Correction.CLAIMED_BY_PHONE,
+        "phone",
+        None,
+        True,
+    )
+    assert (after.confirmed_at, after.seconds, after.notable) == (record.now, 60, False)
+
+
+def test_an_error_mark_is_shown_with_its_code() -> None:
+    record = given(
+        spec.requested(), Said(POLICE, r.ReferralVoided(referral=REFERRAL, code=VoidCode.WRONG_TARGET))
+    ).record
+    assert [(row.correction, row.code) for row in corrected(record)] == [(Correction.VOIDED, "wrong_target")]
+
+
+def test_a_time_far_from_the_record_s_is_shown_and_a_relay_s_delay_is_not() -> None:
+    """An hour back is dated back, a minute ahead is a wrong clock, two seconds late is nothing."""
+    record = given(spec.requested()).record
+    told_at(record, SHELTER, r.ReferralDelivered(referral=REFERRAL), record.now - 2 * SECOND)
+    told_at(record, SHELTER, r.ReferralOpened(referral=REFERRAL), record.now + MINUTE)
+    told_at(record, SHELTER, r.ReferralAccepted(referral=REFERRAL), record.now - HOUR)
+    assert [(row.correction, row.type, row.seconds) for row in corrected(record)] == [
+        (Correction.CLOCK_AHEAD, "referral.opened.v1", 60),
+        (Correction.DATED_BACK, "referral.accepted.v1", 3600),
+    ]
+
+
+def test_what_the_exchange_dates_by_its_cause_is_not_dated_back() -> None:
+    """A deadline that is said an hour late carries the time when it was due."""
+    record = given(spec.requested()).record
+    record.miss(DeadlineStep.DELIVERED, late=HOUR)
+    assert corrected(record) == ()
+
+
+def test_a_broker_s_clock_that_stepped_back_is_shown() -> None:
+    entries = replay_entries(given(spec.requested()).record)
+    stepped = replace(entries[-1], appended_at=entries[-1].record_time - MINUTE)
+    (row,) = corrections(history(CASE, (*entries[:-1], stepped)), T0 + HOUR).rows
+    assert (row.correction, row.seconds) == (Correction.RECORD_CLOCK_BACK, 60)
+
+
+def noise() -> tuple[ReplayEntry, ...]:
+    """After a request: it again, it with other bytes, and bytes that hold no event."""
+    entries = replay_entries(given(spec.requested()).record)
+    last = entries[-1]
+    return (
+        *entries,
+        replace(last, position=last.position + 1, verdict=DUPLICATE),
+        replace(last, position=last.position + 2, verdict=invalid(RefusalCode.EQUIVOCATION)),
+        ReplayEntry(last.position + 3, last.record_time, last.record_time, invalid(RefusalCode.MALFORMED), None),
+    )
+
+
+def test_gaps_tell_a_repetition_from_a_contradiction_and_from_noise() -> None:
+    """A repetition is harmless; what contradicts or cannot be read deserves a look."""
+    rows = gaps(history(CASE, noise()), T0 + HOUR).rows
+    assert [(row.gap, row.code, row.notable) for row in rows] == [
+        (Gap.DUPLICATE, None, False),
+        (Gap.EQUIVOCATION, "equivocation", True),
+        (Gap.INVALID, "malformed", True),
+    ]
+
+
+def test_noise_changes_no_state_and_its_content_stays_unproven() -> None:
+    told = history(CASE, noise(), Sealing("example", 100, T0, is_witnessed=True))
+    assert told.case == given(spec.requested()).record.case()
+    answer = completeness(told, T0 + HOUR)
+    assert ([row.why for row in answer.rows], answer.proven) == ([Why.UNREADABLE], True)
+
+
+def test_gaps_name_linked_cases_and_what_was_refused_of_the_case_s_parties() -> None:
+    """What was refused of an institution that the case never touched is not shown."""
+    record = given(spec.requested(), Said(POLICE, c.CasesLinked(other_case=OTHER_CASE))).record
+    for member in (SHELTER, spec.VTC):
+        refused = d.SubmissionRefused(member=member, code=RefusalCode.SCHEMA, value_hash="0" * 64)
+        record.say(Said(EXCHANGE, refused))
+    rows = gaps(replayed(record), record.now).rows
+    assert [(row.gap, row.emitter, row.code, row.other_case) for row in rows] == [
+        (Gap.LINKED_CASE, POLICE, None, OTHER_CASE),
+        (Gap.REFUSED, SHELTER, "schema", None),
+    ]
+
+
+def test_a_stored_entry_is_read_with_both_its_times_and_any_bytes_are_one() -> None:
+    """What cannot be decoded keeps its place and its verdict."""
+    said = event(c.CasesLinked(other_case=OTHER_CASE))
+    stored = {"position": 7, "record_ms": to_ms(T0) + 5, "appended_ms": to_ms(T0), "is_of_case": True, "reason": None}
+    good = replay_entry(**stored, value=codec.encode(said), verdict="effective")  # type: ignore[arg-type]
+    assert good == ReplayEntry(7, T0 + timedelta(milliseconds=5), T0, EFFECTIVE, said)
+    assert replay_entry(**stored, value=None, verdict="invalid").event is None  # type: ignore[arg-type]
