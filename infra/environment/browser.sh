@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes sure of a Chromium for the tests of pages; on Debian, as root, it is installed if absent.
+# Ensure a Chromium for the tests of pages; on Debian, as root, install it if absent.
 set -eu
 
 find_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; }

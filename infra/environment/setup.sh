@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the Python environment in .venv from uv.lock, with nothing but a shell and Python 3.11 or later.
-# What is complete is not made again: a second call costs some milliseconds.
+# Create the Python environment in .venv from uv.lock; requires only a shell and Python 3.11 or later.
+# A complete environment is reused: a second call takes some milliseconds.
 set -eu
 umask 022 # PostgreSQL runs as another user than root and reads its binaries from the environment.
 cd "$(dirname "$0")/../.."
@@ -15,7 +15,7 @@ give_up() {
     exit 1
 }
 
-wanted() { # what the environment is made from, and where: its scripts carry the folder's name
+wanted() { # inputs of the environment and its folder, because its scripts contain the folder's path
     cat uv.lock pyproject.toml infra/environment/setup.sh | cksum
     pwd
 }
@@ -33,7 +33,7 @@ find_python() {
     give_up "no Python 3.11 or later was found; install it (Debian: apt-get install python3) or set PYTHON to its path."
 }
 
-install_uv() { # "$@" is the pip to do it with
+install_uv() { # "$@" is the pip command to use
     "$@" install --quiet --disable-pip-version-check --root-user-action=ignore --require-hashes --no-deps --only-binary :all: \
         --target "$uv_home.$$" --requirement infra/environment/uv.txt >&2 || give_up "uv could not be installed (see above)."
     mv "$uv_home.$$" "$uv_home"
@@ -41,7 +41,7 @@ install_uv() { # "$@" is the pip to do it with
 
 venv_with_pip() { "$python" -m venv .cache/pip >/dev/null 2>&1; }
 
-pip_from_debian() { # Debian keeps venv and pip apart from Python
+pip_from_debian() { # Debian packages venv and pip separately from Python
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
     say "fetching python3-venv, which this machine lacks"
     apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null
@@ -72,7 +72,7 @@ make_environment() {
     quiet=--quiet
     [ ! -t 2 ] || quiet=
     rm -f "$stamp"
-    # The machine's own certificates count, so that an institution's proxy works.
+    # Use the machine's certificates, so that an institution's proxy works.
     UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-120}" \
         "$uv" sync --frozen $quiet --python "$python" >&2 || give_up "the packages in uv.lock could not be installed (see above)."
     wanted >"$stamp"
@@ -82,7 +82,7 @@ make_environment() {
 is_complete && exit 0
 mkdir -p .cache
 if command -v flock >/dev/null; then
-    # Two commands that start side by side make it once.
+    # Two commands that start concurrently create it once.
     exec 9>.cache/environment.lock
     flock 9
 fi

@@ -1,4 +1,4 @@
-"""Prints a jurisdiction's manifests: `python -m infra.kubernetes infra/prizren.toml | kubectl apply -f -`."""
+"""Print the manifests of a jurisdiction: `python -m infra.kubernetes infra/prizren.toml | kubectl apply -f -`."""
 
 import json
 import sys

@@ -1,6 +1,6 @@
 """A jurisdiction on Kubernetes: its topics, users and processes as Strimzi and Kubernetes read them.
 
-Made from the jurisdiction's plan and from handoff.record.topics, so that no right is typed twice.
+Generated from the jurisdiction's plan and from handoff.record.topics, so that no right is declared twice.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ _CLUSTER = {"strimzi.io/cluster": "handoff"}
 
 
 class Process(NamedTuple):
-    """One process: its id, the package that runs it, its database role, and how many there are of it."""
+    """One process: its id, the package that runs it, its database role, and the number of replicas."""
 
     id: str
     package: str
@@ -41,17 +41,17 @@ class Process(NamedTuple):
 
     @property
     def signs(self) -> bool:
-        """Whether it has a key for its events, or for its checkpoints and receipts."""
+        """Return whether the process has a signing key, for events or for checkpoints and receipts."""
         return self.id != MONITOR
 
     @property
     def is_node(self) -> bool:
-        """Whether a member runs it."""
+        """Return whether the process is a member's node."""
         return self.id not in {EXCHANGE, PROJECTION, MONITOR}
 
 
 def processes(plan: JurisdictionPlan) -> tuple[Process, ...]:
-    """Every process of a jurisdiction; all but the monitor have a second one that stands by."""
+    """Every process of a jurisdiction; all except the monitor have a standby."""
     nodes = (Process(m.id, m.service, f"{plan.name}_{m.id}", 2) for m in plan.members if m.service)
     return (
         Process(EXCHANGE, EXCHANGE, f"{plan.name}_{EXCHANGE}", 2),
@@ -62,7 +62,7 @@ def processes(plan: JurisdictionPlan) -> tuple[Process, ...]:
 
 
 def manifests(plan: JurisdictionPlan) -> Iterator[Manifest]:
-    """Everything of a jurisdiction, in the order in which it is to be applied."""
+    """All manifests of a jurisdiction, in the order of application."""
     yield from (_topic(topic) for topic in topics(plan.name, plan.member_ids))
     yield from _users(plan)
     for process in processes(plan):
@@ -70,7 +70,7 @@ def manifests(plan: JurisdictionPlan) -> Iterator[Manifest]:
 
 
 def resource_name(name: str) -> str:
-    """A name as Kubernetes allows it: members' ids have underscores, and no id has a hyphen to be mistaken for one."""
+    """A name that Kubernetes allows, and unique: ids of members have underscores and never hyphens."""
     return name.replace("_", "-")
 
 
@@ -115,7 +115,7 @@ def _process(plan: JurisdictionPlan, process: Process) -> Iterator[Manifest]:
     spec = {
         "replicas": process.copies,
         "selector": {"matchLabels": labels},
-        # Nobody stands by for the monitor, and two of it would cosign twice.
+        # The monitor has no standby: two of them would cosign twice, so the old one stops first.
         "strategy": {"type": "Recreate" if process.copies == 1 else "RollingUpdate"},
         "template": {"metadata": {"labels": labels}, "spec": _pod(plan, process, name)},
     }
@@ -123,7 +123,7 @@ def _process(plan: JurisdictionPlan, process: Process) -> Iterator[Manifest]:
 
 
 def _settings(plan: JurisdictionPlan, process: Process) -> str:
-    """The process's TOML; passwords, token and trust anchor come from the environment."""
+    """The TOML of a process; passwords, token and trust anchor come from the environment."""
     signing = 'signing_key_file = "/etc/handoff/own/signing.key"\n' if process.signs else ""
     return f"""\
 jurisdiction = "{plan.name}"
@@ -148,7 +148,7 @@ port = {_PORT}
 
 
 def _proof_sections(plan: JurisdictionPlan, process: Process) -> Iterator[str]:
-    """Checkpoints for all who read them, receipts for all who emit, and for the audit what it answers from."""
+    """Sections for checkpoints (their readers), receipts (emitters) and the timeline's database (the audit)."""
     if process.id != EXCHANGE:
         yield f'\n[checkpoints]\ntrust_file = "{_TRUST}/trust.policy"\n'
     if process.id in (MONITOR, *agencies(plan.member_ids)):
@@ -194,7 +194,7 @@ def _container(plan: JurisdictionPlan, process: Process, name: str, own: str) ->
         "env": list(_environment(plan, process, name, own)),
         "ports": [{"name": "http", "containerPort": _PORT}],
         "livenessProbe": {"httpGet": {"path": "/health/live", "port": "http"}, "periodSeconds": 10},
-        # A node takes commands while it stands by, and while the broker is away: only one that is dead is passed over.
+        # A standby node accepts commands, also while the broker is unavailable: only a dead node may get no requests.
         "readinessProbe": {
             "httpGet": {"path": "/health/live" if process.is_node else "/health/ready", "port": "http"},
             "periodSeconds": 5,

@@ -1,7 +1,7 @@
 -- migrate:up
 
--- How far the record is routed, and by whom: whoever routes raises the epoch first and then moves next_offset
--- only under it, so that a process that was stopped and wakes up can change nothing.
+-- The router's position and epoch. A process raises the epoch when it takes over, and moves next_offset only under its
+-- own epoch, so that a process that was frozen and resumes cannot change anything.
 CREATE TABLE position (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     next_offset bigint NOT NULL DEFAULT 0,
@@ -11,14 +11,14 @@ CREATE TABLE position (
 );
 INSERT INTO position DEFAULT VALUES;
 
--- The directory as folded; version is the offset after the entry that changed it last.
+-- The folded directory; version is the offset after the last entry that changed it.
 CREATE TABLE directory (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     version  bigint NOT NULL,
     state    bytea NOT NULL
 );
 
--- What everyone was told of the jurisdiction, for whoever is admitted later.
+-- Directory events that were routed to all members, for members that are admitted later.
 CREATE TABLE announcements (
     record_offset  bigint PRIMARY KEY,
     record_time    bigint NOT NULL,
@@ -33,7 +33,7 @@ CREATE TABLE cases (
     state   bytea NOT NULL
 );
 
--- The first entry that counted with this subject and id.
+-- The first entry with this subject and id that counts.
 CREATE TABLE seen (
     subject    text NOT NULL,
     event_id   uuid NOT NULL,
@@ -41,14 +41,14 @@ CREATE TABLE seen (
     PRIMARY KEY (subject, event_id)
 );
 
--- How many entries a member's inbox has been given, and how many of them are known to be in its topic.
+-- Entries of each member's inbox: the number routed to it, and the number that its topic is known to hold.
 CREATE TABLE inboxes (
     member text PRIMARY KEY,
     given  bigint NOT NULL,
     sent   bigint NOT NULL DEFAULT 0 CHECK (sent <= given)
 );
 
--- What waits to be sent to an inbox.
+-- Entries that are routed to an inbox and not published yet.
 CREATE TABLE routed (
     member        text NOT NULL,
     sequence      bigint NOT NULL,
@@ -59,7 +59,7 @@ CREATE TABLE routed (
     PRIMARY KEY (member, sequence)
 );
 
--- What the exchange says itself, until it stands on the record.
+-- The outbox of the exchange's own events: rows are deleted when the event is read back from the record.
 CREATE TABLE sayings (
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     event_id uuid NOT NULL UNIQUE,
@@ -67,8 +67,8 @@ CREATE TABLE sayings (
     value    bytea NOT NULL
 );
 
--- Steps that somebody waits for. A row outlives its step, for a step that is awaited again is said under a new
--- attempt: the next one to be said. due_at is when the step is late, ready_at when the exchange says so.
+-- Awaited steps with their deadlines. A row stays after its step ended: if the step is awaited again, its miss is published
+-- under the next attempt. due_at is the deadline, ready_at the time at which the exchange publishes the miss.
 CREATE TABLE timers (
     case_id  uuid NOT NULL,
     holder   uuid NOT NULL,

@@ -1,6 +1,6 @@
 -- migrate:up
 
--- The largest head of the record that this witness has seen grow, with the log's note, and where the request stood.
+-- The largest checkpoint that this witness has found consistent, with the log's note and the offset of its request.
 CREATE TABLE witness (
     only_row     boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     size         bigint  NOT NULL DEFAULT 0,
@@ -10,7 +10,7 @@ CREATE TABLE witness (
 );
 INSERT INTO witness DEFAULT VALUES;
 
--- What speaks against the log: the note of the own head, and the request that does not agree with it. For ever.
+-- Evidence against the log: the note of the stored checkpoint, and the request that contradicts it. Never deleted.
 CREATE TABLE accusations (
     offered_hash bytea       PRIMARY KEY CHECK (octet_length(offered_hash) = 32),
     why          text        NOT NULL CHECK (why IN ('forked', 'inconsistent', 'differs')),

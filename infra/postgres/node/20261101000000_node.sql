@@ -1,6 +1,6 @@
 -- migrate:up
 
--- What this node decided. A row stays when its echo is back: it can repair a record that lost its tail.
+-- The node's own events. A row stays after its echo: it can repair a record that lost its tail.
 CREATE TABLE outbox (
     id              uuid        PRIMARY KEY,
     position        bigint      GENERATED ALWAYS AS IDENTITY UNIQUE,
@@ -12,7 +12,7 @@ CREATE TABLE outbox (
     created_at      timestamptz NOT NULL,
     attempts        integer     NOT NULL DEFAULT 0,
     sent_at         timestamptz,
-    -- The order of the last sending: serials of rows commit out of order, and clocks step back.
+    -- The order of the last publication: identity values commit out of order, and clocks step back.
     sent_number     bigint,
     next_attempt_at timestamptz,
     outcome         text CHECK (outcome IN ('effective', 'ineffective', 'duplicate', 'invalid')),
@@ -27,7 +27,7 @@ CREATE INDEX outbox_echoes ON outbox (echo_sequence);
 CREATE INDEX outbox_hash ON outbox (value_hash);
 CREATE SEQUENCE sendings;
 
--- What the record said to this member: raw bytes, for ever, so that the folded state can be made again.
+-- The inbox entries of this member: raw bytes, never deleted, so that the folded state can be rebuilt.
 CREATE TABLE inbox (
     sequence     bigint      PRIMARY KEY,
     kafka_offset bigint      NOT NULL,
@@ -48,7 +48,7 @@ CREATE TABLE cases (
 );
 CREATE INDEX cases_needing_reaction ON cases (id) WHERE needs_reaction;
 
--- The work list: derived from the cases, in the same transaction.
+-- The work list, derived from the cases in the same transaction.
 CREATE TABLE referrals (
     id           uuid        PRIMARY KEY,
     case_id      uuid        NOT NULL REFERENCES cases,
@@ -74,7 +74,7 @@ CREATE TABLE directory (
     sequence bigint  NOT NULL
 );
 
--- The database's position is the truth; what the broker keeps for the group is a hint.
+-- The position in the database is authoritative; the offset that the broker keeps for the group is a hint.
 CREATE TABLE position (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     epoch       bigint  NOT NULL DEFAULT 0,
@@ -90,7 +90,7 @@ CREATE TABLE relay (
 );
 INSERT INTO relay DEFAULT VALUES;
 
--- Keys and requests as hashes: a key may have been made from personal data.
+-- Keys and requests as hashes, because a caller may have derived a key from personal data.
 CREATE TABLE idempotency (
     key_hash     text        PRIMARY KEY,
     request_hash text        NOT NULL,
@@ -105,7 +105,7 @@ CREATE TABLE parked (
     why      text   NOT NULL
 );
 
--- Coordinates, code and hash: never the payload.
+-- Coordinates, code and hash, never the payload.
 CREATE TABLE quarantine (
     sequence     bigint PRIMARY KEY,
     kafka_offset bigint NOT NULL,

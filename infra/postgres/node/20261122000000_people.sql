@@ -1,6 +1,6 @@
 -- migrate:up
 
--- Who may come in once, until when. Tokens are kept as SHA-256 alone.
+-- One-time sign-in links with their expiry. Only the SHA-256 of a token is stored.
 CREATE TABLE sign_in_links (
     token_hash bytea       PRIMARY KEY CHECK (octet_length(token_hash) = 32),
     reader     uuid        NOT NULL,
@@ -15,7 +15,7 @@ CREATE TABLE sessions (
     ended_at   timestamptz
 );
 
--- For what a session opened a case, and when that was last committed to the outbox as a read.
+-- The purpose for which a session opened a case, and the time at which that was last committed to the outbox as a read.
 CREATE TABLE openings (
     session     bytea       NOT NULL,
     case_id     uuid        NOT NULL,

@@ -1,6 +1,6 @@
 -- migrate:up
 
--- The largest head of the record that this witness has seen grow, with the log's note, and where the request stood.
+-- The largest checkpoint that this witness has found consistent, with the log's note and the offset of its request.
 CREATE TABLE witness (
     only_row     boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     size         bigint  NOT NULL DEFAULT 0,
@@ -10,7 +10,7 @@ CREATE TABLE witness (
 );
 INSERT INTO witness DEFAULT VALUES;
 
--- What speaks against the log: the note of the own head, and the request that does not agree with it. For ever.
+-- Evidence against the log: the note of the stored checkpoint, and the request that contradicts it. Never deleted.
 CREATE TABLE accusations (
     offered_hash bytea       PRIMARY KEY CHECK (octet_length(offered_hash) = 32),
     why          text        NOT NULL CHECK (why IN ('forked', 'inconsistent')),
@@ -19,7 +19,7 @@ CREATE TABLE accusations (
     found_at     timestamptz NOT NULL
 );
 
--- The largest checkpoint for which enough have vouched, with their cosignatures.
+-- The largest checkpoint with a quorum of cosignatures.
 CREATE TABLE proven (
     only_row     boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     size         bigint  NOT NULL DEFAULT 0,
@@ -28,15 +28,15 @@ CREATE TABLE proven (
 );
 INSERT INTO proven DEFAULT VALUES;
 
--- With its receipt an own event's row ends: its bytes leave the outbox, where they could repair a record that lost its
--- tail, and stay in the inbox alone. The line stays, so that nothing is said again and its outcome can be told.
+-- A receipt completes the row of an own event: the bytes, which could repair a record that lost its tail, are deleted from the
+-- outbox and stay in the inbox alone. The row stays, so that no event is published twice and its verdict can be returned.
 ALTER TABLE outbox
     ADD COLUMN echoed_at         timestamptz,
     ADD COLUMN receipt           bytea,
     ADD COLUMN receipt_missed_at timestamptz,
     ALTER COLUMN value DROP NOT NULL,
     ADD CONSTRAINT outbox_ends_by_receipt CHECK (value IS NOT NULL OR receipt IS NOT NULL);
--- An event that was refused or turned out invalid gets no receipt: its row stays.
+-- A refused or invalid event gets no receipt: its row keeps its bytes.
 CREATE INDEX outbox_awaiting ON outbox (position) WHERE outcome IN ('effective', 'ineffective') AND receipt IS NULL;
 
 GRANT SELECT, UPDATE ON witness, proven TO handoff_node;

@@ -1,6 +1,6 @@
 -- migrate:up
 
--- Which of a member's processes relays and folds, and when it showed itself last.
+-- The active process of a member, which relays and folds, and its last heartbeat.
 CREATE TABLE turn (
     only_row boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
     holder   text        NOT NULL DEFAULT '',

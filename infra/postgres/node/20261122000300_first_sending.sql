@@ -1,6 +1,6 @@
 -- migrate:up
 
--- An echo may answer any sending of its event: it proves what was sent before the first of them lost, and no more.
+-- An echo may belong to any publication of its event. It proves only that rows published before the first one are lost.
 ALTER TABLE outbox ADD COLUMN first_number bigint;
 DROP INDEX outbox_settled;
 CREATE INDEX outbox_settled ON outbox (first_number) WHERE outcome IS NOT NULL;

@@ -1,7 +1,7 @@
 -- migrate:up
 
--- What waits of one subject is asked for with every command. A condition of its own keeps plans from answering that out of
--- outbox_unsettled, which is all that waits: while few rows did they would be as good, and in an outage many do.
+-- Every command reads the pending rows of one subject. The condition differs from that of outbox_unsettled so that a plan cannot
+-- use that index, which holds all pending rows: it is as fast while few rows are pending, and slow during an outage.
 DROP INDEX outbox_pending;
 CREATE INDEX outbox_pending ON outbox (subject, position) WHERE coalesce(outcome, '') = '';
 

@@ -6,12 +6,11 @@ BEGIN
 END
 $$;
 
--- The timeline's tables in the first schema of the search path: a rebuild lays them out a second time, beside the
--- ones that are read meanwhile. No column holds a clock of the projection's own, so that everything here follows
--- from the record, byte for byte.
+-- Creates the timeline's tables in the first schema of the search path: a rebuild creates a second set, beside the
+-- one that is being read. No column holds the projection's own clock, so that every byte follows from the record.
 CREATE PROCEDURE lay_out_timeline() LANGUAGE plpgsql AS $$
 BEGIN
-    -- One row for each offset of the record: Kafka's facts and their hashes, and beside them what the rules make of it.
+    -- One row for each offset of the record: Kafka's facts, their hashes, and the verdict.
     CREATE TABLE entries (
         record_offset bigint PRIMARY KEY,
         appended_ms   bigint NOT NULL,
@@ -35,15 +34,15 @@ BEGIN
         reason        text,
         UNIQUE (case_tag, tag_sequence)
     );
-    -- The first entry that counts with this subject and id is the only one, for ever.
+    -- At most one entry with a subject and id counts: the first.
     CREATE UNIQUE INDEX entries_that_count ON entries (subject, event_id) WHERE verdict IN ('effective', 'ineffective');
 
     CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entries
         FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
-    -- ALWAYS: an ordinary trigger sleeps under session_replication_role = replica.
+    -- ALWAYS: an ordinary trigger does not fire under session_replication_role = replica.
     ALTER TABLE entries ENABLE ALWAYS TRIGGER append_only;
 
-    -- The record's tree above its leaves: the roots of full subtrees of 256, 65,536 and so on, where tiles meet.
+    -- The record's tree above its leaves: the roots of full subtrees of 256, 65,536 and so on, at tile boundaries.
     CREATE TABLE tree_nodes (
         level      smallint NOT NULL CHECK (level > 0 AND level % 8 = 0),
         node_index bigint NOT NULL,
@@ -54,19 +53,19 @@ BEGIN
         FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
     ALTER TABLE tree_nodes ENABLE ALWAYS TRIGGER append_only;
 
-    -- The state of each case as folded; JSON.
+    -- The folded state of each case, as JSON.
     CREATE TABLE cases (
         case_id uuid PRIMARY KEY,
         state   bytea NOT NULL
     );
 
-    -- The directory as folded; JSON.
+    -- The folded directory, as JSON.
     CREATE TABLE directory (
         only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
         state    bytea NOT NULL
     );
 
-    -- One row for each referral: the moments between which somebody waits, in milliseconds of the record's time.
+    -- One row for each referral: the moments that bound its waits, in milliseconds of record time.
     CREATE TABLE handoffs (
         referral     uuid PRIMARY KEY,
         case_id      uuid NOT NULL,
@@ -81,12 +80,12 @@ BEGIN
         answered_ms  bigint,
         started_ms   bigint,
         closed_ms    bigint,
-        -- Since when a pause lasts; the length of all that are over; the part of it before the service began.
+        -- Start of the current pause; total length of ended pauses; the part of that before the service began.
         pause_ms               bigint,
         paused_ms              bigint NOT NULL,
         paused_before_start_ms bigint,
         due_ms       bigint,
-        -- How it first ended; a correction that comes later does not move it.
+        -- The first end of the referral; a later correction does not change it.
         ended_as     text,
         ended_code   text,
         chain_root   uuid NOT NULL,
@@ -94,13 +93,13 @@ BEGIN
     );
     CREATE INDEX handoffs_of_case ON handoffs (case_id);
 
-    -- How far the record is folded, and by whom: a writer raises the epoch once and moves on only under it.
+    -- The writer's position and epoch: a writer raises the epoch once and moves the position only under it.
     CREATE TABLE position (
         only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
         next_offset bigint NOT NULL DEFAULT 0,
         record_ms   bigint NOT NULL DEFAULT 0,
         epoch       bigint NOT NULL DEFAULT 0,
-        -- The tree of all leaves so far: its size, and the roots of its full subtrees.
+        -- The tree of all leaves up to the position: its size, and the roots of its full subtrees.
         frontier    bytea NOT NULL DEFAULT int8send(0)
     );
     INSERT INTO position DEFAULT VALUES;
@@ -118,26 +117,26 @@ GRANT USAGE ON SCHEMA timeline TO handoff_projection_writer, handoff_projection_
 
 SET LOCAL search_path TO timeline, public;
 CALL lay_out_timeline();
--- The migration's own book-keeping stays where it was.
+-- The migration tool's own table stays in the default schema.
 SET LOCAL search_path TO DEFAULT;
 
--- What was said in signatures, which no rebuild could make again: it stays when the timeline is laid out anew.
+-- Signed statements, which a rebuild cannot recompute. A rebuild of the timeline leaves this schema unchanged.
 CREATE SCHEMA proof;
 GRANT USAGE ON SCHEMA proof TO handoff_projection_writer, handoff_projection_reader;
 
--- Each checkpoint that the log stated, before anybody heard of it: published again, it is the same bytes.
+-- Each checkpoint of the log, stored before it is published: a repeated publication has the same bytes.
 CREATE TABLE proof.checkpoints (
     number   bigint PRIMARY KEY,
-    -- The moment of the cadence that it was due at.
+    -- The moment of the cadence at which it was due.
     due_ms   bigint NOT NULL,
     size     bigint NOT NULL CHECK (size > 0),
     root     bytea NOT NULL CHECK (octet_length(root) = 32),
-    -- A request to cosign (C2SP tlog-witness): the size before, the proof, and the note as the log signed it.
+    -- The request to cosign (C2SP tlog-witness): the previous size, the proof, and the note as signed by the log.
     request  bytea NOT NULL
 );
 CREATE INDEX checkpoints_by_size ON proof.checkpoints (size);
 
--- The latest cosignature of each cosigner on each head that is ours; a line of the note.
+-- The latest cosignature of each cosigner on each checkpoint of this log, as a line of the note.
 CREATE TABLE proof.cosignatures (
     size        bigint NOT NULL,
     cosigner    text NOT NULL,
@@ -146,7 +145,7 @@ CREATE TABLE proof.cosignatures (
     PRIMARY KEY (size, cosigner)
 );
 
--- The log's word to the emitter of an event that its entry lies below a checkpoint of that size.
+-- The log's receipts: promises to an emitter that the entry's offset is below a checkpoint of that size.
 CREATE TABLE proof.receipts (
     record_offset bigint PRIMARY KEY,
     record_hash   bytea NOT NULL CHECK (octet_length(record_hash) = 32),
@@ -154,7 +153,7 @@ CREATE TABLE proof.receipts (
     note          text NOT NULL
 );
 
--- How far all that is done: published checkpoints, receipts by offset, and the checkpoints' topic as read.
+-- Progress: checkpoints published, receipts signed up to an offset, and the position on the topic checkpoints.
 CREATE TABLE proof.progress (
     only_row       boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     published      bigint NOT NULL DEFAULT 0,
