@@ -32,7 +32,7 @@ from handoff.record import topics
 from handoff.record.envelope import Source
 from handoff.service import NodeResources, ServiceDefinition
 from handoff.web.app import create_app
-from handoff.web.context import Part
+from handoff.web.context import PartReadiness
 
 log = structlog.get_logger(__name__)
 # An answer that is held for an echo is cut: its caller asks again.
@@ -85,7 +85,7 @@ class Node:
             self._desk,
             member=me.member,
             token=settings.token.get_secret_value(),
-            routes=service.routes,
+            api=service.api,
             parts=self._parts,
         )
         self._pools: tuple[asyncpg.Pool, ...] = (self._pool,)
@@ -152,14 +152,17 @@ class Node:
         await serving
         raise _Stopped
 
-    def _parts(self) -> Sequence[Part]:
+    def _parts(self) -> Sequence[PartReadiness]:
         if not self._turn.mine:
-            return (Part(name="turn", ready=self._turn.stands_by),)
+            return (PartReadiness(name="turn", ready=self._turn.stands_by),)
         return (
-            Part(name="inbox", ready=self._inbox.running),
-            Part(name="fold", ready=self._intake.caught_up),
-            Part(name="admission", ready=self._relay.admitted),
-            *(Part(name=part, ready=False, detail=why, needed=False) for part, why in self._ailments().items()),
+            PartReadiness(name="inbox", ready=self._inbox.running),
+            PartReadiness(name="fold", ready=self._intake.caught_up),
+            PartReadiness(name="admission", ready=self._relay.admitted),
+            *(
+                PartReadiness(name=part, ready=False, detail=why, needed=False)
+                for part, why in self._ailments().items()
+            ),
         )
 
     def _ailments(self) -> Mapping[str, str]:

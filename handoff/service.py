@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from handoff.config import ProcessSettings
 from handoff.domain.policies import Policy
 from handoff.node.commands.desk import Desk
-from handoff.web.app import Routes
+from handoff.web.apis import AGENCY_API, ApiDefinition
 
 
 @dataclass(frozen=True)
@@ -35,5 +35,5 @@ class ServiceDefinition:
 
     name: str
     policies: Sequence[Policy]
-    routes: Routes = "agency"
+    api: ApiDefinition = AGENCY_API
     annex: Callable[[NodeResources], Extension] | None = None

@@ -16,18 +16,18 @@ from handoff.audit.access.read_recording import Access, PurposeNeeded
 from handoff.audit.access.sign_in_routes import doors
 from handoff.audit.api.bundle_routes import bundle_router
 from handoff.audit.api.case_routes import case_router
-from handoff.audit.api.description import describe_bodies
 from handoff.audit.api.receipt_routes import receipts_router
 from handoff.audit.cases import Cases
 from handoff.audit.context import Audit
 from handoff.audit.exports.export_routes import exports
 from handoff.audit.pages.case_pages import pages
+from handoff.audit.problems import PURPOSE_REQUIRED
 from handoff.config import PostgresSettings
 from handoff.node.ports import Clock, Reception
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.verify.trust import Trust
 from handoff.record.envelope import Source
-from handoff.web.problems import answer, problem
+from handoff.web.problems import problem_response
 
 _STATIC = Path(__file__).parent / "pages" / "static"
 
@@ -69,11 +69,10 @@ def furnish(app: FastAPI, parts: Parts) -> None:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=_STATIC))
     app.add_exception_handler(PurposeNeeded, _purpose_needed)
-    describe_bodies(app)
 
 
 async def _purpose_needed(_request: Request, _error: Exception) -> Response:
-    return answer(problem("purpose_required"))
+    return problem_response(PURPOSE_REQUIRED.problem())
 
 
 def origin_of(me: Source) -> Origin:

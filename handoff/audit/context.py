@@ -12,9 +12,10 @@ from handoff.adapters.postgres.sessions import People
 from handoff.audit.access.authentication import SESSION_COOKIE, Authentication, Visitor, recognised
 from handoff.audit.access.read_recording import NOT_STORED, Access, AccessNotRecorded
 from handoff.audit.cases import Cases
+from handoff.audit.problems import ACCESS_NOT_RECORDED, CASE_NOT_RECORDED, NOT_SIGNED_IN
 from handoff.node.ports import Clock
 from handoff.record.codes import ReadPurpose
-from handoff.web.problems import Unsuited, problem, unsuited
+from handoff.web.problems import ProblemError
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ async def visitor_of(audit: Audit, request: Request) -> Visitor:
         # Nobody can be named as the reader, so no read can be recorded.
         raise _not_recorded() from None
     if visitor is None:
-        raise Unsuited(problem("not_signed_in"), {"WWW-Authenticate": 'Bearer realm="handoff"'})
+        raise NOT_SIGNED_IN.error(headers={"WWW-Authenticate": 'Bearer realm="handoff"'})
     return visitor
 
 
@@ -90,7 +91,7 @@ async def open_case(
     Raises ``PurposeNeeded``, and the problem of a case that is not on the record or a read that was not recorded.
     """
     if not await audit.cases.knows(case):
-        raise unsuited("case_not_recorded")
+        raise CASE_NOT_RECORDED.error()
     try:
         await audit.access.open(auditor, case, purpose, leaves=leaves)
     except AccessNotRecorded:
@@ -98,5 +99,5 @@ async def open_case(
     return case
 
 
-def _not_recorded() -> Unsuited:
-    return Unsuited(problem("access-not-recorded"), {"Retry-After": "2"})
+def _not_recorded() -> ProblemError:
+    return ACCESS_NOT_RECORDED.error(headers={"Retry-After": "2"})

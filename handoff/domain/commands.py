@@ -4,8 +4,6 @@
 claimed time and orders nothing.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import ClassVar
 from uuid import UUID
 
@@ -241,57 +239,3 @@ class AcknowledgeEscalation(dl.Acknowledgement, EscalationCommand):
     """Answer an escalation."""
 
     makes: ClassVar = dl.EscalationAcknowledged
-
-
-REFERRAL_COMMANDS: Mapping[str, type[ReferralCommand]] = MappingProxyType(
-    {
-        "opening": OpenReferral,
-        "acceptance": AcceptReferral,
-        "rejection": RejectReferral,
-        "acceptance-claim": ClaimAcceptance,
-        "hold-extension": ExtendPlaceHold,
-        "start": StartService,
-        "pause": PauseService,
-        "resumption": ResumeService,
-        "completion": CompleteService,
-        "failure": FailService,
-        "cancellation": CancelReferral,
-        "cancellation-request": RequestCancellation,
-        "cancellation-refusal": DeclineCancellation,
-        "voiding": VoidReferral,
-    }
-)
-"""Name of the resource that a command on a referral creates → the command."""
-
-CASE_COMMANDS: Mapping[str, type[CaseCommand]] = MappingProxyType(
-    {
-        "links": LinkCase,
-        "bases": RecordBasis,
-        "withdrawals": WithdrawRelease,
-        "endings": EndServices,
-        "referrals": RequestReferral,
-    }
-)
-"""Name of the collection that a command on a case adds to → the command."""
-
-AGENCY_COMMANDS: Mapping[str, type[DirectoryCommand]] = MappingProxyType(
-    {
-        "capacity": PublishCapacity,
-        "capabilities": PublishCapabilities,
-        "keys": RegisterKey,
-        "key-retirements": RetireKey,
-    }
-)
-"""What any agency says of itself."""
-
-COORDINATION_COMMANDS: Mapping[str, type[DirectoryCommand]] = MappingProxyType(
-    {
-        "admissions": AdmitAgency,
-        "suspensions": SuspendAgency,
-        "deadlines": PublishDeadlines,
-        "rules": ActivateRules,
-        "keys": RegisterKey,
-        "key-revocations": RevokeKey,
-    }
-)
-"""What the coordinator says of the jurisdiction."""

@@ -1,0 +1,1 @@
+"""The HTTP API of a node: what the APIs of every member share."""

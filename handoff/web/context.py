@@ -1,22 +1,21 @@
-"""What every route works with, and who may call it."""
+"""What every route uses: the node behind the API, authorization, and the check for unknown parameters."""
 
-import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict
 
 from handoff.node.ports import Reception
-from handoff.web.problems import Fault, Unsuited, problem, unsuited
+from handoff.web.problems import NOT_VALID, UNAUTHORIZED, Fault, ProblemKind
 
 
-class Part(BaseModel):
-    """A part that the node rests on, and whether it works; without one that is not ``needed`` it goes on exchanging."""
+class PartReadiness(BaseModel):
+    """A part of the node and whether it works. The node stays ready if a part fails that is not ``needed``."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,23 +25,24 @@ class Part(BaseModel):
     needed: bool = True
 
 
-Parts = Callable[[], Sequence[Part]]
-"""Tells how the node's parts are at this moment; called for each readiness question, so it does no I/O."""
-
-
 @dataclass(frozen=True)
 class Context:
-    """The node behind an API, its member's token, and the longest wait that a caller may ask for, in seconds."""
+    """The node behind an API, its member's token, and the API's kinds of problem.
+
+    ``parts`` returns the current readiness of the node's parts. Each readiness request calls it, so it does no I/O.
+    ``wait_limit`` is the longest wait in seconds that a caller may ask for.
+    """
 
     desk: Reception
     member: str
     token: str
-    parts: Parts
+    parts: Callable[[], Sequence[PartReadiness]]
     wait_limit: float
+    problems: Mapping[str, ProblemKind]
 
 
 async def context_of(request: Request) -> Context:
-    """The context that the application was made with."""
+    """Return the context that the application was created with."""
     context: Context = request.app.state.context
     return context
 
@@ -52,30 +52,23 @@ InContext = Annotated[Context, Depends(context_of)]
 BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", description="The member's own token")
 
 
-async def authorized(
-    context: InContext, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
-) -> None:
-    """Lets only a caller with the member's token pass."""
-    given = credentials.credentials if credentials is not None else ""
-    # Compared without a hint, by its duration, of how much was right.
-    if not secrets.compare_digest(given.encode(), context.token.encode()):
-        raise Unsuited(problem("unauthorized"), {"WWW-Authenticate": 'Bearer realm="handoff"'})
+async def require_token(request: Request, _bearer: Annotated[object, Security(BEARER)] = None) -> None:
+    """Admit only requests that carry the member's token. The scheme is a parameter so that OpenAPI describes it."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    context: Context = request.app.state.context
+    # The comparison takes the same time whichever part of the token is wrong.
+    is_right = secrets.compare_digest(given.strip().encode(), context.token.encode())
+    if scheme.lower() != "bearer" or not is_right:
+        raise UNAUTHORIZED.error(headers={"WWW-Authenticate": 'Bearer realm="handoff"'})
 
 
 async def only_known_parameters(request: Request) -> None:
-    """Lets no query parameter pass that the route does not have: a filter that is mistyped would be none."""
+    """Reject query parameters that the route does not have: a mistyped filter would otherwise filter nothing."""
+    if not request.scope["query_string"]:
+        return
     route = request.scope["route"]
     known = tuple(field.alias for field in route.dependant.query_params) if isinstance(route, APIRoute) else ()
-    strange = [name for name in request.query_params if name not in known]
-    if strange:
-        faults = (Fault(field=strange[0], problem="is not a parameter here", allowed=known),)
-        raise unsuited("not_valid", f"{strange[0]} is not a parameter here.", faults=faults)
-
-
-_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
-
-
-def wait_in(prefer: str | None, limit: float) -> float | None:
-    """The seconds that ``Prefer: wait=N`` asks for (RFC 7240), at most ``limit``; preferences may be ignored."""
-    match = _WAIT.search(prefer or "")
-    return min(float(match[1]), limit) if match is not None else None
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        faults = (Fault(field=unknown[0], problem="is not a parameter of this path", allowed=known),)
+        raise NOT_VALID.error(f"{unknown[0]} is not a parameter of this path.", faults=faults)

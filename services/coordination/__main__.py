@@ -2,7 +2,8 @@
 
 from handoff.bootstrap import run_node
 from handoff.service import ServiceDefinition
+from handoff.web.apis import COORDINATION_API
 from services.coordination.policies import POLICIES
 
 if __name__ == "__main__":
-    run_node(ServiceDefinition("coordination", POLICIES, routes="coordination"))
+    run_node(ServiceDefinition("coordination", POLICIES, api=COORDINATION_API))

@@ -5,4 +5,4 @@ from handoff.service import ServiceDefinition
 from services.legal_aid.policies import POLICIES
 
 if __name__ == "__main__":
-    run_node(ServiceDefinition("legal_aid", POLICIES, routes="agency"))
+    run_node(ServiceDefinition("legal_aid", POLICIES))

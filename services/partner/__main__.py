@@ -5,4 +5,4 @@ from handoff.service import ServiceDefinition
 from services.partner.policies import POLICIES
 
 if __name__ == "__main__":
-    run_node(ServiceDefinition("partner", POLICIES, routes="agency"))
+    run_node(ServiceDefinition("partner", POLICIES))

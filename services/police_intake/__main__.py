@@ -5,4 +5,4 @@ from handoff.service import ServiceDefinition
 from services.police_intake.policies import POLICIES
 
 if __name__ == "__main__":
-    run_node(ServiceDefinition("police_intake", POLICIES, routes="agency"))
+    run_node(ServiceDefinition("police_intake", POLICIES))

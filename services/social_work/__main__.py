@@ -5,4 +5,4 @@ from handoff.service import ServiceDefinition
 from services.social_work.policies import POLICIES
 
 if __name__ == "__main__":
-    run_node(ServiceDefinition("social_work", POLICIES, routes="agency"))
+    run_node(ServiceDefinition("social_work", POLICIES))

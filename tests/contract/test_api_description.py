@@ -1,20 +1,23 @@
 """What the published OpenAPI documents promise."""
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
+from handoff.audit.api.definition import AUDIT_API
 from handoff.domain import commands
 from handoff.domain.commands import Command
-from handoff.web.app import Routes
-from handoff.web.command_examples import command_examples
-from handoff.web.openapi import differences, document
-from handoff.web.problems import NODE_KINDS
-from handoff.web.submissions import AGENCY_PLACES, COORDINATION_PLACES, operation_id
+from handoff.web.apis import AGENCY_API, COORDINATION_API, ApiDefinition
+from handoff.web.command_routes import AGENCY_COMMANDS, COORDINATION_COMMANDS
+from handoff.web.openapi_document import command_example
+from handoff.web.problems import NODE_PROBLEMS
+from handoff.web.published_openapi import differences, document
 
-EACH = pytest.mark.parametrize("routes", get_args(Routes))
+EACH = pytest.mark.parametrize(
+    "api", [AGENCY_API, COORDINATION_API, AUDIT_API], ids=["agency", "coordination", "audit"]
+)
 
 
 def operations(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -39,18 +42,18 @@ def test_committed_documents_are_what_the_code_says() -> None:
 
 
 @EACH
-def test_a_document_is_openapi_3_1_with_one_name_for_each_operation(routes: Routes) -> None:
+def test_a_document_is_openapi_3_1_with_one_name_for_each_operation(api: ApiDefinition) -> None:
     """A client generator finds a stable, unique name for everything that it can call."""
-    content = document(routes)
+    content = document(api)
     names = [operation["operationId"] for operation in operations(content)]
     assert content["openapi"].startswith("3.1")
     assert len(names) == len(set(names))
 
 
 @EACH
-def test_every_reference_in_a_document_leads_somewhere(routes: Routes) -> None:
+def test_every_reference_in_a_document_leads_somewhere(api: ApiDefinition) -> None:
     """No schema or response is named that the document does not hold."""
-    content = document(routes)
+    content = document(api)
     for reference in references(content):
         node: Any = content
         for part in reference.removeprefix("#/").split("/"):
@@ -59,9 +62,9 @@ def test_every_reference_in_a_document_leads_somewhere(routes: Routes) -> None:
 
 
 @EACH
-def test_whoever_may_be_refused_is_told_how(routes: Routes) -> None:
+def test_whoever_may_be_refused_is_told_how(api: ApiDefinition) -> None:
     """Each operation that needs a token documents 401 and 503, and each command 409, 413, 415 and 422 too."""
-    for operation in operations(document(routes)):
+    for operation in operations(document(api)):
         if "security" in operation:
             wanted = {"401", "503"} | ({"409", "413", "415", "422"} if "requestBody" in operation else set())
             assert wanted <= operation["responses"].keys()
@@ -69,7 +72,7 @@ def test_whoever_may_be_refused_is_told_how(routes: Routes) -> None:
 
 def test_every_command_of_the_catalogues_has_a_place() -> None:
     """What can be decided can be sent, save what the node itself records."""
-    reached = {place.command for place in (*AGENCY_PLACES, *COORDINATION_PLACES)}
+    reached = {route.command for route in (*AGENCY_COMMANDS, *COORDINATION_COMMANDS)}
     assert reached == set(concrete(Command)) - {commands.RecordRead}
 
 
@@ -82,17 +85,16 @@ def concrete(command: type[Command]) -> Iterator[type[Command]]:
 
 def test_every_example_is_accepted_by_its_command() -> None:
     """A body that is copied from the documentation works."""
-    examples = command_examples()
-    for place in (*AGENCY_PLACES, *COORDINATION_PLACES):
-        place.command.model_validate(examples[operation_id(place.command)])
+    for route in (*AGENCY_COMMANDS, *COORDINATION_COMMANDS):
+        route.command.model_validate(command_example(route))
 
 
 def test_no_command_has_a_field_for_free_text_or_income() -> None:
     """A caller cannot even try to send what must not lie on the record: every string has a closed form."""
-    for place in (*AGENCY_PLACES, *COORDINATION_PLACES):
-        for path, schema in strings(place.command):
+    for route in (*AGENCY_COMMANDS, *COORDINATION_COMMANDS):
+        for path, schema in strings(route.command):
             closed = {"enum", "const", "pattern", "format"} & schema.keys()
-            assert closed, f"{place.command.__name__}: {path} is open text"
+            assert closed, f"{route.command.__name__}: {path} is open text"
             assert "income" not in path
 
 
@@ -112,7 +114,7 @@ def strings(model: type[BaseModel]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_codes_of_problems_are_stable() -> None:
     """Callers branch on these names: one may be added, none may change."""
-    assert set(NODE_KINDS) == {
+    assert {kind.code for kind in NODE_PROBLEMS} == {
         "malformed",
         "header_malformed",
         "unauthorized",

@@ -12,6 +12,7 @@ from handoff.domain.directory import Escalation
 from handoff.record.codes import CaseService, DeadlineStep, EntryPoint, ReportingDelay
 from handoff.record.delivery import EFFECTIVE, ineffective
 from handoff.record.events.case import CaseOpened
+from handoff.web.apis import COORDINATION_API
 from tests.support.dsl.builders import CASE, OTHER_CASE, event
 from tests.support.parts.api import OPENING, PLAN, RELEASE, Api, api
 from tests.support.parts.desks import echo, receive
@@ -36,7 +37,7 @@ async def police(jurisdiction: Jurisdiction) -> AsyncIterator[Api]:
 async def coordination(jurisdiction: Jurisdiction) -> AsyncIterator[Api]:
     settings = jurisdiction.postgres_settings("coordination")
     async with api(
-        settings, jurisdiction.plan, member="coordination", routes="coordination", escalations=[LATE]
+        settings, jurisdiction.plan, member="coordination", definition=COORDINATION_API, escalations=[LATE]
     ) as running:
         yield running
 

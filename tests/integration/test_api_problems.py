@@ -15,15 +15,17 @@ from handoff.admin.jurisdiction import Jurisdiction
 from handoff.node.commands.desk import Desk
 from handoff.node.commands.results import StoreUnavailable
 from handoff.record.codes import EntryPoint
-from handoff.web.app import Routes, create_app
-from handoff.web.context import Part
-from handoff.web.openapi import document
-from handoff.web.problems import KINDS
-from handoff.web.reading import BODY_LIMIT_BYTES
+from handoff.web.apis import AGENCY_API, COORDINATION_API, ApiDefinition
+from handoff.web.app import create_app
+from handoff.web.context import PartReadiness
+from handoff.web.problems import NODE_PROBLEMS
+from handoff.web.published_openapi import document
+from handoff.web.request_bodies import BODY_LIMIT_BYTES
 from tests.support.dsl.builders import CASE, REFERRAL
 from tests.support.parts.api import AUTHORIZED, OPENING, PLAN, RELEASE, TOKEN, Api, api
 from tests.support.parts.stack import Jurisdictions
 
+KINDS = {kind.code: kind for kind in NODE_PROBLEMS}
 JSON = {"Content-Type": "application/json"}
 
 
@@ -144,7 +146,7 @@ async def test_a_large_body_is_not_read_to_its_end(police: Api) -> None:
 async def test_a_body_that_grows_with_its_defaults_is_too_large() -> None:
     """What would not fit into an event is refused before it is decided, not stored and lost."""
     row = {"step": "answered", "seconds": 1, "source": "law"}
-    app = create_app(Unavailable(), member="coordination", token=TOKEN, routes="coordination")
+    app = create_app(Unavailable(), member="coordination", token=TOKEN, api=COORDINATION_API)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://n", headers=AUTHORIZED) as http:
         answer = await http.post("/directory/deadlines", json={"deadlines": [row] * 280})
     assert len(json.dumps({"deadlines": [row] * 280}, separators=(",", ":"))) < BODY_LIMIT_BYTES
@@ -158,13 +160,13 @@ async def test_a_body_has_to_be_declared_as_json(police: Api, declared: str) -> 
     is_problem(answer, 415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize("routes", ["agency", "coordination"])
-async def test_nothing_is_open_without_the_token(routes: Routes) -> None:
+@pytest.mark.parametrize("definition", [AGENCY_API, COORDINATION_API], ids=["agency", "coordination"])
+async def test_nothing_is_open_without_the_token(definition: ApiDefinition) -> None:
     """Every operation but those of the process itself answers 401 to no token, another one, or another scheme."""
-    app = create_app(Unavailable(), member="police", token=TOKEN, routes=routes)
+    app = create_app(Unavailable(), member="police", token=TOKEN, api=definition)
     secured = [
         (method, path.format(case=CASE, referral=REFERRAL, basis=CASE, reference=CASE))
-        for path, item in document(routes)["paths"].items()
+        for path, item in document(definition)["paths"].items()
         for method, operation in item.items()
         if not path.startswith(("/health", "/metrics", "/problems"))
     ]
@@ -224,13 +226,13 @@ async def test_a_database_that_is_away_is_503(jurisdiction: Jurisdiction) -> Non
             assert int(answer.headers["Retry-After"]) >= 1
         ready = await running.http.get("/health/ready")
         assert (ready.status_code, ready.json()["ready"]) == (503, False)
-        assert ready.json()["parts"][0] == {"name": "database", "ready": False, "detail": "away", "needed": True}
+        assert ready.json()["parts"][0] == {"name": "database", "ready": False, "detail": "unavailable", "needed": True}
         assert (await running.http.get("/health/live")).json() == {"live": True}
 
 
 async def test_a_part_that_has_crashed_makes_the_node_unready(jurisdiction: Jurisdiction) -> None:
     """HTTP still answers, so readiness has to tell that the inbox does not."""
-    crashed = Part(name="inbox", ready=False, detail="crashed")
+    crashed = PartReadiness(name="inbox", ready=False, detail="crashed")
     settings = jurisdiction.postgres_settings("police")
     async with api(settings, jurisdiction.plan, parts=lambda: [crashed]) as running:
         ready = await running.http.get("/health/ready")
@@ -240,7 +242,7 @@ async def test_a_part_that_has_crashed_makes_the_node_unready(jurisdiction: Juri
 
 async def test_a_witness_that_halted_is_named_and_the_node_stays_ready(jurisdiction: Jurisdiction) -> None:
     """An agency exchanges without its witness: whoever balances requests must not turn away from it."""
-    halted = Part(name="witness", ready=False, detail="forked", needed=False)
+    halted = PartReadiness(name="witness", ready=False, detail="forked", needed=False)
     settings = jurisdiction.postgres_settings("police")
     async with api(settings, jurisdiction.plan, parts=lambda: [halted]) as running:
         ready = await running.http.get("/health/ready")
@@ -262,7 +264,7 @@ async def test_one_line_for_each_request_and_no_id_in_it(police: Api) -> None:
     case, referral = await police.referral()
     with structlog.testing.capture_logs() as lines:
         answer = await police.http.get(f"/cases/{case}/referrals/{referral}?x=secret-word")
-    assert [line["event"] for line in lines] == ["request"]
+    assert [line["event"] for line in lines] == ["web.request_answered"]
     assert [lines[0][name] for name in ("method", "route", "status")] == [
         "GET",
         "/cases/{case}/referrals/{referral}",
@@ -347,7 +349,7 @@ async def test_an_unforeseen_error_tells_neither_caller_nor_log_its_text() -> No
         with structlog.testing.capture_logs() as lines:
             answer = await http.get("/directory")
     is_problem(answer, 500, "internal")
-    failed = next(line for line in lines if line["event"] == "request.failed")
+    failed = next(line for line in lines if line["event"] == "web.request_failed")
     assert (failed["error"], failed["request_id"]) == ("RuntimeError", answer.headers["X-Request-Id"])
     assert "secret-word" not in answer.text + json.dumps(lines)
 
@@ -364,4 +366,4 @@ async def test_a_caller_that_goes_away_stops_nobody(police: Api) -> None:
     app = create_app(police.desk, member="police", token=TOKEN)
     with structlog.testing.capture_logs() as lines:
         await asyncio.wait_for(app({**OPENING_SCOPE}, gone, send), 5)
-    assert [line["event"] for line in lines] == ["request"]
+    assert [line["event"] for line in lines] == ["web.request_answered"]

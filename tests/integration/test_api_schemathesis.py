@@ -25,8 +25,9 @@ from schemathesis.checks import ignored_auth, positive_data_acceptance
 from handoff import clock
 from handoff.adapters.postgres.pool import open_pool
 from handoff.admin.jurisdiction import Jurisdiction
-from handoff.web.app import Routes, create_app
-from handoff.web.openapi import document
+from handoff.web.apis import AGENCY_API, COORDINATION_API, ApiDefinition
+from handoff.web.app import create_app
+from handoff.web.published_openapi import document
 from tests.support.parts.api import AUTHORIZED, OPENING, PLAN, RELEASE, TOKEN
 from tests.support.parts.desks import desk_of, directory_of
 from tests.support.parts.stack import Jurisdictions
@@ -36,8 +37,8 @@ SAID_IN_WORDS = {"recordBasis", "withdrawRelease", "endServices", "publishDeadli
 
 # Its enumeration of every boundary of every field takes minutes; random bodies, right and wrong, take seconds.
 BRIEF = {"phases": {"coverage": {"enabled": False}}}
-AGENCY = schemathesis.openapi.from_dict(document("agency"), config=schemathesis.Config.from_dict(BRIEF))
-COORDINATION = schemathesis.openapi.from_dict(document("coordination"), config=schemathesis.Config.from_dict(BRIEF))
+AGENCY = schemathesis.openapi.from_dict(document(AGENCY_API), config=schemathesis.Config.from_dict(BRIEF))
+COORDINATION = schemathesis.openapi.from_dict(document(COORDINATION_API), config=schemathesis.Config.from_dict(BRIEF))
 
 # The document says in words that an instant lies between 2000 and 2199.
 schemathesis.openapi.format(
@@ -64,7 +65,7 @@ class Served:
 
 @pytest.fixture(scope="module")
 def agency(jurisdiction: Jurisdiction) -> Iterator[Served]:
-    with served(jurisdiction, "police", "agency") as url, httpx.Client(base_url=url, headers=AUTHORIZED) as http:
+    with served(jurisdiction, "police", AGENCY_API) as url, httpx.Client(base_url=url, headers=AUTHORIZED) as http:
         case = http.post("/cases", json=OPENING).json()["case"]
         basis = http.post(f"/cases/{case}/bases", json=RELEASE).json()["basis"]
         request = {"target": "shelter", "service": "shelter", "urgency": "emergency", "basis": basis}
@@ -74,16 +75,16 @@ def agency(jurisdiction: Jurisdiction) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def coordination(jurisdiction: Jurisdiction) -> Iterator[Served]:
-    with served(jurisdiction, "coordination", "coordination") as url:
+    with served(jurisdiction, "coordination", COORDINATION_API) as url:
         yield Served(url, {})
 
 
 @contextmanager
-def served(jurisdiction: Jurisdiction, member: str, routes: Routes) -> Iterator[str]:
+def served(jurisdiction: Jurisdiction, member: str, definition: ApiDefinition) -> Iterator[str]:
     """The URL of a member's API, served on a loop of its own while this one waits for answers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         servers: list[uvicorn.Server] = []
-        work = serve(jurisdiction, member, routes, listening, servers)
+        work = serve(jurisdiction, member, definition, listening, servers)
         thread = threading.Thread(target=asyncio.run, args=(work,))
         thread.start()
         try:
@@ -94,11 +95,15 @@ def served(jurisdiction: Jurisdiction, member: str, routes: Routes) -> Iterator[
 
 
 async def serve(
-    jurisdiction: Jurisdiction, member: str, routes: Routes, listening: socket.socket, servers: list[uvicorn.Server]
+    jurisdiction: Jurisdiction,
+    member: str,
+    definition: ApiDefinition,
+    listening: socket.socket,
+    servers: list[uvicorn.Server],
 ) -> None:
     async with open_pool(jurisdiction.postgres_settings(member)) as pool:
         desk = await desk_of(pool, member, directory_of(jurisdiction.plan))
-        app = create_app(desk, member=member, token=TOKEN, routes=routes, wait_limit=0.01)
+        app = create_app(desk, member=member, token=TOKEN, api=definition, wait_limit=0.01)
         servers.append(uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none")))
         await servers[0].serve([listening])
 

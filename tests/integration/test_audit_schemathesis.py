@@ -13,7 +13,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.checks import ignored_auth, positive_data_acceptance
 
 from handoff.audit.api.published_openapi import document, documents
-from handoff.web.openapi import differences
+from handoff.web.published_openapi import differences
 from tests.support.dsl.spec import CASE
 from tests.support.parts.audited import TOKEN, databases, lay_out, served, story
 from tests.support.parts.stack import Jurisdictions

@@ -45,5 +45,5 @@ def _documents(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         except ValueError:
             # A line that was cut short by the crash.
             continue
-        if isinstance(document, dict) and document.get("event") in ("request", "outbox.sent"):
+        if isinstance(document, dict) and document.get("event") in ("web.request_answered", "outbox.sent"):
             yield document

@@ -12,8 +12,8 @@ from handoff.audit.context import Audit, Auditor, InAudit, Purpose, open_case
 from handoff.audit.pages.case_view import InCase
 from handoff.audit.pages.page_route import PageRoute
 from handoff.audit.pages.rendering import HEADERS
+from handoff.audit.problems import CASE_NOT_RECORDED, NOT_PROVEN_YET
 from handoff.web.context import only_known_parameters
-from handoff.web.problems import Unsuited, problem, unsuited
 
 _MEDIA_TYPE = "application/x-tar"
 
@@ -37,9 +37,9 @@ async def _bundle(audit: Audit, case: UUID) -> Response:
         with store_errors():
             first = await anext(chunks)
     except UnknownCase:
-        raise unsuited("case_not_recorded") from None
+        raise CASE_NOT_RECORDED.error() from None
     except NothingProven:
-        raise Unsuited(problem("not_proven_yet"), {"Retry-After": "10"}) from None
+        raise NOT_PROVEN_YET.error(headers={"Retry-After": "10"}) from None
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="case-{case}.bundle"'}
     return StreamingResponse(_all(first, chunks), media_type=_MEDIA_TYPE, headers=headers)
 

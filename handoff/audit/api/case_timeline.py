@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from handoff.views.replay.history import History, Told
-from handoff.web.answers import Judgement
+from handoff.web.response_models import Judgement
 
 
 class _Answer(BaseModel):

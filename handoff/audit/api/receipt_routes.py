@@ -14,9 +14,9 @@ from handoff.adapters.postgres.node_store import store_errors
 from handoff.audit.context import InAudit
 from handoff.record.events.base import JurisdictionId
 from handoff.web.context import only_known_parameters
-from handoff.web.faults import faults_in
-from handoff.web.problems import Unsuited, problem, unsuited
-from handoff.web.reading import body_of, require_json
+from handoff.web.problems import MALFORMED, UNAUTHORIZED
+from handoff.web.request_bodies import bounded_body, require_json
+from handoff.web.validation_errors import invalid_body
 
 MOST = 500
 # Ids and brackets of that many events, with room for white space.
@@ -68,21 +68,20 @@ async def caller(audit: InAudit, credentials: Annotated[HTTPAuthorizationCredent
     given = hashlib.sha256(credentials.credentials.encode()).hexdigest() if credentials is not None else ""
     found = [member for member, known in audit.callers.items() if secrets.compare_digest(known, given)]
     if not found:
-        raise Unsuited(problem("unauthorized"), {"WWW-Authenticate": 'Bearer realm="handoff"'})
+        raise UNAUTHORIZED.error(headers={"WWW-Authenticate": 'Bearer realm="handoff"'})
     return found[0]
 
 
 async def wanted(request: Request) -> Wanted:
     """The body of the request, bounded and strictly parsed."""
-    raw = await body_of(request, _BODY_LIMIT_BYTES)
+    raw = await bounded_body(request, _BODY_LIMIT_BYTES)
     require_json(request)
     try:
         return Wanted.model_validate_json(raw, strict=True)
     except ValidationError as error:
         if error.errors(include_input=False)[0]["type"] == "json_invalid":
-            raise unsuited("malformed") from None
-        faults = faults_in(error, Wanted)
-        raise unsuited("not_valid", f"{faults[0].field} {faults[0].problem}.", faults=faults) from None
+            raise MALFORMED.error() from None
+        raise invalid_body(error, Wanted) from None
 
 
 async def give_receipts(

@@ -20,7 +20,7 @@ from handoff.record.delivery import from_ms, to_ms
 from handoff.views.replay.answer import Answer
 from handoff.views.replay.diff import diff
 from handoff.views.replay.questions import QUESTIONS, Question
-from handoff.web.problems import unsuited
+from handoff.web.problems import NOT_VALID
 
 LIST, LANES, QUESTIONS_TAB, CHANGES, RECORD = "", "/lanes", "/questions", "/changes", "/record"
 TABS = (
@@ -93,7 +93,7 @@ async def show_questions(asked: InCase) -> Response:
 async def show_answer(asked: InCase, name: str) -> Response:
     """One question, with all that answers it."""
     if name not in QUESTIONS:
-        raise unsuited("not_valid")
+        raise NOT_VALID.error()
     replay, question = await asked.replay(), QUESTIONS[name]
     answer = _answer(replay, question)
     return _page(

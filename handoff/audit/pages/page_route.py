@@ -14,7 +14,7 @@ from handoff.audit.access.read_recording import PurposeNeeded
 from handoff.audit.pages.rendering import language, page
 from handoff.node.commands.results import StoreUnavailable
 from handoff.record.codes import ReadPurpose
-from handoff.web.problems import Problem, Unsuited
+from handoff.web.problems import Problem, ProblemError
 
 SENTENCES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -50,7 +50,7 @@ class PageRoute(APIRoute):
         async def told(request: Request) -> Response:
             try:
                 return await handle(request)
-            except Unsuited as error:
+            except ProblemError as error:
                 answer = problem_page(request, error.problem.code, error.problem.status, error.headers)
             except RequestValidationError:
                 answer = problem_page(request, "not_valid", 422)
@@ -87,7 +87,7 @@ def _here(request: Request) -> str:
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
-def turned_away(code: str, status: HTTPStatus = HTTPStatus.UNAUTHORIZED) -> Unsuited:
+def turned_away(code: str, status: HTTPStatus = HTTPStatus.UNAUTHORIZED) -> ProblemError:
     """The problem of a link that lets nobody in, or of a form that did not come from here."""
     title, remedy = SENTENCES[code]
-    return Unsuited(Problem(type=f"/problems/{code}", code=code, title=title, status=status.value, detail=remedy))
+    return ProblemError(Problem(type=f"/problems/{code}", code=code, title=title, status=status.value, detail=remedy))

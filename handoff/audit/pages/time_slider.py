@@ -6,7 +6,7 @@ from datetime import datetime
 from handoff.views.replay.history import History
 from handoff.views.replay.moments import moment_of
 from handoff.views.replay.refused import QuestionRefused
-from handoff.web.problems import Fault, Unsuited, unsuited
+from handoff.web.problems import NOT_VALID, Fault, ProblemError
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,7 @@ def parsed(text: str, now: datetime, field: str = "as_of") -> datetime:
         raise not_answered(refused) from None
 
 
-def not_answered(refused: QuestionRefused) -> Unsuited:
+def not_answered(refused: QuestionRefused) -> ProblemError:
     """The problem of a question that has no answer; it repeats nothing of what was sent."""
-    return unsuited(
-        "not_valid", f"{refused.field} is not valid.", faults=(Fault(field=refused.field, problem="is not valid here"),)
-    )
+    faults = (Fault(field=refused.field, problem="is not valid here"),)
+    return NOT_VALID.error(f"{refused.field} is not valid.", faults=faults)

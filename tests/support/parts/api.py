@@ -14,8 +14,9 @@ from handoff.config import JurisdictionPlan, PlannedMember, PostgresSettings
 from handoff.domain.directory import Escalation
 from handoff.node.commands.desk import Desk
 from handoff.record.codes import CaseService, MemberKind, RecipientClass
-from handoff.web.app import Routes, create_app
-from handoff.web.context import Part
+from handoff.web.apis import AGENCY_API, ApiDefinition
+from handoff.web.app import create_app
+from handoff.web.context import PartReadiness
 from tests.support.parts.desks import desk_of, directory_of
 
 TOKEN = "police-token-for-tests"
@@ -79,8 +80,8 @@ class Api:
         return case, UUID((await self.made(f"/cases/{case}/referrals", request))["referral"])
 
 
-def _well() -> Sequence[Part]:
-    return (Part(name="inbox", ready=True),)
+def _well() -> Sequence[PartReadiness]:
+    return (PartReadiness(name="inbox", ready=True),)
 
 
 @asynccontextmanager
@@ -89,14 +90,14 @@ async def api(
     plan: JurisdictionPlan,
     *,
     member: str = "police",
-    routes: Routes = "agency",
+    definition: ApiDefinition = AGENCY_API,
     escalations: Sequence[Escalation] = (),
-    parts: Callable[[], Sequence[Part]] = _well,
+    parts: Callable[[], Sequence[PartReadiness]] = _well,
 ) -> AsyncIterator[Api]:
     """The API of ``member`` on the database at ``settings``."""
     async with open_pool(settings) as pool:
         desk = await desk_of(pool, member, directory_of(plan, escalations))
-        app = create_app(desk, member=member, token=TOKEN, routes=routes, parts=parts)
+        app = create_app(desk, member=member, token=TOKEN, api=definition, parts=parts)
         transport = httpx.ASGITransport(app, raise_app_exceptions=True)
         async with httpx.AsyncClient(transport=transport, base_url="http://node", headers=AUTHORIZED) as http:
             yield Api(http, desk, pool)

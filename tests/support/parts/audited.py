@@ -18,6 +18,7 @@ from handoff.adapters.postgres.timeline_store import Founding, ledger
 from handoff.admin import database_setup
 from handoff.admin.database_setup import Database
 from handoff.admin.jurisdiction import Jurisdiction
+from handoff.audit.api.definition import AUDIT_API
 from handoff.audit.app import Parts, furnish
 from handoff.domain.examine import read
 from handoff.proof.log.checkpoint import Head, log_key
@@ -188,7 +189,7 @@ async def audit(
     timeline = jurisdiction.postgres_settings(PROJECTION, "reader")
     async with open_pool(jurisdiction.postgres_settings(AUDIT)) as own, open_pool(timeline) as reading:
         desk = await desk_of(own, AUDIT, DIRECTORY)
-        app = create_app(desk, member=AUDIT, token=TOKEN, routes="audit")
+        app = create_app(desk, member=AUDIT, token=TOKEN, api=AUDIT_API)
         parts = Parts(
             me=desk.me,
             token=TOKEN,

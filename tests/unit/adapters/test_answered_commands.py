@@ -10,7 +10,13 @@ ONE, OTHER = UUID(int=1), UUID(int=2)
 
 def request(*stored: UUID, **more: object) -> str:
     named = {"stored": [str(event) for event in stored]} if stored else {}
-    line = {"event": "request", "timestamp": "2026-11-01T08:00:00Z", "route": "/cases", "request_id": "r", **named}
+    line = {
+        "event": "web.request_answered",
+        "timestamp": "2026-11-01T08:00:00Z",
+        "route": "/cases",
+        "request_id": "r",
+        **named,
+    }
     return json.dumps(line | more)
 
 

@@ -1,4 +1,4 @@
-"""Routes that read: a case, a referral, the work list, the feed, the directory, and the coordinator's escalations."""
+"""Query routes: a case, a referral, the work list, the feed, the directory, and the coordinator's escalations."""
 
 from typing import Annotated
 from uuid import UUID
@@ -8,19 +8,21 @@ from fastapi import APIRouter, Query, Response
 from handoff.node.commands.results import CaseView
 from handoff.node.ports import Side
 from handoff.record.codes import State
-from handoff.web.answers import (
+from handoff.web.context import Context, InContext
+from handoff.web.problems import UNKNOWN_CASE, UNKNOWN_REFERRAL
+from handoff.web.response_models import (
     CaseState,
+    DirectoryState,
+    Escalations,
+    EscalationState,
     Feed,
     FeedItem,
     ReferralState,
     WorkItem,
     WorkList,
 )
-from handoff.web.context import Context, InContext
-from handoff.web.directory_answers import DirectoryState, Escalations, EscalationState
-from handoff.web.problems import unknown
 
-Limit = Annotated[int, Query(ge=1, le=200, description="How much a page holds at most")]
+Limit = Annotated[int, Query(ge=1, le=200, description="Maximum number of items on a page")]
 _LAST_SEQUENCE = 2**63 - 1
 
 
@@ -34,7 +36,7 @@ async def read_referral(context: InContext, response: Response, case: UUID, refe
     view = await _view(context, case)
     known = view.expected.referrals.get(referral)
     if known is None:
-        raise unknown(case, referral)
+        raise UNKNOWN_REFERRAL.error()
     response.headers["ETag"] = f'"{known.seen}"'
     return ReferralState.of(view, known)
 
@@ -42,18 +44,18 @@ async def read_referral(context: InContext, response: Response, case: UUID, refe
 async def _view(context: Context, case: UUID) -> CaseView:
     view = await context.desk.case(case)
     if view is None:
-        raise unknown(case, None)
+        raise UNKNOWN_CASE.error()
     return view
 
 
 async def list_referrals(
     context: InContext,
-    state: Annotated[tuple[State, ...], Query(description="Only these states; repeat for several")] = (),
-    role: Annotated[Side | None, Query(description="Only where this member is that side")] = None,
-    after: Annotated[UUID | None, Query(description="The cursor that the page before gave")] = None,
+    state: Annotated[tuple[State, ...], Query(description="Only referrals in these states; repeat for several")] = (),
+    role: Annotated[Side | None, Query(description="Only referrals in which this member has that role")] = None,
+    after: Annotated[UUID | None, Query(description="The `next` of the previous page")] = None,
     limit: Limit = 50,
 ) -> WorkList:
-    """The work list: most urgent first, then the longest waiting."""
+    """The work list: most urgent first, then longest waiting."""
     rows = await context.desk.referrals(after=after, limit=limit, states=state, side=role)
     return WorkList(
         referrals=tuple(WorkItem.model_validate(row) for row in rows), next=rows[-1].id if len(rows) == limit else None
@@ -62,28 +64,28 @@ async def list_referrals(
 
 async def read_feed(
     context: InContext,
-    after: Annotated[int, Query(ge=0, le=_LAST_SEQUENCE, description="The last sequence that is known")] = 0,
+    after: Annotated[int, Query(ge=0, le=_LAST_SEQUENCE, description="The last sequence that the caller knows")] = 0,
     limit: Limit = 100,
 ) -> Feed:
-    """What the record told this member, in its order; own commands that changed nothing above all."""
+    """Events that this member received from the record, in order, with the verdicts of its own."""
     entries = await context.desk.feed(after, limit)
     return Feed(entries=tuple(FeedItem.of(entry) for entry in entries), next=entries[-1].sequence if entries else after)
 
 
 async def read_directory(context: InContext) -> DirectoryState:
-    """Who belongs to the jurisdiction, with which services, keys, deadlines and capacity."""
+    """The members of the jurisdiction, with their services, keys, deadlines and capacity."""
     return DirectoryState.of(await context.desk.directory())
 
 
 async def list_escalations(context: InContext) -> Escalations:
-    """Late steps that wait for the coordinator; none names a case."""
+    """Late steps that wait for the coordinator, without their cases."""
     directory = await context.desk.directory()
     waiting = sorted(directory.escalations.values(), key=lambda escalation: escalation.escalated_at)
     return Escalations(escalations=tuple(EscalationState.model_validate(escalation) for escalation in waiting))
 
 
 def add_shared_queries(router: APIRouter) -> None:
-    """What every member can read."""
+    """Add the queries of every member."""
     router.get("/feed", operation_id="readFeed", tags=["this member"], response_model_exclude_none=True)(read_feed)
     router.get("/directory", operation_id="readDirectory", tags=["directory"], response_model_exclude_none=True)(
         read_directory
@@ -91,7 +93,7 @@ def add_shared_queries(router: APIRouter) -> None:
 
 
 def add_agency_queries(router: APIRouter) -> None:
-    """What an agency can read."""
+    """Add the queries of an agency."""
     for path, tag, operation, endpoint in (
         ("/cases/{case}", "cases", "readCase", read_case),
         ("/cases/{case}/referrals/{referral}", "referrals", "readReferral", read_referral),
@@ -101,7 +103,7 @@ def add_agency_queries(router: APIRouter) -> None:
 
 
 def add_coordination_queries(router: APIRouter) -> None:
-    """What the coordinator can read."""
+    """Add the queries of the coordinator."""
     router.get("/escalations", operation_id="listEscalations", tags=["escalations"], response_model_exclude_none=True)(
         list_escalations
     )

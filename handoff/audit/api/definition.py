@@ -1,0 +1,16 @@
+"""The definition of the audit's API; its own routes are added by ``handoff.audit.app``."""
+
+from handoff.audit.api.receipt_routes import Wanted
+from handoff.audit.problems import AUDIT_PROBLEMS, PURPOSE_REQUIRED
+from handoff.web.apis import ApiDefinition
+from handoff.web.query_routes import add_shared_queries
+
+AUDIT_API = ApiDefinition(
+    "Handoff for auditors",
+    "The record of a case as of any moment, in codes, ids and times. Every read of a case is itself recorded, with its "
+    "purpose, before the response begins.",
+    add_shared_queries,
+    problems=AUDIT_PROBLEMS,
+    bodies=(Wanted,),
+    header_problems={"Read-Purpose": (PURPOSE_REQUIRED,)},
+)

@@ -1,0 +1,78 @@
+"""The endpoint of a command route: reads the request, submits the command, and answers once it is stored.
+
+These are Starlette routes. FastAPI would resolve a dependency for each argument, which takes longer than to decide
+and to store the command (ADR 0022).
+"""
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from handoff.domain.decide import About
+from handoff.node.commands.results import Refused
+from handoff.record.codes import State
+from handoff.web.command_routes import IDEMPOTENCY_KEY, IF_MATCH, PREFER, CommandRoute
+from handoff.web.context import Context, context_of, only_known_parameters, require_token
+from handoff.web.problems import REFUSED, UNKNOWN_CASE, UNKNOWN_ESCALATION, UNKNOWN_REFERRAL, ProblemError
+from handoff.web.request_bodies import read_command
+from handoff.web.response_models import StoredCommand
+
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
+
+
+def command_endpoint(route: CommandRoute) -> Route:
+    """Return the running route of a row of the command catalogue."""
+    is_conditional = IF_MATCH in route.headers
+
+    async def submit(request: Request) -> Response:
+        await require_token(request)
+        await only_known_parameters(request)
+        context = await context_of(request)
+        about = route.subject(request)
+        etag = IF_MATCH.value(request) if is_conditional else None
+        key = IDEMPOTENCY_KEY.value(request)
+        command = await read_command(request, route.command)
+        try:
+            stored = await context.desk.submit(
+                command,
+                about,
+                idempotency_key=key,
+                if_match=int(etag.strip('"')) if etag not in (None, "*") else None,
+            )
+        except Refused as refused:
+            raise await _refusal(context, about, refused) from None
+        headers = {"Idempotency-Replayed": "true"} if stored.replayed else {}
+        if route.location is not None:
+            headers["Location"] = route.location.format(case=stored.about.case, referral=stored.about.referral)
+        status, verdict = 202, None
+        wait = wait_in(PREFER.value(request), context.wait_limit)
+        if wait is not None:
+            headers["Preference-Applied"] = f"wait={wait:g}"
+            verdict = await context.desk.outcome(stored.events, wait)
+        if verdict is not None:
+            status = 201 if route.location is not None and verdict.is_effective else 200
+        body = StoredCommand.of(stored, verdict).model_dump_json(exclude_none=True)
+        return Response(body, status, headers, media_type="application/json")
+
+    return Route(route.path, submit, methods=["POST"], name=route.operation_id)
+
+
+async def _refusal(context: Context, about: About, refused: Refused) -> ProblemError:
+    """Return the problem of a refused command: unknown if this member has no part in what the path names."""
+    if about.escalation is not None and refused.refusal.code == State.ABSENT:
+        return UNKNOWN_ESCALATION.error()
+    if about.case is not None:
+        view = await context.desk.case(about.case)
+        if about.referral is not None and (view is None or about.referral not in view.expected.referrals):
+            return UNKNOWN_REFERRAL.error()
+        if view is None:
+            return UNKNOWN_CASE.error()
+    return REFUSED.error(reason=refused.refusal.code, state=refused.refusal.state, seen=refused.seen)
+
+
+def wait_in(prefer: str | None, limit: float) -> float | None:
+    """Return the seconds that ``Prefer: wait=N`` asks for (RFC 7240), at most ``limit``; others are ignored."""
+    match = _WAIT.search(prefer or "")
+    return min(float(match[1]), limit) if match is not None else None

@@ -1,0 +1,159 @@
+"""The OpenAPI 3.1 document of an API.
+
+FastAPI describes the query routes. The command catalogue describes the command routes. The problems that an operation
+can return follow from its method, path and parameters.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from handoff.contract.examples import BASIS, examples
+from handoff.domain.commands import RequestReferral
+from handoff.web.apis import ApiDefinition
+from handoff.web.command_routes import ID, CommandRoute
+from handoff.web.context import BEARER
+from handoff.web.problems import MEDIA_TYPE, Problem, ProblemKind
+from handoff.web.request_bodies import body_is_optional
+from handoff.web.response_models import StoredCommand
+
+Document = dict[str, Any]
+Operation = dict[str, Any]
+
+_REF = "#/components/schemas/{model}"
+
+
+def describe(app: FastAPI, api: ApiDefinition) -> None:
+    """Let ``app`` serve its document, which the first request for it builds."""
+
+    def openapi() -> Document:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app, api)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend the document
+
+
+def command_example(route: CommandRoute) -> dict[str, Any]:
+    """Return a body that the command accepts, from the example of the event that it makes."""
+    event = examples()[route.command.makes.type]
+    fields = event.data.model_dump(mode="json", exclude_defaults=True)
+    example = {name: value for name, value in fields.items() if name in route.command.model_fields}
+    if issubclass(route.command, RequestReferral):
+        example["basis"] = str(BASIS)
+    return example
+
+
+def _document(app: FastAPI, api: ApiDefinition) -> Document:
+    document: Document = get_openapi(title=api.title, version="1", description=api.description, routes=app.routes)
+    commands = {route.path: {"post": _command_operation(route)} for route in api.commands}
+    document["paths"] = commands | document["paths"]
+    components = document["components"]
+    components["schemas"] = _merged(components["schemas"], _schemas(api))
+    statuses = dict.fromkeys(kind.status.value for kind in api.problems)
+    components["responses"] = {f"Problem{status}": _problem_response(status, api.problems) for status in statuses}
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _without_null(parameter["schema"])
+            operation["responses"].pop("422", None)
+            for status in _problem_statuses(method, path, operation, api):
+                operation["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
+    return document
+
+
+def _command_operation(route: CommandRoute) -> Operation:
+    response = {"content": {"application/json": {"schema": {"$ref": _REF.format(model=StoredCommand.__name__)}}}}
+    responses = {
+        "202": {"description": "Stored: it survives a crash and will be sent", **response},
+        "200": {"description": "Stored, and judged on the record: see `status`", **response},
+    }
+    if route.location is not None:
+        responses["201"] = {"description": "Stored, and effective on the record", **response}
+    path_parameters = [
+        {"name": name, "in": "path", "required": True, "schema": ID.json_schema()} for name in route.path_parameters
+    ]
+    headers = [
+        {
+            "name": header.name,
+            "in": "header",
+            "required": False,
+            "description": header.description,
+            "schema": header.form.json_schema(),
+        }
+        for header in route.headers
+    ]
+    body = {"schema": {"$ref": _REF.format(model=route.command.__name__)}, "example": command_example(route)}
+    return {
+        "tags": [route.tag],
+        "summary": (route.command.__doc__ or "").partition(";")[0].strip().rstrip("."),
+        "operationId": route.operation_id,
+        "security": [{BEARER.scheme_name: []}],
+        "parameters": [*path_parameters, *headers],
+        "requestBody": {"required": not body_is_optional(route.command), "content": {"application/json": body}},
+        "responses": responses,
+    }
+
+
+def _schemas(api: ApiDefinition) -> dict[str, Any]:
+    """Return the schemas that FastAPI does not know: of problems, of commands and of other bodies."""
+    read: list[type[BaseModel]] = [Problem, *api.bodies, *(route.command for route in api.commands)]
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in dict.fromkeys(read)]
+    if api.commands:
+        models.append((StoredCommand, "serialization"))
+    _, definitions = models_json_schema(models, ref_template=_REF)
+    schemas: dict[str, Any] = definitions["$defs"]
+    return schemas
+
+
+def _merged(described: dict[str, Any], added: dict[str, Any]) -> dict[str, Any]:
+    for name in described.keys() & added.keys():
+        if any(described[name].get(part) != added[name].get(part) for part in ("enum", "description")):
+            raise LookupError(f"two models have the name {name} in one OpenAPI document: rename one of them")
+    schemas = described | added
+    return {name: schemas[name] for name in sorted(schemas) if "ValidationError" not in name}
+
+
+def _problem_response(status: int, kinds: tuple[ProblemKind, ...]) -> dict[str, Any]:
+    same = [kind for kind in kinds if kind.status == status]
+    return {
+        "description": "; ".join(kind.title for kind in same),
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": _REF.format(model=Problem.__name__)},
+                "examples": {kind.code: {"value": kind.problem().model_dump(exclude_defaults=True)} for kind in same},
+            }
+        },
+    }
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    # A parameter is left out, never null.
+    choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
+    if len(choices) != 1:
+        return schema
+    return {**{name: value for name, value in schema.items() if name != "anyOf"}, **choices[0]}
+
+
+def _problem_statuses(method: str, path: str, operation: Operation, api: ApiDefinition) -> Iterator[int]:
+    """Yield the statuses of the problems that an operation can return."""
+    parameters = operation.get("parameters", ())
+    if any(parameter["in"] == "path" for parameter in parameters):
+        yield 404
+    if "security" not in operation:
+        return
+    yield from (401, 422, 503)
+    if any(parameter["in"] == "header" for parameter in parameters):
+        yield 400
+    for parameter in parameters:
+        yield from (kind.status.value for kind in api.header_problems.get(parameter["name"], ()))
+    if method == "post":
+        yield from (400, 413, 415)
+        if "202" in operation["responses"]:
+            yield 409
+            if "{referral}" in path:
+                yield 412

@@ -1,0 +1,66 @@
+"""Request bodies: bounded, strictly parsed, then validated. Errors never repeat a value of the body."""
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect, Request
+
+from handoff.domain.commands import Command
+from handoff.record import strict_json
+from handoff.record.codes import RefusalCode
+from handoff.record.errors import NotAnEvent
+from handoff.web.problems import MALFORMED, OVERSIZE, UNSUPPORTED_MEDIA_TYPE
+from handoff.web.validation_errors import invalid_body
+
+CommandT = TypeVar("CommandT", bound=Command)
+
+# A command's fields become its event's, which also needs room for its envelope and a request's snapshot of its basis.
+BODY_LIMIT_BYTES = strict_json.MAX_EVENT_BYTES - 1024
+
+
+async def read_command(request: Request, model: type[CommandT]) -> CommandT:
+    """Return the command in a request's body. Raises the problem of a body that is not one."""
+    raw = await bounded_body(request, BODY_LIMIT_BYTES)
+    if not raw and body_is_optional(model):
+        raw = b"{}"
+    else:
+        require_json(request)
+    try:
+        strict_json.parse(raw)
+        command = model.model_validate_json(raw, strict=True)
+    except NotAnEvent as error:
+        if error.code is RefusalCode.OVERSIZE:
+            raise OVERSIZE.error() from None
+        raise MALFORMED.error(f"The body is {error.reason}.") from None
+    except ValidationError as error:
+        raise invalid_body(error, model) from None
+    # The event contains the defaults, so it can be larger than the body.
+    if len(command.model_dump_json(exclude_none=True)) > BODY_LIMIT_BYTES:
+        raise OVERSIZE.error()
+    return command
+
+
+def body_is_optional(model: type[BaseModel]) -> bool:
+    """Return whether a command has no required field, so that its body may be left out."""
+    return not any(field.is_required() for field in model.model_fields.values())
+
+
+async def bounded_body(request: Request, limit: int) -> bytes:
+    """Return the body, of at most ``limit`` bytes. Raises the problem of a larger or interrupted body."""
+    raw = bytearray()
+    try:
+        async for chunk in request.stream():
+            raw += chunk
+            if len(raw) > limit:
+                raise OVERSIZE.error()
+    except ClientDisconnect:
+        raise MALFORMED.error() from None
+    return bytes(raw)
+
+
+def require_json(request: Request) -> None:
+    """Raise the problem of a body that is not declared as JSON in UTF-8."""
+    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.strip().lower()
+    if media_type.strip().lower() != "application/json" or charset not in {"", "charset=utf-8", 'charset="utf-8"'}:
+        raise UNSUPPORTED_MEDIA_TYPE.error()

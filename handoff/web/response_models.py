@@ -1,0 +1,304 @@
+"""Response models of the API: small typed models of what the node knows."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from handoff.domain.case import Case, Referral
+from handoff.domain.directory import Directory
+from handoff.node.commands.results import CaseView, FeedEntry, Stored
+from handoff.record.codes import (
+    BasisKind,
+    CaseService,
+    DeadlineStep,
+    KeyUse,
+    MemberKind,
+    RecipientClass,
+    ReleasePurpose,
+    State,
+    Urgency,
+)
+from handoff.record.delivery import Verdict
+from handoff.record.events.directory import Capacity, Deadline
+
+
+class ResponseModel(BaseModel):
+    """Base of every response body."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class CommandStatus(StrEnum):
+    """Progress of a command: stored here, or judged on the record."""
+
+    STORED = "stored"
+    EFFECTIVE = "effective"
+    INEFFECTIVE = "ineffective"
+    DUPLICATE = "duplicate"
+    INVALID = "invalid"
+
+    @classmethod
+    def of(cls, verdict: Verdict | None) -> Self:
+        """Return the status that a verdict implies; *stored* if there is none yet."""
+        return cls("stored" if verdict is None else verdict.outcome.value)
+
+
+class Judgement(StrEnum):
+    """Kind of verdict: what the rules decided about an event at its position on the record."""
+
+    EFFECTIVE = "effective"
+    INEFFECTIVE = "ineffective"
+    DUPLICATE = "duplicate"
+    INVALID = "invalid"
+
+
+class StoredCommand(ResponseModel):
+    """A command that is stored and will be sent; with `Prefer: wait`, also its verdict on the record."""
+
+    status: CommandStatus
+    reason: str | None = Field(None, description="Why it is ineffective or invalid: a state's name or a code")
+    events: tuple[UUID, ...] = Field(description="Ids of the events that the command made, in their order")
+    case: UUID | None = None
+    referral: UUID | None = None
+    basis: UUID | None = None
+
+    @classmethod
+    def of(cls, stored: Stored, verdict: Verdict | None) -> Self:
+        """Return the response to a command."""
+        return cls(
+            status=CommandStatus.of(verdict),
+            reason=verdict.reason if verdict is not None else None,
+            events=stored.events,
+            case=stored.about.case,
+            referral=stored.about.referral,
+            basis=stored.about.basis,
+        )
+
+
+class AwaitedStep(ResponseModel):
+    """A step that a party waits for, its deadline, and whether the record says that the deadline was missed."""
+
+    step: DeadlineStep
+    due_at: datetime
+    missed: bool
+
+
+class BasisState(ResponseModel):
+    """A release or legal basis."""
+
+    id: UUID
+    owner: str
+    kind: BasisKind
+    purpose: ReleasePurpose
+    recipient: str | None = None
+    recipient_class: RecipientClass | None = None
+    expires_at: datetime
+    approved: bool
+    ended: str | None = None
+
+
+class ReferralState(ResponseModel):
+    """A referral. ``state`` is the state on the record; ``expected`` also contains this member's pending events.
+
+    ``parked`` means that this software version cannot read a later event of the referral: use the phone.
+    """
+
+    id: UUID
+    case: UUID
+    source: str
+    target: str
+    service: CaseService
+    urgency: Urgency
+    basis: UUID
+    state: State
+    expected: State
+    code: str | None = None
+    seen: int
+    since: datetime
+    requested_at: datetime
+    due_at: datetime | None = None
+    delivered_at: datetime | None = None
+    opened_at: datetime | None = None
+    answered_at: datetime | None = None
+    started_at: datetime | None = None
+    closed_at: datetime | None = None
+    place_held_until: datetime | None = None
+    cancellation_asked_at: datetime | None = None
+    disclosure_open: bool
+    next: UUID | None = Field(None, description="The referral that replaces this one")
+    steps: tuple[AwaitedStep, ...] = ()
+    parked: bool
+
+    @classmethod
+    def of(cls, view: CaseView, referral: Referral) -> Self:
+        """Return a referral of a case, as expected here."""
+        folded = view.folded.referrals.get(referral.id)
+        known = {name: getattr(referral, name) for name in cls.model_fields if hasattr(referral, name)}
+        known |= {
+            "case": view.expected.id,
+            "state": folded.state if folded is not None else State.ABSENT,
+            "expected": referral.state,
+            "steps": tuple(AwaitedStep.model_validate(step) for step in referral.steps),
+            "parked": referral.id in view.parked,
+        }
+        return cls(**known)
+
+
+class CaseState(ResponseModel):
+    """A case as this member knows it. ``pending`` are its own events that have not come back from the record yet."""
+
+    id: UUID
+    opener: str | None = None
+    opened_at: datetime | None = None
+    links: tuple[UUID, ...] = ()
+    bases: tuple[BasisState, ...] = ()
+    referrals: tuple[ReferralState, ...] = ()
+    pending: tuple[UUID, ...] = ()
+
+    @classmethod
+    def of(cls, view: CaseView) -> Self:
+        """Return the case as expected here."""
+        case: Case = view.expected
+        return cls(
+            id=case.id,
+            opener=case.opener,
+            opened_at=case.opened_at,
+            links=case.links,
+            bases=tuple(BasisState.model_validate(basis) for basis in case.bases.values()),
+            referrals=tuple(ReferralState.of(view, referral) for referral in case.referrals.values()),
+            pending=view.pending,
+        )
+
+
+class WorkItem(ResponseModel):
+    """A row of the work list: a referral as the record has it."""
+
+    id: UUID
+    case: UUID
+    source: str
+    target: str
+    service: CaseService
+    urgency: Urgency
+    state: State
+    code: str | None = None
+    requested_at: datetime
+    since: datetime
+    due_at: datetime | None = Field(None, description="Deadline of the next awaited step")
+    delivered_at: datetime | None = None
+    opened_at: datetime | None = None
+    seen: int
+    parked: bool
+
+
+class WorkList(ResponseModel):
+    """A page of referrals, the most urgent first. ``next`` is the cursor of the next page; absent on the last page."""
+
+    referrals: tuple[WorkItem, ...]
+    next: UUID | None = None
+
+
+class FeedItem(ResponseModel):
+    """An event that this member received from the record. Its ``own`` events changed nothing unless *effective*."""
+
+    sequence: int
+    record_time: datetime
+    verdict: Judgement
+    reason: str | None = None
+    own: bool
+    event: dict[str, Any] | None = Field(None, description="The CloudEvents document; absent if it is unreadable")
+
+    @classmethod
+    def of(cls, entry: FeedEntry) -> Self:
+        """Return an entry of the inbox."""
+        return cls(
+            sequence=entry.sequence,
+            record_time=entry.record_time,
+            verdict=Judgement(entry.verdict.value),
+            reason=entry.reason,
+            own=entry.own,
+            event=dict(entry.event) if entry.event is not None else None,
+        )
+
+
+class Feed(ResponseModel):
+    """A page of the feed. Poll again with ``after`` = ``next``, which stays the same until there are new entries."""
+
+    entries: tuple[FeedItem, ...]
+    next: int
+
+
+class DirectoryMember(ResponseModel):
+    """A member of the jurisdiction with its published capacity."""
+
+    id: str
+    kind: MemberKind
+    services: tuple[CaseService, ...]
+    classes: tuple[RecipientClass, ...]
+    suspended: bool
+    capacity: tuple[Capacity, ...] = ()
+
+
+class DirectoryKey(ResponseModel):
+    """A key of a member."""
+
+    id: str
+    owner: str
+    use: KeyUse
+    public_key: str
+    retired_at: datetime | None = None
+    revoked: bool
+
+
+class DirectoryState(ResponseModel):
+    """The jurisdiction as the record has it: members in the order of their admission, keys, deadlines and rules."""
+
+    jurisdiction: str
+    generation: int
+    founded: bool
+    rules: int
+    members: tuple[DirectoryMember, ...] = ()
+    keys: tuple[DirectoryKey, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
+
+    @classmethod
+    def of(cls, directory: Directory) -> Self:
+        """Return the directory, without what only the coordinator or the exchange may know."""
+        return cls(
+            jurisdiction=directory.jurisdiction,
+            generation=directory.generation,
+            founded=directory.founded,
+            rules=directory.rules,
+            members=tuple(
+                DirectoryMember(
+                    id=member.id,
+                    kind=member.kind,
+                    services=member.services,
+                    classes=member.classes,
+                    suspended=member.suspended,
+                    capacity=tuple(directory.capacity.get(member.id, {}).values()),
+                )
+                for member in directory.members.values()
+            ),
+            keys=tuple(DirectoryKey.model_validate(key) for key in directory.keys.values()),
+            deadlines=directory.deadlines,
+        )
+
+
+class EscalationState(ResponseModel):
+    """A late step as the coordinator sees it: the member and the step, but not the case."""
+
+    reference: UUID
+    member: str
+    service: CaseService | None = None
+    step: DeadlineStep
+    escalated_at: datetime
+    age_seconds: int
+
+
+class Escalations(ResponseModel):
+    """The open escalations, the oldest first."""
+
+    escalations: tuple[EscalationState, ...]

@@ -1,0 +1,81 @@
+"""Routes about the process itself: liveness, readiness, metrics, and the explanation of each kind of problem.
+
+They need no token and contain nothing about any case.
+"""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from handoff.node.commands.results import StoreUnavailable
+from handoff.web.context import InContext, PartReadiness
+from handoff.web.problems import UNKNOWN_PATH
+
+
+class Readiness(BaseModel):
+    """Whether the node can do all of its work, part by part."""
+
+    ready: bool
+    parts: tuple[PartReadiness, ...]
+
+
+class ProblemExplanation(BaseModel):
+    """The meaning of a kind of problem, and what the caller can do."""
+
+    code: str
+    status: int
+    title: str
+    remedy: str
+
+
+async def live() -> dict[str, bool]:
+    """The process responds."""
+    return {"live": True}
+
+
+async def ready(context: InContext, response: Response) -> Readiness:
+    """Readiness of each part; 503 if a part that is needed does not work."""
+    try:
+        backlog = await context.desk.pending()
+        detail = f"{backlog.unsent} unsent, {backlog.unechoed} without an echo"
+        database = PartReadiness(name="database", ready=True, detail=detail)
+    except StoreUnavailable:
+        database = PartReadiness(name="database", ready=False, detail="unavailable")
+    parts = (database, *context.parts())
+    is_ready = all(part.ready for part in parts if part.needed)
+    response.status_code = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return Readiness(ready=is_ready, parts=parts)
+
+
+async def metrics() -> Response:
+    """Metrics in the text format of Prometheus."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def explain_problem(context: InContext, code: str) -> ProblemExplanation:
+    """The explanation that a problem's `type` refers to."""
+    kind = context.problems.get(code)
+    if kind is None:
+        raise UNKNOWN_PATH.error()
+    return ProblemExplanation(code=code, status=kind.status.value, title=kind.title, remedy=kind.remedy)
+
+
+def system_router() -> APIRouter:
+    """Return the routes of this module."""
+    router = APIRouter(tags=["operations"])
+    router.get("/health/live", operation_id="isLive")(live)
+    router.get(
+        "/health/ready",
+        operation_id="isReady",
+        responses={503: {"model": Readiness, "description": "A part that is needed does not work"}},
+    )(ready)
+    router.get(
+        "/metrics",
+        operation_id="readMetrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )(metrics)
+    router.get("/problems/{code}", operation_id="explainProblem")(explain_problem)
+    return router
