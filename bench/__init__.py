@@ -1,1 +1,1 @@
-"""Benchmarks on real Kafka and PostgreSQL, against what people would use instead. They are no part of the product."""
+"""Benchmarks on real Kafka and PostgreSQL, against the usual alternatives. They are not part of the product."""

@@ -1,4 +1,4 @@
-"""`python -m bench`: every benchmark in one run on this machine; what it found goes to standard output as Markdown."""
+"""`python -m bench`: run every benchmark on this machine and print the results as Markdown."""
 
 import argparse
 import json
@@ -33,7 +33,7 @@ BENCHMARKS: dict[str, Callable[[Stand, Sizes], Chapter]] = {
 
 
 def main() -> int:
-    """The exit code: figures fail nobody, a benchmark that did not run does."""
+    """Return the exit code: a missed target does not fail the run, a benchmark that does not run raises."""
     asked = _arguments()
     began = time.monotonic()
 
@@ -56,7 +56,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=BENCHMARKS, help="this benchmark alone; may be repeated")
-    parser.add_argument("--quick", action="store_true", help="a few seconds each: to see that it works, not to measure")
+    parser.add_argument("--quick", action="store_true", help="a few seconds each: a smoke test, not a measurement")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this document")
     parser.add_argument("--json", action="store_true", help="JSON instead of Markdown")
     return parser.parse_args()

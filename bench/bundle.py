@@ -1,4 +1,4 @@
-"""A bundle out of a long record: its rate and its memory; and its one case alone."""
+"""Bundles written from a long record: rate and memory; then the time to read the case alone."""
 
 import asyncio
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ _CHECKPOINT = "INSERT INTO proof.checkpoints VALUES (1, 0, $1, $2, $3)"
 
 
 def bundle(stand: Stand, sizes: Sizes) -> Chapter:
-    """One case's bundle from a record of each size, written and verified; then that case alone."""
+    """Write and verify the bundle of one case from a record of each size; then read that case alone."""
     findings: list[Finding] = []
     for size in sizes.bundles:
         jurisdiction = stand.jurisdiction()
@@ -42,7 +42,7 @@ def bundle(stand: Stand, sizes: Sizes) -> Chapter:
 
 
 async def _store(jurisdiction: Jurisdiction, record: LongRecord) -> None:
-    """Stores the record as the projection does, and over it a checkpoint of its log."""
+    """Store the record as the projection does, and a checkpoint over it."""
     place = record.place
     connection = await connect(jurisdiction.postgres_settings(PROJECTION, "writer"), patience=None)
     try:
@@ -93,7 +93,7 @@ def _once(value: float) -> Spread:
 
 
 _REMARKS = (
-    "All but one case of the record is filler that nobody signed; the case and the directory are real.",
-    "The pages are answered in this process, without a socket; each reads, folds and renders the case anew.",
-    "Writing and verifying are processes of their own; memory is meant to be the same for every size.",
+    "All cases of the record but one are unsigned filler; the case and the directory are real.",
+    "The pages are rendered in this process, without a socket; each request reads, folds and renders the case.",
+    "Writing and verifying run in separate processes; the target is the same memory for every size.",
 )

@@ -1,4 +1,4 @@
-"""One long case: as it is read and checked, as it is folded for a replay, and as pages of the audit show it."""
+"""One long case: read and checked, folded for a replay, and rendered as pages of the audit."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -42,7 +42,7 @@ _CASE_STATE = "SELECT state FROM timeline.cases WHERE case_id = $1"
 
 
 async def case_alone(jurisdiction: Jurisdiction, record: LongRecord) -> tuple[Finding, ...]:
-    """The times of the record's one case."""
+    """The times for the one case of the record."""
     events = f"A case of {len(record.case_events)} events"
     async with open_pool(jurisdiction.postgres_settings(PROJECTION, "owner"), max_size=1) as pool:
         timeline = Timeline(pool)
@@ -59,7 +59,7 @@ async def case_alone(jurisdiction: Jurisdiction, record: LongRecord) -> tuple[Fi
 
 
 async def _checked(pool: asyncpg.Pool, record: LongRecord) -> object:
-    """The case's rows, whose leaves are worked out anew and follow one another, and its state as it was folded."""
+    """Read the case's rows, recompute and chain their leaves, and load the folded state."""
     leaf = NO_PREVIOUS
     for row in await pool.fetch(_CASE_ROWS, record.tag):
         facts = Entry(PARTITION, *row[:6])
@@ -74,7 +74,7 @@ async def _page(browser: httpx.AsyncClient, path: str) -> None:
 
 @asynccontextmanager
 async def _audit(jurisdiction: Jurisdiction, record: LongRecord) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser in which the case was just opened, so that its pages are looked at and no read is recorded."""
+    """A client whose session has just opened the case, so that requests for its pages record no further read."""
     reader = jurisdiction.postgres_settings(PROJECTION, "reader")
     me, now = Source(jurisdiction.name, jurisdiction.plan.generation, AUDIT), clock.now()
     async with open_pool(jurisdiction.postgres_settings(AUDIT)) as own, open_pool(reader) as timeline:

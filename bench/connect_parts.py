@@ -1,4 +1,4 @@
-"""Kafka Connect and Debezium's JDBC sink, fetched once into the user's cache by jgo."""
+"""Kafka Connect and Debezium's JDBC sink, downloaded once into the user's cache by jgo."""
 
 import os
 import shutil
@@ -12,18 +12,18 @@ SINK_GROUP, SINK, SINK_VERSION = "io.debezium", "debezium-connector-jdbc", "3.6.
 
 
 def class_path() -> str:
-    """What the Connect worker runs from."""
+    """The class path of the Connect worker."""
     import jgo
 
-    # jgo takes some jars for modules; a plain class path wants both.
+    # jgo classifies some jars as modules; a plain class path needs both folders.
     environment = jgo.build(CONNECT, cache_dir=_cache() / "connect")
     folders = (environment.path / "jars", environment.path / "modules")
-    # The broker's jars bring the logging that Connect lacks.
+    # The broker's jars contain the logging library that Connect lacks.
     return ":".join((broker_class_path(), *(f"{folder}/*" for folder in folders if folder.exists())))
 
 
 def plugin_path() -> Path:
-    """The folder that holds the sink's plugin, which brings PostgreSQL's driver along."""
+    """The folder of the sink's plugin, which includes PostgreSQL's driver."""
     from jgo.maven import MavenContext
 
     folder = _cache() / f"{SINK}-{SINK_VERSION}"

@@ -1,4 +1,4 @@
-"""A topic read from its beginning, for when each event came to stand in it."""
+"""Append times of the events of a topic, read from its beginning."""
 
 import asyncio
 import json
@@ -10,19 +10,19 @@ from handoff.admin.kafka_operator import Operator
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where an event stands in a topic, and since when (seconds since 1970, to the millisecond)."""
+class Appended:
+    """Offset and append time of an event (seconds since 1970, to the millisecond)."""
 
     offset: int
     at: float
 
 
-def append_times(kafka: Operator, topic: str) -> dict[str, Standing]:
-    """Event id → where and since when; the first counts."""
+def append_times(kafka: Operator, topic: str) -> dict[str, Appended]:
+    """Event id → its first offset and append time."""
     return asyncio.run(_append_times(kafka, TopicPartition(topic, 0)))
 
 
-async def _append_times(kafka: Operator, partition: TopicPartition) -> dict[str, Standing]:
+async def _append_times(kafka: Operator, partition: TopicPartition) -> dict[str, Appended]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=kafka.bootstrap_servers,
         security_protocol=kafka.security_protocol,
@@ -31,7 +31,7 @@ async def _append_times(kafka: Operator, partition: TopicPartition) -> dict[str,
         sasl_plain_password=kafka.password,
         enable_auto_commit=False,
     )
-    found: dict[str, Standing] = {}
+    found: dict[str, Appended] = {}
     await consumer.start()
     try:
         consumer.assign([partition])
@@ -39,7 +39,7 @@ async def _append_times(kafka: Operator, partition: TopicPartition) -> dict[str,
         end = (await consumer.end_offsets([partition]))[partition]
         while await consumer.position(partition) < end:
             for entry in (await consumer.getmany(partition, timeout_ms=500)).get(partition, ()):
-                found.setdefault(json.loads(entry.value)["id"], Standing(entry.offset, entry.timestamp / 1000))
+                found.setdefault(json.loads(entry.value)["id"], Appended(entry.offset, entry.timestamp / 1000))
     finally:
         await consumer.stop()
     return found

@@ -1,4 +1,4 @@
-"""What a contestant is told and what it tells: a job on its standard input, an outcome on its standard output."""
+"""The protocol of a contestant: a job on its standard input, an outcome on its standard output."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from handoff.config import KafkaSettings, PostgresSettings
 
 @dataclass(frozen=True)
 class Job:
-    """A record of ``entries`` entries, and how to reach it and the database. Every contestant gets the same."""
+    """A record of ``entries`` entries, with the settings of broker and database; the same for every contestant."""
 
     jurisdiction: str
     generation: int
@@ -29,7 +29,7 @@ class Job:
 
     @property
     def kafka(self) -> KafkaSettings:
-        """How to log in to the broker."""
+        """Settings of the broker."""
         return KafkaSettings(
             bootstrap_servers=self.bootstrap_servers,
             username=self.kafka_user,
@@ -39,13 +39,13 @@ class Job:
 
     @property
     def database(self) -> PostgresSettings:
-        """How to log in to the database."""
+        """Settings of the database."""
         return PostgresSettings.model_validate(self.postgres)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many entries in how many seconds; the process's own CPU seconds, its memory, and what else it noted."""
+    """Number of entries and seconds, the process's own CPU seconds and peak memory, and further notes."""
 
     entries: int
     seconds: float
@@ -55,42 +55,42 @@ class Outcome:
 
     @property
     def rate(self) -> float:
-        """Entries a second."""
+        """Entries per second."""
         return self.entries / self.seconds
 
     @property
     def cpu_us(self) -> float:
-        """Microseconds of this process's CPU time for an entry, which a busy machine disturbs less."""
+        """CPU time of this process for an entry, in microseconds; load disturbs it less than the rate."""
         return self.cpu_seconds / self.entries * 1e6
 
 
 class Stopwatch:
-    """Begun when the first entry is there, or before it is asked for."""
+    """Stopwatch that starts when the first entry has arrived, or before it is requested."""
 
     def __init__(self) -> None:
         self._began: float | None = None
         self._cpu = 0.0
 
     def begin(self) -> None:
-        """Starts; a second time does nothing."""
+        """Start the watch; further calls have no effect."""
         if self._began is None:
             self._began, self._cpu = time.perf_counter(), time.process_time()
 
     def end(self, entries: int, **notes: Any) -> Outcome:
-        """What was done since ``begin``."""
+        """The outcome since ``begin``."""
         if self._began is None:
-            raise RuntimeError("nothing was begun")
+            raise RuntimeError("the stopwatch was not started: call begin() first")
         seconds, cpu = time.perf_counter() - self._began, time.process_time() - self._cpu
         return Outcome(entries, seconds, cpu, peak_mib(), notes)
 
 
 def peak_mib() -> float:
-    """The most memory that this process ever had; getrusage would count its parent's at the fork as well."""
+    """Peak memory of this process; getrusage would include the parent's memory at the fork."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def take_part(run: Callable[[Job], Outcome]) -> None:
-    """Reads the job, runs, and prints the outcome as the last line."""
+    """Read the job, run it, and print the outcome as the last line."""
     job = Job(**json.load(sys.stdin))
     print(json.dumps(asdict(run(job))), flush=True)

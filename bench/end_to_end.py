@@ -1,7 +1,7 @@
-"""End to end: answered → recorded → in the other's inbox → visible in its API → on the timeline.
+"""End to end: response → record → inbox of the other agency → visible in its API → timeline.
 
-Nothing is asked of the services while they work: the broker's append times and the services' own log lines tell when
-each step was durable, on this machine's one clock.
+The benchmark does not query the services while they run: the broker's append times and the services' own log lines show
+when each step was durable, on the one clock of this machine.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from bench.wire import Json, Wires
 from handoff.record.topics import in_topic, record_topic
 from handoff.trial.trial import Trial
 
-# Four commands and the target's own receipt.
+# Four commands, and the target's confirmation of delivery.
 _EVENTS_PER_STORY = 5
 _BEFORE_ANSWERING_SECONDS = 0.5
 _LAST_SECONDS = 3.0
@@ -35,8 +35,8 @@ _HOPS = ("on the record", "in the other's inbox", "visible in its API", "on the 
 
 
 @dataclass(frozen=True)
-class Said:
-    """An event that crosses from one agency to another, and when its command was answered (seconds since 1970)."""
+class Crossing:
+    """An event from one agency to another, and the time of the response to its command (seconds since 1970)."""
 
     event: str
     to: str
@@ -44,51 +44,51 @@ class Said:
 
 
 def end_to_end(stand: Stand, sizes: Sizes) -> Chapter:
-    """Requests from police to shelter, and the shelter's answers back, at a steady pace."""
+    """Requests from police to shelter, and the shelter's answers, at a constant rate."""
     findings: list[Finding] = []
     with stand.trial() as trial:
         for rate in sizes.rates:
-            said = asyncio.run(_tell(trial, rate, sizes.end_to_end_seconds))
+            crossings = asyncio.run(_send_stories(trial, rate, sizes.end_to_end_seconds))
             time.sleep(_LAST_SECONDS)
-            findings += _findings(rate, _hops(trial, said))
-            stand.progress(f"{len(said)} events crossed over at {rate} events/s")
+            findings += _findings(rate, _hops(trial, crossings))
+            stand.progress(f"{len(crossings)} events crossed at {rate} events/s")
         findings += memory(trial)
-    return Chapter("end-to-end", "End to end, from the answer on", findings)
+    return Chapter("end-to-end", "End to end, from the response on", findings)
 
 
-async def _tell(trial: Trial, rate: int, seconds: float) -> list[Said]:
+async def _send_stories(trial: Trial, rate: int, seconds: float) -> list[Crossing]:
     agencies = {name: _wires(trial, name) for name in ("police", "shelter")}
-    said: list[Said] = []
+    crossings: list[Crossing] = []
     async with asyncio.TaskGroup() as stories:
         began = time.monotonic()
         for number in range(round(rate * seconds / _EVENTS_PER_STORY)):
             await asyncio.sleep(began + number * _EVENTS_PER_STORY / rate - time.monotonic())
-            stories.create_task(_story(agencies["police"], agencies["shelter"], said))
+            stories.create_task(_story(agencies["police"], agencies["shelter"], crossings))
     for wires in agencies.values():
         wires.close()
-    return said
+    return crossings
 
 
-async def _story(police: Wires, shelter: Wires, said: list[Said]) -> None:
-    opened = await _say(police, "/cases", {"entry_point": "police_call", "reporting_delay": "same_day"})
+async def _story(police: Wires, shelter: Wires, crossings: list[Crossing]) -> None:
+    opened = await _command(police, "/cases", {"entry_point": "police_call", "reporting_delay": "same_day"})
     case = opened["case"]
-    basis = (await _say(police, f"/cases/{case}/bases", _RELEASE))["basis"]
+    basis = (await _command(police, f"/cases/{case}/bases", _RELEASE))["basis"]
     request = {"target": "shelter", "service": "shelter", "urgency": "emergency", "basis": basis}
-    asked = await _say(police, f"/cases/{case}/referrals", request)
-    said.append(Said(asked["events"][0], "shelter", time.time()))
+    asked = await _command(police, f"/cases/{case}/referrals", request)
+    crossings.append(Crossing(asked["events"][0], "shelter", time.time()))
     await asyncio.sleep(_BEFORE_ANSWERING_SECONDS)
-    answer = await _say(shelter, f"/cases/{case}/referrals/{asked['referral']}/acceptance", {})
-    said.append(Said(answer["events"][0], "police", time.time()))
+    answer = await _command(shelter, f"/cases/{case}/referrals/{asked['referral']}/acceptance", {})
+    crossings.append(Crossing(answer["events"][0], "police", time.time()))
 
 
-async def _say(wires: Wires, path: str, body: Json) -> Json:
+async def _command(wires: Wires, path: str, body: Json) -> Json:
     while True:
         status, answer = await wires.post(path, body)
         if status == 202:
             return answer
         if status != 404 and answer.get("reason") != "absent":
-            raise RuntimeError(f"{path} was answered {status}: {answer}")
-        # The other side has not heard of it yet.
+            raise RuntimeError(f"{path}: unexpected response {status}: {answer}")
+        # The other agency's node has not folded the request yet.
         await asyncio.sleep(_BEFORE_ANSWERING_SECONDS)
 
 
@@ -97,15 +97,15 @@ def _wires(trial: Trial, name: str) -> Wires:
     return Wires(process.url, process.token)
 
 
-def _hops(trial: Trial, said: list[Said]) -> Mapping[str, list[float]]:
-    """Milliseconds from each answer to each hop."""
+def _hops(trial: Trial, crossings: list[Crossing]) -> Mapping[str, list[float]]:
+    """Milliseconds from each response to each hop."""
     name, kafka = trial.jurisdiction.name, trial.jurisdiction.kafka
     record = append_times(kafka, record_topic(name))
     inboxes = {to: append_times(kafka, in_topic(name, to)) for to in ("police", "shelter")}
     folded = {to: dict(_folded(trial.directory / "logs" / f"{to}.log")) for to in inboxes}
     pages = sorted(_pages(trial.directory / "logs" / "projection.log"))
     found: dict[str, list[float]] = {hop: [] for hop in _HOPS}
-    for one in said:
+    for one in crossings:
         recorded = record[one.event]
         stored = next(at for following, at in pages if following > recorded.offset)
         moments = (recorded.at, inboxes[one.to][one.event].at, folded[one.to][one.event], stored)

@@ -1,4 +1,4 @@
-"""The exchange: out → record → in with durable routing, against an agent that routes and writes one row."""
+"""The exchange: out → record → in with durable routing, against an agent that routes and inserts one row."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ _SOURCES = ("police", "social_work")
 
 
 def exchange(stand: Stand, sizes: Sizes) -> Chapter:
-    """Checked, put on the record, read back, judged, routed durably, and sent into the inboxes."""
+    """Validate, append to the record, read back, judge, route durably, and publish to the inboxes."""
 
     def prepare(name: str) -> Job:
         return lay_submissions(stand, sizes.exchange if name == OWN else sizes.exchange // 4)
@@ -32,7 +32,7 @@ def exchange(stand: Stand, sizes: Sizes) -> Chapter:
 def lay_submissions(
     stand: Stand, entries: int, *, among: Callable[[Iterator[Message]], Iterator[Message]] = iter
 ) -> Job:
-    """A founded jurisdiction, in whose outgoing topics ``entries`` events wait, and what ``among`` puts between."""
+    """A founded jurisdiction with ``entries`` events in its outgoing topics, changed by ``among``."""
     jurisdiction = stand.jurisdiction()
     place = Place(jurisdiction.plan)
     founding = list(map(signed, place.founding()))
@@ -46,7 +46,7 @@ def lay_submissions(
 
 
 def _submissions(place: Place, source: str, first: int) -> Iterator[Message]:
-    """Cases in each of which a source asks the shelter and calls it off again."""
+    """Cases in which a source requests the shelter and cancels the request."""
     events: Iterator[AnyEvent] = place.called_off(source, first)
     return map(signed, events)
 
@@ -65,6 +65,6 @@ def _share(outcomes: list[Outcome], note: str) -> Spread:
 
 
 _REMARKS = (
-    "Three in eight of these events are told to two members, the others to their emitter alone.",
-    "The peer has no record, waits for no acknowledgement of what it sends and keeps neither cases nor positions.",
+    "Three in eight of these events are routed to two members, the others to their emitter alone.",
+    "The peer has no record, waits for no acknowledgement, and stores neither cases nor positions.",
 )

@@ -1,4 +1,4 @@
-"""Growth: a long record projected, read and projected again. Rate, memory and reading time are meant to stay flat."""
+"""Growth: a long record is projected, read and projected again. Rate, memory and read time should stay constant."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ _TWICE = Aim(2, at_most=True)
 
 
 def growth(stand: Stand, sizes: Sizes) -> Chapter:
-    """The projection over a record of each size, and the time that its whole fold takes against signatures alone."""
+    """The projection over a record of each size, and the duration of the whole fold compared with signatures alone."""
     jurisdiction, marks = stand.jurisdiction(), sizes.growth
     place = stand.lay_record(jurisdiction, marks[-1])
     findings: list[Finding] = []
@@ -48,7 +48,7 @@ def _job(stand: Stand, jurisdiction: Jurisdiction, entries: int) -> Job:
 
 
 async def _reading_ms(jurisdiction: Jurisdiction, place: Place, size: int) -> float:
-    """The median time in which a case's whole timeline is read and decoded."""
+    """Median time to read and decode the whole timeline of a case."""
     dice = random.Random(size)
     numbers = [dice.randrange(size // _EVENTS_PER_STORY - 50) for _ in range(_CASES_READ)]
     dsn, found_in = jurisdiction.postgres_settings(PROJECTION, "reader").dsn, {"search_path": "timeline, public"}
@@ -74,7 +74,7 @@ def _once(value: float) -> Spread:
 
 
 _REMARKS = (
-    "Each size is projected from the beginning into empty tables, which is what a rebuild does before it compares.",
-    "Signatures alone are measured over no more entries than fit into memory: one takes as long as another.",
-    "Measured once each: what matters is that the figures stay as they are.",
+    "Each size is projected from the beginning into empty tables, as in a rebuild before the comparison.",
+    "Signatures alone are measured over as many entries as fit into memory; each takes the same time.",
+    "Each figure is measured once; the criterion is that figures stay constant with size.",
 )

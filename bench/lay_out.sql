@@ -1,4 +1,4 @@
--- Run by the operator before each contestant: the product's own tables, and one for those that only append.
+-- Run by the operator before each contestant: the product's own tables, and the tables of the contestants that only append.
 DROP SCHEMA IF EXISTS timeline CASCADE;
 CREATE SCHEMA timeline;
 GRANT USAGE ON SCHEMA timeline TO handoff_projection_writer, handoff_projection_reader;

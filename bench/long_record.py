@@ -1,4 +1,4 @@
-"""A record in which one case is said in earnest, spread over its whole length; all the rest is filler."""
+"""A record with one real case spread over its whole length; all other entries are filler."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,19 +30,19 @@ class LongRecord:
 
     @property
     def case(self) -> UUID:
-        """The case that is said in earnest."""
+        """The id of the real case."""
         return Story(self.place, 0).id("case")
 
     @property
     def tag(self) -> bytes:
-        """The tag of its entries."""
+        """The case tag of its entries."""
         return case_tag(str(self.case).encode())
 
     @cached_property
     def case_events(self) -> tuple[Message, ...]:
-        """Stories that are all told of the one case."""
-        told = (event for number in range(_STORIES) for event in Story(self.place, number).events())
-        return tuple(signed(event.model_copy(update={"subject": str(self.case)})) for event in told)
+        """The events of 25 stories, all with the subject of the one case."""
+        events = (event for number in range(_STORIES) for event in Story(self.place, number).events())
+        return tuple(signed(event.model_copy(update={"subject": str(self.case)})) for event in events)
 
     @property
     def log(self) -> Log:
@@ -51,12 +51,12 @@ class LongRecord:
 
     @property
     def trust_text(self) -> str:
-        """A trust file that asks nobody to cosign."""
+        """A trust file without witnesses."""
         genesis = f"# handoff: genesis {self.log.origin} {signing.sha256(self.place.genesis)}"
         return f"log {self.log.public_key}\n{genesis}\nquorum none\n"
 
     def messages(self) -> Iterator[Message]:
-        """The founding, then filler with the case's events at even distances."""
+        """The founding, then filler with the case's events at equal distances."""
         founding = tuple(map(signed, self.place.founding()))
         yield from founding
         rest = self.size - len(founding)

@@ -1,4 +1,4 @@
-"""What the figures depend on: processors, versions, and how long the disk takes to keep something for certain."""
+"""Conditions of a run: processors, versions, and the duration of an fsync."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ _BLOCK = bytes(8192)
 
 
 def machine(directory: Path) -> Iterator[tuple[str, str]]:
-    """What a reader of the figures wants to know."""
+    """Name and value of each condition."""
     yield "processors", f"{os.cpu_count()} of {_processor()}"
     yield "load before the start", f"{os.getloadavg()[0]:.1f}"
     yield "fsync of 8 KiB, median of 200", f"{_fsync_ms(directory):.2f} ms"

@@ -1,4 +1,4 @@
-"""How much memory the processes of a trial hold: found by the port on which each listens."""
+"""Memory of the processes of a trial, which are identified by their listening ports."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ _BUSY = ("police", "shelter", "exchange", "projection")
 
 
 def memory(trial: Trial) -> Iterator[Finding]:
-    """Resident MiB of those that worked, of those that looked on, and of what they all rest on."""
+    """Resident MiB of the busy processes, of the idle ones, and of Kafka and PostgreSQL."""
     listening = {c.laddr.port: c.pid for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
     held = {name: _resident(listening[process.port]) for name, process in trial.fleet.processes.items()}
     for name in _BUSY:

@@ -1,4 +1,4 @@
-"""A node: commands a second with the durable outbox, against FastAPI with one INSERT for each request."""
+"""A node: commands per second with the durable outbox, against FastAPI with one INSERT for each request."""
 
 import asyncio
 import socket
@@ -26,11 +26,11 @@ _OPENING = {"entry_point": "police_call", "reporting_delay": "same_day"}
 
 
 def node(stand: Stand, sizes: Sizes) -> Chapter:
-    """The command that opens a case, by 32 connections at once."""
+    """The command that opens a case, from 32 concurrent connections."""
     rates: dict[str, list[float]] = {"node": [], "peer": []}
     with stand.trial() as trial, _peer(trial) as peer:
         police = trial.fleet.processes["police"]
-        # What is measured is storing; the exchange would take its share of the processors.
+        # Only deciding and storing are measured; the exchange would use the same processors.
         asyncio.run(pause_relay(trial.jurisdiction.postgres_settings("police"), paused=True))
         for number in range(1, sizes.rounds + 1):
             for name, url, token in (("node", police.url, police.token), ("peer", peer, "any")):
@@ -60,7 +60,7 @@ async def _one_connection(url: str, token: str, until: float) -> int:
     while time.monotonic() < until:
         status, body = await wire.post("/cases", _OPENING)
         if status != 202:
-            raise RuntimeError(f"{url} answered {status}: {body.decode()}")
+            raise RuntimeError(f"{url}: unexpected status {status}: {body.decode()}")
         answered += 1
     wire.close()
     return answered
@@ -94,6 +94,6 @@ def _answers(url: str) -> bool:
 
 
 _REMARKS = (
-    "A command is judged against the fold and stored as the bytes that will be signed; the peer stores what came.",
-    "The relay is paused, so that the node and its peer have the processors to themselves.",
+    "A command is judged against the folded state and stored as the bytes to be signed; the peer stores the body.",
+    "The relay is paused, so that no other work competes with the node and its peer.",
 )

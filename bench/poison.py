@@ -1,4 +1,4 @@
-"""Poison: one submission in a hundred is refused, and costs the others no more than its share."""
+"""Poison: one submission in a hundred is refused, and must cost the others no more than its share."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -13,12 +13,12 @@ from handoff.record import message
 from handoff.record.message import SIGNATURE_HEADER, Message
 
 _ONE_IN = 100
-# The share itself, and as much again for what a refusal is more than an event: signed and said by the exchange.
+# One per cent for the poison itself, and one for the refusals, which the exchange signs and publishes as events.
 _LEAST = 0.98
 
 
 def poison(stand: Stand, sizes: Sizes) -> Chapter:
-    """The good submissions' rate among poison, beside their rate alone, round by round."""
+    """The rate of the good submissions among poison, compared with their rate alone, round by round."""
     alone, among = [], []
     for number in range(1, sizes.rounds + 1):
         alone.append(run(OWN, lay_submissions(stand, sizes.exchange)).rate)
@@ -35,7 +35,7 @@ def poison(stand: Stand, sizes: Sizes) -> Chapter:
 
 
 def spoiled(messages: Iterable[Message]) -> Iterator[Message]:
-    """``messages`` with a bad one after every hundredth, of each kind in turn."""
+    """``messages`` with a poisoned one after every hundredth, of each kind in turn."""
     for number, good in enumerate(messages, 1):
         yield good
         if number % _ONE_IN == 0:
@@ -59,5 +59,5 @@ _KINDS: tuple[Callable[[Message], Message], ...] = (
     lambda good: replace(good, headers=(*good.headers, ("note", b"words"))),
 )
 _REMARKS = (
-    "Forged, not JSON, a key twice, against the schema, and with a header too many: each is refused on the record.",
+    "Forged, not JSON, a duplicate key, against the schema, and with an extra header: each refusal is recorded.",
 )

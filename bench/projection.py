@@ -1,4 +1,4 @@
-"""The projection with everything on, and append only, against its peers."""
+"""The projection with all stages, and append only, against its peers."""
 
 import secrets
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from bench.stand import Stand
 
 OWN = "handoff_projection"
 APPEND = "handoff_append"
-# Those that need far longer for an entry are given fewer.
+# Contestants that need far longer for an entry get fewer entries.
 _SLOW = frozenset({"faust_insert"})
 _PEERS = {
     "faust_insert": ("Faust, one INSERT per event", Aim(9)),

@@ -1,4 +1,4 @@
-"""A race: contestants take turns, round by round, so that a slow minute of the machine is everybody's."""
+"""A race: contestants alternate, round by round, so that load on the machine affects all of them."""
 
 import json
 import statistics
@@ -14,12 +14,12 @@ _LONGEST_SECONDS = 1800
 
 
 class ContestantFailed(Exception):
-    """A contestant ended without an outcome; its last words say why."""
+    """A contestant ended without an outcome; the message holds the end of its output."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of some figures, with the least and the greatest."""
+    """Median, minimum and maximum of some figures."""
 
     median: float
     least: float
@@ -32,22 +32,22 @@ class Spread:
 
 @dataclass(frozen=True)
 class Standings:
-    """Every contestant's outcomes, round by round."""
+    """The outcomes of every contestant, round by round."""
 
     outcomes: Mapping[str, Sequence[Outcome]]
 
     def rate(self, name: str) -> Spread:
-        """Its entries a second."""
+        """Entries per second of a contestant."""
         return Spread.of([outcome.rate for outcome in self.outcomes[name]])
 
     def ratio(self, name: str, to: str) -> Spread:
-        """How many times as fast as ``to`` it was, compared within each round."""
+        """Rate of a contestant divided by the rate of ``to``, within each round."""
         pairs = zip(self.outcomes[name], self.outcomes[to], strict=True)
         return Spread.of([own.rate / other.rate for own, other in pairs])
 
 
 def race(contestants: Sequence[str], rounds: int, prepare: Callable[[str], Job], progress: Progress) -> Standings:
-    """Lets each contestant run once in each round, on what ``prepare`` has laid out for it. Raises ContestantFailed."""
+    """Run each contestant once in each round, with the job that ``prepare`` returns. Raises ContestantFailed."""
     outcomes: dict[str, list[Outcome]] = {name: [] for name in contestants}
     for number in range(1, rounds + 1):
         for name in contestants:
@@ -58,12 +58,12 @@ def race(contestants: Sequence[str], rounds: int, prepare: Callable[[str], Job],
 
 
 def run(name: str, job: Job) -> Outcome:
-    """One run of the contestant in ``bench/contestants/<name>.py``, as a process of its own."""
+    """Run the contestant in ``bench/contestants/<name>.py`` once, as a separate process."""
     argv = (sys.executable, "-m", f"bench.contestants.{name}")
     done = subprocess.run(
         argv, input=json.dumps(asdict(job)), capture_output=True, text=True, check=False, timeout=_LONGEST_SECONDS
     )
     lines = done.stdout.strip().splitlines()
     if done.returncode != 0 or not lines:
-        raise ContestantFailed(f"{name} ended with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+        raise ContestantFailed(f"{name}: exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
     return Outcome(**json.loads(lines[-1]))

@@ -1,4 +1,4 @@
-"""What a run came to: tables of figures with their spread, and the machine on which they were found."""
+"""Results of a run: tables of figures with their spread, and the machine on which they were measured."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ _BEGIN, _END = "<!-- figures: make bench -->", "<!-- end of figures -->"
 
 @dataclass(frozen=True)
 class Aim:
-    """A figure that was hoped for, at least or at most."""
+    """A target for a figure, at least or at most."""
 
     value: float
     at_most: bool = False
 
     def is_met(self, found: float) -> bool:
-        """Whether ``found`` is good enough."""
+        """Return whether ``found`` meets the target."""
         return found <= self.value if self.at_most else found >= self.value
 
     def __str__(self) -> str:
@@ -26,7 +26,7 @@ class Aim:
 
 @dataclass(frozen=True)
 class Finding:
-    """One figure: what it is, its median and spread, its unit, and what was hoped for."""
+    """One figure: its name, its median and spread, its unit, and its target."""
 
     name: str
     spread: Spread
@@ -35,7 +35,7 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """How it compares with its aim."""
+        """``met`` or ``missed``, or nothing without a target."""
         if self.aim is None:
             return ""
         return "met" if self.aim.is_met(self.spread.median) else "missed"
@@ -43,7 +43,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One benchmark's findings, and what a reader has to know of them."""
+    """The findings of one benchmark, and remarks for their reader."""
 
     name: str
     title: str
@@ -52,7 +52,7 @@ class Chapter:
 
 
 def markdown(machine: Iterable[tuple[str, str]], chapters: Iterable[Chapter]) -> str:
-    """The whole run as Markdown."""
+    """The results of a run as Markdown."""
     lines = ["| on | |", "|---|---|", *(f"| {name} | {value} |" for name, value in machine), ""]
     for chapter in chapters:
         lines += [f"### {chapter.title}", "", *_table(chapter.findings), ""]
@@ -62,14 +62,14 @@ def markdown(machine: Iterable[tuple[str, str]], chapters: Iterable[Chapter]) ->
 
 
 def put_figures(document: Path, figures: str) -> None:
-    """Puts ``figures`` between the two marks of ``document``; the text around them stays."""
+    """Replace the text between the two marks of ``document`` by ``figures``."""
     before, _, rest = document.read_text().partition(_BEGIN)
     _, _, after = rest.partition(_END)
     document.write_text(f"{before}{_BEGIN}\n\n{figures}\n{_END}{after}")
 
 
 def figure(value: float) -> str:
-    """A number with as many digits as it deserves."""
+    """A number with three significant digits, or without decimals from 100 on."""
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

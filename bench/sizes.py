@@ -1,4 +1,4 @@
-"""How much is measured: everything, or just enough to see that it works."""
+"""Amounts of work: a full measurement, or a smoke test."""
 
 from dataclasses import dataclass
 

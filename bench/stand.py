@@ -1,4 +1,4 @@
-"""Where races are run: one real broker, one real database server, and a jurisdiction that nobody else uses."""
+"""The test bed of races: one real broker, one real database server, and a jurisdiction for each race."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -36,7 +36,7 @@ class Stand:
         self.progress = progress
 
     def jurisdiction(self) -> Jurisdiction:
-        """A fresh jurisdiction with the members of the example plan, its topics, users, rights and databases."""
+        """A new jurisdiction with the members of the example plan, its topics, users, rights and databases."""
         self._jurisdictions += 1
         with_deadlines = jurisdiction_plan(Path(str(files("infra") / "prizren.toml")))
         plan = with_deadlines.renamed(f"bench{self._jurisdictions}")
@@ -46,7 +46,7 @@ class Stand:
 
     @contextmanager
     def trial(self) -> Iterator[Trial]:
-        """A whole jurisdiction with every service as its own process, on the stand's broker and database."""
+        """A whole jurisdiction with every service as a separate process, on this broker and database."""
         self._jurisdictions += 1
         name = f"bench{self._jurisdictions}"
         plan = jurisdiction_plan(Path(str(files("infra") / "prizren.toml"))).renamed(name)
@@ -56,30 +56,30 @@ class Stand:
             yield trial
 
     def lay(self, jurisdiction: Jurisdiction, topic: str, messages: Iterable[Message]) -> int:
-        """Puts ``messages`` into ``topic``, past every quota; gives its end."""
+        """Publish ``messages`` to ``topic``, without quotas, and return its end offset."""
         return asyncio.run(_lay(_as_operator(jurisdiction), topic, iter(messages), self.progress))
 
     def lay_record(self, jurisdiction: Jurisdiction, size: int) -> Place:
         """A synthetic record of ``size`` entries."""
         place = Place(jurisdiction.plan)
-        self.progress(f"a record of {size:,} entries is signed and laid down")
+        self.progress(f"a record of {size:,} entries is signed and published")
         self.lay(jurisdiction, record_topic(jurisdiction.name), place.record(size))
         return place
 
     def projection_job(self, jurisdiction: Jurisdiction, entries: int, *, as_operator: bool, **options: object) -> Job:
-        """The timeline's tables made anew, and how to fill them from the record's first ``entries``."""
+        """Recreate the timeline's tables, and return the job to fill them from the first ``entries`` of the record."""
         asyncio.run(_lay_out(jurisdiction))
         kafka = _as_operator(jurisdiction) if as_operator else jurisdiction.kafka_settings(PROJECTION)
         return _job(jurisdiction, kafka, (PROJECTION, "writer"), entries, dict(options))
 
     def exchange_job(self, jurisdiction: Jurisdiction, entries: int, **options: object) -> Job:
-        """How to route what lies in the outgoing topics."""
+        """The job to route the events in the outgoing topics."""
         return _job(jurisdiction, _as_operator(jurisdiction), (EXCHANGE, ""), entries, dict(options))
 
 
 @contextmanager
 def standing(progress: Progress) -> Iterator[Stand]:
-    """A stand that goes away with all that it holds."""
+    """A test bed that is deleted with all its contents at the end."""
     with temporary_directory() as directory:
         directory.mkdir(mode=0o711)
         stack = TrialStack(directory / "stack", progress=progress)
@@ -130,7 +130,7 @@ async def _lay(kafka: KafkaSettings, topic: str, messages: Iterator[Message], pr
             await asyncio.gather(*sent)
             laid += len(some)
             if laid % 100_000 == 0:
-                progress(f"{laid:,} entries are laid down")
+                progress(f"{laid:,} entries are published")
     finally:
         await producer.stop()
     return await _end(kafka, topic)
@@ -147,7 +147,7 @@ async def _end(kafka: KafkaSettings, topic: str) -> int:
 
 
 async def _lay_out(jurisdiction: Jurisdiction) -> None:
-    """Fresh tables, and nothing left to be written or cleaned up from the run before."""
+    """Create fresh tables; the checkpoint flushes the writes of the previous run."""
     database = jurisdiction.postgres_settings(PROJECTION, "owner").database
     connection = await asyncpg.connect(jurisdiction.postgres.dsn(database))
     try:

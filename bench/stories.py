@@ -1,4 +1,4 @@
-"""A synthetic record: signed referrals from request to completion, each byte of it following from its number."""
+"""A synthetic record: signed referrals from request to completion; every byte is derived from the story's number."""
 
 import hashlib
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def key_of(member: str) -> SigningKey:
 
 @dataclass(frozen=True)
 class Place:
-    """The jurisdiction that a synthetic record is about."""
+    """The jurisdiction of a synthetic record."""
 
     plan: JurisdictionPlan
 
@@ -47,12 +47,12 @@ class Place:
         return codec.encode(founding_event(self.charter, key_of(COORDINATION), key_of(EXCHANGE), T0))
 
     def founding(self) -> Iterator[AnyEvent]:
-        """How the jurisdiction begins, everybody's admission included."""
+        """The founding event and all admissions."""
         yield codec.decode(self.genesis)
         yield from admission_events(self.charter, map(_admission, self.plan.members), T0)
 
     def called_off(self, source: str, first: int) -> Iterator[AnyEvent]:
-        """Cases without end in which ``source`` asks the shelter and takes it back: nobody else says anything."""
+        """An unlimited sequence of cases with a request and its cancellation, all events by ``source``."""
         for number in count(first):
             yield from Story(self, number, source).called_off()
 
@@ -62,14 +62,14 @@ class Place:
         yield from map(signed, founding)
         yield from map(signed, islice(self._overlapping(), size - len(founding)))
 
-    def _overlapping(self, at_once: int = 50) -> Iterator[AnyEvent]:
-        """Stories told ``at_once``, one event of each in turn."""
+    def _overlapping(self, concurrent: int = 50) -> Iterator[AnyEvent]:
+        """``concurrent`` concurrent stories, one event of each in turn."""
         number = 0
         while True:
-            told = [tuple(Story(self, n).events()) for n in range(number, number + at_once)]
-            for events in zip(*told, strict=True):
+            stories = [tuple(Story(self, n).events()) for n in range(number, number + concurrent)]
+            for events in zip(*stories, strict=True):
                 yield from events
-            number += at_once
+            number += concurrent
 
 
 def signed(event: AnyEvent) -> Message:
@@ -84,14 +84,14 @@ def _admission(member: PlannedMember) -> tuple[Admission, SigningKey]:
 
 @dataclass(frozen=True)
 class Story:
-    """The ``number``-th case: a release, a request with a sealed sheet, and all that follows up to its completion."""
+    """The ``number``-th case: a release, a request with a sealed sheet, and every event up to its completion."""
 
     place: Place
     number: int
     source: str = "police"
 
     def called_off(self) -> Iterator[AnyEvent]:
-        """Four events, all of the source."""
+        """Four events, all by the source."""
         yield from self.begun()
         yield self._by(self.source, 3, referral.ReferralCancelled(referral=self.id("referral"), seen=1))
 
@@ -102,7 +102,7 @@ class Story:
         yield self._by(self.source, 2, self._request())
 
     def events(self) -> Iterator[AnyEvent]:
-        """Eight events, in the order in which they are said."""
+        """Eight events, in the order of publication."""
         yield from self.begun()
         about = {"referral": self.id("referral")}
         yield self._by("shelter", 3, referral.ReferralDelivered(**about, seen=1))

@@ -1,4 +1,4 @@
-"""A plain HTTP client that costs little, so that the server is what is measured."""
+"""A minimal HTTP client with little overhead, so that the server dominates the measurement."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ Json = dict[str, Any]
 
 
 class Wire:
-    """One kept connection; one request at a time."""
+    """One persistent connection; one request at a time."""
 
     def __init__(self, url: str, token: str) -> None:
         where = urlsplit(url)
@@ -18,8 +18,8 @@ class Wire:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def post(self, path: str, body: Json) -> tuple[int, bytes]:
-        """The status and the body of the answer."""
-        # A server ends a connection that was idle for some seconds.
+        """Return status and body of the response."""
+        # A server closes a connection that was idle for some seconds.
         if self._streams is None or self._streams[0].at_eof():
             self._streams = await asyncio.open_connection(self._host, self._port)
         reader, writer = self._streams
@@ -31,13 +31,13 @@ class Wire:
         return int(lines[0].split()[1]), await reader.readexactly(length)
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Close the connection."""
         if self._streams is not None:
             self._streams[1].close()
 
 
 class Wires:
-    """A few connections to one server, lent out one request at a time."""
+    """A pool of connections to one server; each handles one request at a time."""
 
     def __init__(self, url: str, token: str, count: int = 16) -> None:
         self._idle: asyncio.LifoQueue[Wire] = asyncio.LifoQueue()
@@ -45,7 +45,7 @@ class Wires:
             self._idle.put_nowait(Wire(url, token))
 
     async def post(self, path: str, body: Json) -> tuple[int, Json]:
-        """The status and the document of the answer."""
+        """Return status and JSON document of the response."""
         wire = await self._idle.get()
         try:
             status, answer = await wire.post(path, body)
@@ -54,6 +54,6 @@ class Wires:
         return status, json.loads(answer)
 
     def close(self) -> None:
-        """Ends the idle connections."""
+        """Close the idle connections."""
         while not self._idle.empty():
             self._idle.get_nowait().close()

@@ -1,1 +1,1 @@
-"""The contestants of a race: each is a program of its own that reads a job and prints its outcome."""
+"""The contestants of a race: each is a separate program that reads a job and prints its outcome."""

@@ -1,4 +1,4 @@
-"""The one table of those that only append."""
+"""The table of the contestants that only append."""
 
 import json
 from typing import Any
@@ -9,11 +9,11 @@ COLUMNS = ("record_offset", "event_id", "source", "type", "subject", "time", "va
 
 
 def row_of_event(offset: int, event: Event[Any], value: bytes | None) -> tuple[Any, ...]:
-    """The row of an event that was read strictly."""
+    """The row of a strictly parsed event."""
     return offset, str(event.id), event.source, event.type, event.subject, event.time.isoformat(), value
 
 
 def row_of_json(offset: int, value: bytes | None) -> tuple[Any, ...]:
-    """The row of whatever JSON there is."""
-    told = json.loads(value or b"{}")
-    return offset, told["id"], told["source"], told["type"], told["subject"], told["time"], value
+    """The row of any JSON value."""
+    parsed = json.loads(value or b"{}")
+    return offset, parsed["id"], parsed["source"], parsed["type"], parsed["subject"], parsed["time"], value

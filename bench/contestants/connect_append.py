@@ -27,7 +27,7 @@ _SCHEMA = {
 
 
 def run(job: Job) -> Outcome:
-    """The record's envelopes in one table; the worker's start is not counted."""
+    """Insert the envelopes of the record into one table; the worker's start is not measured."""
     with tempfile.TemporaryDirectory() as directory, _worker(job, Path(directory)) as worker:
         try:
             return asyncio.run(_until_there(job, worker))
@@ -82,7 +82,7 @@ def _worker_settings(job: Job, directory: Path) -> Mapping[str, str]:
         "consumer.max.poll.records": _BATCH,
         "consumer.max.partition.fetch.bytes": str(4 * 1024 * 1024),
         "key.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
-        # The default one guesses a type from what a header holds, and now and then a signature looks like a list.
+        # The default converter guesses a type from the header value, and some signatures look like a list.
         "header.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
         "value.converter": "org.apache.kafka.connect.json.JsonConverter",
         "value.converter.schemas.enable": "true",

@@ -1,4 +1,4 @@
-"""FastAPI as its documentation shows it: a validated body, one INSERT, an answer. Started with a port and a DSN."""
+"""FastAPI as its documentation shows it: a validated body, one INSERT, a response. Arguments: a port and a DSN."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ _INSERT = "INSERT INTO commands (id, case_id, body) VALUES ($1, $2, $3)"
 
 
 class Stored(BaseModel):
-    """What was stored."""
+    """Ids of the stored command."""
 
     event: UUID
     case: UUID

@@ -1,4 +1,4 @@
-"""A Faust worker of one agent on one topic, as its documentation shows it, that stops when it has seen everything."""
+"""A Faust worker of one agent on one topic, as its documentation shows it, that stops after the last entry."""
 
 import asyncio
 import tempfile
@@ -14,7 +14,7 @@ Agent = Callable[[Any], Awaitable[None]]
 
 
 class Worker:
-    """Counts what the agent has done, and ends with the last entry."""
+    """Count the entries that the agent has handled, and stop after the last one."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -23,13 +23,13 @@ class Worker:
         self._finished = asyncio.Event()
 
     def did(self, count: int) -> None:
-        """So many entries more are stored."""
+        """Count ``count`` more stored entries."""
         self._done += count
         if self._done >= self.job.entries:
             self._finished.set()
 
     async def work(self, topics: list[str], agent: Agent) -> Outcome:
-        """Runs ``agent`` on ``topics`` until every entry is stored."""
+        """Run ``agent`` on ``topics`` until every entry is stored."""
         with tempfile.TemporaryDirectory() as directory:
             app = _app(self.job, directory)
             topic = app.topic(*topics, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=bytes)
@@ -43,7 +43,7 @@ class Worker:
 
 
 def run_worker(job: Job, race: Callable[[Worker], Awaitable[Outcome]]) -> Outcome:
-    """``race`` on a loop of its own."""
+    """Run ``race`` on a new event loop."""
 
     async def main() -> Outcome:
         return await race(Worker(job))

@@ -1,7 +1,7 @@
-"""Faust: an agent that checks, judges and routes each event, and writes one row of it.
+"""Faust: an agent that validates, judges and routes each event, and inserts one row of it.
 
-It is given the easier task: nothing goes by way of a record, it waits for no acknowledgement of what it sends, and it
-keeps no case, no position and no inbox sequence.
+Its task is easier: there is no record, it waits for no acknowledgement of its sends, and it stores no case, no position
+and no inbox sequence.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _INSERT = "INSERT INTO seen (subject, event_id, value_hash) VALUES ($1, $2, $3)"
 
 
 def run(job: Job) -> Outcome:
-    """Every event from the outgoing topics into the inboxes."""
+    """Route every event from the outgoing topics into the inboxes."""
     return run_worker(job, _race)
 
 
@@ -37,20 +37,20 @@ async def _race(worker: Worker) -> Outcome:
     pool = await asyncpg.create_pool(job.database.dsn, min_size=1, max_size=1)
     stored = await ExchangeStore(pool).newer_directory(-1)
     if stored is None:
-        raise LookupError("the jurisdiction is founded first")
-    desk = _Desk(job, stored[1])
+        raise LookupError("the database holds no directory: found the jurisdiction first")
+    state = _State(job, stored[1])
     producer = AIOKafkaProducer(**security(job.kafka), acks="all", enable_idempotence=True)
     await producer.start()
 
     async def agent(stream: Any) -> None:
         async for event in stream.events():
             worker.watch.begin()
-            routed = desk.route(event.message)
+            routed = state.route(event.message)
             for (subject, event_id), value_hash in routed.first_hashes.items():
                 await pool.execute(_INSERT, subject, event_id, value_hash)
-            for member, told in desk.told(routed):
+            for member, delivered in state.deliveries(routed):
                 topic = in_topic(job.jurisdiction, member)
-                await producer.send(topic, told.value, told.key, partition=0, headers=list(told.headers))
+                await producer.send(topic, delivered.value, delivered.key, partition=0, headers=list(delivered.headers))
             worker.did(1)
 
     topics = [out_topic(job.jurisdiction, member) for member in job.options["members"]]
@@ -59,8 +59,8 @@ async def _race(worker: Worker) -> Outcome:
     return outcome
 
 
-class _Desk:
-    """What the agent remembers from one event to the next."""
+class _State:
+    """The agent's state between events."""
 
     def __init__(self, job: Job, directory: Directory) -> None:
         self._job = job
@@ -70,7 +70,7 @@ class _Desk:
         self._offset = 0
 
     def route(self, message: Any) -> Any:
-        """What becomes of an event."""
+        """Validate and route an event."""
         found = entry(message)
         submission = Submission(message.topic, found.offset, found.appended_ms, found.message)
         ((sifted, _),) = self._sieve.sift([submission], self._known.directory)
@@ -82,8 +82,8 @@ class _Desk:
         self._offset += 1
         return routed
 
-    def told(self, routed: Any) -> Iterator[tuple[str, Message]]:
-        """Who is told what."""
+    def deliveries(self, routed: Any) -> Iterator[tuple[str, Message]]:
+        """The member and message of each inbox entry."""
         return ((member, delivery.to_message()) for member, delivery in routed.deliveries)
 
 

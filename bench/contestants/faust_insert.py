@@ -9,7 +9,7 @@ from handoff.record.topics import record_topic
 
 
 def run(job: Job) -> Outcome:
-    """The record on the timeline."""
+    """Project the record to the timeline."""
     return run_worker(job, _race)
 
 

@@ -12,7 +12,7 @@ _WITHIN_SECONDS = 0.1
 
 
 def run(job: Job) -> Outcome:
-    """The record on the timeline."""
+    """Project the record to the timeline."""
     return run_worker(job, _race)
 
 
@@ -21,7 +21,7 @@ async def _race(worker: Worker) -> Outcome:
     connection = await work.connect()
 
     async def agent(stream: Any) -> None:
-        # The batch as events, not values: offsets and signatures are on the messages.
+        # A batch of events, not of values: offsets and signatures are attributes of the messages.
         async for events in stream.noack_take(_BATCH, within=_WITHIN_SECONDS):
             worker.watch.begin()
             await work.copy(connection, work.page([entry(event.message) for event in events]))

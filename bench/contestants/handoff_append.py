@@ -1,4 +1,4 @@
-"""The projection's stages with nothing to judge: strict reading, COPY and the offset in one transaction."""
+"""The projection's stages without judging: strict parsing, COPY and the offset in one transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class _Appending(Ledger):
 
 
 def run(job: Job) -> Outcome:
-    """The record in one table."""
+    """Append the record to one table."""
     return uvloop.run(_run(job))
 
 
@@ -62,7 +62,7 @@ async def _run(job: Job) -> Outcome:
     connection = await connect(job.database)
     books = _Appending(connection)
     position = await books.take_over()
-    # Without a key in the directory, no signature is looked at.
+    # Without a key in the directory, no signature is verified.
     chronicle = _Unjudged(job.genesis_sha256, Directory(job.jurisdiction, job.generation), 0)
     freeze_gc()
     reader = TimedReader(job, watch)

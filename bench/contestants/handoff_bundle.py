@@ -1,4 +1,4 @@
-"""A case's bundle, streamed out of the timeline's database into a file."""
+"""The bundle of a case, streamed from the timeline's database to a file."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -13,7 +13,7 @@ from handoff.proof.verify.trust import Trust
 
 
 def run(job: Job) -> Outcome:
-    """The whole bundle on disk."""
+    """Write the whole bundle to disk."""
     with Path(job.options["bundle"]).open("wb") as out:
         return uvloop.run(_run(job, out))
 

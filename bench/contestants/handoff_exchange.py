@@ -1,4 +1,4 @@
-"""The exchange as it is: intake, routing and its relays in one process, until every inbox has what is due to it."""
+"""The exchange as in production: intake, router and relays in one process, until every inbox is complete."""
 
 import asyncio
 import tempfile
@@ -26,7 +26,7 @@ _WAITING = "SELECT next_offset, NOT EXISTS (SELECT FROM routed) AS sent FROM pos
 
 
 def run(job: Job) -> Outcome:
-    """``entries`` more than there are on the record, from the outgoing topics into the inboxes."""
+    """Route ``entries`` more events from the outgoing topics into the inboxes."""
     telemetry.set_up_logging(process=EXCHANGE, stream=Nowhere())
     freeze_gc()
     return uvloop.run(_run(job))

@@ -1,4 +1,4 @@
-"""The projection as it is: every stage on."""
+"""The projection as in production, with every stage."""
 
 import uvloop
 
@@ -12,7 +12,7 @@ from handoff.projection.pipeline import Checker, Projecting
 
 
 def run(job: Job) -> Outcome:
-    """The record on the timeline."""
+    """Project the record to the timeline."""
     telemetry.set_up_logging(process="projection", stream=Nowhere())
     return uvloop.run(_run(job))
 
@@ -33,7 +33,7 @@ async def _run(job: Job) -> Outcome:
 
 
 class Nowhere:
-    """Log lines are made, as they would be, and go nowhere."""
+    """Render log lines as in production, and discard them."""
 
     def write(self, _text: str) -> int:
         return 0

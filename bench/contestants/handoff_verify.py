@@ -1,4 +1,4 @@
-"""A bundle verified, offline."""
+"""Offline verification of a bundle."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from handoff.proof.verify.verifier import verify
 
 
 def run(job: Job) -> Outcome:
-    """The verifier's work on the whole bundle, which must be good."""
+    """Verify the whole bundle, which must be good."""
     watch = Stopwatch()
     with Path(job.options["bundle"]).open("rb") as source:
         watch.begin()

@@ -12,7 +12,7 @@ from handoff.adapters.postgres.timeline_store import connect
 
 
 def run(job: Job) -> Outcome:
-    """The record in one table."""
+    """Append the record to one table."""
     loop = asyncio.new_event_loop()
     connection = loop.run_until_complete(connect(job.database))
     return race(job, lambda entries: loop.run_until_complete(_copy(connection, entries)))

@@ -19,14 +19,14 @@ Write = Callable[[list[RecordEntry]], None]
 
 
 def run(job: Job) -> Outcome:
-    """The record on the timeline."""
+    """Project the record to the timeline."""
     loop, work = asyncio.new_event_loop(), SameWork(job)
     connection = loop.run_until_complete(work.connect())
     return race(job, lambda entries: loop.run_until_complete(work.copy(connection, work.page(entries))))
 
 
 def race(job: Job, write: Write) -> Outcome:
-    """Everything through a sink that calls ``write``."""
+    """Run the whole record through a sink that calls ``write``."""
     sink = _Sink(job.entries, write)
     app = Application(
         broker_address=_connection(job),
@@ -45,7 +45,7 @@ def race(job: Job, write: Write) -> Outcome:
 
 
 class _Sink(BatchingSink):
-    """Gathers entries and writes them where the framework flushes."""
+    """Collect entries and write them when the framework flushes."""
 
     def __init__(self, entries: int, write: Write) -> None:
         super().__init__()

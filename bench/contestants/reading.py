@@ -1,4 +1,4 @@
-"""The record in memory, for whoever measures something else than reading it."""
+"""The record in memory, for contestants that do not measure reading."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from handoff.adapters.kafka.record_reader import RecordEntry, RecordReader
 
 
 async def whole_record(job: Job) -> list[RecordEntry]:
-    """The record's entries, without the founding one, whose word is its hash."""
+    """The entries of the record, without the founding event, which is verified by its hash."""
     reader = RecordReader(job.kafka, job.jurisdiction, client_id="bench")
     await reader.start(0)
     entries: list[RecordEntry] = []
@@ -18,7 +18,7 @@ async def whole_record(job: Job) -> list[RecordEntry]:
 
 
 class TimedReader(RecordReader):
-    """A reader that starts the watch where its first entries are there, as it is started for every peer."""
+    """A reader that starts the watch when its first entries have arrived, as for every peer."""
 
     def __init__(self, job: Job, watch: Stopwatch) -> None:
         super().__init__(job.kafka, job.jurisdiction, client_id="bench")

@@ -1,7 +1,7 @@
-"""What every peer does with an entry: the product's own rules, in the shape that the peer brings.
+"""Work of every peer for an entry: the product's own rules, called in the peer's framework.
 
-Peers are given the easier task: they keep no case states, no directory and no position in the database, look for no
-earlier entry with the same id there, and take nobody's place.
+The task of a peer is easier: it stores no case states, no directory and no position in the database, does not look up
+earlier entries with the same id there, and checks no epoch.
 """
 
 from collections.abc import Sequence
@@ -24,22 +24,22 @@ _INSERT = f"INSERT INTO entries ({_COLUMNS}) VALUES ({_PLACES}) ON CONFLICT DO N
 
 
 class SameWork:
-    """Decodes, validates, verifies, judges and chains; then inserts or copies."""
+    """Decode, validate, verify, judge and chain; then insert or copy."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
         self._chronicle = Chronicle(job.genesis_sha256, Directory(job.jurisdiction, job.generation), 0)
 
     async def connect(self) -> asyncpg.Connection:
-        """A connection on which the timeline's tables are found."""
+        """A connection with the timeline's schema in the search path."""
         return await connect(self._job.database, schema=SCHEMA)
 
     def page(self, entries: Sequence[RecordEntry]) -> Page:
-        """What ``entries`` add to the timeline."""
+        """The rows that ``entries`` add to the timeline."""
         return self._chronicle.page(_check(entries, self._chronicle.directory.keys), {})
 
     async def insert(self, connection: asyncpg.Connection, page: Page) -> None:
-        """One INSERT for each entry, and one for each handoff that it changed."""
+        """Write each entry, and each changed handoff, with one INSERT."""
         async with connection.transaction():
             for line in page.lines:
                 await connection.execute(_INSERT, *_entry_row(line))
@@ -47,7 +47,7 @@ class SameWork:
                 await connection.execute(_SQL["write_handoff"], *handoff_row(handoff))
 
     async def copy(self, connection: asyncpg.Connection, page: Page) -> None:
-        """All entries by COPY, and the handoffs that they changed."""
+        """Write all entries with COPY, and the changed handoffs."""
         async with connection.transaction():
             rows = [_entry_row(line) for line in page.lines]
             await connection.copy_records_to_table("entries", records=rows, columns=_ENTRY_COLUMNS)
