@@ -15,7 +15,7 @@ from bench.stand import Stand
 from handoff.adapters.postgres.timeline_store import Founding, Ledger, connect
 from handoff.admin.jurisdiction import Jurisdiction
 from handoff.domain.examine import read
-from handoff.proof.log.checkpoint import Head
+from handoff.proof.log.checkpoint import TreeHead
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.record import signing
 from handoff.record.topics import PROJECTION
@@ -52,7 +52,7 @@ async def _store(jurisdiction: Jurisdiction, record: LongRecord) -> None:
         chronicle = await ledger.chronicle(founding, position)
         for batch in _batches(record):
             position = await ledger.append(position, chronicle.page(batch, await ledger.recall(chronicle, batch)))
-        head = Head(position.tree.size, position.tree.root)
+        head = TreeHead(position.tree.size, position.tree.root)
         request = AddCheckpoint(0, (), str(record.log.state(head)).encode())
         await connection.execute(_CHECKPOINT, head.size, head.root, request.encode())
     finally:

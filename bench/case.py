@@ -24,9 +24,9 @@ from handoff.domain import state_codec
 from handoff.node.commands.derived_ids import naming
 from handoff.node.commands.desk import Desk
 from handoff.node.wakeup import Wakeup
-from handoff.proof.log.entry import NO_PREVIOUS, Entry
+from handoff.proof.log.entry import NO_PREVIOUS, LogEntry
 from handoff.proof.verify.bundle_checks import PARTITION
-from handoff.proof.verify.trust import Trust
+from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.codes import ReadPurpose
 from handoff.record.envelope import Source
 from handoff.record.topics import AUDIT, PROJECTION
@@ -62,7 +62,7 @@ async def _checked(pool: asyncpg.Pool, record: LongRecord) -> object:
     """Read the case's rows, recompute and chain their leaves, and load the folded state."""
     leaf = NO_PREVIOUS
     for row in await pool.fetch(_CASE_ROWS, record.tag):
-        facts = Entry(PARTITION, *row[:6])
+        facts = LogEntry(PARTITION, *row[:6])
         if facts.previous_leaf != leaf or (leaf := facts.leaf_hash()) != row["leaf"]:
             raise LookupError(f"entry {facts.sequence} does not follow")
     return state_codec.load_case(await pool.fetchval(_CASE_STATE, record.case))
@@ -81,7 +81,7 @@ async def _audit(jurisdiction: Jurisdiction, record: LongRecord) -> AsyncIterato
         await People(own).note_opening(hashed(_TOKEN), Opening(record.case, ReadPurpose.AUDIT, now))
         name = naming(key_of(AUDIT).seed)
         desk = Desk(PostgresStore(own), me, Wakeup(), Wakeup(), clock.now, clock.new_id, name)
-        trust = Trust.parse(record.trust_text.encode())
+        trust = TrustPolicy.parse(record.trust_text.encode())
         app = FastAPI()
         furnish(app, Parts(me, _TOKEN, desk, own, timeline, reader, trust))
         headers = {"Authorization": f"Bearer {_TOKEN}"}

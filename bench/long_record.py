@@ -9,7 +9,7 @@ from bench.stories import Place, Story, key_of, signed
 from handoff.config import JurisdictionPlan
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.log.entry import case_tag
-from handoff.proof.log.signer import Log
+from handoff.proof.log.signer import LogSigner
 from handoff.record import signing
 from handoff.record.message import Message
 
@@ -45,9 +45,9 @@ class LongRecord:
         return tuple(signed(event.model_copy(update={"subject": str(self.case)})) for event in events)
 
     @property
-    def log(self) -> Log:
+    def log(self) -> LogSigner:
         """The record's log."""
-        return Log(Origin(self.place.name, self.plan.generation), key_of("the projection"))
+        return LogSigner(Origin(self.place.name, self.plan.generation), key_of("the projection"))
 
     @property
     def trust_text(self) -> str:

@@ -12,7 +12,7 @@ from handoff.adapters.postgres.timeline_store import Ledger, connect
 from handoff.domain.directory import Directory
 from handoff.process import freeze_gc
 from handoff.projection.pipeline import Checker, Projecting
-from handoff.proof.log.frontier import Node
+from handoff.proof.log.frontier import TreeNode
 from handoff.record.envelope import Event
 from handoff.views.timeline_fold import Chronicle, Identity, Page, Placed
 
@@ -43,7 +43,7 @@ class _Appending(Ledger):
     async def recall(self, chronicle: Chronicle, batch: Sequence[Placed]) -> Mapping[Identity, str]:  # noqa: ARG002
         return {}
 
-    async def _write(self, page: _Batch, nodes: Sequence[Node]) -> None:  # noqa: ARG002 - there are no leaves
+    async def _write(self, page: _Batch, nodes: Sequence[TreeNode]) -> None:  # noqa: ARG002 - there are no leaves
         rows = [
             row_of_event(placed.offset, placed.entry.event, placed.entry.message.value)
             for placed in page.placed

@@ -9,7 +9,7 @@ import uvloop
 from bench.contest import Job, Outcome, Stopwatch, peak_mib, take_part
 from handoff.adapters.postgres.bundle_export import Asked, evidence
 from handoff.proof.log.checkpoint import Origin
-from handoff.proof.verify.trust import Trust
+from handoff.proof.verify.trust import TrustPolicy
 
 
 def run(job: Job) -> Outcome:
@@ -19,7 +19,7 @@ def run(job: Job) -> Outcome:
 
 
 async def _run(job: Job, out: BinaryIO) -> Outcome:
-    trust = Trust.parse(job.options["trust"].encode())
+    trust = TrustPolicy.parse(job.options["trust"].encode())
     asked = Asked(UUID(job.options["case"]), Origin(job.jurisdiction, job.generation), trust)
     watch = Stopwatch()
     async with evidence(job.database, asked) as found:

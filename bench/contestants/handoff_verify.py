@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bench.contest import Job, Outcome, Stopwatch, take_part
 from handoff.proof.verify import report
-from handoff.proof.verify.trust import Trust
+from handoff.proof.verify.trust import TrustPolicy
 from handoff.proof.verify.verifier import verify
 
 
@@ -13,8 +13,8 @@ def run(job: Job) -> Outcome:
     watch = Stopwatch()
     with Path(job.options["bundle"]).open("rb") as source:
         watch.begin()
-        found = verify(source, Trust.parse(job.options["trust"].encode()))
-    if found.outcome is not report.Outcome.GOOD or found.size is None:
+        found = verify(source, TrustPolicy.parse(job.options["trust"].encode()))
+    if found.conclusion is not report.Conclusion.GOOD or found.size is None:
         raise RuntimeError("\n".join(found.lines()))
     return watch.end(found.size)
 

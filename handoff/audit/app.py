@@ -25,7 +25,7 @@ from handoff.audit.problems import PURPOSE_REQUIRED
 from handoff.config import PostgresSettings
 from handoff.node.ports import Clock, Reception
 from handoff.proof.log.checkpoint import Origin
-from handoff.proof.verify.trust import Trust
+from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.envelope import Source
 from handoff.web.problems import problem_response
 
@@ -42,7 +42,7 @@ class Parts:
     own: asyncpg.Pool
     timeline: asyncpg.Pool
     timeline_settings: PostgresSettings
-    trust: Trust | None = None
+    trust: TrustPolicy | None = None
     callers: Mapping[str, str] | None = None
     clock: Clock = clock.now
 

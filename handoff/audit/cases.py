@@ -15,7 +15,7 @@ from handoff.config import PostgresSettings
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.log.entry import case_tag
 from handoff.proof.log.header_codec import Headers, unpack_headers
-from handoff.proof.verify.trust import Trust
+from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.delivery import from_ms
 from handoff.views.replay.history import History
 
@@ -48,7 +48,7 @@ class Cases:
     settings: PostgresSettings
     origin: Origin
     # Without a trust file nothing counts as sealed.
-    trust: Trust | None
+    trust: TrustPolicy | None
 
     async def knows(self, case: UUID) -> bool:
         """Whether anything about the case stands on the record."""

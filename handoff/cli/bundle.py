@@ -14,7 +14,7 @@ from rich.console import Console
 from handoff.cli.options import DEFAULT_STATE, StateOption
 from handoff.cli.output import JsonFlag, counting, emit, fail
 from handoff.cli.verify import BAD_INPUT
-from handoff.proof.verify.report import Outcome
+from handoff.proof.verify.report import Conclusion
 
 CaseArgument = Annotated[UUID, typer.Argument(help="The case's id.")]
 OutputOption = Annotated[
@@ -69,15 +69,15 @@ def _refusals() -> Iterator[None]:
     from handoff.adapters.postgres.checkpoints import UnknownLog
     from handoff.adapters.postgres.pool import TRANSIENT
     from handoff.config import ConfigurationError
-    from handoff.proof.verify.trust import NotATrustFile
+    from handoff.proof.verify.trust import MalformedTrustFile
 
     try:
         yield
     except Spoilt as error:
-        fail(f"tampered: {error}", Outcome.TAMPERED)
+        fail(f"tampered: {error}", Conclusion.TAMPERED)
     except (NothingProven, UnknownLog) as error:
-        fail(f"unproven: {error}", Outcome.UNPROVEN)
-    except (UnknownCase, NotATrustFile, ConfigurationError) as error:
+        fail(f"unproven: {error}", Conclusion.UNPROVEN)
+    except (UnknownCase, MalformedTrustFile, ConfigurationError) as error:
         fail(f"bad input: {error}", BAD_INPUT)
     except TRANSIENT as error:
         fail(f"a part cannot be reached: {error}", BAD_INPUT)

@@ -11,16 +11,16 @@ from typer.core import TyperCommand
 from handoff import clock
 from handoff.cli.output import JsonFlag, emit, fail
 from handoff.proof.verify.bundle import NotABundle
-from handoff.proof.verify.report import Failure, Outcome, Report
-from handoff.proof.verify.trust import NotATrustFile, Trust
+from handoff.proof.verify.report import Conclusion, FindingSummary, VerificationReport
+from handoff.proof.verify.trust import MalformedTrustFile, TrustPolicy
 from handoff.proof.verify.verifier import verify as verify_bundle
 
 BAD_INPUT = 3
-"""Exit code beside those of ``Outcome``: a file or an argument that cannot be read proves nothing either way."""
+"""Exit code beside those of ``Conclusion``: a file or an argument that cannot be read proves nothing either way."""
 
 # click's UsageError, which typer brings along without naming it.
 _WRONG_USAGE: Final[type[typer.BadParameter]] = typer.BadParameter.__mro__[1]
-_COLOURS = {Outcome.GOOD: "green", Outcome.TAMPERED: "bold red", Outcome.UNPROVEN: "yellow"}
+_COLOURS = {Conclusion.GOOD: "green", Conclusion.TAMPERED: "bold red", Conclusion.UNPROVEN: "yellow"}
 
 BundleArgument = Annotated[Path, typer.Argument(help="The case's bundle.")]
 TrustOption = Annotated[Path, typer.Option("--trust", help="Your trust file: logs, monitor, agencies, quorum.")]
@@ -54,14 +54,14 @@ def verify(
     """Verify a case's bundle offline. Ends with 0 if all is proven, 1 tampered, 2 not provable, 3 bad input."""
     moment = _moment(as_of)
     try:
-        trusted = Trust.parse(trust.read_bytes())
+        trusted = TrustPolicy.parse(trust.read_bytes())
         receipts = [path.read_bytes() for path in receipt or ()]
         with bundle.open("rb") as source:
             report = verify_bundle(source, trusted, as_of=moment, receipts=receipts)
-    except (NotABundle, NotATrustFile, OSError) as error:
+    except (NotABundle, MalformedTrustFile, OSError) as error:
         fail(f"bad input: {error}", BAD_INPUT)
     emit(_document(report), lambda console: _draw(console, report), as_json=as_json)
-    raise typer.Exit(report.outcome)
+    raise typer.Exit(report.conclusion)
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -78,16 +78,16 @@ def _moment(text: str | None) -> datetime | None:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def _draw(console: Console, report: Report) -> None:
+def _draw(console: Console, report: VerificationReport) -> None:
     *said, completeness = report.lines()
     for line in said:
         console.print(line, markup=False)
-    console.print(completeness, style=_COLOURS[report.outcome], markup=False)
+    console.print(completeness, style=_COLOURS[report.conclusion], markup=False)
 
 
-def _document(report: Report) -> dict[str, Any]:
+def _document(report: VerificationReport) -> dict[str, Any]:
     return {
-        "outcome": report.outcome.name.lower(),
+        "outcome": report.conclusion.name.lower(),
         "case": report.case,
         "origin": report.origin,
         "size": report.size,
@@ -102,14 +102,14 @@ def _document(report: Report) -> dict[str, Any]:
     }
 
 
-def _failure(failure: Failure) -> dict[str, Any]:
+def _failure(failure: FindingSummary) -> dict[str, Any]:
     place = failure.place
     return {
-        "outcome": failure.objection.outcome.name.lower(),
-        "check": failure.objection.check,
+        "outcome": failure.finding.conclusion.name.lower(),
+        "check": failure.finding.check,
         "strand": place.strand if place else None,
         "entry": place.number if place else None,
         "offset": place.offset if place else None,
-        "sentence": failure.objection.sentence,
+        "sentence": failure.finding.sentence,
         "more": failure.more,
     }

@@ -10,7 +10,7 @@ from handoff.adapters.postgres.bundle_export import Asked, evidence
 from handoff.config import ConfigurationError
 from handoff.maintenance.installed import Installed
 from handoff.proof.log.checkpoint import Origin
-from handoff.proof.verify.trust import Trust
+from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.topics import PROJECTION
 
 Told = Callable[[int, int], None]
@@ -36,7 +36,7 @@ def asked_of(installed: Installed, case: UUID, *, trust: Path | None = None, mos
     settings = installed.process(PROJECTION)
     if settings.checkpoints is None:
         raise ConfigurationError(f"the configuration of {PROJECTION} has no section [checkpoints]")
-    trusted = Trust.parse((trust or settings.checkpoints.trust_file).read_bytes())
+    trusted = TrustPolicy.parse((trust or settings.checkpoints.trust_file).read_bytes())
     asked = Asked(case, Origin(settings.jurisdiction, settings.generation), trusted)
     return asked if most is None else Asked(case, asked.origin, trusted, most)
 

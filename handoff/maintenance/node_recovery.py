@@ -17,7 +17,7 @@ from handoff.config import ConfigurationError, PostgresSettings, ProcessSettings
 from handoff.node.attestation.witness import Standing, Witness
 from handoff.node.inbox import rebuild
 from handoff.node.rows import Arrival, OutboxRow
-from handoff.proof.log.checkpoint import Head, Origin
+from handoff.proof.log.checkpoint import Origin, TreeHead
 from handoff.record.envelope import Event, Source
 from handoff.record.topics import in_topic
 
@@ -81,7 +81,7 @@ class _InboxTopic:
             await reader.close()
 
 
-async def adopt_witness(settings: ProcessSettings) -> tuple[Head, Head]:
+async def adopt_witness(settings: ProcessSettings) -> tuple[TreeHead, TreeHead]:
     """Lets a witness go on from the largest head that it is seen to have cosigned; gives the head before, and that.
 
     Raises ConfigurationError for a process that cosigns nothing, BrokerUnavailable and StoreUnavailable.

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from handoff.adapters.kafka.record_reader import RecordEntry
-from handoff.proof.log.checkpoint import Head
-from handoff.proof.log.entry import NO_PREVIOUS, Entry, case_tag, record_hash
+from handoff.proof.log.checkpoint import TreeHead
+from handoff.proof.log.entry import NO_PREVIOUS, LogEntry, case_tag, record_hash
 from handoff.proof.log.frontier import Frontier
 from handoff.proof.verify.bundle_checks import PARTITION
 
@@ -22,9 +22,9 @@ class Recomputation:
         return self._frontier.size
 
     @property
-    def head(self) -> Head:
+    def head(self) -> TreeHead:
         """Its size and root."""
-        return Head(self._frontier.size, self._frontier.root)
+        return TreeHead(self._frontier.size, self._frontier.root)
 
     def take(self, entries: Sequence[RecordEntry]) -> None:
         """Appends the entries that follow, in the record's order."""
@@ -36,7 +36,7 @@ class Recomputation:
             tag = case_tag(message.key)
             sequence, previous = self._last.get(tag, (0, NO_PREVIOUS))
             content = record_hash(message.key, message.value, message.headers)
-            found = Entry(PARTITION, entry.offset, entry.appended_ms, content, tag, sequence + 1, previous)
+            found = LogEntry(PARTITION, entry.offset, entry.appended_ms, content, tag, sequence + 1, previous)
             leaf = found.leaf_hash()
             self._last[tag] = (sequence + 1, leaf)
             yield leaf

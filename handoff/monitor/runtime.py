@@ -23,7 +23,7 @@ from handoff.config import ConfigurationError, ProcessSettings
 from handoff.monitor.recomputation import Recomputation
 from handoff.node.attestation.witness import Differs, Halted
 from handoff.process import cancel_on_signals
-from handoff.proof.log.checkpoint import Head, Origin
+from handoff.proof.log.checkpoint import Origin, TreeHead
 
 BROKEN_RECORD = 3
 """The exit code where the record is not what the log says, or not what it was: nothing may be cosigned."""
@@ -43,7 +43,7 @@ class Examiner:
         self._found = Recomputation()
         self._reads = False
 
-    async def examine(self, head: Head) -> None:
+    async def examine(self, head: TreeHead) -> None:
         """Returns where the record gives ``head``, for which it may have to wait.
 
         Raises ``Differs``; ``Halted`` where the record does not go so far; BrokerUnavailable: the same again.

@@ -20,11 +20,11 @@ from handoff.adapters.postgres.timeline_store import Ledger
 from handoff.config import CheckpointSettings, ConfigurationError, ProcessSettings
 from handoff.projection import observability
 from handoff.projection.pipeline import confirm
-from handoff.proof.log.checkpoint import NotSigned, Origin
-from handoff.proof.log.cosignatures import Collected, collect
-from handoff.proof.log.note import NotANote, NotGenuine
-from handoff.proof.log.signer import Log
-from handoff.proof.verify.trust import Trust
+from handoff.proof.log.checkpoint import NotSignedByLog, Origin
+from handoff.proof.log.cosignatures import PublishedCheckpoint, read_published_checkpoint
+from handoff.proof.log.note import InvalidSignature, MalformedNote
+from handoff.proof.log.signer import LogSigner
+from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.delivery import to_ms
 
 # Receipts that are signed at once, on a thread: some tens of milliseconds.
@@ -45,8 +45,8 @@ class Sealing:
 
     settings: ProcessSettings
     checkpoints: CheckpointSettings
-    log: Log
-    trust: Trust
+    log: LogSigner
+    trust: TrustPolicy
     topic: CheckpointsTopic
     record: RecordReader
 
@@ -56,7 +56,7 @@ class Sealing:
         if settings.checkpoints is None:
             return None
         origin = Origin(settings.jurisdiction, settings.generation)
-        log = Log(origin, signing_key(settings.signing_key_file))
+        log = LogSigner(origin, signing_key(settings.signing_key_file))
         trust = trusted(settings.checkpoints, origin)
         if trust.logs[str(origin)].key != log.public_key:
             raise ConfigurationError("signing_key_file: the trust file names another key for this record's log")
@@ -88,7 +88,7 @@ class _Round:
     sealing: Sealing
     book: LogBook
     ledger: Ledger
-    trust: Trust
+    trust: TrustPolicy
     _offset: int = 0
 
     async def run(self) -> None:
@@ -175,19 +175,19 @@ class _Round:
             # The topic became shorter under our hands: the next beginning finds out and says it again.
             raise BrokerUnavailable(str(error)) from error
 
-    def _understood(self, values: Sequence[Value]) -> list[Collected]:
+    def _understood(self, values: Sequence[Value]) -> list[PublishedCheckpoint]:
         """What of all that is about this record; each signature costs some tens of microseconds."""
         found = (self._collected(offset, body) for offset, body in values)
         return [collected for collected in found if collected is not None]
 
-    def _collected(self, offset: int, body: bytes) -> Collected | None:
+    def _collected(self, offset: int, body: bytes) -> PublishedCheckpoint | None:
         try:
-            return collect(body, self.sealing.log.public_key, self.trust.witnesses)
-        except (NotANote, NotSigned, NotGenuine) as error:
+            return read_published_checkpoint(body, self.sealing.log.public_key, self.trust.witnesses)
+        except (MalformedNote, NotSignedByLog, InvalidSignature) as error:
             observability.alarm("checkpoint_not_genuine", offset=offset, error=type(error).__name__)
             return None
 
-    async def _compare(self, found: Collected) -> None:
+    async def _compare(self, found: PublishedCheckpoint) -> None:
         """Waits until what is stored reaches a head that was signed before. Raises HeadForked and RecordBroken."""
         head = found.head
         while (await self.book.standing()).size < head.size:
@@ -199,5 +199,5 @@ class _Round:
         await self.book.adopt(found)
 
 
-def _signed(log: Log, owed: Owed) -> list[str]:
+def _signed(log: LogSigner, owed: Owed) -> list[str]:
     return [str(log.receipt(owed.size, record_hash)) for _, record_hash in owed.entries]

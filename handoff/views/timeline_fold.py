@@ -88,7 +88,7 @@ class Line:
 
     placed: Placed
     record_ms: int
-    facts: proof.Entry
+    facts: proof.LogEntry
     leaf: bytes
     verdict: Verdict
 
@@ -224,10 +224,10 @@ class _Writing:
             for changed in changed_handoffs(before.case, after.case):
                 self.handoffs[changed.referral] = merged(self.handoffs.get(changed.referral), changed)
 
-    def _facts(self, placed: Placed) -> proof.Entry:
+    def _facts(self, placed: Placed) -> proof.LogEntry:
         message, tag = placed.entry.message, placed.tag
         head = self.chronicle.heads.get(tag, NO_HEAD)
-        return proof.Entry(
+        return proof.LogEntry(
             partition=PARTITION,
             offset=placed.offset,
             appended_ms=placed.appended_ms,

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from handoff.proof.verify.report import Outcome
+from handoff.proof.verify.report import Conclusion
 from handoff.proof.verify.verifier import verify
 from handoff.record.codes import EntryPoint, ReportingDelay
 from handoff.record.events import case as c
@@ -47,4 +47,4 @@ def test_a_stub_without_a_redaction_on_the_record_is_tampering() -> None:
     dump = honest()
     last = dump.size - 1
     dump.records[last] = redacted(dump.records[last], RedactionReason.PERSONAL_DATA)
-    assert verify(io.BytesIO(dump.bundle()), trust()).outcome is Outcome.TAMPERED
+    assert verify(io.BytesIO(dump.bundle()), trust()).conclusion is Conclusion.TAMPERED

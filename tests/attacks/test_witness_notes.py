@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from handoff.proof.log.checkpoint import cosign, open_checkpoint
-from handoff.proof.log.note import NotANote, Note, NoteSignature
+from handoff.proof.log.note import MalformedNote, Note, NoteSignature
 from handoff.record.topics import quotas, topics, user_name
 from tests.support.dsl.builders import JURISDICTION, T0, key_of
 from tests.support.dsl.spec import MEMBERS
@@ -47,7 +47,7 @@ def test_a_note_with_too_many_lines_is_no_note(lines: Callable[[Note], list[Note
     note = LOG.note(9)
     raw = str(note.signed(*lines(note))).encode()
     assert len(raw) < 64 * 1024
-    with pytest.raises(NotANote):
+    with pytest.raises(MalformedNote):
         open_checkpoint(raw, LOG.key)
 
 

@@ -15,11 +15,11 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from handoff.proof.log import tree_proofs
-from handoff.proof.log.checkpoint import Head, cosigned_at, cosigner_key, log_key, open_checkpoint
+from handoff.proof.log.checkpoint import TreeHead, cosigned_at, cosigner_key, log_key, open_checkpoint
 from handoff.proof.log.entry import leaf_hash
 from handoff.proof.log.frontier import Frontier
 from handoff.proof.log.merkle import NotProven, verify_consistency, verify_inclusion
-from handoff.proof.log.note import NotANote, NoteKey, NotGenuine, decode_base64, encode_base64
+from handoff.proof.log.note import InvalidSignature, MalformedNote, NoteKey, decode_base64, encode_base64
 from handoff.proof.log.tiles import TILE_WIDTH
 from handoff.proof.verify.bundle import BundleReader
 from tests.support.dsl.builders import JURISDICTION
@@ -51,7 +51,7 @@ class Statement(BaseModel):
 
 
 def signed(size: int) -> str:
-    return str(checkpoint(Head(size, Frontier().extended(LEAVES[:size])[0].root), cosigners=("monitor",)))
+    return str(checkpoint(TreeHead(size, Frontier().extended(LEAVES[:size])[0].root), cosigners=("monitor",)))
 
 
 def node(level: int, index: int) -> bytes:
@@ -65,8 +65,8 @@ def statement(old: int, new: int) -> Statement:
         new=signed(new),
         index=index,
         entry=encode_base64(ENTRIES[index]),
-        inclusion=tuple(map(encode_base64, tree_proofs.prove(tree_proofs.inclusion_path(index, new), node))),
-        consistency=tuple(map(encode_base64, tree_proofs.prove(tree_proofs.consistency_path(old, new), node))),
+        inclusion=tuple(map(encode_base64, tree_proofs.build_proof(tree_proofs.inclusion_path(index, new), node))),
+        consistency=tuple(map(encode_base64, tree_proofs.build_proof(tree_proofs.consistency_path(old, new), node))),
     )
 
 
@@ -135,11 +135,11 @@ def decided_here(said: Statement) -> str:
     key = NoteKey.parse(said.log_key)
     try:
         old, new = (open_checkpoint(note.encode(), key) for note in (said.old, said.new))
-    except (NotANote, NotGenuine):
+    except (MalformedNote, InvalidSignature):
         return "checkpoint"
     try:
         at = cosigned_at(new.note, NoteKey.parse(said.cosigner_key))
-    except NotGenuine:
+    except InvalidSignature:
         at = None
     if at is None:
         return "cosignature"

@@ -14,7 +14,7 @@ from handoff.domain.case import Situation
 from handoff.domain.examine import Examined
 from handoff.maintenance.timeline_rebuild import rebuild
 from handoff.projection.runtime import Projection
-from handoff.proof.log.checkpoint import Head
+from handoff.proof.log.checkpoint import TreeHead
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.record.delivery import Outcome, Verdict
 from handoff.record.topics import checkpoints_topic, topics
@@ -75,7 +75,7 @@ async def test_a_log_killed_again_and_again_says_what_it_stored_and_nothing_else
     stored = [row[0] for row in await keeper.ask("SELECT request FROM proof.checkpoints ORDER BY number")]
     said = [request.encode() for request in requests]
     assert [one for one, _ in groupby(said)] == [one for one, _ in groupby(stored)]
-    assert walked(keeper, requests)[-1] == Head(await keeper.end(), *await roots(keeper, await keeper.end()))
+    assert walked(keeper, requests)[-1] == TreeHead(await keeper.end(), *await roots(keeper, await keeper.end()))
 
 
 async def test_a_log_that_dies_while_nothing_happens_is_replaced(keeper: RecordKeeper) -> None:
@@ -125,7 +125,7 @@ async def test_a_fork_signed_by_the_log_s_own_key_stops_it(keeper: RecordKeeper)
     """Two roots of one size are never explained away: nothing more is signed until somebody has looked."""
     running = asyncio.create_task(Projection(keeper.settings()).run())
     head = walked(keeper, await more_checkpoints(keeper))[-1]
-    fork = keeper.log.state(Head(head.size, bytes(32)))
+    fork = keeper.log.state(TreeHead(head.size, bytes(32)))
     await publish(keeper, AddCheckpoint(head.size, (), str(fork).encode()))
     with pytest.RaisesGroup(HeadForked, flatten_subgroups=True):
         async with asyncio.timeout(20):
@@ -145,7 +145,7 @@ async def test_mended_rules_change_verdicts_and_no_root(keeper: RecordKeeper, mo
     assert differing.isdisjoint({"tree_nodes", "position"})
     async with projecting(keeper):
         requests = await more_checkpoints(keeper, 2)
-    assert walked(keeper, requests)[-1] == Head(end, *await roots(keeper, end))
+    assert walked(keeper, requests)[-1] == TreeHead(end, *await roots(keeper, end))
 
 
 async def test_a_tree_that_was_tampered_with_is_not_signed(keeper: RecordKeeper) -> None:

@@ -11,8 +11,8 @@ from handoff.domain.case import Case, Situation
 from handoff.domain.directory import RETIREMENT_GRACE, Directory
 from handoff.domain.examine import examine, read
 from handoff.domain.founding import key_registration
-from handoff.proof.verify.authorship import Authors, Disowned
-from handoff.proof.verify.bundle import Record
+from handoff.proof.verify.authorship import AuthorshipCheck, AuthorshipRejected
+from handoff.proof.verify.bundle import BundleRecord
 from handoff.proof.verify.keyring import RETIREMENT_GRACE_MS, Keyring
 from handoff.record import signing
 from handoff.record.codes import KeyUse
@@ -123,14 +123,14 @@ def judged(record: Sequence[Placed]) -> tuple[list[bool], Directory]:
 
 def heard(record: Sequence[Placed]) -> tuple[list[bool], Keyring]:
     """The same, as the verifier finds it."""
-    authors = Authors(ORIGIN, GENESIS, Keyring(JURISDICTION))
+    authors = AuthorshipCheck(ORIGIN, GENESIS, Keyring(JURISDICTION))
     answers = []
     for offset, line in enumerate(record):
         message = line.message
-        one = Record(offset=offset, key=message.key, headers=message.headers, value=message.value, proof=())
+        one = BundleRecord(offset=offset, key=message.key, headers=message.headers, value=message.value, proof=())
         try:
-            authors.hear(one, line.at_ms)
-        except Disowned:
+            authors.check(one, line.at_ms)
+        except AuthorshipRejected:
             answers.append(False)
         else:
             answers.append(True)

@@ -5,9 +5,9 @@ import io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handoff.proof.verify.archive import Member, NotAnArchive, read_members
-from handoff.proof.verify.bundle import BundleReader, NotABundle, Record
-from handoff.proof.verify.report import Outcome
+from handoff.proof.verify.archive import ArchiveMember, NotAnArchive, read_members
+from handoff.proof.verify.bundle import BundleReader, BundleRecord, NotABundle
+from handoff.proof.verify.report import Conclusion
 from handoff.proof.verify.verifier import verify
 from tests.support.parts.proof_record import honest, trust
 
@@ -19,11 +19,11 @@ TRUST = trust()
 def contents(bundle: bytes) -> tuple[object, ...]:
     """All that a bundle says, apart from who stands by it."""
     reader = BundleReader(io.BytesIO(bundle))
-    tiles = [(tile, list[Record](records)) for tile, records in reader.tiles()]
+    tiles = [(tile, list[BundleRecord](records)) for tile, records in reader.tiles()]
     return reader.manifest, reader.checkpoint.partition(b"\n\n")[0], reader.receipts, tiles
 
 
-def members(bundle: bytes) -> list[Member]:
+def members(bundle: bytes) -> list[ArchiveMember]:
     return list(read_members(io.BytesIO(bundle)))
 
 
@@ -35,7 +35,7 @@ def is_refused_or_says_the_same(bundle: bytes) -> bool:
         report = verify(io.BytesIO(bundle), TRUST)
     except NotABundle:
         return True
-    return report.outcome is not Outcome.GOOD or contents(bundle) == SAID
+    return report.conclusion is not Conclusion.GOOD or contents(bundle) == SAID
 
 
 @given(st.integers(0, len(BUNDLE) * 8 - 1))

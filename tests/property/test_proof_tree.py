@@ -6,7 +6,7 @@ from pymerkle import InmemoryTree  # type: ignore[import-untyped]  # it ships no
 
 from handoff.proof.log import tiles, tree_proofs
 from handoff.proof.log.entry import leaf_hash
-from handoff.proof.log.frontier import Frontier, Node
+from handoff.proof.log.frontier import Frontier, TreeNode
 from handoff.proof.log.merkle import HASH_BYTES, NotProven, verify_consistency, verify_inclusion
 
 MOST = 700
@@ -49,7 +49,7 @@ def test_a_tree_grown_in_any_portions_has_the_oracles_root(portions: list[int]) 
 
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=6))
 def test_each_full_tile_is_finished_once_and_in_order(portions: list[int]) -> None:
-    frontier, finished = Frontier(), list[Node]()
+    frontier, finished = Frontier(), list[TreeNode]()
     for portion in portions:
         frontier, nodes = frontier.extended(LEAVES[frontier.size : frontier.size + portion])
         finished += nodes
@@ -61,7 +61,7 @@ def test_each_full_tile_is_finished_once_and_in_order(portions: list[int]) -> No
 def test_inclusion_is_proven_with_the_oracles_hashes(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
     path = tree_proofs.inclusion_path(index, size)
-    proof = tree_proofs.prove(path, read)
+    proof = tree_proofs.build_proof(path, read)
     assert [LEAVES[index], *proof] == ORACLE.prove_inclusion(index + 1, size).path
     verify_inclusion(index, size, LEAVES[index], proof, ORACLE.get_root(size))
 
@@ -69,7 +69,7 @@ def test_inclusion_is_proven_with_the_oracles_hashes(size: int, data: st.DataObj
 @given(sizes, st.data())
 def test_consistency_is_proven_from_every_size_to_every_later_one(size: int, data: st.DataObject) -> None:
     old_size = data.draw(st.integers(1, size))
-    proof = tree_proofs.prove(tree_proofs.consistency_path(old_size, size), read)
+    proof = tree_proofs.build_proof(tree_proofs.consistency_path(old_size, size), read)
     verify_consistency(old_size, size, ORACLE.get_root(old_size), proof, ORACLE.get_root(size))
     theirs = ORACLE.prove_consistency(old_size, size)
     theirs.verify(ORACLE.get_root(old_size), ORACLE.get_root(size))
@@ -80,7 +80,7 @@ def test_consistency_is_proven_from_every_size_to_every_later_one(size: int, dat
 def test_a_proof_holds_for_its_own_statement_alone(size: int, data: st.DataObject) -> None:
     """One hash, one index or one size changed: nothing is proven any more."""
     index = data.draw(st.integers(0, size - 1))
-    proof = tree_proofs.prove(tree_proofs.inclusion_path(index, size), read)
+    proof = tree_proofs.build_proof(tree_proofs.inclusion_path(index, size), read)
     root = ORACLE.get_root(size)
     at = data.draw(st.integers(0, len(proof) - 1))
     flipped = (*proof[:at], bytes([proof[at][0] ^ 1]) + proof[at][1:], *proof[at + 1 :])
@@ -96,7 +96,7 @@ def test_no_proof_joins_two_histories(size: int, data: st.DataObject) -> None:
     old_size = data.draw(st.integers(1, size - 1))
     at = data.draw(st.integers(0, old_size - 1))
     forked, _ = Frontier().extended((*LEAVES[:at], leaf_hash(b"another"), *LEAVES[at + 1 : old_size]))
-    proof = tree_proofs.prove(tree_proofs.consistency_path(old_size, size), read)
+    proof = tree_proofs.build_proof(tree_proofs.consistency_path(old_size, size), read)
     assert not proves(verify_consistency, old_size, size, forked.root, proof, ORACLE.get_root(size))
 
 
@@ -105,5 +105,5 @@ def test_what_a_proof_needs_is_known_before_it_is_made(size: int, data: st.DataO
     """A caller that fetches exactly the named tiles can make the proof."""
     index = data.draw(st.integers(0, size - 1))
     path = tree_proofs.inclusion_path(index, size)
-    fetched = {tile: read_tile(*tile) for tile in tiles.tiles_of(tree_proofs.needed([path]))}
-    tree_proofs.prove(path, tiles.node_reader(lambda level, number: fetched[level, number]))
+    fetched = {tile: read_tile(*tile) for tile in tiles.tiles_of(tree_proofs.required_nodes([path]))}
+    tree_proofs.build_proof(path, tiles.node_reader(lambda level, number: fetched[level, number]))

@@ -2,18 +2,18 @@
 
 from handoff.config import CheckpointSettings, ConfigurationError
 from handoff.proof.log.checkpoint import Origin
-from handoff.proof.verify.trust import NotATrustFile, Trust
+from handoff.proof.verify.trust import MalformedTrustFile, TrustPolicy
 
 
-def trusted(settings: CheckpointSettings, origin: Origin) -> Trust:
+def trusted(settings: CheckpointSettings, origin: Origin) -> TrustPolicy:
     """The trust in the file that the settings name. Raises ConfigurationError where it does not name the log."""
     try:
-        trust = Trust.parse(settings.trust_file.read_bytes())
+        trust = TrustPolicy.parse(settings.trust_file.read_bytes())
     except OSError as error:
         raise ConfigurationError(
             f"checkpoints.trust_file: {settings.trust_file} cannot be read: {error.strerror}"
         ) from None
-    except NotATrustFile as error:
+    except MalformedTrustFile as error:
         raise ConfigurationError(f"checkpoints.trust_file: {settings.trust_file}: {error}") from None
     if str(origin) not in trust.logs:
         raise ConfigurationError(f"checkpoints.trust_file: {settings.trust_file} names no log {origin}")

@@ -20,15 +20,15 @@ from handoff.adapters.postgres.timeline_store import connect
 from handoff.adapters.postgres.tree_reader import Tree
 from handoff.config import PostgresSettings
 from handoff.proof.log.checkpoint import Origin
-from handoff.proof.log.entry import Entry
+from handoff.proof.log.entry import LogEntry
 from handoff.proof.log.header_codec import Headers, NotHeaders, unpack_headers
 from handoff.proof.log.merkle import Proof
 from handoff.proof.log.tiles import TILE_WIDTH
-from handoff.proof.log.tree_proofs import Path, ReadNode, inclusion_path, needed, prove
-from handoff.proof.verify.bundle import BundleWriter, Manifest, Record, wanted_tags
+from handoff.proof.log.tree_proofs import Path, ReadNode, build_proof, inclusion_path, required_nodes
+from handoff.proof.verify.bundle import BundleRecord, BundleWriter, Manifest, bundle_tags
 from handoff.proof.verify.bundle_checks import PARTITION
-from handoff.proof.verify.checkpoint_trust import Vouched
-from handoff.proof.verify.trust import Trust
+from handoff.proof.verify.checkpoint_trust import TrustedCheckpoint
+from handoff.proof.verify.trust import TrustPolicy
 
 _SQL = statements("bundle_export.sql")
 _AT_ONCE = 4 * TILE_WIDTH
@@ -52,7 +52,7 @@ class Asked:
 
     case: UUID
     origin: Origin
-    trust: Trust
+    trust: TrustPolicy
     most: int = MOST
 
     @property
@@ -67,7 +67,7 @@ class Evidence:
     ``done`` counts the entries that have been written, of ``size``.
     """
 
-    def __init__(self, connection: asyncpg.Connection, asked: Asked, vouched: Vouched) -> None:
+    def __init__(self, connection: asyncpg.Connection, asked: Asked, vouched: TrustedCheckpoint) -> None:
         self._connection = connection
         self._tree = Tree(connection)
         self._asked = asked
@@ -100,7 +100,7 @@ class Evidence:
 
     async def _tiles(self, manifest: Manifest) -> AsyncIterator[list[Any]]:
         """The rows of one tile after the other; a row that was dropped leaves its tile short."""
-        tags = wanted_tags(manifest, self._asked.origin.jurisdiction)
+        tags = bundle_tags(manifest, self._asked.origin.jurisdiction)
         cursor = await self._connection.cursor(_SQL["entries"], self.size, tags)
         held: list[Any] = []
         while fetched := await cursor.fetch(_AT_ONCE):
@@ -113,7 +113,7 @@ class Evidence:
     async def _proofs(self, rows: list[Any]) -> Mapping[int, Proof]:
         offsets = (row["record_offset"] for row in rows if row["wanted"])
         paths = {offset: inclusion_path(offset, self.size) for offset in offsets}
-        read = await self._tree.reader(needed(paths.values()))
+        read = await self._tree.reader(required_nodes(paths.values()))
         return {offset: _proof(path, read) for offset, path in paths.items()}
 
 
@@ -154,16 +154,16 @@ async def collect(connection: asyncpg.Connection, asked: Asked) -> Evidence:
 
 
 def _entry(row: Any) -> bytes:
-    facts = Entry(PARTITION, *row[:6])
+    facts = LogEntry(PARTITION, *row[:6])
     try:
         return facts.pack()
     except (ValueError, struct.error) as error:
         raise Spoilt(f"the timeline's row at offset {facts.offset} can be no entry") from error
 
 
-def _record(row: Any, proofs: Mapping[int, Proof]) -> Record:
+def _record(row: Any, proofs: Mapping[int, Proof]) -> BundleRecord:
     offset, headers = row["record_offset"], _headers(row["headers"])
-    return Record(offset=offset, key=row["key"], headers=headers, value=row["value"], proof=proofs[offset])
+    return BundleRecord(offset=offset, key=row["key"], headers=headers, value=row["value"], proof=proofs[offset])
 
 
 def _headers(packed: bytes) -> Headers:
@@ -176,7 +176,7 @@ def _headers(packed: bytes) -> Headers:
 
 def _proof(path: Path, read: ReadNode) -> Proof:
     try:
-        return prove(path, read)
+        return build_proof(path, read)
     except LookupError:
         # Hashes are gone: an entry without a proof is one that the verifier names.
         return ()

@@ -16,11 +16,11 @@ from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.timeline_store import SCHEMA, Superseded, connect
 from handoff.adapters.postgres.tree_reader import Tree
 from handoff.config import PostgresSettings
-from handoff.proof.log.checkpoint import NO_HEAD, Head
-from handoff.proof.log.cosignatures import Collected
+from handoff.proof.log.checkpoint import EMPTY_TREE_HEAD, TreeHead
+from handoff.proof.log.cosignatures import PublishedCheckpoint
 from handoff.proof.log.frontier import Frontier
 from handoff.proof.log.merkle import NotProven, Proof, verify_consistency
-from handoff.proof.log.signer import Log
+from handoff.proof.log.signer import LogSigner
 from handoff.proof.log.witness import AddCheckpoint
 
 _SQL = statements("checkpoint_store.sql")
@@ -36,11 +36,11 @@ class Stated:
 
     number: int
     due_ms: int
-    head: Head
+    head: TreeHead
     request: AddCheckpoint
 
 
-NOTHING_STATED = Stated(0, 0, NO_HEAD, AddCheckpoint(0, (), b""))
+NOTHING_STATED = Stated(0, 0, EMPTY_TREE_HEAD, AddCheckpoint(0, (), b""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,13 @@ class Owed:
 class LogBook:
     """The log's tables under one ``epoch``, on one connection. One task at a time may use it."""
 
-    def __init__(self, connection: asyncpg.Connection, log: Log, epoch: int) -> None:
+    def __init__(self, connection: asyncpg.Connection, log: LogSigner, epoch: int) -> None:
         self._connection = connection
         self._tree = Tree(connection)
         self._log = log
         self._epoch = epoch
 
-    async def standing(self) -> Head:
+    async def standing(self) -> TreeHead:
         """The head of what is stored. Raises Superseded."""
         row = await self._connection.fetchrow(_SQL["standing"], self._epoch)
         if row is None:
@@ -70,7 +70,7 @@ class LogBook:
         tree = Frontier.unpack(row["frontier"])
         if tree.size != row["next_offset"]:
             raise HeadForked(f"a tree of {tree.size} leaves stands beside {row['next_offset']} entries")
-        return Head(tree.size, tree.root)
+        return TreeHead(tree.size, tree.root)
 
     async def last(self) -> Stated:
         """The checkpoint that was stated last."""
@@ -98,7 +98,7 @@ class LogBook:
         request = AddCheckpoint(last.head.size, await self._growth(last.head, head), self._note(head))
         return await self._store(Stated(last.number + 1, due_ms, head, request))
 
-    async def adopt(self, collected: Collected) -> None:
+    async def adopt(self, collected: PublishedCheckpoint) -> None:
         """Stores a checkpoint that the log published and this database has forgotten: it was restored. It is public."""
         last = await self.last()
         if collected.head.size > last.head.size:
@@ -122,7 +122,7 @@ class LogBook:
         found: int = await self._connection.fetchval(_SQL["next_collected"])
         return found
 
-    async def keep(self, collected: Sequence[Collected], next_offset: int) -> None:
+    async def keep(self, collected: Sequence[PublishedCheckpoint], next_offset: int) -> None:
         """Keeps cosignatures, and how far the topic has been read, in one transaction. Raises Superseded."""
         rows = [(c.head.size, s.cosigner, s.at, s.line) for c in collected for s in c.cosignatures]
         async with self._connection.transaction():
@@ -156,7 +156,7 @@ class LogBook:
             await self._connection.copy_records_to_table("receipts", schema_name="proof", records=rows)
             await self._hold()
 
-    async def _growth(self, old: Head, new: Head) -> Proof:
+    async def _growth(self, old: TreeHead, new: TreeHead) -> Proof:
         """The proof that ``new`` grew out of ``old``, checked: a tree that was tampered with must not be signed."""
         if old.size == 0:
             return ()
@@ -167,7 +167,7 @@ class LogBook:
             raise HeadForked(f"the tree of {new.size} did not grow out of the signed head of {old.size}") from error
         return proof
 
-    def _note(self, head: Head) -> bytes:
+    def _note(self, head: TreeHead) -> bytes:
         return str(self._log.state(head)).encode()
 
     async def _store(self, stated: Stated) -> Stated:
@@ -194,5 +194,5 @@ async def sealing_connection(settings: PostgresSettings) -> AsyncIterator[asyncp
 
 
 def _stated(row: Any) -> Stated:
-    head = Head(row["size"], row["root"])
+    head = TreeHead(row["size"], row["root"])
     return Stated(row["number"], row["due_ms"], head, AddCheckpoint.parse(row["request"]))

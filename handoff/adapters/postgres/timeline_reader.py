@@ -12,7 +12,7 @@ from handoff.adapters.postgres.checkpoints import newest_vouched
 from handoff.adapters.postgres.named_statements import statements
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.log.entry import case_tag
-from handoff.proof.verify.trust import Trust
+from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.codes import CaseService, State, Urgency
 from handoff.record.delivery import from_ms, to_ms
 from handoff.views.handoffs import Ending, Handoff
@@ -48,7 +48,7 @@ class Timeline:
         """Everything that a replay of ``case`` needs; it says nothing of its own if nothing is known of it."""
         return await _history(self._pool, case)
 
-    async def proven_history(self, case: UUID, origin: Origin, trust: Trust) -> History:
+    async def proven_history(self, case: UUID, origin: Origin, trust: TrustPolicy) -> History:
         """``history``, with what the newest checkpoint proves of it to whom ``trust`` is, in one snapshot.
 
         Raises ``UnknownLog`` where the trust file does not name the record's log.

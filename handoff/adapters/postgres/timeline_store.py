@@ -19,7 +19,7 @@ from handoff.config import PostgresSettings
 from handoff.domain import state_codec
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
-from handoff.proof.log.frontier import Frontier, Node
+from handoff.proof.log.frontier import Frontier, TreeNode
 from handoff.proof.log.header_codec import pack_headers
 from handoff.record.envelope import Event
 from handoff.views.timeline_fold import Chronicle, Head, Identity, Line, Page, Placed
@@ -137,7 +137,7 @@ class Ledger:
             await self._write(page, nodes)
         return after
 
-    async def _write(self, page: Page, nodes: Sequence[Node]) -> None:
+    async def _write(self, page: Page, nodes: Sequence[TreeNode]) -> None:
         connection = self._connection
         records = [_entry_row(line) for line in page.lines]
         await connection.copy_records_to_table("entries", records=records, columns=_ENTRY_COLUMNS)

@@ -29,7 +29,7 @@ class Tree:
     async def consistency(self, old_size: int, size: int) -> Proof:
         """What proves that the first ``size`` leaves began as the first ``old_size``; raises ``LookupError``."""
         path = tree_proofs.consistency_path(old_size, size)
-        return tree_proofs.prove(path, await self.reader(tree_proofs.needed([path])))
+        return tree_proofs.build_proof(path, await self.reader(tree_proofs.required_nodes([path])))
 
     async def reader(self, coordinates: Iterable[Coordinate]) -> ReadNode:
         """Reads these nodes, whose tiles are fetched now."""

@@ -5,7 +5,7 @@ import asyncpg
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.node_store import store_errors
 from handoff.node.attestation.witness import Evidence, Standing
-from handoff.proof.log.checkpoint import Head
+from handoff.proof.log.checkpoint import TreeHead
 
 _SQL = statements("witness_memory.sql")
 
@@ -18,9 +18,9 @@ class WitnessMemory:
 
     async def standing(self) -> Standing:
         (row,) = await self._fetch("standing")
-        return Standing(Head(row["size"], row["root"]), row["note"], row["topic_offset"])
+        return Standing(TreeHead(row["size"], row["root"]), row["note"], row["topic_offset"])
 
-    async def advance(self, before: Head, after: Standing) -> bool:
+    async def advance(self, before: TreeHead, after: Standing) -> bool:
         return bool(await self._fetch("advance", before.size, before.root, *_columns(after)))
 
     async def accuse(self, evidence: Evidence) -> None:

@@ -9,10 +9,17 @@ import structlog
 from handoff import telemetry
 from handoff.node.attestation.witness import Value
 from handoff.node.wakeup import Wakeup
-from handoff.proof.log.checkpoint import Checkpoint, NotSigned, Origin, SignedCheckpoint, cosigned_at, open_checkpoint
-from handoff.proof.log.note import NotANote, Note, NoteKey, NoteSignature, NotGenuine
+from handoff.proof.log.checkpoint import (
+    Checkpoint,
+    NotSignedByLog,
+    Origin,
+    SignedCheckpoint,
+    cosigned_at,
+    open_checkpoint,
+)
+from handoff.proof.log.note import InvalidSignature, MalformedNote, Note, NoteKey, NoteSignature
 from handoff.proof.log.witness import AddCheckpoint
-from handoff.proof.verify.trust import Trust
+from handoff.proof.verify.trust import TrustPolicy
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +51,7 @@ class Vouching:
     """What the quorum of a trust file stands by; ``proved`` rings whenever that has grown."""
 
     store: ProvenStore
-    trust: Trust
+    trust: TrustPolicy
     origin: Origin
     proved: Wakeup
     proven: Proven = field(default_factory=Proven, init=False)
@@ -69,7 +76,7 @@ class Vouching:
                 # Most of what is heard says again what is proven already.
                 if _size(Note.parse(raw).text) > self.proven.size:
                     await self._gather(open_checkpoint(raw, self.log), offset)
-            except (NotANote, NotSigned, NotGenuine) as error:
+            except (MalformedNote, NotSignedByLog, InvalidSignature) as error:
                 log.debug("vouching.passed", offset=offset, why=type(error).__name__)
 
     async def _gather(self, opened: SignedCheckpoint, offset: int) -> None:
@@ -83,7 +90,7 @@ class Vouching:
             await self._prove(Proven(opened.head.size, str(Note(note.text, signatures)).encode(), offset))
 
     def _genuine(self, note: Note) -> dict[str, NoteSignature]:
-        """The cosignatures by those whom the trust file names; raises ``NotGenuine`` where one only claims to be."""
+        """Return the cosignatures by trusted witnesses. Raises ``InvalidSignature`` if one does not verify."""
         found: dict[str, NoteSignature] = {}
         for name, key in self.trust.witnesses.items():
             if cosigned_at(note, key) is not None:

@@ -13,9 +13,9 @@ from handoff.node.attestation.quorum import Vouching
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.ports import Clock
 from handoff.node.wakeup import wait
-from handoff.proof.log.checkpoint import NotSigned
+from handoff.proof.log.checkpoint import NotSignedByLog
 from handoff.proof.log.entry import record_hash
-from handoff.proof.log.note import NotANote, NotGenuine
+from handoff.proof.log.note import InvalidSignature, MalformedNote
 from handoff.proof.log.receipt import open_receipt
 from handoff.record.message import Message
 
@@ -123,7 +123,7 @@ class Receipts:
                 continue
             try:
                 receipt = open_receipt(raw, self.vouching.log)
-            except (NotANote, NotSigned, NotGenuine) as error:
+            except (MalformedNote, NotSignedByLog, InvalidSignature) as error:
                 self._object(row.id, type(error).__name__)
                 continue
             message = row.message

@@ -13,18 +13,25 @@ import structlog
 
 from handoff import telemetry
 from handoff.node.ports import Clock
-from handoff.proof.log.checkpoint import NO_HEAD, Head, NotSigned, SignedCheckpoint, cosigned_at, open_checkpoint
-from handoff.proof.log.note import NotANote, Note, NoteKey, NotGenuine
+from handoff.proof.log.checkpoint import (
+    EMPTY_TREE_HEAD,
+    NotSignedByLog,
+    SignedCheckpoint,
+    TreeHead,
+    cosigned_at,
+    open_checkpoint,
+)
+from handoff.proof.log.note import InvalidSignature, MalformedNote, Note, NoteKey
 from handoff.proof.log.witness import (
     AddCheckpoint,
-    Advance,
-    Forgotten,
-    Forked,
-    Inconsistent,
-    Missed,
-    Passed,
-    check_memory,
-    consider,
+    ForkedCheckpoint,
+    HeadUpdate,
+    InconsistentCheckpoint,
+    ProofSizeMismatch,
+    StaleCheckpoint,
+    WitnessStateLost,
+    check_witness_state,
+    evaluate_request,
 )
 from handoff.record.signing import SigningKey
 
@@ -33,16 +40,16 @@ log = structlog.get_logger(__name__)
 Value = tuple[int, bytes]
 """A value of the topic `checkpoints`, behind its offset."""
 Publish = Callable[[AddCheckpoint], Awaitable[None]]
-Examine = Callable[[Head], Awaitable[None]]
+Examine = Callable[[TreeHead], Awaitable[None]]
 
-_NONSENSE = (NotANote, NotSigned, NotGenuine)
+_NONSENSE = (MalformedNote, NotSignedByLog, InvalidSignature)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A witness's head, the log's note that states it, and the offset of the request that led there."""
 
-    head: Head = NO_HEAD
+    head: TreeHead = EMPTY_TREE_HEAD
     note: bytes = b""
     offset: int = 0
 
@@ -63,7 +70,7 @@ class Memory(Protocol):
     async def standing(self) -> Standing:
         """The head as it is stored."""
 
-    async def advance(self, before: Head, after: Standing) -> bool:
+    async def advance(self, before: TreeHead, after: Standing) -> bool:
         """Stores ``after`` where ``before`` stands, durably; False where something else stands."""
 
     async def accuse(self, evidence: Evidence) -> None:
@@ -89,7 +96,7 @@ class Differs(Exception):
     """The log's root is not the one that was recomputed from the record."""
 
 
-async def believe(_head: Head) -> None:
+async def believe(_head: TreeHead) -> None:
     """An agency cannot recompute a root; the monitor does."""
 
 
@@ -105,7 +112,7 @@ class Witness:
     clock: Clock
     examine: Examine = believe
     standing: Standing = field(default_factory=Standing, init=False)
-    _walked_from: Head | None = field(default=None, init=False)
+    _walked_from: TreeHead | None = field(default=None, init=False)
 
     async def begin(self) -> int:
         """The offset to read from. Raises ``Halted`` where evidence is kept."""
@@ -125,8 +132,8 @@ class Witness:
         """Looks over what lay on the topic at the start. Raises ``Halted`` where more was cosigned than is stored."""
         published = [opened for _, body in values if (opened := self.cosigned(body)) is not None]
         try:
-            check_memory(self.standing.head, published, self.key)
-        except Forgotten as error:
+            check_witness_state(self.standing.head, published, self.key)
+        except WitnessStateLost as error:
             log.critical("witness.forgot", size=self.standing.head.size, why=str(error))
             raise Halted("forgotten") from error
 
@@ -146,46 +153,46 @@ class Witness:
             return
         await self._cosign(*wanted)
 
-    async def _weigh(self, value: Value) -> tuple[AddCheckpoint, Advance] | None:
+    async def _weigh(self, value: Value) -> tuple[AddCheckpoint, HeadUpdate] | None:
         """The request and its step, if it is to be cosigned."""
         offset, body = value
         try:
             request = AddCheckpoint.parse(body)
-            step = consider(self.standing.head, request, self.log)
+            step = evaluate_request(self.standing.head, request, self.log)
             is_news = step.after != step.before
             # A note that only repeats the head under others' cosignatures asks nobody for anything.
             if not is_news and len(step.note.signatures) > 1:
                 return None
             if is_news:
                 await self.examine(step.after)
-        except (Passed, *_NONSENSE) as error:
+        except (StaleCheckpoint, *_NONSENSE) as error:
             log.debug("witness.passed", offset=offset, why=type(error).__name__)
             return None
-        except Missed as error:
+        except ProofSizeMismatch as error:
             self._missed(request, error)
             return None
-        except (Forked, Inconsistent, Differs) as error:
+        except (ForkedCheckpoint, InconsistentCheckpoint, Differs) as error:
             await self._object(error, body)
             return None
         self.standing = Standing(step.after, str(_bare(step.note, self.log)).encode(), offset)
         return request, step
 
-    def _missed(self, request: AddCheckpoint, missed: Missed) -> None:
+    def _missed(self, request: AddCheckpoint, missed: ProofSizeMismatch) -> None:
         if request.old_size > missed.size and self._walked_from != self.standing.head:
             self._walked_from = self.standing.head
             raise Lagging
         log.warning("witness.missed", own=missed.size, old=request.old_size)
 
-    async def _object(self, error: Forked | Inconsistent | Differs, body: bytes) -> None:
+    async def _object(self, error: ForkedCheckpoint | InconsistentCheckpoint | Differs, body: bytes) -> None:
         """Keeps what was found. A proof is nobody's word, as any cosigner may write here; two signed heads are."""
         why = type(error).__name__.lower()
         await self.memory.accuse(Evidence(why, self.standing.note, body, self.clock()))
         log.critical("witness.objects", why=why, size=self.standing.head.size, found=str(error))
-        if not isinstance(error, Inconsistent):
+        if not isinstance(error, InconsistentCheckpoint):
             raise Halted(why) from error
         telemetry.WITNESS_ALARMS.labels(why).inc()
 
-    async def _cosign(self, request: AddCheckpoint, step: Advance) -> None:
+    async def _cosign(self, request: AddCheckpoint, step: HeadUpdate) -> None:
         signature = step.cosign(self.key, self.private, self.clock())
         note = _bare(step.note, self.log).signed(signature)
         await self.publish(replace(request, note=str(note).encode()))

@@ -1,17 +1,17 @@
-"""What a log makes of a value on the topic of checkpoints: a head of its own, and who cosigned it."""
+"""Parsing of values on the checkpoints topic: the log's tree head and its cosignatures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from handoff.proof.log.checkpoint import Checkpoint, Head, cosigned_at, open_checkpoint
+from handoff.proof.log.checkpoint import Checkpoint, TreeHead, cosigned_at, open_checkpoint
 from handoff.proof.log.note import Note, NoteKey
 from handoff.proof.log.witness import AddCheckpoint
 
 
 @dataclass(frozen=True, slots=True)
 class Cosignature:
-    """Who cosigned (by the name in the trust file), when, and the line of the note that says so."""
+    """One cosignature: the cosigner's name in the trust file, its time, and its line of the note."""
 
     cosigner: str
     at: datetime
@@ -19,18 +19,20 @@ class Cosignature:
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
-    """A head that the log signed, the request as the log itself published it, and the cosignatures it came with."""
+class PublishedCheckpoint:
+    """A tree head signed by the log, the log's own request to cosign it, and the cosignatures found on it."""
 
-    head: Head
+    head: TreeHead
     request: AddCheckpoint
     cosignatures: tuple[Cosignature, ...]
 
 
-def collect(body: bytes, log: NoteKey, witnesses: Mapping[str, NoteKey]) -> Collected | None:
-    """What ``body`` holds for the log with that key; None if it is about another record.
+def read_published_checkpoint(
+    body: bytes, log: NoteKey, witnesses: Mapping[str, NoteKey]
+) -> PublishedCheckpoint | None:
+    """Parse a value of the checkpoints topic. Return None if it concerns another record.
 
-    Raises ``NotANote``, ``NotSigned``, and ``NotGenuine`` where a signature only claims a key that is known here.
+    Raises ``MalformedNote``, ``NotSignedByLog``, and ``InvalidSignature`` if a signature names a known key and fails.
     """
     request = AddCheckpoint.parse(body)
     note = Note.parse(request.note)
@@ -40,11 +42,11 @@ def collect(body: bytes, log: NoteKey, witnesses: Mapping[str, NoteKey]) -> Coll
     own = str(Note(note.text, note.claims(log)[:1])).encode()
     found = (_cosignature(note, name, key) for name, key in witnesses.items())
     cosignatures = tuple(cosignature for cosignature in found if cosignature is not None)
-    return Collected(opened.head, AddCheckpoint(request.old_size, request.proof, own), cosignatures)
+    return PublishedCheckpoint(opened.head, AddCheckpoint(request.old_size, request.proof, own), cosignatures)
 
 
 def _cosignature(note: Note, name: str, key: NoteKey) -> Cosignature | None:
     claims = note.claims(key)
-    # Ed25519 is deterministic, so a cosigner has one line for a second; of several, the latest is the last word.
+    # Ed25519 is deterministic: a cosigner has one line a second. Of several lines, the latest counts.
     times = [(at, str(claim)) for claim in claims if (at := cosigned_at(Note(note.text, (claim,)), key)) is not None]
     return Cosignature(name, *max(times)) if times else None

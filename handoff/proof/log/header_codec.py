@@ -1,6 +1,6 @@
-"""A record's headers as bytes, exactly as the record hash covers them: order, repetitions and nulls are kept.
+"""Binary encoding of a record's headers, as the record hash covers them: order, repetitions and nulls are kept.
 
-Source: proof.md, *Record hash, entry, leaf*: u32 n, then lp(name) ‖ lp(value) for each.
+Source: docs/proof.md, *Record hash, entry, leaf*: u32 n, then lp(name) ‖ lp(value) for each.
 """
 
 from collections.abc import Iterator
@@ -12,21 +12,21 @@ _NULL: Final = 0xFFFFFFFF
 
 
 class NotHeaders(Exception):
-    """Bytes that are no packed headers: whatever holds them is not to be trusted."""
+    """Bytes that are not packed headers: do not trust their container."""
 
 
 def pack_headers(headers: Headers) -> bytes:
-    """The bytes of ``headers``."""
+    """Encode ``headers``."""
     pairs = (prefixed(name.encode()) + prefixed(value) for name, value in headers)
     return len(headers).to_bytes(4) + b"".join(pairs)
 
 
 def unpack_headers(packed: bytes) -> Headers:
-    """The headers in ``packed``; raises ``NotHeaders``."""
+    """Decode packed headers. Raises ``NotHeaders``."""
     fields = tuple(_fields(packed))
     names, values = fields[::2], fields[1::2]
     if len(packed) < 4 or len(names) != len(values) or len(names) != int.from_bytes(packed[:4]):
-        raise NotHeaders("the number of headers is not the one that is written before them")
+        raise NotHeaders("the number of headers differs from the count in front of them")
     try:
         return tuple((_present(name).decode(), value) for name, value in zip(names, values, strict=True))
     except UnicodeDecodeError as error:
@@ -41,7 +41,7 @@ def _fields(packed: bytes) -> Iterator[bytes | None]:
             yield None
             continue
         if at + length > len(packed):
-            raise NotHeaders("a field ends after the bytes do")
+            raise NotHeaders("a field is longer than the remaining bytes")
         yield packed[at : at + length]
         at += length
 
@@ -53,5 +53,5 @@ def _present(name: bytes | None) -> bytes:
 
 
 def prefixed(field: bytes | None) -> bytes:
-    """lp(field): its length as u32 and its bytes, or 0xFFFFFFFF for null."""
+    """Encode lp(field): u32 length ‖ bytes, or 0xFFFFFFFF for null."""
     return _NULL.to_bytes(4) if field is None else len(field).to_bytes(4) + field

@@ -1,15 +1,15 @@
-"""Receipts: the projection's word to an emitter that its event lies under a checkpoint.
+"""Receipts: the projection's signed statement to an emitter that a checkpoint covers its event.
 
-A receipt never tells the index, which would show an emitter the pace of others. It is a signed note by the log's
-key; its first line keeps it from ever being read as a checkpoint.
+A receipt omits the index, because indexes reveal the pace of other members. It is a signed note by the log's
+key. Its first line prevents its use as a checkpoint.
 """
 
 from dataclasses import dataclass
 from typing import Final, Self
 
-from handoff.proof.log.checkpoint import NotSigned, Origin
+from handoff.proof.log.checkpoint import NotSignedByLog, Origin
 from handoff.proof.log.merkle import HASH_BYTES
-from handoff.proof.log.note import NotANote, Note, NoteKey, decimal, decode_base64, encode_base64, is_signed, sign
+from handoff.proof.log.note import MalformedNote, Note, NoteKey, decimal, decode_base64, encode_base64, is_signed, sign
 from handoff.record.signing import SigningKey
 
 _MARK: Final = "handoff/receipt/v1"
@@ -17,7 +17,7 @@ _MARK: Final = "handoff/receipt/v1"
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A record hash, and the size of a checkpoint that covers it."""
+    """A record hash and the size of a checkpoint that covers it."""
 
     origin: Origin
     size: int
@@ -25,30 +25,30 @@ class Receipt:
 
     @property
     def text(self) -> str:
-        """The text that is signed."""
+        """Signed text of the note."""
         return f"{_MARK}\n{self.origin}\n{self.size}\n{encode_base64(self.record_hash)}\n"
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The receipt in a note's text; raises ``NotANote``."""
+        """Parse a note's text. Raises ``MalformedNote``."""
         lines = text.split("\n")
         if len(lines) != 5 or lines[0] != _MARK or lines[4]:
-            raise NotANote("not a receipt")
+            raise MalformedNote("not a receipt")
         record_hash = decode_base64(lines[3])
         if len(record_hash) != HASH_BYTES:
-            raise NotANote("a record hash has 32 bytes")
+            raise MalformedNote("a record hash has 32 bytes")
         return cls(Origin.parse(lines[1]), decimal(lines[2]), record_hash)
 
 
 def sign_receipt(receipt: Receipt, key: SigningKey) -> Note:
-    """The note that an emitter gets."""
+    """Sign ``receipt`` with the log's key."""
     return sign(Note(receipt.text), str(receipt.origin), key)
 
 
 def open_receipt(raw: bytes, log: NoteKey) -> Receipt:
-    """The receipt in ``raw``. Raises ``NotANote``, ``NotSigned`` and ``NotGenuine``."""
+    """Parse ``raw`` and verify the signature. Raises ``MalformedNote``, ``NotSignedByLog``, ``InvalidSignature``."""
     note = Note.parse(raw)
     receipt = Receipt.parse(note.text)
     if str(receipt.origin) != log.name or not is_signed(note, log):
-        raise NotSigned(f"the log {log.name} has not signed this receipt")
+        raise NotSignedByLog(f"the log {log.name} has not signed this receipt")
     return receipt

@@ -13,20 +13,20 @@ _PREFIX: Final = ENTRY_BYTES.to_bytes(2)
 _STEP: Final = len(_PREFIX) + ENTRY_BYTES
 
 ReadTile = Callable[[int, int], bytes]
-"""Tile level, tile number → its hashes, one after the other: level 0 holds leaves, level 1 the roots of full tiles."""
+"""Tile level, tile number → concatenated hashes. Level 0 holds leaves, level 1 the roots of full tiles."""
 
 
 class NotATile(Exception):
-    """Bytes that are no entry bundle of this record: whatever holds them is not to be trusted."""
+    """Bytes that are not an entry bundle of this record: do not trust their container."""
 
 
 def entries_path(number: int, width: int = TILE_WIDTH) -> str:
-    """Where the ``number``-th entry bundle stands, with ``width`` entries in it."""
+    """Path of entry bundle ``number`` with ``width`` entries."""
     return f"tile/entries/{_path(number, width)}"
 
 
 def hashes_path(level: int, number: int, width: int = TILE_WIDTH) -> str:
-    """Where a tile of hashes stands."""
+    """Path of a tile of hashes."""
     return f"tile/{level}/{_path(number, width)}"
 
 
@@ -39,27 +39,27 @@ def _path(number: int, width: int) -> str:
 
 
 def pack_entries(entries: Iterable[bytes]) -> bytes:
-    """An entry bundle: each packed entry after its length as u16."""
+    """Encode an entry bundle: each packed entry after its length as u16."""
     return b"".join(_PREFIX + entry for entry in entries)
 
 
 def unpack_entries(bundle: bytes) -> tuple[bytes, ...]:
-    """The packed entries in ``bundle``, 1 to 256; raises ``NotATile``."""
+    """Decode an entry bundle of 1 to 256 entries. Raises ``NotATile``."""
     if not 0 < len(bundle) <= TILE_WIDTH * _STEP or len(bundle) % _STEP:
-        raise NotATile(f"{len(bundle)} bytes are no bundle of entries of {ENTRY_BYTES} bytes")
+        raise NotATile(f"{len(bundle)} bytes are not a bundle of entries of {ENTRY_BYTES} bytes each")
     starts = range(0, len(bundle), _STEP)
     if any(bundle[at : at + 2] != _PREFIX for at in starts):
-        raise NotATile(f"an entry's length is not {ENTRY_BYTES}")
+        raise NotATile(f"the length prefix of an entry is not {ENTRY_BYTES}")
     return tuple(bundle[at + 2 : at + _STEP] for at in starts)
 
 
 def tiles_of(coordinates: Iterable[Coordinate]) -> frozenset[Coordinate]:
-    """The tiles (level, number) that hold these nodes or what they are folded from."""
+    """Return the tiles (level, number) that hold these nodes or the hashes they are computed from."""
     return frozenset(_tile_of(level, index) for level, index in coordinates)
 
 
 def node_reader(read_tile: ReadTile) -> Callable[[int, int], bytes]:
-    """Reads nodes from tiles; those between two tile levels are folded from the tile below."""
+    """Return a reader of nodes from tiles. Nodes between two tile levels are computed from the tile below."""
 
     def read(level: int, index: int) -> bytes:
         tile_level, number = _tile_of(level, index)

@@ -1,47 +1,47 @@
-"""How proofs are made: first which nodes they need, so that these can be fetched at once, then the hashes.
+"""Construction of Merkle proofs in two steps: list the nodes needed, to fetch them together, then compute the hashes.
 
-A path is the same rule as in ``merkle``, told from the other side.
+``merkle`` verifies what this module builds.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 
-from handoff.proof.log.merkle import Proof, node_hash, split_of
+from handoff.proof.log.merkle import Proof, left_subtree_size, node_hash
 
 Coordinate = tuple[int, int]
 """Level and index of a full subtree: leaves are level 0."""
 Path = tuple[tuple[Coordinate, ...], ...]
-"""For each hash of a proof, the full subtrees that it is folded from, from left to right."""
+"""For each hash of a proof, the full subtrees it is computed from, left to right."""
 ReadNode = Callable[[int, int], bytes]
-"""Level, index → the hash of that full subtree."""
+"""Level, index → hash of that full subtree."""
 
 
 def inclusion_path(index: int, size: int) -> Path:
-    """What proves that a leaf stands at ``index`` among ``size``; raises ``ValueError`` where there is none."""
+    """Path of the inclusion proof for the leaf at ``index``. Raises ``ValueError`` if the index is outside the tree."""
     if not 0 <= index < size:
-        raise ValueError(f"there is no leaf {index} among {size}")
+        raise ValueError(f"leaf {index} is outside a tree of {size} leaves")
     return _path(index, index + 1, size)
 
 
 def consistency_path(old_size: int, size: int) -> Path:
-    """What proves that the tree of ``old_size`` leaves is how that of ``size`` began; raises ``ValueError``."""
+    """Path of the consistency proof from ``old_size`` to ``size`` leaves. Raises ``ValueError``."""
     if not 0 <= old_size <= size:
-        raise ValueError(f"a tree of {size} leaves never had {old_size}")
+        raise ValueError(f"a tree of {size} leaves cannot extend one of {old_size}")
     return _path(0, old_size, size) if old_size else ()
 
 
 def root_path(size: int) -> tuple[Coordinate, ...]:
-    """The full subtrees of a tree of ``size`` leaves."""
+    """Full subtrees of a tree of ``size`` leaves, largest first."""
     return tuple(_full_subtrees(0, size))
 
 
-def prove(path: Path, read: ReadNode) -> Proof:
-    """The proof along ``path``."""
+def build_proof(path: Path, read: ReadNode) -> Proof:
+    """Compute the proof along ``path``."""
     return tuple(_folded(coordinates, read) for coordinates in path)
 
 
-def needed(paths: Iterable[Path]) -> frozenset[Coordinate]:
-    """Every node that ``prove`` will ask for."""
+def required_nodes(paths: Iterable[Path]) -> frozenset[Coordinate]:
+    """Return every node that ``build_proof`` reads along these paths."""
     return frozenset(coordinate for path in paths for part in path for coordinate in part)
 
 
@@ -51,12 +51,12 @@ def _path(start: int, end: int, size: int) -> Path:
 
 
 def _siblings(start: int, end: int, low: int, high: int, *, whole: bool) -> Iterator[tuple[int, int]]:
-    """The ranges of leaves between ``low`` and ``high`` whose hashes are wanted, from the leaves upwards."""
+    """Yield the ranges of leaves between ``low`` and ``high`` whose hashes the proof contains, leaves first."""
     if (start, end) == (low, high):
         if not whole:
             yield low, high
         return
-    middle = low + split_of(high - low)
+    middle = low + left_subtree_size(high - low)
     if end <= middle:
         yield from _siblings(start, end, low, middle, whole=whole)
         yield middle, high

@@ -1,7 +1,7 @@
-"""A file of files that any tar reads, in the one form in which this writes it.
+"""Strict archive: a tar file in one canonical form.
 
-Member headers are ustar's, with fixed owner, mode and time; whatever differs from what ``ArchiveWriter`` would have
-written by a single bit is refused. So there is nothing to negotiate, to skip or to hide in.
+Member headers are ustar headers with a fixed owner, mode and time. An archive that differs in a single bit from the
+output of ``ArchiveWriter`` is refused, so that no part of it can be skipped or hide other content.
 """
 
 from collections.abc import Iterator
@@ -12,55 +12,55 @@ _BLOCK: Final = 512
 _END: Final = bytes(2 * _BLOCK)
 _MOST_NAME_BYTES: Final = 100
 MAX_MEMBER_BYTES: Final = 4 * 1024 * 1024
-"""More than any record that the broker takes, with its proof."""
+"""Above the largest record that the broker accepts, with its proof."""
 
 
 class NotAnArchive(Exception):
-    """Bytes that are no archive of this form: refuse the whole."""
+    """Bytes that are not an archive in canonical form: refuse the whole file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """A name and what stands under it."""
+class ArchiveMember:
+    """Name and content of one archive member."""
 
     name: str
     body: bytes
 
 
 class ArchiveWriter:
-    """Writes members one after the other."""
+    """Writer of archive members, in order."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
 
-    def add(self, member: Member) -> None:
-        """Writes ``member``."""
+    def add(self, member: ArchiveMember) -> None:
+        """Append ``member``."""
         self._out.write(_header(member.name, len(member.body)) + member.body + _padding(len(member.body)))
 
     def close(self) -> None:
-        """Writes the end; the file itself stays open."""
+        """Write the end marker. The underlying file stays open."""
         self._out.write(_END)
 
 
-def read_members(source: BinaryIO) -> Iterator[Member]:
-    """The members of an archive, one in memory at a time, to its very end; raises ``NotAnArchive``."""
+def read_members(source: BinaryIO) -> Iterator[ArchiveMember]:
+    """Yield the members, one in memory at a time, and check the end of the file. Raises ``NotAnArchive``."""
     while (block := _read(source, _BLOCK)) != bytes(_BLOCK):
         name, size = _named(block)
         body = _read(source, size)
         if _read(source, len(_padding(size))).strip(b"\0"):
-            raise NotAnArchive(f"{name!r} is padded with something")
-        yield Member(name, body)
+            raise NotAnArchive(f"the padding of {name!r} is not zero")
+        yield ArchiveMember(name, body)
     if _read(source, _BLOCK) != bytes(_BLOCK) or source.read(1):
-        raise NotAnArchive("something follows the end")
+        raise NotAnArchive("bytes follow the end marker")
 
 
 def _named(block: bytes) -> tuple[str, int]:
     try:
         name, size = block[:_MOST_NAME_BYTES].rstrip(b"\0").decode("ascii"), int(block[124:135], 8)
     except ValueError as error:
-        raise NotAnArchive("not a member's header") from error
+        raise NotAnArchive("not a member header") from error
     if not 0 <= size <= MAX_MEMBER_BYTES or block != _header(name, size):
-        raise NotAnArchive(f"the header of {name!r} is not written as here")
+        raise NotAnArchive(f"the header of {name!r} is not in canonical form")
     return name, size
 
 
@@ -84,6 +84,6 @@ def _read(source: BinaryIO, size: int) -> bytes:
     while len(parts) < size:
         part = source.read(size - len(parts))
         if not part:
-            raise NotAnArchive("it ends early")
+            raise NotAnArchive("the archive is truncated")
         parts += part
     return bytes(parts)

@@ -1,8 +1,8 @@
-"""The bundle of a case: all that an auditor needs to check it, in one file that is written and read as a stream.
+"""Case bundle: one streamed file with everything an auditor needs to verify a case.
 
-Members in this order: ``bundle.json`` (what it is), ``checkpoint`` (the note, with cosignatures), any receipts, then
-for each 256 entries of the record the entry bundle at its tlog-tiles path, followed by the records among them that
-are the case's or the directory's.
+Members in this order: ``bundle.json`` (manifest), ``checkpoint`` (note with cosignatures), receipts if any, then
+for every 256 entries of the record the entry bundle at its tlog-tiles path, followed by those of its records that
+belong to the case or to the directory.
 """
 
 import re
@@ -15,7 +15,7 @@ from handoff.proof.log.entry import case_tag, record_hash
 from handoff.proof.log.header_codec import Headers
 from handoff.proof.log.merkle import Proof
 from handoff.proof.log.tiles import TILE_WIDTH, NotATile, entries_path, pack_entries, unpack_entries
-from handoff.proof.verify.archive import ArchiveWriter, Member, NotAnArchive, read_members
+from handoff.proof.verify.archive import ArchiveMember, ArchiveWriter, NotAnArchive, read_members
 
 FORMAT: Final = "handoff/bundle/v1"
 _MANIFEST: Final = "bundle.json"
@@ -23,31 +23,31 @@ _CHECKPOINT: Final = "checkpoint"
 _RECORD: Final = re.compile(r"record/[0-9]{12,19}\.json")
 _CASE_ID: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
-Found = TypeVar("Found", bound=BaseModel)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class NotABundle(Exception):
-    """A file that is no bundle of this format, or is damaged: get another."""
+    """A file that is not a bundle of this format, or is damaged: request it again."""
 
 
 class Manifest(BaseModel):
-    """What a bundle claims to be: the case, and the record that it stands on."""
+    """Manifest of a bundle: its case and the origin of its record. Nothing in it is trusted before verification."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     format: Literal["handoff/bundle/v1"] = FORMAT
-    # A pattern, because it is shown before anything about it has been checked.
+    # A pattern, because the value is displayed before verification.
     origin: Annotated[str, Field(pattern=r"^handoff/[a-z0-9]{1,30}/record/[0-9]{1,9}$")]
     case: Annotated[str, Field(pattern=_CASE_ID)]
 
     @property
     def tag(self) -> bytes:
-        """The tag of the case's entries."""
+        """Case tag of the case's entries."""
         return case_tag(self.case.encode())
 
 
-class Record(BaseModel):
-    """A record as Kafka holds it, and what proves that its entry lies under the checkpoint."""
+class BundleRecord(BaseModel):
+    """A record as Kafka holds it, with the inclusion proof of its entry."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, ser_json_bytes="base64", val_json_bytes="base64"
@@ -61,34 +61,34 @@ class Record(BaseModel):
 
     @property
     def hash(self) -> bytes:
-        """Its record hash."""
+        """Record hash."""
         return record_hash(self.key, self.value, self.headers)
 
     @property
     def path(self) -> str:
-        """Where it stands in a bundle."""
+        """Member name in a bundle."""
         return f"record/{self.offset:012}.json"
 
 
-Tile = tuple[bytes, ...]
-"""Up to 256 packed entries in the record's order; all but the last tile are full."""
+EntryTile = tuple[bytes, ...]
+"""Up to 256 packed entries in the record's order. All tiles but the last are full."""
 
 
 class BundleWriter:
-    """Writes a bundle entry by entry, with at most one tile in memory."""
+    """Writer of a bundle, entry by entry, with at most one tile in memory."""
 
     def __init__(self, out: BinaryIO, manifest: Manifest, checkpoint: bytes, receipts: Iterable[bytes] = ()) -> None:
         self._archive = ArchiveWriter(out)
         self._number = 0
         self._entries: list[bytes] = []
-        self._records: list[Record] = []
-        self._archive.add(Member(_MANIFEST, _encode(manifest)))
-        self._archive.add(Member(_CHECKPOINT, checkpoint))
+        self._records: list[BundleRecord] = []
+        self._archive.add(ArchiveMember(_MANIFEST, _encode(manifest)))
+        self._archive.add(ArchiveMember(_CHECKPOINT, checkpoint))
         for number, receipt in enumerate(receipts):
-            self._archive.add(Member(_receipt_path(number), receipt))
+            self._archive.add(ArchiveMember(_receipt_path(number), receipt))
 
-    def add(self, entry: bytes, record: Record | None = None) -> None:
-        """The next packed entry of the record, from offset 0 on; ``record`` where it is the case's or directory's."""
+    def add(self, entry: bytes, record: BundleRecord | None = None) -> None:
+        """Add the next packed entry, with its ``record`` if that belongs to the case or the directory."""
         self._entries.append(entry)
         if record is not None:
             self._records.append(record)
@@ -96,23 +96,23 @@ class BundleWriter:
             self._flush()
 
     def close(self) -> None:
-        """Writes what is left and the end; the file itself stays open."""
+        """Write the last tile and the end marker. The underlying file stays open."""
         if self._entries:
             self._flush()
         self._archive.close()
 
     def _flush(self) -> None:
         path = entries_path(self._number, len(self._entries))
-        self._archive.add(Member(path, pack_entries(self._entries)))
+        self._archive.add(ArchiveMember(path, pack_entries(self._entries)))
         for record in self._records:
-            self._archive.add(Member(record.path, _encode(record)))
+            self._archive.add(ArchiveMember(record.path, _encode(record)))
         self._number += 1
         self._entries.clear()
         self._records.clear()
 
 
 class BundleReader:
-    """Reads a bundle once, from its beginning to its end. Every method raises ``NotABundle``."""
+    """Single-pass reader of a bundle. Every method raises ``NotABundle``."""
 
     def __init__(self, source: BinaryIO) -> None:
         self._members = _Members(read_members(source))
@@ -120,17 +120,17 @@ class BundleReader:
         self.checkpoint: Final = self._members.take(_CHECKPOINT)
         self.receipts: Final = tuple(self._receipts())
 
-    def tiles(self) -> Iterator[tuple[Tile, Iterator[Record]]]:
-        """Each tile of entries, and the records that follow it: these are read before the next tile is."""
+    def tiles(self) -> Iterator[tuple[EntryTile, Iterator[BundleRecord]]]:
+        """Yield each tile of entries with an iterator of its records. Consume the records before the next tile."""
         number = 0
         while (member := self._members.next) is not None:
             tile = self._tile(member, number)
             yield tile, self._records()
             number += 1
             if len(tile) < TILE_WIDTH and self._members.next is not None:
-                raise NotABundle("entries follow a tile that is not full")
+                raise NotABundle("entries follow a partial tile")
 
-    def _tile(self, member: Member, number: int) -> Tile:
+    def _tile(self, member: ArchiveMember, number: int) -> EntryTile:
         try:
             tile = unpack_entries(member.body)
         except NotATile as error:
@@ -138,9 +138,9 @@ class BundleReader:
         self._members.take(entries_path(number, len(tile)))
         return tile
 
-    def _records(self) -> Iterator[Record]:
+    def _records(self) -> Iterator[BundleRecord]:
         while (member := self._members.next) is not None and _RECORD.fullmatch(member.name):
-            record = _decode(Record, member.body)
+            record = _decode(BundleRecord, member.body)
             self._members.take(record.path)
             yield record
 
@@ -152,29 +152,29 @@ class BundleReader:
 
 
 class _Members:
-    """The members that are still to come, with a look at the next."""
+    """The remaining archive members, with a look-ahead of one."""
 
-    def __init__(self, members: Iterator[Member]) -> None:
+    def __init__(self, members: Iterator[ArchiveMember]) -> None:
         self._rest = members
         self.next = self._read()
 
     def take(self, name: str) -> bytes:
-        """What stands under ``name``, which must be the next."""
+        """Return the content of the next member, which must be named ``name``."""
         member = self.next
         if member is None or member.name != name:
-            raise NotABundle(f"{name} is not where it belongs")
+            raise NotABundle(f"expected the member {name} here")
         self.next = self._read()
         return member.body
 
-    def _read(self) -> Member | None:
+    def _read(self) -> ArchiveMember | None:
         try:
             return next(self._rest, None)
         except NotAnArchive as error:
             raise NotABundle(str(error)) from error
 
 
-def wanted_tags(manifest: Manifest, jurisdiction: str) -> tuple[bytes, bytes]:
-    """The tags whose records a bundle holds: the directory's and the case's."""
+def bundle_tags(manifest: Manifest, jurisdiction: str) -> tuple[bytes, bytes]:
+    """Return the tags whose records a bundle contains: the directory's and the case's."""
     return case_tag(jurisdiction.encode()), manifest.tag
 
 
@@ -182,14 +182,14 @@ def _encode(model: BaseModel) -> bytes:
     return model.model_dump_json().encode() + b"\n"
 
 
-def _decode(model: type[Found], raw: bytes) -> Found:
-    """The model in ``raw``, which must be written as here: there is no second way of saying the same."""
+def _decode(model: type[ModelT], raw: bytes) -> ModelT:
+    """Parse ``raw``, which must be the canonical encoding."""
     try:
         found = model.model_validate_json(raw)
     except ValidationError as error:
         raise NotABundle(f"not a {model.__name__.lower()} of this format") from error
     if _encode(found) != raw:
-        raise NotABundle(f"a {model.__name__.lower()} in a second way of writing it")
+        raise NotABundle(f"a {model.__name__.lower()} is not in canonical form")
     return found
 
 

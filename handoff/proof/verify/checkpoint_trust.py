@@ -1,25 +1,25 @@
-"""Who stands by a bundle's checkpoint: its log, and enough of those whom the auditor trusts."""
+"""Check of a bundle's checkpoint against the auditor's trust policy: log signature and quorum of cosigners."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from handoff.proof.log.checkpoint import NotSigned, SignedCheckpoint, cosigned_at, open_checkpoint
-from handoff.proof.log.note import NotANote, NotGenuine
-from handoff.proof.verify.report import Check, Objection, Outcome
-from handoff.proof.verify.trust import Trust, TrustedLog
+from handoff.proof.log.checkpoint import NotSignedByLog, SignedCheckpoint, cosigned_at, open_checkpoint
+from handoff.proof.log.note import InvalidSignature, MalformedNote
+from handoff.proof.verify.report import Check, Conclusion, Finding
+from handoff.proof.verify.trust import TrustedLog, TrustPolicy
 
 
-class Distrusted(Exception):
-    """A checkpoint that cannot be relied on at all: nothing that stands under it means anything."""
+class CheckpointDistrusted(Exception):
+    """A checkpoint that cannot be trusted. Nothing under it can be verified."""
 
-    def __init__(self, objection: Objection) -> None:
-        super().__init__(objection.sentence)
-        self.objection = objection
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.sentence)
+        self.finding = finding
 
 
 @dataclass(frozen=True, slots=True)
-class Vouched:
-    """A checkpoint that its log signed, who cosigned it, and until when enough of them vouched for it."""
+class TrustedCheckpoint:
+    """A checkpoint signed by its log, its trusted cosigners, and the latest time at which they formed a quorum."""
 
     log: TrustedLog
     opened: SignedCheckpoint
@@ -27,31 +27,37 @@ class Vouched:
     proven_at: datetime | None
     is_enough: bool
 
-    def objection(self, as_of: datetime | None) -> Objection | None:
-        """Why it does not prove enough; None if it does."""
+    def finding(self, as_of: datetime | None) -> Finding | None:
+        """Return why the checkpoint does not satisfy the trust policy; None if it does."""
         if not self.is_enough:
-            return Objection(Check.COSIGNATURES, "too few have cosigned whom the trust file asks for", Outcome.UNPROVEN)
+            return Finding(
+                Check.COSIGNATURES, "the cosignatures do not reach the quorum of the trust file", Conclusion.UNPROVEN
+            )
         if as_of is not None and (self.proven_at is None or self.proven_at < as_of):
-            return Objection(Check.AGE, f"nothing is proven about {as_of.isoformat()}", Outcome.UNPROVEN)
+            return Finding(
+                Check.AGE,
+                f"nothing is proven as of {as_of.isoformat()}: the newest quorum is older",
+                Conclusion.UNPROVEN,
+            )
         return None
 
 
-def vouch(origin: str, checkpoint: bytes, trust: Trust) -> Vouched:
-    """What the trust file makes of a checkpoint that is said to be of ``origin``; raises ``Distrusted``."""
+def check_trust(origin: str, checkpoint: bytes, trust: TrustPolicy) -> TrustedCheckpoint:
+    """Check a checkpoint that claims the origin ``origin``. Raises ``CheckpointDistrusted``."""
     log = trust.logs.get(origin)
     if log is None:
-        raise Distrusted(Objection(Check.TRUST, f"the trust file names no log {origin}", Outcome.UNPROVEN))
+        raise CheckpointDistrusted(Finding(Check.TRUST, f"the trust file names no log {origin}", Conclusion.UNPROVEN))
     try:
         opened = open_checkpoint(checkpoint, log.key)
         cosigned = _cosigned(opened, trust)
-    except NotSigned as error:
-        raise Distrusted(Objection(Check.CHECKPOINT, str(error), Outcome.UNPROVEN)) from error
-    except (NotANote, NotGenuine) as error:
-        raise Distrusted(Objection(Check.CHECKPOINT, str(error))) from error
+    except NotSignedByLog as error:
+        raise CheckpointDistrusted(Finding(Check.CHECKPOINT, str(error), Conclusion.UNPROVEN)) from error
+    except (MalformedNote, InvalidSignature) as error:
+        raise CheckpointDistrusted(Finding(Check.CHECKPOINT, str(error))) from error
     is_enough = trust.quorum.is_met_by(frozenset(cosigned))
-    return Vouched(log, opened, tuple(cosigned), trust.proven_at(cosigned), is_enough)
+    return TrustedCheckpoint(log, opened, tuple(cosigned), trust.proven_at(cosigned), is_enough)
 
 
-def _cosigned(opened: SignedCheckpoint, trust: Trust) -> dict[str, datetime]:
+def _cosigned(opened: SignedCheckpoint, trust: TrustPolicy) -> dict[str, datetime]:
     times = ((name, cosigned_at(opened.note, key)) for name, key in trust.witnesses.items())
     return {name: at for name, at in times if at is not None}

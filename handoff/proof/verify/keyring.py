@@ -1,7 +1,7 @@
-"""The keys in force at a position, as the record's own directory events tell.
+"""Keys in force at a position, folded from the record's directory events.
 
-An auditor's computer folds them again, from the founding that the trust file names on; nobody's word is taken for
-which key was in force. It follows the directory's rules, without the rules' code: a test holds the two together.
+The verifier folds them from the founding event named in the trust file and accepts no other statement about keys.
+It implements the directory's rules independently of their code; a test compares the two.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,12 +14,12 @@ from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events import directory as d
 
 RETIREMENT_GRACE_MS: Final = 24 * 3_600_000
-"""How long what was signed with a retired key still counts."""
+"""Grace period in which signatures of a retired key are still accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredKey:
-    """A member's key; ``retired_ms`` is the record time of its retirement."""
+    """A member's key. ``retired_ms`` is the record time of its retirement, in ms since 1970-01-01 UTC."""
 
     owner: str
     public_key: bytes
@@ -27,8 +27,8 @@ class RegisteredKey:
     retired_ms: int | None = None
     revoked: bool = False
 
-    def objection(self, at_ms: int) -> str | None:
-        """Why what it signs does not count at that record time; None if it does."""
+    def finding(self, at_ms: int) -> str | None:
+        """Return why a signature by this key is invalid at that record time; None if it is valid."""
         if self.revoked:
             return "was revoked before"
         if self.use is not KeyUse.SIGNING:
@@ -40,7 +40,7 @@ class RegisteredKey:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """Members and keys by id, as far as the record has been read."""
+    """Members and keys by id at a position of the record."""
 
     jurisdiction: str
     founded: bool = False
@@ -48,8 +48,8 @@ class Keyring:
     members: frozenset[str] = frozenset()
     keys: Mapping[str, RegisteredKey] = field(default_factory=dict)
 
-    def told(self, event: Event[Any], at_ms: int) -> "Keyring":
-        """The keyring after ``event``, which its sender is known to have said first; itself where nothing follows."""
+    def apply(self, event: Event[Any], at_ms: int) -> "Keyring":
+        """Return the keyring after ``event``, an authentic first occurrence; itself if the event changes no key."""
         fold = _FOLDS.get(type(event.data))
         return self if fold is None else fold(self, event, at_ms)
 

@@ -1,4 +1,4 @@
-"""What a verifier found: an outcome, the first failure of each kind, and as of what it is complete."""
+"""Report of the verifier: conclusion, first finding of each kind, and the size up to which the bundle is complete."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 
 
-class Outcome(IntEnum):
-    """What may be concluded; also the exit code of ``handoff verify``."""
+class Conclusion(IntEnum):
+    """Conclusion of a verification; also the exit code of ``handoff verify``."""
 
     GOOD = 0
     TAMPERED = 1
@@ -15,7 +15,7 @@ class Outcome(IntEnum):
 
 
 class Check(StrEnum):
-    """What is looked at, in the order in which failures are named."""
+    """Checks, in the order in which findings are reported."""
 
     TRUST = "trust"
     CHECKPOINT = "checkpoint"
@@ -37,23 +37,23 @@ class Check(StrEnum):
     REDACTED = "redacted"
 
 
-# What an entry shows of itself is named before what the tree shows: whoever relinks a record breaks every inclusion,
-# and the promise of every receipt.
+# Findings about an entry itself precede findings about the tree: relinking a record breaks every inclusion proof
+# and every receipt.
 _OF_THE_TREE = frozenset({Check.INCLUSION, Check.SKELETON, Check.RECEIPT})
 
 
 @dataclass(frozen=True, slots=True)
-class Objection:
-    """What is wrong, in a sentence; ``outcome`` is what follows from it."""
+class Finding:
+    """One fault, in a sentence, and the conclusion it implies."""
 
     check: Check
     sentence: str
-    outcome: Outcome = Outcome.TAMPERED
+    conclusion: Conclusion = Conclusion.TAMPERED
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where an entry stands: its offset, and its number in the case or in the directory."""
+class EntryLocation:
+    """Location of an entry: offset, and its number in the case or in the directory."""
 
     offset: int
     strand: str | None = None
@@ -65,54 +65,54 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """An objection, where it was found first, and how many more there are of its kind."""
+class FindingSummary:
+    """A finding, its first location, and the number of further findings of its kind."""
 
-    objection: Objection
-    place: Place | None = None
+    finding: Finding
+    place: EntryLocation | None = None
     more: int = 0
 
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place is not None else ""
         more = f" (and {self.more} more like it)" if self.more else ""
-        return f"{where}{self.objection.check}: {self.objection.sentence}{more}"
+        return f"{where}{self.finding.check}: {self.finding.sentence}{more}"
 
     @property
     def line(self) -> str:
-        """The same, after what follows from it."""
-        return f"{self.objection.outcome.name.lower()}: {self}"
+        """The summary as text, preceded by its conclusion."""
+        return f"{self.finding.conclusion.name.lower()}: {self}"
 
     @property
     def rank(self) -> tuple[bool, int, int, int]:
-        """Where it comes among others: tampering first, entries before the tree, then by offset."""
-        check = self.objection.check
-        of_the_tree, unproven = check in _OF_THE_TREE, self.objection.outcome is not Outcome.TAMPERED
-        # An entry that does not fit the tree says more than a tree that does not fit.
+        """Sort key: tampering first, entries before the tree, then by offset."""
+        check = self.finding.check
+        of_the_tree, unproven = check in _OF_THE_TREE, self.finding.conclusion is not Conclusion.TAMPERED
+        # A located mismatch with the tree is more specific than a mismatch of the root.
         has_no_place = self.place is None and of_the_tree
         offset = self.place.offset if self.place is not None else -1
         return unproven, of_the_tree + has_no_place, offset, list(Check).index(check)
 
 
 @dataclass(slots=True)
-class Failures:
-    """Failures as they are found, in bounded memory: the first of each kind is kept, the others are counted."""
+class Findings:
+    """Findings in bounded memory: the first of each kind, and a count of the others."""
 
-    found: dict[tuple[Check, Outcome], Failure] = field(default_factory=dict)
+    found: dict[tuple[Check, Conclusion], FindingSummary] = field(default_factory=dict)
 
-    def add(self, objection: Objection, place: Place | None = None) -> None:
-        """Takes note of a failure."""
-        kind = (objection.check, objection.outcome)
+    def add(self, finding: Finding, place: EntryLocation | None = None) -> None:
+        """Record a finding."""
+        kind = (finding.check, finding.conclusion)
         known = self.found.get(kind)
-        self.found[kind] = Failure(objection, place) if known is None else replace(known, more=known.more + 1)
+        self.found[kind] = FindingSummary(finding, place) if known is None else replace(known, more=known.more + 1)
 
-    def ranked(self) -> tuple[Failure, ...]:
-        """The first of each kind, the most telling first."""
+    def ranked(self) -> tuple[FindingSummary, ...]:
+        """Return one summary of each kind, most significant first."""
         return tuple(sorted(self.found.values(), key=lambda failure: failure.rank))
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """The verifier's answer. ``cosigned_at``: until when enough witnesses vouched for the head of ``size`` entries."""
+class VerificationReport:
+    """Result of a verification. ``cosigned_at`` is the latest time of a quorum on the head of ``size``."""
 
     origin: str
     case: str
@@ -123,31 +123,31 @@ class Report:
     directory_entries: int = 0
     receipts: int = 0
     remarks: tuple[str, ...] = ()
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[FindingSummary, ...] = ()
 
     @property
-    def outcome(self) -> Outcome:
-        """The worst that was found."""
-        outcomes = {failure.objection.outcome for failure in self.failures}
-        return next((o for o in (Outcome.TAMPERED, Outcome.UNPROVEN) if o in outcomes), Outcome.GOOD)
+    def conclusion(self) -> Conclusion:
+        """The worst conclusion among the findings."""
+        conclusions = {failure.finding.conclusion for failure in self.failures}
+        return next((o for o in (Conclusion.TAMPERED, Conclusion.UNPROVEN) if o in conclusions), Conclusion.GOOD)
 
     def lines(self) -> Iterator[str]:
-        """The answer as text; the first failure is named first, and the last line says how far it reaches."""
+        """Yield the report as text. The last line states the size up to which the bundle is complete."""
         yield f"case {self.case} on {self.origin}"
         yield f"{self.case_entries} entries of the case, {self.directory_entries} of the directory"
         if self.receipts:
             yield f"{self.receipts} receipts"
         yield from self.remarks
         yield from (failure.line for failure in self.failures)
-        yield f"cosigned by {', '.join(self.cosigners) or 'nobody whom the trust file names'}"
+        yield f"cosigned by {', '.join(self.cosigners) or 'no witness of the trust file'}"
         yield self.completeness
 
     @property
     def completeness(self) -> str:
-        """As of what size and time the bundle is complete, or is not."""
+        """Statement of completeness: size and time of the checkpoint."""
         size = "an unknown size" if self.size is None else f"size {self.size}"
-        at = f"cosigned at {_written(self.cosigned_at)}" if self.cosigned_at else "not cosigned by enough"
-        return f"{'' if self.outcome is Outcome.GOOD else 'NOT '}complete as of {size}, {at}"
+        at = f"cosigned at {_written(self.cosigned_at)}" if self.cosigned_at else "without a quorum of cosignatures"
+        return f"{'' if self.conclusion is Conclusion.GOOD else 'NOT '}complete as of {size}, {at}"
 
 
 def _written(time: datetime) -> str:

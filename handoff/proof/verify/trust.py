@@ -1,6 +1,6 @@
-"""What an auditor trusts: the logs, who must have cosigned, and how each record begins. It never comes with a bundle.
+"""Trust policy of an auditor: logs, witnesses, quorum and founding events. It never comes from a bundle.
 
-The file is a C2SP tlog-policy. What that format has no line for, the SHA-256 of a record's founding event, stands in
+The file is a C2SP tlog-policy. That format has no line for the SHA-256 of a record's founding event, so it is in
 a comment that only Handoff reads: ``# handoff: genesis <origin> <hexadecimal>``, one for each log.
 """
 
@@ -11,50 +11,50 @@ from datetime import datetime
 from typing import Final, Self
 
 from handoff.proof.log.checkpoint import Origin
-from handoff.proof.log.note import KeyType, NotANote, NoteKey
+from handoff.proof.log.note import KeyType, MalformedNote, NoteKey
 
 _OURS: Final = "# handoff:"
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _NONE: Final = "none"
 
 
-class NotATrustFile(Exception):
-    """A text that says of nobody unmistakably that it is trusted: mend the file."""
+class MalformedTrustFile(Exception):
+    """A file that is not an unambiguous trust policy: correct the named line."""
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Cosigners of whom at least ``threshold`` must have signed; a member is a witness's name or a group."""
+class CosignerGroup:
+    """A quorum rule: at least ``threshold`` of ``members`` must cosign. A member is a witness's name or a group."""
 
     threshold: int
-    members: tuple["str | Group", ...]
+    members: tuple["str | CosignerGroup", ...]
 
     def is_met_by(self, names: frozenset[str]) -> bool:
-        """Whether those are enough."""
+        """Return whether these cosigners meet the threshold."""
         met = (m in names if isinstance(m, str) else m.is_met_by(names) for m in self.members)
         return sum(met) >= self.threshold
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedLog:
-    """A record's log, and the SHA-256 (hexadecimal) of the event that the record begins with."""
+    """Key of a record's log and the SHA-256 (hexadecimal) of the record's founding event."""
 
     key: NoteKey
     genesis_hash: str
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
-    """The logs by origin, the witnesses by their name in the file, and whose cosignatures suffice."""
+class TrustPolicy:
+    """Logs by origin, witnesses by name, and the quorum of cosigners."""
 
     logs: Mapping[str, TrustedLog]
     witnesses: Mapping[str, NoteKey]
-    quorum: Group
+    quorum: CosignerGroup
 
     def proven_at(self, cosigned: Mapping[str, datetime]) -> datetime | None:
-        """The latest moment at which enough witnesses still vouched for the head; None if there is none.
+        """Return the latest time at which a quorum had cosigned the head, or None.
 
-        ``cosigned``: witness → when it cosigned. Where nobody needs to, no moment is proven.
+        ``cosigned`` maps each witness to the time of its cosignature. With an empty quorum no time is proven.
         """
         for moment in sorted(set(cosigned.values()), reverse=True):
             if self.quorum.is_met_by(frozenset(name for name, at in cosigned.items() if at >= moment)):
@@ -63,18 +63,18 @@ class Trust:
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
-        """The trust in a file's bytes; raises ``NotATrustFile``."""
+        """Parse a trust file. Raises ``MalformedTrustFile``."""
         reading = _Reading()
         try:
             for number, line in enumerate(_lines(raw), 1):
                 reading.take(line, number)
-        except NotANote as error:
-            raise NotATrustFile(f"line {number}: {error}") from error
+        except MalformedNote as error:
+            raise MalformedTrustFile(f"line {number}: {error}") from error
         return cls(reading.trusted_logs(), reading.witnesses, reading.the_quorum())
 
 
 def write_trust(logs: Iterable[TrustedLog], monitor: NoteKey, agencies: Iterable[NoteKey], threshold: int) -> str:
-    """The file that trusts a jurisdiction's logs where its monitor and ``threshold`` of its agencies cosigned."""
+    """Return a trust file for ``logs`` whose quorum is the monitor and ``threshold`` of the agencies."""
     names = {key.name.rpartition("/")[2]: key for key in agencies}
     lines = [line for log in logs for line in (f"log {log.key}", f"{_OURS} genesis {log.key.name} {log.genesis_hash}")]
     lines += [f"witness monitor {monitor}", *(f"witness {name} {key}" for name, key in names.items())]
@@ -84,17 +84,17 @@ def write_trust(logs: Iterable[TrustedLog], monitor: NoteKey, agencies: Iterable
 
 @dataclass(slots=True)
 class _Reading:
-    """What the lines have said so far."""
+    """State of parsing a trust file line by line."""
 
     logs: dict[str, NoteKey] = field(default_factory=dict)
     beginnings: dict[str, str] = field(default_factory=dict)
     witnesses: dict[str, NoteKey] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
+    groups: dict[str, CosignerGroup] = field(default_factory=dict)
     members: set[str] = field(default_factory=set)
-    quorum: Group | None = None
+    quorum: CosignerGroup | None = None
 
     def take(self, line: str, number: int) -> None:
-        # Only these two separate words, so that the file means the same everywhere.
+        # Only space and tab separate words, so that every parser reads the file alike.
         words = [word for word in re.split(r"[ \t]+", line) if word]
         match words:
             case []:
@@ -102,7 +102,7 @@ class _Reading:
             case ["#", "handoff:", "genesis", origin, digest] if _HASH.fullmatch(digest):
                 self._begins(origin, digest)
             case ["#", "handoff:", *_]:
-                raise NotATrustFile(f"line {number}: not a line of Handoff's")
+                raise MalformedTrustFile(f"line {number}: not a line that Handoff defines")
             case [comment, *_] if comment.startswith("#"):
                 return
             case ["log", key] | ["log", key, _]:
@@ -112,30 +112,30 @@ class _Reading:
             case ["group", name, threshold, first, *others]:
                 self._group(name, threshold, (first, *others))
             case ["quorum", name] if self.quorum is None:
-                self.quorum = Group(0, ()) if name == _NONE else Group(1, (self._defined(name),))
+                self.quorum = CosignerGroup(0, ()) if name == _NONE else CosignerGroup(1, (self._defined(name),))
             case _:
-                raise NotATrustFile(f"line {number}: not a line of a trust policy")
+                raise MalformedTrustFile(f"line {number}: not a line of a trust policy")
 
     def trusted_logs(self) -> dict[str, TrustedLog]:
         if not self.logs or self.logs.keys() != self.beginnings.keys():
-            raise NotATrustFile("every log needs the hash of the event that its record begins with, and no other")
+            raise MalformedTrustFile("each log needs exactly one genesis line, and each genesis line a log")
         return {origin: TrustedLog(key, self.beginnings[origin]) for origin, key in self.logs.items()}
 
-    def the_quorum(self) -> Group:
+    def the_quorum(self) -> CosignerGroup:
         if self.quorum is None:
-            raise NotATrustFile("there is no line that says whose cosignatures suffice")
+            raise MalformedTrustFile("the quorum line is missing")
         return self.quorum
 
     def _begins(self, origin: str, digest: str) -> None:
         if origin in self.beginnings:
-            raise NotATrustFile(f"two beginnings of {origin}")
+            raise MalformedTrustFile(f"two genesis lines for {origin}")
         self.beginnings[origin] = digest
 
     def _log(self, key: NoteKey) -> None:
         Origin.parse(key.name)
         self._check_new(key, KeyType.LOG, self.logs)
         if key.name in self.logs:
-            raise NotATrustFile(f"two keys of {key.name}")
+            raise MalformedTrustFile(f"two keys for the log {key.name}")
         self.logs[key.name] = key
 
     def _witness(self, name: str, key: NoteKey) -> None:
@@ -145,25 +145,25 @@ class _Reading:
 
     def _check_new(self, key: NoteKey, expected: KeyType, known: Mapping[str, NoteKey]) -> None:
         if key.type is not expected:
-            raise NotATrustFile(f"{key.name} is of type {key.type:#04x}, not {expected:#04x}")
+            raise MalformedTrustFile(f"{key.name} is of type {key.type:#04x}, not {expected:#04x}")
         if key.public_key in {other.public_key for other in known.values()}:
-            raise NotATrustFile(f"{key.name} has the key of another")
+            raise MalformedTrustFile(f"{key.name} has the same public key as another name")
 
     def _group(self, name: str, threshold: str, names: tuple[str, ...]) -> None:
         self._check_free(name)
         members = tuple(self._defined(member) for member in names)
         if len(set(names)) != len(names) or not self.members.isdisjoint(names):
-            raise NotATrustFile(f"a member of {name} is counted twice")
+            raise MalformedTrustFile(f"a member of the group {name} is counted twice")
         self.members.update(names)
-        self.groups[name] = Group(_threshold(threshold, len(names)), members)
+        self.groups[name] = CosignerGroup(_threshold(threshold, len(names)), members)
 
     def _check_free(self, name: str) -> None:
         if name == _NONE or name in self.witnesses or name in self.groups:
-            raise NotATrustFile(f"the name {name} is taken")
+            raise MalformedTrustFile(f"the name {name} is defined twice")
 
-    def _defined(self, name: str) -> str | Group:
+    def _defined(self, name: str) -> str | CosignerGroup:
         if name not in self.witnesses and name not in self.groups:
-            raise NotATrustFile(f"nobody is called {name} on the lines before")
+            raise MalformedTrustFile(f"{name} is not defined on an earlier line")
         return self.groups.get(name, name)
 
 
@@ -171,7 +171,9 @@ def _threshold(text: str, members: int) -> int:
     words = {"any": 1, "all": members}
     threshold = words[text] if text in words else int(text) if text.isascii() and text.isdecimal() else 0
     if not 1 <= threshold <= members:
-        raise NotATrustFile(f"{text} of {members} is no number of cosigners")
+        raise MalformedTrustFile(
+            f"{text} of {members} is not a threshold: use any, all or a number from 1 to {members}"
+        )
     return threshold
 
 
@@ -179,7 +181,7 @@ def _lines(raw: bytes) -> list[str]:
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        raise NotATrustFile("not UTF-8") from error
+        raise MalformedTrustFile("not UTF-8") from error
     if any(character < " " and character not in "\t\n" for character in text):
-        raise NotATrustFile("a control character")
+        raise MalformedTrustFile("a control character is not allowed")
     return text.split("\n")

@@ -10,7 +10,7 @@ from uuid import UUID
 from handoff.adapters.postgres.bundle_export import Asked, NothingProven, evidence
 from handoff.maintenance.bundle import Written, asked_of, write_bundle
 from handoff.maintenance.installed import Installed
-from handoff.proof.verify.report import Outcome, Report
+from handoff.proof.verify.report import Conclusion, VerificationReport
 from handoff.proof.verify.verifier import verify
 from handoff.record.topics import PROJECTION
 from handoff.trial.demo.agency import until
@@ -25,13 +25,13 @@ class Proven:
     """A case's bundle, what the verifier says of it, and of three that were tampered with."""
 
     written: Written
-    report: Report
+    report: VerificationReport
     tamperings: Sequence[Tampering]
 
     def document(self) -> Mapping[str, Any]:
         """The same for programs."""
         tampered = [{"where": t.where, "done": t.done, "found": t.found} for t in self.tamperings]
-        verified = {"outcome": self.report.outcome.name.lower(), "said": tuple(self.report.lines())}
+        verified = {"outcome": self.report.conclusion.name.lower(), "said": tuple(self.report.lines())}
         return {"bundle": asdict(self.written), "verified": verified, "tamperings": tampered}
 
 
@@ -56,9 +56,9 @@ async def _covers(installed: Installed, asked: Asked, last: int) -> bool:
         return False
 
 
-def _verified(path: Path, asked: Asked) -> Report:
+def _verified(path: Path, asked: Asked) -> VerificationReport:
     with path.open("rb") as source:
         report = verify(source, asked.trust)
-    if report.outcome is not Outcome.GOOD:
+    if report.conclusion is not Conclusion.GOOD:
         raise TrialError("\n".join(("the case's own bundle does not hold:", *report.lines())))
     return report

@@ -13,7 +13,7 @@ import asyncpg
 from handoff.adapters.postgres.bundle_export import Asked, collect
 from handoff.adapters.postgres.timeline_store import SCHEMA
 from handoff.proof.verify.archive import ArchiveWriter, read_members
-from handoff.proof.verify.report import Outcome, Report
+from handoff.proof.verify.report import Conclusion, VerificationReport
 from handoff.proof.verify.verifier import verify
 from handoff.record.events.case import ReleaseWithdrawn
 from handoff.record.events.referral import ReferralRejected
@@ -37,12 +37,12 @@ class Tampering:
 
     where: str
     done: str
-    report: Report
+    report: VerificationReport
 
     @property
     def found(self) -> tuple[str, ...]:
         """What the verifier names. Raises TrialError if it did not find it."""
-        if self.report.outcome is not Outcome.TAMPERED:
+        if self.report.conclusion is not Conclusion.TAMPERED:
             raise TrialError(f"the verifier did not find it: {self.done}")
         return tuple(failure.line for failure in self.report.failures)
 
@@ -69,7 +69,7 @@ def _place(timeline: Iterable[TimelineEntry], event_type: str) -> int:
     return next(entry.position for entry in timeline if entry.type == event_type)
 
 
-async def _changed(superuser: str, asked: Asked, statement: str, place: int) -> Report:
+async def _changed(superuser: str, asked: Asked, statement: str, place: int) -> VerificationReport:
     """The report on the bundle that is written once ``statement`` was executed."""
     async with _undone(superuser) as connection:
         await connection.execute(_PUT_TO_SLEEP)
@@ -101,5 +101,5 @@ def _without(bundle: bytes, place: int) -> bytes:
     return out.getvalue()
 
 
-def _report(bundle: bytes, asked: Asked) -> Report:
+def _report(bundle: bytes, asked: Asked) -> VerificationReport:
     return verify(io.BytesIO(bundle), asked.trust)

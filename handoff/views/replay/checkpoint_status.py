@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from handoff.proof.verify.checkpoint_trust import Vouched
+from handoff.proof.verify.checkpoint_trust import TrustedCheckpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Sealing:
     is_witnessed: bool = False
 
     @classmethod
-    def of(cls, vouched: Vouched) -> Self:
+    def of(cls, vouched: TrustedCheckpoint) -> Self:
         """What a checkpoint proves in the eyes of the trust file by which it was vouched for."""
         checkpoint = vouched.opened.checkpoint
         return cls(

@@ -20,7 +20,7 @@ from handoff.config import CONFIG_VARIABLE, CheckpointSettings, ProcessSettings
 from handoff.monitor.runtime import BROKEN_RECORD, Examiner, Monitor
 from handoff.node.attestation.witness import Differs, Halted
 from handoff.proof.log import tree_proofs
-from handoff.proof.log.checkpoint import Checkpoint, Head, sign_checkpoint
+from handoff.proof.log.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from handoff.proof.log.frontier import Frontier
 from handoff.proof.log.tiles import node_reader
 from handoff.proof.log.witness import AddCheckpoint
@@ -60,16 +60,16 @@ class Watched:
             await reader.close()
         return [entry.leaf_hash() for entry in entries_of(found)]
 
-    async def publish(self, old: int, leaves: list[bytes]) -> Head:
+    async def publish(self, old: int, leaves: list[bytes]) -> TreeHead:
         """Publishes the head of ``leaves`` as the log, proven from ``old``."""
         head = head_of(leaves)
         read = node_reader(lambda _level, _number: b"".join(leaves))
-        proof = tree_proofs.prove(tree_proofs.consistency_path(old, head.size), read)
+        proof = tree_proofs.build_proof(tree_proofs.consistency_path(old, head.size), read)
         note = sign_checkpoint(Checkpoint(self.played.origin, head), LOG)
         await self.log.publish(AddCheckpoint(old, proof, str(note).encode()))
         return head
 
-    async def cosigned(self) -> list[Head]:
+    async def cosigned(self) -> list[TreeHead]:
         """What the monitor has cosigned on the topic, in order."""
         await self.log.start(0)
         end, values = await self.log.end(), list[tuple[int, bytes]]()
@@ -77,7 +77,7 @@ class Watched:
             values += await self.log.read(wait=0.5)
         return [found[MONITOR] for _, body in values if (found := self.played.cosigners(body))]
 
-    async def until_cosigned(self, head: Head) -> None:
+    async def until_cosigned(self, head: TreeHead) -> None:
         """Returns once the monitor's last word is ``head``."""
 
         async def last() -> bool:
@@ -152,8 +152,8 @@ async def watched(jurisdictions: Jurisdictions, tmp_path: Path) -> AsyncIterator
         await found.town.close()
 
 
-def head_of(leaves: list[bytes]) -> Head:
-    return Head(len(leaves), Frontier().extended(leaves)[0].root)
+def head_of(leaves: list[bytes]) -> TreeHead:
+    return TreeHead(len(leaves), Frontier().extended(leaves)[0].root)
 
 
 async def halted(monitor: "asyncio.Task[None]") -> str:
@@ -193,7 +193,7 @@ async def test_it_cosigns_a_root_that_the_record_gives_and_halts_at_one_that_it_
 async def test_a_head_ahead_of_the_record_waits_until_the_record_gets_there(watched: Watched) -> None:
     await watched.append("one", "two", "one")
     reader = RecordReader(watched.town.jurisdiction.kafka_settings(MONITOR), watched.town.name, client_id="test")
-    examined = asyncio.create_task(Examiner(reader).examine(Head(4, bytes(32))))
+    examined = asyncio.create_task(Examiner(reader).examine(TreeHead(4, bytes(32))))
     try:
         await asyncio.sleep(1)
         assert not examined.done()
@@ -216,7 +216,7 @@ async def test_a_record_that_stays_behind_a_signed_head_is_truncated_and_one_tha
         await examiner.examine(head_of(leaves))
         await examiner.examine(head_of(leaves[:2]))
         with pytest.raises(Halted, match="record_truncated"):
-            await examiner.examine(Head(4, bytes(32)))
+            await examiner.examine(TreeHead(4, bytes(32)))
     finally:
         await reader.close()
 

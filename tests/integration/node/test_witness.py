@@ -26,7 +26,7 @@ from handoff.maintenance.node_recovery import adopt_witness
 from handoff.node.attestation.quorum import Vouching
 from handoff.node.attestation.witness import Halted, Lagging, Publish, Standing, Witness
 from handoff.node.wakeup import Wakeup
-from handoff.proof.log.checkpoint import NO_HEAD, Head
+from handoff.proof.log.checkpoint import EMPTY_TREE_HEAD, TreeHead
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.record.topics import PROJECTION
 from tests.support.dsl.builders import T0
@@ -89,7 +89,7 @@ async def test_a_witness_cosigns_what_its_head_has_grown_into(police: Parts, pla
 
 
 async def test_the_head_is_stored_before_it_is_cosigned(police: Parts, played: PlayedLog) -> None:
-    stored: list[Head] = []
+    stored: list[TreeHead] = []
 
     async def look(_request: AddCheckpoint) -> None:
         stored.append((await standing(police)).head)
@@ -217,7 +217,7 @@ async def test_whatever_comes_in_whatever_order_one_record_is_cosigned(
     police: Parts, played: PlayedLog, seed: int
 ) -> None:
     """Two processes of one member, a log that forks, values that come again, and crashes where it hurts most."""
-    chance, told = Random(seed), list[Head]()
+    chance, told = Random(seed), list[TreeHead]()
 
     async def publish(request: AddCheckpoint) -> None:
         if chance.random() < 0.3:
@@ -274,7 +274,7 @@ async def log_of(police: Parts, played: PlayedLog) -> AsyncIterator[CheckpointsT
         await found.close()
 
 
-async def cosigned(log: CheckpointsTopic, played: PlayedLog) -> list[Head]:
+async def cosigned(log: CheckpointsTopic, played: PlayedLog) -> list[TreeHead]:
     """The heads that the police have cosigned on the topic, in order."""
     await log.start(0)
     end, values = await log.end(), list[tuple[int, bytes]]()
@@ -323,7 +323,7 @@ async def test_a_witness_that_lost_its_database_refuses_and_is_not_shown_a_fork(
             with pytest.raises(Halted, match="forgotten"):
                 await asyncio.wait_for(task, 20)
         assert await cosigned(log, played) == [played.head(7)]
-        assert (await standing(police)).head == NO_HEAD
+        assert (await standing(police)).head == EMPTY_TREE_HEAD
 
 
 async def test_an_operator_lets_a_witness_that_lost_its_database_go_on(police: Parts, played: PlayedLog) -> None:
@@ -333,7 +333,7 @@ async def test_an_operator_lets_a_witness_that_lost_its_database_go_on(police: P
             async with watching(police, played):
                 await eventually(lambda: _last(log, played, played.head(size)))  # noqa: B023 - awaited in its turn
         await police.wipe()
-        assert await adopt_witness(_settings(police, played)) == (NO_HEAD, played.head(13))
+        assert await adopt_witness(_settings(police, played)) == (EMPTY_TREE_HEAD, played.head(13))
         assert await adopt_witness(_settings(police, played)) == (played.head(13), played.head(13))
         await log.publish(played.request(13, 20))
         async with watching(police, played):
@@ -424,9 +424,9 @@ async def _proves(police: Parts, size: int) -> bool:
     return bool(await police.ask("SELECT FROM proven WHERE size = $1", size))
 
 
-async def _has(police: Parts, head: Head) -> bool:
+async def _has(police: Parts, head: TreeHead) -> bool:
     return (await standing(police)).head == head
 
 
-async def _last(log: CheckpointsTopic, played: PlayedLog, head: Head) -> bool:
+async def _last(log: CheckpointsTopic, played: PlayedLog, head: TreeHead) -> bool:
     return (await cosigned(log, played))[-1:] == [head]

@@ -10,9 +10,9 @@ import pytest
 
 from handoff.adapters.postgres.bundle_export import bundle
 from handoff.maintenance.bundle import asked_of
-from handoff.proof.log.checkpoint import Head
+from handoff.proof.log.checkpoint import TreeHead
 from handoff.proof.log.tiles import entries_path, pack_entries, unpack_entries
-from handoff.proof.verify.archive import ArchiveWriter, Member, read_members
+from handoff.proof.verify.archive import ArchiveMember, ArchiveWriter, read_members
 from handoff.record.events import directory as d
 from handoff.record.message import Message
 from tests.support.dsl.builders import CASE, key_of
@@ -286,13 +286,13 @@ async def test_a_meddled_cosignature_proves_nothing(kept: Archive) -> None:
 async def test_a_superuser_s_own_keys_are_not_trusted(kept: Archive, tmp_path: Path) -> None:
     """A head by keys of one's own, smuggled into a bundle that is otherwise honest."""
     own = key_of("a superuser")
-    note = checkpoint(Head(SIZE, tree(HONEST.entries).root), log=own)
+    note = checkpoint(TreeHead(SIZE, tree(HONEST.entries).root), log=own)
     kept.bundle.write_bytes(replace(HONEST, checkpoint=note).bundle())
     code, answer = await kept.verify()
     assert (code, "unproven: checkpoint: " in answer) == (2, True)
 
 
-def rewritten(path: Path, change: Callable[[list[Member]], list[Member]]) -> None:
+def rewritten(path: Path, change: Callable[[list[ArchiveMember]], list[ArchiveMember]]) -> None:
     """A bundle unpacked, changed and packed again as Handoff packs it."""
     members, out = change(list(read_members(io.BytesIO(path.read_bytes())))), io.BytesIO()
     writer = ArchiveWriter(out)
@@ -302,7 +302,7 @@ def rewritten(path: Path, change: Callable[[list[Member]], list[Member]]) -> Non
     path.write_bytes(out.getvalue())
 
 
-def without(offset: int) -> Callable[[list[Member]], list[Member]]:
+def without(offset: int) -> Callable[[list[ArchiveMember]], list[ArchiveMember]]:
     """Leaves out the record at ``offset``."""
     return lambda members: [m for m in members if m.name != f"record/{offset:012}.json"]
 
@@ -316,12 +316,12 @@ async def test_a_withheld_record_is_named(honestly: Archive, offset: int, place:
     assert (code, sentence in answer) == (1, True)
 
 
-def shorter(members: list[Member]) -> list[Member]:
+def shorter(members: list[ArchiveMember]) -> list[ArchiveMember]:
     """Leaves out the last ten entries, and the records among them."""
     kept = [m for m in members if not (m.name.startswith("record/") and m.name >= f"record/{SIZE - 10:012}")]
     last = max(n for n, member in enumerate(kept) if member.name.startswith("tile/"))
     entries = unpack_entries(kept[last].body)[:-10]
-    kept[last] = Member(entries_path(SIZE // 256, len(entries)), pack_entries(entries))
+    kept[last] = ArchiveMember(entries_path(SIZE // 256, len(entries)), pack_entries(entries))
     return kept
 
 
@@ -334,7 +334,7 @@ async def test_a_shortened_skeleton_is_found(honestly: Archive) -> None:
 
 async def test_a_trust_file_that_comes_with_the_bundle_makes_it_none(honestly: Archive) -> None:
     await honestly.write(CASE)
-    smuggled = Member("trust.policy", honestly.trust.read_bytes())
+    smuggled = ArchiveMember("trust.policy", honestly.trust.read_bytes())
     rewritten(honestly.bundle, lambda members: [*members[:2], smuggled, *members[2:]])
     code, answer = await honestly.verify()
     assert (code, "bad input: " in answer) == (3, True)

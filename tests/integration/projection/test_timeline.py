@@ -10,7 +10,7 @@ import pytest
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.timeline_reader import HandoffFilter, Timeline
 from handoff.domain.state_codec import dump_case, load_directory
-from handoff.proof.log.entry import NO_PREVIOUS, Entry, case_tag, record_hash
+from handoff.proof.log.entry import NO_PREVIOUS, LogEntry, case_tag, record_hash
 from handoff.proof.log.frontier import Frontier
 from handoff.proof.log.header_codec import unpack_headers
 from handoff.record.codes import CaseService, State
@@ -74,7 +74,7 @@ async def test_each_tag_s_entries_are_chained_from_one_by_their_leaves(keeper: R
         tag = case_tag(row["key"])
         sequence, previous = heads.get(tag, (0, NO_PREVIOUS))
         hashed = record_hash(row["key"], row["value"], unpack_headers(row["headers"]))
-        facts = Entry(0, row["record_offset"], row["appended_ms"], hashed, tag, sequence + 1, previous)
+        facts = LogEntry(0, row["record_offset"], row["appended_ms"], hashed, tag, sequence + 1, previous)
         stored = (row["record_hash"], row["case_tag"], row["tag_sequence"], row["previous_leaf"], row["leaf"])
         assert stored == (hashed, tag, facts.sequence, previous, facts.leaf_hash())
         heads[tag] = (facts.sequence, facts.leaf_hash())

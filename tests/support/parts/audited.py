@@ -21,8 +21,8 @@ from handoff.admin.jurisdiction import Jurisdiction
 from handoff.audit.api.definition import AUDIT_API
 from handoff.audit.app import Parts, furnish
 from handoff.domain.examine import read
-from handoff.proof.log.checkpoint import Head, log_key
-from handoff.proof.log.cosignatures import collect
+from handoff.proof.log.checkpoint import TreeHead, log_key
+from handoff.proof.log.cosignatures import read_published_checkpoint
 from handoff.proof.log.frontier import Frontier
 from handoff.proof.log.receipt import Receipt, sign_receipt
 from handoff.proof.log.witness import AddCheckpoint
@@ -141,9 +141,11 @@ async def seal(jurisdiction: Jurisdiction, leaves: Sequence[bytes], hashes: Sequ
     """Stores a checkpoint that everybody cosigned, and the receipts of what it covers."""
     size = len(leaves) - unsealed
     tree, _ = Frontier().extended(leaves[:size])
-    note = proof_record.checkpoint(Head(size, tree.root), at=NOW - HOUR)
+    note = proof_record.checkpoint(TreeHead(size, tree.root), at=NOW - HOUR)
     log = log_key(proof_record.ORIGIN, proof_record.LOG.public_key)
-    found = collect(AddCheckpoint(0, (), str(note).encode()).encode(), log, proof_record.trust().witnesses)
+    found = read_published_checkpoint(
+        AddCheckpoint(0, (), str(note).encode()).encode(), log, proof_record.trust().witnesses
+    )
     assert found is not None
     writer = await asyncpg.connect(jurisdiction.postgres_settings(PROJECTION, "writer").dsn)
     try:

@@ -2,8 +2,8 @@
 
 from handoff import clock
 from handoff.adapters.postgres.checkpoint_store import LogBook, Stated, sealing_connection
-from handoff.proof.log.checkpoint import NO_HEAD, Head
-from handoff.proof.log.witness import AddCheckpoint, consider
+from handoff.proof.log.checkpoint import EMPTY_TREE_HEAD, TreeHead
+from handoff.proof.log.witness import AddCheckpoint, evaluate_request
 from handoff.record.delivery import to_ms
 from tests.support.parts.proof_record import Appended, entries_of, tree
 from tests.support.parts.record_writer import RecordKeeper, Story
@@ -53,11 +53,11 @@ async def grow(keeper: RecordKeeper, first: int, stories: int) -> int:
     return await keeper.caught_up()
 
 
-def walked(keeper: RecordKeeper, requests: list[AddCheckpoint]) -> list[Head]:
+def walked(keeper: RecordKeeper, requests: list[AddCheckpoint]) -> list[TreeHead]:
     """The heads that a witness moves through, which believes nothing but proofs."""
-    head, heads = NO_HEAD, list[Head]()
+    head, heads = EMPTY_TREE_HEAD, list[TreeHead]()
     for request in requests:
-        head = consider(head, request, keeper.log.public_key).after
+        head = evaluate_request(head, request, keeper.log.public_key).after
         heads.append(head)
     return heads
 

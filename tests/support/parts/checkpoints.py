@@ -8,8 +8,8 @@ from pathlib import Path
 from handoff.proof.log import tree_proofs
 from handoff.proof.log.checkpoint import (
     Checkpoint,
-    Head,
     Origin,
+    TreeHead,
     cosign,
     cosigned_at,
     cosigner_key,
@@ -23,7 +23,7 @@ from handoff.proof.log.note import Note, NoteKey
 from handoff.proof.log.receipt import Receipt, sign_receipt
 from handoff.proof.log.tiles import node_reader
 from handoff.proof.log.witness import AddCheckpoint
-from handoff.proof.verify.trust import Trust, TrustedLog, write_trust
+from handoff.proof.verify.trust import TrustedLog, TrustPolicy, write_trust
 from handoff.record.signing import SigningKey
 from tests.support.dsl.builders import T0, key_of
 
@@ -61,8 +61,8 @@ class PlayedLog:
         return write_trust([log], self.cosigner("monitor"), map(self.cosigner, self.agencies), majority)
 
     @property
-    def trust(self) -> Trust:
-        return Trust.parse(self.trust_text.encode())
+    def trust(self) -> TrustPolicy:
+        return TrustPolicy.parse(self.trust_text.encode())
 
     def write_trust_file(self, directory: Path) -> Path:
         """The trust file's path."""
@@ -70,9 +70,9 @@ class PlayedLog:
         path.write_text(self.trust_text)
         return path
 
-    def head(self, size: int, leaves: Sequence[bytes] = LEAVES) -> Head:
+    def head(self, size: int, leaves: Sequence[bytes] = LEAVES) -> TreeHead:
         """The head of the first ``size`` leaves."""
-        return Head(size, Frontier().extended(leaves[:size])[0].root)
+        return TreeHead(size, Frontier().extended(leaves[:size])[0].root)
 
     def note(self, size: int, leaves: Sequence[bytes] = LEAVES) -> Note:
         """The checkpoint of that head, signed by the log."""
@@ -81,7 +81,7 @@ class PlayedLog:
     def request(self, old: int, size: int, leaves: Sequence[bytes] = LEAVES) -> AddCheckpoint:
         """What the log publishes when it has grown from ``old`` to ``size``."""
         read = node_reader(lambda _level, _number: b"".join(leaves))
-        proof = tree_proofs.prove(tree_proofs.consistency_path(old, size), read)
+        proof = tree_proofs.build_proof(tree_proofs.consistency_path(old, size), read)
         return AddCheckpoint(old, proof, str(self.note(size, leaves)).encode())
 
     def cosigned(self, request: AddCheckpoint, *names: str, at: datetime = T0) -> AddCheckpoint:
@@ -90,7 +90,7 @@ class PlayedLog:
         signatures = [cosign(note, self.cosigner(name), witness_key(name), at) for name in names]
         return AddCheckpoint(request.old_size, request.proof, str(note.signed(*signatures)).encode())
 
-    def cosigners(self, body: bytes) -> dict[str, Head]:
+    def cosigners(self, body: bytes) -> dict[str, TreeHead]:
         """Who cosigned the checkpoint of a published body, and which head."""
         opened = open_checkpoint(AddCheckpoint.parse(body).note, self.key)
         names = (*self.agencies, "monitor")

@@ -9,14 +9,14 @@ from typing import Any
 
 from handoff.domain.founding import Charter, admission_events, founding_event
 from handoff.proof.log import tiles, tree_proofs
-from handoff.proof.log.checkpoint import Checkpoint, Head, Origin, cosign, cosigner_key, log_key, sign_checkpoint
-from handoff.proof.log.entry import NO_PREVIOUS, Entry, case_tag, leaf_hash, record_hash
+from handoff.proof.log.checkpoint import Checkpoint, Origin, TreeHead, cosign, cosigner_key, log_key, sign_checkpoint
+from handoff.proof.log.entry import NO_PREVIOUS, LogEntry, case_tag, leaf_hash, record_hash
 from handoff.proof.log.frontier import Frontier
 from handoff.proof.log.merkle import HASH_BYTES
 from handoff.proof.log.note import Note
 from handoff.proof.log.receipt import Receipt, sign_receipt
-from handoff.proof.verify.bundle import BundleWriter, Manifest, Record
-from handoff.proof.verify.trust import Trust, TrustedLog, write_trust
+from handoff.proof.verify.bundle import BundleRecord, BundleWriter, Manifest
+from handoff.proof.verify.trust import TrustedLog, TrustPolicy, write_trust
 from handoff.record import signing
 from handoff.record.codec import encode
 from handoff.record.codes import EntryPoint, MemberKind, ReadPurpose, ReportingDelay
@@ -47,7 +47,7 @@ class Appended:
 class Dump:
     """All that a superuser of the projection could lay hands on: entries, their records, checkpoint and receipts."""
 
-    entries: list[Entry]
+    entries: list[LogEntry]
     records: dict[int, Message]
     checkpoint: Note
     receipts: list[bytes] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Dump:
 
     def checkpointed(self, *, cosigners: Sequence[str] = ("monitor", *AGENCIES), at: datetime = COSIGNED_AT) -> "Dump":
         """The same with a checkpoint of its own, as if log and cosigners had signed it."""
-        head = Head(self.size, tree(self.entries).root)
+        head = TreeHead(self.size, tree(self.entries).root)
         return replace(self, checkpoint=checkpoint(head, cosigners=cosigners, at=at))
 
     def bundle(self) -> bytes:
@@ -82,7 +82,7 @@ class Dump:
         return out.getvalue()
 
 
-def tree(entries: Iterable[Entry]) -> Frontier:
+def tree(entries: Iterable[LogEntry]) -> Frontier:
     return Frontier().extended(entry.leaf_hash() for entry in entries)[0]
 
 
@@ -93,14 +93,14 @@ def prover(leaves: Sequence[bytes]) -> Callable[[int], tuple[bytes, ...]]:
     rows += [b"".join(node.hash for node in finished if node.level == level) for level in (8, 16, 24)]
     width = tiles.TILE_WIDTH * HASH_BYTES
     read = tiles.node_reader(lambda level, number: rows[level][number * width : (number + 1) * width])
-    return lambda index: tree_proofs.prove(tree_proofs.inclusion_path(index, len(leaves)), read)
+    return lambda index: tree_proofs.build_proof(tree_proofs.inclusion_path(index, len(leaves)), read)
 
 
-def record_of(offset: int, message: Message, proof: tuple[bytes, ...]) -> Record:
-    return Record(offset=offset, key=message.key, headers=message.headers, value=message.value, proof=proof)
+def record_of(offset: int, message: Message, proof: tuple[bytes, ...]) -> BundleRecord:
+    return BundleRecord(offset=offset, key=message.key, headers=message.headers, value=message.value, proof=proof)
 
 
-def entries_of(appended: Iterable[Appended]) -> list[Entry]:
+def entries_of(appended: Iterable[Appended]) -> list[LogEntry]:
     """The entries of a record, chained per key as the projection chains them."""
     heads: dict[bytes, tuple[int, bytes]] = {}
     entries = []
@@ -108,7 +108,7 @@ def entries_of(appended: Iterable[Appended]) -> list[Entry]:
         tag = case_tag(placed.message.key)
         sequence, previous = heads.get(tag, (0, NO_PREVIOUS))
         content = record_hash(placed.message.key, placed.message.value, placed.message.headers)
-        entry = Entry(0, placed.offset, placed.appended_ms, content, tag, sequence + 1, previous)
+        entry = LogEntry(0, placed.offset, placed.appended_ms, content, tag, sequence + 1, previous)
         heads[tag] = (sequence + 1, leaf_hash(entry.pack()))
         entries.append(entry)
     return entries
@@ -119,7 +119,7 @@ def witness_key(name: str) -> signing.SigningKey:
 
 
 def checkpoint(
-    head: Head, *, cosigners: Sequence[str] = ("monitor", *AGENCIES), at: datetime = COSIGNED_AT, log: Any = LOG
+    head: TreeHead, *, cosigners: Sequence[str] = ("monitor", *AGENCIES), at: datetime = COSIGNED_AT, log: Any = LOG
 ) -> Note:
     """A checkpoint as log and cosigners sign it."""
     note = sign_checkpoint(Checkpoint(ORIGIN, head), log)
@@ -190,6 +190,6 @@ def trust_text(threshold: int = 2) -> str:
     return write_trust([log], keys.pop("monitor"), keys.values(), threshold)
 
 
-def trust(threshold: int = 2) -> Trust:
+def trust(threshold: int = 2) -> TrustPolicy:
     """An auditor's trust: the log, the monitor and ``threshold`` of three agencies."""
-    return Trust.parse(trust_text(threshold).encode())
+    return TrustPolicy.parse(trust_text(threshold).encode())

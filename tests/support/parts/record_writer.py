@@ -23,7 +23,7 @@ from handoff.config import CONFIG_VARIABLE, CheckpointSettings, PostgresSettings
 from handoff.domain.founding import admission_events
 from handoff.proof.log.checkpoint import Origin, cosigner_key
 from handoff.proof.log.note import NoteKey
-from handoff.proof.log.signer import Log
+from handoff.proof.log.signer import LogSigner
 from handoff.proof.verify.trust import TrustedLog, write_trust
 from handoff.record import codec, signing
 from handoff.record.codec import AnyEvent
@@ -124,9 +124,9 @@ class RecordKeeper:
         )
 
     @property
-    def log(self) -> Log:
+    def log(self) -> LogSigner:
         """The log of this record."""
-        return Log(Origin(self.town.name, 1), key_of(PROJECTION))
+        return LogSigner(Origin(self.town.name, 1), key_of(PROJECTION))
 
     @property
     def checkpoints(self) -> CheckpointsTopic:

@@ -21,7 +21,7 @@ from handoff.cli.app import app
 from handoff.domain.examine import read
 from handoff.maintenance.installed import Installed
 from handoff.proof.log.checkpoint import log_key
-from handoff.proof.log.cosignatures import collect
+from handoff.proof.log.cosignatures import read_published_checkpoint
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.record import signing
 from handoff.record.topics import PROJECTION
@@ -89,7 +89,7 @@ class Archive:
     async def seal(self, dump: Dump) -> None:
         """Stores the checkpoint, cosignatures and receipts of ``dump`` as the projection collects them."""
         request = AddCheckpoint(0, (), str(dump.checkpoint).encode())
-        found = collect(request.encode(), log_key(ORIGIN, LOG.public_key), trust().witnesses)
+        found = read_published_checkpoint(request.encode(), log_key(ORIGIN, LOG.public_key), trust().witnesses)
         assert found is not None
         signed = [(found.head.size, c.cosigner, c.at, c.line) for c in found.cosignatures]
         receipts = [(n, e.record_hash, found.head.size, receipt(dump, n).decode()) for n, e in enumerate(dump.entries)]

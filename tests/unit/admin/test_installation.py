@@ -12,7 +12,7 @@ from handoff.admin.stored_secrets import Kept
 from handoff.config import JurisdictionPlan, PlannedMember, jurisdiction_plan
 from handoff.maintenance.installed import Installed
 from handoff.proof.log.checkpoint import cosigner_key
-from handoff.proof.verify.trust import Trust
+from handoff.proof.verify.trust import TrustPolicy
 from handoff.record import codec, signing
 from handoff.record.topics import AUDIT, PROJECTION, agencies
 from tests.support.dsl.builders import T0, after
@@ -30,8 +30,8 @@ def install(directory: Path, plan: JurisdictionPlan) -> Installed:
     return Installed(directory)
 
 
-def trust(directory: Path) -> Trust:
-    return Trust.parse((directory / "trust.policy").read_bytes())
+def trust(directory: Path) -> TrustPolicy:
+    return TrustPolicy.parse((directory / "trust.policy").read_bytes())
 
 
 @pytest.fixture

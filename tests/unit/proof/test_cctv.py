@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from handoff.proof.verify.authorship import Authors, Disowned
-from handoff.proof.verify.bundle import Record
+from handoff.proof.verify.authorship import AuthorshipCheck, AuthorshipRejected
+from handoff.proof.verify.bundle import BundleRecord
 from handoff.proof.verify.keyring import Keyring, RegisteredKey
 from handoff.record import signing
 from handoff.record.message import Message
@@ -27,14 +27,14 @@ def accepts(vector: dict[str, Any]) -> bool:
     keyring = Keyring(JURISDICTION, founded=True, members=frozenset({"police"}), keys={key_id: key})
     headers = (("signature", bytes.fromhex(vector["sig"])), ("key-id", key_id.encode()))
     try:
-        Authors(ORIGIN, "", keyring).hear(record(Message(WORD.key, WORD.value, headers)), 0)
-    except Disowned:
+        AuthorshipCheck(ORIGIN, "", keyring).check(record(Message(WORD.key, WORD.value, headers)), 0)
+    except AuthorshipRejected:
         return False
     return True
 
 
-def record(message: Message) -> Record:
-    return Record(offset=8, key=message.key, headers=message.headers, value=message.value, proof=())
+def record(message: Message) -> BundleRecord:
+    return BundleRecord(offset=8, key=message.key, headers=message.headers, value=message.value, proof=())
 
 
 def test_the_verifiers_decision_is_that_of_the_records_signing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handoff.proof.log.entry import ENTRY_BYTES, NO_PREVIOUS, Entry, NotAnEntry, case_tag, leaf_hash, record_hash
+from handoff.proof.log.entry import ENTRY_BYTES, NO_PREVIOUS, LogEntry, MalformedEntry, case_tag, leaf_hash, record_hash
 
 KEY = b"5b1f9a40-9d0c-4c3e-8a55-6c1f0d7be111"
-FIRST = Entry(0, 7, 1_767_225_600_123, b"\x01" * 32, b"\x02" * 32, 1, NO_PREVIOUS)
+FIRST = LogEntry(0, 7, 1_767_225_600_123, b"\x01" * 32, b"\x02" * 32, 1, NO_PREVIOUS)
 
 hashes = st.binary(min_size=32, max_size=32)
 u64 = st.integers(0, 2**64 - 1)
-entries = st.builds(Entry, st.integers(0, 2**32 - 1), u64, u64, hashes, hashes, u64, hashes)
+entries = st.builds(LogEntry, st.integers(0, 2**32 - 1), u64, u64, hashes, hashes, u64, hashes)
 
 
 def sha256(*parts: bytes) -> bytes:
@@ -72,20 +72,20 @@ def test_known_answers_never_change() -> None:
 
 
 @given(entries)
-def test_unpacking_gives_back_what_was_packed(entry: Entry) -> None:
-    assert Entry.unpack(entry.pack()) == entry
+def test_unpacking_gives_back_what_was_packed(entry: LogEntry) -> None:
+    assert LogEntry.unpack(entry.pack()) == entry
 
 
 @given(st.binary(max_size=200))
 def test_other_bytes_are_refused_as_no_entry(noise: bytes) -> None:
-    with pytest.raises(NotAnEntry):
-        Entry.unpack(noise)
+    with pytest.raises(MalformedEntry):
+        LogEntry.unpack(noise)
 
 
 @pytest.mark.parametrize("length", [0, 31, 33])
 def test_a_hash_of_another_length_is_refused_rather_than_padded(length: int) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
-        Entry(0, 0, 0, b"\x01" * length, b"\x02" * 32, 1, NO_PREVIOUS).pack()
+        LogEntry(0, 0, 0, b"\x01" * length, b"\x02" * 32, 1, NO_PREVIOUS).pack()
 
 
 @given(

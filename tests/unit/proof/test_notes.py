@@ -10,9 +10,9 @@ import pytest
 from handoff.proof.log import note as notes
 from handoff.proof.log.checkpoint import (
     Checkpoint,
-    Head,
-    NotSigned,
+    NotSignedByLog,
     Origin,
+    TreeHead,
     cosign,
     cosigned_at,
     cosigner_key,
@@ -20,7 +20,7 @@ from handoff.proof.log.checkpoint import (
     open_checkpoint,
     sign_checkpoint,
 )
-from handoff.proof.log.note import KeyType, NotANote, Note, NoteKey, NotGenuine, is_signed
+from handoff.proof.log.note import InvalidSignature, KeyType, MalformedNote, Note, NoteKey, is_signed
 from handoff.record import signing
 from tests.support.dsl.builders import key_of
 
@@ -32,7 +32,7 @@ EXAMPLE = (
 )
 ORIGIN = Origin("prizren", 1)
 LOG = key_of("log")
-HEAD = Head(7, bytes(range(32)))
+HEAD = TreeHead(7, bytes(range(32)))
 CHECKPOINT = sign_checkpoint(Checkpoint(ORIGIN, HEAD), LOG)
 KEY = log_key(ORIGIN, LOG.public_key)
 MONITOR = cosigner_key("prizren", "monitor", key_of("monitor").public_key)
@@ -71,7 +71,7 @@ def test_the_latest_of_several_cosignatures_counts() -> None:
 
 def test_one_false_signature_under_a_known_key_spoils_the_note() -> None:
     good, other = (cosign(CHECKPOINT, MONITOR, key_of(name), AT) for name in ("monitor", "csw"))
-    with pytest.raises(NotGenuine):
+    with pytest.raises(InvalidSignature):
         cosigned_at(CHECKPOINT.signed(good, other), MONITOR)
 
 
@@ -90,10 +90,10 @@ def test_a_key_signs_as_log_or_as_cosigner_and_not_as_both() -> None:
 
 def test_a_log_states_its_own_record_alone() -> None:
     other = sign_checkpoint(Checkpoint(Origin("prizren", 2), HEAD), LOG)
-    with pytest.raises(NotSigned):
+    with pytest.raises(NotSignedByLog):
         open_checkpoint(str(other).encode(), KEY)
     renamed = notes.sign(Note(Checkpoint(Origin("prizren", 2), HEAD).text), KEY.name, LOG)
-    with pytest.raises(NotSigned):
+    with pytest.raises(NotSignedByLog):
         open_checkpoint(str(renamed).encode(), KEY)
 
 
@@ -118,12 +118,12 @@ def test_a_log_states_its_own_record_alone() -> None:
     ],
 )
 def test_what_is_no_note_is_refused(written: str) -> None:
-    with pytest.raises(NotANote):
+    with pytest.raises(MalformedNote):
         Note.parse(written.encode())
 
 
 def test_bytes_that_are_no_text_are_no_note() -> None:
-    with pytest.raises(NotANote):
+    with pytest.raises(MalformedNote):
         Note.parse(b"text \xff\n\n" + EXAMPLE.encode())
 
 
@@ -142,7 +142,7 @@ def test_bytes_that_are_no_text_are_no_note() -> None:
     ],
 )
 def test_what_is_no_checkpoint_of_a_record_is_refused(text: str) -> None:
-    with pytest.raises(NotANote):
+    with pytest.raises(MalformedNote):
         Checkpoint.parse(text)
 
 
@@ -160,7 +160,7 @@ def test_what_is_no_checkpoint_of_a_record_is_refused(text: str) -> None:
     ],
 )
 def test_what_is_no_verifier_key_is_refused(text: str) -> None:
-    with pytest.raises(NotANote):
+    with pytest.raises(MalformedNote):
         NoteKey.parse(text)
 
 
@@ -181,6 +181,6 @@ def test_signatures_on_notes_are_decided_as_those_on_events_are(monkeypatch: pyt
 def is_genuine(key: NoteKey, message: bytes, signature: bytes) -> bool:
     try:
         notes.check_signature(key, message, signature)
-    except NotGenuine:
+    except InvalidSignature:
         return False
     return True

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from handoff.proof.log.checkpoint import Head
-from handoff.proof.log.entry import NO_PREVIOUS, Entry
-from handoff.proof.verify.archive import ArchiveWriter, Member, read_members
-from handoff.proof.verify.bundle import BundleReader, NotABundle, Record
-from handoff.proof.verify.report import Check, Outcome, Report
+from handoff.proof.log.checkpoint import TreeHead
+from handoff.proof.log.entry import NO_PREVIOUS, LogEntry
+from handoff.proof.verify.archive import ArchiveMember, ArchiveWriter, read_members
+from handoff.proof.verify.bundle import BundleReader, BundleRecord, NotABundle
+from handoff.proof.verify.report import Check, Conclusion, VerificationReport
 from handoff.proof.verify.verifier import verify
 from handoff.record.events import directory as d
 from handoff.record.message import Message
@@ -39,12 +39,12 @@ OWN = (7, 10, 11, 13, 14)
 THIRD = OWN[2]
 
 
-def found(dump: Dump, **asked: Any) -> Report:
+def found(dump: Dump, **asked: Any) -> VerificationReport:
     return verify(io.BytesIO(dump.bundle()), trust(), **asked)
 
 
-def checks(report: Report) -> list[tuple[Check, int | None]]:
-    return [(f.objection.check, f.place.offset if f.place else None) for f in report.failures]
+def checks(report: VerificationReport) -> list[tuple[Check, int | None]]:
+    return [(f.finding.check, f.place.offset if f.place else None) for f in report.failures]
 
 
 def edited(dump: Dump, offset: int, **columns: Any) -> Dump:
@@ -64,26 +64,26 @@ def said_else(dump: Dump, offset: int) -> Dump:
 
 def test_an_honest_bundle_is_good() -> None:
     report = found(honest())
-    assert (report.outcome, report.failures, report.remarks) == (Outcome.GOOD, (), ())
+    assert (report.conclusion, report.failures, report.remarks) == (Conclusion.GOOD, (), ())
     assert (report.case_entries, report.directory_entries, report.size) == (5, 7, 15)
     assert report.cosigners == ("monitor", "police", "shelter", "csw")
     assert list(report.lines())[-1] == "complete as of size 15, cosigned at 2026-01-06T22:40:00Z"
 
 
 def test_an_honest_bundle_of_several_tiles_is_good() -> None:
-    assert found(honest(others=600)).outcome is Outcome.GOOD
+    assert found(honest(others=600)).conclusion is Conclusion.GOOD
 
 
 def test_that_a_case_does_not_exist_is_proven_like_anything_else() -> None:
     report = found(replace(honest(), case="99999999-9999-4999-8999-999999999999"))
-    assert (report.outcome, report.case_entries) == (Outcome.GOOD, 0)
+    assert (report.conclusion, report.case_entries) == (Conclusion.GOOD, 0)
 
 
 def test_an_edited_value_is_named() -> None:
     report = found(said_else(honest(), THIRD))
     assert checks(report) == [(Check.CONTENT, THIRD)]
     assert str(report.failures[0]).startswith(f"entry 3 of the case, offset {THIRD}: content: ")
-    assert report.outcome is Outcome.TAMPERED
+    assert report.conclusion is Conclusion.TAMPERED
     assert list(report.lines())[-1].startswith("NOT complete as of size 15, ")
 
 
@@ -115,7 +115,7 @@ def test_an_edited_key_is_named() -> None:
 )
 def test_each_edited_column_of_an_entry_is_found(columns: dict[str, Any], expected: Check) -> None:
     report = found(edited(honest(), THIRD, **columns))
-    assert report.outcome is Outcome.TAMPERED
+    assert report.conclusion is Conclusion.TAMPERED
     assert expected in {check for check, _ in checks(report)}
     assert Check.SKELETON in {check for check, _ in checks(report)}
 
@@ -152,8 +152,8 @@ def without_proofs(bundle: bytes) -> bytes:
     writer = ArchiveWriter(out)
     for member in read_members(io.BytesIO(bundle)):
         if member.name.startswith("record/"):
-            record = Record.model_validate_json(member.body).model_copy(update={"proof": ()})
-            member = Member(member.name, encoded(record) + b"\n")  # noqa: PLW2901 - the same member, otherwise told
+            record = BundleRecord.model_validate_json(member.body).model_copy(update={"proof": ()})
+            member = ArchiveMember(member.name, encoded(record) + b"\n")  # noqa: PLW2901 - the same member, otherwise told
         writer.add(member)
     writer.close()
     return out.getvalue()
@@ -163,12 +163,12 @@ def test_a_record_that_comes_without_its_proof_is_not_proven_and_hides_nothing()
     """Whoever has lost the tree does not make an innocent entry look false; a cut tail is named first all the same."""
     whole, cut = honest(), replace(honest(), entries=honest().entries[:12])
     report = verify(io.BytesIO(without_proofs(whole.bundle())), trust())
-    assert (checks(report), report.outcome) == ([(Check.INCLUSION, 0)], Outcome.UNPROVEN)
+    assert (checks(report), report.conclusion) == ([(Check.INCLUSION, 0)], Conclusion.UNPROVEN)
     report = verify(io.BytesIO(without_proofs(cut.bundle())), trust())
-    assert (checks(report)[0], report.outcome) == ((Check.SKELETON, None), Outcome.TAMPERED)
+    assert (checks(report)[0], report.conclusion) == ((Check.SKELETON, None), Conclusion.TAMPERED)
 
 
-def encoded(record: Record) -> bytes:
+def encoded(record: BundleRecord) -> bytes:
     return record.model_dump_json().encode()
 
 
@@ -193,7 +193,7 @@ def test_an_edit_with_everything_relinked_is_found_by_the_signature_of_who_said_
     """Every hash is worked out again, and every inclusion then fails: the edited entry is what is named."""
     report = found(said_else(honest(), THIRD).relinked())
     assert checks(report)[0] == (Check.SIGNATURE, THIRD)
-    assert report.outcome is Outcome.TAMPERED
+    assert report.conclusion is Conclusion.TAMPERED
 
 
 def test_an_edit_under_a_head_that_the_log_signed_again_is_found_by_the_signature() -> None:
@@ -208,7 +208,7 @@ def test_an_edit_signed_by_another_member_is_found() -> None:
     dump.records[THIRD] = forged
     report = found(dump.relinked().checkpointed())
     assert checks(report) == [(Check.KEY, THIRD)]
-    assert "police is named as its sender, and csw signed" in str(report.failures[0])
+    assert "its source is police, but csw signed it" in str(report.failures[0])
 
 
 def test_a_dropped_entry_leaves_a_gap() -> None:
@@ -225,7 +225,7 @@ def test_a_dropped_entry_with_all_that_follows_moved_up_is_found() -> None:
     kept = [dump.records[offset] for offset in range(dump.size) if offset != THIRD]
     report = found(replace(dump_of(kept), checkpoint=dump.checkpoint))
     assert {check for check, _ in checks(report)} == {Check.INCLUSION, Check.SKELETON}
-    assert "14 of the 15 entries" in str(report.failures[-1])
+    assert "14 of the checkpoint's 15 entries" in str(report.failures[-1])
 
 
 def test_swapped_contents_are_found() -> None:
@@ -239,7 +239,7 @@ def test_swapped_entries_are_found() -> None:
     dump.entries[OWN[1]], dump.entries[OWN[2]] = dump.entries[OWN[2]], dump.entries[OWN[1]]
     report = found(dump)
     assert checks(report)[0][1] == OWN[1]
-    assert report.outcome is Outcome.TAMPERED
+    assert report.conclusion is Conclusion.TAMPERED
 
 
 @pytest.mark.parametrize("offset", [*OWN, 3])
@@ -264,7 +264,7 @@ def test_a_shortened_skeleton_shows() -> None:
     dump = honest()
     report = found(replace(dump, entries=dump.entries[:12]))
     assert (Check.SKELETON, None) in checks(report)
-    assert "12 of the 15 entries" in str(report.failures[-1])
+    assert "12 of the checkpoint's 15 entries" in str(report.failures[-1])
 
 
 def test_a_lengthened_skeleton_shows() -> None:
@@ -283,14 +283,16 @@ def test_a_bundle_cut_off_anywhere_is_no_bundle() -> None:
 def test_an_old_honest_bundle_does_not_prove_today() -> None:
     dump = honest()
     report = found(dump, as_of=COSIGNED_AT + timedelta(days=1))
-    assert (checks(report), report.outcome) == ([(Check.AGE, None)], Outcome.UNPROVEN)
-    assert found(dump, as_of=COSIGNED_AT).outcome is Outcome.GOOD
+    assert (checks(report), report.conclusion) == ([(Check.AGE, None)], Conclusion.UNPROVEN)
+    assert found(dump, as_of=COSIGNED_AT).conclusion is Conclusion.GOOD
 
 
 def test_a_head_is_proven_until_enough_vouched_for_it() -> None:
     """One late cosignature does not make an old bundle young."""
     dump = honest().checkpointed(cosigners=("monitor", "police"))
-    late = checkpoint(Head(dump.size, tree(dump.entries).root), cosigners=("csw",), at=COSIGNED_AT + timedelta(days=9))
+    late = checkpoint(
+        TreeHead(dump.size, tree(dump.entries).root), cosigners=("csw",), at=COSIGNED_AT + timedelta(days=9)
+    )
     mixed = replace(dump, checkpoint=dump.checkpoint.signed(late.signatures[-1]))
     assert found(mixed).cosigned_at == COSIGNED_AT
 
@@ -299,16 +301,16 @@ def test_a_head_is_proven_until_enough_vouched_for_it() -> None:
 def test_too_few_cosignatures_prove_nothing(cosigners: Sequence[str]) -> None:
     """Two agencies and the monitor are asked for."""
     report = found(honest().checkpointed(cosigners=cosigners))
-    assert (checks(report), report.outcome) == ([(Check.COSIGNATURES, None)], Outcome.UNPROVEN)
-    assert list(report.lines())[-1] == "NOT complete as of size 15, not cosigned by enough"
+    assert (checks(report), report.conclusion) == ([(Check.COSIGNATURES, None)], Conclusion.UNPROVEN)
+    assert list(report.lines())[-1] == "NOT complete as of size 15, without a quorum of cosignatures"
 
 
 def test_keys_that_come_with_the_bundle_are_not_trusted() -> None:
     """A superuser's own log key, under the log's own name."""
     dump = honest()
-    smuggled = checkpoint(Head(dump.size, tree(dump.entries).root), log=key_of("a superuser"))
+    smuggled = checkpoint(TreeHead(dump.size, tree(dump.entries).root), log=key_of("a superuser"))
     report = found(replace(dump, checkpoint=smuggled))
-    assert (checks(report), report.outcome) == ([(Check.CHECKPOINT, None)], Outcome.UNPROVEN)
+    assert (checks(report), report.conclusion) == ([(Check.CHECKPOINT, None)], Conclusion.UNPROVEN)
 
 
 def test_a_trust_file_in_the_bundle_is_no_bundle() -> None:
@@ -325,7 +327,7 @@ def test_a_record_with_another_beginning_is_found() -> None:
     value = (first.value or b"").replace(key_of(COORDINATOR).public_key.hex().encode(), bytes(64).replace(b"\0", b"a"))
     report = found(dump_of([Message(first.key, value, first.headers), *rest, opened()]))
     assert checks(report)[0] == (Check.GENESIS, 0)
-    assert report.outcome is Outcome.TAMPERED
+    assert report.conclusion is Conclusion.TAMPERED
 
 
 def test_an_empty_record_has_no_beginning() -> None:
@@ -341,7 +343,7 @@ def retired(member: str) -> Message:
 
 
 def test_what_was_signed_before_the_keys_revocation_counts() -> None:
-    assert found(dump_of([*founding(), opened(), reading(1), revoked("police")])).outcome is Outcome.GOOD
+    assert found(dump_of([*founding(), opened(), reading(1), revoked("police")])).conclusion is Conclusion.GOOD
 
 
 def test_what_was_signed_after_the_keys_revocation_is_named() -> None:
@@ -372,7 +374,7 @@ def test_a_registration_that_is_sent_again_does_not_bring_a_revoked_key_back() -
     police = next(m for m in beginning if key_of("police").public_key.hex().encode() in (m.value or b""))
     report = found(dump_of([*beginning, opened(), revoked("police"), police, reading(1)]))
     assert checks(report) == [(Check.KEY, 10)]
-    assert report.remarks == ("offset 9 repeats offset 2 and counts for nothing",)
+    assert report.remarks == ("offset 9 repeats offset 2 and is ignored",)
 
 
 def test_a_key_that_nobody_registered_is_named() -> None:
@@ -390,15 +392,15 @@ def test_an_event_from_another_generation_is_named() -> None:
 
 def test_the_first_with_an_id_counts_and_repetitions_are_remarked() -> None:
     report = found(dump_of([*founding(), opened(), reading(1), reading(1)]))
-    assert report.outcome is Outcome.GOOD
-    assert report.remarks == ("offset 9 repeats offset 8 and counts for nothing",)
+    assert report.conclusion is Conclusion.GOOD
+    assert report.remarks == ("offset 9 repeats offset 8 and is ignored",)
 
 
 def test_a_receipt_that_the_record_keeps_is_good() -> None:
     dump = honest()
     dump.receipts = [receipt(dump, THIRD), receipt(dump, THIRD, size=THIRD + 1)]
     report = found(dump)
-    assert (report.outcome, report.receipts) == (Outcome.GOOD, 2)
+    assert (report.conclusion, report.receipts) == (Conclusion.GOOD, 2)
 
 
 def test_a_receipt_that_the_record_does_not_keep_shows_the_log_up() -> None:
@@ -406,7 +408,7 @@ def test_a_receipt_that_the_record_does_not_keep_shows_the_log_up() -> None:
     dump = honest()
     promised = receipt(dump, OWN[-1])
     report = found(dump_of([dump.records[n] for n in range(14)] + [reading(70)]), receipts=[promised])
-    assert (checks(report), report.outcome) == ([(Check.RECEIPT, None)], Outcome.TAMPERED)
+    assert (checks(report), report.conclusion) == ([(Check.RECEIPT, None)], Conclusion.TAMPERED)
 
 
 def test_a_receipt_for_a_size_that_came_before_its_event_shows_the_log_up() -> None:
@@ -416,14 +418,14 @@ def test_a_receipt_for_a_size_that_came_before_its_event_shows_the_log_up() -> N
 
 def test_a_receipt_beyond_the_checkpoint_is_not_proven() -> None:
     dump = honest()
-    assert found(dump, receipts=[receipt(dump, THIRD, size=99)]).outcome is Outcome.UNPROVEN
+    assert found(dump, receipts=[receipt(dump, THIRD, size=99)]).conclusion is Conclusion.UNPROVEN
 
 
 def test_a_receipt_that_the_log_did_not_sign_proves_nothing() -> None:
     dump = honest()
     forged = receipt(dump, THIRD).replace(b"\n15\n", b"\n14\n")
     report = found(dump, receipts=[forged, b"hello"])
-    assert (checks(report), report.outcome) == ([(Check.RECEIPT, None)], Outcome.UNPROVEN)
+    assert (checks(report), report.conclusion) == ([(Check.RECEIPT, None)], Conclusion.UNPROVEN)
 
 
 def test_a_record_of_another_case_does_not_hide_in_a_bundle() -> None:
@@ -435,7 +437,7 @@ def test_a_record_of_another_case_does_not_hide_in_a_bundle() -> None:
     smuggled = mine[:own] + mine[own : own + 0] + other[member : other.index(b"record/", member + 10)] + mine[own:]
     report = verify(io.BytesIO(smuggled), trust())
     assert (Check.STRAY, 8) in checks(report)
-    assert report.outcome is Outcome.TAMPERED
+    assert report.conclusion is Conclusion.TAMPERED
 
 
 def test_bytes_that_are_no_entry_are_found() -> None:
@@ -454,7 +456,7 @@ def test_the_first_failure_comes_first_in_what_is_printed() -> None:
 
 
 def test_entries_are_numbered_within_their_case() -> None:
-    assert isinstance(honest().entries[0], Entry)
+    assert isinstance(honest().entries[0], LogEntry)
     assert [n for n, entry in enumerate(honest().entries) if entry.case_tag == honest().entries[7].case_tag] == list(
         OWN
     )

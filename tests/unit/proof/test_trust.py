@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from handoff.proof.verify.trust import Group, NotATrustFile, Trust
+from handoff.proof.verify.trust import CosignerGroup, MalformedTrustFile, TrustPolicy
 from tests.support.parts.proof_record import AGENCIES, trust, trust_text
 
 TEXT = trust_text()
@@ -14,15 +14,15 @@ LOG, GENESIS = LINES[0], LINES[1]
 T = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def parsed(*lines: str) -> Trust:
-    return Trust.parse("\n".join([LOG, GENESIS, *lines, ""]).encode())
+def parsed(*lines: str) -> TrustPolicy:
+    return TrustPolicy.parse("\n".join([LOG, GENESIS, *lines, ""]).encode())
 
 
 def test_what_is_written_for_a_jurisdiction_is_read_back() -> None:
-    read = Trust.parse(TEXT.encode())
+    read = TrustPolicy.parse(TEXT.encode())
     assert list(read.logs) == ["handoff/prizren/record/1"]
     assert list(read.witnesses) == ["monitor", *AGENCIES]
-    assert read.quorum == Group(1, (Group(2, ("monitor", Group(2, AGENCIES))),))
+    assert read.quorum == CosignerGroup(1, (CosignerGroup(2, ("monitor", CosignerGroup(2, AGENCIES))),))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_nobody_may_be_asked_for() -> None:
 
 def test_blank_lines_comments_tabs_and_addresses_are_taken_as_c2sp_writes_them() -> None:
     read = parsed("", "  # a comment", f"\twitness  one {KEYS['csw']}\thttps://example.org/ ", "quorum one")
-    assert read.quorum == Group(1, ("one",))
+    assert read.quorum == CosignerGroup(1, ("one",))
 
 
 def test_groups_count_any_all_or_a_number() -> None:
@@ -101,10 +101,10 @@ W = [f"witness {name} {key}" for name, key in KEYS.items()]
     ],
 )
 def test_what_could_be_taken_in_two_ways_is_refused(lines: list[str]) -> None:
-    with pytest.raises(NotATrustFile):
-        Trust.parse("\n".join([*lines, ""]).encode())
+    with pytest.raises(MalformedTrustFile):
+        TrustPolicy.parse("\n".join([*lines, ""]).encode())
 
 
 def test_bytes_that_are_no_text_are_refused() -> None:
-    with pytest.raises(NotATrustFile):
-        Trust.parse(b"\xff")
+    with pytest.raises(MalformedTrustFile):
+        TrustPolicy.parse(b"\xff")

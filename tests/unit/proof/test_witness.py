@@ -7,12 +7,12 @@ import pytest
 
 from handoff.proof.log import tree_proofs
 from handoff.proof.log.checkpoint import (
-    NO_HEAD,
+    EMPTY_TREE_HEAD,
     Checkpoint,
-    Head,
-    NotSigned,
+    NotSignedByLog,
     Origin,
     SignedCheckpoint,
+    TreeHead,
     cosigned_at,
     cosigner_key,
     log_key,
@@ -22,18 +22,18 @@ from handoff.proof.log.checkpoint import (
 from handoff.proof.log.entry import leaf_hash
 from handoff.proof.log.frontier import Frontier
 from handoff.proof.log.merkle import Proof
-from handoff.proof.log.note import NotANote, NotGenuine
+from handoff.proof.log.note import InvalidSignature, MalformedNote
 from handoff.proof.log.tiles import node_reader
 from handoff.proof.log.witness import (
     AddCheckpoint,
-    Advance,
-    Forgotten,
-    Forked,
-    Inconsistent,
-    Missed,
-    Passed,
-    check_memory,
-    consider,
+    ForkedCheckpoint,
+    HeadUpdate,
+    InconsistentCheckpoint,
+    ProofSizeMismatch,
+    StaleCheckpoint,
+    WitnessStateLost,
+    check_witness_state,
+    evaluate_request,
 )
 from tests.support.dsl.builders import key_of
 
@@ -47,13 +47,13 @@ LEAVES = tuple(leaf_hash(bytes([n])) for n in range(20))
 FORK = (*LEAVES[:5], leaf_hash(b"another"), *LEAVES[6:])
 
 
-def head(size: int, leaves: tuple[bytes, ...] = LEAVES) -> Head:
-    return Head(size, Frontier().extended(leaves[:size])[0].root)
+def head(size: int, leaves: tuple[bytes, ...] = LEAVES) -> TreeHead:
+    return TreeHead(size, Frontier().extended(leaves[:size])[0].root)
 
 
 def proof(old: int, size: int, leaves: tuple[bytes, ...] = LEAVES) -> Proof:
     read = node_reader(lambda _level, _number: b"".join(leaves))
-    return tree_proofs.prove(tree_proofs.consistency_path(old, size), read)
+    return tree_proofs.build_proof(tree_proofs.consistency_path(old, size), read)
 
 
 def request(old: int, size: int, leaves: tuple[bytes, ...] = LEAVES) -> AddCheckpoint:
@@ -62,20 +62,22 @@ def request(old: int, size: int, leaves: tuple[bytes, ...] = LEAVES) -> AddCheck
 
 
 def cosigned(size: int, leaves: tuple[bytes, ...] = LEAVES) -> SignedCheckpoint:
-    advance = Advance(NO_HEAD, head(size, leaves), sign_checkpoint(Checkpoint(ORIGIN, head(size, leaves)), LOG))
+    advance = HeadUpdate(
+        EMPTY_TREE_HEAD, head(size, leaves), sign_checkpoint(Checkpoint(ORIGIN, head(size, leaves)), LOG)
+    )
     note = advance.note.signed(advance.cosign(OWN_KEY, OWN, AT))
     return open_checkpoint(str(note).encode(), KEY)
 
 
 @pytest.mark.parametrize(("old", "size"), [(0, 0), (0, 1), (0, 13), (1, 2), (7, 7), (7, 8), (8, 20), (13, 20)])
 def test_a_witness_moves_on_to_what_has_grown(old: int, size: int) -> None:
-    advance = consider(head(old), request(old, size), KEY)
+    advance = evaluate_request(head(old), request(old, size), KEY)
     assert (advance.before, advance.after) == (head(old), head(size))
 
 
 def test_only_a_step_that_was_considered_is_cosigned() -> None:
     """The step names what to store first, and where: compare and set, then cosign."""
-    advance = consider(head(7), request(7, 13), KEY)
+    advance = evaluate_request(head(7), request(7, 13), KEY)
     note = advance.note.signed(advance.cosign(OWN_KEY, OWN, AT))
     assert cosigned_at(note, OWN_KEY) == AT
     assert Checkpoint.parse(note.text).head == advance.after
@@ -83,13 +85,13 @@ def test_only_a_step_that_was_considered_is_cosigned() -> None:
 
 def test_a_forked_head_of_the_same_size_is_evidence() -> None:
     for old in (0, 7, 13):
-        with pytest.raises(Forked):
-            consider(head(13), request(old, 13, FORK), KEY)
+        with pytest.raises(ForkedCheckpoint):
+            evaluate_request(head(13), request(old, 13, FORK), KEY)
 
 
 def test_a_forked_head_of_a_larger_size_does_not_follow() -> None:
-    with pytest.raises(Inconsistent):
-        consider(head(7), request(7, 13, FORK), KEY)
+    with pytest.raises(InconsistentCheckpoint):
+        evaluate_request(head(7), request(7, 13, FORK), KEY)
 
 
 @pytest.mark.parametrize(("old", "size"), [(7, 13), (7, 8)])
@@ -97,24 +99,24 @@ def test_a_bad_proof_moves_nobody(old: int, size: int) -> None:
     honest = request(old, size)
     for changed in ((), (*honest.proof, bytes(32)), (bytes(32), *honest.proof[1:]), honest.proof[::-1]):
         if changed != honest.proof:
-            with pytest.raises(Inconsistent):
-                consider(head(old), replace(honest, proof=changed), KEY)
+            with pytest.raises(InconsistentCheckpoint):
+                evaluate_request(head(old), replace(honest, proof=changed), KEY)
 
 
 def test_a_proof_from_nothing_is_empty() -> None:
-    with pytest.raises(Inconsistent):
-        consider(NO_HEAD, replace(request(0, 5), proof=(bytes(32),)), KEY)
+    with pytest.raises(InconsistentCheckpoint):
+        evaluate_request(EMPTY_TREE_HEAD, replace(request(0, 5), proof=(bytes(32),)), KEY)
 
 
 def test_an_empty_tree_has_one_root() -> None:
-    note = sign_checkpoint(Checkpoint(ORIGIN, Head(0, bytes(32))), LOG)
-    with pytest.raises(Forked):
-        consider(NO_HEAD, AddCheckpoint(0, (), str(note).encode()), KEY)
+    note = sign_checkpoint(Checkpoint(ORIGIN, TreeHead(0, bytes(32))), LOG)
+    with pytest.raises(ForkedCheckpoint):
+        evaluate_request(EMPTY_TREE_HEAD, AddCheckpoint(0, (), str(note).encode()), KEY)
 
 
 def test_a_witness_that_lags_asks_for_a_proof_from_its_own_size() -> None:
-    with pytest.raises(Missed) as missed:
-        consider(head(7), request(8, 13), KEY)
+    with pytest.raises(ProofSizeMismatch) as missed:
+        evaluate_request(head(7), request(8, 13), KEY)
     assert missed.value.size == 7
 
 
@@ -122,22 +124,22 @@ def test_a_lagging_witness_walks_from_its_own_size_over_what_is_kept() -> None:
     """Requests are kept for ever, each proven from the one before."""
     own = head(2)
     for step in (request(1, 2), request(2, 7), request(7, 7), request(7, 20)):
-        own = consider(own, step, KEY).after
+        own = evaluate_request(own, step, KEY).after
     assert own == head(20)
 
 
 def test_what_comes_late_is_passed_over() -> None:
-    with pytest.raises(Passed):
-        consider(head(13), request(1, 7), KEY)
+    with pytest.raises(StaleCheckpoint):
+        evaluate_request(head(13), request(1, 7), KEY)
 
 
 def test_only_the_logs_own_word_is_considered() -> None:
     forged = sign_checkpoint(Checkpoint(ORIGIN, head(8)), key_of("somebody"))
-    with pytest.raises(NotSigned):
-        consider(head(7), AddCheckpoint(7, proof(7, 8), str(forged).encode()), KEY)
+    with pytest.raises(NotSignedByLog):
+        evaluate_request(head(7), AddCheckpoint(7, proof(7, 8), str(forged).encode()), KEY)
     changed = request(7, 8).note.replace(b"\n8\n", b"\n9\n")
-    with pytest.raises(NotGenuine):
-        consider(head(7), AddCheckpoint(7, proof(7, 8), changed), KEY)
+    with pytest.raises(InvalidSignature):
+        evaluate_request(head(7), AddCheckpoint(7, proof(7, 8), changed), KEY)
 
 
 def test_a_request_is_the_body_of_add_checkpoint() -> None:
@@ -164,35 +166,35 @@ def test_a_request_is_the_body_of_add_checkpoint() -> None:
     ],
 )
 def test_what_is_no_request_is_refused(body: bytes) -> None:
-    with pytest.raises(NotANote):
+    with pytest.raises(MalformedNote):
         AddCheckpoint.parse(body)
 
 
 def test_a_witness_that_remembers_what_it_cosigned_may_start() -> None:
-    check_memory(head(13), [cosigned(7), cosigned(13)], OWN_KEY)
-    check_memory(head(20), [cosigned(13)], OWN_KEY)
-    check_memory(NO_HEAD, [], OWN_KEY)
+    check_witness_state(head(13), [cosigned(7), cosigned(13)], OWN_KEY)
+    check_witness_state(head(20), [cosigned(13)], OWN_KEY)
+    check_witness_state(EMPTY_TREE_HEAD, [], OWN_KEY)
 
 
 def test_a_witness_whose_state_is_behind_what_it_cosigned_does_not_start() -> None:
     """Restored from a backup, it could be shown a fork that it had already ruled out."""
-    with pytest.raises(Forgotten):
-        check_memory(head(7), [cosigned(7), cosigned(13)], OWN_KEY)
+    with pytest.raises(WitnessStateLost):
+        check_witness_state(head(7), [cosigned(7), cosigned(13)], OWN_KEY)
 
 
 def test_a_witness_that_cosigned_another_head_of_its_size_does_not_start() -> None:
-    with pytest.raises(Forgotten):
-        check_memory(head(13), [cosigned(13, FORK)], OWN_KEY)
+    with pytest.raises(WitnessStateLost):
+        check_witness_state(head(13), [cosigned(13, FORK)], OWN_KEY)
 
 
 def test_what_others_cosigned_does_not_bind_a_witness() -> None:
     other = cosigner_key("prizren", "csw", key_of("csw as a witness").public_key)
-    check_memory(head(7), [cosigned(13)], other)
+    check_witness_state(head(7), [cosigned(13)], other)
 
 
 def test_a_witness_that_crashed_between_storing_and_cosigning_cosigns_the_same_again() -> None:
     """Its state has moved on, and the request still says where it came from."""
     asked = request(7, 13)
-    stored = consider(head(7), asked, KEY).after
-    again = consider(stored, asked, KEY)
+    stored = evaluate_request(head(7), asked, KEY).after
+    again = evaluate_request(stored, asked, KEY)
     assert (again.before, again.after) == (stored, stored)

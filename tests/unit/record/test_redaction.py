@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from handoff.domain.directory import Directory
 from handoff.domain.examine import read
 from handoff.proof.log.entry import record_hash
-from handoff.proof.verify.report import Check, Outcome, Report
+from handoff.proof.verify.report import Check, Conclusion, VerificationReport
 from handoff.proof.verify.verifier import verify
 from handoff.record import codec, signing
 from handoff.record.codes import EntryPoint, ReportingDelay
@@ -34,7 +34,7 @@ def without(dump: Dump, *offsets: int) -> Dump:
     return dump
 
 
-def found(dump: Dump) -> Report:
+def found(dump: Dump) -> VerificationReport:
     return verify(io.BytesIO(dump.bundle()), trust())
 
 
@@ -77,17 +77,17 @@ def test_a_redacted_record_gives_the_same_entries_and_so_the_same_root() -> None
 def test_the_verifier_names_what_was_taken_out_and_does_not_call_the_bundle_complete() -> None:
     report = found(without(honest(), LAST))
     (failure,) = report.failures
-    assert (report.outcome, failure.objection.check) == (Outcome.UNPROVEN, Check.REDACTED)
+    assert (report.conclusion, failure.finding.check) == (Conclusion.UNPROVEN, Check.REDACTED)
     assert failure.place is not None
     assert failure.place.offset == LAST
-    assert "personal_data" in failure.objection.sentence
+    assert "personal_data" in failure.finding.sentence
     assert report.completeness.startswith("NOT complete as of size 15")
 
 
 def test_a_receipt_still_holds_for_what_was_taken_out() -> None:
     dump = without(honest(), LAST)
     dump.receipts = [receipt(dump, LAST)]
-    assert {failure.objection.check for failure in found(dump).failures} == {Check.REDACTED}
+    assert {failure.finding.check for failure in found(dump).failures} == {Check.REDACTED}
 
 
 @pytest.mark.parametrize("digit", ["0", "f"])
@@ -95,13 +95,13 @@ def test_a_stub_for_something_that_was_never_recorded_is_tampering(digit: str) -
     dump = honest()
     dump.records[LAST] = Message(dump.records[LAST].key, Redaction(digit * 64, WHY).stub, dump.records[LAST].headers)
     report = found(dump)
-    assert (report.outcome, report.failures[0].objection.check) == (Outcome.TAMPERED, Check.CONTENT)
+    assert (report.conclusion, report.failures[0].finding.check) == (Conclusion.TAMPERED, Check.CONTENT)
 
 
 def test_a_stub_does_not_hide_that_its_entry_was_relinked() -> None:
     dump = without(honest(), LAST)
     dump.entries[LAST] = dump.entries[13]
-    assert found(dump).outcome is Outcome.TAMPERED
+    assert found(dump).conclusion is Conclusion.TAMPERED
 
 
 def placed(messages: list[Message]) -> list[Placed]:
