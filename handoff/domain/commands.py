@@ -1,7 +1,7 @@
-"""What an institution can decide. A command's fields are its event's, less what the record adds.
+"""Commands of an institution. A command's fields are those of its event, without what the record adds.
 
-``makes`` names the event. ``occurred_at`` is when it happened by the caller's own account; it becomes the event's
-claimed time and orders nothing.
+``makes`` is the event's body. ``occurred_at`` is the time that the caller states; it becomes the event's claimed time
+and decides no order. A command's docstring up to the first semicolon is its summary in OpenAPI.
 """
 
 from typing import ClassVar
@@ -16,7 +16,7 @@ from handoff.record.events.base import Body, Instant, Terms
 
 
 class Command(Terms):
-    """Something that an institution decides."""
+    """Request to a node, in the imperative: it makes events or is refused."""
 
     makes: ClassVar[type[Body]]
 
@@ -28,7 +28,7 @@ class CaseCommand(Command):
 
 
 class BasisCommand(Command):
-    """A command about a basis that stands."""
+    """A command about a basis that is recorded."""
 
 
 class ReferralCommand(Command):
@@ -50,7 +50,7 @@ class OpenCase(c.Opening, CaseCommand):
 
 
 class LinkCase(c.Link, CaseCommand):
-    """Say that another case is of the same survivor."""
+    """Record that another case is of the same survivor."""
 
     makes: ClassVar = c.CasesLinked
 
@@ -62,13 +62,13 @@ class RecordBasis(c.Basis, CaseCommand):
 
 
 class ApproveBasis(c.Approval, BasisCommand):
-    """Approve a legal basis that was used at night."""
+    """Approve a legal basis that was used out of hours."""
 
     makes: ClassVar = c.BasisApproved
 
 
 class WithdrawRelease(c.Scope, CaseCommand):
-    """Record that the survivor takes back her release."""
+    """Record that the survivor withdraws her release."""
 
     makes: ClassVar = c.ReleaseWithdrawn
 
@@ -89,7 +89,7 @@ class RecordRead(CaseCommand):
 
 
 class RequestReferral(r.Request, CaseCommand):
-    """Ask another institution for a service, on a basis recorded here; ``redirects`` names a refused referral."""
+    """Request a service from another institution; ``basis`` is recorded here, ``redirects`` is a refused referral."""
 
     makes: ClassVar = r.ReferralRequested
 
@@ -98,31 +98,31 @@ class RequestReferral(r.Request, CaseCommand):
 
 
 class OpenReferral(ReferralCommand):
-    """Record that a person here has seen it."""
+    """Record that a person at the target has seen the referral."""
 
     makes: ClassVar = r.ReferralOpened
 
 
 class AcceptReferral(r.Acceptance, ReferralCommand):
-    """Take it on."""
+    """Accept the referral."""
 
     makes: ClassVar = r.ReferralAccepted
 
 
 class RejectReferral(r.Rejection, ReferralCommand):
-    """Decline it."""
+    """Reject the referral."""
 
     makes: ClassVar = r.ReferralRejected
 
 
 class ClaimAcceptance(r.Claim, ReferralCommand):
-    """Record that the target said yes by phone or in person."""
+    """Record that the target accepted by phone or in person."""
 
     makes: ClassVar = r.AcceptanceClaimed
 
 
 class ExtendPlaceHold(r.HoldExtension, ReferralCommand):
-    """Hold the place longer, once."""
+    """Extend the hold on the place, once."""
 
     makes: ClassVar = r.PlaceHoldExtended
 
@@ -134,13 +134,13 @@ class StartService(r.Start, ReferralCommand):
 
 
 class PauseService(r.Pause, ReferralCommand):
-    """Let the service wait."""
+    """Pause the service."""
 
     makes: ClassVar = r.ReferralPaused
 
 
 class ResumeService(ReferralCommand):
-    """Let the service go on."""
+    """Resume the service."""
 
     makes: ClassVar = r.ReferralResumed
 
@@ -158,19 +158,19 @@ class FailService(r.Failure, ReferralCommand):
 
 
 class CancelReferral(ReferralCommand):
-    """Call the referral off."""
+    """Cancel the referral."""
 
     makes: ClassVar = r.ReferralCancelled
 
 
 class RequestCancellation(ReferralCommand):
-    """Ask the target to stop."""
+    """Request that the target cancels the service."""
 
     makes: ClassVar = r.CancellationRequested
 
 
 class DeclineCancellation(ReferralCommand):
-    """Go on although the source asked to stop."""
+    """Decline the source's request to cancel."""
 
     makes: ClassVar = r.CancellationDeclined
 
@@ -182,7 +182,7 @@ class VoidReferral(r.Voiding, ReferralCommand):
 
 
 class PublishCapacity(d.Capacity, DirectoryCommand):
-    """Say how much of a service is free."""
+    """Publish the free capacity of a service."""
 
     makes: ClassVar = d.CapacityPublished
 
@@ -194,19 +194,19 @@ class AdmitAgency(d.Admission, DirectoryCommand):
 
 
 class SuspendAgency(d.Suspension, DirectoryCommand):
-    """Let a member take no new referrals."""
+    """Suspend a member from new referrals."""
 
     makes: ClassVar = d.AgencySuspended
 
 
 class PublishDeadlines(d.Deadlines, DirectoryCommand):
-    """Set the deadlines that hold from here on."""
+    """Publish the deadlines that apply from this entry on."""
 
     makes: ClassVar = d.DeadlinesPublished
 
 
 class ActivateRules(d.RulesVersionTerms, DirectoryCommand):
-    """Let a version of the rules judge from here on."""
+    """Activate a version of the rules from this entry on."""
 
     makes: ClassVar = d.RulesActivated
 
@@ -218,24 +218,24 @@ class RegisterKey(d.KeyRegistration, DirectoryCommand):
 
 
 class RevokeKey(d.KeyEnd, DirectoryCommand):
-    """Make a key void from here on."""
+    """Revoke a key from this entry on."""
 
     makes: ClassVar = d.KeyRevoked
 
 
 class RetireKey(d.KeyEnd, DirectoryCommand):
-    """Lay a key aside."""
+    """Retire a key."""
 
     makes: ClassVar = d.KeyRetired
 
 
 class PublishCapabilities(d.Capabilities, DirectoryCommand):
-    """Say which event types can be read here."""
+    """Publish the event types that this member can read."""
 
     makes: ClassVar = d.CapabilitiesPublished
 
 
 class AcknowledgeEscalation(dl.Acknowledgement, EscalationCommand):
-    """Answer an escalation."""
+    """Acknowledge an escalation."""
 
     makes: ClassVar = dl.EscalationAcknowledged

@@ -1,19 +1,22 @@
-"""What the published OpenAPI documents promise."""
+"""Promises of the published OpenAPI documents."""
 
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import BaseModel
 
 from handoff.audit.api.definition import AUDIT_API
+from handoff.audit.problems import AUDIT_PROBLEMS
 from handoff.domain import commands
 from handoff.domain.commands import Command
 from handoff.web.apis import AGENCY_API, COORDINATION_API, ApiDefinition
+from handoff.web.app import create_app
 from handoff.web.command_routes import AGENCY_COMMANDS, COORDINATION_COMMANDS
 from handoff.web.openapi_document import command_example
 from handoff.web.problems import NODE_PROBLEMS
-from handoff.web.published_openapi import differences, document
+from handoff.web.published_openapi import UnusedDesk, differences, document
 
 EACH = pytest.mark.parametrize(
     "api", [AGENCY_API, COORDINATION_API, AUDIT_API], ids=["agency", "coordination", "audit"]
@@ -36,14 +39,14 @@ def references(node: object) -> Iterator[str]:
             yield from references(child)
 
 
-def test_committed_documents_are_what_the_code_says() -> None:
+def test_committed_documents_equal_the_generated_ones() -> None:
     """The documents under schemas/openapi are generated, never edited."""
     assert differences() == ()
 
 
 @EACH
 def test_a_document_is_openapi_3_1_with_one_name_for_each_operation(api: ApiDefinition) -> None:
-    """A client generator finds a stable, unique name for everything that it can call."""
+    """A client generator finds a stable, unique name for each operation."""
     content = document(api)
     names = [operation["operationId"] for operation in operations(content)]
     assert content["openapi"].startswith("3.1")
@@ -51,8 +54,8 @@ def test_a_document_is_openapi_3_1_with_one_name_for_each_operation(api: ApiDefi
 
 
 @EACH
-def test_every_reference_in_a_document_leads_somewhere(api: ApiDefinition) -> None:
-    """No schema or response is named that the document does not hold."""
+def test_every_reference_in_a_document_resolves(api: ApiDefinition) -> None:
+    """The document contains every schema and response that it refers to."""
     content = document(api)
     for reference in references(content):
         node: Any = content
@@ -62,7 +65,7 @@ def test_every_reference_in_a_document_leads_somewhere(api: ApiDefinition) -> No
 
 
 @EACH
-def test_whoever_may_be_refused_is_told_how(api: ApiDefinition) -> None:
+def test_operations_document_their_problems(api: ApiDefinition) -> None:
     """Each operation that needs a token documents 401 and 503, and each command 409, 413, 415 and 422 too."""
     for operation in operations(document(api)):
         if "security" in operation:
@@ -70,8 +73,8 @@ def test_whoever_may_be_refused_is_told_how(api: ApiDefinition) -> None:
             assert wanted <= operation["responses"].keys()
 
 
-def test_every_command_of_the_catalogues_has_a_place() -> None:
-    """What can be decided can be sent, save what the node itself records."""
+def test_every_command_has_a_route() -> None:
+    """Every command can be sent, except the one that the node itself records."""
     reached = {route.command for route in (*AGENCY_COMMANDS, *COORDINATION_COMMANDS)}
     assert reached == set(concrete(Command)) - {commands.RecordRead}
 
@@ -84,13 +87,13 @@ def concrete(command: type[Command]) -> Iterator[type[Command]]:
 
 
 def test_every_example_is_accepted_by_its_command() -> None:
-    """A body that is copied from the documentation works."""
+    """A body copied from the documentation is valid."""
     for route in (*AGENCY_COMMANDS, *COORDINATION_COMMANDS):
         route.command.model_validate(command_example(route))
 
 
 def test_no_command_has_a_field_for_free_text_or_income() -> None:
-    """A caller cannot even try to send what must not lie on the record: every string has a closed form."""
+    """The schema prevents personal data from reaching the record: every string has a closed form."""
     for route in (*AGENCY_COMMANDS, *COORDINATION_COMMANDS):
         for path, schema in strings(route.command):
             closed = {"enum", "const", "pattern", "format"} & schema.keys()
@@ -113,7 +116,7 @@ def strings(model: type[BaseModel]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_codes_of_problems_are_stable() -> None:
-    """Callers branch on these names: one may be added, none may change."""
+    """Callers branch on these codes: one may be added, none may change."""
     assert {kind.code for kind in NODE_PROBLEMS} == {
         "malformed",
         "header_malformed",
@@ -132,3 +135,25 @@ def test_codes_of_problems_are_stable() -> None:
         "internal",
         "unavailable",
     }
+
+
+def test_the_audit_adds_problems_of_its_own() -> None:
+    """A node's API does not publish them: only reading across institutions can cause them."""
+    assert {kind.code for kind in AUDIT_PROBLEMS} - {kind.code for kind in NODE_PROBLEMS} == {
+        "not_signed_in",
+        "case_not_recorded",
+        "purpose_required",
+        "not_proven_yet",
+        "access-not-recorded",
+    }
+
+
+@EACH
+async def test_every_problem_code_is_explained_at_its_type(api: ApiDefinition) -> None:
+    """A problem's type is an address that needs no token and explains what to do."""
+    app = create_app(UnusedDesk(), member="police", token="any", api=api)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as http:
+        for kind in api.problems:
+            explained = (await http.get(kind.problem().type)).json()
+            assert explained["remedy"] == kind.remedy
+        assert (await http.get("/problems/other")).status_code == 404

@@ -1,4 +1,4 @@
-"""What a caller of a node's API can rely on when it says something."""
+"""Promises of a node's API about commands and queries."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ async def coordination(jurisdiction: Jurisdiction) -> AsyncIterator[Api]:
 
 
 async def test_a_command_is_answered_once_it_is_stored(police: Api) -> None:
-    """An opened case is 202 with its place, and can be read there at once, as pending."""
+    """An opened case is 202 with its Location, where it can be read immediately, as pending."""
     answer = await police.post("/cases", OPENING)
     assert (answer.status_code, answer.json()["status"]) == (202, "stored")
     case = (await police.http.get(answer.headers["Location"])).json()
@@ -51,8 +51,8 @@ async def test_a_command_is_answered_once_it_is_stored(police: Api) -> None:
     assert case["opener"] == "police"
 
 
-async def test_a_preference_to_wait_holds_the_answer_until_the_echo(police: Api) -> None:
-    """201 says that the record has it, and that it is effective."""
+async def test_a_preference_to_wait_holds_the_response_until_the_echo(police: Api) -> None:
+    """201 means that the command is on the record and effective."""
     case = await police.case()
     waiting = asyncio.create_task(police.post(f"/cases/{case}/bases", RELEASE, prefer="respond-async, wait=20"))
     while not waiting.done():
@@ -63,8 +63,8 @@ async def test_a_preference_to_wait_holds_the_answer_until_the_echo(police: Api)
     assert answer.headers["Preference-Applied"] == "wait=20"
 
 
-async def test_a_lost_race_is_told_with_its_reason(police: Api) -> None:
-    """What the record judged ineffective is stored all the same; the answer says so and why."""
+async def test_an_ineffective_command_is_answered_with_its_reason(police: Api) -> None:
+    """A command that lost a race is stored all the same; the response contains the verdict and its reason."""
     case = await police.case()
     await echo(police.desk, case)
     waiting = asyncio.create_task(police.post(f"/cases/{case}/bases", RELEASE, prefer="wait=20"))
@@ -76,15 +76,15 @@ async def test_a_lost_race_is_told_with_its_reason(police: Api) -> None:
     assert (answer.json()["status"], answer.json()["reason"]) == ("ineffective", "basis_expired")
 
 
-async def test_a_wait_that_runs_out_says_no_more_than_stored(police: Api) -> None:
-    """No echo in time is 202: the command is kept, and what becomes of it is not known yet."""
+async def test_a_wait_that_times_out_is_answered_as_stored(police: Api) -> None:
+    """Without an echo in time the response is 202: the command is stored and its verdict is not known yet."""
     answer = await police.post("/cases", OPENING, prefer="wait=0")
     assert (answer.status_code, answer.json()["status"]) == (202, "stored")
     assert answer.headers["Preference-Applied"] == "wait=0"
 
 
 async def test_a_repeat_under_one_key_has_one_effect(police: Api) -> None:
-    """Ten equal requests at once open one case."""
+    """Ten equal concurrent requests open one case."""
     answers = await asyncio.gather(
         *(police.post("/cases", OPENING, idempotency_key="night-shift-1") for _ in range(10))
     )
@@ -93,14 +93,14 @@ async def test_a_repeat_under_one_key_has_one_effect(police: Api) -> None:
     assert sum("Idempotency-Replayed" in answer.headers for answer in answers) == 9
 
 
-async def test_a_key_stands_for_one_request(police: Api) -> None:
+async def test_a_key_identifies_one_request(police: Api) -> None:
     """The same key with another body is refused, and nothing is stored."""
     await police.post("/cases", OPENING, idempotency_key="night-shift-2")
     other = await police.post("/cases", {**OPENING, "entry_point": "hotline"}, idempotency_key="night-shift-2")
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-async def test_a_command_that_rests_on_an_old_reading_is_refused(police: Api) -> None:
+async def test_a_command_with_a_stale_etag_is_refused(police: Api) -> None:
     """If-Match with the current ETag passes; with an older one it is 412, with the state and the new ETag."""
     case, referral = await police.referral()
     place = f"/cases/{case}/referrals/{referral}"
@@ -112,14 +112,14 @@ async def test_a_command_that_rests_on_an_old_reading_is_refused(police: Api) ->
 
 
 async def test_a_command_without_fields_needs_no_body(police: Api) -> None:
-    """A cancellation says nothing beside its name."""
+    """A cancellation has no required field, so its body may be left out."""
     case, referral = await police.referral()
     answer = await police.http.post(f"/cases/{case}/referrals/{referral}/cancellation")
     assert answer.status_code == 202
 
 
-async def test_a_refused_transition_tells_state_and_reason(police: Api) -> None:
-    """409 with the referral's state, the reason and how much of it is known here."""
+async def test_a_refused_transition_has_state_and_reason(police: Api) -> None:
+    """409 contains the referral's state, the reason and the number of its events that are known here."""
     case, referral = await police.referral()
     await police.made(f"/cases/{case}/referrals/{referral}/cancellation")
     again = await police.post(f"/cases/{case}/referrals/{referral}/cancellation")
@@ -127,8 +127,8 @@ async def test_a_refused_transition_tells_state_and_reason(police: Api) -> None:
     assert again.json() | {"state": "cancelled", "reason": "cancelled", "seen": 2, "code": "refused"} == again.json()
 
 
-async def test_a_request_has_a_place_of_its_own(police: Api) -> None:
-    """The answer to a request points to the referral, whose state the record has yet to confirm."""
+async def test_a_requested_referral_has_a_location_of_its_own(police: Api) -> None:
+    """The referral can be read before its request is on the record; its state there is still absent."""
     case, referral = await police.referral()
     read = (await police.http.get(f"/cases/{case}/referrals/{referral}")).json()
     assert (read["state"], read["expected"]) == ("absent", "requested")
@@ -137,8 +137,8 @@ async def test_a_request_has_a_place_of_its_own(police: Api) -> None:
     assert (read["state"], read["expected"]) == ("requested", "requested")
 
 
-async def test_the_work_list_is_walked_page_by_page(police: Api) -> None:
-    """Each referral stands on one page, filters narrow it, and a last page has no cursor."""
+async def test_the_work_list_is_read_page_by_page(police: Api) -> None:
+    """Each referral is on one page, filters narrow the list, and the last page has no cursor."""
     made = [await police.referral() for _ in range(3)]
     for case, _ in made:
         await echo(police.desk, case)
@@ -156,8 +156,8 @@ async def test_the_work_list_is_walked_page_by_page(police: Api) -> None:
     assert others.json() == {"referrals": []}
 
 
-async def test_the_feed_tells_of_own_commands_that_changed_nothing(police: Api) -> None:
-    """The feed gives what the record said in its order, and goes on from any cursor."""
+async def test_the_feed_contains_own_ineffective_commands(police: Api) -> None:
+    """The feed returns entries in record order, and continues from any cursor."""
     opening = CaseOpened(entry_point=EntryPoint.POLICE_CALL, reporting_delay=ReportingDelay.UNKNOWN)
     lost = event(opening, emitter="police", subject=CASE), ineffective("already")
     await receive(police.desk, lost, (event(opening, emitter="shelter", subject=OTHER_CASE), EFFECTIVE))
@@ -171,14 +171,14 @@ async def test_the_feed_tells_of_own_commands_that_changed_nothing(police: Api) 
     assert end == {"entries": [], "next": rest["next"]}
 
 
-async def test_the_directory_keeps_what_is_not_for_everyone(coordination: Api) -> None:
-    """Members and deadlines are read by all; escalations and what they stand for are not among them."""
+async def test_the_directory_omits_escalations(coordination: Api) -> None:
+    """Every member reads members and deadlines; only the coordinator reads escalations."""
     directory = (await coordination.http.get("/directory")).json()
     assert [member["id"] for member in directory["members"]] == list(PLAN.member_ids)
     assert not {"escalations", "overdue"} & directory.keys()
 
 
-async def test_the_coordinator_answers_an_escalation_once(coordination: Api) -> None:
+async def test_the_coordinator_acknowledges_an_escalation(coordination: Api) -> None:
     """A late step is acknowledged by its opaque reference; an unknown one is 404."""
     waiting = (await coordination.http.get("/escalations")).json()["escalations"]
     assert [(row["reference"], row["member"]) for row in waiting] == [(str(LATE.reference), "shelter")]
@@ -189,7 +189,7 @@ async def test_the_coordinator_answers_an_escalation_once(coordination: Api) -> 
     assert (missing.status_code, missing.json()["code"]) == (404, "unknown_escalation")
 
 
-async def test_the_coordinator_has_no_way_to_a_case(coordination: Api) -> None:
-    """There is no path for cases or referrals in the coordinator's API."""
+async def test_the_coordinators_api_has_no_cases(coordination: Api) -> None:
+    """The coordinator's API has no path for cases or referrals."""
     assert (await coordination.http.get(f"/cases/{CASE}")).status_code == 404
     assert (await coordination.post("/cases", OPENING)).json()["code"] == "unknown_path"

@@ -1,4 +1,4 @@
-"""What a caller of a node's API is told when something is not done."""
+"""Problems that a node's API returns for requests that fail."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ async def police(jurisdiction: Jurisdiction) -> AsyncIterator[Api]:
 
 
 def is_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """The problem in an answer, checked for what every problem has."""
+    """Return the problem in a response, after checking the members that every problem has."""
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
     content: dict[str, Any] = answer.json()
     expected = {"type": f"/problems/{code}", "code": code, "status": status, "title": KINDS[code].title}
@@ -51,7 +51,7 @@ def is_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]
 
 
 async def test_an_income_field_is_refused_by_its_name(police: Api) -> None:
-    """Whoever tries to ask about means is told which field does not exist, and which do; the value is nowhere."""
+    """The problem names the unknown field and the known ones; the value is neither in the response nor in the log."""
     with structlog.testing.capture_logs() as lines:
         answer = await police.post("/cases", {**OPENING, "household_income": "12345 EUR"})
     fault = is_problem(answer, 422, "not_valid")["faults"][0]
@@ -61,7 +61,7 @@ async def test_an_income_field_is_refused_by_its_name(police: Api) -> None:
     assert "income" not in json.dumps(lines)
 
 
-async def test_an_unknown_code_is_refused_with_what_is_allowed(police: Api) -> None:
+async def test_an_unknown_code_is_refused_with_the_allowed_codes(police: Api) -> None:
     """The field is named, its codes are listed, and the value is not repeated."""
     answer = await police.post("/cases", {**OPENING, "entry_point": "carrier_pigeon"})
     content = is_problem(answer, 422, "not_valid")
@@ -71,15 +71,15 @@ async def test_an_unknown_code_is_refused_with_what_is_allowed(police: Api) -> N
 
 
 async def test_a_fault_deep_in_a_body_is_named_by_its_path(police: Api) -> None:
-    """The path leads through lists, and an unknown field there is told the fields of its own object."""
+    """The path leads through lists, and the problem of an unknown field lists the fields of its own object."""
     offered = [{"service": "legal_aid", "answer": "accepted", "note": "x"}]
     fault = is_problem(await police.post("/cases", {**OPENING, "offered": offered}), 422, "not_valid")["faults"][0]
     assert fault["field"] == "offered.0.note"
     assert fault["allowed"] == ["service", "answer"]
 
 
-async def test_a_rule_between_fields_is_told(police: Api) -> None:
-    """A basis for nobody is refused with the sentence of the rule."""
+async def test_a_rule_between_fields_is_explained(police: Api) -> None:
+    """A basis with two kinds of recipient is refused with the text of the rule."""
     case = await police.case()
     answer = await police.post(f"/cases/{case}/bases", {**RELEASE, "recipient": "shelter"})
     assert "exactly one of recipient" in is_problem(answer, 422, "not_valid")["detail"]
@@ -102,8 +102,8 @@ async def test_a_rule_between_fields_is_told(police: Api) -> None:
     ],
     ids=["empty", "cut", "list", "null", "bytes", "bom", "twice", "nan", "surrogate", "oversize", "number"],
 )
-async def test_what_is_not_strict_json_is_refused(police: Api, body: bytes) -> None:
-    """Two readers could disagree about it, so nobody reads it."""
+async def test_a_body_that_is_not_strict_json_is_refused(police: Api, body: bytes) -> None:
+    """Two parsers could read it differently, so it is not read at all."""
     answer = await police.http.post("/cases", content=body, headers=JSON)
     if len(body) > BODY_LIMIT_BYTES:
         is_problem(answer, 413, "oversize")
@@ -124,12 +124,12 @@ async def test_what_is_not_strict_json_is_refused(police: Api, body: bytes) -> N
     ids=["nul", "nul name", "shape", "huge", "far", "no zone"],
 )
 async def test_odd_values_are_not_valid(police: Api, body: object) -> None:
-    """Whatever is strict JSON and no command is 422, never an error of the service."""
+    """A body that is strict JSON and not a command is 422, never an internal error."""
     is_problem(await police.post("/cases", body), 422, "not_valid")
 
 
 async def test_a_large_body_is_not_read_to_its_end(police: Api) -> None:
-    """A stream without a length is cut off at the limit."""
+    """Reading a stream without a length stops at the limit."""
     sent = 0
 
     async def stream() -> AsyncIterator[bytes]:
@@ -144,7 +144,7 @@ async def test_a_large_body_is_not_read_to_its_end(police: Api) -> None:
 
 
 async def test_a_body_that_grows_with_its_defaults_is_too_large() -> None:
-    """What would not fit into an event is refused before it is decided, not stored and lost."""
+    """A command that would not fit into an event is refused before it is decided, not stored and lost."""
     row = {"step": "answered", "seconds": 1, "source": "law"}
     app = create_app(Unavailable(), member="coordination", token=TOKEN, api=COORDINATION_API)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://n", headers=AUTHORIZED) as http:
@@ -155,14 +155,14 @@ async def test_a_body_that_grows_with_its_defaults_is_too_large() -> None:
 
 @pytest.mark.parametrize("declared", ["", "text/plain", "application/json; charset=utf-16", "application/xml"])
 async def test_a_body_has_to_be_declared_as_json(police: Api, declared: str) -> None:
-    """What is declared as something else is not looked at."""
+    """A body that is declared as something else is not parsed."""
     answer = await police.http.post("/cases", content=json.dumps(OPENING), headers={"Content-Type": declared})
     is_problem(answer, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("definition", [AGENCY_API, COORDINATION_API], ids=["agency", "coordination"])
-async def test_nothing_is_open_without_the_token(definition: ApiDefinition) -> None:
-    """Every operation but those of the process itself answers 401 to no token, another one, or another scheme."""
+async def test_every_operation_on_cases_requires_the_token(definition: ApiDefinition) -> None:
+    """All operations but those about the process return 401 for a missing or wrong token and for another scheme."""
     app = create_app(Unavailable(), member="police", token=TOKEN, api=definition)
     secured = [
         (method, path.format(case=CASE, referral=REFERRAL, basis=CASE, reference=CASE))
@@ -180,8 +180,8 @@ async def test_nothing_is_open_without_the_token(definition: ApiDefinition) -> N
                 assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-async def test_what_this_member_has_no_part_in_is_not_there(police: Api) -> None:
-    """An unknown case or referral is 404 by its own code, whether it is read or written."""
+async def test_a_case_of_other_members_is_unknown(police: Api) -> None:
+    """An unknown case or referral is 404 with a code of its own, for queries and commands."""
     case = await police.case()
     strange = uuid5(CASE, "strange")
     release = await police.post(f"/cases/{strange}/bases", RELEASE)
@@ -196,7 +196,7 @@ async def test_what_this_member_has_no_part_in_is_not_there(police: Api) -> None
 
 
 async def test_wrong_paths_and_parameters_are_named(police: Api) -> None:
-    """A path, a method, an id, a filter, a cursor or a header that is not of its form is each told apart."""
+    """A wrong path, method, id, filter, cursor or header each has a problem that names it."""
     is_problem(await police.http.get("/nothing/here"), 404, "unknown_path")
     refused = await police.http.delete("/cases")
     is_problem(refused, 405, "method_not_allowed")
@@ -216,8 +216,8 @@ async def test_wrong_paths_and_parameters_are_named(police: Api) -> None:
         assert is_problem(answer, 400, "header_malformed")["faults"][0]["field"] == name
 
 
-async def test_a_database_that_is_away_is_503(jurisdiction: Jurisdiction) -> None:
-    """Reading and writing say when to come back, and readiness names the database."""
+async def test_an_unavailable_database_is_503(jurisdiction: Jurisdiction) -> None:
+    """Queries and commands return Retry-After, and readiness names the database."""
     settings = jurisdiction.postgres_settings("police")
     async with api(settings, jurisdiction.plan) as running:
         await running.pool.close()
@@ -231,7 +231,7 @@ async def test_a_database_that_is_away_is_503(jurisdiction: Jurisdiction) -> Non
 
 
 async def test_a_part_that_has_crashed_makes_the_node_unready(jurisdiction: Jurisdiction) -> None:
-    """HTTP still answers, so readiness has to tell that the inbox does not."""
+    """HTTP still responds, so readiness has to show that the inbox does not work."""
     crashed = PartReadiness(name="inbox", ready=False, detail="crashed")
     settings = jurisdiction.postgres_settings("police")
     async with api(settings, jurisdiction.plan, parts=lambda: [crashed]) as running:
@@ -241,7 +241,7 @@ async def test_a_part_that_has_crashed_makes_the_node_unready(jurisdiction: Juri
 
 
 async def test_a_witness_that_halted_is_named_and_the_node_stays_ready(jurisdiction: Jurisdiction) -> None:
-    """An agency exchanges without its witness: whoever balances requests must not turn away from it."""
+    """An agency exchanges events without its witness, so a load balancer must still use it."""
     halted = PartReadiness(name="witness", ready=False, detail="forked", needed=False)
     settings = jurisdiction.postgres_settings("police")
     async with api(settings, jurisdiction.plan, parts=lambda: [halted]) as running:
@@ -250,7 +250,7 @@ async def test_a_witness_that_halted_is_named_and_the_node_stays_ready(jurisdict
     assert [part["detail"] for part in ready.json()["parts"] if not part["ready"]] == ["forked"]
 
 
-async def test_a_well_node_is_ready_and_counted(police: Api) -> None:
+async def test_a_healthy_node_is_ready_and_has_metrics(police: Api) -> None:
     """Readiness is 200 with each part, and the metrics are Prometheus' text."""
     ready = await police.http.get("/health/ready")
     assert (ready.status_code, [part["name"] for part in ready.json()["parts"]]) == (200, ["database", "inbox"])
@@ -260,7 +260,7 @@ async def test_a_well_node_is_ready_and_counted(police: Api) -> None:
 
 
 async def test_one_line_for_each_request_and_no_id_in_it(police: Api) -> None:
-    """The line holds the route's template; neither case nor query nor body is in any line."""
+    """The line contains the route's template; no line contains case, query or body."""
     case, referral = await police.referral()
     with structlog.testing.capture_logs() as lines:
         answer = await police.http.get(f"/cases/{case}/referrals/{referral}?x=secret-word")
@@ -282,19 +282,19 @@ OPENING_SCOPE: dict[str, Any] = {
     "query_string": b"",
     "headers": [(b"authorization", f"Bearer {TOKEN}".encode()), (b"content-type", b"application/json")],
 }
-"""Of a command that opens a case, as a server hands it over."""
+"""ASGI scope of a command that opens a case."""
 
 
 async def test_the_line_of_a_stored_command_names_its_events(police: Api) -> None:
-    """Where the database is lost, the log still says what had been answered; the next request's line does not."""
+    """If the database is lost, the log still names the stored events; the next request's line does not repeat them."""
     with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
         stored = (await police.post("/cases", OPENING)).json()["events"]
         await police.http.get("/referrals")
     assert [line.get("stored") for line in lines] == [stored, None]
 
 
-async def test_what_was_stored_is_in_the_log_before_it_is_answered(police: Api) -> None:
-    """The answer may be the last thing that a process does."""
+async def test_a_stored_command_is_logged_before_its_response(police: Api) -> None:
+    """The process may crash right after the response."""
     parts: list[dict[str, Any]] = [{"type": "http.request", "body": json.dumps(OPENING).encode(), "more_body": False}]
     seen: list[int] = []
 
@@ -312,7 +312,7 @@ async def test_what_was_stored_is_in_the_log_before_it_is_answered(police: Api) 
 
 
 async def test_every_code_is_explained_at_its_type() -> None:
-    """A problem's type is an address, open to everyone, that says what to do."""
+    """A problem's type is an address that needs no token and explains what to do."""
     app = create_app(Unavailable(), member="police", token=TOKEN)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as http:
         for code in KINDS:
@@ -322,27 +322,27 @@ async def test_every_code_is_explained_at_its_type() -> None:
 
 
 class Unavailable(Desk):
-    """A desk whose every answer is that its database is away."""
+    """A desk whose database is unavailable."""
 
     def __init__(self) -> None:
-        """Holds nothing."""
+        """Needs no parts."""
 
     def __getattribute__(self, name: str) -> Any:
         raise StoreUnavailable
 
 
 class Broken(Desk):
-    """A desk with an error in its code, whose text repeats what it was given."""
+    """A desk with a bug, whose error text repeats its input."""
 
     def __init__(self) -> None:
-        """Holds nothing."""
+        """Needs no parts."""
 
     async def directory(self) -> Any:
         raise RuntimeError("secret-word")
 
 
-async def test_an_unforeseen_error_tells_neither_caller_nor_log_its_text() -> None:
-    """The caller gets a problem and the request's id; the log the error's type and place."""
+async def test_the_text_of_an_unexpected_error_reaches_neither_caller_nor_log() -> None:
+    """The caller gets a problem and the request's id; the log gets the error's type and place."""
     app = create_app(Broken(), member="police", token=TOKEN)
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://node", headers=AUTHORIZED) as http:
@@ -354,8 +354,8 @@ async def test_an_unforeseen_error_tells_neither_caller_nor_log_its_text() -> No
     assert "secret-word" not in answer.text + json.dumps(lines)
 
 
-async def test_a_caller_that_goes_away_stops_nobody(police: Api) -> None:
-    """A connection that ends in the middle of a body is no error of the service."""
+async def test_a_caller_that_disconnects_causes_no_error(police: Api) -> None:
+    """A connection that ends in the middle of a body is not an internal error."""
 
     async def gone() -> dict[str, Any]:
         return {"type": "http.disconnect"}

@@ -1,4 +1,4 @@
-"""An agency's and the coordinator's API on a real database, and how a test calls it."""
+"""An agency's and the coordinator's API on a real database, and a client that calls it."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -45,42 +45,42 @@ PLAN = JurisdictionPlan.model_validate(
         ],
     }
 )
-"""A jurisdiction with as few members as a referral needs."""
+"""The smallest jurisdiction in which a referral is possible."""
 
 
 @dataclass(frozen=True)
 class Api:
-    """A member's API, called without a network, and the desk behind it."""
+    """A member's API, called without a network, and its desk."""
 
     http: httpx.AsyncClient
     desk: Desk
     pool: asyncpg.Pool
 
     async def post(self, path: str, body: object = None, **headers: str) -> httpx.Response:
-        """A command, with headers written as ``if_match='"1"'``."""
+        """Send a command, with headers written as ``if_match='"1"'``."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.http.post(path, json={} if body is None else body, headers=named)
 
     async def made(self, path: str, body: object = None) -> dict[str, Any]:
-        """What a command that must be stored is answered."""
+        """Send a command that must be stored, and return the response body."""
         answer = await self.post(path, body)
         assert answer.status_code == 202, answer.text
         content: dict[str, Any] = answer.json()
         return content
 
     async def case(self) -> UUID:
-        """A new case."""
+        """Open a case."""
         return UUID((await self.made("/cases", OPENING))["case"])
 
     async def referral(self) -> tuple[UUID, UUID]:
-        """A new case and a request for a place in it."""
+        """Open a case and request a shelter place in it."""
         case = await self.case()
         basis = (await self.made(f"/cases/{case}/bases", RELEASE))["basis"]
         request = {"target": "shelter", "service": "shelter", "urgency": "emergency", "basis": basis}
         return case, UUID((await self.made(f"/cases/{case}/referrals", request))["referral"])
 
 
-def _well() -> Sequence[PartReadiness]:
+def _healthy() -> Sequence[PartReadiness]:
     return (PartReadiness(name="inbox", ready=True),)
 
 
@@ -92,7 +92,7 @@ async def api(
     member: str = "police",
     definition: ApiDefinition = AGENCY_API,
     escalations: Sequence[Escalation] = (),
-    parts: Callable[[], Sequence[PartReadiness]] = _well,
+    parts: Callable[[], Sequence[PartReadiness]] = _healthy,
 ) -> AsyncIterator[Api]:
     """The API of ``member`` on the database at ``settings``."""
     async with open_pool(settings) as pool:
