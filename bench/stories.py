@@ -109,7 +109,7 @@ class Story:
         yield self._by("shelter", 4, referral.ReferralOpened(**about, seen=2))
         yield self._by("shelter", 5, referral.ReferralAccepted(**about, seen=3, seal_key=self._digest("seal key")))
         yield self._by("shelter", 6, referral.ReferralStarted(**about, seen=4, kind=codes.StartKind.ARRIVAL))
-        outcome = codes.Outcome.DISCHARGE_OWN_WISH
+        outcome = codes.ServiceOutcome.DISCHARGE_OWN_WISH
         yield self._by("shelter", 7, referral.ReferralCompleted(**about, seen=5, outcome=outcome))
 
     def id(self, name: str) -> UUID:

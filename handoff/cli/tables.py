@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from rich.table import Table
 
-from handoff.record.delivery import Outcome, Verdict
+from handoff.record.delivery import Verdict, VerdictKind
 from handoff.views.latency import Figures, Segment
 from handoff.views.timeline import TimelineEntry
 
@@ -45,9 +45,9 @@ def _cells(entry: TimelineEntry) -> tuple[str, ...]:
 
 def verdict_words(verdict: Verdict) -> str:
     """A verdict as a person reads it."""
-    if verdict.outcome is Outcome.EFFECTIVE:
+    if verdict.kind is VerdictKind.EFFECTIVE:
         return "effective"
-    return f"{verdict.outcome.value}: {verdict.reason}" if verdict.reason is not None else verdict.outcome.value
+    return f"{verdict.kind.value}: {verdict.reason}" if verdict.reason is not None else verdict.kind.value
 
 
 def handoff_table(figures: Sequence[Figures]) -> Table:

@@ -109,7 +109,7 @@ _EVENT_HEADERS: Document = {
         delivery.SEQUENCE_HEADER: _header("In an inbox alone: 1, 2, 3 …, decimal"),
         delivery.RECORD_TIME_HEADER: _header("In an inbox alone: milliseconds since 1970-01-01 UTC, decimal"),
         delivery.VERDICT_HEADER: {
-            "enum": [outcome.value for outcome in delivery.Outcome],
+            "enum": [outcome.value for outcome in delivery.VerdictKind],
             "description": "In an inbox alone: what the rules made of the event",
         },
         delivery.REASON_HEADER: _header("In an inbox alone: the reason of a verdict, a state or a code"),

@@ -176,7 +176,7 @@ def _by_target() -> Iterator[Body]:
     yield referral.ReferralStarted(referral=REFERRAL, seen=5, kind=codes.StartKind.ARRIVAL)
     yield referral.ReferralPaused(referral=REFERRAL, seen=6, code=codes.HoldCode.SURVIVOR_REQUEST)
     yield referral.ReferralResumed(referral=REFERRAL, seen=7)
-    yield referral.ReferralCompleted(referral=REFERRAL, seen=8, outcome=codes.Outcome.DISCHARGE_PLANNED)
+    yield referral.ReferralCompleted(referral=REFERRAL, seen=8, outcome=codes.ServiceOutcome.DISCHARGE_PLANNED)
     yield referral.DossierDelivered(referral=REFERRAL, seen=5)
     yield referral.CancellationDeclined(referral=REFERRAL, seen=5)
     yield referral.ReferralFailed(referral=REFERRAL, seen=5, code=codes.FailureCode.NO_ARRIVAL)

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from handoff.record.codes import CaseService, FailureCode, Outcome, RejectionCode, ReleasePurpose, StartKind
+from handoff.record.codes import CaseService, FailureCode, RejectionCode, ReleasePurpose, ServiceOutcome, StartKind
 
-S, P, O = CaseService, ReleasePurpose, Outcome  # noqa: E741 - three columns of one table
+S, P, O = CaseService, ReleasePurpose, ServiceOutcome  # noqa: E741 - three columns of one table
 
 PURPOSES: Mapping[CaseService, frozenset[ReleasePurpose]] = {
     S.SHELTER: frozenset({P.ARRANGE_SHELTER}),
@@ -43,7 +43,7 @@ _BENEFIT_DECISIONS = frozenset(
     {O.CONTINUED, O.CONTINUED_SEPARATE_PAYEE, O.REINSTATED, O.SUSPENDED, O.NOT_RECIPIENT, O.SURVIVOR_DECLINED}
 )
 
-OUTCOMES: Mapping[CaseService, frozenset[Outcome]] = {
+OUTCOMES: Mapping[CaseService, frozenset[ServiceOutcome]] = {
     service: frozenset({O.SERVICE_GIVEN}) for service in CaseService
 } | {
     S.SHELTER: _DISCHARGES,

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from handoff.domain.allowances import OUTCOMES, PLAN_OUTCOMES, PURPOSES, REJECTIONS, STARTS
 from handoff.domain.case import Basis, Case, Referral, Situation
-from handoff.record.codes import CaseService, IneffectiveReason, MemberKind, Outcome, State
+from handoff.record.codes import CaseService, IneffectiveReason, MemberKind, ServiceOutcome, State
 from handoff.record.envelope import Event
 
 Condition = Callable[[Situation, Event[Any], datetime], str | None]
@@ -105,7 +105,7 @@ def _unless(allowed: bool) -> str | None:  # noqa: FBT001 - it reads as a senten
 
 def plan_comes_first(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     """A planned discharge needs the target's own plan referral to be completed, agreed or refused."""
-    if event.data.outcome is not Outcome.DISCHARGE_PLANNED:
+    if event.data.outcome is not ServiceOutcome.DISCHARGE_PLANNED:
         return None
     plans = (r for r in _the_case(known).referrals.values() if r.service is CaseService.REINTEGRATION_PLAN)
     settled = any(

@@ -6,7 +6,7 @@ from typing import Any
 from handoff.domain import conditions
 from handoff.domain.case import Referral, Situation
 from handoff.domain.deadlines import who_waits_and_owes
-from handoff.record.delivery import Outcome, Verdict
+from handoff.record.delivery import Verdict, VerdictKind
 from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events.base import Audience
 from handoff.record.events.deadline import DeadlineAcknowledged, DeadlineMissed
@@ -22,10 +22,10 @@ def recipients(event: Event[Any], verdict: Verdict, before: Situation, after: Si
     only where its emitter is a side of an existing referral: both sides see who lost a race, no outsider learns
     of a request that was never good.
     """
-    if verdict.outcome is Outcome.DUPLICATE:
+    if verdict.kind is VerdictKind.DUPLICATE:
         return NOBODY
     emitter = frozenset({event.emitter}) - {EXCHANGE}
-    if verdict.outcome is Outcome.INVALID:
+    if verdict.kind is VerdictKind.INVALID:
         return emitter
     if verdict.is_effective:
         return emitter | _AUDIENCES[event.data.audience](event, after)

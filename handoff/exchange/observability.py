@@ -13,14 +13,14 @@ def tell(batch: tuple[Placed, ...], routed: Routed, next_offset: int) -> None:
     """Says what ``batch`` came to."""
     telemetry.RECORD_NEXT_OFFSET.set(next_offset)
     for placed, verdict in zip(batch, routed.verdicts, strict=True):
-        telemetry.ROUTED.labels(verdict.outcome.value).inc()
+        telemetry.ROUTED.labels(verdict.kind.value).inc()
         event = placed.entry.event
         said = (
             {"type": event.type, "event_id": str(event.id), "emitter": event.emitter}
             if isinstance(event, Event)
             else {}
         )
-        _log.info("routed", offset=placed.offset, verdict=verdict.outcome.value, reason=verdict.reason, **said)
+        _log.info("routed", offset=placed.offset, verdict=verdict.kind.value, reason=verdict.reason, **said)
     for alarm in routed.alarms:
         _alarm(alarm)
 
@@ -33,6 +33,6 @@ def _alarm(alarm: Alarm) -> None:
         offset=alarm.offset,
         type=alarm.event_type,
         emitter=alarm.emitter,
-        verdict=alarm.verdict.outcome.value,
+        verdict=alarm.verdict.kind.value,
         reason=why,
     )

@@ -16,7 +16,7 @@ from handoff.domain.examine import Entry, Examined, examine
 from handoff.domain.routing import recipients
 from handoff.exchange import verification_cache
 from handoff.record.codes import IneffectiveReason, RefusalCode
-from handoff.record.delivery import Delivery, Outcome, Verdict, from_ms
+from handoff.record.delivery import Delivery, Verdict, VerdictKind, from_ms
 from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events.base import Audience
 from handoff.record.events.deadline import DeadlineAcknowledged, DeadlineEscalated, DeadlineMissed
@@ -153,7 +153,7 @@ class _Routing:
 
     def _keep(self, placed: Placed, event: Event[Any], examined: Examined) -> None:
         routed, verdict = self.routed, examined.verdict
-        if verdict.outcome in {Outcome.EFFECTIVE, Outcome.INEFFECTIVE}:
+        if verdict.kind in {VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE}:
             routed.first_hashes[event.subject, event.id] = placed.entry.value_hash
         if verdict.is_effective:
             routed.directory = examined.after.directory
@@ -164,7 +164,7 @@ class _Routing:
         before, after, message = examined.before, examined.after, placed.entry.message
         for newcomer in after.directory.members.keys() - before.directory.members.keys():
             for told in (*self._known.announcements, *self.routed.announcements):
-                self._give(newcomer, told.record_time, Verdict(Outcome.EFFECTIVE), told.message)
+                self._give(newcomer, told.record_time, Verdict(VerdictKind.EFFECTIVE), told.message)
         # Whoever was not admitted could not check what an inbox says: the directory comes first.
         audience = recipients(event, examined.verdict, before, after) & after.directory.members.keys()
         for member in sorted(audience):
@@ -181,7 +181,7 @@ class _Routing:
         routed, verdict = self.routed, examined.verdict
         if verdict.is_effective:
             routed.sayings += consequences(examined.before, examined.after, event, at)
-        if event.emitter == EXCHANGE and (verdict.outcome is not Outcome.INVALID or _is_equivocation(verdict)):
+        if event.emitter == EXCHANGE and (verdict.kind is not VerdictKind.INVALID or _is_equivocation(verdict)):
             routed.heard.append(event.id)
         if isinstance(event.data, DeadlineMissed):
             if verdict.is_effective:
@@ -191,13 +191,13 @@ class _Routing:
 
 
 def _is_equivocation(verdict: Verdict) -> bool:
-    return verdict.outcome is Outcome.INVALID and verdict.reason == RefusalCode.EQUIVOCATION
+    return verdict.kind is VerdictKind.INVALID and verdict.reason == RefusalCode.EQUIVOCATION
 
 
 def _is_alarming(event: Event[Any] | RefusalCode, verdict: Verdict) -> bool:
-    if verdict.outcome is Outcome.INVALID:
+    if verdict.kind is VerdictKind.INVALID:
         return True
-    if verdict.outcome is not Outcome.INEFFECTIVE or not isinstance(event, Event) or event.emitter != EXCHANGE:
+    if verdict.kind is not VerdictKind.INEFFECTIVE or not isinstance(event, Event) or event.emitter != EXCHANGE:
         return False
     return isinstance(event.data, _NEVER_INEFFECTIVE)
 

@@ -15,7 +15,7 @@ _log = structlog.get_logger()
 
 def tell(page: Page) -> None:
     """Tells of a page that is stored. Codes, ids of events, counts and times only."""
-    verdicts = Counter(line.verdict.outcome.value for line in page.lines)
+    verdicts = Counter(line.verdict.kind.value for line in page.lines)
     behind_ms = to_ms(clock.now()) - page.lines[-1].placed.appended_ms
     for verdict, count in verdicts.items():
         telemetry.PROJECTED_ENTRIES.labels(verdict).inc(count)
@@ -65,7 +65,7 @@ def tell_of_the_end(error: BaseException) -> None:
 
 def _alarm(line: Line) -> None:
     event, verdict = line.placed.entry.event, line.verdict
-    telemetry.RECORD_ALARMS.labels(verdict.reason or verdict.outcome.value).inc()
+    telemetry.RECORD_ALARMS.labels(verdict.reason or verdict.kind.value).inc()
     # An event's type and emitter are names from closed lists once it could be read.
     said = {"type": event.type, "emitter": event.emitter} if isinstance(event, Event) else {}
-    _log.error("alarm", offset=line.placed.offset, verdict=verdict.outcome.value, reason=verdict.reason, **said)
+    _log.error("alarm", offset=line.placed.offset, verdict=verdict.kind.value, reason=verdict.reason, **said)

@@ -156,7 +156,7 @@ class StartKind(StrEnum):
     WORK_BEGUN = "work_begun"
 
 
-class Outcome(StrEnum):
+class ServiceOutcome(StrEnum):
     """What a completed service came to."""
 
     PLAN_AGREED = "plan_agreed"

@@ -13,8 +13,8 @@ VERDICT_HEADER = "verdict"
 REASON_HEADER = "verdict-reason"
 
 
-class Outcome(StrEnum):
-    """What the rules make of an event at its position on the record."""
+class VerdictKind(StrEnum):
+    """Result of judging an event at its position on the record."""
 
     EFFECTIVE = "effective"
     INEFFECTIVE = "ineffective"
@@ -24,29 +24,29 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An outcome, with its reason where there is one: a state or a code."""
+    """Result of judging an event, with its reason if there is one: a state or a code."""
 
-    outcome: Outcome
+    kind: VerdictKind
     reason: str | None = None
 
     @property
     def is_effective(self) -> bool:
         """Whether the event changed anything."""
-        return self.outcome is Outcome.EFFECTIVE
+        return self.kind is VerdictKind.EFFECTIVE
 
 
-EFFECTIVE = Verdict(Outcome.EFFECTIVE)
-DUPLICATE = Verdict(Outcome.DUPLICATE)
+EFFECTIVE = Verdict(VerdictKind.EFFECTIVE)
+DUPLICATE = Verdict(VerdictKind.DUPLICATE)
 
 
 def ineffective(reason: str) -> Verdict:
     """The verdict on an event that lost a race or was not allowed."""
-    return Verdict(Outcome.INEFFECTIVE, reason)
+    return Verdict(VerdictKind.INEFFECTIVE, reason)
 
 
 def invalid(code: str) -> Verdict:
     """The verdict on an event that should never have been sent."""
-    return Verdict(Outcome.INVALID, code)
+    return Verdict(VerdictKind.INVALID, code)
 
 
 REDACTED = invalid("redacted")
@@ -71,7 +71,7 @@ class Delivery:
         added: list[tuple[str, bytes]] = [
             (SEQUENCE_HEADER, str(self.sequence).encode()),
             (RECORD_TIME_HEADER, str(to_ms(self.record_time)).encode()),
-            (VERDICT_HEADER, self.verdict.outcome.value.encode()),
+            (VERDICT_HEADER, self.verdict.kind.value.encode()),
         ]
         if self.verdict.reason is not None:
             added.append((REASON_HEADER, self.verdict.reason.encode()))
@@ -83,9 +83,9 @@ class Delivery:
         own = tuple(pair for pair in message.headers if pair[0] not in _ADDED)
         try:
             sequence, time = int(_added(message, SEQUENCE_HEADER)), int(_added(message, RECORD_TIME_HEADER))
-            outcome = Outcome(_added(message, VERDICT_HEADER))
+            kind = VerdictKind(_added(message, VERDICT_HEADER))
             reason = message.header(REASON_HEADER)
-            verdict = Verdict(outcome, None if reason is None else reason.decode())
+            verdict = Verdict(kind, None if reason is None else reason.decode())
             return cls(sequence, from_ms(time), verdict, Message(message.key, message.value, own))
         except (ValueError, OverflowError, OSError) as error:
             raise BrokenDelivery("an inbox record's headers are not the exchange's") from error
@@ -118,8 +118,8 @@ __all__ = [
     "BrokenDelivery",
     "Delivery",
     "Headers",
-    "Outcome",
     "Verdict",
+    "VerdictKind",
     "from_ms",
     "ineffective",
     "invalid",

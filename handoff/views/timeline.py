@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from handoff.record import codec
-from handoff.record.delivery import Outcome, Verdict, from_ms
+from handoff.record.delivery import Verdict, VerdictKind, from_ms
 from handoff.record.errors import NotAnEvent
 
 Detail = tuple[str, str]
@@ -49,7 +49,7 @@ class TimelineEntry:
 
 def timeline_entry(stored: StoredEntry) -> TimelineEntry:
     """The line that ``stored`` gives; never raises on any bytes."""
-    verdict = Verdict(Outcome(stored.verdict), stored.reason)
+    verdict = Verdict(VerdictKind(stored.verdict), stored.reason)
     blank = TimelineEntry(stored.offset, from_ms(stored.record_ms), verdict)
     try:
         event = codec.decode(stored.value or b"")

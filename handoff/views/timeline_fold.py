@@ -15,7 +15,7 @@ from handoff.domain.rules import ALREADY
 from handoff.proof.log import entry as proof
 from handoff.record import signing
 from handoff.record.codes import IneffectiveReason, State
-from handoff.record.delivery import Outcome, Verdict, from_ms
+from handoff.record.delivery import Verdict, VerdictKind, from_ms
 from handoff.record.envelope import EXCHANGE, Event
 from handoff.views.handoffs import Handoff, changed_handoffs, merged
 
@@ -25,7 +25,7 @@ PARTITION = 0
 Identity = tuple[str, UUID]
 """Subject and id of an event: the first entry with both counts."""
 
-_COUNTING = frozenset({Outcome.EFFECTIVE, Outcome.INEFFECTIVE})
+_COUNTING = frozenset({VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE})
 # What the exchange says can be overtaken before it lands: the state moved on, or a deadline's timer ran early.
 _OVERTAKEN = frozenset(State) - {State.ABSENT} | {IneffectiveReason.TOO_EARLY, ALREADY}
 
@@ -95,10 +95,10 @@ class Line:
     @property
     def is_alarming(self) -> bool:
         """Whether it should never have come to stand on the record as it does."""
-        if self.verdict.outcome is Outcome.INVALID:
+        if self.verdict.kind is VerdictKind.INVALID:
             return True
         event = self.placed.entry.event
-        overtaken = self.verdict.outcome is not Outcome.INEFFECTIVE or self.verdict.reason in _OVERTAKEN
+        overtaken = self.verdict.kind is not VerdictKind.INEFFECTIVE or self.verdict.reason in _OVERTAKEN
         return isinstance(event, Event) and event.emitter == EXCHANGE and not overtaken
 
 
@@ -188,7 +188,7 @@ class _Writing:
         known.record_ms = max(known.record_ms, placed.appended_ms)
         examined = self._examine(placed, from_ms(known.record_ms))
         identity = placed.identity
-        if identity is not None and examined.verdict.outcome in _COUNTING:
+        if identity is not None and examined.verdict.kind in _COUNTING:
             self.first_hashes[identity] = placed.entry.value_hash
         if examined.verdict.is_effective:
             self._remember(examined)

@@ -43,7 +43,7 @@ class CommandStatus(StrEnum):
     @classmethod
     def of(cls, verdict: Verdict | None) -> Self:
         """Return the status that a verdict implies; *stored* if there is none yet."""
-        return cls("stored" if verdict is None else verdict.outcome.value)
+        return cls("stored" if verdict is None else verdict.kind.value)
 
 
 class Judgement(StrEnum):

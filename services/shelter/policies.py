@@ -14,10 +14,10 @@ from handoff.domain.policies import (
     referrals,
     request,
 )
-from handoff.record.codes import CaseService, Outcome, ReleasePurpose, State, Urgency
+from handoff.record.codes import CaseService, ReleasePurpose, ServiceOutcome, State, Urgency
 
 FOLLOW_UP_DAYS = (30, 90, 180)
-_FOLLOWED_UP = frozenset({Outcome.DISCHARGE_PLANNED, Outcome.DISCHARGE_MOVED_ON})
+_FOLLOWED_UP = frozenset({ServiceOutcome.DISCHARGE_PLANNED, ServiceOutcome.DISCHARGE_MOVED_ON})
 
 
 def _stays(known: Situation, me: str, state: State) -> Iterator[Referral]:

@@ -14,7 +14,7 @@ from handoff.domain.policies import (
     referrals,
     request,
 )
-from handoff.record.codes import CaseService, Outcome, ReleasePurpose, StartKind, State, Urgency
+from handoff.record.codes import CaseService, ReleasePurpose, ServiceOutcome, StartKind, State, Urgency
 from handoff.record.events.referral import ReferralAccepted, ReferralCompleted, ReferralStarted
 
 _PLAN_LEADS_TO: Mapping[ReleasePurpose, CaseService] = {
@@ -53,7 +53,7 @@ def _answer_as_it_was_decided(known: Situation, me: str) -> Iterator[Reaction]:
         )
         if asked.state is not State.IN_PROGRESS or ours is None or ours.state is not State.COMPLETED:
             continue
-        decided = ReferralCompleted(referral=asked.id, outcome=Outcome(str(ours.code)), seen=asked.seen_then)
+        decided = ReferralCompleted(referral=asked.id, outcome=ServiceOutcome(str(ours.code)), seen=asked.seen_then)
         yield Reaction(Cause(asked.id, ours.since), decided)
 
 

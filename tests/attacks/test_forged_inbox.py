@@ -19,7 +19,7 @@ from handoff.record.delivery import (
     VERDICT_HEADER,
     BrokenDelivery,
     Delivery,
-    Outcome,
+    VerdictKind,
     to_ms,
 )
 from handoff.record.events.referral import ReferralCancelled
@@ -71,7 +71,7 @@ async def test_another_entry_under_a_known_sequence_stops_the_inbox(shelter: Par
 @pytest.mark.parametrize(
     ("header", "value"),
     [
-        (VERDICT_HEADER, Outcome.INEFFECTIVE.value.encode()),
+        (VERDICT_HEADER, VerdictKind.INEFFECTIVE.value.encode()),
         (RECORD_TIME_HEADER, str(to_ms(after(days=300))).encode()),
     ],
 )

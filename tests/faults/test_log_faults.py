@@ -16,7 +16,7 @@ from handoff.maintenance.timeline_rebuild import rebuild
 from handoff.projection.runtime import Projection
 from handoff.proof.log.checkpoint import TreeHead
 from handoff.proof.log.witness import AddCheckpoint
-from handoff.record.delivery import Outcome, Verdict
+from handoff.record.delivery import Verdict, VerdictKind
 from handoff.record.topics import checkpoints_topic, topics
 from tests.support.parts.checkpoint_log import (
     forget_everything,
@@ -189,4 +189,4 @@ async def grow_without_log(keeper: RecordKeeper, first: int, stories: int) -> No
 
 def strict(known: Situation, *_: object, **__: object) -> Examined:
     """Rules by which nothing counts."""
-    return Examined(Verdict(Outcome.INVALID, "malformed"), known, known)
+    return Examined(Verdict(VerdictKind.INVALID, "malformed"), known, known)

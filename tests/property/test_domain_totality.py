@@ -15,7 +15,7 @@ from handoff.domain.judge import is_possible, judge
 from handoff.domain.routing import recipients
 from handoff.domain.state_codec import dump_case, dump_directory, load_case, load_directory
 from handoff.record.codec import decode, encode
-from handoff.record.delivery import EFFECTIVE, Outcome, Verdict
+from handoff.record.delivery import EFFECTIVE, Verdict, VerdictKind
 from handoff.record.envelope import EXCHANGE, Event, compose
 from handoff.record.events import Body, Keying
 from tests.property.programs import Move, any_body, beginnings, forged_moves, many_moves, played
@@ -41,7 +41,7 @@ def test_no_sequence_of_events_raises_and_what_is_ineffective_changes_nothing(
         if not entry.verdict.is_effective:
             assert entry.after is entry.before
             assert entry.follows == ()
-        if entry.verdict.outcome is Outcome.INEFFECTIVE:
+        if entry.verdict.kind is VerdictKind.INEFFECTIVE:
             assert entry.verdict.reason
 
 
@@ -56,7 +56,7 @@ def test_no_verdict_makes_the_fold_the_routing_or_the_consequences_raise(
     for known in (record.known(event.subject), Situation(record.directory)):
         is_possible(known, event)
         after = evolve(known, event, record.now)
-        for verdict in (EFFECTIVE, *(Verdict(outcome, "requested") for outcome in Outcome)):
+        for verdict in (EFFECTIVE, *(Verdict(outcome, "requested") for outcome in VerdictKind)):
             recipients(event, verdict, known, after)
         verdict, after = judge(known, event, record.now)
         if verdict.is_effective:

@@ -36,7 +36,7 @@ def test_the_checker_judges_routes_and_folds_as_the_product_does(
     record, start = played(moves, beginning), founding_length()
     history = read_again(record)
     for entry, judged in zip(record.entries, history.judged[start:], strict=True):
-        assert (entry.verdict.outcome, entry.verdict.reason) == (judged.outcome, judged.reason), entry.event
+        assert (entry.verdict.kind, entry.verdict.reason) == (judged.outcome, judged.reason), entry.event
     for member in spec.MEMBERS:
         told = [encode(entry.event) for entry in record.entries if member in entry.recipients]
         read = [judged.entry.value for judged in history.inboxes[member] if judged.entry.offset >= start]

@@ -16,7 +16,7 @@ from handoff.proof.verify.bundle import BundleRecord
 from handoff.proof.verify.keyring import RETIREMENT_GRACE_MS, Keyring
 from handoff.record import signing
 from handoff.record.codes import KeyUse
-from handoff.record.delivery import Outcome, from_ms, to_ms
+from handoff.record.delivery import VerdictKind, from_ms, to_ms
 from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events import Body
 from handoff.record.events import directory as d
@@ -113,10 +113,10 @@ def judged(record: Sequence[Placed]) -> tuple[list[bool], Directory]:
             at=from_ms(line.at_ms),
             genesis_hash=GENESIS,
         )
-        outcome = examined.verdict.outcome
-        if outcome in {Outcome.EFFECTIVE, Outcome.INEFFECTIVE}:
+        outcome = examined.verdict.kind
+        if outcome in {VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE}:
             first[identity] = entry.value_hash
-        answers.append(outcome is not Outcome.INVALID or examined.verdict.reason == "equivocation")
+        answers.append(outcome is not VerdictKind.INVALID or examined.verdict.reason == "equivocation")
         directory, case = examined.after.directory, examined.after.case or case
     return answers, directory
 

@@ -17,7 +17,7 @@ from handoff.node.ports import StoodDown, Transaction
 from handoff.node.rows import Due, Position
 from handoff.record import strict_json
 from handoff.record.codes import CaseService, State, Urgency
-from handoff.record.delivery import Outcome, Verdict
+from handoff.record.delivery import Verdict, VerdictKind
 from handoff.record.errors import NotAnEvent
 
 
@@ -39,7 +39,7 @@ class PostgresStore:
 
     async def outcomes(self, events: Sequence[UUID]) -> Mapping[UUID, Verdict]:
         rows = await self._fetch("outcomes", list(events))
-        return {row["id"]: Verdict(Outcome(row["outcome"]), row["reason"]) for row in rows}
+        return {row["id"]: Verdict(VerdictKind(row["outcome"]), row["reason"]) for row in rows}
 
     async def referrals(
         self, *, after: UUID | None, limit: int, states: Sequence[State], source: str | None, target: str | None
@@ -123,7 +123,7 @@ def _referral_row(row: asyncpg.Record) -> ReferralRow:
 
 
 def _feed_entry(row: asyncpg.Record) -> FeedEntry:
-    verdict = Outcome(row["outcome"])
+    verdict = VerdictKind(row["outcome"])
     event = _document(row["value"])
     return FeedEntry(row["sequence"], row["record_time"], verdict, row["reason"], row["own"], event, row["settles"])
 

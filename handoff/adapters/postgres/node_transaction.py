@@ -27,7 +27,7 @@ from handoff.node.rows import (
     Refusal,
 )
 from handoff.record.codes import Urgency
-from handoff.record.delivery import Delivery, Outcome, Verdict
+from handoff.record.delivery import Delivery, Verdict, VerdictKind
 from handoff.record.message import Headers, Message
 
 SQL = statements("node_store.sql")
@@ -149,18 +149,18 @@ def _outbox_columns(row: OutboxRow) -> tuple[object, ...]:
 
 def _echo_columns(echo: Echo) -> tuple[object, ...]:
     row = (echo.row.id, echo.row.subject, echo.row.referral, echo.row.type, echo.row.value, echo.row.value_hash)
-    return *row, echo.at, echo.verdict.outcome.value, echo.verdict.reason, echo.sequence
+    return *row, echo.at, echo.verdict.kind.value, echo.verdict.reason, echo.sequence
 
 
 def _inbox_columns(row: InboxRow) -> tuple[object, ...]:
     delivery, message = row.delivery, row.delivery.message
     verdict = delivery.verdict
     raw = (message.key, message.value, _headers_as_text(message.headers))
-    return delivery.sequence, row.offset, *raw, delivery.record_time, verdict.outcome.value, verdict.reason, row.own
+    return delivery.sequence, row.offset, *raw, delivery.record_time, verdict.kind.value, verdict.reason, row.own
 
 
 def _inbox_row(row: asyncpg.Record) -> InboxRow:
-    verdict = Verdict(Outcome(row["outcome"]), row["reason"])
+    verdict = Verdict(VerdictKind(row["outcome"]), row["reason"])
     delivery = Delivery(row["sequence"], row["record_time"], verdict, kept_message(row))
     return InboxRow(row["kafka_offset"], delivery, row["own"])
 

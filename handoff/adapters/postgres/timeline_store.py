@@ -220,7 +220,7 @@ def _entry_row(line: Line) -> tuple[Any, ...]:
         facts.sequence,
         facts.previous_leaf,
         line.leaf,
-        line.verdict.outcome.value,
+        line.verdict.kind.value,
         line.verdict.reason,
         *_claims(placed.entry.event),
     )

@@ -82,7 +82,7 @@ def _item(told: Told, size: int) -> TimelineItem:
         emitter=told.emitter,
         type=event.type if event is not None else None,
         referral=told.referral_id,
-        verdict=Judgement(told.verdict.outcome.value),
+        verdict=Judgement(told.verdict.kind.value),
         reason=told.verdict.reason,
         data=event.data.model_dump(mode="json", exclude_none=True) if event is not None else {},
         sealed=told.position < size,

@@ -40,7 +40,7 @@ def _row(told: Told, size: int) -> tuple[object, ...]:
         told.emitter or "",
         event.type if event else "",
         told.referral_id or "",
-        told.verdict.outcome.value,
+        told.verdict.kind.value,
         told.verdict.reason or "",
         "yes" if told.position < size else "no",
         json.dumps(said, sort_keys=True) if said else "",

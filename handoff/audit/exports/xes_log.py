@@ -9,7 +9,7 @@ from types import MappingProxyType
 from uuid import UUID
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from handoff.record.delivery import Outcome
+from handoff.record.delivery import VerdictKind
 from handoff.record.events import Body
 from handoff.record.events import referral as r
 from handoff.views.replay.history import Told
@@ -75,7 +75,7 @@ def _event(trace: Element, told: Told) -> None:
     SubElement(event, "date", key="time:timestamp", value=told.at.isoformat())
     _string(event, "org:resource", told.emitter or _UNKNOWN)
     _string(event, "lifecycle:transition", _transition(told))
-    _string(event, "handoff:verdict", told.verdict.outcome.value)
+    _string(event, "handoff:verdict", told.verdict.kind.value)
     if told.verdict.reason is not None:
         _string(event, "handoff:reason", told.verdict.reason)
     if told.referral_id is not None:
@@ -86,7 +86,7 @@ def _event(trace: Element, told: Told) -> None:
 
 
 def _transition(told: Told) -> str:
-    if told.verdict.outcome is not Outcome.EFFECTIVE:
+    if told.verdict.kind is not VerdictKind.EFFECTIVE:
         return _UNKNOWN
     return _TRANSITIONS.get(type(told.body), "complete")
 

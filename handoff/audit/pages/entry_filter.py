@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from handoff.record.delivery import Outcome
+from handoff.record.delivery import VerdictKind
 from handoff.views.replay.history import Told
 
 
@@ -20,7 +20,7 @@ class Selection:
     def __contains__(self, told: Told) -> bool:
         """Whether an entry is shown."""
         event = told.entry.event
-        if self.ineffective and told.verdict.outcome is Outcome.EFFECTIVE:
+        if self.ineffective and told.verdict.kind is VerdictKind.EFFECTIVE:
             return False
         if self.type and (event is None or event.type != self.type):
             return False

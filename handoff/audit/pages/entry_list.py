@@ -9,7 +9,7 @@ from handoff.audit.i18n.translation import Words
 from handoff.audit.pages.entry_filter import Selection
 from handoff.audit.pages.formatting import Cell, cell, details, member_words, reason_words, type_words
 from handoff.audit.pages.rendering import ZONE, clock_words
-from handoff.record.delivery import Outcome
+from handoff.record.delivery import VerdictKind
 from handoff.record.events.case import CaseRead
 from handoff.views.replay.history import History, Told
 
@@ -87,7 +87,7 @@ def item(said: Words, told: Told, size: int) -> Item:
         referral=str(told.referral_id or ""),
         service=said.code("CaseService", told.referral.service.value) if told.referral is not None else "",
         details=details(said, event.data) if event is not None else (),
-        outcome=told.verdict.outcome.value,
+        outcome=told.verdict.kind.value,
         why=why(said, told),
         claimed=_claimed(said, told),
         sealed=told.position < size,
@@ -96,9 +96,9 @@ def item(said: Words, told: Told, size: int) -> Item:
 
 def why(said: Words, told: Told) -> str:
     """Why an entry changed nothing; empty where it did."""
-    if told.verdict.outcome is Outcome.EFFECTIVE:
+    if told.verdict.kind is VerdictKind.EFFECTIVE:
         return ""
-    outcome = said.code("Outcome of judging", told.verdict.outcome.value)
+    outcome = said.code("VerdictKind", told.verdict.kind.value)
     return f"{outcome}: {reason_words(said, told.verdict.reason)}" if told.verdict.reason is not None else outcome
 
 

@@ -197,4 +197,4 @@ class _Pen:
     def _dot(self, told: Told, y: float) -> Dot:
         what = type_words(self.said, told.event_type)
         label = " · ".join(filter(None, (clock_words(told.at), what, why(self.said, told))))
-        return Dot(self.scale.place(told.at), y, label, told.verdict.outcome.value, told.position)
+        return Dot(self.scale.place(told.at), y, label, told.verdict.kind.value, told.position)

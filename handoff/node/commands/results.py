@@ -9,7 +9,7 @@ from uuid import UUID
 from handoff.domain.case import Case
 from handoff.domain.decide import About, Refusal
 from handoff.record.codes import CaseService, State, Urgency
-from handoff.record.delivery import Outcome
+from handoff.record.delivery import VerdictKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class FeedEntry:
 
     sequence: int
     record_time: datetime
-    verdict: Outcome
+    verdict: VerdictKind
     reason: str | None
     own: bool
     event: Mapping[str, Any] | None

@@ -134,14 +134,14 @@ class Intake:
         now = to_ms(self._clock())
         for reading in fresh:
             delivery = reading.delivery
-            telemetry.INBOX_ENTRIES.labels(delivery.verdict.outcome.value).inc()
+            telemetry.INBOX_ENTRIES.labels(delivery.verdict.kind.value).inc()
             telemetry.INBOX_SEQUENCE.set(delivery.sequence)
             log.info(
                 "inbox.entry",
                 sequence=delivery.sequence,
                 event_id=str(reading.event.id) if reading.event is not None else None,
                 type=reading.event.type if reading.event is not None else None,
-                verdict=delivery.verdict.outcome.value,
+                verdict=delivery.verdict.kind.value,
                 reason=delivery.verdict.reason,
                 age_ms=now - to_ms(delivery.record_time),
             )

@@ -11,11 +11,11 @@ from handoff.record.codes import (
     FailureCode,
     HoldCode,
     IneffectiveReason,
-    Outcome,
     RecipientClass,
     RejectionCode,
     ReleasePurpose,
     SafetyFlag,
+    ServiceOutcome,
     StartKind,
     Urgency,
     VoidCode,
@@ -103,7 +103,7 @@ class Pause(Terms):
 class Completion(Terms):
     """What the service came to."""
 
-    outcome: Outcome
+    outcome: ServiceOutcome
 
 
 class Failure(Terms):

@@ -10,7 +10,7 @@ from handoff import clock
 from handoff.maintenance.installed import Installed
 from handoff.maintenance.node_recovery import pause_relay
 from handoff.maintenance.timeline import handoff_figures, history_of, timeline_of
-from handoff.record.delivery import Outcome
+from handoff.record.delivery import VerdictKind
 from handoff.trial.demo.agency import Agency, until
 from handoff.trial.demo.proof import Proven, prove
 from handoff.trial.demo.scenario import STEPS, Scenario
@@ -88,5 +88,5 @@ def _shown(trial: Trial, case: UUID) -> Shown:
 
 def _complete(installed: Installed, case: UUID) -> Sequence[TimelineEntry] | None:
     entries = asyncio.run(timeline_of(installed, case))
-    missed = [e for e in entries if e.type == "deadline.missed.v1" and e.verdict.outcome is Outcome.EFFECTIVE]
+    missed = [e for e in entries if e.type == "deadline.missed.v1" and e.verdict.kind is VerdictKind.EFFECTIVE]
     return entries if missed else None

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from handoff.record.delivery import Outcome
+from handoff.record.delivery import VerdictKind
 from handoff.views.replay.history import Told
 
 
@@ -67,7 +67,7 @@ class Line(Frozen):
     emitter: str | None
     type: str | None
     referral: UUID | None
-    outcome: Outcome
+    outcome: VerdictKind
     reason: str | None
 
 
@@ -79,7 +79,7 @@ def line(told: Told) -> Line:
         emitter=told.emitter,
         type=told.event_type,
         referral=told.referral_id,
-        outcome=told.verdict.outcome,
+        outcome=told.verdict.kind,
         reason=told.verdict.reason,
     )
 

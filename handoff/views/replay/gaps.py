@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from handoff.record.codes import RefusalCode
-from handoff.record.delivery import Outcome
+from handoff.record.delivery import VerdictKind
 from handoff.record.events.case import CasesLinked
 from handoff.record.events.directory import SubmissionRefused
 from handoff.views.replay.answer import Answer, Row, names
@@ -54,9 +54,9 @@ def _rows(told: Told, parties: tuple[str, ...]) -> Iterator[GapRow]:
             yield _row(told, Gap.REFUSED, code=told.body.code, agency=told.body.member)
     elif not told.entry.is_of_case:
         return
-    elif told.verdict.outcome is Outcome.DUPLICATE:
+    elif told.verdict.kind is VerdictKind.DUPLICATE:
         yield _row(told, Gap.DUPLICATE)
-    elif told.verdict.outcome is Outcome.INVALID:
+    elif told.verdict.kind is VerdictKind.INVALID:
         contradicts = told.verdict.reason == RefusalCode.EQUIVOCATION
         yield _row(told, Gap.EQUIVOCATION if contradicts else Gap.INVALID, code=told.verdict.reason)
     elif told.says(CasesLinked):

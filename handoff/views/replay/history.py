@@ -16,7 +16,7 @@ from handoff.domain.case import Case, Referral, Situation
 from handoff.domain.evolve import evolve, initial_situation
 from handoff.domain.routing import recipients
 from handoff.record import codec
-from handoff.record.delivery import Outcome, Verdict, from_ms
+from handoff.record.delivery import Verdict, VerdictKind, from_ms
 from handoff.record.envelope import Event
 from handoff.record.errors import NotAnEvent
 from handoff.record.events import deadline as dl
@@ -68,7 +68,7 @@ def replay_entry(
     except NotAnEvent:
         event = None
     return ReplayEntry(
-        position, from_ms(record_ms), from_ms(appended_ms), Verdict(Outcome(verdict), reason), event, is_of_case
+        position, from_ms(record_ms), from_ms(appended_ms), Verdict(VerdictKind(verdict), reason), event, is_of_case
     )
 
 
@@ -129,7 +129,7 @@ class Told:
     @property
     def counts(self) -> bool:
         """Whether it is its emitter's own word, said for the first time, and not merely noise on the record."""
-        return self.verdict.outcome in {Outcome.EFFECTIVE, Outcome.INEFFECTIVE}
+        return self.verdict.kind in {VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE}
 
     def says(self, *types: type[Body]) -> bool:
         """Whether it says one of these, effectively."""

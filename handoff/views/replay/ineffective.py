@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from handoff.record.codes import IneffectiveReason
-from handoff.record.delivery import Outcome
+from handoff.record.delivery import VerdictKind
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events.base import ReferralBody
 from handoff.record.events.case import ReleaseWithdrawn
@@ -37,7 +37,7 @@ class Ineffective(Answer[IneffectiveRow]):
 def ineffective(history: History, moment: datetime) -> Ineffective:
     """Every entry of the case that was ineffective, in the record's order."""
     then = history.until(moment)
-    lost = (told for told in then.own if told.verdict.outcome is Outcome.INEFFECTIVE)
+    lost = (told for told in then.own if told.verdict.kind is VerdictKind.INEFFECTIVE)
     return Ineffective(moment=moment, rows=tuple(_row(then, told) for told in lost))
 
 

@@ -29,7 +29,7 @@ from handoff.record.codes import (
     State,
     Urgency,
 )
-from handoff.record.delivery import EFFECTIVE, Outcome, Verdict, ineffective
+from handoff.record.delivery import EFFECTIVE, Verdict, VerdictKind, ineffective
 from handoff.record.envelope import EXCHANGE, schema_uri
 from handoff.record.events import Audience, Emitter
 from handoff.record.events.base import ReferralBody
@@ -147,7 +147,7 @@ async def test_an_event_that_lost_a_race_changes_nothing_and_its_sender_is_told(
     assert await desk.outcome(opened.events, 0) == ineffective("suspended")
     assert await police.ask("SELECT FROM cases") == []
     (last,) = await desk.feed(police.sequence - 1, 10)
-    assert (last.own, last.verdict, last.reason) == (True, Outcome.INEFFECTIVE, "suspended")
+    assert (last.own, last.verdict, last.reason) == (True, VerdictKind.INEFFECTIVE, "suspended")
 
 
 async def test_what_the_exchange_refused_is_settled_by_its_hash(police: Parts) -> None:
@@ -157,7 +157,7 @@ async def test_what_the_exchange_refused_is_settled_by_its_hash(police: Parts) -
     (row,) = await police.ask("SELECT value_hash FROM outbox")
     body = SubmissionRefused(member="police", code=RefusalCode.SIGNATURE, value_hash=row["value_hash"])
     await intake.handle([police.post(police.town.event(body, emitter=EXCHANGE))])
-    assert await desk.outcome(opened.events, 0) == Verdict(Outcome.INVALID, "signature")
+    assert await desk.outcome(opened.events, 0) == Verdict(VerdictKind.INVALID, "signature")
     (told,) = await desk.feed(police.sequence - 1, 10)
     assert (told.own, told.settles) == (False, *opened.events)
 

@@ -66,8 +66,8 @@ def record_times(appended: Iterable[Appended]) -> list[int]:
 
 READERS: Mapping[str, Callable[[list[Appended]], list[str]]] = MappingProxyType(
     {
-        "exchange": lambda appended: [str(verdict.outcome) for verdict in routed(appended).verdicts],
-        "projection": lambda appended: [str(line.verdict.outcome) for line in projected(appended).lines],
+        "exchange": lambda appended: [str(verdict.kind) for verdict in routed(appended).verdicts],
+        "projection": lambda appended: [str(line.verdict.kind) for line in projected(appended).lines],
         "checker": lambda appended: [judged.outcome for judged in checked(appended).judged],
     }
 )

@@ -284,7 +284,7 @@ class Then:
     def then_ineffective(self, reason: str) -> "Then":
         """It stands on the record, changed nothing, and says why."""
         (entry,) = self.new
-        assert (entry.verdict.outcome, entry.verdict.reason) == ("ineffective", reason)
+        assert (entry.verdict.kind, entry.verdict.reason) == ("ineffective", reason)
         assert entry.after is entry.before
         return self
 

@@ -9,7 +9,7 @@ from handoff.domain.case import Case, Situation
 from handoff.domain.directory import Directory
 from handoff.domain.examine import examine, read
 from handoff.domain.routing import recipients
-from handoff.record.delivery import EFFECTIVE, Delivery, Outcome, Verdict, from_ms
+from handoff.record.delivery import EFFECTIVE, Delivery, Verdict, VerdictKind, from_ms
 from handoff.record.envelope import Event
 from handoff.record.events import Audience
 
@@ -32,7 +32,7 @@ def expected_inboxes(record: Iterable[RecordEntry], empty: Directory, genesis_ha
         case = cases.get(event.subject, Case(event.case_id)) if event.case_id else None
         before = Situation(directory, case)
         found = examine(before, entry, first_hash=seen.get(identity), at=from_ms(clock), genesis_hash=genesis_hash)
-        if found.verdict.outcome in (Outcome.EFFECTIVE, Outcome.INEFFECTIVE):
+        if found.verdict.kind in (VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE):
             seen[identity] = entry.value_hash
         after = found.after
         for newcomer in set(after.directory.members) - set(directory.members):

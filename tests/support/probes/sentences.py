@@ -16,7 +16,7 @@ from handoff.audit.pages import case_pages as pages
 from handoff.audit.pages.page_route import SENTENCES
 from handoff.domain.rules import ALREADY
 from handoff.record import codes
-from handoff.record.delivery import Outcome
+from handoff.record.delivery import VerdictKind
 from handoff.record.events import CATALOGUE, Keying
 from handoff.views import latency
 from handoff.views.replay.questions import QUESTIONS
@@ -59,7 +59,7 @@ def codes_in_words() -> Iterator[Message]:
     """Every code that an event or an answer may carry."""
     for vocabulary in (*_vocabularies(codes), *_vocabularies_of_answers(), *_vocabularies(latency)):
         yield from ((vocabulary.__name__, code.value) for code in vocabulary)
-    yield from (("Outcome of judging", outcome.value) for outcome in Outcome)
+    yield from (("VerdictKind", outcome.value) for outcome in VerdictKind)
     yield "Reason", ALREADY
     yield from (("Event", event_type.rpartition(".v")[0]) for event_type in CATALOGUE)
 

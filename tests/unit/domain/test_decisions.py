@@ -17,8 +17,8 @@ from handoff.record.codes import (
     CaseService,
     DeadlineStep,
     EndScope,
-    Outcome,
     ReleasePurpose,
+    ServiceOutcome,
     StartKind,
     State,
     SurvivorInformed,
@@ -81,7 +81,7 @@ def test_a_command_against_another_state_is_refused_with_the_state() -> None:
         "requested", State.REQUESTED
     )
     given(spec.started()).when(SHELTER, cmd.AcceptReferral()).then_refused("in-progress", State.IN_PROGRESS)
-    given(spec.started()).when(SHELTER, cmd.CompleteService(outcome=Outcome.DISCHARGE_PLANNED)).then_refused(
+    given(spec.started()).when(SHELTER, cmd.CompleteService(outcome=ServiceOutcome.DISCHARGE_PLANNED)).then_refused(
         "plan_missing", State.IN_PROGRESS
     )
 

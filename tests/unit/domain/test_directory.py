@@ -21,7 +21,7 @@ from handoff.record.codes import (
     RecipientClass,
     RefusalCode,
 )
-from handoff.record.delivery import DUPLICATE, EFFECTIVE, Outcome, ineffective, invalid
+from handoff.record.delivery import DUPLICATE, EFFECTIVE, VerdictKind, ineffective, invalid
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events import CATALOGUE, ReferralBody
 from handoff.record.events import case as c
@@ -280,7 +280,7 @@ def test_the_first_of_two_equal_entries_counts_and_other_bytes_under_its_id_are_
 
 def test_an_entry_that_is_no_event_or_not_genuine_is_invalid_and_takes_no_id() -> None:
     assert _examined(Message(b"x", b"{}")).verdict == invalid("schema")
-    assert _examined(Message(None, None)).verdict.outcome is Outcome.INVALID
+    assert _examined(Message(None, None)).verdict.kind is VerdictKind.INVALID
     forged = signed(event(spec.release()), key_of(SHELTER))
     assert _examined(forged, first="0" * 64).verdict == invalid("key_not_owner")
     assert _examined(signed(event(opening))).verdict == ineffective("already")

@@ -17,9 +17,9 @@ from handoff.record.codes import (
     FailureCode,
     HoldCode,
     IneffectiveReason,
-    Outcome,
     RejectionCode,
     ReleasePurpose,
+    ServiceOutcome,
     StartKind,
     State,
     VoidCode,
@@ -40,8 +40,8 @@ reject = r.ReferralRejected(referral=REFERRAL, code=RejectionCode.UNITS_FULL)
 start = r.ReferralStarted(referral=REFERRAL, kind=StartKind.ARRIVAL)
 pause = r.ReferralPaused(referral=REFERRAL, code=HoldCode.SURVIVOR_REQUEST)
 resume = r.ReferralResumed(referral=REFERRAL)
-leave = r.ReferralCompleted(referral=REFERRAL, outcome=Outcome.DISCHARGE_OWN_WISH)
-planned = r.ReferralCompleted(referral=REFERRAL, outcome=Outcome.DISCHARGE_PLANNED)
+leave = r.ReferralCompleted(referral=REFERRAL, outcome=ServiceOutcome.DISCHARGE_OWN_WISH)
+planned = r.ReferralCompleted(referral=REFERRAL, outcome=ServiceOutcome.DISCHARGE_PLANNED)
 fail = r.ReferralFailed(referral=REFERRAL, code=FailureCode.NO_ARRIVAL)
 cancel = r.ReferralCancelled(referral=REFERRAL)
 ask_to_stop = r.CancellationRequested(referral=REFERRAL)
@@ -231,7 +231,7 @@ def test_a_dossier_is_delivered_only_after_it_was_disclosed() -> None:
 # A planned discharge
 
 
-def _plan(ends: Outcome | None) -> tuple[Said, ...]:
+def _plan(ends: ServiceOutcome | None) -> tuple[Said, ...]:
     release, request = spec.another(
         CaseService.REINTEGRATION_PLAN, spec.CSW, ReleasePurpose.CASE_MANAGEMENT, by=SHELTER, number=5
     )
@@ -249,8 +249,8 @@ def test_a_planned_discharge_waits_for_a_plan() -> None:
     given(_plan(ends=None)).when(SHELTER, planned).then_ineffective("plan_missing")
 
 
-@pytest.mark.parametrize("outcome", [Outcome.PLAN_AGREED, Outcome.PLAN_REFUSED])
-def test_a_planned_discharge_follows_a_plan_agreed_or_refused(outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [ServiceOutcome.PLAN_AGREED, ServiceOutcome.PLAN_REFUSED])
+def test_a_planned_discharge_follows_a_plan_agreed_or_refused(outcome: ServiceOutcome) -> None:
     given(_plan(outcome)).when(SHELTER, planned).then(r.ReferralCompleted, leaving=State.COMPLETED)
 
 
@@ -262,7 +262,7 @@ def test_a_plan_that_another_institution_asked_for_does_not_count() -> None:
     done = (
         r.ReferralAccepted(referral=plan),
         r.ReferralStarted(referral=plan, kind=StartKind.WORK_BEGUN),
-        r.ReferralCompleted(referral=plan, outcome=Outcome.PLAN_AGREED),
+        r.ReferralCompleted(referral=plan, outcome=ServiceOutcome.PLAN_AGREED),
     )
     history = (*STARTED, release, request, *(Said(spec.CSW, body) for body in done))
     given(history).when(SHELTER, planned).then_ineffective("plan_missing")
@@ -310,7 +310,7 @@ def bodies() -> Iterator[ReferralBody]:
     yield from (r.ReferralRejected(referral=REFERRAL, code=code) for code in RejectionCode)
     yield from (r.ReferralStarted(referral=REFERRAL, kind=kind) for kind in StartKind)
     yield from (r.ReferralPaused(referral=REFERRAL, code=code) for code in HoldCode)
-    yield from (r.ReferralCompleted(referral=REFERRAL, outcome=outcome) for outcome in Outcome)
+    yield from (r.ReferralCompleted(referral=REFERRAL, outcome=outcome) for outcome in ServiceOutcome)
     yield from (r.ReferralFailed(referral=REFERRAL, code=code) for code in FailureCode)
     yield from (r.ReferralVoided(referral=REFERRAL, code=code) for code in VoidCode)
 
@@ -392,7 +392,7 @@ def _expected(context: Context, role: str, body: ReferralBody) -> State | str:
     asks = isinstance(body, r.CancellationRequested)
     if (answers and not context.asked) or (asks and context.asked):
         return context.state.value
-    is_planned = isinstance(body, r.ReferralCompleted) and body.outcome is Outcome.DISCHARGE_PLANNED
+    is_planned = isinstance(body, r.ReferralCompleted) and body.outcome is ServiceOutcome.DISCHARGE_PLANNED
     return "plan_missing" if is_planned else landing
 
 

@@ -16,11 +16,11 @@ from handoff.record.codes import (
     HoldCode,
     IneffectiveReason,
     MemberKind,
-    Outcome,
     ReadPurpose,
     RecipientClass,
     RejectionCode,
     ReleasePurpose,
+    ServiceOutcome,
     State,
     SurvivorInformed,
 )
@@ -191,7 +191,7 @@ def test_after_acceptance_disclosure_is_closed_and_the_service_goes_on_to_its_en
     for body in (
         r.ReferralPaused(referral=REFERRAL, code=HoldCode.WAITING_INTAKE),
         r.ReferralResumed(referral=REFERRAL),
-        r.ReferralCompleted(referral=REFERRAL, outcome=Outcome.DISCHARGE_MOVED_ON),
+        r.ReferralCompleted(referral=REFERRAL, outcome=ServiceOutcome.DISCHARGE_MOVED_ON),
     ):
         spec.Given(record).when(SHELTER, body).then(type(body))
 
@@ -348,7 +348,7 @@ def test_every_service_has_a_purpose_a_start_and_an_outcome(service: CaseService
 
 def test_every_purpose_and_every_outcome_belongs_to_some_service() -> None:
     assert set().union(*PURPOSES.values()) == set(ReleasePurpose)
-    assert set().union(*OUTCOMES.values()) == set(Outcome)
+    assert set().union(*OUTCOMES.values()) == set(ServiceOutcome)
 
 
 # Reading and erasing

@@ -11,8 +11,8 @@ from handoff.record.delivery import (
     EFFECTIVE,
     BrokenDelivery,
     Delivery,
-    Outcome,
     Verdict,
+    VerdictKind,
     from_ms,
     ineffective,
     invalid,
@@ -35,11 +35,11 @@ def test_a_delivery_survives_its_way_through_kafka(verdict: Verdict) -> None:
 @given(
     st.integers(min_value=1, max_value=2**63),
     st.integers(min_value=0, max_value=7_258_118_400_000),
-    st.sampled_from(Outcome),
+    st.sampled_from(VerdictKind),
     st.none() | st.sampled_from(["revoked", "code_not_allowed"]),
 )
 def test_any_sequence_time_and_verdict_come_back(
-    sequence: int, milliseconds: int, outcome: Outcome, reason: str | None
+    sequence: int, milliseconds: int, outcome: VerdictKind, reason: str | None
 ) -> None:
     delivery = Delivery(sequence, from_ms(milliseconds), Verdict(outcome, reason), MESSAGE)
     assert Delivery.from_message(delivery.to_message()) == delivery

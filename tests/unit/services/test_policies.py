@@ -11,10 +11,10 @@ from handoff.record.codes import (
     BasisKind,
     CaseService,
     EndScope,
-    Outcome,
     RecipientClass,
     RejectionCode,
     ReleasePurpose,
+    ServiceOutcome,
     StartKind,
     Urgency,
 )
@@ -202,10 +202,10 @@ def test_the_benefits_office_is_asked_in_the_centre_s_own_name_and_its_code_come
     record.say(
         Said(OFFICE, r.ReferralAccepted(referral=ours.id)),
         Said(OFFICE, r.ReferralStarted(referral=ours.id, kind=StartKind.WORK_BEGUN)),
-        Said(OFFICE, r.ReferralCompleted(referral=ours.id, outcome=Outcome.REINSTATED)),
+        Said(OFFICE, r.ReferralCompleted(referral=ours.id, outcome=ServiceOutcome.REINSTATED)),
     )
     assert react(record, CSW, CSW_POLICIES) == ["referral.completed.v1"]
-    assert find(record, source=SHELTER, target=CSW).code == Outcome.REINSTATED
+    assert find(record, source=SHELTER, target=CSW).code == ServiceOutcome.REINSTATED
 
 
 def test_the_centre_takes_on_nothing_that_it_cannot_pass_on() -> None:
@@ -235,8 +235,8 @@ def test_a_plan_leads_on_to_training_once_she_has_released_it() -> None:
     assert react(record, CSW, CSW_POLICIES) == []
 
 
-@pytest.mark.parametrize("outcome", [Outcome.DISCHARGE_MOVED_ON, Outcome.DISCHARGE_OWN_WISH])
-def test_follow_ups_stand_as_dated_referrals_after_a_discharge(outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [ServiceOutcome.DISCHARGE_MOVED_ON, ServiceOutcome.DISCHARGE_OWN_WISH])
+def test_follow_ups_stand_as_dated_referrals_after_a_discharge(outcome: ServiceOutcome) -> None:
     """Three follow-ups, at 30, 90 and 180 days, with her release; none where she left by her own wish."""
     basis = release(ReleasePurpose.FOLLOW_UP_CONTACT, basis=nth_id(8), to=CSW, lasting=365 * DAY)
     record = given(*started(StartKind.ARRIVAL), Said(SHELTER, basis)).record
@@ -245,4 +245,4 @@ def test_follow_ups_stand_as_dated_referrals_after_a_discharge(outcome: Outcome)
     follow_ups = [x for x in record.case().referrals.values() if x.service is CaseService.FOLLOW_UP]
     discharged = record.referral().since
     days = sorted((x.due_at - discharged) // timedelta(days=1) for x in follow_ups if x.due_at is not None)
-    assert days == ([30, 90, 180] if outcome is Outcome.DISCHARGE_MOVED_ON else [])
+    assert days == ([30, 90, 180] if outcome is ServiceOutcome.DISCHARGE_MOVED_ON else [])

@@ -33,7 +33,7 @@ from handoff.record.codes import (
     Urgency,
     VoidCode,
 )
-from handoff.record.delivery import EFFECTIVE, Outcome
+from handoff.record.delivery import EFFECTIVE, VerdictKind
 from handoff.record.envelope import COORDINATION, EXCHANGE
 from handoff.record.events import case as c
 from handoff.record.events import referral as r
@@ -147,7 +147,7 @@ def test_what_was_seen_on_an_earlier_page_is_a_duplicate_or_an_equivocation() ->
     known = {first.lines[-1].placed.identity: first.lines[-1].placed.entry.value_hash}
     again, other = signed(request(SECOND)), signed(request(SECOND).model_copy(update={"time": T0 + timedelta(1)}))
     page = chronicle.page(placed([again, other], 100), known)  # type: ignore[arg-type]
-    assert [line.verdict.outcome for line in page.lines] == [Outcome.DUPLICATE, Outcome.INVALID]
+    assert [line.verdict.kind for line in page.lines] == [VerdictKind.DUPLICATE, VerdictKind.INVALID]
     assert [line.is_alarming for line in page.lines] == [False, True]
 
 
@@ -176,7 +176,7 @@ def test_a_member_that_lost_a_race_is_no_alarm() -> None:
     line = told(event(c.ReleaseWithdrawn(scope=EndScope.ALL)), by_shelter(r.ReferralAccepted(referral=SECOND))).lines[
         -1
     ]
-    assert line.verdict.outcome is Outcome.INEFFECTIVE
+    assert line.verdict.kind is VerdictKind.INEFFECTIVE
     assert not line.is_alarming
 
 
@@ -251,7 +251,7 @@ def test_no_bytes_whatever_stop_the_timeline(found: list[Message]) -> None:
     assert len(page.lines) == len(found)
     for line in page.lines:
         value, verdict = line.placed.entry.message.value, line.verdict
-        shown = timeline_entry(StoredEntry(line.placed.offset, line.record_ms, value, verdict.outcome, verdict.reason))
+        shown = timeline_entry(StoredEntry(line.placed.offset, line.record_ms, value, verdict.kind, verdict.reason))
         assert shown.verdict == verdict
 
 
