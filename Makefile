@@ -1,17 +1,17 @@
-# Every target does its own set-up: it needs make, git, a shell and Python 3.11 or later, and nothing else.
+# Every target does its own set-up; it requires only make, git, a shell and Python 3.11 or later.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
 BIN := .venv/bin
 
-# The machine's own certificates count, so that an institution's proxy works.
+# Use the machine's certificates, so that an institution's proxy works.
 CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt)
 ifneq ($(CERTIFICATES),)
 export REQUESTS_CA_BUNDLE ?= $(CERTIFICATES)
 endif
 
-# A user without a home keeps what is fetched in the project.
+# Without a writable home directory, downloads are cached in the project.
 ifeq ($(shell test -n "$$HOME" && test -d "$$HOME" && test -w "$$HOME" && echo yes),)
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 endif
@@ -29,7 +29,7 @@ demo: environment ## one survivor's case, played over every service on real Kafk
 	@exec $(BIN)/handoff demo $(ARGS)
 
 .PHONY: up
-up: environment ## the same services kept running, with their addresses and tokens (ARGS=...)
+up: environment ## the same services, running until interrupted, with their addresses and tokens (ARGS=...)
 	@exec $(BIN)/handoff up $(ARGS)
 
 .PHONY: browser
@@ -44,15 +44,15 @@ test: environment browser ## the fast tests, on real Kafka and PostgreSQL (ARGS=
 faults: environment ## the slow tests, which kill processes and brokers; N faults in turn (N=200)
 	@FAULTS=$(or $(N),20) exec $(BIN)/pytest -q -m faults $(ARGS)
 
-# In an environment of its own: the peers hold libraries back that everything else uses in newer versions.
+# In a separate environment: the peers require older versions of some libraries.
 .PHONY: bench
-bench: environment ## every benchmark, beside what people would use instead (ARGS="--only projection --quick")
+bench: environment ## every benchmark, compared with the usual alternatives (ARGS="--only projection --quick")
 	@UV_PROJECT_ENVIRONMENT=.cache/bench UV_SYSTEM_CERTS=1 $$(command -v uv || echo .cache/uv-tool-*/bin/uv) sync --quiet \
 		--frozen --no-default-groups --group bench --python $(BIN)/python
 	@exec .cache/bench/bin/python -m bench $(ARGS)
 
 .PHONY: check
-check: environment ## all that a machine can say about the code without running it
+check: environment ## static checks: format, lint, types, import contracts, generated files
 	@$(MAKE) --keep-going format lint types imports contract
 
 .PHONY: format
@@ -79,7 +79,7 @@ contract: environment
 	@echo "check: state diagram" && $(BIN)/python -m handoff.contract.lifecycle_diagram --check
 
 .PHONY: generate
-generate: environment ## schemas/, the state diagram and Serbian in Cyrillic written anew from the code
+generate: environment ## regenerate schemas/, the state diagram and the Serbian Cyrillic catalogue
 	@$(BIN)/python -m handoff.contract.published_files --write
 	@$(BIN)/python -m handoff.web.published_openapi --write
 	@$(BIN)/python -m handoff.audit.api.published_openapi --write
@@ -87,5 +87,5 @@ generate: environment ## schemas/, the state diagram and Serbian in Cyrillic wri
 	@$(BIN)/python -m handoff.contract.lifecycle_diagram --write
 
 .PHONY: clean
-clean: ## away with everything that was made here
+clean: ## delete everything that was generated here
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

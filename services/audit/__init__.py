@@ -1,1 +1,1 @@
-"""The audit's node: who reads across institutions, for what, and what the record says of a case."""
+"""The audit's node: cases across institutions for auditors, with every read recorded."""

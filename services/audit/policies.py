@@ -1,4 +1,4 @@
-"""What the audit's node does by itself: nothing. It reads, and says who read."""
+"""Policies of the audit's node: none. Its only events record reads."""
 
 from handoff.domain.policies import Policy
 

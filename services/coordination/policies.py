@@ -1,4 +1,4 @@
-"""What the coordinator's node does by itself: nothing. An escalation is answered by a person."""
+"""Policies of the coordinator's node: none. A person answers escalations."""
 
 from handoff.domain.policies import Policy
 

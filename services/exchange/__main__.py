@@ -1,4 +1,4 @@
-"""`python -m services.exchange`: starts an exchange."""
+"""`python -m services.exchange`: run an exchange."""
 
 from handoff.exchange.runtime import run
 from handoff.process import run_process

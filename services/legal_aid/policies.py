@@ -1,4 +1,4 @@
-"""What the Agency for Free Legal Aid's node does by itself: every answer is a lawyer's."""
+"""Policies of the Agency for Free Legal Aid's node: it confirms delivery. A lawyer gives every answer."""
 
 from handoff.domain.policies import CONFIRM_DELIVERY
 

@@ -1,1 +1,1 @@
-"""The monitor: it recomputes the tree from the record itself and cosigns only what it found."""
+"""The monitor: it recomputes the tree from the record and cosigns only a checkpoint with the same root."""

@@ -1,4 +1,4 @@
-"""`python -m services.monitor`: starts a monitor."""
+"""`python -m services.monitor`: run a monitor."""
 
 from handoff.monitor.runtime import run
 from handoff.process import run_process

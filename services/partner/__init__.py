@@ -1,1 +1,1 @@
-"""The node of a partner that joined by configuration alone."""
+"""The node of a partner, which joins with a configuration file and no code."""

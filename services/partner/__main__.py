@@ -1,4 +1,4 @@
-"""`python -m services.partner`: the node of a partner that joined by configuration alone."""
+"""`python -m services.partner`: the node of a partner, which joins with a configuration file and no code."""
 
 from handoff.bootstrap import run_node
 from handoff.service import ServiceDefinition

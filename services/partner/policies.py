@@ -1,4 +1,4 @@
-"""What a partner's node does by itself: it joins with a configuration file and no code."""
+"""Policies of a partner's node: it confirms delivery. A partner joins with a configuration file and no code."""
 
 from handoff.domain.policies import CONFIRM_DELIVERY
 

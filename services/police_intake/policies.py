@@ -1,4 +1,4 @@
-"""What the police unit's node does by itself."""
+"""Policies of the police unit's node."""
 
 from collections.abc import Iterator
 

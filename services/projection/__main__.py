@@ -1,4 +1,4 @@
-"""`python -m services.projection`: starts a projection."""
+"""`python -m services.projection`: run a projection."""
 
 from handoff.process import run_process
 from handoff.projection.runtime import run

@@ -1,4 +1,4 @@
-"""What a shelter's node does by itself."""
+"""Policies of a shelter's node."""
 
 from collections.abc import Iterator
 from datetime import timedelta

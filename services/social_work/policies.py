@@ -1,4 +1,4 @@
-"""What the Center for Social Work's node does by itself."""
+"""Policies of the Center for Social Work's node."""
 
 from collections.abc import Iterator, Mapping
 
