@@ -1,0 +1,167 @@
+"""One clock for waits and deadlines: holds, expired releases and working days count for both in the same way."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from handoff.domain.consequences import deadline_missed
+from handoff.record.codes import (
+    Calendar,
+    CaseService,
+    DeadlineSource,
+    DeadlineStep,
+    HoldCode,
+    IneffectiveReason,
+    ReleasePurpose,
+    Urgency,
+)
+from handoff.record.delivery import EFFECTIVE, ineffective
+from handoff.record.events import directory as d
+from handoff.record.events import referral as r
+from tests.support.dsl import spec
+from tests.support.dsl.spec import (
+    COORDINATION,
+    CSW,
+    DAY,
+    EXCHANGE,
+    HOUR,
+    MINUTE,
+    POLICE,
+    REFERRAL,
+    SECOND,
+    SHELTER,
+    Record,
+    Said,
+    given,
+    nth_id,
+)
+
+_ON_HOLD = "issue 13: a referral on hold still uses up the time of its deadline"
+_EXPIRED = "issue 13: a release that expires ends nothing, and the target is called late for an answer it may not give"
+MANAGED = nth_id(3)
+PRIZREN = ZoneInfo("Europe/Belgrade")
+
+
+# Holds
+
+
+def resumed(*holds: timedelta) -> Record:
+    """Case management that was accepted, and put on hold an hour later and an hour after each resumption."""
+    asked = spec.another(CaseService.CASE_MANAGEMENT, CSW, ReleasePurpose.CASE_MANAGEMENT)
+    record = given(spec.opened(), *asked, Said(CSW, r.ReferralAccepted(referral=MANAGED))).record
+    for length in holds:
+        record.say(
+            Said(CSW, r.ReferralPaused(referral=MANAGED, code=HoldCode.SURVIVOR_REQUEST), HOUR),
+            Said(CSW, r.ReferralResumed(referral=MANAGED), length),
+        )
+    return record
+
+
+@pytest.mark.parametrize("holds", [(5 * DAY,), (2 * DAY, 3 * DAY)], ids=["one hold", "two holds"])
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason=_ON_HOLD)
+def test_a_hold_moves_the_deadline_by_its_length(holds: tuple[timedelta, ...]) -> None:
+    """The first contact may take a day, and only the hours outside the holds count."""
+    record = resumed(*holds)
+    _, step = record.step(DeadlineStep.FIRST_CONTACT)
+    assert step.due_at - record.now == DAY - len(holds) * HOUR
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason=_ON_HOLD)
+def test_nothing_is_late_when_a_long_hold_ends() -> None:
+    """A missed deadline that the exchange's timer says at the resumption is too early, and reaches no coordinator."""
+    record = resumed(5 * DAY)
+    late = record.append(deadline_missed(record.known(), *record.step(DeadlineStep.FIRST_CONTACT), attempt=0))
+    assert late.verdict == ineffective(IneffectiveReason.TOO_EARLY)
+
+
+# Releases that expire
+
+
+def unanswered(lasting: timedelta) -> Record:
+    """A request that was delivered and opened, under a release that lasts so long."""
+    short = spec.release(lasting=lasting)
+    seen = (r.ReferralDelivered(referral=REFERRAL), r.ReferralOpened(referral=REFERRAL))
+    asked = (spec.opened(), spec.released(short), Said(POLICE, spec.ask(short)))
+    return given(*asked, *(Said(SHELTER, body) for body in seen)).record
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason=_EXPIRED)
+def test_nobody_is_late_with_an_answer_that_an_expired_release_forbids() -> None:
+    """The answer is due half an hour after the release expired, and a late answer is neither recorded nor escalated."""
+    late = unanswered(lasting=30 * MINUTE).miss(DeadlineStep.ANSWERED)
+    assert (late.verdict.is_effective, late.follows) == (False, ())
+
+
+def expired(referral: UUID = REFERRAL) -> Said:
+    """The exchange's event that ends a request whose release has expired."""
+    revoked = r.ReferralRevoked(referral=referral, reason=IneffectiveReason.BASIS_EXPIRED)
+    return Said(EXCHANGE, revoked)
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="issue 13: the end of an expired release is not judged by record time"
+)
+def test_a_request_is_not_ended_before_its_release_expires() -> None:
+    """An exchange that says so too early changes nothing; the shelter can still accept."""
+    record = unanswered(lasting=30 * MINUTE)
+    assert record.say(expired()).verdict == ineffective(IneffectiveReason.TOO_EARLY)
+    assert record.say(Said(SHELTER, r.ReferralAccepted(referral=REFERRAL))).verdict == EFFECTIVE
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="issue 13: a request that expired is remembered as a withdrawn one"
+)
+def test_an_answer_after_the_expiry_is_told_that_the_release_expired() -> None:
+    """The reason of the end is kept, so a later acceptance is not told of a withdrawal that never happened."""
+    record = unanswered(lasting=30 * MINUTE)
+    record.now += HOUR
+    assert record.say(expired()).verdict == EFFECTIVE
+    late = record.say(Said(SHELTER, r.ReferralAccepted(referral=REFERRAL)))
+    assert late.verdict == ineffective(IneffectiveReason.BASIS_EXPIRED)
+
+
+# Working days
+
+
+def asked_at(moment: datetime, working_days: int) -> Record:
+    """A request for a benefit at ``moment``, to be decided in so many working days."""
+    rule = d.Deadline(
+        step=DeadlineStep.BENEFIT_DECIDED,
+        seconds=int(working_days * DAY / SECOND),
+        calendar=Calendar.WORKING,
+        service=CaseService.BENEFIT_CONTINUITY,
+        source=DeadlineSource.ASSUMED,
+    )
+    record = given(Said(COORDINATION, d.DeadlinesPublished(deadlines=(rule,)))).record
+    record.now = moment.astimezone(UTC) - 3 * SECOND
+    benefit = spec.release(ReleasePurpose.BENEFIT_CONTINUITY, basis=nth_id(2), to=CSW, lasting=400 * DAY)
+    request = spec.ask(
+        benefit,
+        target=CSW,
+        service=CaseService.BENEFIT_CONTINUITY,
+        referral=nth_id(3),
+        urgency=Urgency.NORMAL,
+    )
+    record.say(spec.opened(), Said(POLICE, benefit), Said(POLICE, request))
+    return record
+
+
+@pytest.mark.parametrize(
+    ("asked", "working_days", "due"),
+    [
+        ("2026-01-16 14:30", 1, "2026-01-19 14:30"),
+        ("2026-03-27 11:00", 5, "2026-04-03 11:00"),
+        ("2026-10-22 09:15", 3, "2026-10-27 09:15"),
+    ],
+    ids=["weekend", "clocks go forward", "clocks go back"],
+)
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="issue 13: the calendar of a deadline is read and not applied"
+)
+def test_working_days_end_at_the_same_local_time(asked: str, working_days: int, due: str) -> None:
+    """Weekends do not count, and a day is not always 24 hours."""
+    record = asked_at(datetime.fromisoformat(asked).replace(tzinfo=PRIZREN), working_days)
+    _, step = record.step(DeadlineStep.BENEFIT_DECIDED)
+    assert f"{step.due_at.astimezone(PRIZREN):%Y-%m-%d %H:%M}" == due
