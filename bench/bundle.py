@@ -13,8 +13,8 @@ from bench.report import Chapter, Finding
 from bench.sizes import Sizes
 from bench.stand import Stand
 from handoff.adapters.postgres.timeline_store import Founding, Ledger, connect
-from handoff.admin.jurisdiction import Jurisdiction
 from handoff.domain.examine import read
+from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.proof.log.checkpoint import TreeHead
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.record import signing

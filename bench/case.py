@@ -18,12 +18,12 @@ from handoff.adapters.postgres.node_store import PostgresStore
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.sessions import Opening, People, hashed
 from handoff.adapters.postgres.timeline_reader import Timeline
-from handoff.admin.jurisdiction import Jurisdiction
 from handoff.audit.app import Parts, furnish
 from handoff.domain import state_codec
 from handoff.node.commands.derived_ids import naming
 from handoff.node.commands.desk import Desk
 from handoff.node.wakeup import Wakeup
+from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.proof.log.entry import NO_PREVIOUS, LogEntry
 from handoff.proof.verify.bundle_checks import PARTITION
 from handoff.proof.verify.trust import TrustPolicy

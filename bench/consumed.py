@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from handoff.admin.kafka_operator import Operator
+from handoff.operations.setup.kafka_operator import KafkaOperator
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,12 @@ class Appended:
     at: float
 
 
-def append_times(kafka: Operator, topic: str) -> dict[str, Appended]:
+def append_times(kafka: KafkaOperator, topic: str) -> dict[str, Appended]:
     """Event id → its first offset and append time."""
     return asyncio.run(_append_times(kafka, TopicPartition(topic, 0)))
 
 
-async def _append_times(kafka: Operator, partition: TopicPartition) -> dict[str, Appended]:
+async def _append_times(kafka: KafkaOperator, partition: TopicPartition) -> dict[str, Appended]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=kafka.bootstrap_servers,
         security_protocol=kafka.security_protocol,

@@ -93,7 +93,7 @@ async def _command(wires: Wires, path: str, body: Json) -> Json:
 
 
 def _wires(trial: Trial, name: str) -> Wires:
-    process = trial.fleet.processes[name]
+    process = trial.supervisor.processes[name]
     return Wires(process.url, process.token)
 
 

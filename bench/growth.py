@@ -16,7 +16,7 @@ from bench.sizes import Sizes
 from bench.stand import Stand
 from bench.stories import Place, Story
 from handoff.adapters.postgres.timeline_reader import Timeline
-from handoff.admin.jurisdiction import Jurisdiction
+from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.record.topics import PROJECTION
 
 _EVENTS_PER_STORY = 8

@@ -15,7 +15,7 @@ _BUSY = ("police", "shelter", "exchange", "projection")
 def memory(trial: Trial) -> Iterator[Finding]:
     """Resident MiB of the busy processes, of the idle ones, and of Kafka and PostgreSQL."""
     listening = {c.laddr.port: c.pid for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
-    held = {name: _resident(listening[process.port]) for name, process in trial.fleet.processes.items()}
+    held = {name: _resident(listening[process.port]) for name, process in trial.supervisor.processes.items()}
     for name in _BUSY:
         yield Finding(f"Memory: {name}", Spread.of([held[name]]), "MiB")
     idle = [mib for name, mib in held.items() if name not in _BUSY]

@@ -15,9 +15,9 @@ from bench.report import Aim, Chapter, Finding
 from bench.sizes import Sizes
 from bench.stand import Stand
 from bench.wire import Wire
-from handoff.maintenance.node_recovery import pause_relay
+from handoff.operations.node_recovery import pause_relay
 from handoff.record.topics import PROJECTION
-from handoff.trial.child import ChildProcess
+from handoff.trial.child_process import ChildProcess
 from handoff.trial.trial import Trial
 
 _CONNECTIONS = 32
@@ -29,7 +29,7 @@ def node(stand: Stand, sizes: Sizes) -> Chapter:
     """The command that opens a case, from 32 concurrent connections."""
     rates: dict[str, list[float]] = {"node": [], "peer": []}
     with stand.trial() as trial, _peer(trial) as peer:
-        police = trial.fleet.processes["police"]
+        police = trial.supervisor.processes["police"]
         # Only deciding and storing are measured; the exchange would use the same processors.
         asyncio.run(pause_relay(trial.jurisdiction.postgres_settings("police"), paused=True))
         for number in range(1, sizes.rounds + 1):

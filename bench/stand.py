@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 
@@ -14,8 +13,9 @@ from bench.contest import Job
 from bench.race import Progress
 from bench.stories import Place
 from handoff.adapters.kafka.client import security
-from handoff.admin.jurisdiction import Jurisdiction, fresh_passwords
 from handoff.config import JurisdictionPlan, KafkaSettings, jurisdiction_plan
+from handoff.operations.setup.jurisdiction import Jurisdiction, new_passwords
+from handoff.package_data import data_path
 from handoff.record import signing
 from handoff.record.message import Message
 from handoff.record.topics import EXCHANGE, PROJECTION, record_topic
@@ -38,9 +38,9 @@ class Stand:
     def jurisdiction(self) -> Jurisdiction:
         """A new jurisdiction with the members of the example plan, its topics, users, rights and databases."""
         self._jurisdictions += 1
-        with_deadlines = jurisdiction_plan(Path(str(files("infra") / "prizren.toml")))
+        with_deadlines = jurisdiction_plan(data_path("prizren.toml"))
         plan = with_deadlines.renamed(f"bench{self._jurisdictions}")
-        made = Jurisdiction(plan, self._stack.kafka_operator, self._stack.postgres_operator, fresh_passwords(plan))
+        made = Jurisdiction(plan, self._stack.kafka_operator, self._stack.postgres_operator, new_passwords(plan))
         asyncio.run(made.apply())
         return made
 
@@ -49,7 +49,7 @@ class Stand:
         """A whole jurisdiction with every service as a separate process, on this broker and database."""
         self._jurisdictions += 1
         name = f"bench{self._jurisdictions}"
-        plan = jurisdiction_plan(Path(str(files("infra") / "prizren.toml"))).renamed(name)
+        plan = jurisdiction_plan(data_path("prizren.toml")).renamed(name)
         operators = {"kafka": self._stack.kafka_operator, "postgres": self._stack.postgres_operator}
         trial = Trial(self.directory.parent / name, plan, self.progress, **operators)
         with running(trial):

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from handoff.admin.database_setup import DatabaseOperator
-from handoff.admin.kafka_operator import Operator
+from handoff.operations.setup.database_setup import DatabaseOperator
+from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.trial.stack import TrialStack
 from tests.support.parts.stack import Jurisdictions, throwaway_stack
 
@@ -23,7 +23,7 @@ def stack() -> Iterator[TrialStack]:
 
 
 @pytest.fixture(scope="session")
-def kafka(stack: TrialStack) -> Operator:
+def kafka(stack: TrialStack) -> KafkaOperator:
     """A running broker, as its operator reaches it."""
     stack.start_kafka()
     return stack.kafka_operator
@@ -37,7 +37,7 @@ def postgres(stack: TrialStack) -> DatabaseOperator:
 
 
 @pytest.fixture(scope="session")
-def broker_jurisdictions(stack: TrialStack, kafka: Operator) -> Jurisdictions:
+def broker_jurisdictions(stack: TrialStack, kafka: KafkaOperator) -> Jurisdictions:
     """Where only the broker is wanted: `await broker_jurisdictions.on_broker()`."""
     return Jurisdictions(stack)
 
@@ -49,6 +49,6 @@ def database_jurisdictions(stack: TrialStack, postgres: DatabaseOperator) -> Jur
 
 
 @pytest.fixture(scope="session")
-def jurisdictions(stack: TrialStack, kafka: Operator, postgres: DatabaseOperator) -> Jurisdictions:
+def jurisdictions(stack: TrialStack, kafka: KafkaOperator, postgres: DatabaseOperator) -> Jurisdictions:
     """The factory of fresh jurisdictions: `await jurisdictions()`."""
     return Jurisdictions(stack)

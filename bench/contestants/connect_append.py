@@ -6,12 +6,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 
 from bench.connect_parts import class_path, plugin_path
 from bench.contest import Job, Outcome, Stopwatch, take_part
 from handoff.adapters.postgres.timeline_store import connect
+from handoff.package_data import data_path
 from handoff.record.topics import record_topic
 from handoff.trial.java import java
 
@@ -53,7 +53,7 @@ async def _until_there(job: Job, worker: subprocess.Popen[bytes]) -> Outcome:
 def _worker(job: Job, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     worker = _write(directory / "worker.properties", _worker_settings(job, directory))
     sink = _write(directory / "sink.properties", _sink_settings(job))
-    log4j = files("infra") / "kafka" / "log4j2.properties"
+    log4j = data_path("kafka", "log4j2.properties")
     argv = (
         java(), "-Xmx1g", f"-Dlog4j2.configurationFile={log4j}", "-cp", class_path(),
         "org.apache.kafka.connect.cli.ConnectStandalone", worker, sink,

@@ -50,11 +50,11 @@ def bundle(
 
 
 async def _write(case: UUID, path: Path, state: Path, trust: Path | None, size: int | None) -> Any:
-    from handoff.maintenance.bundle import asked_of, write_bundle
-    from handoff.maintenance.installed import Installed
+    from handoff.operations.bundle import bundle_request, write_bundle
+    from handoff.operations.installation_settings import InstallationSettings
 
-    installed = Installed(state)
-    asked = asked_of(installed, case, trust=trust, most=size)
+    installed = InstallationSettings(state)
+    asked = bundle_request(installed, case, trust=trust, most=size)
     with counting() as bar:
         task = bar.add_task("entries written", total=None)
         return await write_bundle(

@@ -17,11 +17,11 @@ def doctor(state: StateOption = DEFAULT_STATE, *, as_json: JsonFlag = False) -> 
     """Look at every part of an installation. Ends with 0 if all is well, with 1 if something needs doing."""
     import typer
 
-    from handoff.maintenance.doctor import examine_installation
-    from handoff.maintenance.installed import Installed
+    from handoff.operations.doctor import examine_installation
+    from handoff.operations.installation_settings import InstallationSettings
 
     with failures():
-        findings = asyncio.run(examine_installation(Installed(state)))
+        findings = asyncio.run(examine_installation(InstallationSettings(state)))
     healthy = all(finding.state == "ok" for finding in findings)
     document = {"healthy": healthy, "findings": [asdict(finding) for finding in findings]}
     emit(document, lambda console: _draw(console, findings), as_json=as_json)

@@ -18,8 +18,8 @@ def handoffs(state: StateOption = DEFAULT_STATE, *, as_json: JsonFlag = False) -
 
 
 async def _read(state: Any) -> Any:
-    from handoff.maintenance.installed import Installed
-    from handoff.maintenance.timeline import handoff_figures
+    from handoff.operations.installation_settings import InstallationSettings
+    from handoff.operations.timeline import handoff_figures
 
     with failures():
-        return await handoff_figures(Installed(state))
+        return await handoff_figures(InstallationSettings(state))

@@ -34,7 +34,7 @@ def init(
 
 
 def _document(trial: Any) -> dict[str, Any]:
-    processes = trial.fleet.processes.values()
+    processes = trial.supervisor.processes.values()
     return {
         "jurisdiction": trial.jurisdiction.name,
         "genesis_sha256": trial.installation.anchor(),
@@ -45,5 +45,5 @@ def _document(trial: Any) -> dict[str, Any]:
 def _draw(console: Console, trial: Any) -> None:
     console.print(f"{trial.jurisdiction.name} stands in {trial.directory}.")
     console.print(f"Trust anchor (SHA-256 of the founding event): {trial.installation.anchor()}")
-    for process in trial.fleet.processes.values():
+    for process in trial.supervisor.processes.values():
         console.print(f"  {process.id}: {process.config}")

@@ -45,11 +45,11 @@ def resume(member: Member, state: StateOption = DEFAULT_STATE, *, as_json: JsonF
 
 
 def _hold(member: str, state: Any, *, paused: bool, as_json: bool) -> None:
-    from handoff.maintenance.installed import Installed
-    from handoff.maintenance.node_recovery import pause_relay
+    from handoff.operations.installation_settings import InstallationSettings
+    from handoff.operations.node_recovery import pause_relay
 
     with failures():
-        asyncio.run(pause_relay(Installed(state).node(member).postgres, paused=paused))
+        asyncio.run(pause_relay(InstallationSettings(state).node(member).postgres, paused=paused))
     word = "paused" if paused else "running"
     emit({"member": member, "relay": word}, lambda console: console.print(f"{member}: relay {word}"), as_json=as_json)
 
@@ -60,11 +60,11 @@ def adopt(member: Member, state: StateOption = DEFAULT_STATE, *, as_json: JsonFl
 
     Stop its process before, and start it afterwards; docs/runbook.md says what to look at first.
     """
-    from handoff.maintenance.installed import Installed
-    from handoff.maintenance.node_recovery import adopt_witness
+    from handoff.operations.installation_settings import InstallationSettings
+    from handoff.operations.node_recovery import adopt_witness
 
     with failures():
-        before, after = asyncio.run(adopt_witness(Installed(state).process(member)))
+        before, after = asyncio.run(adopt_witness(InstallationSettings(state).process(member)))
     sentence = f"{member}: goes on from size {after.size}; its database knew {before.size}"
     document = {"member": member, "before": before.size, "after": after.size}
     emit(document, lambda console: console.print(sentence), as_json=as_json)
@@ -80,12 +80,14 @@ def rebuild(
     says were stored and that are gone with a lost database.
     """
     from handoff.adapters.kafka.record_reader import RecordBroken
-    from handoff.maintenance.installed import Installed
-    from handoff.maintenance.node_recovery import recover_node
+    from handoff.operations.installation_settings import InstallationSettings
+    from handoff.operations.node_recovery import recover_node
 
     with failures():
         try:
-            report, lost = asyncio.run(recover_node(Installed(state).node(member), _lines(log, state, member)))
+            report, lost = asyncio.run(
+                recover_node(InstallationSettings(state).node(member), _lines(log, state, member))
+            )
         except RecordBroken as error:
             fail(f"the inbox topic of {member} has lost something: {error}")
     document = {

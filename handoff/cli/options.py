@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from handoff.package_data import data_path
+
 StateOption = Annotated[
     Path, typer.Option("--state", help="The trial's state directory: ports, keys and everything stored.")
 ]
@@ -37,7 +39,7 @@ PostgresOption = Annotated[
 ]
 
 DEFAULT_STATE = Path("state")
-PRIZREN = Path(__file__).parents[2] / "infra" / "prizren.toml"
+PRIZREN = data_path("prizren.toml")
 
 
 def trial(state: Path, plan: Path | None, kafka: str | None, postgres: str | None, *, join: bool = False) -> Any:
@@ -60,17 +62,17 @@ def trial(state: Path, plan: Path | None, kafka: str | None, postgres: str | Non
 
 def _kafka_operator(servers: str | None) -> Any:
     """The operator of an existing cluster, or None."""
-    from handoff.admin.kafka_operator import Operator
+    from handoff.operations.setup.kafka_operator import KafkaOperator
 
     if servers is None:
         return None
     user, password = _login("HANDOFF_KAFKA_OPERATOR")
-    return Operator(servers, user, password)
+    return KafkaOperator(servers, user, password)
 
 
 def _postgres_operator(server: str | None) -> Any:
     """The operator of an existing server, or None."""
-    from handoff.admin.database_setup import DatabaseOperator
+    from handoff.operations.setup.database_setup import DatabaseOperator
 
     if server is None:
         return None

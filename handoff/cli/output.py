@@ -44,10 +44,10 @@ def fail(sentence: str, code: int = FAILED) -> NoReturn:
 def failures() -> Iterator[None]:
     """Turns the errors that a user can act on into a sentence and an exit code."""
     from handoff.adapters.kafka.client import BrokerUnavailable
-    from handoff.admin.broker_topics import BrokerSetupError
-    from handoff.admin.database_setup import DatabaseSetupError
     from handoff.config import ConfigurationError
     from handoff.node.commands.results import StoreUnavailable
+    from handoff.operations.setup.broker_topics import BrokerSetupError
+    from handoff.operations.setup.database_setup import DatabaseSetupError
     from handoff.trial.errors import TrialError
 
     try:

@@ -35,12 +35,12 @@ def rebuild(state: StateOption = DEFAULT_STATE, *, as_json: JsonFlag = False) ->
 async def _rebuild(state: Any) -> Any:
     from handoff.adapters.kafka.client import BrokerUnavailable
     from handoff.adapters.kafka.record_reader import RecordBroken
-    from handoff.maintenance.installed import Installed
-    from handoff.maintenance.timeline_rebuild import RebuildRefused, rebuild
+    from handoff.operations.installation_settings import InstallationSettings
+    from handoff.operations.timeline_rebuild import RebuildRefused, rebuild
     from handoff.record.topics import PROJECTION
 
     with failures(), counting() as bar:
-        installed = Installed(state)
+        installed = InstallationSettings(state)
         settings = installed.process(PROJECTION).model_copy(update={"postgres": installed.projection_as("owner")})
         task = bar.add_task("entries folded", total=None)
         try:

@@ -41,7 +41,7 @@ def redact(
 
 
 async def _redact(parts: Any, offsets: list[int], reason: RedactionReason) -> Any:
-    from handoff.maintenance.redaction import redact as take_out
+    from handoff.operations.redaction import redact as take_out
 
     with counting() as bar:
         task = bar.add_task("entries folded", total=None)
@@ -89,15 +89,15 @@ def restore(
 
 
 async def _losses(parts: Any) -> Any:
-    from handoff.maintenance.restore import losses
+    from handoff.operations.restore import losses
 
     return await losses(parts)
 
 
 async def _restore(parts: Any) -> Any:
-    from handoff.maintenance.restore import restore as put_back
+    from handoff.operations.restore import restore as apply_copy
 
-    return await put_back(parts)
+    return await apply_copy(parts)
 
 
 def _told(lost: Any) -> dict[str, Any]:
@@ -122,14 +122,18 @@ def _draw_losses(console: Console, lost: Any) -> None:
 def _at_standstill(state: Any, kafka: Any, postgres: Any, work: Any) -> Any:
     """What ``work`` gives of the parts, or the sentence that says why it cannot be done."""
     from handoff.cli.signals import stops_on_signal
-    from handoff.maintenance.redaction import RedactionRefused
-    from handoff.maintenance.restore import NotRestorable
-    from handoff.maintenance.session import NotAtRest
-    from handoff.maintenance.topic_copy import CopyDiffers
-    from handoff.trial.session import standing_still
+    from handoff.operations.redaction import RedactionRefused
+    from handoff.operations.restore import NotRestorable
+    from handoff.operations.session import NotReadyForMaintenance
+    from handoff.operations.topic_copy import TopicCopyMismatch
+    from handoff.trial.session import maintenance_session
 
-    with failures(), stops_on_signal(), standing_still(options.trial(state, None, kafka, postgres, join=True)) as parts:
+    with (
+        failures(),
+        stops_on_signal(),
+        maintenance_session(options.trial(state, None, kafka, postgres, join=True)) as parts,
+    ):
         try:
             return asyncio.run(work(parts))
-        except (NotAtRest, RedactionRefused, NotRestorable, CopyDiffers) as error:
+        except (NotReadyForMaintenance, RedactionRefused, NotRestorable, TopicCopyMismatch) as error:
             fail(str(error))

@@ -83,8 +83,8 @@ class _Asked:
 
 
 async def _read(case: Any, state: Any) -> Any:
-    from handoff.maintenance.installed import Installed
-    from handoff.maintenance.timeline import history_of
+    from handoff.operations.installation_settings import InstallationSettings
+    from handoff.operations.timeline import history_of
 
     with failures():
-        return await history_of(Installed(state), case)
+        return await history_of(InstallationSettings(state), case)

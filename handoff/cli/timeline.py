@@ -25,8 +25,8 @@ def timeline(case: CaseArgument, state: StateOption = DEFAULT_STATE, *, as_json:
 
 
 async def _read(case: UUID, state: Any) -> Any:
-    from handoff.maintenance.installed import Installed
-    from handoff.maintenance.timeline import timeline_of
+    from handoff.operations.installation_settings import InstallationSettings
+    from handoff.operations.timeline import timeline_of
 
     with failures():
-        return await timeline_of(Installed(state), case)
+        return await timeline_of(InstallationSettings(state), case)

@@ -37,13 +37,13 @@ def up(
 def _sign_in_link(trial: Any) -> str | None:
     """The way in for an auditor, where the plan has an audit that runs."""
     from handoff import clock
-    from handoff.maintenance.installed import Installed
-    from handoff.maintenance.sign_in import sign_in_link
+    from handoff.operations.installation_settings import InstallationSettings
+    from handoff.operations.sign_in import sign_in_link
     from handoff.record.topics import AUDIT
 
-    if AUDIT not in trial.fleet.processes:
+    if AUDIT not in trial.supervisor.processes:
         return None
-    return asyncio.run(sign_in_link(Installed(trial.directory).process(AUDIT), clock.now()))
+    return asyncio.run(sign_in_link(InstallationSettings(trial.directory).process(AUDIT), clock.now()))
 
 
 def _watch(trial: Any) -> None:
@@ -61,7 +61,8 @@ def _document(trial: Any, link: str | None) -> dict[str, Any]:
         "postgres": f"{trial.jurisdiction.postgres.host}:{trial.jurisdiction.postgres.port}",
         "sign_in": link,
         "processes": [
-            {"id": process.id, "url": process.url, "token": process.token} for process in trial.fleet.processes.values()
+            {"id": process.id, "url": process.url, "token": process.token}
+            for process in trial.supervisor.processes.values()
         ],
     }
 
@@ -70,7 +71,7 @@ def _draw(console: Console, trial: Any, link: str | None) -> None:
     table = Table(title=f"{trial.jurisdiction.name} is running", title_justify="left")
     for column in ("process", "HTTP API", "bearer token of the agency's own system"):
         table.add_column(column)
-    for process in trial.fleet.processes.values():
+    for process in trial.supervisor.processes.values():
         table.add_row(process.id, process.url, process.token)
     console.print(table)
     console.print(

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+from handoff.package_data import data_path
 from handoff.trial.errors import TrialError
 
 
@@ -26,7 +26,7 @@ class Jar(NamedTuple):
 
 def locked_jars() -> tuple[Jar, ...]:
     """The rows of infra/kafka/jars.lock."""
-    lines = (files("infra") / "kafka" / "jars.lock").read_text().splitlines()
+    lines = data_path("kafka", "jars.lock").read_text().splitlines()
     return tuple(_jar(line) for line in lines if line and not line.startswith("#"))
 
 

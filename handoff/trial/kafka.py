@@ -4,13 +4,13 @@ import base64
 import hashlib
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from importlib.resources import files
 from pathlib import Path
 
-from handoff.admin.broker_setup import brokers_seen
-from handoff.admin.kafka_operator import Operator
+from handoff.operations.setup.broker_setup import broker_count
+from handoff.operations.setup.kafka_operator import KafkaOperator
+from handoff.package_data import data_path
 from handoff.trial.broker_properties import BrokerPorts, BrokerProperties
-from handoff.trial.child import ChildProcess
+from handoff.trial.child_process import ChildProcess
 from handoff.trial.errors import TrialError
 from handoff.trial.jars import class_path, fetch_jars
 from handoff.trial.java import java
@@ -40,8 +40,8 @@ class KafkaCluster:
         self.brokers = tuple(self._broker(properties) for properties in self._properties)
 
     @property
-    def operator(self) -> Operator:
-        return Operator(self.bootstrap_servers, OPERATOR, self._operator_password)
+    def operator(self) -> KafkaOperator:
+        return KafkaOperator(self.bootstrap_servers, OPERATOR, self._operator_password)
 
     def format(self) -> None:
         """Lays out each broker's storage, once, with the operator's credentials in it."""
@@ -58,7 +58,7 @@ class KafkaCluster:
         """Waits until every broker is a member of the cluster and lets the operator in."""
         client = self.operator.client()
         expected = len(self.brokers)
-        self.brokers[0].wait_ready(lambda: brokers_seen(client) == expected, _START_SECONDS)
+        self.brokers[0].wait_ready(lambda: broker_count(client) == expected, _START_SECONDS)
 
     def leader(self, topic: str) -> ChildProcess:
         """The broker that leads the topic's only partition. Raises KafkaException where nobody answers."""
@@ -101,7 +101,7 @@ class KafkaCluster:
 
 
 def _java(*options: str) -> tuple[str, ...]:
-    logging = files("infra") / "kafka" / "log4j2.properties"
+    logging = data_path("kafka", "log4j2.properties")
     return (
         java(), *options, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
         f"-Dlog4j2.configurationFile={logging}", "-cp", class_path(),

@@ -6,8 +6,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from handoff.admin.database_setup import DatabaseOperator
-from handoff.trial.child import ChildProcess
+from handoff.operations.setup.database_setup import DatabaseOperator
+from handoff.trial.child_process import ChildProcess
 from handoff.trial.errors import TrialError
 from handoff.trial.os_user import Place, place_for
 

@@ -17,7 +17,7 @@ from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
 from handoff.config import CONFIG_VARIABLE
-from handoff.trial.child import Watched
+from handoff.trial.child_process import Watched
 
 _PRELOADED = [
     "handoff.bootstrap",

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from handoff.maintenance.installed import Installed
-from handoff.maintenance.session import Standstill
+from handoff.operations.installation_settings import InstallationSettings
+from handoff.operations.session import MaintenanceSession
 from handoff.trial.trial import Trial
 
 
 @contextmanager
-def standing_still(trial: Trial) -> Iterator[Standstill]:
+def maintenance_session(trial: Trial) -> Iterator[MaintenanceSession]:
     """The parts of ``trial``, started where they do not run, and stopped again."""
     try:
         trial.start_parts()
@@ -18,10 +18,10 @@ def standing_still(trial: Trial) -> Iterator[Standstill]:
         trial.stop()
 
 
-def standstill(trial: Trial) -> Standstill:
+def standstill(trial: Trial) -> MaintenanceSession:
     """What an operator works on in ``trial``, whose parts run."""
-    installed = Installed(trial.directory)
-    return Standstill(
+    installed = InstallationSettings(trial.directory)
+    return MaintenanceSession(
         kafka=trial.jurisdiction.kafka,
         postgres=trial.jurisdiction.postgres,
         members=trial.jurisdiction.members,

@@ -8,14 +8,14 @@ from threading import Event
 from types import TracebackType
 from typing import Literal, Self
 
-from handoff.admin.database_setup import DatabaseOperator
-from handoff.admin.kafka_operator import Operator
+from handoff.operations.setup.database_setup import DatabaseOperator
+from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.trial.broker_properties import BrokerPorts
 from handoff.trial.errors import TrialError
 from handoff.trial.jars import jars_are_here
 from handoff.trial.kafka import KafkaCluster
 from handoff.trial.postgres import PostgresServer
-from handoff.trial.state import open_state
+from handoff.trial.stack_state import open_stack_state
 
 Progress = Callable[[str], None]
 
@@ -41,7 +41,7 @@ class TrialStack:
         self.directory = directory.absolute()
         self._progress = progress
         self._given_up = Event()
-        state, self._ports = open_state(self.directory, brokers, join=join)
+        state, self._ports = open_stack_state(self.directory, brokers, join=join)
         self.kafka = KafkaCluster(
             self.directory / "kafka",
             tuple(self._broker_ports(index) for index in range(brokers)),
@@ -62,7 +62,7 @@ class TrialStack:
         return self.kafka.bootstrap_servers
 
     @property
-    def kafka_operator(self) -> Operator:
+    def kafka_operator(self) -> KafkaOperator:
         return self.kafka.operator
 
     @property

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Literal
 
 from handoff import clock
-from handoff.admin.database_setup import DatabaseOperator
-from handoff.admin.installation import Installation
-from handoff.admin.jurisdiction import Jurisdiction, kept_passwords
-from handoff.admin.kafka_operator import Operator
 from handoff.config import JurisdictionPlan
-from handoff.maintenance.node_recovery import store_events
+from handoff.operations.node_recovery import store_events
+from handoff.operations.setup.database_setup import DatabaseOperator
+from handoff.operations.setup.installation import Installation
+from handoff.operations.setup.jurisdiction import Jurisdiction, stored_passwords
+from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.record.envelope import COORDINATION
 from handoff.trial import service_process
-from handoff.trial.fleet import Fleet, Progress
 from handoff.trial.stack import TrialStack
+from handoff.trial.supervisor import Progress, Supervisor
 
 
 class Trial:
@@ -30,7 +30,7 @@ class Trial:
         plan: JurisdictionPlan,
         progress: Progress,
         *,
-        kafka: Operator | None = None,
+        kafka: KafkaOperator | None = None,
         postgres: DatabaseOperator | None = None,
         brokers: Literal[1, 3] = 1,
         join: bool = False,
@@ -40,19 +40,19 @@ class Trial:
         self.stack = stack = TrialStack(self.directory / "stack", brokers=brokers, progress=progress, join=join)
         self._starts_kafka = kafka is None and not stack.runs_elsewhere
         self._starts_postgres = postgres is None and not stack.runs_elsewhere
-        passwords = kept_passwords(plan, self.directory / "passwords.json")
+        passwords = stored_passwords(plan, self.directory / "passwords.json")
         self.jurisdiction = Jurisdiction(
             plan, kafka or stack.kafka_operator, postgres or stack.postgres_operator, passwords
         )
         self.installation = Installation(self.directory, self.jurisdiction, stack.service_port)
-        self.fleet = Fleet((), self.directory / "logs")
+        self.supervisor = Supervisor((), self.directory / "logs")
 
     def start(self) -> None:
         """Brings everything up and waits until each part answers. Raises TrialError or a set-up error."""
         service_process.prepare()
         self.start_parts()
         self.found()
-        self.fleet.start(self._progress)
+        self.supervisor.start(self._progress)
 
     def start_parts(self) -> None:
         """Starts the broker and the database that were not given, and sets each up as soon as it answers. Idempotent.
@@ -85,27 +85,27 @@ class Trial:
     def found(self) -> None:
         """Keys, configurations, and the coordinator's first words. Idempotent."""
         now = clock.now()
-        self.fleet = Fleet(self.installation.write(now), self.directory / "logs")
+        self.supervisor = Supervisor(self.installation.write(now), self.directory / "logs")
         outbox = self.jurisdiction.postgres_settings(COORDINATION)
         asyncio.run(store_events(outbox, self.installation.founding_events(now)))
         self._progress("the jurisdiction is founded and its members are admitted")
 
     def take_care(self) -> Iterator[str]:
         """Starts what has ended, and what was founded meanwhile by `handoff init`; says each in a sentence."""
-        for name in self.fleet.adopt(self.installation.processes()):
+        for name in self.supervisor.adopt(self.installation.processes()):
             yield f"{name} was founded and is started"
-        for name in self.fleet.revive():
+        for name in self.supervisor.revive():
             yield f"{name} had ended and was started again; its log says why"
 
     def stop(self) -> None:
         """Stops the services, then what they run on."""
-        self.fleet.stop()
+        self.supervisor.stop()
         self.stack.stop()
         self.stack.close()
 
     def discard(self) -> None:
         """Ends everything at once and removes it."""
-        self.fleet.stop()
+        self.supervisor.stop()
         self.stack.discard()
 
 

@@ -7,8 +7,8 @@ import asyncpg
 import httpx
 import pytest
 
-from handoff.admin.database_setup import Database
-from handoff.admin.jurisdiction import Jurisdiction
+from handoff.operations.setup.database_setup import Database
+from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.record.codes import ReadPurpose
 from handoff.record.topics import AUDIT, PROJECTION
 from tests.support.dsl.spec import CASE

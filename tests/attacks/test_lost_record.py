@@ -12,10 +12,10 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from handoff import clock
 from handoff.adapters.kafka.record_reader import RecordEntry
-from handoff.admin import broker_topics
-from handoff.admin.jurisdiction import Jurisdiction
 from handoff.exchange.runtime import BROKEN_RECORD
-from handoff.maintenance.topic_copy import CopyDiffers, TopicCopy, append, put_back, read_topic
+from handoff.operations.setup import broker_topics
+from handoff.operations.setup.jurisdiction import Jurisdiction
+from handoff.operations.topic_copy import TopicCopy, TopicCopyMismatch, append, apply_copy, read_topic
 from handoff.record.delivery import to_ms
 from handoff.record.message import Message
 from handoff.record.topics import Topic, record_topic, topics
@@ -79,8 +79,8 @@ async def test_an_entry_from_the_future_is_not_lost_by_a_redaction(place: Jurisd
     assert len(before) == 3
     copy = TopicCopy(tmp_path / "copy")
     await copy.write({}, _each(before))
-    with suppress(KafkaError, CopyDiffers):
-        await put_back(place.kafka, record, copy)
+    with suppress(KafkaError, TopicCopyMismatch):
+        await apply_copy(place.kafka, record, copy)
     assert await _held(place, record) == before
 
 
@@ -106,7 +106,7 @@ async def test_a_record_that_grew_again_past_what_it_lost_stops_the_exchange(exc
     held = [entry.message for entry in await exchanged.settled()]
     assert first.terminate(timeout=5) == 0
     await asyncio.to_thread(
-        broker_topics.remake_topic, exchanged.jurisdiction.kafka, _record_of(exchanged.jurisdiction)
+        broker_topics.recreate_topic, exchanged.jurisdiction.kafka, _record_of(exchanged.jurisdiction)
     )
     replaced = [signed(Matter(exchanged, number).opened()) for number in (2, 3, 4)]
     await exchanged.append(*held[:-1], *replaced)

@@ -7,13 +7,13 @@ import asyncpg
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from handoff.admin import database_setup
-from handoff.admin.database_setup import Database
-from handoff.admin.jurisdiction import Jurisdiction
 from handoff.config import AuditSettings, KafkaSettings, PostgresSettings
 from handoff.domain.decide import About
+from handoff.operations.setup import database_setup
+from handoff.operations.setup.database_setup import Database
+from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.record import signing
-from handoff.trial.state import open_state
+from handoff.trial.stack_state import open_stack_state
 from tests.support.parts.node_parts import OPENING, Parts
 from tests.support.parts.stack import Jurisdictions
 
@@ -26,7 +26,7 @@ _REMOTE = "broker.example"
 )
 def test_a_state_directory_is_its_owner_s_alone(tmp_path: Path) -> None:
     """A new state directory has mode 0700, whatever the umask is."""
-    _, ports = open_state(tmp_path / "state", 1)
+    _, ports = open_stack_state(tmp_path / "state", 1)
     ports.release()
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
 

@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.sessions import People
-from handoff.admin.jurisdiction import Jurisdiction
 from handoff.audit.i18n.translation import LANGUAGES, words
+from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.record.topics import AUDIT
 from handoff.views.replay.questions import QUESTIONS
 from tests.support.dsl.builders import nth_id

@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import tomli_w
 
-from handoff.admin.installation import Process
 from handoff.config import CONFIG_VARIABLE
+from handoff.operations.setup.installation import Process
 from handoff.record.topics import MONITOR
-from handoff.trial.child import ChildProcess
+from handoff.trial.child_process import ChildProcess
 from handoff.trial.trial import Trial
 
 _ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ class Crew:
 
     def __init__(self, trial: Trial) -> None:
         standbys = (_standby(trial, twin, number) for number, twin in enumerate(_AT_WORK))
-        self.processes = {process.id: process for process in (*trial.fleet.processes.values(), *standbys)}
+        self.processes = {process.id: process for process in (*trial.supervisor.processes.values(), *standbys)}
         self._children = {process.id: _child(process, trial.directory / "logs") for process in self.processes.values()}
         self._down: set[str] = set()
         self.restarts = 0
@@ -134,7 +134,7 @@ def _standby_of(name: str) -> str:
 
 
 def _standby(trial: Trial, name: str, number: int) -> Process:
-    twin = trial.fleet.processes[name]
+    twin = trial.supervisor.processes[name]
     port = trial.installation.service_port(_FIRST_STANDBY_PORT + number)
     config = trial.directory / "standby" / f"{name}.toml"
     config.parent.mkdir(exist_ok=True)

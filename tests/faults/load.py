@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 import httpx
 
 from handoff import clock
-from handoff.admin.installation import Process
+from handoff.operations.setup.installation import Process
 from history_checker.answers import AnswerLog
 
 _RUN = UUID("5a0c8a0e-0d55-5d0e-8f0d-0a3c1d7d5e01")

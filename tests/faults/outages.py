@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import asyncpg
 
 from handoff.record.topics import record_topic
-from handoff.trial.child import ChildProcess
+from handoff.trial.child_process import ChildProcess
 from handoff.trial.errors import TrialError
 from tests.faults.place import Met, Place
 

@@ -13,7 +13,7 @@ from handoff.record import codec
 from handoff.record.codec import AnyEvent
 from handoff.record.codes import CaseService
 from handoff.record.events.directory import Admission
-from handoff.trial.child import ChildProcess
+from handoff.trial.child_process import ChildProcess
 from tests.support.dsl.builders import T0, key_of
 from tests.support.dsl.referral_events import Matter
 from tests.support.parts.small_jurisdiction import PATIENCE_SECONDS, Town, has, town

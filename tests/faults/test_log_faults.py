@@ -9,10 +9,10 @@ import pytest
 
 from handoff.adapters.postgres.checkpoint_store import HeadForked
 from handoff.adapters.postgres.timeline_store import Superseded, ledger
-from handoff.admin.broker_topics import remake_topic
 from handoff.domain.case import Situation
 from handoff.domain.examine import Examined
-from handoff.maintenance.timeline_rebuild import rebuild
+from handoff.operations.setup.broker_topics import recreate_topic
+from handoff.operations.timeline_rebuild import rebuild
 from handoff.projection.runtime import Projection
 from handoff.proof.log.checkpoint import TreeHead
 from handoff.proof.log.witness import AddCheckpoint
@@ -101,7 +101,7 @@ async def test_a_topic_that_lost_its_checkpoints_is_told_them_again(keeper: Reco
     jurisdiction = keeper.town.jurisdiction
     declared = topics(jurisdiction.name, jurisdiction.members)
     lost = next(topic for topic in declared if topic.name == checkpoints_topic(jurisdiction.name))
-    await asyncio.to_thread(remake_topic, jurisdiction.kafka, lost)
+    await asyncio.to_thread(recreate_topic, jurisdiction.kafka, lost)
     async with projecting(keeper):
         requests = await more_checkpoints(keeper, len(before) + 1)
     assert requests[: len(before)] == before

@@ -9,9 +9,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from handoff.maintenance.timeline_rebuild import RebuildRefused, rebuild
+from handoff.operations.timeline_rebuild import RebuildRefused, rebuild
 from handoff.projection.runtime import BROKEN_RECORD
-from handoff.trial.child import ChildProcess
+from handoff.trial.child_process import ChildProcess
 from tests.support.parts.record_writer import RecordKeeper, Story, record_keeper
 from tests.support.parts.running_projection import projecting
 from tests.support.parts.stack import Jurisdictions

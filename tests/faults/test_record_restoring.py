@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from handoff.adapters.kafka.record_reader import RecordEntry
-from handoff.maintenance.session import Standstill
-from handoff.maintenance.topic_copy import put_back, read_groups, read_topic
+from handoff.operations.session import MaintenanceSession
+from handoff.operations.topic_copy import apply_copy, read_groups, read_topic
 from handoff.trial.errors import TrialError
-from handoff.trial.session import standing_still
+from handoff.trial.session import maintenance_session
 from handoff.trial.trial import Trial
 from history_checker.gathering import gather
 from history_checker.report import report
@@ -27,12 +27,12 @@ def kept() -> Iterator[KeptTrial]:
 
 def lose_the_end(kept: KeptTrial, **lost: int) -> None:
     """Takes that many entries off the end of each topic, as a broker would that had not written them to disk."""
-    with standing_still(Trial(kept.directory, PLAN, lambda _stage: None)) as parts:
+    with maintenance_session(Trial(kept.directory, PLAN, lambda _stage: None)) as parts:
         for name, number in lost.items():
             asyncio.run(_cut(parts, name.replace("_", "."), number))
 
 
-async def _cut(parts: Standstill, name: str, number: int) -> None:
+async def _cut(parts: MaintenanceSession, name: str, number: int) -> None:
     topic = next(topic for topic in parts.topics if topic.name == f"{parts.jurisdiction}.{name}")
     held = [entry async for entry in read_topic(parts.kafka, topic.name)]
 
@@ -42,7 +42,7 @@ async def _cut(parts: Standstill, name: str, number: int) -> None:
 
     copy = parts.copy_of(topic)
     await copy.write(await read_groups(parts.kafka, parts.jurisdiction, topic), first())
-    await put_back(parts.kafka, topic, copy)
+    await apply_copy(parts.kafka, topic, copy)
 
 
 def findings(kept: KeptTrial) -> tuple[object, ...]:
@@ -89,7 +89,7 @@ def test_what_the_timeline_had_not_shown_comes_back_from_the_inboxes(kept: KeptT
     kept.start()
     accept(kept)
     kept.settled()
-    kept.running.fleet.kill("projection")
+    kept.running.supervisor.kill("projection")
     path = accept(kept)
     kept.routed()
     before = kept.record()

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from handoff.admin.broker_topics import cut_before, remake_topic
+from handoff.operations.setup.broker_topics import delete_records_before, recreate_topic
 from handoff.projection.runtime import BROKEN_RECORD
 from handoff.record.message import Message
 from handoff.record.topics import Topic, record_topic, topics
-from handoff.trial.child import ChildProcess
+from handoff.trial.child_process import ChildProcess
 from tests.support.parts.checkpoint_log import forget_everything, grow, more_checkpoints, published
 from tests.support.parts.record_writer import RecordKeeper, record_keeper
 from tests.support.parts.running_projection import projecting
@@ -40,7 +40,7 @@ def topic_of(keeper: RecordKeeper) -> Topic:
 
 async def replace(keeper: RecordKeeper, messages: list[Message]) -> None:
     """The record as a broker has it that lost everything, and was then told these."""
-    await asyncio.to_thread(remake_topic, keeper.town.jurisdiction.kafka, topic_of(keeper))
+    await asyncio.to_thread(recreate_topic, keeper.town.jurisdiction.kafka, topic_of(keeper))
     await keeper.append(*messages)
 
 
@@ -80,7 +80,7 @@ async def test_a_record_that_has_grown_again_past_what_it_lost_stops_the_project
 
 async def test_a_record_that_no_longer_begins_at_0_stops_the_projection(keeper: RecordKeeper) -> None:
     """Somebody let its beginning be deleted; everything that the timeline ends with is still there."""
-    await asyncio.to_thread(cut_before, keeper.town.jurisdiction.kafka, topic_of(keeper).name, 5)
+    await asyncio.to_thread(delete_records_before, keeper.town.jurisdiction.kafka, topic_of(keeper).name, 5)
     child = keeper.projection("beheaded")
     child.start()
     assert "no longer begins at 0, but at 5" in await ended(child)
@@ -91,7 +91,7 @@ async def test_a_projection_at_work_notices_that_its_record_lost_its_beginning(k
     child = keeper.projection("beheaded at work")
     child.start()
     await more_checkpoints(keeper)
-    await asyncio.to_thread(cut_before, keeper.town.jurisdiction.kafka, topic_of(keeper).name, 5)
+    await asyncio.to_thread(delete_records_before, keeper.town.jurisdiction.kafka, topic_of(keeper).name, 5)
     await ended(child)
 
 

@@ -42,7 +42,7 @@ class Place:
 
     def ask(self, member: str, path: str, body: dict[str, Any] | None = None, *, key: str = "") -> httpx.Response:
         """A command, whatever comes of it and of its answer."""
-        process = self.kept.running.fleet.processes[member]
+        process = self.kept.running.supervisor.processes[member]
         headers = {"Authorization": f"Bearer {process.token}"} | ({"Idempotency-Key": key} if key else {})
         return httpx.post(f"{process.url}{path}", json=body or {}, headers=headers, timeout=20)
 
@@ -67,11 +67,11 @@ class Place:
 
     def crash(self, *members: str) -> None:
         for member in members:
-            self.kept.running.fleet.kill(member)
+            self.kept.running.supervisor.kill(member)
 
     def start(self, *members: str) -> None:
         for member in members:
-            self.kept.running.fleet.restart(member)
+            self.kept.running.supervisor.restart(member)
 
     def drop(self, *members: str) -> None:
         """The members' databases, and everything in them."""

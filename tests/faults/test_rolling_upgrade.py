@@ -14,7 +14,7 @@ import pytest
 from handoff.config import CONFIG_VARIABLE
 from handoff.domain.decide import CANNOT_READ
 from handoff.record.events import CATALOGUE
-from handoff.trial.child import ChildProcess
+from handoff.trial.child_process import ChildProcess
 from tests.support.parts.newer_release import SECOND
 from tests.support.parts.restarted_trial import KeptTrial, kept_trial
 from tests.support.probes.eventually import eventually
@@ -35,9 +35,9 @@ class Upgraded:
 
     def upgrade(self, name: str) -> None:
         """Ends a process and starts the newer one on the same configuration and database."""
-        fleet = self.kept.running.fleet
-        process = fleet.processes[name]
-        fleet.kill(name)
+        supervisor = self.kept.running.supervisor
+        process = supervisor.processes[name]
+        supervisor.kill(name)
         child = ChildProcess(
             name=f"{name}, newer",
             argv=(sys.executable, "-m", "tests.support.parts.newer_release", process.module),
@@ -51,13 +51,13 @@ class Upgraded:
 
     def ask(self, member: str, path: str, body: dict[str, Any]) -> httpx.Response:
         """A command, whatever comes of it."""
-        process = self.kept.running.fleet.processes[member]
+        process = self.kept.running.supervisor.processes[member]
         headers = {"Authorization": f"Bearer {process.token}", "Prefer": "wait=20"}
         return httpx.post(f"{process.url}{path}", json=body, headers=headers, timeout=40)
 
     def shown(self, member: str, path: str) -> dict[str, Any]:
         """What a member shows of a referral."""
-        process = self.kept.running.fleet.processes[member]
+        process = self.kept.running.supervisor.processes[member]
         headers = {"Authorization": f"Bearer {process.token}"}
         found: dict[str, Any] = httpx.get(f"{process.url}{path}", headers=headers, timeout=20).json()
         return found

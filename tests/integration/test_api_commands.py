@@ -7,8 +7,8 @@ from uuid import uuid5
 
 import pytest_asyncio
 
-from handoff.admin.jurisdiction import Jurisdiction
 from handoff.domain.directory import Escalation
+from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.record.codes import CaseService, DeadlineStep, EntryPoint, ReportingDelay
 from handoff.record.delivery import EFFECTIVE, ineffective
 from handoff.record.events.case import CaseOpened

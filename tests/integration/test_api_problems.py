@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from handoff.admin.jurisdiction import Jurisdiction
 from handoff.node.commands.desk import Desk
 from handoff.node.commands.results import StoreUnavailable
+from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.record.codes import EntryPoint
 from handoff.web.apis import AGENCY_API, COORDINATION_API, ApiDefinition
 from handoff.web.app import create_app

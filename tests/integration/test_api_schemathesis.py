@@ -24,7 +24,7 @@ from schemathesis.checks import ignored_auth, positive_data_acceptance
 
 from handoff import clock
 from handoff.adapters.postgres.pool import open_pool
-from handoff.admin.jurisdiction import Jurisdiction
+from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.web.apis import AGENCY_API, COORDINATION_API, ApiDefinition
 from handoff.web.app import create_app
 from handoff.web.published_openapi import document

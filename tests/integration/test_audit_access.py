@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from starlette.types import Message, Receive, Scope, Send
 
-from handoff.admin.jurisdiction import Jurisdiction
+from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.record import codec
 from handoff.record.codes import ReadPurpose
 from handoff.record.events.case import CaseRead

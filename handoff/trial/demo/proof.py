@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from handoff.adapters.postgres.bundle_export import Asked, NothingProven, evidence
-from handoff.maintenance.bundle import Written, asked_of, write_bundle
-from handoff.maintenance.installed import Installed
+from handoff.operations.bundle import Written, bundle_request, write_bundle
+from handoff.operations.installation_settings import InstallationSettings
 from handoff.proof.verify.report import Conclusion, VerificationReport
 from handoff.proof.verify.verifier import verify
 from handoff.record.topics import PROJECTION
@@ -37,8 +37,8 @@ class Proven:
 
 def prove(trial: Trial, case: UUID, timeline: Sequence[TimelineEntry]) -> Proven:
     """Waits for the checkpoint that covers ``timeline``, and proves it. Raises TrialError if it does not hold."""
-    installed = Installed(trial.directory)
-    asked, last = asked_of(installed, case), timeline[-1].position
+    installed = InstallationSettings(trial.directory)
+    asked, last = bundle_request(installed, case), timeline[-1].position
     until("a cosigned checkpoint covers the case", lambda: asyncio.run(_covers(installed, asked, last)) or None)
     path = trial.directory / "bundles" / f"{case}.bundle"
     path.parent.mkdir(exist_ok=True)
@@ -48,7 +48,7 @@ def prove(trial: Trial, case: UUID, timeline: Sequence[TimelineEntry]) -> Proven
     return Proven(written, report, asyncio.run(tamperings(superuser, asked, path.read_bytes(), timeline)))
 
 
-async def _covers(installed: Installed, asked: Asked, last: int) -> bool:
+async def _covers(installed: InstallationSettings, asked: Asked, last: int) -> bool:
     try:
         async with evidence(installed.projection_as("reader"), asked) as found:
             return found.size > last

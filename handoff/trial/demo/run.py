@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from handoff import clock
-from handoff.maintenance.installed import Installed
-from handoff.maintenance.node_recovery import pause_relay
-from handoff.maintenance.timeline import handoff_figures, history_of, timeline_of
+from handoff.operations.installation_settings import InstallationSettings
+from handoff.operations.node_recovery import pause_relay
+from handoff.operations.timeline import handoff_figures, history_of, timeline_of
 from handoff.record.delivery import VerdictKind
 from handoff.trial.demo.agency import Agency, until
 from handoff.trial.demo.proof import Proven, prove
@@ -46,15 +46,15 @@ class TrialStage:
 
     def __init__(self, trial: Trial) -> None:
         self._trial = trial
-        self._installed = Installed(trial.directory)
+        self._installed = InstallationSettings(trial.directory)
 
     def kill(self, process: str) -> None:
         """Ends a process by SIGKILL."""
-        self._trial.fleet.kill(process)
+        self._trial.supervisor.kill(process)
 
     def restart(self, process: str) -> None:
         """Starts it again and waits until it is ready."""
-        self._trial.fleet.restart(process)
+        self._trial.supervisor.restart(process)
 
     def pause_relay(self, member: str) -> None:
         """Holds back what a node sends."""
@@ -68,7 +68,7 @@ class TrialStage:
 def perform(trial: Trial, tell: Callable[[str], None]) -> Shown:
     """Plays every step and waits until the timeline holds it all. Raises TrialError at the first thing amiss."""
     run = clock.new_id()
-    agencies = {p.id: Agency(p.id, p.url, p.token, run) for p in trial.fleet.processes.values()}
+    agencies = {p.id: Agency(p.id, p.url, p.token, run) for p in trial.supervisor.processes.values()}
     scenario = Scenario(agencies, TrialStage(trial), tell, clock.now())
     try:
         scenario.play()
@@ -79,14 +79,14 @@ def perform(trial: Trial, tell: Callable[[str], None]) -> Shown:
 
 
 def _shown(trial: Trial, case: UUID) -> Shown:
-    installed = Installed(trial.directory)
+    installed = InstallationSettings(trial.directory)
     timeline = until("the timeline holds the missed deadline", lambda: _complete(installed, case))
     proven = prove(trial, case, timeline)
     figures, history = asyncio.run(handoff_figures(installed)), asyncio.run(history_of(installed, case))
     return Shown(case, timeline, figures, history, proven)
 
 
-def _complete(installed: Installed, case: UUID) -> Sequence[TimelineEntry] | None:
+def _complete(installed: InstallationSettings, case: UUID) -> Sequence[TimelineEntry] | None:
     entries = asyncio.run(timeline_of(installed, case))
     missed = [e for e in entries if e.type == "deadline.missed.v1" and e.verdict.kind is VerdictKind.EFFECTIVE]
     return entries if missed else None

@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 from confluent_kafka.admin import NewTopic
 
-from handoff.admin.jurisdiction import Jurisdiction
-from handoff.admin.kafka_operator import Operator
 from handoff.config import jurisdiction_plan
+from handoff.operations.setup.jurisdiction import Jurisdiction
+from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.record.topics import Topic, principals, topics
 from handoff.trial.kafka import CLUSTER
 from handoff.trial.stack import TrialStack
@@ -56,7 +56,7 @@ class Site(NamedTuple):
 
 
 @pytest_asyncio.fixture(scope="module")
-async def site(broker_jurisdictions: Jurisdictions, kafka: Operator) -> Site:
+async def site(broker_jurisdictions: Jurisdictions, kafka: KafkaOperator) -> Site:
     site = Site(*await asyncio.gather(broker_jurisdictions.on_broker(), broker_jurisdictions.on_broker()))
     async with BrokerProbe(kafka.bootstrap_servers, kafka.username, kafka.password) as operator:
         await operator.wait_for_groups()
@@ -137,7 +137,7 @@ async def test_nothing_of_a_neighbouring_jurisdiction_is_open(site: Site, who: s
     assert await probe.join([group]) == {group: GROUP_REFUSED}
 
 
-async def test_the_operator_may_do_all_that_is_refused_to_others(site: Site, kafka: Operator) -> None:
+async def test_the_operator_may_do_all_that_is_refused_to_others(site: Site, kafka: KafkaOperator) -> None:
     scratch = f"{site.home.name}.scratch"
     client = kafka.client()
     client.create_topics([NewTopic(scratch, 1, 1)])[scratch].result(10)
@@ -160,7 +160,7 @@ async def test_a_listener_for_clients_takes_the_right_password_alone(site: Site,
 
 
 async def test_the_controllers_listener_is_closed_to_everyone_but_the_brokers(
-    site: Site, stack: TrialStack, kafka: Operator
+    site: Site, stack: TrialStack, kafka: KafkaOperator
 ) -> None:
     port = stack.kafka.ports[0].controller
     settings = site.home.kafka_settings("police")

@@ -9,9 +9,9 @@ from confluent_kafka.admin import ConfigResource, ResourceType
 
 from handoff.adapters.kafka.client import Sender
 from handoff.adapters.kafka.record_reader import RecordEntry
-from handoff.admin import broker_topics
-from handoff.admin.jurisdiction import Jurisdiction
-from handoff.maintenance.topic_copy import CopyDiffers, TopicCopy, put_back, read_groups, read_topic
+from handoff.operations.setup import broker_topics
+from handoff.operations.setup.jurisdiction import Jurisdiction
+from handoff.operations.topic_copy import TopicCopy, TopicCopyMismatch, apply_copy, read_groups, read_topic
 from handoff.record.message import Message
 from handoff.record.topics import EXCHANGE, Topic, groups, topics
 from tests.support.parts.small_jurisdiction import plan
@@ -52,7 +52,7 @@ async def test_a_copied_record_has_its_offsets_and_times_and_is_stamped_by_the_b
     before = await held(town, record)
     changed = [replace(e, message=replace(e.message, value=b"-")) if e.offset == 300 else e for e in before]
     await copy.write({}, each(changed))
-    await put_back(town.kafka, record, copy)
+    await apply_copy(town.kafka, record, copy)
     assert await held(town, record) == changed
     assert not copy.exists
     client = town.kafka.client()
@@ -69,13 +69,13 @@ async def test_a_topic_that_had_dropped_its_beginning_keeps_its_offsets_and_its_
 ) -> None:
     out, copy = topic_of(town, ".out.police"), TopicCopy(tmp_path / "copy")
     await append(town, "police", out, WORDS)
-    broker_topics.cut_before(town.kafka, out.name, 600)
+    broker_topics.delete_records_before(town.kafka, out.name, 600)
     group = groups(town.name, EXCHANGE)[0]
     broker_topics.commit(town.kafka, group, out.name, 650)
     before, committed = await held(town, out), await read_groups(town.kafka, town.name, out)
     assert (before[0].offset, committed) == (600, {group: 650})
     await copy.write(committed, each(before))
-    await put_back(town.kafka, out, copy)
+    await apply_copy(town.kafka, out, copy)
     assert await held(town, out) == before
     assert await read_groups(town.kafka, town.name, out) == {group: 650}
 
@@ -85,9 +85,9 @@ async def test_a_copy_that_was_interrupted_is_put_back_from_its_file(town: Juris
     await append(town, EXCHANGE, record, WORDS[:20])
     before = await held(town, record)
     await copy.write({}, each(before))
-    broker_topics.remake_topic(town.kafka, record)
+    broker_topics.recreate_topic(town.kafka, record)
     assert await held(town, record) == []
-    await put_back(town.kafka, record, copy)
+    await apply_copy(town.kafka, record, copy)
     assert await held(town, record) == before
 
 
@@ -96,6 +96,6 @@ async def test_a_copy_with_a_hole_is_refused_and_its_file_stays(town: Jurisdicti
     await append(town, EXCHANGE, record, WORDS[:5])
     before = await held(town, record)
     await copy.write({}, each([before[0], before[2]]))
-    with pytest.raises(CopyDiffers, match="offset 2"):
-        await put_back(town.kafka, record, copy)
+    with pytest.raises(TopicCopyMismatch, match="offset 2"):
+        await apply_copy(town.kafka, record, copy)
     assert copy.exists

@@ -4,10 +4,10 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from handoff.admin import database_setup
-from handoff.admin.database_setup import Database, DatabaseOperator, DatabaseSetupError
-from handoff.admin.jurisdiction import Jurisdiction
 from handoff.config import PostgresSettings
+from handoff.operations.setup import database_setup
+from handoff.operations.setup.database_setup import Database, DatabaseOperator, DatabaseSetupError
+from handoff.operations.setup.jurisdiction import Jurisdiction
 from tests.support.parts.stack import Jurisdictions
 
 

@@ -10,7 +10,7 @@ import pytest
 from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.record import codec
 from handoff.record.codec import AnyEvent
-from handoff.trial.child import ChildProcess
+from handoff.trial.child_process import ChildProcess
 from handoff.trial.stack import TrialStack
 from tests.support.dsl.referral_events import Matter
 from tests.support.parts.small_jurisdiction import PATIENCE_SECONDS, Town, town

@@ -14,11 +14,11 @@ import pytest
 
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.record_reader import RecordReader
-from handoff.admin import database_setup
-from handoff.admin.database_setup import Database
 from handoff.config import CONFIG_VARIABLE, CheckpointSettings, ProcessSettings
 from handoff.monitor.runtime import BROKEN_RECORD, Examiner, Monitor
 from handoff.node.attestation.witness import Differs, Halted
+from handoff.operations.setup import database_setup
+from handoff.operations.setup.database_setup import Database
 from handoff.proof.log import tree_proofs
 from handoff.proof.log.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from handoff.proof.log.frontier import Frontier
@@ -26,7 +26,7 @@ from handoff.proof.log.tiles import node_reader
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.record.message import Message
 from handoff.record.topics import MONITOR, PROJECTION
-from handoff.trial.child import ChildProcess
+from handoff.trial.child_process import ChildProcess
 from tests.support.parts.checkpoints import LOG, PlayedLog, witness_key
 from tests.support.parts.proof_record import Appended, entries_of
 from tests.support.parts.settings_file import write_settings

@@ -22,10 +22,10 @@ from handoff.adapters.node_attestation import Sealing
 from handoff.adapters.postgres.proof_store import ProofStore
 from handoff.adapters.postgres.witness_memory import WitnessMemory
 from handoff.config import CONFIG_VARIABLE, CheckpointSettings, ProcessSettings
-from handoff.maintenance.node_recovery import adopt_witness
 from handoff.node.attestation.quorum import Vouching
 from handoff.node.attestation.witness import Halted, Lagging, Publish, Standing, Witness
 from handoff.node.wakeup import Wakeup
+from handoff.operations.node_recovery import adopt_witness
 from handoff.proof.log.checkpoint import EMPTY_TREE_HEAD, TreeHead
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.record.topics import PROJECTION

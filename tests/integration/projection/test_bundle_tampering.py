@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from handoff.adapters.postgres.bundle_export import bundle
-from handoff.maintenance.bundle import asked_of
+from handoff.operations.bundle import bundle_request
 from handoff.proof.log.checkpoint import TreeHead
 from handoff.proof.log.tiles import entries_path, pack_entries, unpack_entries
 from handoff.proof.verify.archive import ArchiveMember, ArchiveWriter, read_members
@@ -150,7 +150,7 @@ async def test_a_row_that_can_be_no_entry_any_more_is_named_when_the_bundle_is_w
 async def test_what_is_changed_while_a_bundle_is_written_changes_nothing_in_it(kept: Archive) -> None:
     """All of it is one snapshot, however slowly it is taken."""
     await kept.write(CASE)
-    stream = bundle(kept.installed.projection_as("reader"), asked_of(kept.installed, CASE))
+    stream = bundle(kept.installed.projection_as("reader"), bundle_request(kept.installed, CASE))
     taken = await anext(stream)
     await change(kept, "DELETE FROM timeline.entries", "DELETE FROM timeline.tree_nodes")
     assert b"".join([taken, *[chunk async for chunk in stream]]) == kept.bundle.read_bytes()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from handoff.adapters.postgres.bundle_export import NothingProven, bundle
-from handoff.maintenance.bundle import asked_of
-from handoff.maintenance.doctor import proven
+from handoff.operations.bundle import bundle_request
+from handoff.operations.doctor import checkpoint_finding
 from handoff.proof.log.checkpoint import Origin, log_key
 from handoff.proof.verify.trust import TrustedLog, write_trust
 from tests.support.dsl.builders import CASE, OTHER_CASE, nth_id
@@ -59,7 +59,7 @@ async def test_it_is_to_the_byte_what_the_record_gives(kept: Archive) -> None:
 async def test_the_stream_is_what_is_written(kept: Archive) -> None:
     """One code for the API and the command, a tile at a time."""
     await kept.write(OTHER_CASE)
-    asked = asked_of(kept.installed, OTHER_CASE)
+    asked = bundle_request(kept.installed, OTHER_CASE)
     chunks = [chunk async for chunk in bundle(kept.installed.projection_as("reader"), asked)]
     assert b"".join(chunks) == kept.bundle.read_bytes()
     assert len(chunks) == 4
@@ -106,14 +106,14 @@ async def test_a_trust_file_of_another_record_proves_nothing(kept: Archive, tmp_
 
 
 async def test_a_stream_that_proves_nothing_says_so_before_its_first_byte(kept: Archive) -> None:
-    asked = asked_of(kept.installed, CASE, most=1)
+    asked = bundle_request(kept.installed, CASE, most=1)
     with pytest.raises(NothingProven):
         await anext(bundle(kept.installed.projection_as("reader"), asked))
 
 
 async def test_the_doctor_says_up_to_where_and_until_when_an_auditor_can_prove(kept: Archive) -> None:
     """A head that was cosigned months ago is told as old: whoever signs has stopped."""
-    found = await proven(kept.installed)
+    found = await checkpoint_finding(kept.installed)
     assert (found.state, found.finding) == (
         "slow",
         "the newest is old: size 615, cosigned at 2026-01-06 22:40:00 UTC",

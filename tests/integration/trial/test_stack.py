@@ -20,9 +20,9 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from handoff.admin import broker_setup
-from handoff.admin.kafka_operator import Operator
-from handoff.trial.child import ChildProcess
+from handoff.operations.setup import broker_setup
+from handoff.operations.setup.kafka_operator import KafkaOperator
+from handoff.trial.child_process import ChildProcess
 from handoff.trial.errors import TrialError
 from handoff.trial.ports import PortBlock
 from handoff.trial.stack import TrialStack
@@ -45,7 +45,7 @@ async def test_a_set_up_that_is_repeated_changes_nothing(broker_jurisdictions: J
 
 
 async def test_a_topic_that_was_altered_by_hand_is_brought_back(
-    kafka: Operator, broker_jurisdictions: Jurisdictions
+    kafka: KafkaOperator, broker_jurisdictions: Jurisdictions
 ) -> None:
     jurisdiction = await broker_jurisdictions.on_broker()
     record = f"{jurisdiction.name}.record"
@@ -58,10 +58,10 @@ async def test_a_topic_that_was_altered_by_hand_is_brought_back(
 async def test_a_password_in_the_plan_is_the_one_that_opens(broker_jurisdictions: Jurisdictions) -> None:
     jurisdiction = await broker_jurisdictions.on_broker()
     settings = jurisdiction.kafka_settings("police")
-    police = Operator(
+    police = KafkaOperator(
         settings.bootstrap_servers, settings.username, settings.password.get_secret_value(), "SASL_PLAINTEXT"
     )
-    assert broker_setup.brokers_seen(police.client()) == 1
+    assert broker_setup.broker_count(police.client()) == 1
 
 
 def test_a_stopped_stack_comes_back_with_its_ports_and_topics() -> None:

@@ -15,12 +15,12 @@ from fastapi import FastAPI
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.sessions import People
 from handoff.adapters.postgres.timeline_store import Founding, ledger
-from handoff.admin import database_setup
-from handoff.admin.database_setup import Database
-from handoff.admin.jurisdiction import Jurisdiction
 from handoff.audit.api.definition import AUDIT_API
 from handoff.audit.app import Parts, furnish
 from handoff.domain.examine import read
+from handoff.operations.setup import database_setup
+from handoff.operations.setup.database_setup import Database
+from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.proof.log.checkpoint import TreeHead, log_key
 from handoff.proof.log.cosignatures import read_published_checkpoint
 from handoff.proof.log.frontier import Frontier

@@ -15,8 +15,6 @@ from handoff.adapters.kafka.client import Sender
 from handoff.adapters.kafka.outgoing_topic import OutgoingTopic
 from handoff.adapters.postgres.node_store import PostgresStore
 from handoff.adapters.postgres.pool import open_pool
-from handoff.admin import database_setup
-from handoff.admin.database_setup import Database
 from handoff.domain.commands import OpenCase, RecordBasis, RequestReferral
 from handoff.domain.decide import About
 from handoff.domain.founding import admission_events
@@ -27,6 +25,8 @@ from handoff.node.inbox.intake import Intake
 from handoff.node.outbox.relay import RESEND_SECONDS, Relay
 from handoff.node.rows import Arrival
 from handoff.node.wakeup import Wakeup
+from handoff.operations.setup import database_setup
+from handoff.operations.setup.database_setup import Database
 from handoff.record import codec, signing
 from handoff.record.codec import AnyEvent
 from handoff.record.codes import (

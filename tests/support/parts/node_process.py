@@ -13,7 +13,7 @@ from handoff.config import CONFIG_VARIABLE, KafkaSettings, PlannedMember, Postgr
 from handoff.record import codec, signing
 from handoff.record.codes import CaseService, MemberKind, RecipientClass
 from handoff.record.envelope import COORDINATION
-from handoff.trial.child import ChildProcess
+from handoff.trial.child_process import ChildProcess
 from tests.support.dsl.builders import key_of
 from tests.support.parts.small_jurisdiction import ROOT, Town
 

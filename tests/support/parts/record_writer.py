@@ -17,10 +17,10 @@ import tomli_w
 
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.record_reader import RecordEntry, RecordReader
-from handoff.admin import database_setup
-from handoff.admin.database_setup import Database
 from handoff.config import CONFIG_VARIABLE, CheckpointSettings, PostgresSettings, ProcessSettings
 from handoff.domain.founding import admission_events
+from handoff.operations.setup import database_setup
+from handoff.operations.setup.database_setup import Database
 from handoff.proof.log.checkpoint import Origin, cosigner_key
 from handoff.proof.log.note import NoteKey
 from handoff.proof.log.signer import LogSigner
@@ -44,7 +44,7 @@ from handoff.record.events import referral as r
 from handoff.record.events.directory import Admission
 from handoff.record.message import Message
 from handoff.record.topics import PROJECTION
-from handoff.trial.child import ChildProcess
+from handoff.trial.child_process import ChildProcess
 from tests.support.dsl.builders import T0, key_of, nth_id, signed
 from tests.support.parts.proof_record import witness_key
 from tests.support.parts.small_jurisdiction import ROOT, Town, plan

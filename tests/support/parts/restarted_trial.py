@@ -15,7 +15,7 @@ import httpx
 import tomli_w
 
 from handoff.adapters.kafka.record_reader import RecordEntry
-from handoff.maintenance.topic_copy import read_topic
+from handoff.operations.topic_copy import read_topic
 from handoff.trial.trial import Trial, temporary_directory
 from tests.support.parts.api import OPENING, PLAN, RELEASE
 from tests.support.probes.eventually import eventually
@@ -71,7 +71,7 @@ class KeptTrial:
 
     def say(self, member: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """A command that must be stored, and what it is answered."""
-        process = self.running.fleet.processes[member]
+        process = self.running.supervisor.processes[member]
         answer = httpx.post(
             f"{process.url}{path}", json=body or {}, headers={"Authorization": f"Bearer {process.token}"}, timeout=20
         )
@@ -88,7 +88,7 @@ class KeptTrial:
 
     def sees(self, member: str, path: str, **wanted: str) -> None:
         """Returns once what a member shows at ``path`` is as wanted."""
-        process = self.running.fleet.processes[member]
+        process = self.running.supervisor.processes[member]
         headers = {"Authorization": f"Bearer {process.token}"}
 
         async def shown() -> bool:

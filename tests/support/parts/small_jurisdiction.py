@@ -15,12 +15,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from handoff.adapters.kafka.client import Sender, security
 from handoff.adapters.kafka.record_reader import RecordEntry, RecordReader
-from handoff.admin import database_setup
-from handoff.admin.database_setup import Database
-from handoff.admin.jurisdiction import Jurisdiction, Passwords, fresh_passwords
 from handoff.config import CONFIG_VARIABLE, JurisdictionPlan, PlannedMember
 from handoff.domain.directory import Directory
 from handoff.domain.founding import Charter, admission_events, founding_event
+from handoff.operations.setup import database_setup
+from handoff.operations.setup.database_setup import Database
+from handoff.operations.setup.jurisdiction import Jurisdiction, Passwords, new_passwords
 from handoff.record import codec, signing
 from handoff.record.codec import AnyEvent
 from handoff.record.codes import CaseService, MemberKind, RecipientClass
@@ -30,7 +30,7 @@ from handoff.record.events import Body
 from handoff.record.events.directory import Admission, Deadline
 from handoff.record.message import Message, as_headers
 from handoff.record.topics import in_topic, out_topic, record_topic
-from handoff.trial.child import ChildProcess
+from handoff.trial.child_process import ChildProcess
 from tests.support.dsl import builders
 from tests.support.dsl.builders import T0, key_of
 from tests.support.parts.stack import Jurisdictions
@@ -159,7 +159,7 @@ class Town:
         """Plans for newcomers; ``jurisdiction.apply_broker`` then gives them topics, users and rights."""
         grown = plan(*self.jurisdiction.plan.members, *newcomers).renamed(self.name)
         known = self.jurisdiction.passwords
-        passwords = Passwords({**fresh_passwords(grown).kafka, **known.kafka}, known.postgres)
+        passwords = Passwords({**new_passwords(grown).kafka, **known.kafka}, known.postgres)
         self.jurisdiction = replace(self.jurisdiction, plan=grown, passwords=passwords)
 
     async def record(self, until: Callable[[list[RecordEntry]], bool]) -> list[RecordEntry]:

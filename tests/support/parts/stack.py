@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from handoff.admin.jurisdiction import Jurisdiction, fresh_passwords
 from handoff.config import JurisdictionPlan, jurisdiction_plan
+from handoff.operations.setup.jurisdiction import Jurisdiction, new_passwords
 from handoff.trial.stack import TrialStack
 
 PRIZREN = Path(__file__).parents[3] / "infra" / "prizren.toml"
@@ -55,4 +55,4 @@ class Jurisdictions:
     def planned(self, plan: JurisdictionPlan | None = None) -> Jurisdiction:
         """A fresh jurisdiction of which nothing stands yet."""
         named = (plan or jurisdiction_plan(PRIZREN)).renamed(f"t{secrets.token_hex(4)}")
-        return Jurisdiction(named, self._stack.kafka_operator, self._stack.postgres_operator, fresh_passwords(named))
+        return Jurisdiction(named, self._stack.kafka_operator, self._stack.postgres_operator, new_passwords(named))

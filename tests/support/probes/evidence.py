@@ -14,12 +14,12 @@ import tomli_w
 from typer.testing import CliRunner
 
 from handoff.adapters.postgres.timeline_store import SCHEMA, Founding, Ledger
-from handoff.admin import database_setup
-from handoff.admin.database_setup import Database
-from handoff.admin.jurisdiction import Jurisdiction
 from handoff.cli.app import app
 from handoff.domain.examine import read
-from handoff.maintenance.installed import Installed
+from handoff.operations.installation_settings import InstallationSettings
+from handoff.operations.setup import database_setup
+from handoff.operations.setup.database_setup import Database
+from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.proof.log.checkpoint import log_key
 from handoff.proof.log.cosignatures import read_published_checkpoint
 from handoff.proof.log.witness import AddCheckpoint
@@ -53,8 +53,8 @@ class Archive:
         return self.directory / "trust.policy"
 
     @property
-    def installed(self) -> Installed:
-        return Installed(self.directory / "state")
+    def installed(self) -> InstallationSettings:
+        return InstallationSettings(self.directory / "state")
 
     def configure(self) -> None:
         """Writes what an installation knows of its timeline, and an auditor's trust file."""

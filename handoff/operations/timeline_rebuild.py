@@ -20,7 +20,7 @@ from handoff.views.timeline_fold import Page
 TABLES = ("entries", "tree_nodes", "cases", "directory", "handoffs", "position")
 
 _FRESH = "timeline_rebuilt"
-_SQL = statements("rebuild.sql")
+_SQL = statements("timeline_rebuild.sql", __package__)
 
 Progress = Callable[[int, int], None]
 """Hears how many entries are done, and of how many."""

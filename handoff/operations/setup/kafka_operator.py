@@ -10,7 +10,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
+class KafkaOperator:
     """Where the brokers are and how the operator logs in."""
 
     bootstrap_servers: str

@@ -19,9 +19,9 @@ from pydantic import SecretStr
 
 from handoff.adapters.kafka.client import MAX_BATCH_BYTES, MAX_REQUEST_BYTES, REQUEST_TIMEOUT_MS, security
 from handoff.adapters.kafka.record_reader import RecordEntry
-from handoff.admin import broker_topics
-from handoff.admin.kafka_operator import Operator
 from handoff.config import KafkaSettings
+from handoff.operations.setup import broker_topics
+from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.record.message import Message, as_headers
 from handoff.record.topics import Topic, groups
 
@@ -30,7 +30,7 @@ _WAIT_MS = 500
 _EMPTY = Message(None, b"")
 
 
-class CopyDiffers(Exception):
+class TopicCopyMismatch(Exception):
     """The broker does not hold what was copied: run it again, the file is still there."""
 
 
@@ -76,18 +76,18 @@ class TopicCopy:
         self.path.unlink()
 
 
-async def put_back(operator: Operator, topic: Topic, copy: TopicCopy) -> None:
-    """Makes ``topic`` hold what the copy says and nothing else, and removes the copy. Raises CopyDiffers.
+async def apply_copy(operator: KafkaOperator, topic: Topic, copy: TopicCopy) -> None:
+    """Makes ``topic`` hold what the copy says and nothing else, and removes the copy. Raises TopicCopyMismatch.
 
     Whoever reads or writes the topic has to be stopped. Groups go on where they were.
     """
     start = next((entry.offset for entry in copy.entries()), 0)
-    await asyncio.to_thread(broker_topics.remake_topic, operator, topic)
+    await asyncio.to_thread(broker_topics.recreate_topic, operator, topic)
     # Nothing but entries moves an offset on: what the topic had dropped is filled up, and dropped again.
     fill = (RecordEntry(offset, 0, _EMPTY) for offset in range(start))
     await append(operator, topic.name, chain(fill, copy.entries()))
     if start:
-        await asyncio.to_thread(broker_topics.cut_before, operator, topic.name, start)
+        await asyncio.to_thread(broker_topics.delete_records_before, operator, topic.name, start)
     await _compare(operator, topic.name, copy)
     await asyncio.to_thread(broker_topics.apply_topics, operator, (topic,))
     for group, offset in copy.committed.items():
@@ -95,7 +95,7 @@ async def put_back(operator: Operator, topic: Topic, copy: TopicCopy) -> None:
     copy.remove()
 
 
-async def read_topic(operator: Operator, topic: str) -> AsyncIterator[RecordEntry]:
+async def read_topic(operator: KafkaOperator, topic: str) -> AsyncIterator[RecordEntry]:
     """Everything that ``topic`` holds now, in order."""
     consumer = AIOKafkaConsumer(**_login(operator), client_id="operator", enable_auto_commit=False)
     partition = TopicPartition(topic, 0)
@@ -114,14 +114,14 @@ async def read_topic(operator: Operator, topic: str) -> AsyncIterator[RecordEntr
         await consumer.stop()
 
 
-async def read_groups(operator: Operator, jurisdiction: str, topic: Topic) -> dict[str, int]:
+async def read_groups(operator: KafkaOperator, jurisdiction: str, topic: Topic) -> dict[str, int]:
     """How far the groups of those who read ``topic`` have come: with a deleted topic the broker forgets it."""
     names = [group for reader in topic.readers for group in groups(jurisdiction, reader)]
     return await asyncio.to_thread(broker_topics.committed, operator, names, topic.name)
 
 
-async def append(operator: Operator, topic: str, entries: Iterable[RecordEntry]) -> None:
-    """Puts ``entries`` at the end of ``topic``. Raises CopyDiffers where one does not come to stand at its offset."""
+async def append(operator: KafkaOperator, topic: str, entries: Iterable[RecordEntry]) -> None:
+    """Append ``entries`` to ``topic``. Raises TopicCopyMismatch where an entry gets another offset than its own."""
     producer = AIOKafkaProducer(
         **_login(operator),
         client_id="operator",
@@ -149,16 +149,16 @@ async def _send_some(producer: AIOKafkaProducer, topic: str, entries: Sequence[R
     ]
     for entry, sent in zip(entries, await asyncio.gather(*sending), strict=True):
         if sent.offset != entry.offset:
-            raise CopyDiffers(f"{topic}: what belongs at offset {entry.offset} came to stand at {sent.offset}")
+            raise TopicCopyMismatch(f"{topic}: what belongs at offset {entry.offset} came to stand at {sent.offset}")
 
 
-async def _compare(operator: Operator, topic: str, copy: TopicCopy) -> None:
+async def _compare(operator: KafkaOperator, topic: str, copy: TopicCopy) -> None:
     expected = copy.entries()
     async for found in read_topic(operator, topic):
         if found != next(expected, None):
-            raise CopyDiffers(f"{topic}: offset {found.offset} is not what was copied")
+            raise TopicCopyMismatch(f"{topic}: offset {found.offset} is not what was copied")
     if (missing := next(expected, None)) is not None:
-        raise CopyDiffers(f"{topic}: offset {missing.offset} is missing")
+        raise TopicCopyMismatch(f"{topic}: offset {missing.offset} is missing")
 
 
 def _message(found: Any) -> Message:
@@ -167,7 +167,7 @@ def _message(found: Any) -> Message:
     return Message(found.key, value, as_headers(found.headers))
 
 
-def _login(operator: Operator) -> dict[str, Any]:
+def _login(operator: KafkaOperator) -> dict[str, Any]:
     tls = operator.security_protocol == "SASL_SSL"
     return security(
         KafkaSettings(

@@ -17,7 +17,7 @@ from handoff.adapters.kafka.record_reader import RecordBroken, RecordReader
 from handoff.adapters.postgres.checkpoints import newest_vouched
 from handoff.adapters.postgres.pool import open_pool
 from handoff.config import PostgresSettings, ProcessSettings
-from handoff.maintenance.installed import Installed, url
+from handoff.operations.installation_settings import InstallationSettings, url
 from handoff.proof.log.checkpoint import Origin
 from handoff.record.topics import EXCHANGE, PROJECTION
 
@@ -39,11 +39,11 @@ class Finding:
     advice: str = ""
 
 
-async def examine_installation(installed: Installed) -> tuple[Finding, ...]:
+async def examine_installation(installed: InstallationSettings) -> tuple[Finding, ...]:
     """Every part of an installation. Raises ConfigurationError where a file cannot be understood at all."""
     processes = installed.processes
     answers = await asyncio.gather(*(_process(settings) for settings in processes))
-    return (*_configuration(processes), *await _record(installed), await proven(installed), *answers)
+    return (*_configuration(processes), *await _record(installed), await checkpoint_finding(installed), *answers)
 
 
 def _configuration(processes: tuple[ProcessSettings, ...]) -> Iterator[Finding]:
@@ -68,7 +68,7 @@ def _key_file(settings: ProcessSettings) -> Iterator[Finding]:
         yield Finding(settings.member, "bad", f"others may read its key {path}", f"chmod 600 {path}")
 
 
-async def _record(installed: Installed) -> tuple[Finding, ...]:
+async def _record(installed: InstallationSettings) -> tuple[Finding, ...]:
     """The broker, the database, and how far the exchange and the projection are behind the record."""
     settings = installed.process(PROJECTION)
     reader = RecordReader(settings.kafka, settings.jurisdiction, client_id="doctor")
@@ -98,7 +98,7 @@ async def _behind(name: str, database: PostgresSettings, query: str, end: int) -
     return Finding(f"{name}'s database", "ok", f"{max(lag, 0)} entries behind the record")
 
 
-async def proven(installed: Installed) -> Finding:
+async def checkpoint_finding(installed: InstallationSettings) -> Finding:
     """Up to where, and until when, an auditor can prove what the record holds."""
     settings = installed.process(PROJECTION)
     if settings.checkpoints is None:

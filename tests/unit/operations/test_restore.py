@@ -3,7 +3,7 @@
 import pytest
 
 from handoff.adapters.kafka.record_reader import RecordEntry
-from handoff.maintenance.restore import Losses, NotRestorable, in_order
+from handoff.operations.restore import NotRestorable, RecordLosses, merge_in_order
 from handoff.record.message import Message
 
 
@@ -16,24 +16,24 @@ def names(entries: object) -> str:
     return "".join((e.message.value or b"").decode() for e in entries)
 
 
-def losses(**found: object) -> Losses:
+def losses(**found: object) -> RecordLosses:
     nothing: dict[str, object] = {"since": (), "shown": (), "heard": ()}
-    return Losses(**{"size": 4, "largest_head": 3, "routed": 4, "agrees_up_to": 4, **nothing, **found})  # type: ignore[arg-type] # a test's shorthand
+    return RecordLosses(**{"size": 4, "largest_head": 3, "routed": 4, "agrees_up_to": 4, **nothing, **found})  # type: ignore[arg-type] # a test's shorthand
 
 
 def test_what_several_inboxes_heard_comes_once_and_in_the_order_of_each() -> None:
     strands = [[entry("a", 1), entry("c", 5), entry("e", 9)], [entry("b", 2), entry("c", 5), entry("d", 5)]]
-    assert names(tuple(in_order(strands))) == "abcde"
+    assert names(tuple(merge_in_order(strands))) == "abcde"
 
 
 def test_within_one_millisecond_an_inbox_keeps_its_order() -> None:
     forth, back = [entry("x", 5), entry("y", 5)], [entry("y", 5), entry("x", 5)]
-    assert (names(tuple(in_order([forth]))), names(tuple(in_order([back])))) == ("xy", "yx")
+    assert (names(tuple(merge_in_order([forth]))), names(tuple(merge_in_order([back])))) == ("xy", "yx")
 
 
 def test_inboxes_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(NotRestorable):
-        list(in_order([[entry("x", 5), entry("y", 5)], [entry("y", 5), entry("x", 5)]]))
+        list(merge_in_order([[entry("x", 5), entry("y", 5)], [entry("y", 5), entry("x", 5)]]))
 
 
 def test_what_was_there_comes_before_what_came_since_and_offsets_are_dense() -> None:

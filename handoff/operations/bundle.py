@@ -8,7 +8,7 @@ from uuid import UUID
 
 from handoff.adapters.postgres.bundle_export import Asked, evidence
 from handoff.config import ConfigurationError
-from handoff.maintenance.installed import Installed
+from handoff.operations.installation_settings import InstallationSettings
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.topics import PROJECTION
@@ -28,7 +28,9 @@ class Written:
     bytes: int
 
 
-def asked_of(installed: Installed, case: UUID, *, trust: Path | None = None, most: int | None = None) -> Asked:
+def bundle_request(
+    installed: InstallationSettings, case: UUID, *, trust: Path | None = None, most: int | None = None
+) -> Asked:
     """What is asked for: under the installation's own trust file unless another is given.
 
     Raises ConfigurationError, NotATrustFile and OSError.
@@ -41,7 +43,9 @@ def asked_of(installed: Installed, case: UUID, *, trust: Path | None = None, mos
     return asked if most is None else Asked(case, asked.origin, trusted, most)
 
 
-async def write_bundle(installed: Installed, asked: Asked, path: Path, told: Told = lambda _done, _of: None) -> Written:
+async def write_bundle(
+    installed: InstallationSettings, asked: Asked, path: Path, told: Told = lambda _done, _of: None
+) -> Written:
     """Writes the bundle to ``path``, whole or not at all. Raises what ``evidence`` raises, and OSError."""
     partial = path.with_name(f"{path.name}.partial")
     try:

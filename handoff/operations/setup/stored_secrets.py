@@ -10,7 +10,7 @@ from handoff.record.signing import SigningKey
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredSecrets:
     """What is kept in ``directory``, for its owner alone to read."""
 
     directory: Path

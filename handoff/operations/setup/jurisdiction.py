@@ -10,10 +10,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from handoff.adapters.files.private_file import write_private
-from handoff.admin import broker_setup, database_setup
-from handoff.admin.database_setup import Database, DatabaseOperator
-from handoff.admin.kafka_operator import Operator
 from handoff.config import JurisdictionPlan, KafkaSettings, PostgresSettings
+from handoff.operations.setup import broker_setup, database_setup
+from handoff.operations.setup.database_setup import Database, DatabaseOperator
+from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.record.topics import EXCHANGE, MONITOR, PROJECTION, principals, user_name
 
 
@@ -30,7 +30,7 @@ class Jurisdiction:
     """A jurisdiction as it stands on a broker and a database server."""
 
     plan: JurisdictionPlan
-    kafka: Operator
+    kafka: KafkaOperator
     postgres: DatabaseOperator
     passwords: Passwords
 
@@ -92,17 +92,17 @@ def databases(plan: JurisdictionPlan) -> tuple[Database, ...]:
     )
 
 
-def kept_passwords(plan: JurisdictionPlan, path: Path) -> Passwords:
+def stored_passwords(plan: JurisdictionPlan, path: Path) -> Passwords:
     """The passwords kept in the file at `path`; whoever has none yet gets one."""
     kept = Passwords(**json.loads(path.read_text())) if path.exists() else Passwords({}, {})
-    passwords = fresh_passwords(plan)
+    passwords = new_passwords(plan)
     complete = Passwords({**passwords.kafka, **kept.kafka}, {**passwords.postgres, **kept.postgres})
     if complete != kept:
         write_private(path, json.dumps(asdict(complete), indent=2))
     return complete
 
 
-def fresh_passwords(plan: JurisdictionPlan) -> Passwords:
+def new_passwords(plan: JurisdictionPlan) -> Passwords:
     """New passwords for everyone in the plan."""
     roles = (role for database in databases(plan) for role in (database.owner, *database.logins))
     return Passwords(

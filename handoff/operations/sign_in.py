@@ -6,7 +6,7 @@ from uuid import NAMESPACE_URL, uuid5
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.sessions import People
 from handoff.config import ProcessSettings
-from handoff.maintenance.installed import url
+from handoff.operations.installation_settings import url
 from handoff.record.envelope import Source
 
 

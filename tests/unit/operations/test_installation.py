@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from handoff.admin.database_setup import DatabaseOperator
-from handoff.admin.installation import Installation
-from handoff.admin.jurisdiction import Jurisdiction, fresh_passwords
-from handoff.admin.kafka_operator import Operator
-from handoff.admin.stored_secrets import Kept
 from handoff.config import JurisdictionPlan, PlannedMember, jurisdiction_plan
-from handoff.maintenance.installed import Installed
+from handoff.operations.installation_settings import InstallationSettings
+from handoff.operations.setup.database_setup import DatabaseOperator
+from handoff.operations.setup.installation import Installation
+from handoff.operations.setup.jurisdiction import Jurisdiction, new_passwords
+from handoff.operations.setup.kafka_operator import KafkaOperator
+from handoff.operations.setup.stored_secrets import StoredSecrets
 from handoff.proof.log.checkpoint import cosigner_key
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record import codec, signing
@@ -20,14 +20,14 @@ from tests.support.parts.stack import PRIZREN
 
 
 def installation(directory: Path, plan: JurisdictionPlan) -> Installation:
-    operators = Operator("127.0.0.1:9092", "operator", ""), DatabaseOperator("127.0.0.1", 5432, "operator", "")
-    jurisdiction = Jurisdiction(plan, *operators, fresh_passwords(plan))
+    operators = KafkaOperator("127.0.0.1:9092", "operator", ""), DatabaseOperator("127.0.0.1", 5432, "operator", "")
+    jurisdiction = Jurisdiction(plan, *operators, new_passwords(plan))
     return Installation(directory, jurisdiction, lambda index: 9000 + index)
 
 
-def install(directory: Path, plan: JurisdictionPlan) -> Installed:
+def install(directory: Path, plan: JurisdictionPlan) -> InstallationSettings:
     installation(directory, plan).write(T0)
-    return Installed(directory)
+    return InstallationSettings(directory)
 
 
 def trust(directory: Path) -> TrustPolicy:
@@ -50,8 +50,8 @@ def test_the_trust_file_names_the_log_that_the_projection_signs_for(tmp_path: Pa
     """The log's key is the projection's, and its record begins with the founding event."""
     projection = install(tmp_path, plan).process(PROJECTION)
     (log,) = trust(tmp_path).logs.values()
-    assert projection.signing_key_file == Kept(tmp_path).key_file(PROJECTION)
-    assert log.key.public_key == Kept(tmp_path).key(PROJECTION).public_key
+    assert projection.signing_key_file == StoredSecrets(tmp_path).key_file(PROJECTION)
+    assert log.key.public_key == StoredSecrets(tmp_path).key(PROJECTION).public_key
     assert log.genesis_hash == projection.genesis_sha256
 
 

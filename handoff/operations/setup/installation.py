@@ -13,11 +13,11 @@ from typing import Any
 import tomli_w
 
 from handoff.adapters.files.private_file import write_private
-from handoff.admin.jurisdiction import Jurisdiction
-from handoff.admin.stored_secrets import Kept
-from handoff.admin.trust_policy import trust_file, witness_owner
 from handoff.config import PlannedMember, PostgresSettings
 from handoff.domain.founding import Charter, admission_events, founding_event
+from handoff.operations.setup.jurisdiction import Jurisdiction
+from handoff.operations.setup.stored_secrets import StoredSecrets
+from handoff.operations.setup.trust_policy import trust_file, witness_owner
 from handoff.record import codec, signing
 from handoff.record.codes import MemberKind
 from handoff.record.envelope import COORDINATION, EXCHANGE, Event
@@ -108,8 +108,8 @@ class Installation:
         return self.directory / "trust.policy"
 
     @property
-    def _kept(self) -> Kept:
-        return Kept(self.directory)
+    def _kept(self) -> StoredSecrets:
+        return StoredSecrets(self.directory)
 
     @property
     def _register(self) -> Path:

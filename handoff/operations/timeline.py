@@ -7,33 +7,33 @@ from uuid import UUID
 from handoff import clock
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.timeline_reader import Timeline
-from handoff.maintenance.bundle import asked_of
-from handoff.maintenance.installed import Installed
+from handoff.operations.bundle import bundle_request
+from handoff.operations.installation_settings import InstallationSettings
 from handoff.views.latency import Figures, summary
 from handoff.views.replay.history import History
 from handoff.views.timeline import TimelineEntry
 
 
-async def timeline_of(installed: Installed, case: UUID) -> Sequence[TimelineEntry]:
+async def timeline_of(installed: InstallationSettings, case: UUID) -> Sequence[TimelineEntry]:
     """The timeline of ``case``, in the record's order."""
     async with _reader(installed) as timeline:
         return await timeline.entries(case)
 
 
-async def history_of(installed: Installed, case: UUID) -> History:
+async def history_of(installed: InstallationSettings, case: UUID) -> History:
     """The history of ``case``, to be replayed, with what is proven of it to whom the installation's trust file is."""
-    asked = asked_of(installed, case)
+    asked = bundle_request(installed, case)
     async with _reader(installed) as timeline:
         return await timeline.proven_history(case, asked.origin, asked.trust)
 
 
-async def handoff_figures(installed: Installed) -> Sequence[Figures]:
+async def handoff_figures(installed: InstallationSettings) -> Sequence[Figures]:
     """How long handoffs wait, per service and urgency, as of now."""
     async with _reader(installed) as timeline:
         return summary(await timeline.handoffs(), clock.now())
 
 
 @asynccontextmanager
-async def _reader(installed: Installed) -> AsyncIterator[Timeline]:
+async def _reader(installed: InstallationSettings) -> AsyncIterator[Timeline]:
     async with open_pool(installed.projection_as("reader"), max_size=1) as pool:
         yield Timeline(pool)

@@ -11,7 +11,7 @@ from handoff.record.topics import EXCHANGE, MONITOR, PROJECTION
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class InstallationSettings:
     """What `handoff init` left in ``directory``. Raises ConfigurationError where there is nothing."""
 
     directory: Path

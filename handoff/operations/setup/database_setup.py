@@ -11,12 +11,13 @@ import sysconfig
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
 import asyncpg
+
+from handoff.package_data import data_path
 
 Kind = Literal["node", "exchange", "projection", "monitor"]
 
@@ -124,7 +125,7 @@ async def _say(pool: asyncpg.Pool, statement: str, *names: str) -> None:
 
 
 def _migrate(operator: DatabaseOperator, database: Database, password: str) -> None:
-    folder = files("infra") / "postgres" / database.kind
+    folder = data_path("postgres", database.kind)
     dbmate = Path(sysconfig.get_path("scripts"), "dbmate")
     done = subprocess.run(
         (str(dbmate), "--no-dump-schema", "--migrations-dir", str(folder), "migrate"),

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import asyncpg
 
-from handoff.admin.database_setup import DatabaseOperator
-from handoff.admin.kafka_operator import Operator
 from handoff.config import PostgresSettings, ProcessSettings
-from handoff.maintenance.topic_copy import TopicCopy, put_back
+from handoff.operations.setup.database_setup import DatabaseOperator
+from handoff.operations.setup.kafka_operator import KafkaOperator
+from handoff.operations.topic_copy import TopicCopy, apply_copy
 from handoff.record.topics import EXCHANGE, PROJECTION, Topic, record_topic, topics
 
 _AT_WORK = """
@@ -20,18 +20,18 @@ SELECT DISTINCT datname FROM pg_stat_activity
 """
 
 
-class NotAtRest(Exception):
+class NotReadyForMaintenance(Exception):
     """The jurisdiction is not as this work needs it: do what the sentence says, and run it again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standstill:
+class MaintenanceSession:
     """The broker's and the database's operators, every process's settings by name, and where copies lie.
 
     ``owner`` is how the timeline's owner logs in.
     """
 
-    kafka: Operator
+    kafka: KafkaOperator
     postgres: DatabaseOperator
     members: tuple[str, ...]
     processes: Mapping[str, ProcessSettings]
@@ -80,7 +80,7 @@ class Standstill:
             await connection.close()
 
     async def check(self) -> None:
-        """Looks that nobody is at work, and ends what was begun before. Raises NotAtRest.
+        """Looks that nobody is at work, and ends what was begun before. Raises NotReadyForMaintenance.
 
         Every process holds a connection to its database for as long as it lives, a frozen one too.
         """
@@ -91,7 +91,7 @@ class Standstill:
         finally:
             await connection.close()
         if busy:
-            raise NotAtRest(f"somebody is at work in {', '.join(busy)}: stop every service first")
+            raise NotReadyForMaintenance(f"somebody is at work in {', '.join(busy)}: stop every service first")
         for topic in self.topics:
             if (copy := self.copy_of(topic)).exists:
-                await put_back(self.kafka, topic, copy)
+                await apply_copy(self.kafka, topic, copy)

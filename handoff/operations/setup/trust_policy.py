@@ -1,7 +1,7 @@
 """Whom an auditor of a jurisdiction trusts: its log, its monitor, and a majority of its agencies."""
 
-from handoff.admin.stored_secrets import Kept
 from handoff.config import JurisdictionPlan
+from handoff.operations.setup.stored_secrets import StoredSecrets
 from handoff.proof.log.checkpoint import Origin, cosigner_key, log_key
 from handoff.proof.log.note import NoteKey
 from handoff.proof.verify.trust import TrustedLog, write_trust
@@ -13,7 +13,7 @@ def witness_owner(cosigner: str) -> str:
     return cosigner if cosigner == MONITOR else f"{cosigner}.witness"
 
 
-def trust_file(plan: JurisdictionPlan, kept: Kept, genesis_hash: str) -> str:
+def trust_file(plan: JurisdictionPlan, kept: StoredSecrets, genesis_hash: str) -> str:
     """The trust file of ``plan``."""
 
     def cosigner(name: str) -> NoteKey:

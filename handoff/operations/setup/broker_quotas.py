@@ -9,7 +9,7 @@ from aiokafka.helpers import create_ssl_context
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Float64, Int16, Int32, Schema, String
 
-from handoff.admin.kafka_operator import Operator
+from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.record.topics import Quota
 
 _ENTITY = Array(("entity_type", String("utf-8")), ("entity_name", String("utf-8")))
@@ -58,7 +58,7 @@ def _operations(quota: Quota) -> list[tuple[str, float, bool]]:
     ]
 
 
-async def set_quotas(operator: Operator, quotas: tuple[Quota, ...]) -> None:
+async def set_quotas(operator: KafkaOperator, quotas: tuple[Quota, ...]) -> None:
     """Sets each principal's quota. Raises aiokafka's typed errors."""
     client = AIOKafkaClient(
         bootstrap_servers=operator.bootstrap_servers,

@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
-from handoff.admin.kafka_operator import Operator
+from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.record.topics import Topic
 
 TIMEOUT_SECONDS = 30.0
@@ -21,7 +21,7 @@ class BrokerSetupError(Exception):
     """The broker could not be set up as declared; it is safe to try again."""
 
 
-def apply_topics(operator: Operator, wanted: tuple[Topic, ...]) -> tuple[str, ...]:
+def apply_topics(operator: KafkaOperator, wanted: tuple[Topic, ...]) -> tuple[str, ...]:
     """Makes the topics that are missing and mends the others; gives the names of those that are new."""
     client = operator.client()
     seen = client.list_topics(timeout=TIMEOUT_SECONDS)
@@ -81,7 +81,7 @@ def _led(client: AdminClient) -> set[str]:
     }
 
 
-def remake_topic(operator: Operator, topic: Topic) -> None:
+def recreate_topic(operator: KafkaOperator, topic: Topic) -> None:
     """Deletes a topic with all that it holds, and makes it anew so that it takes the times that it is told.
 
     ``apply_topics`` then lets the broker stamp again. Raises BrokerSetupError and KafkaException.
@@ -98,14 +98,14 @@ def remake_topic(operator: Operator, topic: Topic) -> None:
     apply_topics(operator, (replace(topic, config=tuple(told.items())),))
 
 
-def cut_before(operator: Operator, topic: str, offset: int) -> None:
+def delete_records_before(operator: KafkaOperator, topic: str, offset: int) -> None:
     """Lets a topic begin at ``offset``."""
     # Its answers die with a client that nobody holds.
     client = operator.client()
     settle(client.delete_records([TopicPartition(topic, 0, offset)]).values())
 
 
-def committed(operator: Operator, groups: Iterable[str], topic: str) -> dict[str, int]:
+def committed(operator: KafkaOperator, groups: Iterable[str], topic: str) -> dict[str, int]:
     """How far each group says that it has read ``topic``; those that say nothing are left out."""
     client, found = operator.client(), dict[str, int]()
     for group in groups:
@@ -117,7 +117,7 @@ def committed(operator: Operator, groups: Iterable[str], topic: str) -> dict[str
     return found
 
 
-def commit(operator: Operator, group: str, topic: str, offset: int) -> None:
+def commit(operator: KafkaOperator, group: str, topic: str, offset: int) -> None:
     """Says for ``group`` how far it has read; waits a little for its last member to be gone."""
     client = operator.client()
     wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, offset)])

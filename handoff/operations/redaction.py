@@ -21,10 +21,10 @@ from handoff.domain import state_codec
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
 from handoff.domain.examine import read
-from handoff.maintenance.node_recovery import rebuild_node
-from handoff.maintenance.session import NotAtRest, Standstill
-from handoff.maintenance.timeline_rebuild import Progress, rebuild
-from handoff.maintenance.topic_copy import put_back, read_groups, read_topic
+from handoff.operations.node_recovery import rebuild_node
+from handoff.operations.session import MaintenanceSession, NotReadyForMaintenance
+from handoff.operations.timeline_rebuild import Progress, rebuild
+from handoff.operations.topic_copy import apply_copy, read_groups, read_topic
 from handoff.record.delivery import REDACTED, Delivery
 from handoff.record.message import Message
 from handoff.record.redaction import Redaction, RedactionReason, said_hash
@@ -32,7 +32,7 @@ from handoff.record.topics import Topic, in_topic
 from handoff.views.redaction_effects import DirectoryStays, redacted, standing_on
 from handoff.views.timeline_fold import Placed
 
-_SQL = statements("redaction.sql")
+_SQL = statements("redaction.sql", __package__)
 # What an exchange waits beyond a step's time where its configuration says nothing else.
 _GRACE = timedelta(seconds=2)
 
@@ -67,8 +67,13 @@ class _Survey:
         return tuple(UUID((key or b"").decode()) for key in self.keys)
 
 
-async def redact(parts: Standstill, offsets: Sequence[int], reason: RedactionReason, progress: Progress) -> Redacted:
-    """Takes the values at ``offsets`` out, wherever they are. Raises NotAtRest, RedactionRefused and CopyDiffers."""
+async def redact(
+    parts: MaintenanceSession, offsets: Sequence[int], reason: RedactionReason, progress: Progress
+) -> Redacted:
+    """Redact the values at ``offsets`` everywhere.
+
+    Raises NotReadyForMaintenance, RedactionRefused and TopicCopyMismatch.
+    """
     await parts.check()
     survey = await _survey(parts, frozenset(offsets))
     await _check_rest(parts)
@@ -81,7 +86,7 @@ async def redact(parts: Standstill, offsets: Sequence[int], reason: RedactionRea
     return Redacted(tuple(sorted(survey.offsets)), topics, mended)
 
 
-async def _survey(parts: Standstill, offsets: frozenset[int]) -> _Survey:
+async def _survey(parts: MaintenanceSession, offsets: frozenset[int]) -> _Survey:
     hashes = {said_hash(e.message.value) async for e in _record(parts) if e.offset in offsets}
     # A repetition holds the same bytes.
     found = [(e.offset, e.message.key) async for e in _record(parts) if said_hash(e.message.value) in hashes]
@@ -91,7 +96,7 @@ async def _survey(parts: Standstill, offsets: frozenset[int]) -> _Survey:
     return _Survey(frozenset(offset for offset, _ in found), frozenset(hashes), keys)
 
 
-async def _check_rest(parts: Standstill) -> None:
+async def _check_rest(parts: MaintenanceSession) -> None:
     """Exchange and projection must have come to the record's end, for both are mended from there."""
     end = 0
     async for entry in _record(parts):
@@ -102,12 +107,16 @@ async def _check_rest(parts: Standstill) -> None:
         rests &= await connection.fetchval(_SQL["timeline_rests"], end)
         keeps_another: bool = await connection.fetchval(_SQL["keeps_another"])
     if not rests:
-        raise NotAtRest("exchange or projection has not come to the record's end: let them finish, then stop them")
+        raise NotReadyForMaintenance(
+            "exchange or projection has not come to the record's end: let them finish, then stop them"
+        )
     if keeps_another:
-        raise NotAtRest("the schema timeline_replaced holds what an earlier rebuild replaced: look at it and drop it")
+        raise NotReadyForMaintenance(
+            "the schema timeline_replaced holds what an earlier rebuild replaced: look at it and drop it"
+        )
 
 
-async def _check_effect(parts: Standstill, survey: _Survey, reason: RedactionReason) -> None:
+async def _check_effect(parts: MaintenanceSession, survey: _Survey, reason: RedactionReason) -> None:
     settings = parts.exchange
     about = survey.keys | {settings.jurisdiction.encode()}
     strands, record_ms = list[Placed](), 0
@@ -125,7 +134,7 @@ async def _check_effect(parts: Standstill, survey: _Survey, reason: RedactionRea
         raise RedactionRefused(f"these offsets stand on it, take them out too or leave it: {named}")
 
 
-async def _rewrite(parts: Standstill, topic: Topic, survey: _Survey, reason: RedactionReason) -> bool:
+async def _rewrite(parts: MaintenanceSession, topic: Topic, survey: _Survey, reason: RedactionReason) -> bool:
     """Copies a topic over itself where it holds what is to be taken out; whether it did."""
     if not any([survey.holds(entry.message) async for entry in read_topic(parts.kafka, topic.name)]):
         return False
@@ -138,7 +147,7 @@ async def _rewrite(parts: Standstill, topic: Topic, survey: _Survey, reason: Red
 
     copy = parts.copy_of(topic)
     await copy.write(await read_groups(parts.kafka, parts.jurisdiction, topic), stubbed())
-    await put_back(parts.kafka, topic, copy)
+    await apply_copy(parts.kafka, topic, copy)
     return True
 
 
@@ -147,7 +156,7 @@ def _delivery_without(message: Message, reason: RedactionReason) -> Message:
     return replace(delivery, verdict=REDACTED, message=redacted(delivery.message, reason)).to_message()
 
 
-async def _project_again(parts: Standstill, progress: Progress) -> None:
+async def _project_again(parts: MaintenanceSession, progress: Progress) -> None:
     report = await rebuild(parts.projection, progress)
     if report.is_identical:
         return
@@ -157,7 +166,7 @@ async def _project_again(parts: Standstill, progress: Progress) -> None:
         await connection.execute(_SQL["drop_replaced"])
 
 
-async def _mend_exchange(parts: Standstill, survey: _Survey) -> None:
+async def _mend_exchange(parts: MaintenanceSession, survey: _Survey) -> None:
     """What the exchange knows of the cases is what the projection folded: the same function, the same record."""
     async with parts.database(parts.projection) as timeline:
         rows = await timeline.fetch(_SQL["timeline_cases"], survey.cases)
@@ -174,7 +183,7 @@ async def _mend_exchange(parts: Standstill, survey: _Survey) -> None:
 async def _keep_cases(store: ExchangeStore, cases: dict[UUID, Case]) -> None:
     position = await store.take_over(0)
     if position is None:
-        raise NotAtRest("an exchange routes: stop it first")
+        raise NotReadyForMaintenance("an exchange routes: stop it first")
     async with store.between(position.epoch) as batch:
         await batch.keep_cases(cases, _GRACE)
     await store.lay_down(position.epoch)
@@ -184,7 +193,9 @@ def _holders(case: Case | None) -> list[UUID]:
     return [] if case is None else [*case.referrals, *case.bases]
 
 
-async def _mend_node(parts: Standstill, node: ProcessSettings, survey: _Survey, reason: RedactionReason) -> bool:
+async def _mend_node(
+    parts: MaintenanceSession, node: ProcessSettings, survey: _Survey, reason: RedactionReason
+) -> bool:
     """Takes the values out of a node's inbox and outbox and folds it again; whether it had any, now or before."""
     stubs = {value_hash: Redaction(value_hash.hex(), reason).stub for value_hash in survey.hashes}
     every = [Redaction(value_hash.hex(), why).stub for value_hash in survey.hashes for why in RedactionReason]
@@ -198,7 +209,7 @@ async def _mend_node(parts: Standstill, node: ProcessSettings, survey: _Survey, 
     return held
 
 
-async def _write_anew(parts: Standstill) -> None:
+async def _write_anew(parts: MaintenanceSession) -> None:
     """Writes the tables, their statistics and the log of writes anew, so that no file holds the old bytes."""
     for process in (parts.exchange, parts.projection, *parts.nodes):
         async with parts.database(process) as connection:
@@ -221,5 +232,5 @@ async def _let_go_of_the_log(connection: asyncpg.Connection) -> None:
         await connection.execute("SELECT pg_reload_conf()")
 
 
-def _record(parts: Standstill) -> AsyncIterator[RecordEntry]:
+def _record(parts: MaintenanceSession) -> AsyncIterator[RecordEntry]:
     return read_topic(parts.kafka, parts.record.name)

@@ -20,15 +20,15 @@ from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.node_store import PostgresStore
 from handoff.adapters.postgres.pool import open_pool
 from handoff.config import ProcessSettings
-from handoff.maintenance.session import Standstill
-from handoff.maintenance.topic_copy import append, put_back, read_topic
+from handoff.operations.session import MaintenanceSession
+from handoff.operations.topic_copy import append, apply_copy, read_topic
 from handoff.proof.log.entry import record_hash
 from handoff.proof.log.header_codec import unpack_headers
 from handoff.record.delivery import Delivery, to_ms
 from handoff.record.message import Message
 from handoff.record.topics import in_topic
 
-_SQL = statements("restoring.sql")
+_SQL = statements("restore.sql", __package__)
 _AT_ONCE = 1000
 
 
@@ -37,7 +37,7 @@ class NotRestorable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Losses:
+class RecordLosses:
     """What a record lacks. ``size`` is the record's as of now, ``routed`` how far the exchange has come.
 
     ``agrees_up_to``: where record and timeline part, or one of them ends; ``since``: what the record holds from there
@@ -72,8 +72,11 @@ class Losses:
         return self.agrees_up_to + len(self.shown) + len(self.heard)
 
 
-async def losses(parts: Standstill) -> Losses:
-    """Compares the record with the timeline, with what its log signed, and with what was routed. Raises NotAtRest."""
+async def losses(parts: MaintenanceSession) -> RecordLosses:
+    """Compare the record with the timeline, the signed checkpoints and the inboxes.
+
+    Raises NotReadyForMaintenance.
+    """
     await parts.check()
     comparison = _Comparison()
     async with parts.database(parts.projection) as timeline, timeline.transaction():
@@ -84,22 +87,22 @@ async def losses(parts: Standstill) -> Losses:
         routed: int = await connection.fetchval(_SQL["routed_up_to"])
     inboxes = [inbox async for inbox in _inboxes(parts)]
     known = frozenset(comparison.known)
-    return Losses(
+    return RecordLosses(
         size=comparison.size,
         largest_head=largest,
         routed=routed,
         agrees_up_to=comparison.agrees_up_to,
         since=tuple(comparison.since),
         shown=tuple(comparison.shown),
-        heard=tuple(in_order(inbox.unknown(known) for inbox in inboxes)),
+        heard=tuple(merge_in_order(inbox.unknown(known) for inbox in inboxes)),
         tails={inbox.topic: inbox.tail for inbox in inboxes if inbox.tail},
     )
 
 
-async def restore(parts: Standstill) -> Losses:
+async def restore(parts: MaintenanceSession) -> RecordLosses:
     """Makes the record whole, and lets the exchange go on where that is right; gives what was lost.
 
-    May be repeated. Raises NotAtRest, NotRestorable and CopyDiffers.
+    May be repeated. Raises NotReadyForMaintenance, NotRestorable and TopicCopyMismatch.
     """
     lost = await losses(parts)
     if lost.is_whole:
@@ -113,7 +116,7 @@ async def restore(parts: Standstill) -> Losses:
     if lost.shown or lost.heard:
         copy = parts.copy_of(parts.record)
         await copy.write({}, _whole(parts, lost))
-        await put_back(parts.kafka, parts.record, copy)
+        await apply_copy(parts.kafka, parts.record, copy)
     return lost
 
 
@@ -159,7 +162,7 @@ class _Comparison:
         self.shown += [shown] if shown is not None else []
 
 
-def in_order(strands: Iterable[Sequence[RecordEntry]]) -> Iterator[RecordEntry]:
+def merge_in_order(strands: Iterable[Sequence[RecordEntry]]) -> Iterator[RecordEntry]:
     """The entries of all ``strands``, each once, so that each strand keeps its order; by time where that is open.
 
     Raises NotRestorable where two strands contradict each other.
@@ -186,7 +189,7 @@ def in_order(strands: Iterable[Sequence[RecordEntry]]) -> Iterator[RecordEntry]:
         order.done(value)
 
 
-async def _inboxes(parts: Standstill) -> AsyncIterator[_Inbox]:
+async def _inboxes(parts: MaintenanceSession) -> AsyncIterator[_Inbox]:
     unsent: dict[str, list[Message]] = {member: [] for member in parts.members}
     async with parts.database(parts.exchange) as connection:
         for row in await connection.fetch(_SQL["unsent"]):
@@ -212,7 +215,7 @@ async def _tail(node: ProcessSettings, end: int) -> tuple[RecordEntry, ...]:
     return tuple(RecordEntry(at, 0, rows[places[min(bisect_left(places, at), len(places) - 1)]]) for at in beyond)
 
 
-async def _set_back(parts: Standstill, lost: Losses) -> None:
+async def _set_back(parts: MaintenanceSession, lost: RecordLosses) -> None:
     at = lost.routed_at_most
     places = {entry.message.value: entry.offset for entry in lost.end}
     async with parts.database(parts.exchange) as connection, connection.transaction():
@@ -223,7 +226,7 @@ async def _set_back(parts: Standstill, lost: Losses) -> None:
         await connection.execute(_SQL["put_announced_back"])
 
 
-async def _whole(parts: Standstill, lost: Losses) -> AsyncIterator[RecordEntry]:
+async def _whole(parts: MaintenanceSession, lost: RecordLosses) -> AsyncIterator[RecordEntry]:
     async for entry in _record(parts):
         if entry.offset < lost.agrees_up_to:
             yield entry
@@ -248,5 +251,5 @@ def _hash(entry: RecordEntry) -> bytes:
     return record_hash(entry.message.key, entry.message.value, entry.message.headers)
 
 
-def _record(parts: Standstill) -> AsyncIterator[RecordEntry]:
+def _record(parts: MaintenanceSession) -> AsyncIterator[RecordEntry]:
     return read_topic(parts.kafka, parts.record.name)

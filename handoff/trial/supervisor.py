@@ -7,7 +7,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from handoff.admin.installation import Process
+from handoff.operations.setup.installation import Process
 from handoff.trial.service_process import ServiceProcess
 
 Progress = Callable[[str], None]
@@ -16,7 +16,7 @@ _READY_SECONDS = 60
 _HOST = "127.0.0.1"
 
 
-class Fleet:
+class Supervisor:
     """Every process of an installation, by its id."""
 
     def __init__(self, processes: Iterable[Process], logs: Path) -> None:

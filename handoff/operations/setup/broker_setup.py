@@ -17,16 +17,16 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from handoff.admin.broker_quotas import set_quotas
-from handoff.admin.broker_topics import TIMEOUT_SECONDS, BrokerSetupError, apply_topics, settle
-from handoff.admin.kafka_operator import Operator
+from handoff.operations.setup.broker_quotas import set_quotas
+from handoff.operations.setup.broker_topics import TIMEOUT_SECONDS, BrokerSetupError, apply_topics, settle
+from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.record.topics import Grant, grants, principals, quotas, topics
 
 _SCRAM_ITERATIONS = 4096
 
 
 async def apply(
-    operator: Operator, jurisdiction: str, members: tuple[str, ...], passwords: Mapping[str, str]
+    operator: KafkaOperator, jurisdiction: str, members: tuple[str, ...], passwords: Mapping[str, str]
 ) -> tuple[str, ...]:
     """Brings the broker to what is declared and waits for leaders; gives the names of the topics it created.
 
@@ -43,7 +43,7 @@ async def apply(
         raise BrokerSetupError(f"{jurisdiction}: {error}") from error
 
 
-def brokers_seen(client: AdminClient) -> int:
+def broker_count(client: AdminClient) -> int:
     """How many brokers the cluster knows now; 0 if none answers yet."""
     try:
         return len(client.list_topics(timeout=2).brokers)
@@ -52,7 +52,7 @@ def brokers_seen(client: AdminClient) -> int:
 
 
 def _apply_access(
-    operator: Operator, jurisdiction: str, members: tuple[str, ...], passwords: Mapping[str, str]
+    operator: KafkaOperator, jurisdiction: str, members: tuple[str, ...], passwords: Mapping[str, str]
 ) -> None:
     client = operator.client()
     users = {p.user: passwords[p.id] for p in principals(jurisdiction, members)}

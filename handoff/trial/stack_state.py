@@ -21,7 +21,7 @@ class StackState:
     postgres_operator_password: str
 
 
-def open_state(directory: Path, brokers: int, *, join: bool = False) -> tuple[StackState, PortBlock]:
+def open_stack_state(directory: Path, brokers: int, *, join: bool = False) -> tuple[StackState, PortBlock]:
     """The directory's state with its ports reserved; a new directory gets fresh ones.
 
     With ``join`` the ports of a stack that already runs are only read. Raises TrialError if it runs and is not to be
