@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from handoff.web.command_routes import AGENCY_COMMANDS, COORDINATION_COMMANDS, CommandRoute
 from handoff.web.problems import NODE_PROBLEMS, ProblemKind
-from handoff.web.query_routes import add_agency_queries, add_coordination_queries, add_shared_queries
+from handoff.web.query_routes import add_agency_queries, add_coordination_queries
 
 _DESCRIPTION = (
     "Referrals between the institutions of a Local Coordinating Mechanism. A successful response to a command means "
@@ -19,7 +19,7 @@ _DESCRIPTION = (
 
 @dataclass(frozen=True)
 class ApiDefinition:
-    """What one API consists of and how it is described.
+    """One API: its commands, queries and kinds of problem, and its description.
 
     ``bodies`` are models of bodies that a route reads by itself. ``header_problems``: name of a header → the problems
     that a route with this header can return in addition.
@@ -34,17 +34,7 @@ class ApiDefinition:
     header_problems: Mapping[str, tuple[ProblemKind, ...]] = field(default_factory=dict)
 
 
-def _agency_queries(router: APIRouter) -> None:
-    add_agency_queries(router)
-    add_shared_queries(router)
-
-
-def _coordination_queries(router: APIRouter) -> None:
-    add_coordination_queries(router)
-    add_shared_queries(router)
-
-
-AGENCY_API = ApiDefinition("Handoff for an agency", _DESCRIPTION, _agency_queries, AGENCY_COMMANDS)
+AGENCY_API = ApiDefinition("Handoff for an agency", _DESCRIPTION, add_agency_queries, AGENCY_COMMANDS)
 COORDINATION_API = ApiDefinition(
-    "Handoff for the coordinator", _DESCRIPTION, _coordination_queries, COORDINATION_COMMANDS
+    "Handoff for the coordinator", _DESCRIPTION, add_coordination_queries, COORDINATION_COMMANDS
 )

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from handoff.node.ports import Reception
 from handoff.web.apis import AGENCY_API, ApiDefinition
 from handoff.web.command_endpoint import command_endpoint
-from handoff.web.context import Context, PartReadiness, only_known_parameters, require_token
+from handoff.web.context import ApiContext, PartReadiness, only_known_parameters, require_token
 from handoff.web.error_handlers import add_error_handlers
 from handoff.web.openapi_document import describe
 from handoff.web.request_log import RequestLog
@@ -28,7 +28,7 @@ def create_app(
 ) -> FastAPI:
     """Return the API of ``member``'s node. ``parts`` returns the readiness of the parts other than the database."""
     app = FastAPI(title="Handoff", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
-    app.state.context = Context(desk, member, token, parts, wait_limit, {kind.code: kind for kind in api.problems})
+    app.state.context = ApiContext(desk, member, token, parts, wait_limit, {kind.code: kind for kind in api.problems})
     app.router.routes.extend(command_endpoint(route) for route in api.commands)
     queries = APIRouter(dependencies=[Depends(require_token), Depends(only_known_parameters)])
     api.add_queries(queries)

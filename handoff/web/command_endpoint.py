@@ -14,7 +14,7 @@ from handoff.domain.decide import About
 from handoff.node.commands.results import Refused
 from handoff.record.codes import State
 from handoff.web.command_routes import IDEMPOTENCY_KEY, IF_MATCH, PREFER, CommandRoute
-from handoff.web.context import Context, context_of, only_known_parameters, require_token
+from handoff.web.context import ApiContext, context_of, only_known_parameters, require_token
 from handoff.web.problems import REFUSED, UNKNOWN_CASE, UNKNOWN_ESCALATION, UNKNOWN_REFERRAL, ProblemError
 from handoff.web.request_bodies import read_command
 from handoff.web.response_models import StoredCommand
@@ -59,7 +59,7 @@ def command_endpoint(route: CommandRoute) -> Route:
     return Route(route.path, submit, methods=["POST"], name=route.operation_id)
 
 
-async def _refusal(context: Context, about: About, refused: Refused) -> ProblemError:
+async def _refusal(context: ApiContext, about: About, refused: Refused) -> ProblemError:
     """Return the problem of a refused command: unknown if this member has no part in what the path names."""
     if about.escalation is not None and refused.refusal.code == State.ABSENT:
         return UNKNOWN_ESCALATION.error()

@@ -1,4 +1,4 @@
-"""What every route uses: the node behind the API, authorization, and the check for unknown parameters."""
+"""Parts that every route uses: the node behind the API, authorization, and the check for unknown parameters."""
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ class PartReadiness(BaseModel):
 
 
 @dataclass(frozen=True)
-class Context:
+class ApiContext:
     """The node behind an API, its member's token, and the API's kinds of problem.
 
     ``parts`` returns the current readiness of the node's parts. Each readiness request calls it, so it does no I/O.
@@ -41,13 +41,13 @@ class Context:
     problems: Mapping[str, ProblemKind]
 
 
-async def context_of(request: Request) -> Context:
+async def context_of(request: Request) -> ApiContext:
     """Return the context that the application was created with."""
-    context: Context = request.app.state.context
+    context: ApiContext = request.app.state.context
     return context
 
 
-InContext = Annotated[Context, Depends(context_of)]
+InContext = Annotated[ApiContext, Depends(context_of)]
 
 BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", description="The member's own token")
 
@@ -55,7 +55,7 @@ BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", description="The mem
 async def require_token(request: Request, _bearer: Annotated[object, Security(BEARER)] = None) -> None:
     """Admit only requests that carry the member's token. The scheme is a parameter so that OpenAPI describes it."""
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    context: Context = request.app.state.context
+    context: ApiContext = request.app.state.context
     # The comparison takes the same time whichever part of the token is wrong.
     is_right = secrets.compare_digest(given.strip().encode(), context.token.encode())
     if scheme.lower() != "bearer" or not is_right:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from handoff.node.commands.results import CaseView
 from handoff.node.ports import Side
 from handoff.record.codes import State
-from handoff.web.context import Context, InContext
+from handoff.web.context import ApiContext, InContext
 from handoff.web.problems import UNKNOWN_CASE, UNKNOWN_REFERRAL
 from handoff.web.response_models import (
     CaseState,
@@ -41,7 +41,7 @@ async def read_referral(context: InContext, response: Response, case: UUID, refe
     return ReferralState.of(view, known)
 
 
-async def _view(context: Context, case: UUID) -> CaseView:
+async def _view(context: ApiContext, case: UUID) -> CaseView:
     view = await context.desk.case(case)
     if view is None:
         raise UNKNOWN_CASE.error()
@@ -100,6 +100,7 @@ def add_agency_queries(router: APIRouter) -> None:
         ("/referrals", "referrals", "listReferrals", list_referrals),
     ):
         router.get(path, operation_id=operation, tags=[tag], response_model_exclude_none=True)(endpoint)
+    add_shared_queries(router)
 
 
 def add_coordination_queries(router: APIRouter) -> None:
@@ -107,3 +108,4 @@ def add_coordination_queries(router: APIRouter) -> None:
     router.get("/escalations", operation_id="listEscalations", tags=["escalations"], response_model_exclude_none=True)(
         list_escalations
     )
+    add_shared_queries(router)

@@ -15,7 +15,7 @@ from handoff.web.problems import UNKNOWN_PATH
 
 
 class Readiness(BaseModel):
-    """Whether the node can do all of its work, part by part."""
+    """Readiness of the node to do all of its work, part by part."""
 
     ready: bool
     parts: tuple[PartReadiness, ...]
