@@ -21,7 +21,7 @@ from handoff.record.codes import (
     State,
     Urgency,
 )
-from handoff.record.delivery import Verdict
+from handoff.record.delivery import Verdict, VerdictKind
 from handoff.record.events.directory import Capacity, Deadline
 
 
@@ -44,15 +44,6 @@ class CommandStatus(StrEnum):
     def of(cls, verdict: Verdict | None) -> Self:
         """Return the status that a verdict implies; *stored* if there is none yet."""
         return cls("stored" if verdict is None else verdict.kind.value)
-
-
-class Judgement(StrEnum):
-    """Kind of verdict: what the rules decided about an event at its position on the record."""
-
-    EFFECTIVE = "effective"
-    INEFFECTIVE = "ineffective"
-    DUPLICATE = "duplicate"
-    INVALID = "invalid"
 
 
 class StoredCommand(ResponseModel):
@@ -205,7 +196,7 @@ class FeedItem(ResponseModel):
 
     sequence: int
     record_time: datetime
-    verdict: Judgement
+    verdict: VerdictKind
     reason: str | None = None
     own: bool
     event: dict[str, Any] | None = Field(None, description="The CloudEvents document; absent if it is unreadable")
@@ -216,7 +207,7 @@ class FeedItem(ResponseModel):
         return cls(
             sequence=entry.sequence,
             record_time=entry.record_time,
-            verdict=Judgement(entry.verdict.value),
+            verdict=entry.verdict,
             reason=entry.reason,
             own=entry.own,
             event=dict(entry.event) if entry.event is not None else None,

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from handoff.record.delivery import VerdictKind
 from handoff.views.replay.history import History, Told
-from handoff.web.response_models import Judgement
 
 
 class _Answer(BaseModel):
@@ -33,7 +33,7 @@ class TimelineItem(_Answer):
     emitter: str | None = None
     type: str | None = None
     referral: UUID | None = None
-    verdict: Judgement
+    verdict: VerdictKind
     reason: str | None = None
     data: dict[str, Any] = Field(default_factory=dict, description="Codes, ids and times, as the institution said them")
     sealed: bool = Field(description="Whether a checkpoint covers it")
@@ -82,7 +82,7 @@ def _item(told: Told, size: int) -> TimelineItem:
         emitter=told.emitter,
         type=event.type if event is not None else None,
         referral=told.referral_id,
-        verdict=Judgement(told.verdict.kind.value),
+        verdict=told.verdict.kind,
         reason=told.verdict.reason,
         data=event.data.model_dump(mode="json", exclude_none=True) if event is not None else {},
         sealed=told.position < size,
