@@ -121,6 +121,17 @@ async def test_what_leaves_with_the_auditor_is_a_read_of_its_own(desk: Desk) -> 
     assert [purpose for _, _, purpose in await desk.reads()] == [ReadPurpose.AUDIT] * 4 + [ReadPurpose.SUPERVISE]
 
 
+@pytest.mark.parametrize("question", ["timeline?as_of", "replay/waits?as_of", "diff?from"])
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="issue 13: a question about a date before year 1 is an internal error"
+)
+async def test_a_question_about_a_date_before_year_1_is_not_valid(desk: Desk, question: str) -> None:
+    """The empty date of other systems, with their offset."""
+    path = f"/cases/{CASE}/{question}=0001-01-01T00:00:00%2B02:00"
+    answer = await desk.http.get(path, headers={"Read-Purpose": "audit"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "not_valid")
+
+
 async def test_looking_on_after_a_quarter_of_an_hour_is_another_read(desk: Desk, jurisdiction: Jurisdiction) -> None:
     """Nobody is asked again, but the record says that somebody still looked."""
     await desk.http.get(TIMELINE, headers={"Read-Purpose": "audit"})

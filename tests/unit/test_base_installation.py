@@ -1,14 +1,18 @@
 """`handoff verify` runs from the base installation alone: what the project depends on without any extra."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.support.dsl.builders import CASE
 from tests.support.parts.proof_record import honest, trust_text
 
 # In a process whose first finder knows which modules came with which installation, and which opens no socket.
@@ -26,7 +30,7 @@ class BaseAlone:
 sys.meta_path.insert(0, BaseAlone)
 sys.addaudithook(lambda name, _: sys.exit("a socket") if name.startswith("socket.") else None)
 """
-VERIFY = PROGRAM + "from handoff.cli import main\nmain()\n"
+HANDOFF = PROGRAM + "from handoff.cli import main\nmain()\n"
 
 
 def base() -> frozenset[str]:
@@ -48,9 +52,13 @@ def beyond_the_base() -> list[str]:
     return sorted(module for module, names in owners if known.isdisjoint(map(canonicalize_name, names)))
 
 
-def run(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", program, json.dumps(beyond_the_base()), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def run(
+    program: str, *arguments: str | Path, without: Sequence[str] | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """The program where the modules ``without``, or else all beyond the base, are not installed."""
+    missing = json.dumps(beyond_the_base() if without is None else without)
+    command = [sys.executable, "-c", program, missing, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **variables})
 
 
 def test_the_base_is_small_and_what_runs_nodes_lies_beyond_it() -> None:
@@ -72,5 +80,14 @@ def test_a_bundle_is_verified_by_the_base_installation_alone_and_without_a_socke
     bundle, trust = tmp_path / "case.bundle", tmp_path / "trust.policy"
     bundle.write_bytes(honest().bundle())
     trust.write_text(trust_text(), encoding="utf-8")
-    done = run(VERIFY, "verify", bundle, "--trust", trust)
+    done = run(HANDOFF, "verify", bundle, "--trust", trust)
     assert (done.returncode, done.stdout.splitlines()[-1][:8]) == (0, "complete"), done.stderr
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="issue 10: no dependency brings a database of time zones")
+def test_the_times_of_the_jurisdiction_are_known_on_a_machine_without_time_zones(tmp_path: Path) -> None:
+    """A minimal image has no zone database, so the base brings one; a command that prints times starts there."""
+    missing = [] if "tzdata" in base() else ["tzdata"]
+    done = run(HANDOFF, "timeline", str(CASE), "--state", tmp_path, without=missing, PYTHONTZPATH="")
+    assert "holds no jurisdiction" in " ".join(done.stderr.split()), done.stderr
+    assert done.returncode == 2

@@ -1,0 +1,45 @@
+"""The trial stack in a home directory with letters beyond ASCII, on a machine without its locale."""
+
+from pathlib import Path
+
+import pytest
+
+from handoff.trial.broker_properties import BrokerPorts
+from handoff.trial.errors import TrialError
+from handoff.trial.kafka import KafkaCluster
+from handoff.trial.stack import TrialStack
+from tests.support.parts.stack import throwaway_stack
+
+_ASCII_ALONE = "issue 10: Java cannot open a path with letters beyond ASCII where the locale is C or not generated"
+LETTERS = "përdorues други"
+
+
+@pytest.fixture(params=["C", "sq_XK.UTF-8"])
+def foreign_locale(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The locale of many scripts, and one that a fresh machine has not generated."""
+    monkeypatch.delenv("LANG", raising=False)
+    monkeypatch.setenv("LC_ALL", request.param)
+
+
+@pytest.mark.usefixtures("foreign_locale")
+@pytest.mark.xfail(strict=True, raises=TrialError, reason=_ASCII_ALONE)
+def test_a_broker_is_laid_out_under_a_path_beyond_ascii(tmp_path: Path) -> None:
+    home = tmp_path / LETTERS
+    KafkaCluster(home, (BrokerPorts(1, 2),), "operator", "cluster").format()
+    assert (home / "broker-1" / "data" / "meta.properties").exists()
+
+
+@pytest.mark.faults
+@pytest.mark.usefixtures("foreign_locale")
+@pytest.mark.xfail(strict=True, raises=TrialError, reason=_ASCII_ALONE)
+def test_a_stack_answers_under_a_path_beyond_ascii() -> None:
+    """Broker and database, each asked once."""
+    with throwaway_stack() as shared:
+        home = shared.directory.parent / LETTERS
+        home.mkdir(mode=0o711)
+        stack = TrialStack(home / "stack")
+        try:
+            stack.start()
+        finally:
+            stack.discard()
+            home.rmdir()

@@ -1,0 +1,88 @@
+"""An institution's proxy is for the internet: the parts of an installation are asked directly."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import SecretStr
+
+from handoff.adapters.http.audit_client import AuditClient
+from handoff.config import AuditSettings, HttpSettings, KafkaSettings, PostgresSettings, ProcessSettings
+from handoff.node.attestation.receipts import AuditUnavailable
+from handoff.operations import doctor
+from tests.support.dsl.spec import CASE, nth_id
+
+NOWHERE = "http://127.0.0.1:9"
+"""A proxy that reaches nothing on this machine, as an institution's would not."""
+
+RECEIPT = (str(CASE), nth_id(1))
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables that an administrator sets for a whole machine."""
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, NOWHERE)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    """A part on this machine that answers every request: it is ready, and holds one receipt."""
+    body = json.dumps({"parts": [], "receipts": [{"case": RECEIPT[0], "id": str(RECEIPT[1]), "receipt": "signed"}]})
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"{head}\r\n{body}".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def settings(port: int) -> ProcessSettings:
+    return ProcessSettings(
+        jurisdiction="small",
+        generation=1,
+        genesis_sha256="0" * 64,
+        member="police",
+        kafka=KafkaSettings(bootstrap_servers="127.0.0.1:9", username="police", password=SecretStr("none")),
+        postgres=PostgresSettings(host="127.0.0.1", port=9, database="none", user="none", password=SecretStr("none")),
+        http=HttpSettings(port=port),
+    )
+
+
+async def receipts(port: int) -> dict[tuple[str, UUID], Any]:
+    client = AuditClient(AuditSettings(url=f"http://127.0.0.1:{port}", token=SecretStr("token")))
+    try:
+        return dict(await client.receipts([RECEIPT]))
+    finally:
+        await client.close()
+
+
+async def test_receipts_arrive_and_a_ready_part_is_well_without_a_proxy(port: int) -> None:
+    """The control, without which the next tests would show nothing."""
+    assert await receipts(port) == {RECEIPT: b"signed"}
+    assert (await doctor._process(settings(port))).state == "ok"
+
+
+@pytest.mark.usefixtures("proxied")
+@pytest.mark.xfail(
+    strict=True, raises=AuditUnavailable, reason="issue 10: a node asks for receipts through the proxy, and gets none"
+)
+async def test_receipts_arrive_behind_a_proxy(port: int) -> None:
+    assert await receipts(port) == {RECEIPT: b"signed"}
+
+
+@pytest.mark.usefixtures("proxied")
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="issue 10: the doctor asks every part through the proxy and finds it ill"
+)
+async def test_a_ready_part_is_well_behind_a_proxy(port: int) -> None:
+    assert (await doctor._process(settings(port))).state == "ok"
