@@ -7,8 +7,8 @@ import asyncpg
 from bench.contest import Job, Outcome, take_part
 from bench.contestants.appending import COLUMNS, row_of_json
 from bench.contestants.quix_copy import race
-from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.adapters.postgres.timeline_store import connect
+from handoff.record.kafka_record import KafkaRecord
 
 
 def run(job: Job) -> Outcome:
@@ -18,7 +18,7 @@ def run(job: Job) -> Outcome:
     return race(job, lambda entries: loop.run_until_complete(_copy(connection, entries)))
 
 
-async def _copy(connection: asyncpg.Connection, entries: list[RecordEntry]) -> None:
+async def _copy(connection: asyncpg.Connection, entries: list[KafkaRecord]) -> None:
     rows = [row_of_json(entry.offset, entry.message.value) for entry in entries]
     await connection.copy_records_to_table("appended", records=rows, columns=COLUMNS)
 

@@ -10,12 +10,12 @@ from quixstreams.sinks import BatchingSink, SinkBatch
 
 from bench.contest import Job, Outcome, Stopwatch, take_part
 from bench.contestants.same_work import SameWork
-from handoff.adapters.kafka.record_reader import RecordEntry
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message, as_headers
 from handoff.record.topics import record_topic
 
 _COMMIT_EVERY = 3000
-Write = Callable[[list[RecordEntry]], None]
+Write = Callable[[list[KafkaRecord]], None]
 
 
 def run(job: Job) -> Outcome:
@@ -69,9 +69,9 @@ class _Sink(BatchingSink):
             self.outcome = self.watch.end(self.done)
 
 
-def _entry(item: Any) -> RecordEntry:
+def _entry(item: Any) -> KafkaRecord:
     headers = as_headers(item.headers or ())
-    return RecordEntry(item.offset, item.timestamp, Message(item.key, item.value, headers))
+    return KafkaRecord(item.offset, item.timestamp, Message(item.key, item.value, headers))
 
 
 def _connection(job: Job) -> ConnectionConfig:

@@ -3,14 +3,15 @@
 from typing import Any
 
 from bench.contest import Job, Stopwatch
-from handoff.adapters.kafka.record_reader import RecordEntry, RecordReader
+from handoff.adapters.kafka.record_reader import RecordReader
+from handoff.record.kafka_record import KafkaRecord
 
 
-async def whole_record(job: Job) -> list[RecordEntry]:
+async def whole_record(job: Job) -> list[KafkaRecord]:
     """The entries of the record, without the founding event, which is verified by its hash."""
     reader = RecordReader(job.kafka, job.jurisdiction, client_id="bench")
     await reader.start(0)
-    entries: list[RecordEntry] = []
+    entries: list[KafkaRecord] = []
     while len(entries) < job.entries:
         entries += await reader.read(wait=1, limit=min(2000, job.entries - len(entries)))
     await reader.close()
@@ -24,7 +25,7 @@ class TimedReader(RecordReader):
         super().__init__(job.kafka, job.jurisdiction, client_id="bench")
         self._watch = watch
 
-    async def read(self, **asked: Any) -> tuple[RecordEntry, ...]:
+    async def read(self, **asked: Any) -> tuple[KafkaRecord, ...]:
         entries = await super().read(**asked)
         if entries:
             self._watch.begin()

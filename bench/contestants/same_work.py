@@ -10,11 +10,11 @@ from typing import Any
 import asyncpg
 
 from bench.contest import Job
-from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.adapters.postgres.timeline_reader import handoff_row
 from handoff.adapters.postgres.timeline_store import _ENTRY_COLUMNS, _SQL, SCHEMA, _entry_row, connect
 from handoff.domain.directory import Directory
 from handoff.projection.pipeline import _check
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message, as_headers
 from handoff.views.timeline_fold import Chronicle, Page
 
@@ -34,7 +34,7 @@ class SameWork:
         """A connection with the timeline's schema in the search path."""
         return await connect(self._job.database, schema=SCHEMA)
 
-    def page(self, entries: Sequence[RecordEntry]) -> Page:
+    def page(self, entries: Sequence[KafkaRecord]) -> Page:
         """The rows that ``entries`` add to the timeline."""
         return self._chronicle.page(_check(entries, self._chronicle.directory.keys), {})
 
@@ -55,7 +55,7 @@ class SameWork:
                 await connection.executemany(_SQL["write_handoff"], [handoff_row(h) for h in page.handoffs])
 
 
-def entry(message: Any) -> RecordEntry:
+def entry(message: Any) -> KafkaRecord:
     """The record entry in a Faust message."""
     headers = as_headers(message.headers.items() if hasattr(message.headers, "items") else message.headers or ())
-    return RecordEntry(message.offset, round(message.timestamp * 1000), Message(message.key, message.value, headers))
+    return KafkaRecord(message.offset, round(message.timestamp * 1000), Message(message.key, message.value, headers))

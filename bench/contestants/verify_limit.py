@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from bench.contest import Job, Outcome, Stopwatch, take_part
 from bench.contestants.reading import whole_record
 from bench.stories import key_of
-from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.record import signing
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import KEY_ID_HEADER, SIGNATURE_HEADER
 
 _THREADS = 2
@@ -26,7 +26,7 @@ def run(job: Job) -> Outcome:
     return watch.end(len(entries), genuine=genuine)
 
 
-def _genuine(chunk: list[RecordEntry], keys: dict[bytes, bytes]) -> int:
+def _genuine(chunk: list[KafkaRecord], keys: dict[bytes, bytes]) -> int:
     return sum(
         signing.verifies(
             keys[entry.message.header(KEY_ID_HEADER) or b""],

@@ -12,7 +12,7 @@ import structlog
 
 from handoff import telemetry
 from handoff.adapters.kafka.client import BrokerUnavailable, Sender
-from handoff.adapters.kafka.record_reader import BATCH, RecordEntry, RecordReader
+from handoff.adapters.kafka.record_reader import BATCH, RecordReader
 from handoff.adapters.postgres.exchange_store import ExchangeStore, Position
 from handoff.adapters.postgres.exchange_transaction import Batch
 from handoff.adapters.postgres.pool import TRANSIENT, pauses
@@ -26,6 +26,7 @@ from handoff.exchange.routing import Announcement, Known, Placed, Routed, route
 from handoff.exchange.timers import say_what_is_late
 from handoff.record.envelope import Event
 from handoff.record.events.directory import AgencyAdmitted, JurisdictionFounded
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.signing import SigningKey
 from handoff.record.topics import in_topic, record_topic
 
@@ -122,7 +123,7 @@ class Duty:
             telemetry.DEADLINES_SAID.inc(late)
             self._voice.wake()
 
-    async def _take(self, entries: tuple[RecordEntry, ...], tasks: asyncio.TaskGroup) -> None:
+    async def _take(self, entries: tuple[KafkaRecord, ...], tasks: asyncio.TaskGroup) -> None:
         batch = await off_the_loop(len(entries), lambda: tuple(map(_placed, entries)))
         moved = _beyond(self._position, entries)
         async with self._store.batch(self._position, moved.next_offset, moved.record_time_ms) as transaction:
@@ -189,11 +190,11 @@ class Duty:
         return Relay(f"inbox {member}", inbox.send_some, sender)
 
 
-def _beyond(position: Position, entries: tuple[RecordEntry, ...]) -> Position:
+def _beyond(position: Position, entries: tuple[KafkaRecord, ...]) -> Position:
     """The position after ``entries``; record time never goes back, even where the broker's clock does."""
     latest = max(entry.appended_ms for entry in entries)
     return replace(position, next_offset=entries[-1].offset + 1, record_time_ms=max(position.record_time_ms, latest))
 
 
-def _placed(entry: RecordEntry) -> Placed:
+def _placed(entry: KafkaRecord) -> Placed:
     return Placed(entry.offset, entry.appended_ms, verification_cache.read(entry.message))

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.proof.log.checkpoint import TreeHead
 from handoff.proof.log.entry import NO_PREVIOUS, LogEntry, case_tag, record_hash
 from handoff.proof.log.frontier import Frontier
 from handoff.proof.verify.bundle_checks import PARTITION
+from handoff.record.kafka_record import KafkaRecord
 
 
 class Recomputation:
@@ -26,11 +26,11 @@ class Recomputation:
         """Its size and root."""
         return TreeHead(self._frontier.size, self._frontier.root)
 
-    def take(self, entries: Sequence[RecordEntry]) -> None:
+    def take(self, entries: Sequence[KafkaRecord]) -> None:
         """Appends the entries that follow, in the record's order."""
         self._frontier, _ = self._frontier.extended(self._leaves(entries))
 
-    def _leaves(self, entries: Sequence[RecordEntry]) -> Iterator[bytes]:
+    def _leaves(self, entries: Sequence[KafkaRecord]) -> Iterator[bytes]:
         for entry in entries:
             message = entry.message
             tag = case_tag(message.key)

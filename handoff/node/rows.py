@@ -11,15 +11,6 @@ from handoff.domain.directory import Directory
 from handoff.record import codec, signing
 from handoff.record.delivery import Delivery, Verdict
 from handoff.record.envelope import Event, Source
-from handoff.record.message import Message
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A record of the inbox topic, and its offset there."""
-
-    offset: int
-    message: Message
 
 
 @dataclass(frozen=True, slots=True)

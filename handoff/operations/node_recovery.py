@@ -16,9 +16,10 @@ from handoff.adapters.postgres.witness_memory import WitnessMemory
 from handoff.config import ConfigurationError, PostgresSettings, ProcessSettings
 from handoff.node.attestation.witness import Standing, Witness
 from handoff.node.inbox import rebuild
-from handoff.node.rows import Arrival, OutboxRow
+from handoff.node.rows import OutboxRow
 from handoff.proof.log.checkpoint import Origin, TreeHead
 from handoff.record.envelope import Event, Source
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.topics import in_topic
 
 _WAIT_SECONDS = 0.5
@@ -65,7 +66,7 @@ class _InboxTopic:
 
     settings: ProcessSettings
 
-    async def since(self, offset: int) -> AsyncGenerator[Sequence[Arrival], None]:
+    async def since(self, offset: int) -> AsyncGenerator[Sequence[KafkaRecord], None]:
         name = self.settings.jurisdiction
         topic, client_id = in_topic(name, self.settings.member), f"{self.settings.member}-rebuild"
         reader = RecordReader(self.settings.kafka, name, client_id=client_id, topic=topic)
@@ -76,7 +77,7 @@ class _InboxTopic:
                 entries = await reader.read(wait=_WAIT_SECONDS)
                 if entries:
                     offset = entries[-1].offset + 1
-                    yield [Arrival(entry.offset, entry.message) for entry in entries]
+                    yield entries
         finally:
             await reader.close()
 

@@ -12,7 +12,6 @@ from uuid import UUID
 
 import asyncpg
 
-from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.pool import open_pool
@@ -26,6 +25,7 @@ from handoff.operations.session import MaintenanceSession, NotReadyForMaintenanc
 from handoff.operations.timeline_rebuild import Progress, rebuild
 from handoff.operations.topic_copy import apply_copy, read_groups, read_topic
 from handoff.record.delivery import REDACTED, Delivery
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 from handoff.record.redaction import Redaction, RedactionReason, said_hash
 from handoff.record.topics import Topic, in_topic
@@ -141,7 +141,7 @@ async def _rewrite(parts: MaintenanceSession, topic: Topic, survey: _Survey, rea
     inboxes = {in_topic(parts.jurisdiction, member) for member in parts.members}
     without = _delivery_without if topic.name in inboxes else redacted
 
-    async def stubbed() -> AsyncIterator[RecordEntry]:
+    async def stubbed() -> AsyncIterator[KafkaRecord]:
         async for entry in read_topic(parts.kafka, topic.name):
             yield replace(entry, message=without(entry.message, reason)) if survey.holds(entry.message) else entry
 
@@ -232,5 +232,5 @@ async def _let_go_of_the_log(connection: asyncpg.Connection) -> None:
         await connection.execute("SELECT pg_reload_conf()")
 
 
-def _record(parts: MaintenanceSession) -> AsyncIterator[RecordEntry]:
+def _record(parts: MaintenanceSession) -> AsyncIterator[KafkaRecord]:
     return read_topic(parts.kafka, parts.record.name)

@@ -14,7 +14,6 @@ from itertools import pairwise
 
 import asyncpg
 
-from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.adapters.postgres.exchange_transaction import message_in
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.node_store import PostgresStore
@@ -25,6 +24,7 @@ from handoff.operations.topic_copy import append, apply_copy, read_topic
 from handoff.proof.log.entry import record_hash
 from handoff.proof.log.header_codec import unpack_headers
 from handoff.record.delivery import Delivery, to_ms
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 from handoff.record.topics import in_topic
 
@@ -49,10 +49,10 @@ class RecordLosses:
     largest_head: int
     routed: int
     agrees_up_to: int
-    since: tuple[RecordEntry, ...]
-    shown: tuple[RecordEntry, ...]
-    heard: tuple[RecordEntry, ...]
-    tails: Mapping[str, tuple[RecordEntry, ...]] = field(default_factory=dict)
+    since: tuple[KafkaRecord, ...]
+    shown: tuple[KafkaRecord, ...]
+    heard: tuple[KafkaRecord, ...]
+    tails: Mapping[str, tuple[KafkaRecord, ...]] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
@@ -61,7 +61,7 @@ class RecordLosses:
         return is_long_enough and not self.shown and not self.heard and not self.tails
 
     @property
-    def end(self) -> tuple[RecordEntry, ...]:
+    def end(self) -> tuple[KafkaRecord, ...]:
         """What the record is to hold from ``agrees_up_to`` on: first what it had, then what came since."""
         entries = (*self.shown, *self.heard, *self.since)
         return tuple(replace(entry, offset=offset) for offset, entry in enumerate(entries, self.agrees_up_to))
@@ -125,11 +125,11 @@ class _Inbox:
     """A member's inbox: what its topic holds, what only its node holds beyond that, and what waits to be sent."""
 
     topic: str
-    held: tuple[RecordEntry, ...]
-    tail: tuple[RecordEntry, ...]
+    held: tuple[KafkaRecord, ...]
+    tail: tuple[KafkaRecord, ...]
     unsent: tuple[Message, ...]
 
-    def unknown(self, known: frozenset[bytes]) -> tuple[RecordEntry, ...]:
+    def unknown(self, known: frozenset[bytes]) -> tuple[KafkaRecord, ...]:
         """The entries of the record that are in this inbox and not ``known``, in order, each once."""
         messages = (*(entry.message for entry in (*self.held, *self.tail)), *self.unsent)
         once = {_hash(entry): entry for entry in map(_delivered, messages)}
@@ -142,17 +142,17 @@ class _Comparison:
     def __init__(self) -> None:
         self.agrees_up_to = 0
         self.size = 0
-        self.since: list[RecordEntry] = []
-        self.shown: list[RecordEntry] = []
+        self.since: list[KafkaRecord] = []
+        self.shown: list[KafkaRecord] = []
         self.known: set[bytes] = set()
 
-    async def run(self, record: AsyncIterator[RecordEntry], timeline: AsyncIterator[RecordEntry]) -> None:
+    async def run(self, record: AsyncIterator[KafkaRecord], timeline: AsyncIterator[KafkaRecord]) -> None:
         async for entry in record:
             self._take(entry, await anext(timeline, None))
         self.shown += [entry async for entry in timeline]
         self.known.update(map(_hash, (*self.since, *self.shown)))
 
-    def _take(self, entry: RecordEntry, shown: RecordEntry | None) -> None:
+    def _take(self, entry: KafkaRecord, shown: KafkaRecord | None) -> None:
         self.size += 1
         if entry == shown and not self.since:
             self.agrees_up_to += 1
@@ -162,12 +162,12 @@ class _Comparison:
         self.shown += [shown] if shown is not None else []
 
 
-def merge_in_order(strands: Iterable[Sequence[RecordEntry]]) -> Iterator[RecordEntry]:
+def merge_in_order(strands: Iterable[Sequence[KafkaRecord]]) -> Iterator[KafkaRecord]:
     """The entries of all ``strands``, each once, so that each strand keeps its order; by time where that is open.
 
     Raises NotRestorable where two strands contradict each other.
     """
-    entries: dict[bytes, RecordEntry] = {}
+    entries: dict[bytes, KafkaRecord] = {}
     order: TopologicalSorter[bytes] = TopologicalSorter()
     for strand in strands:
         hashes = [_hash(entry) for entry in strand]
@@ -202,7 +202,7 @@ async def _inboxes(parts: MaintenanceSession) -> AsyncIterator[_Inbox]:
         yield _Inbox(topic, held, tail, tuple(unsent[member]))
 
 
-async def _tail(node: ProcessSettings, end: int) -> tuple[RecordEntry, ...]:
+async def _tail(node: ProcessSettings, end: int) -> tuple[KafkaRecord, ...]:
     """What a node keeps of its inbox beyond the topic's ``end``, at the offsets where it read it."""
     async with open_pool(node.postgres, max_size=1) as pool, PostgresStore(pool).transaction() as tx:
         position = await tx.position(None)
@@ -212,7 +212,7 @@ async def _tail(node: ProcessSettings, end: int) -> tuple[RecordEntry, ...]:
     # Where an entry stood twice, the node kept it once; what comes again is skipped.
     places = sorted(rows)
     beyond = range(end, position.next_offset)
-    return tuple(RecordEntry(at, 0, rows[places[min(bisect_left(places, at), len(places) - 1)]]) for at in beyond)
+    return tuple(KafkaRecord(at, 0, rows[places[min(bisect_left(places, at), len(places) - 1)]]) for at in beyond)
 
 
 async def _set_back(parts: MaintenanceSession, lost: RecordLosses) -> None:
@@ -226,7 +226,7 @@ async def _set_back(parts: MaintenanceSession, lost: RecordLosses) -> None:
         await connection.execute(_SQL["put_announced_back"])
 
 
-async def _whole(parts: MaintenanceSession, lost: RecordLosses) -> AsyncIterator[RecordEntry]:
+async def _whole(parts: MaintenanceSession, lost: RecordLosses) -> AsyncIterator[KafkaRecord]:
     async for entry in _record(parts):
         if entry.offset < lost.agrees_up_to:
             yield entry
@@ -234,22 +234,22 @@ async def _whole(parts: MaintenanceSession, lost: RecordLosses) -> AsyncIterator
         yield entry
 
 
-def _shown(row: asyncpg.Record) -> RecordEntry:
+def _shown(row: asyncpg.Record) -> KafkaRecord:
     message = Message(row["key"], row["value"], unpack_headers(row["headers"]))
-    entry = RecordEntry(row["record_offset"], row["appended_ms"], message)
+    entry = KafkaRecord(row["record_offset"], row["appended_ms"], message)
     if _hash(entry) != row["record_hash"]:
         raise NotRestorable(f"the timeline's entry {entry.offset} is not what its hash says: it was changed")
     return entry
 
 
-def _delivered(message: Message) -> RecordEntry:
+def _delivered(message: Message) -> KafkaRecord:
     delivery = Delivery.from_message(message)
-    return RecordEntry(-1, to_ms(delivery.record_time), delivery.message)
+    return KafkaRecord(-1, to_ms(delivery.record_time), delivery.message)
 
 
-def _hash(entry: RecordEntry) -> bytes:
+def _hash(entry: KafkaRecord) -> bytes:
     return record_hash(entry.message.key, entry.message.value, entry.message.headers)
 
 
-def _record(parts: MaintenanceSession) -> AsyncIterator[RecordEntry]:
+def _record(parts: MaintenanceSession) -> AsyncIterator[KafkaRecord]:
     return read_topic(parts.kafka, parts.record.name)

@@ -18,10 +18,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from pydantic import SecretStr
 
 from handoff.adapters.kafka.client import MAX_BATCH_BYTES, MAX_REQUEST_BYTES, REQUEST_TIMEOUT_MS, security
-from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.config import KafkaSettings
 from handoff.operations.setup import broker_topics
 from handoff.operations.setup.kafka_operator import KafkaOperator
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message, as_headers
 from handoff.record.topics import Topic, groups
 
@@ -45,7 +45,7 @@ class TopicCopy:
         """Whether there is a copy that waits to be put back."""
         return self.path.exists()
 
-    async def write(self, committed: Mapping[str, int], entries: AsyncIterator[RecordEntry]) -> None:
+    async def write(self, committed: Mapping[str, int], entries: AsyncIterator[KafkaRecord]) -> None:
         """Makes the file, whole or not at all; ``committed``: how far each group had read."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(".partial")
@@ -65,7 +65,7 @@ class TopicCopy:
             found: dict[str, int] = json.loads(file.readline())
         return found
 
-    def entries(self) -> Iterator[RecordEntry]:
+    def entries(self) -> Iterator[KafkaRecord]:
         """What the topic is to hold, in order."""
         with self.path.open() as file:
             next(file)
@@ -84,7 +84,7 @@ async def apply_copy(operator: KafkaOperator, topic: Topic, copy: TopicCopy) -> 
     start = next((entry.offset for entry in copy.entries()), 0)
     await asyncio.to_thread(broker_topics.recreate_topic, operator, topic)
     # Nothing but entries moves an offset on: what the topic had dropped is filled up, and dropped again.
-    fill = (RecordEntry(offset, 0, _EMPTY) for offset in range(start))
+    fill = (KafkaRecord(offset, 0, _EMPTY) for offset in range(start))
     await append(operator, topic.name, chain(fill, copy.entries()))
     if start:
         await asyncio.to_thread(broker_topics.delete_records_before, operator, topic.name, start)
@@ -95,7 +95,7 @@ async def apply_copy(operator: KafkaOperator, topic: Topic, copy: TopicCopy) -> 
     copy.remove()
 
 
-async def read_topic(operator: KafkaOperator, topic: str) -> AsyncIterator[RecordEntry]:
+async def read_topic(operator: KafkaOperator, topic: str) -> AsyncIterator[KafkaRecord]:
     """Everything that ``topic`` holds now, in order."""
     consumer = AIOKafkaConsumer(**_login(operator), client_id="operator", enable_auto_commit=False)
     partition = TopicPartition(topic, 0)
@@ -108,7 +108,7 @@ async def read_topic(operator: KafkaOperator, topic: str) -> AsyncIterator[Recor
         while at < end:
             fetched = await consumer.getmany(partition, timeout_ms=_WAIT_MS)
             for found in fetched.get(partition, ()):
-                yield RecordEntry(found.offset, found.timestamp, _message(found))
+                yield KafkaRecord(found.offset, found.timestamp, _message(found))
                 at = found.offset + 1
     finally:
         await consumer.stop()
@@ -120,7 +120,7 @@ async def read_groups(operator: KafkaOperator, jurisdiction: str, topic: Topic) 
     return await asyncio.to_thread(broker_topics.committed, operator, names, topic.name)
 
 
-async def append(operator: KafkaOperator, topic: str, entries: Iterable[RecordEntry]) -> None:
+async def append(operator: KafkaOperator, topic: str, entries: Iterable[KafkaRecord]) -> None:
     """Append ``entries`` to ``topic``. Raises TopicCopyMismatch where an entry gets another offset than its own."""
     producer = AIOKafkaProducer(
         **_login(operator),
@@ -140,7 +140,7 @@ async def append(operator: KafkaOperator, topic: str, entries: Iterable[RecordEn
         await producer.stop()
 
 
-async def _send_some(producer: AIOKafkaProducer, topic: str, entries: Sequence[RecordEntry]) -> None:
+async def _send_some(producer: AIOKafkaProducer, topic: str, entries: Sequence[KafkaRecord]) -> None:
     sending = [
         await producer.send(
             topic, e.message.value, e.message.key, 0, timestamp_ms=e.appended_ms, headers=list(e.message.headers)
@@ -180,16 +180,16 @@ def _login(operator: KafkaOperator) -> dict[str, Any]:
     )
 
 
-def _line(entry: RecordEntry) -> str:
+def _line(entry: KafkaRecord) -> str:
     message = entry.message
     headers = [(name, _text(value)) for name, value in message.headers]
     return json.dumps([entry.offset, entry.appended_ms, _text(message.key), _text(message.value), headers]) + "\n"
 
 
-def _entry(line: str) -> RecordEntry:
+def _entry(line: str) -> KafkaRecord:
     offset, appended_ms, key, value, headers = json.loads(line)
     message = Message(_raw(key), _raw(value), tuple((name, _raw(content)) for name, content in headers))
-    return RecordEntry(offset, appended_ms, message)
+    return KafkaRecord(offset, appended_ms, message)
 
 
 def _text(raw: bytes | None) -> str | None:

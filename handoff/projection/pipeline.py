@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Any, Self
 
-from handoff.adapters.kafka.record_reader import BATCH, RecordBroken, RecordEntry, RecordReader
+from handoff.adapters.kafka.record_reader import BATCH, RecordBroken, RecordReader
 from handoff.adapters.postgres.timeline_store import Last, Ledger, Position
 from handoff.domain.directory import Key
 from handoff.domain.examine import read
 from handoff.proof.log.entry import record_hash
 from handoff.record import signing
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import KEY_ID_HEADER, SIGNATURE_HEADER, Message
 from handoff.views.timeline_fold import Checked, Chronicle, Page, Placed
 
@@ -43,7 +44,7 @@ async def confirm(reader: RecordReader, ledger: Ledger, position: Position) -> N
     if last is None:
         return
     await reader.start(last.offset)
-    found: Sequence[RecordEntry] = ()
+    found: Sequence[KafkaRecord] = ()
     while not found:
         found = await reader.read(wait=_READ_WAIT_SECONDS, limit=1)
     message = found[0].message
@@ -73,7 +74,7 @@ class Checker:
     def __exit__(self, *_: object) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def check(self, entries: Sequence[RecordEntry], keys: Keys) -> Batch:
+    async def check(self, entries: Sequence[KafkaRecord], keys: Keys) -> Batch:
         """``entries`` as read, with what ``keys`` make of their signatures; a key may be newer than ``keys``."""
         loop = asyncio.get_running_loop()
         chunks = [entries[at : at + _CHUNK] for at in range(0, len(entries), _CHUNK)]
@@ -95,12 +96,12 @@ class Projecting:
 
         Raises Superseded, BrokerUnavailable, RecordBroken and the database's own errors.
         """
-        fetched: asyncio.Queue[Sequence[RecordEntry]] = asyncio.Queue(_DEPTH)
+        fetched: asyncio.Queue[Sequence[KafkaRecord]] = asyncio.Queue(_DEPTH)
         checked: asyncio.Queue[Batch] = asyncio.Queue(_DEPTH)
         await together(self._read(fetched, until), self._check(fetched, checked, checker), self._write(checked, told))
         return self._position
 
-    async def _read(self, fetched: asyncio.Queue[Sequence[RecordEntry]], until: int | None) -> None:
+    async def _read(self, fetched: asyncio.Queue[Sequence[KafkaRecord]], until: int | None) -> None:
         at = self._position.next_offset
         await self._reader.start(at)
         while until is None or at < until:
@@ -113,7 +114,7 @@ class Projecting:
         await fetched.put(())
 
     async def _check(
-        self, fetched: asyncio.Queue[Sequence[RecordEntry]], checked: asyncio.Queue[Batch], checker: Checker
+        self, fetched: asyncio.Queue[Sequence[KafkaRecord]], checked: asyncio.Queue[Batch], checker: Checker
     ) -> None:
         while entries := await fetched.get():
             await checked.put(await checker.check(entries, self._chronicle.directory.keys))
@@ -128,7 +129,7 @@ class Projecting:
             told(page)
 
 
-def _check(entries: Sequence[RecordEntry], keys: Keys) -> list[Placed]:
+def _check(entries: Sequence[KafkaRecord], keys: Keys) -> list[Placed]:
     return [
         Placed(entry.offset, entry.appended_ms, read(entry.message), _checked(entry.message, keys)) for entry in entries
     ]

@@ -11,7 +11,6 @@ from handoff import clock
 from handoff.adapters.postgres.proof_store import ProofStore
 from handoff.node.attestation.quorum import Vouching
 from handoff.node.attestation.receipts import Receipts
-from handoff.node.rows import Arrival
 from handoff.node.wakeup import Wakeup
 from handoff.record.delivery import (
     EFFECTIVE,
@@ -23,6 +22,7 @@ from handoff.record.delivery import (
     to_ms,
 )
 from handoff.record.events.referral import ReferralCancelled
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 from tests.support.dsl.builders import T0, after, signed
 from tests.support.dsl.referral_events import Matter
@@ -39,9 +39,9 @@ async def _asked(shelter: Parts) -> Matter:
     return matter
 
 
-def _forged(shelter: Parts, message: Message, sequence: int) -> Arrival:
+def _forged(shelter: Parts, message: Message, sequence: int) -> KafkaRecord:
     """An entry that was put into the inbox with the exchange's broker password, and without its signing key."""
-    return Arrival(sequence - 1, Delivery(sequence, T0, EFFECTIVE, message).to_message())
+    return KafkaRecord(sequence - 1, to_ms(T0), Delivery(sequence, T0, EFFECTIVE, message).to_message())
 
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason=_UNSIGNED)

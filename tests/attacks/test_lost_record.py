@@ -11,12 +11,12 @@ from aiokafka.errors import KafkaError
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from handoff import clock
-from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.exchange.runtime import BROKEN_RECORD
 from handoff.operations.setup import broker_topics
 from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.operations.topic_copy import TopicCopy, TopicCopyMismatch, append, apply_copy, read_topic
 from handoff.record.delivery import to_ms
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 from handoff.record.topics import Topic, record_topic, topics
 from tests.support.dsl.builders import signed
@@ -54,11 +54,11 @@ def _take_any_time(place: Jurisdiction, topic: Topic) -> None:
     changed.result(20)
 
 
-async def _held(place: Jurisdiction, topic: Topic) -> list[RecordEntry]:
+async def _held(place: Jurisdiction, topic: Topic) -> list[KafkaRecord]:
     return [entry async for entry in read_topic(place.kafka, topic.name)]
 
 
-async def _each(entries: list[RecordEntry]) -> AsyncIterator[RecordEntry]:
+async def _each(entries: list[KafkaRecord]) -> AsyncIterator[KafkaRecord]:
     for entry in entries:
         yield entry
 
@@ -73,7 +73,7 @@ async def test_an_entry_from_the_future_is_not_lost_by_a_redaction(place: Jurisd
     record, now = _record_of(place), clock.now()
     _take_any_time(place, record)
     ahead = [to_ms(now), to_ms(now + timedelta(hours=2)), to_ms(now)]
-    await append(place.kafka, record.name, [RecordEntry(n, at, Message(b"k", b"%d" % n)) for n, at in enumerate(ahead)])
+    await append(place.kafka, record.name, [KafkaRecord(n, at, Message(b"k", b"%d" % n)) for n, at in enumerate(ahead)])
     broker_topics.apply_topics(place.kafka, (record,))
     before = await _held(place, record)
     assert len(before) == 3

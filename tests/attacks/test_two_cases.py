@@ -8,11 +8,11 @@ import pytest
 
 from handoff.node.inbox.fold import Fold
 from handoff.node.inbox.inbox_entry import Reading
-from handoff.node.rows import Arrival
 from handoff.record.codec import AnyEvent, encode
 from handoff.record.codes import BasisKind, CaseService, ReleasePurpose, State, Urgency
 from handoff.record.delivery import EFFECTIVE, Delivery
 from handoff.record.events import referral as r
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import sign
 from tests.support.dsl import spec
 from tests.support.dsl.builders import CASE, OTHER_CASE, REFERRAL, T0, event, key_of, nth_id, signed
@@ -77,7 +77,7 @@ def _in_town(parts: Parts, entry: spec.Entry) -> AnyEvent:
 _BOTH = {(CASE, SHELTER, State.REQUESTED), (OTHER_CASE, POLICE, State.REQUESTED)}
 
 
-def _arrivals(police: Parts) -> list[Arrival]:
+def _arrivals(police: Parts) -> list[KafkaRecord]:
     told = [entry for entry in _two_cases().entries if POLICE in entry.recipients]
     return [police.post(signed(_in_town(police, entry)), at=entry.at) for entry in told]
 

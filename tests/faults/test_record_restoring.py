@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.operations.session import MaintenanceSession
 from handoff.operations.topic_copy import apply_copy, read_groups, read_topic
+from handoff.record.kafka_record import KafkaRecord
 from handoff.trial.errors import TrialError
 from handoff.trial.session import maintenance_session
 from handoff.trial.trial import Trial
@@ -36,7 +36,7 @@ async def _cut(parts: MaintenanceSession, name: str, number: int) -> None:
     topic = next(topic for topic in parts.topics if topic.name == f"{parts.jurisdiction}.{name}")
     held = [entry async for entry in read_topic(parts.kafka, topic.name)]
 
-    async def first() -> AsyncIterator[RecordEntry]:
+    async def first() -> AsyncIterator[KafkaRecord]:
         for entry in held[:-number]:
             yield entry
 

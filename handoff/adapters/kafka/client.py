@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from handoff.config import KafkaSettings
-from handoff.record.message import Message
+from handoff.record.kafka_record import KafkaRecord
+from handoff.record.message import Message, as_headers
 
 # Below the topics' max.message.bytes, which counts the whole batch.
 MAX_BATCH_BYTES = 256 * 1024
@@ -39,6 +40,12 @@ def ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
     if settings.security_protocol != "SASL_SSL":
         return None
     return ssl.create_default_context(cafile=settings.ca_file)
+
+
+def kafka_record(fetched: Any) -> KafkaRecord:
+    """Convert a record that aiokafka's consumer returned."""
+    message = Message(fetched.key, fetched.value, as_headers(fetched.headers))
+    return KafkaRecord(fetched.offset, fetched.timestamp, message)
 
 
 class Sender:

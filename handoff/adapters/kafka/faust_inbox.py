@@ -28,7 +28,7 @@ from handoff.adapters.postgres.pool import until_it_works
 from handoff.config import KafkaSettings
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.inbox.intake import Intake
-from handoff.node.rows import Arrival
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message, as_headers
 
 log = structlog.get_logger(__name__)
@@ -120,13 +120,13 @@ class FaustInbox:
             events = [await self._queue.get()]
             while len(events) < BATCH and not self._queue.empty():
                 events.append(self._queue.get_nowait())
-            arrivals = [_arrival(event.message) for event in events]
-            await self._until_kept(arrivals)
+            records = [_kafka_record(event.message) for event in events]
+            await self._until_kept(records)
             for event in events:
                 event.ack()
 
-    async def _until_kept(self, arrivals: Sequence[Arrival]) -> None:
-        await until_it_works(lambda: self._intake.handle(arrivals), _retried, transient=(StoreUnavailable,))
+    async def _until_kept(self, records: Sequence[KafkaRecord]) -> None:
+        await until_it_works(lambda: self._intake.handle(records), _retried, transient=(StoreUnavailable,))
 
     async def _catch_up(self, end: int) -> None:
         await until_it_works(lambda: self._intake.reach(end), _retried, transient=(StoreUnavailable,))
@@ -138,8 +138,10 @@ class FaustInbox:
             await asyncio.sleep(LOOK_SECONDS)
 
 
-def _arrival(message: Any) -> Arrival:
-    return Arrival(message.offset, Message(message.key, message.value, as_headers(message.headers or ())))
+def _kafka_record(fetched: Any) -> KafkaRecord:
+    # Faust gives the timestamp in seconds.
+    message = Message(fetched.key, fetched.value, as_headers(fetched.headers or ()))
+    return KafkaRecord(fetched.offset, round(fetched.timestamp * 1000), message)
 
 
 def _retried(error: Exception) -> None:

@@ -1,14 +1,11 @@
 """The record, read in order from an offset that the reader's own database remembers."""
 
-from dataclasses import dataclass
-from typing import Any
-
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from handoff.adapters.kafka.client import BrokerUnavailable, security
+from handoff.adapters.kafka.client import BrokerUnavailable, kafka_record, security
 from handoff.config import KafkaSettings
-from handoff.record.message import Message, as_headers
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.topics import record_topic
 
 BATCH = 2000
@@ -17,15 +14,6 @@ BATCH = 2000
 
 class RecordBroken(Exception):
     """The record does not hold what it held: stop and alarm, nothing may be built on it."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordEntry:
-    """One entry: its offset, the broker's append time in milliseconds since 1970, and the message."""
-
-    offset: int
-    appended_ms: int
-    message: Message
 
 
 class RecordReader:
@@ -75,7 +63,7 @@ class RecordReader:
             raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
         return first, end
 
-    async def read(self, *, wait: float, limit: int = BATCH) -> tuple[RecordEntry, ...]:
+    async def read(self, *, wait: float, limit: int = BATCH) -> tuple[KafkaRecord, ...]:
         """The next entries, at most ``limit``; none if there are none within ``wait`` seconds.
 
         Raises BrokerUnavailable (``start`` again) and RecordBroken.
@@ -88,11 +76,11 @@ class RecordReader:
         except (KafkaError, OSError, TimeoutError) as error:
             await self.close()
             raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
-        entries = tuple(_entry(record) for record in fetched.get(self._partition, ()))
+        entries = tuple(kafka_record(record) for record in fetched.get(self._partition, ()))
         self._check(entries)
         return entries
 
-    def _check(self, entries: tuple[RecordEntry, ...]) -> None:
+    def _check(self, entries: tuple[KafkaRecord, ...]) -> None:
         for entry in entries:
             if entry.offset != self._next:
                 raise RecordBroken(f"the record goes from offset {self._next} to {entry.offset}")
@@ -120,7 +108,3 @@ class RecordReader:
             consumer.assign([self._partition])
             consumer.seek(self._partition, self._next)
         return self._consumer
-
-
-def _entry(record: Any) -> RecordEntry:
-    return RecordEntry(record.offset, record.timestamp, Message(record.key, record.value, as_headers(record.headers)))

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
-from handoff.node.rows import Arrival, InboxRow
+from handoff.node.rows import InboxRow
 from handoff.record import codec, strict_json
 from handoff.record.delivery import Delivery
 from handoff.record.envelope import Event
 from handoff.record.errors import NotAnEvent, UnknownEventType
+from handoff.record.kafka_record import KafkaRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,9 @@ class Reading:
     referral: UUID | None = None
 
     @classmethod
-    def of(cls, arrival: Arrival) -> Self:
+    def of(cls, record: KafkaRecord) -> Self:
         """The reading of a record of the inbox topic. Raises ``BrokenDelivery``."""
-        return cls.again(arrival.offset, Delivery.from_message(arrival.message))
+        return cls.again(record.offset, Delivery.from_message(record.message))
 
     @classmethod
     def again(cls, offset: int, delivery: Delivery) -> Self:

@@ -10,10 +10,11 @@ from handoff.node.commands import optimistic_state
 from handoff.node.inbox.fold import Fold
 from handoff.node.inbox.inbox_entry import Reading
 from handoff.node.ports import Clock, Store, Transaction
-from handoff.node.rows import Arrival, Known, OutboxRow, PendingRow, Position
+from handoff.node.rows import Known, OutboxRow, PendingRow, Position
 from handoff.node.wakeup import Wakeup
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import Source
+from handoff.record.kafka_record import KafkaRecord
 
 log = structlog.get_logger(__name__)
 REACTED_AT_ONCE = 100
@@ -61,7 +62,7 @@ class Intake:
         self._end = end
         await self._notice_end(position)
 
-    async def handle(self, arrivals: Sequence[Arrival]) -> None:
+    async def handle(self, records: Sequence[KafkaRecord]) -> None:
         """Folds a batch in the topic's order.
 
         When this returns it is durable. Raises ``StoreUnavailable``: the same again; ``InboxGap``, ``StoodDown`` and
@@ -69,10 +70,10 @@ class Intake:
         """
         async with self._store.transaction() as tx:
             before = await tx.position(self._epoch)
-            fresh = in_order([Reading.of(arrival) for arrival in arrivals], before.sequence)
+            fresh = in_order([Reading.of(record) for record in records], before.sequence)
             fold, added = await self._take(tx, fresh)
             last = fresh[-1].delivery.sequence if fresh else before.sequence
-            position = Position(max(before.next_offset, arrivals[-1].offset + 1), last)
+            position = Position(max(before.next_offset, records[-1].offset + 1), last)
             await tx.keep([reading.row(self._me.member) for reading in fresh], position)
         self._folded.ring()
         if fold.directory_sequence is not None or added:

@@ -11,14 +11,15 @@ from handoff.node.inbox.fold import Fold
 from handoff.node.inbox.inbox_entry import Reading
 from handoff.node.inbox.intake import in_order, save
 from handoff.node.ports import Store, Transaction
-from handoff.node.rows import Arrival, Position
+from handoff.node.rows import Position
 from handoff.record.envelope import Source
+from handoff.record.kafka_record import KafkaRecord
 
 
 class InboxTopic(Protocol):
     """The member's inbox as the broker holds it."""
 
-    def since(self, offset: int) -> AsyncGenerator[Sequence[Arrival], None]:
+    def since(self, offset: int) -> AsyncGenerator[Sequence[KafkaRecord], None]:
         """What lies there from ``offset`` on, up to its present end, in order.
 
         Raises whatever says that the broker is away, or that the topic does not hold it.
@@ -80,11 +81,11 @@ async def _catch_up(tx: Transaction, me: str, kept: Fold, position: Position, to
     fold = Fold(me, kept.genesis_hash, kept.directory, kept.cases, kept.parked)
     offset, sequence = position.next_offset, position.sequence
     async with aclosing(topic.since(offset)) as batches:
-        async for arrivals in batches:
-            fresh = in_order([Reading.of(arrival) for arrival in arrivals], sequence)
+        async for records in batches:
+            fresh = in_order([Reading.of(record) for record in records], sequence)
             for reading in fresh:
                 fold.take(reading)
-            offset, sequence = arrivals[-1].offset + 1, sequence + len(fresh)
+            offset, sequence = records[-1].offset + 1, sequence + len(fresh)
             await tx.keep([reading.row(me) for reading in fresh], Position(offset, sequence))
     await tx.settle(fold.echoes)
     await tx.refuse(fold.refusals)

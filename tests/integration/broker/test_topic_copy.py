@@ -8,10 +8,10 @@ import pytest
 from confluent_kafka.admin import ConfigResource, ResourceType
 
 from handoff.adapters.kafka.client import Sender
-from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.operations.setup import broker_topics
 from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.operations.topic_copy import TopicCopy, TopicCopyMismatch, apply_copy, read_groups, read_topic
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 from handoff.record.topics import EXCHANGE, Topic, groups, topics
 from tests.support.parts.small_jurisdiction import plan
@@ -35,11 +35,11 @@ async def append(town: Jurisdiction, principal: str, topic: Topic, messages: lis
     await sender.close()
 
 
-async def held(town: Jurisdiction, topic: Topic) -> list[RecordEntry]:
+async def held(town: Jurisdiction, topic: Topic) -> list[KafkaRecord]:
     return [entry async for entry in read_topic(town.kafka, topic.name)]
 
 
-async def each(entries: list[RecordEntry]) -> AsyncIterator[RecordEntry]:
+async def each(entries: list[KafkaRecord]) -> AsyncIterator[KafkaRecord]:
     for entry in entries:
         yield entry
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.record import codec
 from handoff.record.codec import AnyEvent
+from handoff.record.kafka_record import KafkaRecord
 from handoff.trial.child_process import ChildProcess
 from handoff.trial.stack import TrialStack
 from tests.support.dsl.referral_events import Matter
@@ -64,7 +64,7 @@ async def test_a_clean_stop_leaves_nothing_to_be_appended_again(place: Town) -> 
     assert stands(record, before) == 1
 
 
-def stands(record: list[RecordEntry], event: AnyEvent) -> int:
+def stands(record: list[KafkaRecord], event: AnyEvent) -> int:
     """How often ``event`` stands on the record."""
     return [entry.message.value for entry in record].count(codec.encode(event))
 

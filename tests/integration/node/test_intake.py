@@ -16,7 +16,6 @@ from handoff.node.inbox.fold import IMPOSSIBLE, NEWER_TYPE
 from handoff.node.inbox.intake import InboxGap
 from handoff.node.inbox.rebuild import rebuild
 from handoff.node.ports import StoodDown
-from handoff.node.rows import Arrival
 from handoff.record import codec, message
 from handoff.record.codec import AnyEvent
 from handoff.record.codes import (
@@ -41,6 +40,7 @@ from handoff.record.events.referral import (
     ReferralRequested,
     ReferralStarted,
 )
+from handoff.record.kafka_record import KafkaRecord
 from tests.support.dsl.builders import BASIS, CASE, REFERRAL, T0, after, key_of, nth_id
 from tests.support.parts.node_parts import OPENING, Parts, node_parts, request_a_place
 from tests.support.parts.stack import Jurisdictions
@@ -306,7 +306,7 @@ async def test_an_interrupted_database_means_the_same_again(police: Parts) -> No
     assert (await police.desk().directory()).members.keys() == {m.id for m in police.town.jurisdiction.plan.members}
 
 
-async def repeats_of(handle: Callable[[list[Arrival]], Awaitable[None]], entry: Arrival) -> int:
+async def repeats_of(handle: Callable[[list[KafkaRecord]], Awaitable[None]], entry: KafkaRecord) -> int:
     """How often it took the same again."""
     for repeats in range(20):
         try:

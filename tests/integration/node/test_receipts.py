@@ -25,7 +25,7 @@ from handoff.config import AuditSettings, HttpSettings
 from handoff.domain.decide import About
 from handoff.node.attestation.quorum import Vouching
 from handoff.node.attestation.receipts import AuditUnavailable, Receipts
-from handoff.node.rows import Arrival, OutboxRow
+from handoff.node.rows import OutboxRow
 from handoff.node.wakeup import Wakeup
 from handoff.proof.log.entry import record_hash
 from handoff.record import codec
@@ -33,6 +33,7 @@ from handoff.record.codes import RefusalCode
 from handoff.record.delivery import EFFECTIVE, Delivery, ineffective, invalid
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events.directory import SubmissionRefused
+from handoff.record.kafka_record import KafkaRecord
 from tests.support.parts.checkpoints import PlayedLog, bodies
 from tests.support.parts.node_parts import OPENING, Parts, request_a_place
 from tests.support.parts.node_process import free_port
@@ -57,9 +58,9 @@ class PlayedAudit:
         """Who asks it in the node's place; its connections end with the serving."""
         return AuditClient(AuditSettings(url=f"http://127.0.0.1:{self.port}/", token=SecretStr(TOKEN)))
 
-    def covers(self, arrivals: list[Arrival], size: int) -> None:
+    def covers(self, records: list[KafkaRecord], size: int) -> None:
         """Signs receipts for these entries of an inbox, which a checkpoint of that size covers."""
-        for delivery in (Delivery.from_message(arrival.message) for arrival in arrivals):
+        for delivery in (Delivery.from_message(record.message) for record in records):
             said = delivery.message
             content = record_hash(said.key, said.value, said.headers)
             event = codec.decode(said.value or b"")
@@ -109,7 +110,7 @@ class Desk:
         for name in cosigners:
             await self.vouching.hear(bodies([self.played.cosigned(self.played.request(0, size), name)]))
 
-    async def say(self) -> tuple[tuple[UUID, ...], list[Arrival]]:
+    async def say(self) -> tuple[tuple[UUID, ...], list[KafkaRecord]]:
         """The police ask for a place, and the record answers."""
         _, _, events = await request_a_place(self.police.desk())
         echoes = await self.police.echoes()

@@ -23,7 +23,6 @@ from handoff.node.commands.derived_ids import naming
 from handoff.node.commands.desk import Desk
 from handoff.node.inbox.intake import Intake
 from handoff.node.outbox.relay import RESEND_SECONDS, Relay
-from handoff.node.rows import Arrival
 from handoff.node.wakeup import Wakeup
 from handoff.operations.setup import database_setup
 from handoff.operations.setup.database_setup import Database
@@ -39,9 +38,10 @@ from handoff.record.codes import (
     ReportingDelay,
     Urgency,
 )
-from handoff.record.delivery import EFFECTIVE, Delivery, Verdict
+from handoff.record.delivery import EFFECTIVE, Delivery, Verdict, to_ms
 from handoff.record.envelope import Source
 from handoff.record.events.directory import Admission
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 from handoff.record.topics import out_topic
 from tests.support.dsl.builders import T0, after, key_of, signed
@@ -110,13 +110,13 @@ class Parts:
 
     def post(
         self, said: AnyEvent | Message, verdict: Verdict = EFFECTIVE, at: datetime = T0, sequence: int | None = None
-    ) -> Arrival:
+    ) -> KafkaRecord:
         """The next entry of the inbox."""
         self.sequence = sequence or self.sequence + 1
         message = said if isinstance(said, Message) else signed(said)
-        return Arrival(self.sequence - 1, Delivery(self.sequence, at, verdict, message).to_message())
+        return KafkaRecord(self.sequence - 1, to_ms(at), Delivery(self.sequence, at, verdict, message).to_message())
 
-    def founding(self) -> list[Arrival]:
+    def founding(self) -> list[KafkaRecord]:
         """What tells a member of the jurisdiction from its beginning."""
         members = (m for m in self.town.jurisdiction.plan.members if m.kind is not MemberKind.COORDINATION)
         terms = (
@@ -125,7 +125,7 @@ class Parts:
         events = (self.town.genesis, *admission_events(self.town.charter, terms, T0))
         return [self.post(event) for event in events]
 
-    async def echoes(self, verdict: Verdict = EFFECTIVE, at: datetime | None = None) -> list[Arrival]:
+    async def echoes(self, verdict: Verdict = EFFECTIVE, at: datetime | None = None) -> list[KafkaRecord]:
         """The record's answers to everything that waits for one."""
         rows = await self.ask("SELECT value, created_at FROM outbox WHERE outcome IS NULL ORDER BY position")
         return [self.post(codec.decode(row["value"]), verdict, at or row["created_at"]) for row in rows]

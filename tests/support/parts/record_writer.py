@@ -16,7 +16,7 @@ import asyncpg
 import tomli_w
 
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
-from handoff.adapters.kafka.record_reader import RecordEntry, RecordReader
+from handoff.adapters.kafka.record_reader import RecordReader
 from handoff.config import CONFIG_VARIABLE, CheckpointSettings, PostgresSettings, ProcessSettings
 from handoff.domain.founding import admission_events
 from handoff.operations.setup import database_setup
@@ -42,6 +42,7 @@ from handoff.record.events import Body
 from handoff.record.events import case as c
 from handoff.record.events import referral as r
 from handoff.record.events.directory import Admission
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 from handoff.record.topics import PROJECTION
 from handoff.trial.child_process import ChildProcess
@@ -78,10 +79,10 @@ class RecordKeeper:
         await self.append(*(signed(event) for event in events))
         return len(events)
 
-    async def record(self) -> tuple[RecordEntry, ...]:
+    async def record(self) -> tuple[KafkaRecord, ...]:
         """The whole record, as the projection is allowed to read it."""
         async with self._reading() as reader:
-            end, entries = await reader.end(), list[RecordEntry]()
+            end, entries = await reader.end(), list[KafkaRecord]()
             while len(entries) < end:
                 entries += await reader.read(wait=1)
         return tuple(entries)

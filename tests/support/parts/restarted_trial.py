@@ -14,8 +14,8 @@ import asyncpg
 import httpx
 import tomli_w
 
-from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.operations.topic_copy import read_topic
+from handoff.record.kafka_record import KafkaRecord
 from handoff.trial.trial import Trial, temporary_directory
 from tests.support.parts.api import OPENING, PLAN, RELEASE
 from tests.support.probes.eventually import eventually
@@ -103,7 +103,7 @@ class KeptTrial:
         """What a process's database answers to the operator."""
         return asyncio.run(self._ask(process, statement))
 
-    def record(self) -> list[RecordEntry]:
+    def record(self) -> list[KafkaRecord]:
         """The whole record."""
         return asyncio.run(self._record())
 
@@ -135,7 +135,7 @@ class KeptTrial:
         finally:
             await connection.close()
 
-    async def _record(self) -> list[RecordEntry]:
+    async def _record(self) -> list[KafkaRecord]:
         return [entry async for entry in read_topic(self.running.jurisdiction.kafka, f"{self.name}.record")]
 
 

@@ -14,7 +14,7 @@ import tomli_w
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from handoff.adapters.kafka.client import Sender, security
-from handoff.adapters.kafka.record_reader import RecordEntry, RecordReader
+from handoff.adapters.kafka.record_reader import RecordReader
 from handoff.config import CONFIG_VARIABLE, JurisdictionPlan, PlannedMember
 from handoff.domain.directory import Directory
 from handoff.domain.founding import Charter, admission_events, founding_event
@@ -28,6 +28,7 @@ from handoff.record.delivery import Delivery
 from handoff.record.envelope import COORDINATION, EXCHANGE
 from handoff.record.events import Body
 from handoff.record.events.directory import Admission, Deadline
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message, as_headers
 from handoff.record.topics import in_topic, out_topic, record_topic
 from handoff.trial.child_process import ChildProcess
@@ -162,10 +163,10 @@ class Town:
         passwords = Passwords({**new_passwords(grown).kafka, **known.kafka}, known.postgres)
         self.jurisdiction = replace(self.jurisdiction, plan=grown, passwords=passwords)
 
-    async def record(self, until: Callable[[list[RecordEntry]], bool]) -> list[RecordEntry]:
+    async def record(self, until: Callable[[list[KafkaRecord]], bool]) -> list[KafkaRecord]:
         """The record from its beginning, once ``until`` says that it is all there."""
         reader = RecordReader(self.jurisdiction.kafka_settings(EXCHANGE), self.name, client_id="checker")
-        found: list[RecordEntry] = []
+        found: list[KafkaRecord] = []
         try:
             await reader.start(0)
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -177,7 +178,7 @@ class Town:
             await reader.close()
         return found
 
-    async def settled(self) -> list[RecordEntry]:
+    async def settled(self) -> list[KafkaRecord]:
         """The record once the exchange has routed all of it and has nothing left to send or to say."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await self._is_settled():  # noqa: ASYNC110 - another process is waited for
@@ -194,7 +195,7 @@ class Town:
         [found] = await self.ask(_IS_SETTLED, end)
         return bool(found["settled"])
 
-    async def check_inboxes(self) -> list[RecordEntry]:
+    async def check_inboxes(self) -> list[KafkaRecord]:
         """Every inbox holds exactly what the record says, densely and in order; gives the record."""
         record = await self.settled()
         genesis_hash = signing.sha256(codec.encode(self.genesis))

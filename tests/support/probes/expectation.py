@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.domain.case import Case, Situation
 from handoff.domain.directory import Directory
 from handoff.domain.examine import examine, read
@@ -12,12 +11,13 @@ from handoff.domain.routing import recipients
 from handoff.record.delivery import EFFECTIVE, Delivery, Verdict, VerdictKind, from_ms
 from handoff.record.envelope import Event
 from handoff.record.events import Audience
+from handoff.record.kafka_record import KafkaRecord
 
 Line = tuple[bytes | None, Verdict, int]
 """A value, its verdict and its record time in milliseconds."""
 
 
-def expected_inboxes(record: Iterable[RecordEntry], empty: Directory, genesis_hash: str) -> Mapping[str, list[Line]]:
+def expected_inboxes(record: Iterable[KafkaRecord], empty: Directory, genesis_hash: str) -> Mapping[str, list[Line]]:
     """Member → what it is told, in order."""
     inboxes: dict[str, list[Line]] = defaultdict(list)
     everyone: list[Line] = []

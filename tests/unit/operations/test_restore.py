@@ -2,13 +2,13 @@
 
 import pytest
 
-from handoff.adapters.kafka.record_reader import RecordEntry
 from handoff.operations.restore import NotRestorable, RecordLosses, merge_in_order
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 
 
-def entry(name: str, at: int, offset: int = -1) -> RecordEntry:
-    return RecordEntry(offset, at, Message(b"case", name.encode()))
+def entry(name: str, at: int, offset: int = -1) -> KafkaRecord:
+    return KafkaRecord(offset, at, Message(b"case", name.encode()))
 
 
 def names(entries: object) -> str:
