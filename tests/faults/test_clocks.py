@@ -1,4 +1,4 @@
-"""Clocks of a running exchange: what a hold and an expiry do to the steps that it waits for."""
+"""Clocks of a running exchange: holds and expiring releases against the deadlines of its timers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -43,22 +43,22 @@ async def place(jurisdictions: Jurisdictions, tmp_path: Path) -> AsyncIterator[T
         yield founded
 
 
-def about(told: list[Delivery], matter: Matter, body: type) -> list[AnyEvent]:
+def about(deliveries: list[Delivery], matter: Matter, body: type) -> list[AnyEvent]:
     """The events of that type in the case."""
-    return [event for event in said(told) if isinstance(event.data, body) and event.subject == str(matter.case)]
+    return [event for event in said(deliveries) if isinstance(event.data, body) and event.subject == str(matter.case)]
 
 
 async def reached(place: Town, *events: AnyEvent) -> None:
     """Publish events, and return once the last one is in the inbox of the police."""
     await place.say(*events)
-    await place.inbox("police", lambda told: has(told, events[-1]))
+    await place.inbox("police", lambda deliveries: has(deliveries, events[-1]))
 
 
 @pytest.mark.xfail(
     strict=True, raises=AssertionError, reason="issue 13: a referral is late as soon as it is resumed after a hold"
 )
 async def test_a_hold_longer_than_the_deadline_makes_nothing_late(place: Town) -> None:
-    """A step that is due a second after the resumption is said to be late first, and the resumed one is not."""
+    """Another step that is due a second after the resumption is reported late; the resumed one is not."""
     held, timed = Matter(place, 1), Matter(place, 2)
     paused = held.by("shelter", ReferralPaused(referral=held.referral, code=HoldCode.WAITING_INTAKE))
     resumed = held.by("shelter", ReferralResumed(referral=held.referral))
@@ -66,23 +66,23 @@ async def test_a_hold_longer_than_the_deadline_makes_nothing_late(place: Town) -
     await reached(place, held.delivered(), held.accepted(), paused)
     await asyncio.sleep(ARRIVAL_SECONDS)
     await reached(place, resumed, timed.delivered())
-    told = await place.inbox("police", lambda told: bool(about(told, timed, DeadlineMissed)))
-    assert about(told, held, DeadlineMissed) == []
+    deliveries = await place.inbox("police", lambda deliveries: bool(about(deliveries, timed, DeadlineMissed)))
+    assert about(deliveries, held, DeadlineMissed) == []
 
 
 @pytest.mark.xfail(
     strict=True, raises=AssertionError, reason="issue 13: a release that expires ends nothing, and the target is late"
 )
-async def test_a_request_ends_with_its_release_and_both_sides_are_told(place: Town) -> None:
-    """The exchange ends it by record time, and the shelter is not late with an answer that it may not give."""
+async def test_a_request_ends_with_its_release_and_both_sides_are_notified(place: Town) -> None:
+    """The exchange ends it by record time, and no missed answer is recorded or escalated."""
     matter = Matter(place, 3)
     expires_at = clock.now() + timedelta(seconds=RELEASE_SECONDS)
     await reached(place, *expiring(matter, expires_at))
     await reached(place, matter.delivered())
     ended = (ReferralRevoked, DeadlineMissed)
     for side in ("police", "shelter"):
-        told = await place.inbox(side, lambda told: any(about(told, matter, body) for body in ended))
-        reasons = [getattr(event.data, "reason", None) for event in about(told, matter, ReferralRevoked)]
+        deliveries = await place.inbox(side, lambda deliveries: any(about(deliveries, matter, body) for body in ended))
+        reasons = [getattr(event.data, "reason", None) for event in about(deliveries, matter, ReferralRevoked)]
         assert reasons == [IneffectiveReason.BASIS_EXPIRED], side
     assert not [e for e in said(await place.inbox(COORDINATION, bool)) if isinstance(e.data, DeadlineEscalated)]
 

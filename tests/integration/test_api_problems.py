@@ -137,7 +137,7 @@ async def test_a_body_in_a_content_coding_is_an_unsupported_media_type(police: A
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason="issue 10: a byte order mark is refused and not named")
 async def test_a_byte_order_mark_is_named(police: Api) -> None:
-    """It is invisible in every editor, so its sender searches in vain for a fault in the JSON."""
+    """Editors do not show it, so the sender sees no fault in the JSON."""
     body = codecs.BOM_UTF8 + json.dumps(OPENING).encode()
     content = is_problem(await police.http.post("/cases", content=body, headers=JSON), 400, "malformed")
     assert "byte order mark" in content["detail"]

@@ -66,7 +66,7 @@ async def receipts(port: int) -> dict[tuple[str, UUID], Any]:
         await client.close()
 
 
-async def test_receipts_arrive_and_a_ready_part_is_well_without_a_proxy(port: int) -> None:
+async def test_receipts_arrive_and_a_ready_part_is_ok_without_a_proxy(port: int) -> None:
     """The control, without which the next tests would show nothing."""
     assert await receipts(port) == {RECEIPT: b"signed"}
     assert (await doctor._process(settings(port))).state == "ok"
@@ -82,7 +82,9 @@ async def test_receipts_arrive_behind_a_proxy(port: int) -> None:
 
 @pytest.mark.usefixtures("proxied")
 @pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 10: the doctor asks every part through the proxy and finds it ill"
+    strict=True,
+    raises=AssertionError,
+    reason="issue 10: the doctor asks every part through the proxy and reports it as down",
 )
-async def test_a_ready_part_is_well_behind_a_proxy(port: int) -> None:
+async def test_a_ready_part_is_ok_behind_a_proxy(port: int) -> None:
     assert (await doctor._process(settings(port))).state == "ok"

@@ -53,6 +53,6 @@ def test_a_state_directory_without_an_installation_is_named(
 
 @pytest.mark.parametrize("moment", ["[/bold]", "[red]today"])
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason=_MARKUP)
-def test_a_moment_that_is_none_is_bad_input_and_repeated(moment: str, tmp_path: Path) -> None:
+def test_an_invalid_moment_is_bad_input_and_printed(moment: str, tmp_path: Path) -> None:
     refused = output("verify", tmp_path / "case.bundle", "--trust", tmp_path / "trust", "--as-of", moment, code=3)
     assert moment in refused

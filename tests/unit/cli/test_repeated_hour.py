@@ -56,18 +56,18 @@ def in_a_comparison(at: datetime) -> str:
 @pytest.mark.xfail(
     strict=True, raises=AssertionError, reason="issue 10: both passes of the repeated hour are printed the same"
 )
-def test_the_two_passes_of_the_repeated_hour_are_told_apart(shown: Callable[[datetime], str]) -> None:
+def test_the_two_passes_of_the_repeated_hour_differ(shown: Callable[[datetime], str]) -> None:
     assert shown(FIRST) != shown(FIRST + HOUR)
 
 
 @pytest.mark.xfail(
     strict=True, raises=AssertionError, reason="issue 10: `handoff timeline` prints record times without their date"
 )
-def test_the_timeline_tells_days_apart() -> None:
+def test_the_timeline_shows_different_days_differently() -> None:
     """A case lasts for months, and its entries carry the same times of day."""
     assert on_the_timeline(FIRST - DAY) != on_the_timeline(FIRST)
 
 
-def test_a_page_tells_the_two_passes_of_the_repeated_hour_apart() -> None:
+def test_a_page_shows_the_two_passes_of_the_repeated_hour_differently() -> None:
     """Its times have their zone."""
     assert clock_words(FIRST) != clock_words(FIRST + HOUR)

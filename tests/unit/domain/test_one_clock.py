@@ -39,7 +39,9 @@ from tests.support.dsl.spec import (
 )
 
 _ON_HOLD = "issue 13: a referral on hold still uses up the time of its deadline"
-_EXPIRED = "issue 13: a release that expires ends nothing, and the target is called late for an answer it may not give"
+_EXPIRED = (
+    "issue 13: a release that expires ends nothing, and the target is reported late for an answer it may not give"
+)
 MANAGED = nth_id(3)
 PRIZREN = ZoneInfo("Europe/Belgrade")
 
@@ -70,7 +72,7 @@ def test_a_hold_moves_the_deadline_by_its_length(holds: tuple[timedelta, ...]) -
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason=_ON_HOLD)
 def test_nothing_is_late_when_a_long_hold_ends() -> None:
-    """A missed deadline that the exchange's timer says at the resumption is too early, and reaches no coordinator."""
+    """A missed deadline that the exchange's timer emits at the resumption is too early, and escalates nothing."""
     record = resumed(5 * DAY)
     late = record.append(deadline_missed(record.known(), *record.step(DeadlineStep.FIRST_CONTACT), attempt=0))
     assert late.verdict == ineffective(IneffectiveReason.TOO_EARLY)
@@ -88,7 +90,7 @@ def unanswered(lasting: timedelta) -> Record:
 
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason=_EXPIRED)
-def test_nobody_is_late_with_an_answer_that_an_expired_release_forbids() -> None:
+def test_no_answer_is_late_after_its_release_expired() -> None:
     """The answer is due half an hour after the release expired, and a late answer is neither recorded nor escalated."""
     late = unanswered(lasting=30 * MINUTE).miss(DeadlineStep.ANSWERED)
     assert (late.verdict.is_effective, late.follows) == (False, ())
@@ -104,17 +106,17 @@ def expired(referral: UUID = REFERRAL) -> Said:
     strict=True, raises=AssertionError, reason="issue 13: the end of an expired release is not judged by record time"
 )
 def test_a_request_is_not_ended_before_its_release_expires() -> None:
-    """An exchange that says so too early changes nothing; the shelter can still accept."""
+    """An event of the exchange that ends it too early is ineffective; the shelter can still accept."""
     record = unanswered(lasting=30 * MINUTE)
     assert record.say(expired()).verdict == ineffective(IneffectiveReason.TOO_EARLY)
     assert record.say(Said(SHELTER, r.ReferralAccepted(referral=REFERRAL))).verdict == EFFECTIVE
 
 
 @pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 13: a request that expired is remembered as a withdrawn one"
+    strict=True, raises=AssertionError, reason="issue 13: a request that expired is recorded as a withdrawn one"
 )
-def test_an_answer_after_the_expiry_is_told_that_the_release_expired() -> None:
-    """The reason of the end is kept, so a later acceptance is not told of a withdrawal that never happened."""
+def test_an_answer_after_the_expiry_is_ineffective_because_the_release_expired() -> None:
+    """The reason of the end is kept, so the verdict on a later acceptance names no withdrawal that never happened."""
     record = unanswered(lasting=30 * MINUTE)
     record.now += HOUR
     assert record.say(expired()).verdict == EFFECTIVE

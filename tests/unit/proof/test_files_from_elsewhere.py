@@ -55,7 +55,7 @@ def test_a_trust_file_that_was_altered_on_its_way_is_bad_input(verified: Verifie
 
 @pytest.mark.parametrize("damage", BUNDLES.values(), ids=BUNDLES)
 def test_a_bundle_that_was_altered_on_its_way_is_bad_input(verified: Verified, damage: Damage) -> None:
-    """It proves nothing, and it proves no tampering."""
+    """Such a bundle proves neither completeness nor tampering."""
     assert verified(damage(BUNDLE), TRUST)[0] == 3
 
 
@@ -72,5 +72,5 @@ def test_the_cause_of_an_unreadable_trust_file_is_named(verified: Verified, name
     strict=True, raises=AssertionError, reason="issue 10: a bundle that was compressed on its way is not named as such"
 )
 def test_a_compressed_bundle_is_named_as_one(verified: Verified) -> None:
-    """The reader can unpack it, once told."""
+    """The auditor can then unpack it."""
     assert "gzip" in verified(gzip.compress(BUNDLE), TRUST)[1]

@@ -90,25 +90,25 @@ def owed_to_the_shelter(record: Record) -> set[DeadlineStep]:
 
 @pytest.mark.parametrize("end", [refused, failed])
 @pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 13: a refusal further down a chain gives nobody a task"
+    strict=True, raises=AssertionError, reason="issue 13: a refusal further down a chain creates no task"
 )
 def test_an_onward_refusal_gives_the_institution_in_between_a_task_with_a_deadline(
     chain: Chain, end: Callable[[Chain], tuple[Body, ...]]
 ) -> None:
-    """A person at the Center has to tell the shelter, and is late if that is not done in time."""
+    """A person at the Center has to answer the shelter, and that step has a deadline."""
     before = owed_to_the_shelter(chain.record)
     chain.end(*end(chain))
     assert owed_to_the_shelter(chain.record) > before
 
 
 @pytest.mark.xfail(
-    strict=True, raises=ValidationError, reason="issue 13: no code tells the first asker that a later office refused"
+    strict=True, raises=ValidationError, reason="issue 13: there is no failure code for a refusal by a later office"
 )
-def test_the_first_asker_learns_of_the_refusal_by_a_code_that_names_no_office(chain: Chain) -> None:
-    """The Center ends the shelter's request, the shelter hears of it, and of the office it hears nothing."""
+def test_the_first_asker_receives_the_refusal_as_a_code_that_names_no_office(chain: Chain) -> None:
+    """The shelter receives the end of its own request, and nothing about the onward request."""
     chain.end(*refused(chain))
-    told = chain.record.say(Said(CSW, r.ReferralFailed.model_validate({"referral": ASKED, "code": ONWARD_REFUSED})))
-    assert told.verdict == EFFECTIVE
-    assert SHELTER in told.recipients
+    ended = chain.record.say(Said(CSW, r.ReferralFailed.model_validate({"referral": ASKED, "code": ONWARD_REFUSED})))
+    assert ended.verdict == EFFECTIVE
+    assert SHELTER in ended.recipients
     assert chain.record.referral(ASKED).code == ONWARD_REFUSED
     assert chain.onward.id not in side(SHELTER, chain.record).referrals

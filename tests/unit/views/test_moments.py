@@ -30,5 +30,5 @@ def test_a_date_behind_the_last_that_utc_has_is_refused_by_name(text: str) -> No
 
 
 def test_the_first_date_that_utc_has_is_a_moment() -> None:
-    """Nothing was on the record then."""
+    """It is answered with an empty case."""
     assert moment_of("0001-01-01T02:00:00+02:00", NOW) == datetime.min.replace(tzinfo=UTC)
