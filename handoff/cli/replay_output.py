@@ -14,14 +14,14 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from handoff.cli.tables import ZONE, span_words
-from handoff.views.replay.answer import Answer, Row
+from handoff.views.replay.answer import Answer, AnswerRow
 from handoff.views.replay.as_of import AsOf
 from handoff.views.replay.diff import Diff
 from handoff.views.replay.history import History
 from handoff.views.replay.questions import QUESTIONS, ask
 from handoff.views.replay.waits import Waits
 
-_IN_OTHER_COLUMNS = frozenset({*Row.model_fields, *Answer.model_fields})
+_IN_OTHER_COLUMNS = frozenset({*AnswerRow.model_fields, *Answer.model_fields})
 _CAPTION = f"times in {ZONE.key}; # is the place on the record; ! is what an auditor would look at first"
 _BAR = 24
 """Columns of a wait's bar."""

@@ -1,4 +1,4 @@
-"""A handoff: one referral seen as a wait, from its request to its end, with every moment that a clock needs."""
+"""Handoffs: a referral as a wait from request to end, with the moments that its clocks need."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from handoff.record.codes import CaseService, State, Urgency
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a referral first ended; a correction that comes later does not move it."""
+    """First end of a referral. A later correction does not change it."""
 
     state: State
     code: str | None
@@ -20,11 +20,11 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Handoff:
-    """One referral's moments, all by the record's clock.
+    """Moments of one referral, in record time.
 
-    ``paused_ms`` is the length of all pauses that are over, ``paused_before_start_ms`` the part of it before the
-    service began, ``paused_at`` the beginning of one that lasts. ``root`` is the first referral of its chain of
-    redirects and ``hop`` its place in it.
+    ``paused_ms`` is the total of ended pauses, ``paused_before_start_ms`` its part before the
+    service began, ``paused_at`` the start of a lasting pause. ``root`` is the first referral of its chain of
+    redirects and ``hop`` the position in that chain.
     """
 
     referral: UUID
@@ -50,12 +50,12 @@ class Handoff:
 
     @property
     def is_open(self) -> bool:
-        """Whether somebody still waits."""
+        """Return whether the handoff is open."""
         return self.closed_at is None
 
 
 def changed_handoffs(before: Case | None, after: Case) -> Iterator[Handoff]:
-    """The handoffs of ``after`` that differ from those of ``before``, one event earlier."""
+    """Yield the handoffs of ``after`` that differ from those of ``before``, one event earlier."""
     earlier = before.referrals if before is not None else {}
     roots_moved = any(r.next is not None and _is_new_redirect(earlier.get(r.id), r) for r in after.referrals.values())
     for referral in after.referrals.values():
@@ -64,7 +64,7 @@ def changed_handoffs(before: Case | None, after: Case) -> Iterator[Handoff]:
 
 
 def handoff(case: Case, before: Referral | None, after: Referral) -> Handoff:
-    """The handoff of ``after``; what only the step from ``before`` shows is None where this step does not show it."""
+    """Build the handoff of ``after``. Fields that only another step can show stay None."""
     return Handoff(
         referral=after.id,
         case=case.id,
@@ -90,7 +90,7 @@ def handoff(case: Case, before: Referral | None, after: Referral) -> Handoff:
 
 
 def merged(earlier: Handoff | None, later: Handoff) -> Handoff:
-    """``later`` with what only an earlier step showed."""
+    """Merge into ``later`` the fields that only an earlier step showed."""
     if earlier is None:
         return later
     paused = later.paused_before_start_ms
@@ -102,7 +102,7 @@ def merged(earlier: Handoff | None, later: Handoff) -> Handoff:
 
 
 def chain_root(case: Case, referral: UUID) -> UUID:
-    """The first referral of the chain of redirects that led to ``referral``."""
+    """Return the first referral of the chain of redirects that led to ``referral``."""
     previous = {r.next: r.id for r in case.referrals.values() if r.next is not None}
     passed = {referral}
     while (before := previous.get(referral)) is not None and before not in passed:

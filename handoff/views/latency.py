@@ -1,7 +1,7 @@
-"""Handoff latency: every wait is split by who is waiting, so that a slow broker is never blamed on staff.
+"""Handoff latency: each wait is split into segments by who has to act, so that broker delay never counts as staff time.
 
-One clock serves list, detail and alert. A segment that has not ended counts with its age (censored), never dropped;
-a withdrawal, a cancellation or any other end that is not the segment's own censors it at that moment.
+An open segment counts with its age, as a censored observation, and is never dropped. A withdrawal, a cancellation or
+any other end that is not the segment's own censors it at that moment.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from handoff.views.survival import Wait, quantile
 
 
 class Segment(StrEnum):
-    """A part of a handoff, named for what is waited for."""
+    """Segment of a handoff, named for the activity that is waited for."""
 
     TRANSPORT = "transport"
     UNSEEN = "unseen"
@@ -26,7 +26,7 @@ class Segment(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One segment of one handoff: since when, how long (pauses subtracted), and whether it ended by itself."""
+    """One segment of one handoff: its start, and its duration without pauses, censored or not."""
 
     segment: Segment
     since: datetime
@@ -34,7 +34,7 @@ class Span:
 
 
 def spans(handoff: Handoff, now: datetime) -> tuple[Span, ...]:
-    """The segments of ``handoff`` that have begun, in order; none if it was entered in error before its delivery."""
+    """Return the begun segments in order; none if the referral was entered in error before delivery."""
     if _was_never_there(handoff):
         return ()
     measured = (_CLOCKS[segment](handoff, now) for segment in Segment)
@@ -42,7 +42,7 @@ def spans(handoff: Handoff, now: datetime) -> tuple[Span, ...]:
 
 
 def span(handoff: Handoff, segment: Segment, now: datetime) -> Span | None:
-    """One segment of ``handoff``; None if it has not begun."""
+    """Return one segment of ``handoff``, or None if it has not begun."""
     return next((found for found in spans(handoff, now) if found.segment is segment), None)
 
 
@@ -54,15 +54,15 @@ def _was_never_there(handoff: Handoff) -> bool:
 
 
 def _arrived_at(handoff: Handoff) -> datetime | None:
-    """When the target had it: an answer or an opening proves that, even where the receipt came late or never."""
+    """Return when the target had it. An answer or an opening proves it, even without a receipt."""
     known = (handoff.delivered_at, handoff.opened_at, handoff.answered_at)
     return min((moment for moment in known if moment is not None), default=None)
 
 
 def _seen_at(handoff: Handoff) -> datetime | None:
-    """When a person had it. What was answered without having been opened counts as seen on arrival.
+    """Return when a person saw it. A referral answered without being opened counts as seen on arrival.
 
-    The whole wait is then *deciding* and *unseen* is zero: nobody can tell when it was looked at.
+    The whole wait is then *deciding* and *unseen* is zero, because the time of the first look is unknown.
     """
     opened, answered = handoff.opened_at, handoff.answered_at
     if answered is not None and (opened is None or opened > answered):
@@ -76,7 +76,7 @@ def _accepted_at(handoff: Handoff) -> datetime | None:
 
 
 def _to_act_at(handoff: Handoff) -> datetime | None:
-    """From when somebody waits for the service: a follow-up's own date, else the acceptance."""
+    """Return when the wait for the service begins: a follow-up's own date, else the acceptance."""
     accepted = _accepted_at(handoff)
     return max(accepted, handoff.due_at) if accepted is not None and handoff.due_at is not None else accepted
 
@@ -126,7 +126,7 @@ def _lasting_pause(handoff: Handoff, now: datetime) -> timedelta:
 
 
 def _cut_off(handoff: Handoff, now: datetime) -> datetime:
-    """Until when a segment that has not ended by itself has lasted."""
+    """Return the censoring time of a segment without an end of its own."""
     return handoff.closed_at or now
 
 
@@ -144,12 +144,12 @@ def _span(
     otherwise: datetime,
     paused: timedelta = timedelta(),
 ) -> Span | None:
-    """The span from ``since`` to its own end ``until``, or, censored, to what stopped it ``otherwise``."""
+    """Build the span from ``since`` to its own end ``until`` or, censored, to ``otherwise``."""
     if since is None:
         return None
     ended = until is not None
     last = until or otherwise
-    # A follow-up that began before its date, or a clock that lags the record's, waits no less than nothing.
+    # A follow-up that began before its date, or a lagging clock, would give a negative wait.
     lasted = max(last - since - paused, timedelta())
     return Span(segment, since, Wait(lasted / timedelta(seconds=1), ended))
 
@@ -159,7 +159,7 @@ def _span(
 
 @dataclass(frozen=True, slots=True)
 class SegmentFigures:
-    """One segment over many handoffs. Durations in seconds; None where too few have ended to say."""
+    """Figures of one segment over many handoffs. Durations in seconds; None if too few have ended."""
 
     segment: Segment
     count: int
@@ -171,10 +171,10 @@ class SegmentFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The handoffs of one service and urgency. Durations in seconds; None where too few have ended to say.
+    """Figures of one service and urgency. Durations in seconds; None if too few have ended.
 
-    The figures beside ``segments`` are of the wait from the request to the answer: ``open`` are those that nobody
-    has answered yet.
+    The figures beside ``segments`` cover the wait from request to answer; ``open`` counts the unanswered
+    handoffs.
     """
 
     service: CaseService
@@ -188,7 +188,7 @@ class Figures:
 
 
 def summary(handoffs: Iterable[Handoff], now: datetime) -> tuple[Figures, ...]:
-    """The figures of each service and urgency that has handoffs, in the codes' order."""
+    """Return the figures of each service and urgency with handoffs, in code order."""
     groups: dict[tuple[CaseService, Urgency], list[Handoff]] = {}
     for handoff in handoffs:
         if not _was_never_there(handoff):
@@ -198,7 +198,7 @@ def summary(handoffs: Iterable[Handoff], now: datetime) -> tuple[Figures, ...]:
 
 
 def until_answered(handoff: Handoff, now: datetime) -> Wait:
-    """The wait from the request to the answer; censored by any other end."""
+    """Return the wait from request to answer; any other end censors it."""
     last = handoff.answered_at or handoff.closed_at or now
     return Wait(max(last - handoff.requested_at, timedelta()) / timedelta(seconds=1), handoff.answered_at is not None)
 

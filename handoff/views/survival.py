@@ -1,4 +1,4 @@
-"""Kaplan-Meier: how long something takes, where part of it has not ended yet and must not be dropped."""
+"""Kaplan-Meier estimate of durations with censored observations."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A duration in seconds, and whether it ended or was only seen to last that long (censored)."""
+    """A duration in seconds; ``ended`` is False for a censored observation."""
 
     seconds: float
     ended: bool
 
 
 def survival(waits: Sequence[Wait]) -> Iterator[tuple[float, float]]:
-    """(duration, share that lasts longer), at each duration at which something ended, rising.
+    """Yield (duration, share that lasts longer) at each duration with an end, in rising order.
 
-    Where an end and a censoring fall together, the end is counted first, as is usual.
+    At ties, ends precede censorings, as is usual.
     """
     at_risk, share = len(waits), 1.0
     ends = Counter(wait.seconds for wait in waits if wait.ended)
@@ -28,6 +28,6 @@ def survival(waits: Sequence[Wait]) -> Iterator[tuple[float, float]]:
 
 
 def quantile(waits: Sequence[Wait], part: float) -> float | None:
-    """The duration by which ``part`` of the waits have ended; None while too many have not."""
-    # A share of survivors is a product of fractions: compared with a hair's breadth of tolerance.
+    """Return the duration by which ``part`` of the waits have ended, or None if too few have."""
+    # The share is a product of fractions, so compare with a tolerance.
     return next((seconds for seconds, share in survival(waits) if share <= 1 - part + 1e-9), None)

@@ -1,4 +1,4 @@
-"""The timeline of a case: what stands on the record about it, in order, with what the rules made of each entry."""
+"""Timeline of a case: its entries in the record's order, each with its verdict."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,13 +14,13 @@ from handoff.record.errors import NotAnEvent
 Detail = tuple[str, str]
 
 _SAID_ELSEWHERE = frozenset({"referral", "seen"})
-# A key, a hash or a signature tells a reader nothing.
+# Keys, hashes and signatures are of no use to a reader.
 _FOR_MACHINES = re.compile(r"[0-9a-f]{64,}")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """An entry as the projection keeps it. Times are milliseconds since 1970-01-01 UTC."""
+    """An entry as the projection stores it. Times are milliseconds since 1970-01-01 UTC."""
 
     offset: int
     record_ms: int
@@ -31,10 +31,10 @@ class StoredEntry:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One line of a case's timeline.
+    """One row of a case's timeline.
 
-    ``record_time`` is what counts; ``claimed_time`` is the emitter's own. Who, what and when are None where the
-    entry holds no event that can be read.
+    ``record_time`` is authoritative; ``claimed_time`` is the emitter's. Emitter, type and claimed time are None if the
+    value cannot be decoded.
     """
 
     position: int
@@ -48,7 +48,7 @@ class TimelineEntry:
 
 
 def timeline_entry(stored: StoredEntry) -> TimelineEntry:
-    """The line that ``stored`` gives; never raises on any bytes."""
+    """Build the row of a stored entry. Never raises, whatever the bytes."""
     verdict = Verdict(VerdictKind(stored.verdict), stored.reason)
     blank = TimelineEntry(stored.offset, from_ms(stored.record_ms), verdict)
     try:
@@ -68,7 +68,7 @@ def timeline_entry(stored: StoredEntry) -> TimelineEntry:
 
 
 def _details(said: Mapping[str, Any]) -> Iterator[Detail]:
-    """The codes, ids and times of an event, as words."""
+    """Yield the codes, ids and times of an event as text."""
     for name, value in said.items():
         if name not in _SAID_ELSEWHERE and (words := _words(value)):
             yield name, words

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handoff.views.replay.as_of import as_of
-from handoff.views.replay.checkpoint_status import Sealing
+from handoff.views.replay.checkpoint_status import CheckpointStatus
 from handoff.views.replay.diff import diff
 from handoff.views.replay.history import history
 from handoff.views.replay.questions import QUESTIONS
@@ -14,7 +14,7 @@ from tests.property.programs import Move, beginnings, many_moves, played
 from tests.support.dsl.spec import CASE, MEMBERS, Said
 from tests.support.parts.replayed import replay_entries, replayed
 
-sealings = st.none() | st.builds(Sealing, st.just("example"), st.integers(0, 80), is_witnessed=st.booleans())
+sealings = st.none() | st.builds(CheckpointStatus, st.just("example"), st.integers(0, 80), is_witnessed=st.booleans())
 
 
 @given(beginning=beginnings, moves=many_moves)
@@ -28,7 +28,7 @@ def test_a_replay_ends_where_the_exchange_did(beginning: tuple[Said, ...], moves
 @given(beginning=beginnings, moves=many_moves, sealing=sealings, choice=st.integers(0, 50))
 @settings(max_examples=100)
 def test_a_moment_shows_what_a_record_that_ends_there_would(
-    beginning: tuple[Said, ...], moves: list[Move], sealing: Sealing | None, choice: int
+    beginning: tuple[Said, ...], moves: list[Move], sealing: CheckpointStatus | None, choice: int
 ) -> None:
     """No question that is asked of a moment is answered by anything that came later; none raises."""
     entries = replay_entries(played(moves, beginning))
@@ -49,8 +49,8 @@ def test_nothing_differs_from_itself_and_what_differs_leads_from_one_to_the_othe
 ) -> None:
     """The entries of two differences that meet are those of the whole way."""
     told = replayed(played(moves, beginning))
-    start, end = told.told[0].at, told.told[-1].at + timedelta(seconds=1)
-    middle = told.told[choice % len(told.told)].at
+    start, end = told.entries[0].at, told.entries[-1].at + timedelta(seconds=1)
+    middle = told.entries[choice % len(told.entries)].at
     assert (diff(told, middle, middle).rows, diff(told, middle, middle).moved) == ((), ())
     assert diff(told, start, middle).rows + diff(told, middle, end).rows == diff(told, start, end).rows
 
@@ -62,7 +62,7 @@ def test_an_institution_s_part_of_an_answer_is_a_part_of_it(
 ) -> None:
     """What is shown of it at a moment is all that it said or was told by then, and no more."""
     told = replayed(played(moves, beginning))
-    moment = told.told[-1].at + timedelta(days=1)
+    moment = told.entries[-1].at + timedelta(days=1)
     for question in QUESTIONS.values():
         whole = question.answer(told, moment)
         assert set(whole.of(member).rows) <= set(whole.rows)

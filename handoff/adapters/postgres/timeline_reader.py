@@ -16,8 +16,8 @@ from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.codes import CaseService, State, Urgency
 from handoff.record.delivery import from_ms, to_ms
 from handoff.views.handoffs import Ending, Handoff
-from handoff.views.replay.checkpoint_status import Sealing
-from handoff.views.replay.history import FRAMING, PASSING, History, history, replay_entry
+from handoff.views.replay.checkpoint_status import CheckpointStatus
+from handoff.views.replay.history import FRAMING, PASSING, History, decode_entry, history
 from handoff.views.timeline import StoredEntry, TimelineEntry, timeline_entry
 
 _SQL = statements("timeline_reader.sql")
@@ -58,7 +58,7 @@ class Timeline:
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             vouched = await newest_vouched(connection, origin, trust)
-            sealing = Sealing.of(vouched) if vouched is not None else None
+            sealing = CheckpointStatus.of(vouched) if vouched is not None else None
             return await _history(connection, case, sealing)
 
     async def handoffs(self, asked: HandoffFilter = HandoffFilter()) -> tuple[Handoff, ...]:
@@ -73,11 +73,11 @@ class Timeline:
 
 
 async def _history(
-    source: "asyncpg.Pool | PoolConnectionProxy[asyncpg.Record]", case: UUID, sealing: Sealing | None = None
+    source: "asyncpg.Pool | PoolConnectionProxy[asyncpg.Record]", case: UUID, sealing: CheckpointStatus | None = None
 ) -> History:
     tag = case_tag(str(case).encode())
     rows = await source.fetch(_SQL["history"], tag, FRAMING, PASSING)
-    return history(case, (replay_entry(**row) for row in rows), sealing)
+    return history(case, (decode_entry(**row) for row in rows), sealing)
 
 
 def handoff_row(handoff: Handoff) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from handoff.record.delivery import VerdictKind
-from handoff.views.replay.history import History, Told
+from handoff.views.replay.history import History, ReplayedEntry
 
 
 class _Answer(BaseModel):
@@ -50,7 +50,7 @@ class CaseTimeline(_Answer):
 
 def case_timeline(told: History, at: datetime) -> CaseTimeline:
     """The timeline of a case at a moment."""
-    size = told.sealing.size if told.sealing is not None else 0
+    size = told.checkpoint.size if told.checkpoint is not None else 0
     return CaseTimeline(
         case=told.case_id,
         as_of=at,
@@ -61,7 +61,7 @@ def case_timeline(told: History, at: datetime) -> CaseTimeline:
 
 def sealed(told: History) -> Sealed | None:
     """What is known of the newest checkpoint."""
-    newest = told.sealing
+    newest = told.checkpoint
     if newest is None:
         return None
     return Sealed(
@@ -73,8 +73,8 @@ def sealed(told: History) -> Sealed | None:
     )
 
 
-def _item(told: Told, size: int) -> TimelineItem:
-    event = told.entry.event
+def _item(told: ReplayedEntry, size: int) -> TimelineItem:
+    event = told.decoded.event
     return TimelineItem(
         position=told.position,
         record_time=told.at,

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterable
 
-from handoff.views.replay.history import Told
+from handoff.views.replay.history import ReplayedEntry
 
 COLUMNS = (
     "position",
@@ -21,7 +21,7 @@ COLUMNS = (
 )
 
 
-def as_csv(entries: Iterable[Told], size: int) -> str:
+def as_csv(entries: Iterable[ReplayedEntry], size: int) -> str:
     """The table of ``entries``, all in codes, ids, numbers and times; what lies below ``size`` is sealed."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
@@ -30,8 +30,8 @@ def as_csv(entries: Iterable[Told], size: int) -> str:
     return out.getvalue()
 
 
-def _row(told: Told, size: int) -> tuple[object, ...]:
-    event = told.entry.event
+def _row(told: ReplayedEntry, size: int) -> tuple[object, ...]:
+    event = told.decoded.event
     said = event.data.model_dump(mode="json", exclude={"referral", "seen"}, exclude_none=True) if event else {}
     return (
         told.position,

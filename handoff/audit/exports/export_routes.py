@@ -19,7 +19,7 @@ exports = APIRouter(route_class=PageRoute, include_in_schema=False)
 async def export_csv(asked: InCase) -> Response:
     """The entries that are shown, as a table."""
     replay = await asked.replay(leaves=True)
-    size = replay.told.sealing.size if replay.told.sealing is not None else 0
+    size = replay.told.checkpoint.size if replay.told.checkpoint is not None else 0
     return _file(replay, as_csv(replay.entries, size), "text/csv; charset=utf-8", "csv")
 
 

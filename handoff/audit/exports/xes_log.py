@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from handoff.record.delivery import VerdictKind
 from handoff.record.events import Body
 from handoff.record.events import referral as r
-from handoff.views.replay.history import Told
+from handoff.views.replay.history import ReplayedEntry
 
 _EXTENSIONS = (
     ("Concept", "concept", "http://www.xes-standard.org/concept.xesext"),
@@ -41,7 +41,7 @@ _TRANSITIONS: Mapping[type[Body], str] = MappingProxyType(
 """What an event does to its referral in the standard's lifecycle; all else is complete when it is said."""
 
 
-def as_xes(case: UUID, entries: Iterable[Told]) -> bytes:
+def as_xes(case: UUID, entries: Iterable[ReplayedEntry]) -> bytes:
     """The log of one case. What changed nothing is there too, with its verdict and an unknown transition."""
     log = Element("log", {"xes.version": "1849-2016", "xes.features": "", "xmlns": "http://www.xes-standard.org/"})
     for name, prefix, uri in _EXTENSIONS:
@@ -68,9 +68,9 @@ def _globals(log: Element) -> None:
     _string(event, "lifecycle:transition", _UNKNOWN)
 
 
-def _event(trace: Element, told: Told) -> None:
+def _event(trace: Element, told: ReplayedEntry) -> None:
     event = SubElement(trace, "event")
-    said = told.entry.event
+    said = told.decoded.event
     _string(event, "concept:name", said.type.rpartition(".v")[0] if said is not None else _UNKNOWN)
     SubElement(event, "date", key="time:timestamp", value=told.at.isoformat())
     _string(event, "org:resource", told.emitter or _UNKNOWN)
@@ -85,7 +85,7 @@ def _event(trace: Element, told: Told) -> None:
     SubElement(event, "int", key="handoff:position", value=str(told.position))
 
 
-def _transition(told: Told) -> str:
+def _transition(told: ReplayedEntry) -> str:
     if told.verdict.kind is not VerdictKind.EFFECTIVE:
         return _UNKNOWN
     return _TRANSITIONS.get(type(told.body), "complete")

@@ -171,12 +171,12 @@ def _spoken(replay: Replay) -> str:
     if not own:
         return f"{where}. {count}"
     last = own[-1]
-    what = type_words(said, last.entry.event.type if last.entry.event is not None else None)
+    what = type_words(said, last.decoded.event.type if last.decoded.event is not None else None)
     return f"{where}: {clock_words(stands.at)}. {member_words(said, last.emitter or '')}: {what}. {count}"
 
 
 def _types(replay: Replay) -> list[tuple[str, str]]:
-    found = dict.fromkeys(told.entry.event.type for told in replay.told.own if told.entry.event is not None)
+    found = dict.fromkeys(told.decoded.event.type for told in replay.told.own if told.decoded.event is not None)
     return sorted(((kind, type_words(replay.said, kind)) for kind in found), key=lambda pair: pair[1].casefold())
 
 

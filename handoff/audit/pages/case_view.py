@@ -13,7 +13,7 @@ from handoff.audit.i18n.translation import Words
 from handoff.audit.pages.entry_filter import Selection, selection
 from handoff.audit.pages.rendering import language
 from handoff.audit.pages.time_slider import Moment, moment
-from handoff.views.replay.history import History, Told
+from handoff.views.replay.history import History, ReplayedEntry
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Replay:
         return self.told.until(self.moment.at)
 
     @property
-    def entries(self) -> tuple[Told, ...]:
+    def entries(self) -> tuple[ReplayedEntry, ...]:
         """What had been said by then, as far as it was chosen."""
         return tuple(told for told in self.then.own if told in self.chosen)
 

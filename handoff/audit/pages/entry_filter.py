@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Query
 
 from handoff.record.delivery import VerdictKind
-from handoff.views.replay.history import Told
+from handoff.views.replay.history import ReplayedEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,9 @@ class Selection:
     type: str = ""
     ineffective: bool = False
 
-    def __contains__(self, told: Told) -> bool:
+    def __contains__(self, told: ReplayedEntry) -> bool:
         """Whether an entry is shown."""
-        event = told.entry.event
+        event = told.decoded.event
         if self.ineffective and told.verdict.kind is VerdictKind.EFFECTIVE:
             return False
         if self.type and (event is None or event.type != self.type):

@@ -11,7 +11,7 @@ from handoff.audit.pages.formatting import Cell, cell, details, member_words, re
 from handoff.audit.pages.rendering import ZONE, clock_words
 from handoff.record.delivery import VerdictKind
 from handoff.record.events.case import CaseRead
-from handoff.views.replay.history import History, Told
+from handoff.views.replay.history import History, ReplayedEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +56,16 @@ class Day:
 
 def days(said: Words, told: History, chosen: Selection) -> tuple[Day, ...]:
     """The case's entries that were chosen, in the record's order, day by day."""
-    size = told.sealing.size if told.sealing is not None else 0
+    size = told.checkpoint.size if told.checkpoint is not None else 0
     shown = (entry for entry in told.own if entry in chosen)
     return tuple(Day(day.isoformat(), tuple(_lines(said, entries, size))) for day, entries in groupby(shown, key=_day))
 
 
-def _day(told: Told) -> date:
+def _day(told: ReplayedEntry) -> date:
     return told.at.astimezone(ZONE).date()
 
 
-def _lines(said: Words, entries: Iterable[Told], size: int) -> Iterator[Lines]:
+def _lines(said: Words, entries: Iterable[ReplayedEntry], size: int) -> Iterator[Lines]:
     for are_reads, run in groupby(entries, key=lambda told: told.says(CaseRead)):
         items = tuple(item(said, told, size) for told in run)
         if are_reads:
@@ -74,9 +74,9 @@ def _lines(said: Words, entries: Iterable[Told], size: int) -> Iterator[Lines]:
             yield from (Lines((one,), are_reads=False) for one in items)
 
 
-def item(said: Words, told: Told, size: int) -> Item:
+def item(said: Words, told: ReplayedEntry, size: int) -> Item:
     """An entry as a line; what lies below ``size`` is sealed."""
-    event, time = told.entry.event, clock_words(told.at)
+    event, time = told.decoded.event, clock_words(told.at)
     return Item(
         position=told.position,
         time=time,
@@ -94,7 +94,7 @@ def item(said: Words, told: Told, size: int) -> Item:
     )
 
 
-def why(said: Words, told: Told) -> str:
+def why(said: Words, told: ReplayedEntry) -> str:
     """Why an entry changed nothing; empty where it did."""
     if told.verdict.kind is VerdictKind.EFFECTIVE:
         return ""
@@ -102,8 +102,8 @@ def why(said: Words, told: Told) -> str:
     return f"{outcome}: {reason_words(said, told.verdict.reason)}" if told.verdict.reason is not None else outcome
 
 
-def _claimed(said: Words, told: Told) -> str:
-    event = told.entry.event
+def _claimed(said: Words, told: ReplayedEntry) -> str:
+    event = told.decoded.event
     if event is None or abs((told.at - event.time).total_seconds()) < 60:
         return ""
     return cell(said, "claimed_at", event.time).text

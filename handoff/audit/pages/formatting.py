@@ -13,14 +13,14 @@ from pydantic import BaseModel
 from handoff.audit.i18n.translation import Words
 from handoff.audit.pages.rendering import clock_words, duration_words
 from handoff.record import codes
-from handoff.views.replay.answer import Answer, Frozen, Line, Row
+from handoff.views.replay.answer import Answer, AnswerPart, AnswerRow, EntrySummary
 
 _EVENT_TYPE = re.compile(r"[a-z-]+\.[a-z-]+\.v[0-9]+")
 _HASH = re.compile(r"[0-9a-f]{64,}")
 _OF_EVERY_ROW = frozenset({"agencies", "positions", "notable"})
 # Fields of an event or row that name a member of the jurisdiction.
 _MEMBERS = frozenset({
-    "agency", "source", "target", "waiting", "waited_for", "discloser", "recipient", "owes", "emitter", "told",
+    "agency", "source", "target", "waiting", "waited_for", "discloser", "recipient", "owes", "emitter", "recipients",
     "by", "opener", "member", "cosigners", "coordinator",
 })  # fmt: skip
 _VERSION = re.compile(r"\.v[0-9]+$")
@@ -59,7 +59,7 @@ class TableRow:
     notable: bool
 
 
-def table(said: Words, rows: tuple[Row, ...]) -> Table:
+def table(said: Words, rows: tuple[AnswerRow, ...]) -> Table:
     """The rows of an answer, all of one model."""
     if not rows:
         return Table((), (), as_cards=False)
@@ -159,7 +159,7 @@ def _any_code(said: Words, code: str) -> str:
 _CODED = tuple(name for name, kind in vars(codes).items() if isinstance(kind, type) and issubclass(kind, Enum))
 
 
-def _line(said: Words, _name: str, line: Line) -> Cell:
+def _line(said: Words, _name: str, line: EntrySummary) -> Cell:
     when = clock_words(line.at)
     text = f"{when} · {member_words(said, line.emitter or '')} · {type_words(said, line.type)}"
     if line.reason is not None:
@@ -168,7 +168,7 @@ def _line(said: Words, _name: str, line: Line) -> Cell:
 
 
 def _is_nested(value: object) -> bool:
-    return isinstance(value, tuple) and any(isinstance(part, Frozen) for part in value)
+    return isinstance(value, tuple) and any(isinstance(part, AnswerPart) for part in value)
 
 
 _READERS: tuple[tuple[type | tuple[type, ...], Callable[[Words, str, Any], Cell]], ...] = (
@@ -179,6 +179,6 @@ _READERS: tuple[tuple[type | tuple[type, ...], Callable[[Words, str, Any], Cell]
     ((int, float), _number),
     (str, _text),
     (tuple, lambda said, name, value: Cell(kind="list", parts=tuple(cell(said, name, part) for part in value))),
-    (Line, _line),
+    (EntrySummary, _line),
     (BaseModel, lambda said, _, value: Cell(kind="group", parts=tuple(_named(said, value)))),
 )

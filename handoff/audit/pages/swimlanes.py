@@ -16,7 +16,7 @@ from handoff.audit.pages.entry_list import why
 from handoff.audit.pages.formatting import member_words, type_words
 from handoff.audit.pages.rendering import clock_words, duration_words
 from handoff.record.envelope import EXCHANGE
-from handoff.views.replay.history import History, Told
+from handoff.views.replay.history import History, ReplayedEntry
 from handoff.views.replay.waits import WaitRow, waits
 
 _LEFT, _RIGHT, _TOP = 16, 40, 34
@@ -161,7 +161,7 @@ class _Pen:
 
     said: Words
     scale: Scale
-    shown: tuple[Told, ...]
+    shown: tuple[ReplayedEntry, ...]
     waited: tuple[WaitRow, ...]
     at: datetime
 
@@ -194,7 +194,7 @@ class _Pen:
         label = f"{segment}: {short} ({self.said.code('CaseService', row.service.value)})"
         return Bar(x, y, width, label, short if width > 8 * len(short) else "", row.segment.value, row.notable)
 
-    def _dot(self, told: Told, y: float) -> Dot:
+    def _dot(self, told: ReplayedEntry, y: float) -> Dot:
         what = type_words(self.said, told.event_type)
         label = " · ".join(filter(None, (clock_words(told.at), what, why(self.said, told))))
         return Dot(self.scale.place(told.at), y, label, told.verdict.kind.value, told.position)

@@ -1,1 +1,1 @@
-"""Replay: a case as it was at any moment, and what an auditor asks of it. Pure folds of what stands on the record."""
+"""Replay: the state of a case at any moment and the auditor's questions about it, as pure folds of the record."""

@@ -1,4 +1,4 @@
-"""The view after_withdrawal: what was said after a survivor took back her release, and what came of it."""
+"""View *after_withdrawal*: entries after a survivor withdrew her release, and their effect."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -9,12 +9,12 @@ from handoff.record.codes import IneffectiveReason
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events.case import ReleaseWithdrawn
 from handoff.record.events.referral import DossierDisclosed, ReferralImported, ReferralRequested
-from handoff.views.replay.answer import Answer, Row, names, seconds
-from handoff.views.replay.history import History, Told
+from handoff.views.replay.answer import Answer, AnswerRow, distinct_members, seconds
+from handoff.views.replay.history import History, ReplayedEntry
 
 
 class Effect(StrEnum):
-    """What became of a word that came after a withdrawal."""
+    """Effect of an entry that follows a withdrawal."""
 
     WITHDREW = "withdrew"
     FOLLOWED = "followed"
@@ -25,8 +25,8 @@ class Effect(StrEnum):
     CHANGED_NOTHING = "changed_nothing"
 
 
-class AfterRow(Row):
-    """A withdrawal, or what was said ``seconds_after`` the last one, at position ``withdrawal``."""
+class AfterRow(AnswerRow):
+    """A withdrawal, or an entry ``seconds_after`` the last one, which is at position ``withdrawal``."""
 
     withdrawal: int
     at: datetime
@@ -39,56 +39,56 @@ class AfterRow(Row):
 
 
 class AfterWithdrawal(Answer[AfterRow]):
-    """Everything from the first withdrawal on; what was disclosed all the same is notable."""
+    """All entries from the first withdrawal on. A disclosure despite the withdrawal is notable."""
 
 
 def after_withdrawal(history: History, moment: datetime) -> AfterWithdrawal:
-    """Every entry of the case from its first withdrawal until ``moment``, with its effect."""
+    """Return each entry from the first withdrawal up to ``moment``, with its effect."""
     return AfterWithdrawal(moment=moment, rows=tuple(_rows(history.until(moment))))
 
 
 def _rows(then: History) -> Iterator[AfterRow]:
-    withdrawal: Told | None = None
-    for told in then.own:
-        if told.says(ReleaseWithdrawn):
-            withdrawal = told
+    withdrawal: ReplayedEntry | None = None
+    for entry in then.own:
+        if entry.says(ReleaseWithdrawn):
+            withdrawal = entry
         if withdrawal is not None:
-            yield _row(withdrawal, told, _effect(told))
+            yield _row(withdrawal, entry, _effect(entry))
 
 
-def _row(withdrawal: Told, told: Told, effect: Effect) -> AfterRow:
-    referral = told.referral
+def _row(withdrawal: ReplayedEntry, entry: ReplayedEntry, effect: Effect) -> AfterRow:
+    referral = entry.referral
     return AfterRow(
-        agencies=names(told.emitter, *((referral.source, referral.target) if referral is not None else ())),
-        positions=(told.position,),
+        agencies=distinct_members(entry.emitter, *((referral.source, referral.target) if referral is not None else ())),
+        positions=(entry.position,),
         notable=effect is Effect.DISCLOSED,
         withdrawal=withdrawal.position,
-        at=told.at,
-        seconds_after=seconds(withdrawal.at, told.at),
-        emitter=told.emitter,
-        type=told.event_type,
-        referral=told.referral_id,
+        at=entry.at,
+        seconds_after=seconds(withdrawal.at, entry.at),
+        emitter=entry.emitter,
+        type=entry.event_type,
+        referral=entry.referral_id,
         effect=effect,
-        reason=told.verdict.reason,
+        reason=entry.verdict.reason,
     )
 
 
-def _effect(told: Told) -> Effect:
-    if not told.verdict.is_effective:
-        stopped = told.verdict.reason == IneffectiveReason.RELEASE_WITHDRAWN
+def _effect(entry: ReplayedEntry) -> Effect:
+    if not entry.verdict.is_effective:
+        stopped = entry.verdict.reason == IneffectiveReason.RELEASE_WITHDRAWN
         return Effect.STOPPED if stopped else Effect.CHANGED_NOTHING
-    if told.says(ReleaseWithdrawn):
+    if entry.says(ReleaseWithdrawn):
         return Effect.WITHDREW
-    if told.emitter == EXCHANGE and getattr(told.body, "reason", None) == IneffectiveReason.RELEASE_WITHDRAWN:
+    if entry.emitter == EXCHANGE and getattr(entry.body, "reason", None) == IneffectiveReason.RELEASE_WITHDRAWN:
         return Effect.FOLLOWED
-    if not _rests_on_what_was_withdrawn(told):
+    if not _rests_on_what_was_withdrawn(entry):
         return Effect.UNRELATED
-    disclosing = told.says(DossierDisclosed, ReferralRequested, ReferralImported)
+    disclosing = entry.says(DossierDisclosed, ReferralRequested, ReferralImported)
     return Effect.DISCLOSED if disclosing else Effect.WENT_ON
 
 
-def _rests_on_what_was_withdrawn(told: Told) -> bool:
-    referral, case = told.referral, told.before.case
+def _rests_on_what_was_withdrawn(entry: ReplayedEntry) -> bool:
+    referral, case = entry.referral, entry.before.case
     basis = case.bases.get(referral.basis) if case is not None and referral is not None else None
     if basis is None or referral is None:
         return False

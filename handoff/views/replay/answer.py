@@ -1,4 +1,4 @@
-"""The shape of every answer to an auditor: rows that cite the entries they rest on, and how many deserve a look."""
+"""Common shape of the auditor's answers: rows that cite the entries they rest on, and a count of notable rows."""
 
 from datetime import datetime, timedelta
 from typing import Generic, Self, TypeVar
@@ -7,19 +7,19 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from handoff.record.delivery import VerdictKind
-from handoff.views.replay.history import Told
+from handoff.views.replay.history import ReplayedEntry
 
 
-class Frozen(BaseModel):
-    """A part of an answer: codes, ids, times in UTC, durations in seconds."""
+class AnswerPart(BaseModel):
+    """Base of all parts of an answer: codes, ids, times in UTC, durations in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Row(Frozen):
-    """One finding. ``agencies``: whom it concerns; ``positions``: the entries that show it, by their offsets.
+class AnswerRow(AnswerPart):
+    """One row of an answer. ``agencies``: the members concerned; ``positions``: offsets of the entries that show it.
 
-    ``notable``: what an auditor would look at first.
+    ``notable`` marks rows that an auditor should inspect first.
     """
 
     agencies: tuple[str, ...] = ()
@@ -27,15 +27,15 @@ class Row(Frozen):
     notable: bool = False
 
     def concerns(self, agency: str) -> bool:
-        """Whether it concerns ``agency``."""
+        """Return whether the row concerns ``agency``."""
         return agency in self.agencies
 
 
-RowT = TypeVar("RowT", bound=Row)
+RowT = TypeVar("RowT", bound=AnswerRow)
 
 
-class Answer(Frozen, Generic[RowT]):
-    """The answer to one question, as of ``moment`` by the record's clock."""
+class Answer(AnswerPart, Generic[RowT]):
+    """Answer to one question as of ``moment`` (record time)."""
 
     moment: datetime
     rows: tuple[RowT, ...] = ()
@@ -43,24 +43,24 @@ class Answer(Frozen, Generic[RowT]):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def count(self) -> int:
-        """How many findings there are."""
+        """Number of rows."""
         return len(self.rows)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def notable_count(self) -> int:
-        """How many of them an auditor would look at first."""
+        """Number of notable rows."""
         return sum(row.notable for row in self.rows)
 
     def of(self, agency: str | None) -> Self:
-        """The part of it that concerns ``agency``; all of it if that is None."""
+        """Restrict the answer to rows that concern ``agency``; None keeps all."""
         if agency is None:
             return self
         return self.model_copy(update={"rows": tuple(row for row in self.rows if row.concerns(agency))})
 
 
-class Line(Frozen):
-    """An entry in one line: its place, who said what, and what the rules made of it."""
+class EntrySummary(AnswerPart):
+    """Summary of one entry: position, emitter, type and verdict."""
 
     position: int
     at: datetime
@@ -71,29 +71,29 @@ class Line(Frozen):
     reason: str | None
 
 
-def line(told: Told) -> Line:
-    """The line of ``told``."""
-    return Line(
-        position=told.position,
-        at=told.at,
-        emitter=told.emitter,
-        type=told.event_type,
-        referral=told.referral_id,
-        outcome=told.verdict.kind,
-        reason=told.verdict.reason,
+def summarise(entry: ReplayedEntry) -> EntrySummary:
+    """Summarise ``entry``."""
+    return EntrySummary(
+        position=entry.position,
+        at=entry.at,
+        emitter=entry.emitter,
+        type=entry.event_type,
+        referral=entry.referral_id,
+        outcome=entry.verdict.kind,
+        reason=entry.verdict.reason,
     )
 
 
 def seconds(since: datetime, until: datetime) -> float:
-    """How long it took; never less than nothing."""
+    """Duration in seconds, at least 0."""
     return max(until - since, timedelta()) / timedelta(seconds=1)
 
 
 def seconds_or_none(since: datetime | None, until: datetime | None) -> float | None:
-    """How long it took, where both moments are known."""
+    """Duration in seconds, or None if either moment is unknown."""
     return seconds(since, until) if since is not None and until is not None else None
 
 
-def names(*members: str | None) -> tuple[str, ...]:
-    """The members among these, by name, each once."""
+def distinct_members(*members: str | None) -> tuple[str, ...]:
+    """Return the distinct members, sorted, without None."""
     return tuple(sorted({member for member in members if member is not None}))

@@ -1,16 +1,16 @@
-"""The view as_of: what each institution had recorded, been delivered and opened at a moment."""
+"""View *as_of*: entries each institution had recorded, received and opened at a moment."""
 
 from datetime import datetime
 from uuid import UUID
 
 from handoff.domain.case import Referral
 from handoff.record.codes import CaseService, State, Urgency
-from handoff.views.replay.answer import Answer, Frozen, Line, Row, line
+from handoff.views.replay.answer import Answer, AnswerPart, AnswerRow, EntrySummary, summarise
 from handoff.views.replay.history import History
 
 
-class ReferralThen(Frozen):
-    """A referral as it stood: its state, since when, and the moments that it had passed."""
+class ReferralThen(AnswerPart):
+    """State of a referral at the moment, with its milestones."""
 
     referral: UUID
     source: str
@@ -29,29 +29,29 @@ class ReferralThen(Frozen):
     disclosure_open: bool
 
 
-class Reached(Frozen):
-    """A referral that had come to an institution's machine, or before a person there."""
+class Reached(AnswerPart):
+    """A referral delivered to an institution's system, or opened by a person there."""
 
     referral: UUID
     at: datetime
 
 
-class InstitutionThen(Row):
-    """One institution's part: what it had said, what had been put into its inbox by others, what it had in hand.
+class InstitutionThen(AnswerRow):
+    """One institution: entries it emitted, entries delivered to it, and its referrals.
 
-    ``delivered`` rests on its machine's receipt, ``opened`` on a person's look.
+    ``delivered`` is confirmed by its system, ``opened`` by a person.
     """
 
     agency: str
-    recorded: tuple[Line, ...]
-    routed: tuple[Line, ...]
+    recorded: tuple[EntrySummary, ...]
+    routed: tuple[EntrySummary, ...]
     delivered: tuple[Reached, ...]
     opened: tuple[Reached, ...]
     referrals: tuple[ReferralThen, ...]
 
 
 class AsOf(Answer[InstitutionThen]):
-    """The case as it stood. ``position`` is the last entry about it, None if there was none yet."""
+    """State of the case. ``position`` is its last entry, None before the first."""
 
     position: int | None
     opener: str | None
@@ -59,7 +59,7 @@ class AsOf(Answer[InstitutionThen]):
 
 
 def as_of(history: History, moment: datetime) -> AsOf:
-    """The case at ``moment``, institution by institution."""
+    """Return the state at ``moment``, one row an institution."""
     then = history.until(moment)
     return AsOf(
         moment=moment,
@@ -71,8 +71,8 @@ def as_of(history: History, moment: datetime) -> AsOf:
 
 
 def _institution(then: History, agency: str) -> InstitutionThen:
-    recorded = tuple(line(told) for told in then.own if told.emitter == agency)
-    routed = tuple(line(told) for told in then.own if agency in told.recipients and told.emitter != agency)
+    recorded = tuple(summarise(entry) for entry in then.own if entry.emitter == agency)
+    routed = tuple(summarise(entry) for entry in then.own if agency in entry.recipients and entry.emitter != agency)
     its = [referral for referral in then.case.referrals.values() if agency in (referral.source, referral.target)]
     targeted = [referral for referral in its if referral.target == agency]
     return InstitutionThen(
@@ -89,7 +89,7 @@ def _institution(then: History, agency: str) -> InstitutionThen:
 
 
 def _is_unseen(referral: Referral) -> bool:
-    """Whether a machine has it, nobody has opened it, and it waits for an answer."""
+    """Return whether a request is delivered, unopened and unanswered."""
     delivered, opened = referral.delivered_at is not None, referral.opened_at is not None
     return delivered and not opened and referral.state is State.REQUESTED
 
@@ -99,6 +99,6 @@ def _reached(referral: UUID, at: datetime) -> Reached:
 
 
 def referral_then(referral: Referral) -> ReferralThen:
-    """``referral`` as an auditor is shown it."""
+    """Convert ``referral`` to its form in answers."""
     fields = {name: getattr(referral, name) for name in ReferralThen.model_fields if name != "referral"}
     return ReferralThen(referral=referral.id, **fields)

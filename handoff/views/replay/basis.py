@@ -1,4 +1,4 @@
-"""The view basis: under what each disclosure was made, and whether that was live at its position."""
+"""View *basis*: the basis of each disclosure, and whether it was live at its position."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,22 +8,22 @@ from handoff.domain.case import Basis
 from handoff.domain.conditions import objection_to_basis
 from handoff.record.codes import ApproverRole, BasisKind, IneffectiveReason, ReleasePurpose
 from handoff.record.events.referral import DossierDisclosed, ReferralImported, ReferralRequested
-from handoff.views.replay.answer import Answer, Row, names
-from handoff.views.replay.history import History, Told
+from handoff.views.replay.answer import Answer, AnswerRow, distinct_members
+from handoff.views.replay.history import History, ReplayedEntry
 
 
 class Disclosure(StrEnum):
-    """How much was told: that a service is asked for, the sealed screening sheet too, or the sealed dossier."""
+    """Extent of a disclosure: the request alone, with the sealed screening sheet, or the sealed dossier."""
 
     REQUEST = "request"
     SHEET = "sheet"
     DOSSIER = "dossier"
 
 
-class BasisRow(Row):
-    """One disclosure, and the basis as it stood before it; no kind where no such basis stood.
+class BasisRow(AnswerRow):
+    """One disclosure and the state of its basis before it; ``kind`` is None if the basis did not exist.
 
-    ``took_place`` is False where the exchange passed nothing on. ``objection`` says why the basis was not live.
+    ``took_place`` is False if the exchange delivered nothing. ``objection`` is the reason why the basis was not live.
     """
 
     disclosure: Disclosure
@@ -44,34 +44,34 @@ class BasisRow(Row):
 
 
 class BasisAnswer(Answer[BasisRow]):
-    """The disclosures of a case."""
+    """Disclosures of a case."""
 
 
 def basis(history: History, moment: datetime) -> BasisAnswer:
-    """Every disclosure that was tried by ``moment``, in the record's order."""
+    """Return every attempted disclosure up to ``moment``, in the record's order."""
     then = history.until(moment)
-    tried = (told for told in then.own if told.counts and isinstance(told.body, _DISCLOSING))
-    return BasisAnswer(moment=moment, rows=tuple(_row(then, told) for told in tried))
+    tried = (entry for entry in then.own if entry.counts and isinstance(entry.body, _DISCLOSING))
+    return BasisAnswer(moment=moment, rows=tuple(_row(then, entry) for entry in tried))
 
 
 _DISCLOSING = (ReferralRequested, ReferralImported, DossierDisclosed)
 
 
-def _row(then: History, told: Told) -> BasisRow:
-    rests_on, recipient = _basis_id(told), _recipient(told)
-    stood = told.before.case.bases.get(rests_on) if told.before.case is not None and rests_on is not None else None
+def _row(then: History, entry: ReplayedEntry) -> BasisRow:
+    rests_on, recipient = _basis_id(entry), _recipient(entry)
+    stood = entry.before.case.bases.get(rests_on) if entry.before.case is not None and rests_on is not None else None
     said = then.recorded_basis(rests_on)
-    objection = _objection(stood, recipient, told.at)
+    objection = _objection(stood, recipient, entry.at)
     return BasisRow(
-        agencies=names(told.emitter, recipient),
-        positions=tuple(entry.position for entry in (said, told) if entry is not None),
-        notable=told.verdict.is_effective and (objection is not None or not _is_approved(stood)),
-        disclosure=_disclosure(told),
-        at=told.at,
-        referral=told.body.referral,
-        discloser=told.emitter or "",
+        agencies=distinct_members(entry.emitter, recipient),
+        positions=tuple(other.position for other in (said, entry) if other is not None),
+        notable=entry.verdict.is_effective and (objection is not None or not _is_approved(stood)),
+        disclosure=_disclosure(entry),
+        at=entry.at,
+        referral=entry.body.referral,
+        discloser=entry.emitter or "",
         recipient=recipient,
-        took_place=told.verdict.is_effective,
+        took_place=entry.verdict.is_effective,
         basis=rests_on,
         kind=stood.kind if stood is not None else None,
         purpose=stood.purpose if stood is not None else None,
@@ -84,24 +84,24 @@ def _row(then: History, told: Told) -> BasisRow:
     )
 
 
-def _basis_id(told: Told) -> UUID | None:
-    if not isinstance(told.body, DossierDisclosed):
-        snapshot: UUID = told.body.basis.basis
+def _basis_id(entry: ReplayedEntry) -> UUID | None:
+    if not isinstance(entry.body, DossierDisclosed):
+        snapshot: UUID = entry.body.basis.basis
         return snapshot
-    return told.referral_before.basis if told.referral_before is not None else None
+    return entry.referral_before.basis if entry.referral_before is not None else None
 
 
-def _recipient(told: Told) -> str | None:
-    if not isinstance(told.body, DossierDisclosed):
-        target: str = told.body.target
+def _recipient(entry: ReplayedEntry) -> str | None:
+    if not isinstance(entry.body, DossierDisclosed):
+        target: str = entry.body.target
         return target
-    return told.referral_before.target if told.referral_before is not None else None
+    return entry.referral_before.target if entry.referral_before is not None else None
 
 
-def _disclosure(told: Told) -> Disclosure:
-    if isinstance(told.body, DossierDisclosed):
+def _disclosure(entry: ReplayedEntry) -> Disclosure:
+    if isinstance(entry.body, DossierDisclosed):
         return Disclosure.DOSSIER
-    return Disclosure.REQUEST if told.body.sheet is None else Disclosure.SHEET
+    return Disclosure.REQUEST if entry.body.sheet is None else Disclosure.SHEET
 
 
 def _is_approved(stood: Basis | None) -> bool:

@@ -1,4 +1,4 @@
-"""The view chain: who was asked, who refused, who was asked next, and when nobody was."""
+"""View *chain*: requests, refusals, redirects, and the gaps in which no request was open."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,15 +10,15 @@ from handoff.record.codes import CaseService, DeadlineStep, OfferAnswer, State
 from handoff.record.events.case import CaseOpened
 from handoff.views.handoffs import Handoff
 from handoff.views.latency import until_answered
-from handoff.views.replay.answer import Answer, Frozen, Row, seconds, seconds_or_none
+from handoff.views.replay.answer import Answer, AnswerPart, AnswerRow, seconds, seconds_or_none
 from handoff.views.replay.history import History
 
 
-class HopRow(Row):
-    """One request of a chain that began with ``root``.
+class HopRow(AnswerRow):
+    """One request of a chain of redirects that began with ``root``.
 
-    ``gap_seconds``: nobody was asked between the end of the one before and this request. ``idle_seconds``: nobody
-    has been asked since this one was refused, where somebody still should be. ``chain_seconds``: since the first.
+    ``gap_seconds``: time between the end of the previous request and this one. ``idle_seconds``: time since the refusal
+    of this request, while a next request is due and missing. ``chain_seconds``: time since the first request.
     """
 
     root: UUID
@@ -37,8 +37,8 @@ class HopRow(Row):
     chain_seconds: float
 
 
-class OfferThen(Frozen):
-    """A service that she was offered when the case was opened, and after how long somebody was asked for it."""
+class OfferThen(AnswerPart):
+    """A service offered to the survivor at case opening, and the time until it was first requested."""
 
     service: CaseService
     answer: OfferAnswer
@@ -46,13 +46,13 @@ class OfferThen(Frozen):
 
 
 class Chains(Answer[HopRow]):
-    """Every chain of requests, link by link; a refusal after which nobody was asked is notable."""
+    """Chains of requests, one row a request. A refusal without a next request is notable."""
 
     offers: tuple[OfferThen, ...]
 
 
 def chain(history: History, moment: datetime) -> Chains:
-    """The chains of a case as they were at ``moment``."""
+    """Return the chains of a case at ``moment``."""
     then = history.until(moment)
     by_id = {handoff.referral: handoff for handoff in then.handoffs}
     in_order = sorted(by_id.values(), key=lambda h: (by_id[h.root].requested_at, h.root, h.hop, h.requested_at))
@@ -96,7 +96,7 @@ def _offers(then: History) -> Iterator[OfferThen]:
     asked: dict[CaseService, datetime] = {}
     for handoff in then.handoffs:
         asked.setdefault(handoff.service, handoff.requested_at)
-    for told in then.saying(CaseOpened):
-        for offer in told.body.offered:
-            after = seconds_or_none(told.at, asked.get(offer.service))
+    for entry in then.saying(CaseOpened):
+        for offer in entry.body.offered:
+            after = seconds_or_none(entry.at, asked.get(offer.service))
             yield OfferThen(service=offer.service, answer=offer.answer, seconds_until_asked=after)

@@ -1,4 +1,4 @@
-"""What a checkpoint proves of a record: up to which entry, signed and cosigned by whom, as of when."""
+"""Checkpoint status of a record: covered size, cosigners and time of the quorum."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,11 +8,11 @@ from handoff.proof.verify.checkpoint_trust import TrustedCheckpoint
 
 
 @dataclass(frozen=True, slots=True)
-class Sealing:
-    """The newest checkpoint: it covers the positions below ``size``.
+class CheckpointStatus:
+    """Status of the newest checkpoint, which covers the positions below ``size``.
 
-    ``cosigners`` are the monitor and the agencies that signed it too; ``is_witnessed`` says whether they are as
-    many as the trust file asks for. ``at`` is when the last of them that counts did.
+    ``cosigners`` are the trusted members that cosigned it; ``is_witnessed`` tells whether they form the quorum of
+    the trust file. ``at`` is the latest time of a quorum.
     """
 
     origin: str
@@ -23,7 +23,7 @@ class Sealing:
 
     @classmethod
     def of(cls, vouched: TrustedCheckpoint) -> Self:
-        """What a checkpoint proves in the eyes of the trust file by which it was vouched for."""
+        """Build the status from a checkpoint that was checked against a trust policy."""
         checkpoint = vouched.opened.checkpoint
         return cls(
             origin=str(checkpoint.origin),

@@ -1,15 +1,15 @@
-"""The view completeness: up to where a case is proven, by whom, and what could not be."""
+"""View *completeness*: the entries proven by a witnessed checkpoint, and those that are not."""
 
 from datetime import datetime
 from enum import StrEnum
 
-from handoff.views.replay.answer import Answer, Row, names
-from handoff.views.replay.checkpoint_status import Sealing
-from handoff.views.replay.history import History, Told
+from handoff.views.replay.answer import Answer, AnswerRow, distinct_members
+from handoff.views.replay.checkpoint_status import CheckpointStatus
+from handoff.views.replay.history import History, ReplayedEntry
 
 
 class Why(StrEnum):
-    """Why something is not proven."""
+    """Reason why an entry is not proven."""
 
     NO_CHECKPOINT = "no_checkpoint"
     NOT_COVERED = "not_covered"
@@ -17,18 +17,18 @@ class Why(StrEnum):
     UNREADABLE = "unreadable"
 
 
-class UnprovenRow(Row):
-    """An entry of which something is not proven; ``at`` is its record time."""
+class UnprovenRow(AnswerRow):
+    """An entry that is not fully proven; ``at`` is its record time."""
 
     at: datetime
     why: Why
 
 
 class Completeness(Answer[UnprovenRow]):
-    """How far the case is proven: ``size`` entries of the record are under the checkpoint, cosigned by ``cosigners``.
+    """Proven extent of the case: the checkpoint covers ``size`` entries of the record and is cosigned by ``cosigners``.
 
-    ``end`` is the case's last entry at the moment asked about; ``proven`` says whether all up to there is.
-    What a checkpoint cannot show is left to `handoff verify`, which trusts nobody.
+    ``end`` is the case's last entry at the moment; ``proven`` tells whether every entry up to it is proven.
+    Only `handoff verify` proves it without trust in this server.
     """
 
     entries: int
@@ -41,31 +41,33 @@ class Completeness(Answer[UnprovenRow]):
 
 
 def completeness(history: History, moment: datetime) -> Completeness:
-    """What is proven by now of the case as it stood at ``moment``."""
-    sealing, own = history.sealing, history.until(moment).own
-    rows = tuple(_row(told, why) for told in own if (why := _objection(told, sealing)) is not None)
+    """Return what the newest checkpoint proves of the case as of ``moment``."""
+    checkpoint, own = history.checkpoint, history.until(moment).own
+    rows = tuple(_row(entry, why) for entry in own if (why := _objection(entry, checkpoint)) is not None)
     return Completeness(
         moment=moment,
         rows=rows,
         entries=len(own),
         end=own[-1].position if own else None,
-        proven=sealing is not None and all(row.why is Why.UNREADABLE for row in rows),
-        origin=None if sealing is None else sealing.origin,
-        size=None if sealing is None else sealing.size,
-        witnessed_at=None if sealing is None else sealing.at,
-        cosigners=() if sealing is None else sealing.cosigners,
+        proven=checkpoint is not None and all(row.why is Why.UNREADABLE for row in rows),
+        origin=None if checkpoint is None else checkpoint.origin,
+        size=None if checkpoint is None else checkpoint.size,
+        witnessed_at=None if checkpoint is None else checkpoint.at,
+        cosigners=() if checkpoint is None else checkpoint.cosigners,
     )
 
 
-def _objection(told: Told, sealing: Sealing | None) -> Why | None:
-    if sealing is None:
+def _objection(entry: ReplayedEntry, checkpoint: CheckpointStatus | None) -> Why | None:
+    if checkpoint is None:
         return Why.NO_CHECKPOINT
-    if told.position >= sealing.size:
+    if entry.position >= checkpoint.size:
         return Why.NOT_COVERED
-    if not sealing.is_witnessed:
+    if not checkpoint.is_witnessed:
         return Why.NOT_WITNESSED
-    return Why.UNREADABLE if told.entry.event is None else None
+    return Why.UNREADABLE if entry.decoded.event is None else None
 
 
-def _row(told: Told, why: Why) -> UnprovenRow:
-    return UnprovenRow(agencies=names(told.emitter), positions=(told.position,), notable=True, at=told.at, why=why)
+def _row(entry: ReplayedEntry, why: Why) -> UnprovenRow:
+    return UnprovenRow(
+        agencies=distinct_members(entry.emitter), positions=(entry.position,), notable=True, at=entry.at, why=why
+    )

@@ -1,4 +1,4 @@
-"""The view corrections: what was taken back, told by phone, told late, or told by a clock that is wrong."""
+"""View *corrections*: retractions, answers by phone, late entries and wrong clocks."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -7,18 +7,18 @@ from uuid import UUID
 
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events.referral import AcceptanceClaimed, ReferralAccepted, ReferralImported, ReferralVoided
-from handoff.views.replay.answer import Answer, Row, names, seconds, seconds_or_none
-from handoff.views.replay.history import History, Told
+from handoff.views.replay.answer import Answer, AnswerRow, distinct_members, seconds, seconds_or_none
+from handoff.views.replay.history import History, ReplayedEntry
 
 LATE = timedelta(minutes=5)
-"""Longer than a healthy relay takes: what is claimed for earlier was stored offline, or dated back."""
+"""Longer than a healthy relay takes. An earlier claimed time means an offline outbox or a backdated event."""
 
 AHEAD = timedelta(seconds=5)
-"""More than honest clocks differ: nobody can speak later than the record heard it."""
+"""Tolerance between synchronised clocks. An event cannot be emitted after it was recorded."""
 
 
 class Correction(StrEnum):
-    """What was not said once, at once, by a true clock."""
+    """Kind of correction."""
 
     VOIDED = "voided"
     CLAIMED_BY_PHONE = "claimed_by_phone"
@@ -28,10 +28,10 @@ class Correction(StrEnum):
     RECORD_CLOCK_BACK = "record_clock_back"
 
 
-class CorrectionRow(Row):
-    """One correction; ``seconds`` is how far the claimed time, or the confirmation, lies from the record's.
+class CorrectionRow(AnswerRow):
+    """One correction; ``seconds`` is the distance of the claimed time, or of the confirmation, from record time.
 
-    A phone answer that its target has not confirmed, and a time that is off, are notable.
+    An unconfirmed phone answer and a wrong time are notable.
     """
 
     correction: Correction
@@ -46,67 +46,67 @@ class CorrectionRow(Row):
 
 
 class Corrections(Answer[CorrectionRow]):
-    """The corrections of a case."""
+    """Corrections of a case."""
 
 
 def corrections(history: History, moment: datetime) -> Corrections:
-    """Every correction until ``moment``, in the record's order."""
+    """Return every correction up to ``moment``, in the record's order."""
     then = history.until(moment)
-    rows = tuple(row for told in then.own if told.counts for row in (*_said(then, told), *_of_clocks(told)))
+    rows = tuple(row for entry in then.own if entry.counts for row in (*_said(then, entry), *_of_clocks(entry)))
     return Corrections(moment=moment, rows=rows)
 
 
-def _said(then: History, told: Told) -> Iterator[CorrectionRow]:
-    if told.says(ReferralVoided):
-        yield _row(told, Correction.VOIDED).model_copy(update={"code": told.body.code.value})
-    elif told.says(AcceptanceClaimed):
-        yield _by_phone(then, told)
-    elif told.says(ReferralImported):
-        since = seconds(told.body.began_at, told.at)
-        yield _row(told, Correction.BROUGHT_OVER).model_copy(
-            update={"claimed_at": told.body.began_at, "seconds": since}
+def _said(then: History, entry: ReplayedEntry) -> Iterator[CorrectionRow]:
+    if entry.says(ReferralVoided):
+        yield _row(entry, Correction.VOIDED).model_copy(update={"code": entry.body.code.value})
+    elif entry.says(AcceptanceClaimed):
+        yield _by_phone(then, entry)
+    elif entry.says(ReferralImported):
+        since = seconds(entry.body.began_at, entry.at)
+        yield _row(entry, Correction.BROUGHT_OVER).model_copy(
+            update={"claimed_at": entry.body.began_at, "seconds": since}
         )
 
 
-def _by_phone(then: History, told: Told) -> CorrectionRow:
-    answers = (one for one in then.saying(ReferralAccepted) if one.referral_id == told.referral_id)
+def _by_phone(then: History, entry: ReplayedEntry) -> CorrectionRow:
+    answers = (one for one in then.saying(ReferralAccepted) if one.referral_id == entry.referral_id)
     confirmed = next((one.at for one in answers), None)
-    return _row(told, Correction.CLAIMED_BY_PHONE).model_copy(
+    return _row(entry, Correction.CLAIMED_BY_PHONE).model_copy(
         update={
-            "code": told.body.via.value,
+            "code": entry.body.via.value,
             "confirmed_at": confirmed,
-            "seconds": seconds_or_none(told.at, confirmed),
+            "seconds": seconds_or_none(entry.at, confirmed),
             "notable": confirmed is None,
         }
     )
 
 
-def _of_clocks(told: Told) -> Iterator[CorrectionRow]:
-    event, appended = told.entry.event, told.entry.appended_at
-    if appended < told.at:
-        yield _off(told, Correction.RECORD_CLOCK_BACK, appended)
-    # The exchange dates what it says by its cause, however late it says it.
+def _of_clocks(entry: ReplayedEntry) -> Iterator[CorrectionRow]:
+    event, appended = entry.decoded.event, entry.decoded.appended_at
+    if appended < entry.at:
+        yield _off(entry, Correction.RECORD_CLOCK_BACK, appended)
+    # The exchange dates its own events by their cause, however late it emits them.
     if event is None or event.emitter == EXCHANGE:
         return
-    if event.time > told.at + AHEAD:
-        yield _off(told, Correction.CLOCK_AHEAD, event.time)
-    elif event.time < told.at - LATE:
-        yield _off(told, Correction.DATED_BACK, event.time)
+    if event.time > entry.at + AHEAD:
+        yield _off(entry, Correction.CLOCK_AHEAD, event.time)
+    elif event.time < entry.at - LATE:
+        yield _off(entry, Correction.DATED_BACK, event.time)
 
 
-def _off(told: Told, correction: Correction, time: datetime) -> CorrectionRow:
-    apart = max(told.at - time, time - told.at) / timedelta(seconds=1)
-    return _row(told, correction).model_copy(update={"claimed_at": time, "seconds": apart, "notable": True})
+def _off(entry: ReplayedEntry, correction: Correction, time: datetime) -> CorrectionRow:
+    apart = max(entry.at - time, time - entry.at) / timedelta(seconds=1)
+    return _row(entry, correction).model_copy(update={"claimed_at": time, "seconds": apart, "notable": True})
 
 
-def _row(told: Told, correction: Correction) -> CorrectionRow:
-    parties = (told.referral.source, told.referral.target) if told.referral is not None else ()
+def _row(entry: ReplayedEntry, correction: Correction) -> CorrectionRow:
+    parties = (entry.referral.source, entry.referral.target) if entry.referral is not None else ()
     return CorrectionRow(
-        agencies=names(told.emitter, *parties),
-        positions=(told.position,),
+        agencies=distinct_members(entry.emitter, *parties),
+        positions=(entry.position,),
         correction=correction,
-        at=told.at,
-        emitter=told.emitter,
-        type=told.event_type,
-        referral=told.referral_id,
+        at=entry.at,
+        emitter=entry.emitter,
+        type=entry.event_type,
+        referral=entry.referral_id,
     )

@@ -1,29 +1,29 @@
-"""What changed in a case between two moments."""
+"""Difference of a case between two moments."""
 
 from datetime import datetime
 from uuid import UUID
 
 from handoff.domain.case import Referral
 from handoff.record.codes import State
-from handoff.views.replay.answer import Answer, Line, Row, line, names
-from handoff.views.replay.history import History, Told
+from handoff.views.replay.answer import Answer, AnswerRow, EntrySummary, distinct_members, summarise
+from handoff.views.replay.history import History, ReplayedEntry
 from handoff.views.replay.refused import QuestionRefused
 
 
-class Change(Row):
-    """An entry that was appended between the two moments, with the states that it led its referral between.
+class Change(AnswerRow):
+    """An entry appended between the two moments, with its referral's state before and after.
 
-    It is notable where it changed nothing. ``told`` are the members into whose inboxes it went.
+    An ineffective entry is notable. ``recipients`` are the members it was delivered to.
     """
 
-    entry: Line
-    told: tuple[str, ...]
+    entry: EntrySummary
+    recipients: tuple[str, ...]
     state_before: State | None
     state_after: State | None
 
 
-class Moved(Row):
-    """A referral that was in another state at the later moment; absent before its request."""
+class Moved(AnswerRow):
+    """A referral whose state differs between the moments; *absent* before its request."""
 
     referral: UUID
     source: str
@@ -33,13 +33,13 @@ class Moved(Row):
 
 
 class Diff(Answer[Change]):
-    """What was said after ``since`` and up to ``moment``, and which referrals ``moved`` by it."""
+    """Entries after ``since`` up to ``moment``, and the referrals whose state ``moved``."""
 
     since: datetime
     moved: tuple[Moved, ...]
 
     def of(self, agency: str | None) -> "Diff":
-        """The part of it that concerns ``agency``; all of it if that is None."""
+        """Restrict the answer to rows that concern ``agency``; None keeps all."""
         if agency is None:
             return self
         moved = tuple(one for one in self.moved if one.concerns(agency))
@@ -47,15 +47,15 @@ class Diff(Answer[Change]):
 
 
 def diff(history: History, since: datetime, moment: datetime) -> Diff:
-    """What changed after ``since`` and up to ``moment``. Raises QuestionRefused if they are in the wrong order."""
+    """Return the changes after ``since`` up to ``moment``. Raises ``QuestionRefused`` if ``since`` is later."""
     if moment < since:
-        raise QuestionRefused("from", "is after the moment that it is compared with")
+        raise QuestionRefused("from", "is later than the moment it is compared with")
     earlier, later = history.until(since), history.until(moment)
-    new = later.told[len(earlier.told) :]
+    new = later.entries[len(earlier.entries) :]
     return Diff(
         since=since,
         moment=moment,
-        rows=tuple(_change(told) for told in new if told.entry.is_of_case),
+        rows=tuple(_change(entry) for entry in new if entry.decoded.is_of_case),
         moved=tuple(
             _moved(earlier.case.referrals.get(referral.id), referral)
             for referral in later.case.referrals.values()
@@ -64,15 +64,15 @@ def diff(history: History, since: datetime, moment: datetime) -> Diff:
     )
 
 
-def _change(told: Told) -> Change:
+def _change(entry: ReplayedEntry) -> Change:
     return Change(
-        agencies=names(told.emitter, *told.recipients),
-        positions=(told.position,),
-        notable=not told.verdict.is_effective,
-        entry=line(told),
-        told=names(*told.recipients),
-        state_before=told.referral_before.state if told.referral_before is not None else None,
-        state_after=told.referral.state if told.referral is not None else None,
+        agencies=distinct_members(entry.emitter, *entry.recipients),
+        positions=(entry.position,),
+        notable=not entry.verdict.is_effective,
+        entry=summarise(entry),
+        recipients=distinct_members(*entry.recipients),
+        state_before=entry.referral_before.state if entry.referral_before is not None else None,
+        state_after=entry.referral.state if entry.referral is not None else None,
     )
 
 
@@ -82,7 +82,7 @@ def _state(referral: Referral | None) -> State:
 
 def _moved(before: Referral | None, after: Referral) -> Moved:
     return Moved(
-        agencies=names(after.source, after.target),
+        agencies=distinct_members(after.source, after.target),
         referral=after.id,
         source=after.source,
         target=after.target,

@@ -1,4 +1,4 @@
-"""The view disclosed: which sealed sheets and dossiers went to whom, and whether their deletion is attested."""
+"""View *disclosed*: sealed sheets and dossiers, their recipients, and attested deletions."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,13 +14,13 @@ from handoff.record.events.referral import (
     ReferralImported,
     ReferralRequested,
 )
-from handoff.views.replay.answer import Answer, Frozen, Row, names
+from handoff.views.replay.answer import Answer, AnswerPart, AnswerRow, distinct_members
 from handoff.views.replay.basis import Disclosure
-from handoff.views.replay.history import History, Told
+from handoff.views.replay.history import History, ReplayedEntry
 
 
 class Unknown(StrEnum):
-    """What the record does not show, and who would have to show it."""
+    """Fact that the record does not show and a holder would have to show."""
 
     OPENING = "opening"
     ARRIVAL = "arrival"
@@ -29,8 +29,8 @@ class Unknown(StrEnum):
     BACKUPS = "backups"
 
 
-class Deletion(Frozen):
-    """A holder attests that its copy is gone; ``reason`` for a dossier, ``backups_clear_at`` for an erasure."""
+class Deletion(AnswerPart):
+    """Attestation by a holder that its copy is deleted: ``reason`` of a dossier, ``backups_clear_at`` of an erasure."""
 
     by: str
     at: datetime
@@ -38,11 +38,11 @@ class Deletion(Frozen):
     backups_clear_at: datetime | None = None
 
 
-class DisclosedRow(Row):
-    """One sealed document, named by the hashes that it was committed to.
+class DisclosedRow(AnswerRow):
+    """One sealed document, identified by its committed hashes.
 
-    Whether an opened document matches its ``commitment`` is shown by a holder's opening, never by the record. One
-    that lost its race to a withdrawal and whose deletion the recipient has not attested is notable.
+    Only a holder's opening shows whether a document matches its ``commitment``; the record cannot. A document
+    that lost its race to a withdrawal, without an attested deletion by the recipient, is notable.
     """
 
     disclosure: Disclosure
@@ -59,41 +59,41 @@ class DisclosedRow(Row):
 
 
 class Disclosed(Answer[DisclosedRow]):
-    """The sealed documents of a case."""
+    """Sealed documents of a case."""
 
 
 def disclosed(history: History, moment: datetime) -> Disclosed:
-    """Every sheet and dossier that was committed to by ``moment``, in the record's order."""
+    """Return every committed sheet and dossier up to ``moment``, in the record's order."""
     then = history.until(moment)
-    found = ((told, _document(told)) for told in then.own if told.counts and told.referral is not None)
-    rows = tuple(_row(then, told, document, moment) for told, document in found if document is not None)
+    found = ((entry, _document(entry)) for entry in then.own if entry.counts and entry.referral is not None)
+    rows = tuple(_row(then, entry, document, moment) for entry, document in found if document is not None)
     return Disclosed(moment=moment, rows=rows)
 
 
-def _document(told: Told) -> Commitment | None:
-    if isinstance(told.body, DossierDisclosed):
-        return told.body.dossier
-    return told.body.sheet if told.says(ReferralRequested, ReferralImported) else None
+def _document(entry: ReplayedEntry) -> Commitment | None:
+    if isinstance(entry.body, DossierDisclosed):
+        return entry.body.dossier
+    return entry.body.sheet if entry.says(ReferralRequested, ReferralImported) else None
 
 
-def _row(then: History, told: Told, document: Commitment, moment: datetime) -> DisclosedRow:
-    is_dossier = isinstance(told.body, DossierDisclosed)
-    about = [one for one in then.about[told.body.referral] if one.position > told.position]
+def _row(then: History, entry: ReplayedEntry, document: Commitment, moment: datetime) -> DisclosedRow:
+    is_dossier = isinstance(entry.body, DossierDisclosed)
+    about = [one for one in then.about[entry.body.referral] if one.position > entry.position]
     received = next((one for one in about if is_dossier and one.says(DossierDelivered)), None)
     gone = [one for one in about if one.says(ErasureCompleted) or (is_dossier and one.says(DossierDestroyed))]
     deletions = tuple(_deletion(one) for one in gone)
-    source, target = _sides(told)
+    source, target = _sides(entry)
     attested = any(one.by == target for one in deletions)
     return DisclosedRow(
-        agencies=names(source, target),
-        positions=tuple(one.position for one in (told, received, *gone) if one is not None),
-        notable=is_dossier and not told.verdict.is_effective and not attested,
+        agencies=distinct_members(source, target),
+        positions=tuple(one.position for one in (entry, received, *gone) if one is not None),
+        notable=is_dossier and not entry.verdict.is_effective and not attested,
         disclosure=Disclosure.DOSSIER if is_dossier else Disclosure.SHEET,
-        at=told.at,
-        referral=told.body.referral,
+        at=entry.at,
+        referral=entry.body.referral,
         discloser=source,
         recipient=target,
-        passed_on=told.verdict.is_effective,
+        passed_on=entry.verdict.is_effective,
         commitment=document.commitment,
         sealed=document.sealed,
         delivered_at=received.at if received is not None else None,
@@ -102,16 +102,16 @@ def _row(then: History, told: Told, document: Commitment, moment: datetime) -> D
     )
 
 
-def _sides(told: Told) -> tuple[str, str]:
-    return (told.referral.source, told.referral.target) if told.referral is not None else ("", "")
+def _sides(entry: ReplayedEntry) -> tuple[str, str]:
+    return (entry.referral.source, entry.referral.target) if entry.referral is not None else ("", "")
 
 
-def _deletion(told: Told) -> Deletion:
+def _deletion(entry: ReplayedEntry) -> Deletion:
     return Deletion(
-        by=told.emitter or "",
-        at=told.at,
-        reason=getattr(told.body, "reason", None),
-        backups_clear_at=getattr(told.body, "backups_clear_at", None),
+        by=entry.emitter or "",
+        at=entry.at,
+        reason=getattr(entry.body, "reason", None),
+        backups_clear_at=getattr(entry.body, "backups_clear_at", None),
     )
 
 

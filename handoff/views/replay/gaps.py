@@ -1,4 +1,4 @@
-"""The view gaps: what is contradictory, refused or said twice, and what lies in another case."""
+"""View *gaps*: contradictory, invalid, refused and duplicate entries, and linked cases."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -9,12 +9,12 @@ from handoff.record.codes import RefusalCode
 from handoff.record.delivery import VerdictKind
 from handoff.record.events.case import CasesLinked
 from handoff.record.events.directory import SubmissionRefused
-from handoff.views.replay.answer import Answer, Row, names
-from handoff.views.replay.history import History, Told
+from handoff.views.replay.answer import Answer, AnswerRow, distinct_members
+from handoff.views.replay.history import History, ReplayedEntry
 
 
 class Gap(StrEnum):
-    """Why the record may not tell the whole story."""
+    """Reason why the record may be incomplete."""
 
     EQUIVOCATION = "equivocation"
     INVALID = "invalid"
@@ -23,10 +23,10 @@ class Gap(StrEnum):
     LINKED_CASE = "linked_case"
 
 
-class GapRow(Row):
-    """One gap. What was ``refused`` may have been about another case: only its hash is kept.
+class GapRow(AnswerRow):
+    """One gap. A ``refused`` submission may concern another case: only its hash is kept.
 
-    What should never have come to stand on the record, or was kept off it, is notable.
+    Invalid, contradictory and refused entries are notable.
     """
 
     gap: Gap
@@ -38,42 +38,47 @@ class GapRow(Row):
 
 
 class Gaps(Answer[GapRow]):
-    """The gaps of a case."""
+    """Gaps of a case."""
 
 
 def gaps(history: History, moment: datetime) -> Gaps:
-    """Every gap until ``moment``, in the record's order."""
+    """Return every gap up to ``moment``, in the record's order."""
     then = history.until(moment)
     parties = then.parties()
-    return Gaps(moment=moment, rows=tuple(row for told in then.told for row in _rows(told, parties)))
+    return Gaps(moment=moment, rows=tuple(row for entry in then.entries for row in _rows(entry, parties)))
 
 
-def _rows(told: Told, parties: tuple[str, ...]) -> Iterator[GapRow]:
-    if told.says(SubmissionRefused):
-        if told.body.member in parties:
-            yield _row(told, Gap.REFUSED, code=told.body.code, agency=told.body.member)
-    elif not told.entry.is_of_case:
+def _rows(entry: ReplayedEntry, parties: tuple[str, ...]) -> Iterator[GapRow]:
+    if entry.says(SubmissionRefused):
+        if entry.body.member in parties:
+            yield _row(entry, Gap.REFUSED, code=entry.body.code, agency=entry.body.member)
+    elif not entry.decoded.is_of_case:
         return
-    elif told.verdict.kind is VerdictKind.DUPLICATE:
-        yield _row(told, Gap.DUPLICATE)
-    elif told.verdict.kind is VerdictKind.INVALID:
-        contradicts = told.verdict.reason == RefusalCode.EQUIVOCATION
-        yield _row(told, Gap.EQUIVOCATION if contradicts else Gap.INVALID, code=told.verdict.reason)
-    elif told.says(CasesLinked):
-        yield _row(told, Gap.LINKED_CASE, other_case=told.body.other_case)
+    elif entry.verdict.kind is VerdictKind.DUPLICATE:
+        yield _row(entry, Gap.DUPLICATE)
+    elif entry.verdict.kind is VerdictKind.INVALID:
+        contradicts = entry.verdict.reason == RefusalCode.EQUIVOCATION
+        yield _row(entry, Gap.EQUIVOCATION if contradicts else Gap.INVALID, code=entry.verdict.reason)
+    elif entry.says(CasesLinked):
+        yield _row(entry, Gap.LINKED_CASE, other_case=entry.body.other_case)
 
 
 def _row(
-    told: Told, gap: Gap, *, code: str | None = None, agency: str | None = None, other_case: UUID | None = None
+    entry: ReplayedEntry,
+    gap: Gap,
+    *,
+    code: str | None = None,
+    agency: str | None = None,
+    other_case: UUID | None = None,
 ) -> GapRow:
     return GapRow(
-        agencies=names(agency or told.emitter),
-        positions=(told.position,),
+        agencies=distinct_members(agency or entry.emitter),
+        positions=(entry.position,),
         notable=gap in {Gap.EQUIVOCATION, Gap.INVALID, Gap.REFUSED},
         gap=gap,
-        at=told.at,
-        emitter=agency or told.emitter,
-        type=told.event_type,
+        at=entry.at,
+        emitter=agency or entry.emitter,
+        type=entry.event_type,
         code=code,
         other_case=other_case,
     )

@@ -1,6 +1,6 @@
-"""A case's history: its entries and the directory's, in the record's order, each with what was known around it.
+"""History of a case: its entries and the directory's, in the record's order, each with the state before and after.
 
-The fold is the domain's own. The verdicts are the timeline's, which judged every entry for itself.
+The fold is the domain's. The verdicts come from the timeline, whose projection judged every entry.
 """
 
 from bisect import bisect_right
@@ -24,23 +24,23 @@ from handoff.record.events import directory as d
 from handoff.record.events.base import Body
 from handoff.record.events.case import BasisRecorded
 from handoff.views.handoffs import Handoff, changed_handoffs, merged
-from handoff.views.replay.checkpoint_status import Sealing
+from handoff.views.replay.checkpoint_status import CheckpointStatus
 
 FRAMING = tuple(
     body.type for body in (d.JurisdictionFounded, d.AgencyAdmitted, d.AgencySuspended, d.DeadlinesPublished)
 )
-"""What the jurisdiction says of itself that a case is read by, however long before it."""
+"""Directory events that apply to a case however long before it they were recorded."""
 
 PASSING = tuple(body.type for body in (dl.DeadlineEscalated, dl.EscalationAcknowledged, d.SubmissionRefused))
-"""What the jurisdiction says of single matters: a case needs only what came after its beginning."""
+"""Directory events about single matters: only those after the case's first entry are needed."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayEntry:
-    """An entry of the record. ``record_time`` never runs backwards; ``appended_at`` is the broker's own clock.
+class DecodedEntry:
+    """An entry of the record. ``record_time`` is monotonic; ``appended_at`` is the broker's clock.
 
-    ``event`` is None where it holds none that can be read. ``is_of_case`` tells the case's entries from the
-    jurisdiction's.
+    ``event`` is None if the value cannot be decoded. ``is_of_case`` distinguishes the case's entries from the
+    directory's.
     """
 
     position: int
@@ -51,7 +51,7 @@ class ReplayEntry:
     is_of_case: bool = True
 
 
-def replay_entry(
+def decode_entry(
     *,
     position: int,
     record_ms: int,
@@ -60,170 +60,169 @@ def replay_entry(
     verdict: str,
     reason: str | None,
     is_of_case: bool,
-) -> ReplayEntry:
-    """The entry that the timeline stored; never raises on any bytes."""
+) -> DecodedEntry:
+    """Decode a stored entry. Never raises, whatever the bytes."""
     event: Event[Any] | None
     try:
         event = codec.decode(value or b"")
     except NotAnEvent:
         event = None
-    return ReplayEntry(
+    return DecodedEntry(
         position, from_ms(record_ms), from_ms(appended_ms), Verdict(VerdictKind(verdict), reason), event, is_of_case
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """An entry with what was known before and after it, and into whose inboxes it went."""
+class ReplayedEntry:
+    """An entry with the state before and after it, and the members it was delivered to."""
 
-    entry: ReplayEntry
+    decoded: DecodedEntry
     before: Situation
     after: Situation
     recipients: frozenset[str]
 
     @property
     def position(self) -> int:
-        """Its offset on the record."""
-        return self.entry.position
+        """Offset on the record."""
+        return self.decoded.position
 
     @property
     def at(self) -> datetime:
-        """Its record time."""
-        return self.entry.record_time
+        """Record time."""
+        return self.decoded.record_time
 
     @property
     def verdict(self) -> Verdict:
-        """What the rules made of it."""
-        return self.entry.verdict
+        """Verdict of the rules."""
+        return self.decoded.verdict
 
     @property
     def body(self) -> Any:
-        """What it says; None where it cannot be read."""
-        return None if self.entry.event is None else self.entry.event.data
+        """Body of the event; None if it cannot be decoded."""
+        return None if self.decoded.event is None else self.decoded.event.data
 
     @property
     def emitter(self) -> str | None:
-        """Who said it."""
-        return None if self.entry.event is None else self.entry.event.emitter
+        """Member that emitted the event; None if it cannot be decoded."""
+        return None if self.decoded.event is None else self.decoded.event.emitter
 
     @property
     def referral_id(self) -> UUID | None:
-        """The referral that it names."""
+        """Id of the referral that the event names, if any."""
         return getattr(self.body, "referral", None)
 
     @property
     def referral(self) -> Referral | None:
-        """The referral that it names, as it stood afterwards."""
-        return None if self.entry.event is None else conditions.referral_of(self.after, self.entry.event)
+        """State of that referral after the event."""
+        return None if self.decoded.event is None else conditions.referral_of(self.after, self.decoded.event)
 
     @property
     def referral_before(self) -> Referral | None:
-        """The referral that it names, as it stood before."""
-        return None if self.entry.event is None else conditions.referral_of(self.before, self.entry.event)
+        """State of that referral before the event."""
+        return None if self.decoded.event is None else conditions.referral_of(self.before, self.decoded.event)
 
     @property
     def event_type(self) -> str | None:
-        """The type of what it says."""
-        return None if self.entry.event is None else self.entry.event.type
+        """Type of the event; None if it cannot be decoded."""
+        return None if self.decoded.event is None else self.decoded.event.type
 
     @property
     def counts(self) -> bool:
-        """Whether it is its emitter's own word, said for the first time, and not merely noise on the record."""
+        """Return whether the entry is authentic and the first of its identity: effective or ineffective."""
         return self.verdict.kind in {VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE}
 
     def says(self, *types: type[Body]) -> bool:
-        """Whether it says one of these, effectively."""
+        """Return whether the entry is effective and of one of these types."""
         return self.verdict.is_effective and isinstance(self.body, types)
 
 
 @dataclass(frozen=True)
 class History:
-    """Everything that the record holds about a case, folded; ``sealing`` is what a checkpoint proves of it."""
+    """All entries about a case, folded; ``checkpoint`` is the newest checkpoint, which proves them."""
 
     case_id: UUID
-    told: tuple[Told, ...] = ()
-    sealing: Sealing | None = None
+    entries: tuple[ReplayedEntry, ...] = ()
+    checkpoint: CheckpointStatus | None = None
 
     @cached_property
-    def own(self) -> tuple[Told, ...]:
-        """What was said in the case, without what the jurisdiction said of itself."""
-        return tuple(told for told in self.told if told.entry.is_of_case)
+    def own(self) -> tuple[ReplayedEntry, ...]:
+        """Entries of the case itself, without the directory's."""
+        return tuple(entry for entry in self.entries if entry.decoded.is_of_case)
 
     @property
     def known(self) -> Situation:
-        """What is known at its end."""
-        return self.told[-1].after if self.told else _nothing(self.case_id)
+        """State after the last entry."""
+        return self.entries[-1].after if self.entries else _initial(self.case_id)
 
     @property
     def case(self) -> Case:
-        """The case at its end."""
+        """The case after the last entry."""
         return self.known.case or Case(self.case_id)
 
     def until(self, moment: datetime) -> "History":
-        """What had been appended by ``moment``; itself where that is everything, with all that is worked out of it."""
-        count = bisect_right(self.told, moment, key=lambda told: told.at)
-        return self if count == len(self.told) else replace(self, told=self.told[:count])
+        """Return the history up to ``moment``; itself, with its cached properties, if nothing comes later."""
+        count = bisect_right(self.entries, moment, key=lambda entry: entry.at)
+        return self if count == len(self.entries) else replace(self, entries=self.entries[:count])
 
-    def saying(self, *types: type[Body]) -> Iterator[Told]:
-        """The effective entries that say one of these."""
-        return (told for told in self.told if told.says(*types))
+    def saying(self, *types: type[Body]) -> Iterator[ReplayedEntry]:
+        """Yield the effective entries of these types."""
+        return (entry for entry in self.entries if entry.says(*types))
 
-    def recorded_basis(self, basis: UUID | None) -> Told | None:
-        """The entry by which a basis came to stand in the case."""
-        return next((told for told in self.saying(BasisRecorded) if told.body.basis == basis), None)
+    def recorded_basis(self, basis: UUID | None) -> ReplayedEntry | None:
+        """Return the entry that recorded a basis."""
+        return next((entry for entry in self.saying(BasisRecorded) if entry.body.basis == basis), None)
 
     @cached_property
-    def about(self) -> Mapping[UUID, tuple[Told, ...]]:
-        """Referral → what was said about it, whatever came of it."""
-        found: dict[UUID, list[Told]] = {}
-        for told in self.own:
-            if told.referral_id is not None:
-                found.setdefault(told.referral_id, []).append(told)
+    def about(self) -> Mapping[UUID, tuple[ReplayedEntry, ...]]:
+        """Referral → its entries, effective or not."""
+        found: dict[UUID, list[ReplayedEntry]] = {}
+        for entry in self.own:
+            if entry.referral_id is not None:
+                found.setdefault(entry.referral_id, []).append(entry)
         return {referral: tuple(entries) for referral, entries in found.items()}
 
     def positions(self, referral: UUID) -> tuple[int, ...]:
-        """The positions of what was effectively said about a referral."""
-        return tuple(told.position for told in self.about.get(referral, ()) if told.verdict.is_effective)
+        """Return the positions of the effective entries about a referral."""
+        return tuple(entry.position for entry in self.about.get(referral, ()) if entry.verdict.is_effective)
 
     def known_at(self, moment: datetime) -> Situation:
-        """What was known at ``moment``."""
+        """Return the state at ``moment``."""
         return self.until(moment).known
 
     @cached_property
     def handoffs(self) -> tuple[Handoff, ...]:
-        """The case's referrals as waits, in the order of their requests."""
+        """The case's handoffs, in the order of their requests."""
         found: dict[UUID, Handoff] = {}
-        for told in self.told:
-            if told.after.case is None or told.after.case is told.before.case:
+        for entry in self.entries:
+            if entry.after.case is None or entry.after.case is entry.before.case:
                 continue
-            for changed in changed_handoffs(told.before.case, told.after.case):
+            for changed in changed_handoffs(entry.before.case, entry.after.case):
                 found[changed.referral] = merged(found.get(changed.referral), changed)
         return tuple(found.values())
 
     def parties(self) -> tuple[str, ...]:
-        """The institutions that the case has touched so far, by name."""
+        """Return the members that received an entry of the case, sorted."""
         members = self.known.directory.members
-        heard = {member for told in self.own for member in told.recipients if member in members}
-        return tuple(sorted(heard))
+        return tuple(sorted({member for entry in self.own for member in entry.recipients if member in members}))
 
 
-def history(case_id: UUID, entries: Iterable[ReplayEntry], sealing: Sealing | None = None) -> History:
-    """The history that ``entries``, in the record's order, make."""
-    known, told = _nothing(case_id), []
-    for entry in entries:
-        told.append(_told(known, entry))
-        known = told[-1].after
-    return History(case_id, tuple(told), sealing)
+def history(case_id: UUID, entries: Iterable[DecodedEntry], checkpoint: CheckpointStatus | None = None) -> History:
+    """Fold ``entries``, given in the record's order."""
+    situation, replayed = _initial(case_id), []
+    for decoded in entries:
+        replayed.append(_replay(situation, decoded))
+        situation = replayed[-1].after
+    return History(case_id, tuple(replayed), checkpoint)
 
 
-def _told(known: Situation, entry: ReplayEntry) -> Told:
-    event = entry.event
+def _replay(situation: Situation, decoded: DecodedEntry) -> ReplayedEntry:
+    event = decoded.event
     if event is None:
-        return Told(entry, known, known, frozenset())
-    after = evolve(known, event, entry.record_time) if entry.verdict.is_effective else known
-    return Told(entry, known, after, recipients(event, entry.verdict, known, after))
+        return ReplayedEntry(decoded, situation, situation, frozenset())
+    after = evolve(situation, event, decoded.record_time) if decoded.verdict.is_effective else situation
+    return ReplayedEntry(decoded, situation, after, recipients(event, decoded.verdict, situation, after))
 
 
-def _nothing(case_id: UUID) -> Situation:
-    # Jurisdiction and generation only matter for authenticating, which the timeline has done.
+def _initial(case_id: UUID) -> Situation:
+    # Jurisdiction and generation matter for authentication only, which the projection has done.
     return initial_situation("", 0, case_id)

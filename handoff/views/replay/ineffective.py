@@ -1,4 +1,4 @@
-"""The view ineffective: what changed nothing, why, and whether its sender was told."""
+"""View *ineffective*: entries without effect, the reason, and whether the sender received the verdict."""
 
 from datetime import datetime
 from uuid import UUID
@@ -8,15 +8,15 @@ from handoff.record.delivery import VerdictKind
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events.base import ReferralBody
 from handoff.record.events.case import ReleaseWithdrawn
-from handoff.views.replay.answer import Answer, Row, names
-from handoff.views.replay.history import History, Told
+from handoff.views.replay.answer import Answer, AnswerRow, distinct_members
+from handoff.views.replay.history import History, ReplayedEntry
 
 
-class IneffectiveRow(Row):
-    """An entry that changed nothing. ``lost_to`` is the position of what came first, where something did.
+class IneffectiveRow(AnswerRow):
+    """An ineffective entry. ``lost_to`` is the position of the entry that won the race, if there was one.
 
-    ``unseen`` is how many events of its referral the sender had not folded when it spoke. ``told`` are the members
-    into whose inboxes it went with its verdict; a sender that is not among them is notable.
+    ``unseen`` counts the events of its referral that the sender had not folded. ``recipients`` are the members that
+    received the entry with its verdict; a sender missing among them is notable.
     """
 
     at: datetime
@@ -27,55 +27,55 @@ class IneffectiveRow(Row):
     lost_to: int | None
     unseen: int | None
     sender_told: bool
-    told: tuple[str, ...]
+    recipients: tuple[str, ...]
 
 
 class Ineffective(Answer[IneffectiveRow]):
-    """The lost races and refused steps of a case."""
+    """Lost races and disallowed steps of a case."""
 
 
 def ineffective(history: History, moment: datetime) -> Ineffective:
-    """Every entry of the case that was ineffective, in the record's order."""
+    """Return every ineffective entry of the case, in the record's order."""
     then = history.until(moment)
-    lost = (told for told in then.own if told.verdict.kind is VerdictKind.INEFFECTIVE)
-    return Ineffective(moment=moment, rows=tuple(_row(then, told) for told in lost))
+    lost = (entry for entry in then.own if entry.verdict.kind is VerdictKind.INEFFECTIVE)
+    return Ineffective(moment=moment, rows=tuple(_row(then, entry) for entry in lost))
 
 
-def _row(then: History, told: Told) -> IneffectiveRow:
-    # What the exchange says of itself has no sender to be told.
-    sender_told = told.emitter == EXCHANGE or told.emitter in told.recipients
-    won = _lost_to(then, told)
+def _row(then: History, entry: ReplayedEntry) -> IneffectiveRow:
+    # The exchange's own events have no sender to inform.
+    sender_told = entry.emitter == EXCHANGE or entry.emitter in entry.recipients
+    won = _lost_to(then, entry)
     return IneffectiveRow(
-        agencies=names(told.emitter, *told.recipients),
-        positions=tuple(entry.position for entry in (won, told) if entry is not None),
+        agencies=distinct_members(entry.emitter, *entry.recipients),
+        positions=tuple(other.position for other in (won, entry) if other is not None),
         notable=not sender_told,
-        at=told.at,
-        emitter=told.emitter,
-        type=told.event_type,
-        referral=told.referral_id,
-        reason=told.verdict.reason,
+        at=entry.at,
+        emitter=entry.emitter,
+        type=entry.event_type,
+        referral=entry.referral_id,
+        reason=entry.verdict.reason,
         lost_to=won.position if won is not None else None,
-        unseen=_unseen(told),
+        unseen=_unseen(entry),
         sender_told=sender_told,
-        told=names(*told.recipients),
+        recipients=distinct_members(*entry.recipients),
     )
 
 
-def _lost_to(then: History, told: Told) -> Told | None:
-    before = [entry for entry in then.own if entry.position < told.position]
-    if told.verdict.reason == IneffectiveReason.RELEASE_WITHDRAWN:
-        return next((entry for entry in reversed(before) if entry.says(ReleaseWithdrawn)), None)
-    if told.referral_before is None:
+def _lost_to(then: History, entry: ReplayedEntry) -> ReplayedEntry | None:
+    before = [other for other in then.own if other.position < entry.position]
+    if entry.verdict.reason == IneffectiveReason.RELEASE_WITHDRAWN:
+        return next((other for other in reversed(before) if other.says(ReleaseWithdrawn)), None)
+    if entry.referral_before is None:
         return None
-    return next((entry for entry in reversed(before) if _moved(entry, told.referral_before.id)), None)
+    return next((other for other in reversed(before) if _moved(other, entry.referral_before.id)), None)
 
 
-def _moved(entry: Told, referral: UUID) -> bool:
-    before, after = entry.referral_before, entry.referral
+def _moved(other: ReplayedEntry, referral: UUID) -> bool:
+    before, after = other.referral_before, other.referral
     return after is not None and after.id == referral and (before is None or before.state is not after.state)
 
 
-def _unseen(told: Told) -> int | None:
-    if told.referral_before is None or not isinstance(told.body, ReferralBody):
+def _unseen(entry: ReplayedEntry) -> int | None:
+    if entry.referral_before is None or not isinstance(entry.body, ReferralBody):
         return None
-    return max(0, told.referral_before.seen - told.body.seen)
+    return max(0, entry.referral_before.seen - entry.body.seen)

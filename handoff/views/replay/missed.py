@@ -1,4 +1,4 @@
-"""The view missed: which steps were late, what their time rests on, who was told, and what was done."""
+"""View *missed*: late steps, the source of their deadline, escalation and response."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from handoff.domain.deadlines import open_steps, owed_by, who_waits_and_owes
 from handoff.domain.evolve import escalation_reference
 from handoff.record.codes import AcknowledgementAction, CaseService, DeadlineStep
 from handoff.record.events.deadline import DeadlineEscalated, DeadlineMissed, EscalationAcknowledged
-from handoff.views.replay.answer import Answer, Row, seconds
-from handoff.views.replay.history import History, Told
+from handoff.views.replay.answer import Answer, AnswerRow, seconds
+from handoff.views.replay.history import History, ReplayedEntry
 
 
 class RestsOn(StrEnum):
-    """What a step's time rests on: a published deadline of one of three kinds, or what was agreed or said."""
+    """Source of a step's due time: a published deadline of one of three kinds, or an agreement."""
 
     LAW = "law"
     PRACTICE = "practice"
@@ -24,10 +24,10 @@ class RestsOn(StrEnum):
     AGREED = "agreed"
 
 
-class MissedRow(Row):
-    """A step that was late. ``said_at`` is when the exchange said so; a step of which nobody has is notable.
+class MissedRow(AnswerRow):
+    """A late step. ``said_at`` is when the exchange reported it; an unreported late step is notable.
 
-    ``over_at`` is when nobody waited for it any more; until then it gets later. ``action`` is the coordinator's.
+    ``over_at`` is when the step was no longer awaited; until then it accrues lateness. ``action`` is the coordinator's.
     """
 
     step: DeadlineStep
@@ -47,16 +47,16 @@ class MissedRow(Row):
 
 
 class Missed(Answer[MissedRow]):
-    """The late steps of a case. Notable: nobody said that it was late, or the coordinator has not answered."""
+    """Late steps of a case. Notable: not reported by the exchange, or not acknowledged by the coordinator."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Late:
-    """A step of a referral or basis that was late, who said so, and when nobody waited for it any more."""
+    """A late step of a referral or basis, the entry that reported it, and when it was no longer awaited."""
 
     holder: Referral | Basis
     step: Step
-    said: Told | None
+    said: ReplayedEntry | None
     over_at: datetime | None
 
     @property
@@ -65,7 +65,7 @@ class _Late:
 
 
 def missed(history: History, moment: datetime) -> Missed:
-    """Every step that was late by ``moment``, in the order in which they fell due."""
+    """Return every step that was late by ``moment``, ordered by due time."""
     then = history.until(moment)
     late = (*_said(then), *_over_unsaid(then), *_lasting_unsaid(then, moment))
     rows = (_row(then, one, moment) for one in late)
@@ -73,26 +73,26 @@ def missed(history: History, moment: datetime) -> Missed:
 
 
 def _said(then: History) -> Iterator[_Late]:
-    """What the exchange said."""
-    for told in then.saying(DeadlineMissed):
-        holder = _holder(told.before.case, told.body.referral or told.body.basis)
+    """Yield the late steps that the exchange reported."""
+    for entry in then.saying(DeadlineMissed):
+        holder = _holder(entry.before.case, entry.body.referral or entry.body.basis)
         for step in holder.steps if holder is not None else ():
-            if holder is not None and (step.step, step.due_at) == (told.body.step, told.body.due_at):
-                later = (entry for entry in then.own if entry.position > told.position)
-                over = (entry.at for entry in later if not _is_awaited(entry.after.case, holder, step))
-                yield _Late(holder, step, told, next(over, None))
+            if holder is not None and (step.step, step.due_at) == (entry.body.step, entry.body.due_at):
+                later = (other for other in then.own if other.position > entry.position)
+                over = (other.at for other in later if not _is_awaited(other.after.case, holder, step))
+                yield _Late(holder, step, entry, next(over, None))
 
 
 def _over_unsaid(then: History) -> Iterator[_Late]:
-    """What was done late while nobody said so."""
-    for told in then.own:
-        for holder, step in open_steps(told.before.case) if told.before.case is not None else ():
-            if step.due_at < told.at and not _is_awaited(told.after.case, holder, step):
-                yield _Late(holder, step, None, told.at)
+    """Yield the steps done late without a report."""
+    for entry in then.own:
+        for holder, step in open_steps(entry.before.case) if entry.before.case is not None else ():
+            if step.due_at < entry.at and not _is_awaited(entry.after.case, holder, step):
+                yield _Late(holder, step, None, entry.at)
 
 
 def _lasting_unsaid(then: History, moment: datetime) -> Iterator[_Late]:
-    """What is late at the end, and nobody has said so."""
+    """Yield the steps late at the end without a report."""
     for holder, step in open_steps(then.case):
         if step.due_at < moment:
             yield _Late(holder, step, None, None)
@@ -112,7 +112,7 @@ def _row(then: History, late: _Late, moment: datetime) -> MissedRow:
     escalated, answered = _escalation(then, late.said)
     return MissedRow(
         agencies=_parties(holder, step),
-        positions=tuple(entry.position for entry in (late.said, escalated, answered) if entry is not None),
+        positions=tuple(other.position for other in (late.said, escalated, answered) if other is not None),
         notable=late.said is None or answered is None,
         step=step.step,
         referral=referral.id if referral is not None else None,
@@ -146,12 +146,12 @@ def _rests_on(then: History, holder: Referral | Basis, step: Step) -> RestsOn:
     return RestsOn(published.source.value)
 
 
-def _escalation(then: History, told: Told | None) -> tuple[Told | None, Told | None]:
-    """What the coordinator was told of it, and what she answered."""
-    if told is None or told.entry.event is None:
+def _escalation(then: History, entry: ReplayedEntry | None) -> tuple[ReplayedEntry | None, ReplayedEntry | None]:
+    """Return the escalation of a missed deadline and its acknowledgement."""
+    if entry is None or entry.decoded.event is None:
         return None, None
-    reference = escalation_reference(told.entry.event.id)
+    reference = escalation_reference(entry.decoded.event.id)
     passed = then.saying(DeadlineEscalated, EscalationAcknowledged)
-    about = [entry for entry in passed if entry.body.reference == reference]
-    escalated = next((entry for entry in about if entry.says(DeadlineEscalated)), None)
-    return escalated, next((entry for entry in about if entry.says(EscalationAcknowledged)), None)
+    about = [other for other in passed if other.body.reference == reference]
+    escalated = next((other for other in about if other.says(DeadlineEscalated)), None)
+    return escalated, next((other for other in about if other.says(EscalationAcknowledged)), None)

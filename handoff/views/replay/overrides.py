@@ -1,4 +1,4 @@
-"""The view overrides: what was done without her release or past the system, and who answers for it."""
+"""View *overrides*: actions without the survivor's release or outside the system, and the accountable member."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,22 +8,22 @@ from uuid import UUID
 from handoff.record.codes import AnsweredVia, ApproverRole, BasisKind, SurvivorInformed
 from handoff.record.events.case import BasisApproved, BasisRecorded
 from handoff.record.events.referral import ReferralAccepted, ReferralImported
-from handoff.views.replay.answer import Answer, Row, names
-from handoff.views.replay.history import History, Told
+from handoff.views.replay.answer import Answer, AnswerRow, distinct_members
+from handoff.views.replay.history import History, ReplayedEntry
 
 
 class Override(StrEnum):
-    """What was not done in the ordinary way."""
+    """Kind of override."""
 
     LEGAL_BASIS = "legal_basis"
     ACCEPTED_OUTSIDE = "accepted_outside"
     BROUGHT_OVER = "brought_over"
 
 
-class OverrideRow(Row):
-    """One override. A legal basis names its rule, who approves it and, used before that, until when.
+class OverrideRow(AnswerRow):
+    """One override. A legal basis names its rule, its approver role and, if used before approval, its deadline.
 
-    ``used_for`` are the referrals that rest on it. Notable: its approval was late or is overdue, or she was not told.
+    ``used_for`` are the referrals that rest on it. Notable: late or overdue approval, or the survivor was not informed.
     """
 
     override: Override
@@ -43,50 +43,50 @@ class OverrideRow(Row):
 
 
 class Overrides(Answer[OverrideRow]):
-    """The overrides of a case."""
+    """Overrides of a case."""
 
 
 def overrides(history: History, moment: datetime) -> Overrides:
-    """Every override until ``moment``, in the record's order."""
+    """Return every override up to ``moment``, in the record's order."""
     return Overrides(moment=moment, rows=tuple(_rows(history.until(moment), moment)))
 
 
 def _rows(then: History, moment: datetime) -> Iterator[OverrideRow]:
-    for told in then.saying(BasisRecorded, ReferralAccepted, ReferralImported):
-        if told.says(BasisRecorded):
-            if not told.body.kind.is_release:
-                yield _legal_basis(then, told, moment)
-        elif told.says(ReferralImported):
-            yield _about(told, Override.BROUGHT_OVER)
-        elif told.body.via is not AnsweredVia.SYSTEM:
-            yield _about(told, Override.ACCEPTED_OUTSIDE, told.body.via)
+    for entry in then.saying(BasisRecorded, ReferralAccepted, ReferralImported):
+        if entry.says(BasisRecorded):
+            if not entry.body.kind.is_release:
+                yield _legal_basis(then, entry, moment)
+        elif entry.says(ReferralImported):
+            yield _about(entry, Override.BROUGHT_OVER)
+        elif entry.body.via is not AnsweredVia.SYSTEM:
+            yield _about(entry, Override.ACCEPTED_OUTSIDE, entry.body.via)
 
 
-def _about(told: Told, override: Override, via: AnsweredVia | None = None) -> OverrideRow:
-    parties = (told.referral.source, told.referral.target) if told.referral is not None else ()
+def _about(entry: ReplayedEntry, override: Override, via: AnsweredVia | None = None) -> OverrideRow:
+    parties = (entry.referral.source, entry.referral.target) if entry.referral is not None else ()
     return OverrideRow(
-        agencies=names(told.emitter, *parties),
-        positions=(told.position,),
+        agencies=distinct_members(entry.emitter, *parties),
+        positions=(entry.position,),
         override=override,
-        at=told.at,
-        agency=told.emitter or "",
-        referral=told.referral_id,
+        at=entry.at,
+        agency=entry.emitter or "",
+        referral=entry.referral_id,
         via=via,
     )
 
 
-def _legal_basis(then: History, told: Told, moment: datetime) -> OverrideRow:
-    said, approval = told.body, _approval(then, told)
+def _legal_basis(then: History, entry: ReplayedEntry, moment: datetime) -> OverrideRow:
+    said, approval = entry.body, _approval(then, entry)
     due, approved_at = said.approval_due_at, approval.at if approval is not None else said.approved_at
     late = due is not None and (approved_at or moment) > due
     resting = [r for r in then.case.referrals.values() if r.basis == said.basis]
     return OverrideRow(
-        agencies=names(told.emitter, *(r.target for r in resting)),
-        positions=tuple(entry.position for entry in (told, approval) if entry is not None),
+        agencies=distinct_members(entry.emitter, *(r.target for r in resting)),
+        positions=tuple(entry.position for entry in (entry, approval) if entry is not None),
         notable=late or said.survivor_informed is SurvivorInformed.DEFERRED_UNSAFE,
         override=Override.LEGAL_BASIS,
-        at=told.at,
-        agency=told.emitter or "",
+        at=entry.at,
+        agency=entry.emitter or "",
         basis=said.basis,
         kind=said.kind,
         rule=said.rule,
@@ -99,5 +99,5 @@ def _legal_basis(then: History, told: Told, moment: datetime) -> OverrideRow:
     )
 
 
-def _approval(then: History, told: Told) -> Told | None:
-    return next((one for one in then.saying(BasisApproved) if one.body.basis == told.body.basis), None)
+def _approval(then: History, entry: ReplayedEntry) -> ReplayedEntry | None:
+    return next((one for one in then.saying(BasisApproved) if one.body.basis == entry.body.basis), None)

@@ -1,4 +1,4 @@
-"""The auditor's questions: one registry from which the API, the command and the page are made."""
+"""Registry of the auditor's questions. API, command and page are built from it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from handoff.views.replay.waits import Waits, waits
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One named view. ``found`` says its answer in a line, with {count} and {notable}; ``nothing`` if there is none."""
+    """One named view. ``found`` is its headline with {count} and {notable}; ``nothing`` that of an empty answer."""
 
     name: str
     asks: str
@@ -36,7 +36,7 @@ class Question:
     nothing: str
 
     def headline(self, answer: Answer[Any]) -> str:
-        """``answer`` in one line."""
+        """Return the answer's headline."""
         if not answer.rows:
             return self.nothing
         return self.found.format(count=answer.count, notable=answer.notable_count)
@@ -149,26 +149,26 @@ _ALL = (
     ),
 )
 QUESTIONS: Mapping[str, Question] = MappingProxyType({question.name: question for question in _ALL})
-"""Name → question, in the order in which they are asked."""
+"""Name → question, in display order."""
 
 
 def question(name: str) -> Question:
-    """The question of that name; raises QuestionRefused naming those that exist."""
+    """Return the question named ``name``. Raises ``QuestionRefused``, which lists the names."""
     if name not in QUESTIONS:
-        raise QuestionRefused("view", f"there is no view {name!r}; there are {', '.join(QUESTIONS)}")
+        raise QuestionRefused("view", f"no view is named {name!r}; use one of {', '.join(QUESTIONS)}")
     return QUESTIONS[name]
 
 
 def of_member(history: History, agency: str | None) -> str | None:
-    """``agency``, if it is a member of the jurisdiction or None; raises QuestionRefused."""
+    """Return ``agency`` if it is a member of the jurisdiction or None. Raises ``QuestionRefused``."""
     if agency is not None and agency not in history.known.directory.members:
-        raise QuestionRefused("agency", f"{agency!r} is no member of the jurisdiction")
+        raise QuestionRefused("agency", f"{agency!r} is not a member of the jurisdiction")
     return agency
 
 
 def ask(history: History, name: str, moment: datetime, agency: str | None = None) -> Answer[Any]:
-    """What ``name`` asks, answered as of ``moment``, as far as it concerns ``agency``. Raises QuestionRefused."""
+    """Answer the question ``name`` as of ``moment``, restricted to ``agency``. Raises ``QuestionRefused``."""
     asked = question(name)
     if not history.own:
-        raise QuestionRefused("case", f"the record holds nothing about {history.case_id}")
+        raise QuestionRefused("case", f"the record has no entry about case {history.case_id}")
     return asked.answer(history, moment).of(of_member(history, agency))

@@ -1,4 +1,4 @@
-"""The view reads: who read the case, for what purpose, and whether with an open referral."""
+"""View *reads*: recorded reads of a case by persons, with purpose and open referral."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,14 +7,14 @@ from handoff.domain.case import Case
 from handoff.domain.lifecycle import OPEN
 from handoff.record.codes import MemberKind, ReadPurpose
 from handoff.record.events.case import CaseRead
-from handoff.views.replay.answer import Answer, Row, names
-from handoff.views.replay.history import History, Told
+from handoff.views.replay.answer import Answer, AnswerRow, distinct_members
+from handoff.views.replay.history import History, ReplayedEntry
 
 
-class ReadRow(Row):
-    """A person of ``agency`` read the case; ``reader`` is opaque, only that agency's node knows who it is.
+class ReadRow(AnswerRow):
+    """A read by a person of ``agency``. ``reader`` is opaque: only that agency's node can resolve it.
 
-    An agency's read without a referral that was open then is notable.
+    A read by an agency without an open referral is notable.
     """
 
     at: datetime
@@ -25,26 +25,26 @@ class ReadRow(Row):
 
 
 class Reads(Answer[ReadRow]):
-    """The recorded reads of a case."""
+    """Recorded reads of a case."""
 
 
 def reads(history: History, moment: datetime) -> Reads:
-    """Every read until ``moment``, in the record's order."""
-    return Reads(moment=moment, rows=tuple(_row(told) for told in history.until(moment).saying(CaseRead)))
+    """Return every read up to ``moment``, in the record's order."""
+    return Reads(moment=moment, rows=tuple(_row(entry) for entry in history.until(moment).saying(CaseRead)))
 
 
-def _row(told: Told) -> ReadRow:
-    agency = told.emitter or ""
-    has_open = _has_open_referral(told.before.case, agency)
-    member = told.before.directory.members.get(agency)
+def _row(entry: ReplayedEntry) -> ReadRow:
+    agency = entry.emitter or ""
+    has_open = _has_open_referral(entry.before.case, agency)
+    member = entry.before.directory.members.get(agency)
     return ReadRow(
-        agencies=names(agency),
-        positions=(told.position,),
+        agencies=distinct_members(agency),
+        positions=(entry.position,),
         notable=not has_open and (member is None or member.kind is MemberKind.AGENCY),
-        at=told.at,
+        at=entry.at,
         agency=agency,
-        reader=told.body.reader,
-        purpose=told.body.purpose,
+        reader=entry.body.reader,
+        purpose=entry.body.purpose,
         had_open_referral=has_open,
     )
 

@@ -1,8 +1,8 @@
-"""A question that has no answer, and the part of it to blame: the asker is told."""
+"""The error for a question that cannot be answered."""
 
 
 class QuestionRefused(Exception):
-    """``field`` of the question is wrong: ``sentence`` says how."""
+    """The question's ``field`` is invalid; ``sentence`` explains why."""
 
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(f"{field}: {sentence}")

@@ -1,4 +1,4 @@
-"""The view waits: which part of each handoff took how long, and whose wait it was."""
+"""View *waits*: duration of each segment of each handoff, and the member that was waited for."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -9,14 +9,14 @@ from handoff.domain.deadlines import owed_by
 from handoff.record.codes import CaseService, DeadlineStep, Urgency
 from handoff.views.handoffs import Handoff
 from handoff.views.latency import Segment, Span, spans
-from handoff.views.replay.answer import Answer, Row
+from handoff.views.replay.answer import Answer, AnswerRow
 from handoff.views.replay.history import History
 
 
-class WaitRow(Row):
-    """One segment of one handoff. ``waited_for`` had to act; None where only machines had.
+class WaitRow(AnswerRow):
+    """One segment of one handoff. ``waited_for`` is the member that had to act; None if only machines had to.
 
-    ``ended`` is False where the wait lasts (then it is notable) or something else cut it short.
+    ``ended`` is False if the wait lasts (then it is notable) or another event cut it short.
     """
 
     referral: UUID
@@ -31,11 +31,11 @@ class WaitRow(Row):
 
 
 class Waits(Answer[WaitRow]):
-    """The waits of a case, handoff by handoff."""
+    """Waits of a case, by handoff."""
 
 
 def waits(history: History, moment: datetime) -> Waits:
-    """Every segment of every handoff that had begun by ``moment``; an open one with its age."""
+    """Return every segment begun by ``moment``; an open segment has its age as duration."""
     then = history.until(moment)
     rows = (row for handoff in then.handoffs for row in _rows(then, handoff, moment))
     return Waits(moment=moment, rows=tuple(rows))

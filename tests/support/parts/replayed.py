@@ -3,26 +3,26 @@
 from uuid import UUID
 
 from handoff.record.delivery import EFFECTIVE
-from handoff.views.replay.checkpoint_status import Sealing
-from handoff.views.replay.history import History, ReplayEntry, history
+from handoff.views.replay.checkpoint_status import CheckpointStatus
+from handoff.views.replay.history import DecodedEntry, History, history
 from tests.support.dsl import spec
 from tests.support.dsl.spec import CASE, DAY, T0
 
 
-def replay_entries(record: spec.Record, case: UUID = CASE) -> tuple[ReplayEntry, ...]:
+def replay_entries(record: spec.Record, case: UUID = CASE) -> tuple[DecodedEntry, ...]:
     """The jurisdiction's foundation, then what ``record`` holds about ``case`` and the jurisdiction."""
     founded = [
-        ReplayEntry(position, T0 - DAY, T0 - DAY, EFFECTIVE, event, is_of_case=False)
+        DecodedEntry(position, T0 - DAY, T0 - DAY, EFFECTIVE, event, is_of_case=False)
         for position, event in enumerate(spec.foundation())
     ]
     told = [
-        ReplayEntry(position, entry.at, entry.at, entry.verdict, entry.event, is_of_case=entry.event.case_id == case)
+        DecodedEntry(position, entry.at, entry.at, entry.verdict, entry.event, is_of_case=entry.event.case_id == case)
         for position, entry in enumerate(record.entries, len(founded))
         if entry.event.case_id in (None, case)
     ]
     return (*founded, *told)
 
 
-def replayed(record: spec.Record, sealing: Sealing | None = None) -> History:
+def replayed(record: spec.Record, sealing: CheckpointStatus | None = None) -> History:
     """The case of ``record`` as an auditor replays it."""
     return history(CASE, replay_entries(record), sealing)

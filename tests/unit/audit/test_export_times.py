@@ -12,7 +12,7 @@ import pytest
 
 from handoff.audit.exports.csv_table import as_csv
 from handoff.audit.exports.xes_log import as_xes
-from handoff.views.replay.history import Told
+from handoff.views.replay.history import ReplayedEntry
 from tests.support.dsl import spec
 from tests.support.dsl.spec import CASE
 from tests.support.parts.replayed import replayed
@@ -22,11 +22,11 @@ DATE = "{http://www.xes-standard.org/}date"
 
 
 @pytest.fixture
-def entries() -> tuple[Told, ...]:
+def entries() -> tuple[ReplayedEntry, ...]:
     """Entries of one case at a whole second, and at one that has a fraction."""
     whole, *others = replayed(spec.given(spec.requested()).record).own
-    at = whole.entry.record_time + timedelta(milliseconds=250)
-    return (whole, *(replace(told, entry=replace(told.entry, record_time=at)) for told in others))
+    at = whole.decoded.record_time + timedelta(milliseconds=250)
+    return (whole, *(replace(told, decoded=replace(told.decoded, record_time=at)) for told in others))
 
 
 def forms(times: Iterable[str | None]) -> set[str]:
@@ -35,7 +35,7 @@ def forms(times: Iterable[str | None]) -> set[str]:
 
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason=TWO_FORMS)
-def test_dates_of_an_event_log_have_one_form(entries: tuple[Told, ...]) -> None:
+def test_dates_of_an_event_log_have_one_form(entries: tuple[ReplayedEntry, ...]) -> None:
     """The default in the head of the log has it too: a reader may derive the pattern from there."""
     log = ET.fromstring(as_xes(CASE, entries))
     assert len(forms(date.get("value") for date in log.iter(DATE))) == 1
@@ -43,7 +43,7 @@ def test_dates_of_an_event_log_have_one_form(entries: tuple[Told, ...]) -> None:
 
 @pytest.mark.parametrize("column", ["record_time", "claimed_time"])
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason=TWO_FORMS)
-def test_times_of_a_table_have_one_form(entries: tuple[Told, ...], column: str) -> None:
+def test_times_of_a_table_have_one_form(entries: tuple[ReplayedEntry, ...], column: str) -> None:
     """Every row of the column, and both columns, are read with the same pattern."""
     rows = list(csv.DictReader(io.StringIO(as_csv(entries, 0))))
     assert len(forms([*(row[column] for row in rows), *(row["record_time"] for row in rows)])) == 1

@@ -15,7 +15,7 @@ from handoff.cli.replay_output import Comparison, Single, Summary
 from handoff.record.codes import EndScope
 from handoff.record.events import case as c
 from handoff.record.events import referral as r
-from handoff.views.replay.checkpoint_status import Sealing
+from handoff.views.replay.checkpoint_status import CheckpointStatus
 from handoff.views.replay.diff import diff
 from handoff.views.replay.history import History, history
 from handoff.views.replay.moments import moment_of
@@ -50,11 +50,11 @@ def drawn(answer: Single | Comparison | Summary) -> str:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--view", "gossip"], "view: there is no view 'gossip'; there are as_of, waits"),
-        (["--as-of", "yesterday"], "as_of: 'yesterday' is no time"),
-        (["--as-of", "2026-01-05T23:40:00"], "as_of: '2026-01-05T23:40:00' needs its zone"),
-        (["--as-of", "2199-01-05T23:40:00Z"], "as_of: '2199-01-05T23:40:00Z' has not come yet"),
-        (["--diff", "never"], "from: 'never' is no time"),
+        (["--view", "gossip"], "view: no view is named 'gossip'; use one of as_of, waits"),
+        (["--as-of", "yesterday"], "as_of: 'yesterday' is not a time"),
+        (["--as-of", "2026-01-05T23:40:00"], "as_of: '2026-01-05T23:40:00' has no zone"),
+        (["--as-of", "2199-01-05T23:40:00Z"], "as_of: '2199-01-05T23:40:00Z' is in the future"),
+        (["--diff", "never"], "from: 'never' is not a time"),
         (["--diff", "now", "--view", "waits"], "view: --view and --diff"),
     ],
 )
@@ -122,7 +122,9 @@ def test_a_moment_is_read_in_its_zone() -> None:
 def example() -> str:
     """What the command draws of the evening in docs/replay.md, on a terminal of 118 columns."""
     record = evening()
-    told = replayed(record, Sealing("handoff/prizren/record/1", 64, record.now, ("monitor", POLICE), is_witnessed=True))
+    told = replayed(
+        record, CheckpointStatus("handoff/prizren/record/1", 64, record.now, ("monitor", POLICE), is_witnessed=True)
+    )
     page, moment = StringIO(), record.now + HOUR
     console = Console(file=page, width=118)
     Summary.of(told, moment, None).draw(console)

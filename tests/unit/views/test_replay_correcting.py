@@ -10,11 +10,11 @@ from handoff.record.events import Body
 from handoff.record.events import case as c
 from handoff.record.events import directory as d
 from handoff.record.events import referral as r
-from handoff.views.replay.checkpoint_status import Sealing
+from handoff.views.replay.checkpoint_status import CheckpointStatus
 from handoff.views.replay.completeness import Why, completeness
 from handoff.views.replay.corrections import Correction, CorrectionRow, corrections
 from handoff.views.replay.gaps import Gap, gaps
-from handoff.views.replay.history import ReplayEntry, history, replay_entry
+from handoff.views.replay.history import DecodedEntry, decode_entry, history
 from tests.support.dsl import spec
 from tests.support.dsl.builders import OTHER_CASE, event
 from tests.support.dsl.spec import (
@@ -93,7 +93,7 @@ def test_a_broker_s_clock_that_stepped_back_is_shown() -> None:
     assert (row.correction, row.seconds) == (Correction.RECORD_CLOCK_BACK, 60)
 
 
-def noise() -> tuple[ReplayEntry, ...]:
+def noise() -> tuple[DecodedEntry, ...]:
     """After a request: it again, it with other bytes, and bytes that hold no event."""
     entries = replay_entries(given(spec.requested()).record)
     last = entries[-1]
@@ -101,7 +101,7 @@ def noise() -> tuple[ReplayEntry, ...]:
         *entries,
         replace(last, position=last.position + 1, verdict=DUPLICATE),
         replace(last, position=last.position + 2, verdict=invalid(RefusalCode.EQUIVOCATION)),
-        ReplayEntry(last.position + 3, last.record_time, last.record_time, invalid(RefusalCode.MALFORMED), None),
+        DecodedEntry(last.position + 3, last.record_time, last.record_time, invalid(RefusalCode.MALFORMED), None),
     )
 
 
@@ -116,7 +116,7 @@ def test_gaps_tell_a_repetition_from_a_contradiction_and_from_noise() -> None:
 
 
 def test_noise_changes_no_state_and_its_content_stays_unproven() -> None:
-    told = history(CASE, noise(), Sealing("example", 100, T0, is_witnessed=True))
+    told = history(CASE, noise(), CheckpointStatus("example", 100, T0, is_witnessed=True))
     assert told.case == given(spec.requested()).record.case()
     answer = completeness(told, T0 + HOUR)
     assert ([row.why for row in answer.rows], answer.proven) == ([Why.UNREADABLE], True)
@@ -139,6 +139,6 @@ def test_a_stored_entry_is_read_with_both_its_times_and_any_bytes_are_one() -> N
     """What cannot be decoded keeps its place and its verdict."""
     said = event(c.CasesLinked(other_case=OTHER_CASE))
     stored = {"position": 7, "record_ms": to_ms(T0) + 5, "appended_ms": to_ms(T0), "is_of_case": True, "reason": None}
-    good = replay_entry(**stored, value=codec.encode(said), verdict="effective")  # type: ignore[arg-type]
-    assert good == ReplayEntry(7, T0 + timedelta(milliseconds=5), T0, EFFECTIVE, said)
-    assert replay_entry(**stored, value=None, verdict="invalid").event is None  # type: ignore[arg-type]
+    good = decode_entry(**stored, value=codec.encode(said), verdict="effective")  # type: ignore[arg-type]
+    assert good == DecodedEntry(7, T0 + timedelta(milliseconds=5), T0, EFFECTIVE, said)
+    assert decode_entry(**stored, value=None, verdict="invalid").event is None  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from handoff.record.events import case as c
 from handoff.record.events import referral as r
 from handoff.views.replay.after_withdrawal import Effect, after_withdrawal
 from handoff.views.replay.basis import Disclosure, basis
-from handoff.views.replay.checkpoint_status import Sealing
+from handoff.views.replay.checkpoint_status import CheckpointStatus
 from handoff.views.replay.completeness import Why, completeness
 from handoff.views.replay.disclosed import Unknown, disclosed
 from handoff.views.replay.ineffective import ineffective
@@ -127,7 +127,7 @@ def test_ineffective_names_the_race_that_was_lost_and_who_was_told() -> None:
     record.say(Said(SHELTER, r.ReferralAccepted(referral=REFERRAL, seen=1)))
     (row,) = ineffective(replayed(record), record.now).rows
     assert (row.reason, row.lost_to, row.unseen) == ("release_withdrawn", withdrawal, 1)
-    assert (row.sender_told, row.told, row.notable) == (True, (POLICE, SHELTER), False)
+    assert (row.sender_told, row.recipients, row.notable) == (True, (POLICE, SHELTER), False)
 
 
 def test_ineffective_lost_to_the_last_step_that_moved_the_referral() -> None:
@@ -197,13 +197,13 @@ def test_disclosed_notes_a_stopped_dossier_until_the_recipient_attests_that_it_i
     ("sealing", "why"),
     [
         (None, [Why.NO_CHECKPOINT] * 3),
-        (Sealing("example", 17, T0, ("monitor",), is_witnessed=True), [Why.NOT_COVERED]),
-        (Sealing("example", 18, None, ("monitor",)), [Why.NOT_WITNESSED] * 3),
-        (Sealing("example", 18, T0, ("monitor", POLICE), is_witnessed=True), []),
+        (CheckpointStatus("example", 17, T0, ("monitor",), is_witnessed=True), [Why.NOT_COVERED]),
+        (CheckpointStatus("example", 18, None, ("monitor",)), [Why.NOT_WITNESSED] * 3),
+        (CheckpointStatus("example", 18, T0, ("monitor", POLICE), is_witnessed=True), []),
     ],
 )
 def test_completeness_is_proven_only_under_a_witnessed_checkpoint_that_covers_the_case(
-    sealing: Sealing | None, why: list[Why]
+    sealing: CheckpointStatus | None, why: list[Why]
 ) -> None:
     """The case's three entries stand at 15, 16 and 17, after the foundation."""
     record = given(spec.requested()).record
