@@ -1,6 +1,6 @@
-"""The evidence for a case, out of the timeline's database: its bundle, written while it is read, in flat memory.
+"""Export of a case bundle from the timeline's database, streamed in constant memory.
 
-All of it is read in one snapshot and given as it stands: what somebody changed there is left for the verifier to name.
+Everything is read in one snapshot and exported unchanged: finding manipulated rows is the verifier's task.
 """
 
 import io
@@ -35,20 +35,20 @@ _AT_ONCE = 4 * TILE_WIDTH
 
 
 class UnknownCase(Exception):
-    """The record holds nothing about the case: ask for another."""
+    """The record has no entry about this case."""
 
 
 class NothingProven(Exception):
-    """No checkpoint that enough have cosigned reaches the case yet: ask again after the next one."""
+    """No checkpoint with a quorum covers the case yet: retry after the next checkpoint."""
 
 
 class Spoilt(Exception):
-    """A row that can be no entry: somebody changed the timeline, and what is left cannot be written down."""
+    """A row that cannot be encoded as an entry: the timeline was manipulated and the bundle cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whose bundle is wanted, of which record, for whose trust, and of how many entries at most."""
+    """Parameters of an export: case, record, trust policy and maximum number of entries."""
 
     case: UUID
     origin: Origin
@@ -57,14 +57,14 @@ class Asked:
 
     @property
     def manifest(self) -> Manifest:
-        """What the bundle will claim to be."""
+        """Manifest of the bundle."""
         return Manifest(origin=str(self.origin), case=str(self.case))
 
 
 class Evidence:
-    """A case's bundle in a snapshot. ``vouched``: the newest checkpoint that contents the trust file.
+    """Export of one case in a snapshot. ``vouched`` is the newest checkpoint that satisfies the trust policy.
 
-    ``done`` counts the entries that have been written, of ``size``.
+    ``done`` counts the written entries, out of ``size``.
     """
 
     def __init__(self, connection: asyncpg.Connection, asked: Asked, vouched: TrustedCheckpoint) -> None:
@@ -76,11 +76,11 @@ class Evidence:
 
     @property
     def size(self) -> int:
-        """How many entries the checkpoint covers."""
+        """Number of entries under the checkpoint."""
         return self.vouched.opened.head.size
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The bundle's bytes, once. Raises ``Spoilt``."""
+        """Yield the bundle's bytes. Single use. Raises ``Spoilt``."""
         out = io.BytesIO()
         note, manifest = str(self.vouched.opened.note).encode(), self._asked.manifest
         writer = BundleWriter(out, manifest, note, await self._receipts(manifest))
@@ -99,7 +99,7 @@ class Evidence:
         return [row["note"].encode() for row in rows]
 
     async def _tiles(self, manifest: Manifest) -> AsyncIterator[list[Any]]:
-        """The rows of one tile after the other; a row that was dropped leaves its tile short."""
+        """Yield the rows of each tile. A deleted row leaves its tile short."""
         tags = bundle_tags(manifest, self._asked.origin.jurisdiction)
         cursor = await self._connection.cursor(_SQL["entries"], self.size, tags)
         held: list[Any] = []
@@ -119,7 +119,7 @@ class Evidence:
 
 @asynccontextmanager
 async def evidence(settings: PostgresSettings, asked: Asked) -> AsyncIterator[Evidence]:
-    """The evidence for a case, in a snapshot of its own; ``settings`` log in as the timeline's reader.
+    """Open an export in a snapshot of its own; ``settings`` log in as the timeline's reader.
 
     Raises ``UnknownCase``, ``NothingProven``, ``UnknownLog`` and the database's own errors.
     """
@@ -133,23 +133,23 @@ async def evidence(settings: PostgresSettings, asked: Asked) -> AsyncIterator[Ev
 
 
 async def bundle(settings: PostgresSettings, asked: Asked) -> AsyncIterator[bytes]:
-    """A case's bundle as a stream; what ``evidence`` raises comes before its first bytes."""
+    """Yield a case's bundle. Errors of ``evidence`` are raised before the first bytes."""
     async with evidence(settings, asked) as found:
         async for chunk in found.chunks():
             yield chunk
 
 
 async def collect(connection: asyncpg.Connection, asked: Asked) -> Evidence:
-    """The evidence as the transaction that is open on ``connection`` sees it. Raises as ``evidence`` does."""
+    """Open an export in the transaction that is open on ``connection``. Raises as ``evidence`` does."""
     await connection.execute(_SQL["hold"])
     first: int | None = await connection.fetchval(_SQL["first_of_case"], asked.manifest.tag)
     if first is None:
         raise UnknownCase(f"the record holds nothing about case {asked.case}")
     vouched = await newest_vouched(connection, asked.origin, asked.trust, most=asked.most)
     if vouched is None or not vouched.is_enough:
-        raise NothingProven("no checkpoint has been cosigned by enough of those whom the trust file names")
+        raise NothingProven("no checkpoint has a quorum of the trust file's witnesses yet")
     if vouched.opened.head.size <= first:
-        raise NothingProven(f"the case begins at offset {first}, and what is cosigned ends before it")
+        raise NothingProven(f"the case begins at offset {first}, after the newest checkpoint with a quorum")
     return Evidence(connection, asked, vouched)
 
 
@@ -158,7 +158,7 @@ def _entry(row: Any) -> bytes:
     try:
         return facts.pack()
     except (ValueError, struct.error) as error:
-        raise Spoilt(f"the timeline's row at offset {facts.offset} can be no entry") from error
+        raise Spoilt(f"the timeline's row at offset {facts.offset} cannot be encoded as an entry") from error
 
 
 def _record(row: Any, proofs: Mapping[int, Proof]) -> BundleRecord:
@@ -170,7 +170,7 @@ def _headers(packed: bytes) -> Headers:
     try:
         return unpack_headers(packed)
     except NotHeaders:
-        # What does not read as headers is not what was recorded, and none at all shows as much.
+        # Headers that cannot be decoded differ from the recorded ones. Empty headers make the verifier report that.
         return ()
 
 
@@ -178,7 +178,7 @@ def _proof(path: Path, read: ReadNode) -> Proof:
     try:
         return build_proof(path, read)
     except LookupError:
-        # Hashes are gone: an entry without a proof is one that the verifier names.
+        # Nodes are missing: the verifier reports an entry without a proof.
         return ()
 
 

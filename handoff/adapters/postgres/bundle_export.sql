@@ -1,9 +1,9 @@
 -- name: be_patient
--- Whoever takes a bundle over HTTP sets the pace, and holds the snapshot meanwhile; not for ever.
+-- An HTTP client sets the pace of a bundle and holds the snapshot open. This bounds its duration.
 SET idle_in_transaction_session_timeout = '60s'
 
 -- name: hold
--- A rebuild that is ready puts its tables in place only when this transaction is over.
+-- A finished rebuild replaces the tables only after this transaction.
 LOCK TABLE timeline.position IN ACCESS SHARE MODE
 
 -- name: first_of_case

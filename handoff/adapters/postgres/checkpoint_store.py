@@ -1,7 +1,7 @@
-"""What the log has said: its checkpoints, their cosignatures, and receipts; written by whoever holds the epoch.
+"""Store of the log's checkpoints, their cosignatures, and receipts; written by the leader of the current epoch.
 
-A checkpoint is stored before anybody hears of it, so that after a crash the same bytes are published, and whoever takes
-over goes on from them. Two projections never state two roots of one size: both fold the same record, a leaf holds
+A checkpoint is stored before it is published. After a crash or a failover the same bytes are published again.
+Two projections never sign two roots of one size: both fold the same record, a leaf holds
 Kafka's facts alone, and only one of them holds the epoch.
 """
 
@@ -27,12 +27,12 @@ _SQL = statements("checkpoint_store.sql")
 
 
 class HeadForked(Exception):
-    """The log's key has signed a head that what is stored does not lead to: stop and alarm, nothing more is signed."""
+    """The stored tree does not extend a head signed by the log's key: stop, raise an alarm and sign nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """A checkpoint that the log stated: its number, when it was due (ms), its head, and the request to cosign it."""
+    """A stored checkpoint: number, due time (ms since 1970-01-01 UTC), tree head, and the request to cosign it."""
 
     number: int
     due_ms: int
@@ -45,7 +45,7 @@ NOTHING_STATED = Stated(0, 0, EMPTY_TREE_HEAD, AddCheckpoint(0, (), b""))
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """Receipts to be signed: for these (offset, record hash), below the checkpoint of ``size``."""
+    """Receipts to sign: pairs (offset, record hash) covered by the checkpoint of ``size``."""
 
     first: int
     next: int
@@ -54,7 +54,7 @@ class Owed:
 
 
 class LogBook:
-    """The log's tables under one ``epoch``, on one connection. One task at a time may use it."""
+    """The log's tables under one ``epoch``, on one connection. Not safe for concurrent tasks."""
 
     def __init__(self, connection: asyncpg.Connection, log: LogSigner, epoch: int) -> None:
         self._connection = connection
@@ -63,22 +63,24 @@ class LogBook:
         self._epoch = epoch
 
     async def standing(self) -> TreeHead:
-        """The head of what is stored. Raises Superseded."""
+        """Return the head of the stored tree. Raises ``Superseded``."""
         row = await self._connection.fetchrow(_SQL["standing"], self._epoch)
         if row is None:
             raise Superseded
         tree = Frontier.unpack(row["frontier"])
         if tree.size != row["next_offset"]:
-            raise HeadForked(f"a tree of {tree.size} leaves stands beside {row['next_offset']} entries")
+            raise HeadForked(
+                f"the stored tree has {tree.size} leaves, but the timeline has {row['next_offset']} entries"
+            )
         return TreeHead(tree.size, tree.root)
 
     async def last(self) -> Stated:
-        """The checkpoint that was stated last."""
+        """Return the newest checkpoint."""
         row = await self._connection.fetchrow(_SQL["last"])
         return _stated(row) if row is not None else NOTHING_STATED
 
     async def root(self, size: int) -> bytes:
-        """The root that what is stored has, or once had, at ``size``. Raises HeadForked where nodes are missing."""
+        """Return the root of the stored tree at ``size``. Raises ``HeadForked`` if nodes are missing."""
         known: bytes | None = await self._connection.fetchval(_SQL["root"], size)
         if known is not None:
             return known
@@ -88,9 +90,9 @@ class LogBook:
             raise HeadForked(f"the stored tree has no root of size {size}: {error}") from error
 
     async def state(self, due_ms: int) -> Stated | None:
-        """Stores the checkpoint that is due, of all that is stored; None if there is nothing, or it was stated before.
+        """Store the due checkpoint of the whole stored tree. None if the tree is empty or that checkpoint exists.
 
-        Raises Superseded, and HeadForked where the tree did not grow out of the last one that was signed.
+        Raises ``Superseded``, and ``HeadForked`` if the tree does not extend the last signed head.
         """
         last, head = await self.last(), await self.standing()
         if head.size == 0 or last.due_ms >= due_ms:
@@ -99,31 +101,31 @@ class LogBook:
         return await self._store(Stated(last.number + 1, due_ms, head, request))
 
     async def adopt(self, collected: PublishedCheckpoint) -> None:
-        """Stores a checkpoint that the log published and this database has forgotten: it was restored. It is public."""
+        """Store a published checkpoint that this database lost in a restore."""
         last = await self.last()
         if collected.head.size > last.head.size:
             stated = Stated(last.number + 1, last.due_ms, collected.head, collected.request)
             await self.published(await self._store(stated))
 
     async def unpublished(self) -> tuple[Stated, ...]:
-        """What nobody may have heard of yet, in order."""
+        """Return the checkpoints without a confirmed publication, in order."""
         return tuple(_stated(row) for row in await self._connection.fetch(_SQL["unpublished"]))
 
     async def published(self, stated: Stated) -> None:
-        """Remembers that the broker has it."""
+        """Mark a checkpoint as published: the broker acknowledged it."""
         await self._connection.execute(_SQL["published"], stated.number)
 
     async def publish_again(self) -> None:
-        """Forgets what was published and collected: the topic has lost it."""
+        """Reset the publication state after the topic lost its content."""
         await self._connection.execute(_SQL["publish_again"])
 
     async def next_collected(self) -> int:
-        """The offset up to which the topic has been read."""
+        """Return the next offset to read on the checkpoints topic."""
         found: int = await self._connection.fetchval(_SQL["next_collected"])
         return found
 
     async def keep(self, collected: Sequence[PublishedCheckpoint], next_offset: int) -> None:
-        """Keeps cosignatures, and how far the topic has been read, in one transaction. Raises Superseded."""
+        """Store cosignatures and the next offset in one transaction. Raises ``Superseded``."""
         rows = [(c.head.size, s.cosigner, s.at, s.line) for c in collected for s in c.cosignatures]
         async with self._connection.transaction():
             await self._connection.executemany(_SQL["keep_cosignature"], rows)
@@ -131,11 +133,11 @@ class LogBook:
             await self._hold()
 
     async def cosigners(self, size: int) -> frozenset[str]:
-        """Who has cosigned the head of that size."""
+        """Return the cosigners of the head of ``size``."""
         return frozenset(row["cosigner"] for row in await self._connection.fetch(_SQL["cosigners"], size))
 
     async def owed(self, most: int) -> Owed | None:
-        """The receipts for at most so many entries that a published checkpoint covers; None if all are there."""
+        """Return receipts to sign, for at most ``most`` entries under a published checkpoint; None if none is due."""
         row: Any = await self._connection.fetchrow(_SQL["covered"])
         first, size = row["next_receipt"], row["size"]
         if first >= size:
@@ -145,7 +147,7 @@ class LogBook:
         return Owed(first, end, size, tuple((row["record_offset"], row["record_hash"]) for row in rows))
 
     async def give(self, owed: Owed, notes: Sequence[str]) -> None:
-        """Stores the receipts for what was ``owed``. Raises Superseded."""
+        """Store the signed receipts. Raises ``Superseded``."""
         rows = [
             (offset, record_hash, owed.size, note)
             for (offset, record_hash), note in zip(owed.entries, notes, strict=True)
@@ -157,14 +159,16 @@ class LogBook:
             await self._hold()
 
     async def _growth(self, old: TreeHead, new: TreeHead) -> Proof:
-        """The proof that ``new`` grew out of ``old``, checked: a tree that was tampered with must not be signed."""
+        """Build and verify the consistency proof from ``old`` to ``new``: a manipulated tree must not be signed."""
         if old.size == 0:
             return ()
         try:
             proof = await self._tree.consistency(old.size, new.size)
             verify_consistency(old.size, new.size, old.root, proof, new.root)
         except (NotProven, LookupError) as error:
-            raise HeadForked(f"the tree of {new.size} did not grow out of the signed head of {old.size}") from error
+            raise HeadForked(
+                f"the tree of size {new.size} does not extend the signed head of size {old.size}"
+            ) from error
         return proof
 
     def _note(self, head: TreeHead) -> bytes:
@@ -178,14 +182,14 @@ class LogBook:
         return stated
 
     async def _hold(self) -> None:
-        """The fence, last in its transaction: the timeline's next page waits for it, for a commit and no longer."""
+        """Check the epoch, last in its transaction: the row lock delays the timeline's next page until the commit."""
         if await self._connection.fetchrow(_SQL["hold"], self._epoch) is None:
             raise Superseded
 
 
 @asynccontextmanager
 async def sealing_connection(settings: PostgresSettings) -> AsyncIterator[asyncpg.Connection]:
-    """A connection beside the one that writes the timeline, dropped with whatever is under way."""
+    """Open a connection beside the timeline writer's. On exit it is terminated, which rolls back open work."""
     connection = await connect(settings, schema=SCHEMA)
     try:
         yield connection

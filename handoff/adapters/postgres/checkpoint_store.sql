@@ -8,7 +8,7 @@ SELECT number, due_ms, size, root, request FROM proof.checkpoints ORDER BY numbe
 SELECT root FROM proof.checkpoints WHERE size = $1 LIMIT 1
 
 -- name: state
--- Whoever raises the epoch waits for this statement, or this one finds the epoch gone.
+-- A new leader waits for this statement, or this statement finds the epoch changed.
 WITH writer AS (SELECT FROM position WHERE epoch = $1 FOR SHARE)
 INSERT INTO proof.checkpoints (number, due_ms, size, root, request)
 SELECT $2, $3, $4, $5, $6 FROM writer RETURNING number
@@ -44,13 +44,13 @@ INSERT INTO proof.cosignatures AS kept (size, cosigner, cosigned_at, line) VALUE
 SELECT cosigner FROM proof.cosignatures WHERE size = $1
 
 -- name: covered
--- How far receipts have got, and the size of the last checkpoint that others may have seen.
+-- Progress of receipts, and the size of the last published checkpoint.
 SELECT next_receipt,
        coalesce((SELECT size FROM proof.checkpoints WHERE number = published), 0) AS size
   FROM proof.progress
 
 -- name: owed
--- The exchange asks for no receipts, and where no event could be read there is nobody to ask.
+-- The exchange requests no receipts; an undecodable entry has no emitter to request one.
 SELECT record_offset, record_hash
   FROM entries
  WHERE record_offset >= $1 AND record_offset < $2 AND emitter <> 'exchange'

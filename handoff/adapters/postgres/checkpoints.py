@@ -1,4 +1,4 @@
-"""The checkpoints in the timeline's database, as a trust file sees them."""
+"""Checkpoints in the timeline's database, evaluated against a trust policy."""
 
 from typing import Any, Final
 
@@ -15,11 +15,11 @@ from handoff.proof.verify.trust import TrustPolicy
 
 _SQL = statements("checkpoints.sql")
 MOST: Final = 2**63 - 1
-"""More entries than any record has."""
+"""Above the size of any record."""
 
 
 class UnknownLog(Exception):
-    """The trust file does not name this record's log: bring another."""
+    """The trust file does not name this record's log."""
 
 
 async def newest_vouched(
@@ -29,9 +29,9 @@ async def newest_vouched(
     *,
     most: int = MOST,
 ) -> TrustedCheckpoint | None:
-    """The newest checkpoint of at most so many entries that enough have cosigned; else the newest, None if none is.
+    """Return the newest checkpoint of at most ``most`` entries with a quorum; else the newest; None if there are none.
 
-    Needs an open transaction. Raises ``UnknownLog``.
+    Requires an open transaction. Raises ``UnknownLog``.
     """
     newest: TrustedCheckpoint | None = None
     async for row in connection.cursor(_SQL["checkpoints"], most):
@@ -43,7 +43,7 @@ async def newest_vouched(
 
 
 def _vouched(row: Any, origin: Origin, trust: TrustPolicy) -> TrustedCheckpoint | None:
-    """Who stands by a checkpoint. Where somebody meddled with it, an older one says less, but with every signature."""
+    """Check a stored checkpoint. A manipulated one gives None, so that an older, fully signed one is used."""
     try:
         note = Note.parse(AddCheckpoint.parse(row["request"]).note)
         cosigned = note.signed(*(NoteSignature.parse(line.rstrip("\n")) for line in row["cosignatures"]))

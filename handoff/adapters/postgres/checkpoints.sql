@@ -1,5 +1,5 @@
 -- name: checkpoints
--- The newest first; those of one size say the same.
+-- Newest first; checkpoints of one size are identical.
 SELECT DISTINCT ON (size) request, ARRAY(
        SELECT line FROM proof.cosignatures WHERE cosignatures.size = checkpoints.size ORDER BY cosigner) AS cosignatures
   FROM proof.checkpoints WHERE size <= $1 ORDER BY size DESC, number DESC

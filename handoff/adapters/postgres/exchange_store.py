@@ -1,7 +1,7 @@
 """The exchange's database: how far the record is routed and by whom, and what waits to be sent.
 
 Whoever routes holds an epoch. Everything it writes is conditional on that epoch, so that a process that was
-stopped and wakes up again changes nothing; it learns so by ``Superseded``.
+stopped and wakes nothing: it gets ``Superseded``.
 """
 
 from collections.abc import AsyncIterator, Sequence

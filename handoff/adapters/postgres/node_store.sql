@@ -8,7 +8,7 @@ SELECT key_hash, request_hash, answer, created_at FROM idempotency WHERE key_has
 
 -- name: remember
 INSERT INTO idempotency (key_hash, request_hash, answer, created_at)
--- In one order, so that two who take the same keys do not wait for each other.
+-- Lock in a fixed order, so that two transactions cannot deadlock.
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS kept (key_hash) ORDER BY key_hash
 ON CONFLICT DO NOTHING RETURNING true
 
@@ -16,7 +16,7 @@ ON CONFLICT DO NOTHING RETURNING true
 SELECT state FROM directory
 
 -- name: known
--- In one statement, and so at one moment. What is pending has no outcome, said as the index on it does.
+-- One statement, so one snapshot. The condition on pending rows is that of their partial index.
 SELECT (SELECT state FROM directory) AS directory,
        ARRAY(SELECT state FROM cases WHERE id = ANY($2)) AS cases,
        ARRAY(SELECT ROW(referral, case_id, sequence, why) FROM parked WHERE case_id = ANY($2)) AS parked,
@@ -152,7 +152,7 @@ UPDATE relay SET epoch = epoch + 1 RETURNING epoch
 UPDATE relay SET paused = $1
 
 -- name: due
--- One row of nulls where nothing is due or the relay is held back, none where the epoch is over.
+-- One row of nulls if nothing is due or the relay is paused; no row if the epoch is over.
 SELECT own.id, own.subject, own.type, own.value
   FROM relay LEFT JOIN (
        SELECT id, subject, type, value, position FROM outbox
@@ -168,7 +168,7 @@ WITH mine AS (SELECT epoch FROM relay WHERE epoch = $1 FOR SHARE),
      sending AS MATERIALIZED (SELECT nextval('sendings') AS number FROM mine)
 UPDATE outbox
    SET sent_at = $3::timestamptz, sent_number = sending.number, attempts = attempts + 1,
-       -- What has its echo already was answered for an earlier sending, which was not acknowledged.
+       -- A row with an echo was answered for an earlier, unacknowledged send.
        first_number = CASE WHEN outcome IS NULL THEN coalesce(first_number, sending.number) ELSE first_number END,
        next_attempt_at = $3::timestamptz + make_interval(secs => least($4::float8 * power(4, attempts), 3600))
   FROM sending WHERE id = ANY($2) RETURNING id

@@ -166,7 +166,7 @@ def _inbox_row(row: asyncpg.Record) -> InboxRow:
 
 
 def kept_message(row: asyncpg.Record) -> Message:
-    """The message of an inbox row, exactly as it stands on the record."""
+    """Return the message of an inbox row, exactly as recorded."""
     return Message(row["key"], row["value"], tuple(_headers(row["headers"])))
 
 

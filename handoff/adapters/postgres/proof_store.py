@@ -1,4 +1,4 @@
-"""What a node's database keeps of the record's proof: the largest proven checkpoint, and its own events' receipts."""
+"""Proof state in a node's database: the largest proven checkpoint, and receipts of the node's own events."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The persons at a node's pages: links that let in once, sessions, and for what each session opened a case."""
+"""Sessions of persons at a node's pages: one-time links, sessions, and the purpose for which each opened a case."""
 
 import hashlib
 import secrets
@@ -21,7 +21,7 @@ _SQL = statements("sessions.sql")
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A case that a session opened, for what, and when that was last recorded as a read."""
+    """A case that a session opened: purpose, and the time of its last recorded read."""
 
     case: UUID
     purpose: ReadPurpose
@@ -29,24 +29,24 @@ class Opening:
 
 
 def hashed(token: str) -> bytes:
-    """How a token is kept."""
+    """Return the hash under which a token is stored."""
     return hashlib.sha256(token.encode()).digest()
 
 
 class People:
-    """What a node's database knows of the persons at its pages. Every method may raise ``StoreUnavailable``."""
+    """Links, sessions and openings in a node's database. Every method may raise ``StoreUnavailable``."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
     async def invite(self, reader: UUID, now: datetime) -> str:
-        """A token that lets ``reader`` in once, within the hour."""
+        """Create a one-time token that signs ``reader`` in within an hour."""
         token = secrets.token_urlsafe(32)
         await self._ask("invite", hashed(token), reader, now + LINK_LASTS)
         return token
 
     async def enter(self, token: str, now: datetime) -> str | None:
-        """The token of a new session for whoever brings that of a link; None where it is used, over or unknown."""
+        """Exchange a link's token for a session token. Return None if it is used, expired or unknown."""
         with store_errors():
             async with self._pool.acquire() as connection, connection.transaction():
                 reader = await connection.fetchval(_SQL["use_link"], hashed(token), now)
@@ -57,25 +57,25 @@ class People:
                 return session
 
     async def reader(self, session: bytes, now: datetime) -> UUID | None:
-        """The person whose session has that hash, while it lasts."""
+        """Return the person of an active session; None if it has expired or is unknown."""
         rows = await self._ask("session", session, now)
         return rows[0]["reader"] if rows else None
 
     async def leave(self, session: bytes, now: datetime) -> None:
-        """Ends a session."""
+        """End a session."""
         await self._ask("end_session", session, now)
 
     async def opening(self, session: bytes, case: UUID) -> Opening | None:
-        """How the session opened that case, if it did."""
+        """Return the session's opening of that case, if any."""
         rows = await self._ask("opening", session, case)
         return _opening(case, rows[0]) if rows else None
 
     async def openings(self, session: bytes) -> tuple[Opening, ...]:
-        """The cases that the session opened, the newest first."""
+        """Return the cases opened by the session, newest first."""
         return tuple(_opening(row["case_id"], row) for row in await self._ask("openings", session))
 
     async def note_opening(self, session: bytes, opening: Opening) -> None:
-        """Remembers a read that has been recorded."""
+        """Store the opening of a case whose read has been recorded."""
         await self._ask("note_opening", session, opening.case, opening.purpose.value, opening.recorded_at)
 
     async def _ask(self, name: str, *arguments: object) -> list[Any]:

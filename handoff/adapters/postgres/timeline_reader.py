@@ -1,4 +1,4 @@
-"""The timeline as read: a case's entries and the handoffs. A reader's role suffices."""
+"""Read access to the timeline: entries of a case and handoffs. A reader's role suffices."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,7 @@ _SQL = statements("timeline_reader.sql")
 
 @dataclass(frozen=True, slots=True)
 class HandoffFilter:
-    """Which handoffs are asked for; what is None does not matter."""
+    """Filter for handoffs. A field that is None does not filter."""
 
     case: UUID | None = None
     service: CaseService | None = None
@@ -34,24 +34,24 @@ class HandoffFilter:
 
 
 class Timeline:
-    """What the projection has written, for whoever may read all of it."""
+    """Reader of the projection's tables."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
     async def entries(self, case: UUID) -> tuple[TimelineEntry, ...]:
-        """The timeline of ``case``, in the record's order; empty if nothing is known of it."""
+        """Return the timeline of ``case`` in the record's order; empty for an unknown case."""
         rows = await self._pool.fetch(_SQL["timeline"], case_tag(str(case).encode()))
         return tuple(timeline_entry(StoredEntry(*row)) for row in rows)
 
     async def history(self, case: UUID) -> History:
-        """Everything that a replay of ``case`` needs; it says nothing of its own if nothing is known of it."""
+        """Return the history of ``case`` for a replay; without entries for an unknown case."""
         return await _history(self._pool, case)
 
     async def proven_history(self, case: UUID, origin: Origin, trust: TrustPolicy) -> History:
-        """``history``, with what the newest checkpoint proves of it to whom ``trust`` is, in one snapshot.
+        """Return ``history`` with its checkpoint status under ``trust``, read in one snapshot.
 
-        Raises ``UnknownLog`` where the trust file does not name the record's log.
+        Raises ``UnknownLog`` if the trust file does not name the record's log.
         """
         async with (
             self._pool.acquire() as connection,
@@ -62,12 +62,12 @@ class Timeline:
             return await _history(connection, case, sealing)
 
     async def handoffs(self, asked: HandoffFilter = HandoffFilter()) -> tuple[Handoff, ...]:
-        """The handoffs that ``asked`` covers, the oldest first."""
+        """Return the handoffs that match the filter, oldest first."""
         rows = await self._pool.fetch(_SQL["handoffs"], asked.case, asked.service, asked.urgency, asked.open_only)
         return tuple(_handoff(row) for row in rows)
 
     async def next_offset(self) -> int:
-        """How far the record is on the timeline."""
+        """Return the offset up to which the record is on the timeline."""
         found: int = await self._pool.fetchval(_SQL["next_offset"])
         return found
 
@@ -81,7 +81,7 @@ async def _history(
 
 
 def handoff_row(handoff: Handoff) -> tuple[Any, ...]:
-    """The columns of a handoff, in the order in which they are written."""
+    """Return the columns of a handoff in table order."""
     ending = handoff.ending
     return (
         handoff.referral,

@@ -1,7 +1,7 @@
-"""The projection's database: the timeline's tables, written page by page by whoever holds the epoch.
+"""The projection's database: the timeline's tables, written in batches by the leader of the current epoch.
 
-Everything that is written is conditional on the epoch and the offset, so that a process that was stopped and wakes
-up again changes nothing; it learns so by ``Superseded``.
+Every write is conditional on epoch and offset (compare-and-set). A process that was suspended and resumes changes
+nothing: it gets ``Superseded``.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -52,12 +52,12 @@ _ENTRY_COLUMNS = (
 
 
 class Superseded(Exception):
-    """Another projection writes now, or has written this: drop every cache and stand by."""
+    """Another projection leads or has written this position: drop every cache and stand by."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far the record is folded: the next offset, the record time reached (ms), its tree, and the writer's epoch."""
+    """Position of the fold: next offset, record time (ms since 1970, UTC), tree frontier, and the leader's epoch."""
 
     epoch: int
     next_offset: int
@@ -67,7 +67,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """The entry that the timeline ends with."""
+    """Last entry of the timeline."""
 
     offset: int
     appended_ms: int
@@ -76,7 +76,7 @@ class Last:
 
 @dataclass(frozen=True, slots=True)
 class Founding:
-    """Which record this is: its jurisdiction and generation, and the SHA-256 (hex) of its first event."""
+    """Identity of the record: jurisdiction, generation, and the SHA-256 (hex) of its first event."""
 
     jurisdiction: str
     generation: int
@@ -84,48 +84,48 @@ class Founding:
 
 
 class Ledger:
-    """The timeline's tables, on one connection. One task at a time may use it."""
+    """The timeline's tables, on one connection. Not safe for concurrent tasks."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 
     async def position(self) -> Position:
-        """The position as stored."""
+        """Return the stored position."""
         return _position(await self._connection.fetchrow(_SQL["read_position"]))
 
     async def take_over(self) -> Position:
-        """The position under a new epoch: whoever wrote until now is superseded."""
+        """Start a new epoch and return the position. The previous leader is fenced off."""
         return _position(await self._connection.fetchrow(_SQL["take_over"]))
 
     async def take_over_stalled(self, seen: Position) -> Position | None:
-        """The position under a new epoch, if it is still as it was ``seen``."""
+        """Start a new epoch if the position is still ``seen``; else return None."""
         row = await self._connection.fetchrow(_SQL["take_over_stalled"], seen.epoch, seen.next_offset)
         return _position(row) if row is not None else None
 
     async def last_entry(self) -> Last | None:
-        """The entry that the timeline ends with; None where it is empty."""
+        """Return the last entry; None if the timeline is empty."""
         row = await self._connection.fetchrow(_SQL["last_entry"])
         return Last(*row) if row is not None else None
 
     async def last_due_ms(self) -> int:
-        """When the last checkpoint was due that the record's log has stated; 0 where there is none."""
+        """Return the due time (ms) of the newest checkpoint; 0 if there is none."""
         return await self._connection.fetchval(_SQL["last_due"]) or 0
 
     async def chronicle(self, founding: Founding, position: Position) -> Chronicle:
-        """The fold as it stands at ``position``; it remembers no case yet."""
+        """Return the fold at ``position``, with an empty case cache."""
         stored = await self._connection.fetchval(_SQL["directory"])
         blank = Directory(founding.jurisdiction, founding.generation)
         directory = state_codec.load_directory(stored) if stored is not None else blank
         return Chronicle(founding.genesis_hash, directory, position.record_ms)
 
     async def recall(self, chronicle: Chronicle, batch: Sequence[Placed]) -> Mapping[Identity, str]:
-        """Loads into ``chronicle`` what ``batch`` needs of it; gives the hashes of its events that were seen before."""
+        """Load into ``chronicle`` the state that ``batch`` needs. Return the value hashes of its events seen before."""
         cases, heads = chronicle.unknown_cases(batch), chronicle.unknown_tags(batch)
         chronicle.remembers(await self._cases(cases), await self._heads(heads))
         return await self._first_hashes([p.identity for p in batch if p.identity is not None])
 
     async def append(self, position: Position, page: Page) -> Position:
-        """Stores ``page`` and moves on, in one transaction. Raises Superseded."""
+        """Store ``page`` and the new position in one transaction. Raises ``Superseded``."""
         tree, nodes = position.tree.extended(line.leaf for line in page.lines)
         after = Position(position.epoch, page.next_offset, page.record_ms, tree)
         async with self._connection.transaction():
@@ -170,21 +170,21 @@ class Ledger:
 
 @asynccontextmanager
 async def ledger(settings: PostgresSettings, *, schema: str = SCHEMA) -> AsyncIterator[Ledger]:
-    """The ledger in ``schema``, on a connection of its own."""
+    """Open the store in ``schema`` on a connection of its own."""
     connection = await connect(settings, schema=schema)
     try:
         yield Ledger(connection)
     finally:
-        # Whatever is under way is dropped with the connection: nothing half done is stored.
+        # Terminating the connection rolls back open work: nothing partial is stored.
         connection.terminate()
 
 
 async def connect(
     settings: PostgresSettings, *, schema: str = SCHEMA, patience: float | None = STALL_SECONDS
 ) -> asyncpg.Connection:
-    """A connection that finds the timeline's tables in ``schema``; a statement may take ``patience`` seconds.
+    """Connect with ``schema`` on the search path; a statement may take ``patience`` seconds.
 
-    With ``patience`` it is a writer's, who if frozen inside a transaction is cut off: another one waits for its locks.
+    ``patience`` is set for writers. A writer frozen inside a transaction is disconnected, which releases its locks.
     """
     frozen_ms = FROZEN_MS if patience is not None else 0
     connection = await asyncpg.connect(
@@ -227,7 +227,7 @@ def _entry_row(line: Line) -> tuple[Any, ...]:
 
 
 def _claims(event: object) -> tuple[Any, ...]:
-    """What an entry's event says of itself; nothing where there is none."""
+    """Return the columns taken from an entry's event; nulls if it cannot be decoded."""
     if not isinstance(event, Event):
         return (None,) * 6
     referral = getattr(event.data, "referral", None)

@@ -43,7 +43,7 @@ SELECT subject, event_id, value_hash
  WHERE verdict IN ('effective', 'ineffective')
 
 -- name: write_handoff
--- What only one step of a referral's life shows is null in later rows and stays as it is.
+-- Columns that only one step of a referral sets are null in later rows and keep their value.
 INSERT INTO handoffs AS kept (
     referral, case_id, source, target, service, urgency, state, requested_ms, delivered_ms, opened_ms, answered_ms,
     started_ms, closed_ms, pause_ms, paused_ms, due_ms, chain_root, hop, paused_before_start_ms, ended_as, ended_code)

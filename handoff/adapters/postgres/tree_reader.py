@@ -1,4 +1,4 @@
-"""The record's tree as it is stored: leaves in the entries, and above them the nodes where tiles meet."""
+"""The record's tree as stored: leaves in the entries, and interior nodes at tile boundaries."""
 
 from collections.abc import Iterable
 
@@ -15,24 +15,24 @@ _SQL = statements("tree_reader.sql")
 
 
 class Tree:
-    """Proofs from the stored tree. The connection or pool finds the timeline's tables on its search path."""
+    """Proofs from the stored tree. The connection or pool has the timeline's tables on its search path."""
 
     def __init__(self, connection: asyncpg.Connection | asyncpg.Pool) -> None:
         self._connection = connection
 
     async def root(self, size: int) -> bytes:
-        """The root of the first ``size`` leaves; raises ``LookupError`` where there are fewer."""
+        """Return the root of the first ``size`` leaves. Raises ``LookupError`` if there are fewer."""
         path = tree_proofs.root_path(size)
         read = await self.reader(path)
         return Frontier(size, tuple(read(*coordinate) for coordinate in path)).root
 
     async def consistency(self, old_size: int, size: int) -> Proof:
-        """What proves that the first ``size`` leaves began as the first ``old_size``; raises ``LookupError``."""
+        """Return the consistency proof from ``old_size`` to ``size`` leaves. Raises ``LookupError``."""
         path = tree_proofs.consistency_path(old_size, size)
         return tree_proofs.build_proof(path, await self.reader(tree_proofs.required_nodes([path])))
 
     async def reader(self, coordinates: Iterable[Coordinate]) -> ReadNode:
-        """Reads these nodes, whose tiles are fetched now."""
+        """Fetch the tiles of these nodes and return a reader of them."""
         tiles = {tile: await self._tile(*tile) for tile in sorted(tiles_of(coordinates))}
         return node_reader(lambda level, number: tiles[level, number])
 

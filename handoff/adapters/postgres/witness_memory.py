@@ -1,4 +1,4 @@
-"""A witness's memory in its process's own database: an agency's or the monitor's."""
+"""State of a witness in its process's database: an agency's or the monitor's."""
 
 import asyncpg
 
@@ -31,7 +31,7 @@ class WitnessMemory:
         return rows[0]["why"] if rows else None
 
     async def adopt(self, standing: Standing) -> None:
-        """Puts ``standing`` in the place of whatever is stored: an operator's decision after a loss."""
+        """Replace the stored head by ``standing``: an operator's decision after a loss."""
         await self._fetch("adopt", *_columns(standing))
 
     async def _fetch(self, name: str, *arguments: object) -> list[asyncpg.Record]:

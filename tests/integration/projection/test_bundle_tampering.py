@@ -143,7 +143,10 @@ async def test_a_row_that_can_be_no_entry_any_more_is_named_when_the_bundle_is_w
     before = kept.bundle.read_bytes()
     await change(kept, f"UPDATE timeline.entries SET appended_ms = -1 WHERE record_offset = {THIRD}")
     code, answer = await kept.write(CASE)
-    assert (code, f"tampered: the timeline's row at offset {THIRD} can be no entry" in answer) == (1, True)
+    assert (code, f"tampered: the timeline's row at offset {THIRD} cannot be encoded as an entry" in answer) == (
+        1,
+        True,
+    )
     assert [path.read_bytes() for path in kept.directory.glob("case.bundle*")] == [before]
 
 

@@ -82,7 +82,7 @@ async def test_what_is_written_is_told_to_programs(kept: Archive) -> None:
     ("case", "more", "code", "sentence"),
     [
         (nth_id(1), (), 3, "the record holds nothing about case"),
-        (CASE, ("--size", 299), 2, "no checkpoint has been cosigned by enough"),
+        (CASE, ("--size", 299), 2, "no checkpoint has a quorum"),
         ("not-an-id", (), 3, "Invalid value"),
         (CASE, ("--trust", "/dev/null"), 3, "bad input"),
     ],
