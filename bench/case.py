@@ -14,15 +14,12 @@ from bench.race import Spread
 from bench.report import Aim, Finding
 from bench.stories import key_of
 from handoff import clock
-from handoff.adapters.postgres.node_store import PostgresStore
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.sessions import Opening, People, hashed
 from handoff.adapters.postgres.timeline_reader import Timeline
 from handoff.audit.app import Parts, furnish
+from handoff.bootstrap import build_desk
 from handoff.domain import state_codec
-from handoff.node.commands.derived_ids import naming
-from handoff.node.commands.desk import Desk
-from handoff.node.wakeup import Wakeup
 from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.proof.log.entry import NO_PREVIOUS, LogEntry
 from handoff.proof.verify.bundle_checks import PARTITION
@@ -79,8 +76,7 @@ async def _audit(jurisdiction: Jurisdiction, record: LongRecord) -> AsyncIterato
     me, now = Source(jurisdiction.name, jurisdiction.plan.generation, AUDIT), clock.now()
     async with open_pool(jurisdiction.postgres_settings(AUDIT)) as own, open_pool(reader) as timeline:
         await People(own).note_opening(hashed(_TOKEN), Opening(record.case, ReadPurpose.AUDIT, now))
-        name = naming(key_of(AUDIT).seed)
-        desk = Desk(PostgresStore(own), me, Wakeup(), Wakeup(), clock.now, clock.new_id, name)
+        desk = build_desk(me, key_of(AUDIT), own)
         trust = TrustPolicy.parse(record.trust_text.encode())
         app = FastAPI()
         furnish(app, Parts(me, _TOKEN, desk, own, timeline, reader, trust))

@@ -71,7 +71,7 @@ class Sealing:
             cadence = checkpoints.cadence_seconds
             patience = max(2 * cadence, LEAST_PATIENCE_SECONDS)
             self._receipts = Receipts(store, self._audit, vouching, clock, cadence, patience)
-        self.ailments: dict[str, str] = {}
+        self.failures: dict[str, str] = {}
         """Part → why it does not work any more."""
 
     async def run(self) -> None:
@@ -89,17 +89,17 @@ class Sealing:
         try:
             await self._watch.run()
         except Halted as halted:
-            self._ails("witness", halted.why)
+            self._fail("witness", halted.why)
             await CheckpointWatch(self._watch.topic, None, self._vouching).run()
 
     async def _contained(self, part: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await work()
         except Exception:
-            log.exception("sealing.crashed", part=part)
-            self._ails(part, "crashed")
+            log.exception("attestation.part_crashed", part=part)
+            self._fail(part, "crashed")
 
-    def _ails(self, part: str, why: str) -> None:
-        self.ailments[part] = why
+    def _fail(self, part: str, why: str) -> None:
+        self.failures[part] = why
         telemetry.WITNESS_ALARMS.labels(why).inc()
-        log.critical("sealing.ails", part=part, why=why)
+        log.critical("attestation.part_failed", part=part, why=why)

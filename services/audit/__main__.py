@@ -3,8 +3,8 @@
 from handoff.audit.api.definition import AUDIT_API
 from handoff.bootstrap import run_node
 from handoff.service import ServiceDefinition
-from services.audit.extension import audit_annex
+from services.audit.extension import audit_extension
 from services.audit.policies import POLICIES
 
 if __name__ == "__main__":
-    run_node(ServiceDefinition("audit", POLICIES, api=AUDIT_API, annex=audit_annex))
+    run_node(ServiceDefinition("audit", POLICIES, api=AUDIT_API, extension=audit_extension))

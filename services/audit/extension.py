@@ -8,9 +8,9 @@ from handoff.record.envelope import Source
 from handoff.service import Extension, NodeResources
 
 
-def audit_annex(premises: NodeResources) -> Extension:
+def audit_extension(resources: NodeResources) -> Extension:
     """The routes of the audit, over the timeline's database as its reader. Raises ConfigurationError."""
-    settings = premises.settings
+    settings = resources.settings
     if settings.timeline is None or settings.token is None:
         raise ConfigurationError("timeline, token: the audit reads the timeline, for auditors and their system")
     timeline = open_pool(settings.timeline, max_size=6)
@@ -18,8 +18,8 @@ def audit_annex(premises: NodeResources) -> Extension:
     parts = Parts(
         me=me,
         token=settings.token.get_secret_value(),
-        desk=premises.desk,
-        own=premises.pool,
+        desk=resources.desk,
+        own=resources.pool,
         timeline=timeline,
         timeline_settings=settings.timeline,
         trust=trusted(settings.checkpoints, origin_of(me)) if settings.checkpoints is not None else None,

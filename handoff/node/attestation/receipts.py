@@ -26,6 +26,14 @@ MOST_AT_ONCE = 500
 FIRST_PAUSE_SECONDS = 0.5
 
 
+_UNSOUND: Mapping[type[Exception], str] = {
+    MalformedNote: "malformed",
+    NotSignedByLog: "not_signed_by_log",
+    InvalidSignature: "invalid_signature",
+}
+"""Codes by which a receipt that does not verify is logged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Awaiting:
     """An own event on the record that has no receipt yet, with the message as its echo brought it."""
@@ -124,7 +132,7 @@ class Receipts:
             try:
                 receipt = open_receipt(raw, self.vouching.log)
             except (MalformedNote, NotSignedByLog, InvalidSignature) as error:
-                self._object(row.id, type(error).__name__)
+                self._object(row.id, _UNSOUND[type(error)])
                 continue
             message = row.message
             if receipt.record_hash != record_hash(message.key, message.value, message.headers):

@@ -4,7 +4,7 @@ A head is stored before it is cosigned, where the one before still stands; so wh
 same again, and two processes of one member never cosign two records.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -100,6 +100,14 @@ async def believe(_head: TreeHead) -> None:
     """An agency cannot recompute a root; the monitor does."""
 
 
+_EVIDENCE: Mapping[type[Exception], str] = {
+    ForkedCheckpoint: "forked",
+    InconsistentCheckpoint: "inconsistent",
+    Differs: "differs",
+}
+"""Codes under which evidence against the log is stored, logged and counted."""
+
+
 @dataclass
 class Witness:
     """One cosigner of one log. ``examine`` raises ``Differs`` for a head that is not the record's."""
@@ -185,7 +193,7 @@ class Witness:
 
     async def _object(self, error: ForkedCheckpoint | InconsistentCheckpoint | Differs, body: bytes) -> None:
         """Keeps what was found. A proof is nobody's word, as any cosigner may write here; two signed heads are."""
-        why = type(error).__name__.lower()
+        why = _EVIDENCE[type(error)]
         await self.memory.accuse(Evidence(why, self.standing.note, body, self.clock()))
         log.critical("witness.objects", why=why, size=self.standing.head.size, found=str(error))
         if not isinstance(error, InconsistentCheckpoint):

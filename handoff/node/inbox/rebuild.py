@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+import structlog
+
 from handoff.domain.directory import Directory
 from handoff.node.inbox.fold import Fold
 from handoff.node.inbox.inbox_entry import Reading
 from handoff.node.inbox.intake import in_order, save
-from handoff.node.ports import Store, Transaction
+from handoff.node.ports import Clock, Store, Transaction
 from handoff.node.rows import Position
 from handoff.record.envelope import Source
 from handoff.record.kafka_record import KafkaRecord
+
+log = structlog.get_logger(__name__)
 
 
 class InboxTopic(Protocol):
@@ -65,6 +69,14 @@ async def rebuild(store: Store, me: Source, genesis_hash: str, topic: InboxTopic
         caught_up = await _catch_up(tx, me.member, fold, position, topic) if topic is not None else 0
         await tx.mark_unreacted(fold.cases)
         return RebuildReport(entries, caught_up, len(fold.cases), before, after, tuple(await tx.unpublished()))
+
+
+async def refold_parked(store: Store, me: Source, genesis_hash: str, clock: Clock) -> None:
+    """Fold the inbox again if referrals are parked: this release may read what an older one could not."""
+    backlog = await store.backlog(clock())
+    if backlog.parked:
+        report = await rebuild(store, me, genesis_hash)
+        log.info("node.refolded", entries=report.entries, parked_before=backlog.parked)
 
 
 async def _folded(tx: Transaction, me: Source, genesis_hash: str) -> tuple[Fold, int]:

@@ -199,7 +199,7 @@ async def test_an_unsound_receipt_ends_nothing_and_is_told_once(desk: Desk) -> N
         assert await desk.receipts.round() == 1
         assert await desk.receipts.round() == 0
     told = [(line["event_id"], line["why"]) for line in lines if line["event"] == "receipt.unsound"]
-    assert told == [(first, "other_bytes"), (third, "NotGenuine")]
+    assert told == [(first, "other_bytes"), (third, "invalid_signature")]
 
 
 async def test_an_event_without_a_receipt_after_its_time_is_alarmed_once(desk: Desk) -> None:

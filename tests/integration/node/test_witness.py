@@ -390,7 +390,7 @@ async def test_a_node_whose_witness_has_halted_still_sees_what_others_vouch_for(
             await log.publish(played.request(0, 7))
             await eventually(lambda: _last(log, played, played.head(7)))
             await log.publish(played.request(0, 7, FORK))
-            await eventually(lambda: _is(sealing.ailments == {"witness": "forked"}))
+            await eventually(lambda: _is(sealing.failures == {"witness": "forked"}))
             await log.publish(played.cosigned(played.request(7, 13), "monitor", "shelter", "police"))
             await eventually(lambda: _proves(police, 13))
         assert (await standing(police)).head == played.head(7)

@@ -5,17 +5,14 @@ from uuid import UUID
 
 import asyncpg
 
-from handoff import clock
-from handoff.adapters.postgres.node_store import PostgresStore
+from handoff.bootstrap import build_desk
 from handoff.config import JurisdictionPlan
 from handoff.domain.directory import Directory, Escalation, Member
 from handoff.domain.judge import judge
 from handoff.node.commands import optimistic_state
-from handoff.node.commands.derived_ids import naming
 from handoff.node.commands.desk import Desk
 from handoff.node.ports import Transaction
 from handoff.node.rows import Echo, InboxRow, OutboxRow, Position
-from handoff.node.wakeup import Wakeup
 from handoff.record import codec
 from handoff.record.codec import AnyEvent
 from handoff.record.delivery import EFFECTIVE, Delivery, Verdict
@@ -39,11 +36,11 @@ def directory_of(plan: JurisdictionPlan, escalations: Iterable[Escalation] = ())
 
 async def desk_of(pool: asyncpg.Pool, member: str, directory: Directory) -> Desk:
     """A desk that takes commands for ``member`` and knows ``directory``."""
-    store = PostgresStore(pool)
-    async with store.transaction() as tx:
-        await tx.save_directory(directory, 0)
     me = Source(directory.jurisdiction, directory.generation, member)
-    return Desk(store, me, Wakeup(), Wakeup(), clock.now, clock.new_id, naming(key_of(member).seed))
+    desk = build_desk(me, key_of(member), pool)
+    async with desk.store.transaction() as tx:
+        await tx.save_directory(directory, 0)
+    return desk
 
 
 async def echo(desk: Desk, case: UUID, verdict: Verdict = EFFECTIVE) -> None:

@@ -10,20 +10,18 @@ from uuid import UUID
 
 import asyncpg
 
-from handoff import clock
 from handoff.adapters.kafka.client import Sender
 from handoff.adapters.kafka.outgoing_topic import OutgoingTopic
 from handoff.adapters.postgres.node_store import PostgresStore
 from handoff.adapters.postgres.pool import open_pool
+from handoff.bootstrap import NodeWakeups, build_desk, build_intake, build_relay
 from handoff.domain.commands import OpenCase, RecordBasis, RequestReferral
 from handoff.domain.decide import About
 from handoff.domain.founding import admission_events
 from handoff.domain.policies import Policy
-from handoff.node.commands.derived_ids import naming
 from handoff.node.commands.desk import Desk
 from handoff.node.inbox.intake import Intake
 from handoff.node.outbox.relay import RESEND_SECONDS, Relay
-from handoff.node.wakeup import Wakeup
 from handoff.operations.setup import database_setup
 from handoff.operations.setup.database_setup import Database
 from handoff.record import codec, signing
@@ -65,8 +63,7 @@ class Parts:
     town: Town
     member: str
     pool: asyncpg.Pool
-    stored: Wakeup = field(default_factory=Wakeup)
-    folded: Wakeup = field(default_factory=Wakeup)
+    wakeups: NodeWakeups = field(default_factory=NodeWakeups)
     sequence: int = 0
 
     @property
@@ -82,20 +79,11 @@ class Parts:
         return signing.sha256(codec.encode(self.town.genesis))
 
     def desk(self) -> Desk:
-        named = naming(key_of(self.member).seed)
-        return Desk(self.store, self.me, self.stored, self.folded, clock.now, clock.new_id, named)
+        return build_desk(self.me, key_of(self.member), self.pool, wakeups=self.wakeups)
 
     async def intake(self, policies: Sequence[Policy] = (), *, end: int | None = 0) -> Intake:
         """An intake that has begun; ``end`` is the offset behind which its policies are on, None for never."""
-        begun = Intake(
-            self.store,
-            self.me,
-            self.genesis_hash,
-            policies,
-            folded=self.folded,
-            stored=self.stored,
-            clock=clock.now,
-        )
+        begun = build_intake(self.me, self.genesis_hash, self.pool, policies, wakeups=self.wakeups)
         await begun.begin()
         if end is not None:
             await begun.reach(end)
@@ -103,7 +91,14 @@ class Parts:
 
     def relay(self, sender: Sender, *, resend_seconds: float = RESEND_SECONDS) -> Relay:
         publisher = OutgoingTopic(sender, out_topic(self.town.name, self.member))
-        return Relay(self.store, publisher, self.me, key_of(self.member), self.stored, clock.now, resend_seconds)
+        return build_relay(
+            self.me,
+            key_of(self.member),
+            self.pool,
+            publisher,
+            wakeups=self.wakeups,
+            resend_seconds=resend_seconds,
+        )
 
     def sender(self) -> Sender:
         return Sender(self.town.jurisdiction.kafka_settings(self.member), client_id=self.member)
