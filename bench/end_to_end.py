@@ -120,7 +120,7 @@ def _folded(log: Path) -> Iterator[tuple[str, float]]:
 
 
 def _pages(log: Path) -> Iterator[tuple[int, float]]:
-    for line in _lines(log, "page"):
+    for line in _lines(log, "projection.batch_stored"):
         yield line["next"], _seconds(line)
 
 

@@ -1,4 +1,4 @@
-"""Intake: what the members submit, verified and appended to the record in order. Active on every exchange."""
+"""Intake: verifies the members' submissions and appends them to the record in order. Active on every exchange."""
 
 import asyncio
 import time
@@ -23,12 +23,12 @@ from handoff.record.message import Message, as_headers
 from handoff.record.topics import EXCHANGE, groups, out_pattern, record_topic
 
 BATCH = 1000
-# The shortest that brokers accept: how long a crashed exchange's topics wait for the other one.
+# The minimum that brokers accept. The topics of a crashed exchange are reassigned after this time.
 SESSION_MS = 6000
-# How soon an agency that is admitted while the exchange runs is heard.
+# Delay until the topic of an agency admitted at run time is assigned.
 METADATA_MS = 1000
-# What a crash leaves uncommitted is appended again, and the first counts: waiting for each commit would cost all the
-# others more.
+# Submissions without a committed offset are appended again after a crash, and the first occurrence counts. Awaiting
+# every commit would cost throughput all the time.
 COMMIT_SECONDS = 0.1
 LEAVE_SECONDS = 0.5
 
@@ -38,7 +38,7 @@ _log = structlog.get_logger()
 
 
 class Intake:
-    """Reads every member's outgoing topic and is the only writer of the record."""
+    """Consumer of every member's outgoing topic, and the only writer of the record."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Intake:
         self.listening = False
 
     async def run(self) -> None:
-        """Goes on until it is cancelled; what fails is read again from the last commit."""
+        """Run until cancelled. After a failure, read again from the last committed offset."""
         wait = pauses()
         try:
             while True:
@@ -73,7 +73,7 @@ class Intake:
                     await self._listen()
                 except _RETRY as error:
                     self.listening = False
-                    _log.warning("intake begins again", error=f"{type(error).__name__}: {error}")
+                    _log.warning("intake.restarted", error=f"{type(error).__name__}: {error}")
                     await asyncio.sleep(next(wait))
         finally:
             self.listening = False
@@ -105,10 +105,10 @@ class Intake:
         await consumer.stop()
 
     async def _hears_all(self, consumer: AIOKafkaConsumer) -> bool:
-        """Whether every member is heard by some exchange; where one is not, the group divides its topics anew."""
+        """Return whether every outgoing topic is assigned; if one is not, leave the group to force a rebalance."""
         forgotten = await unheard(self._kafka, self._group, self._pattern)
         if forgotten:
-            _log.info("members are heard by nobody yet", topics=sorted(forgotten))
+            _log.info("intake.topics_unassigned", topics=sorted(forgotten))
             consumer._coordinator.request_rejoin()  # noqa: SLF001 - to subscribe once more to the same changes nothing
         return forgotten == frozenset()
 
@@ -121,7 +121,7 @@ class Intake:
             **security(self._kafka),
             client_id="exchange-intake",
             group_id=self._group,
-            # One that is killed and started again goes on with its own topics at once.
+            # Static membership: a process that is killed and restarted gets its own topics back without a rebalance.
             group_instance_id=self._instance,
             session_timeout_ms=SESSION_MS,
             heartbeat_interval_ms=SESSION_MS // 6,
@@ -142,19 +142,19 @@ class Intake:
             self._appended |= {tp: records[-1].offset + 1 for tp, records in fetched.items()}
 
     async def _refresh_directory(self) -> None:
-        # A member publishes only under a key that it has seen in force, so what is stored by now knows the key.
+        # A member publishes only under a key that it saw in force, so the stored directory contains that key.
         newer = await self._store.newer_directory(self._version)
         if newer is not None:
             self._version, self._directory = newer
 
     async def _found(self, submissions: list[Submission]) -> None:
-        """Appends the founding event alone, for it is the record's first entry; all else is read again after it."""
+        """Append the founding event alone, as the record's first entry. Everything else is read again afterwards."""
         founding = next(filter(self._sieve.founds, submissions), None)
         if founding is not None and self._founding is None:
             await self._sender.send(self._record, [founding.message])
             self._founding = founding
         elif submissions:
-            _log.warning("submissions wait for the founding event", count=len(submissions))
+            _log.warning("intake.waiting_for_founding_event", count=len(submissions))
 
     async def _commit(self, consumer: AIOKafkaConsumer) -> None:
         self._committed, appended = time.monotonic(), self._appended
@@ -164,8 +164,8 @@ class Intake:
         try:
             await consumer.commit(appended)
         except (CommitFailedError, IllegalStateError) as error:
-            # The topics went to another exchange, which appends them again: the first counts.
-            _log.info("another exchange took over topics", error=type(error).__name__)
+            # The topics were assigned to another exchange, which appends them again: the first occurrence counts.
+            _log.info("intake.topics_revoked", error=type(error).__name__)
 
     async def _append(self, submissions: list[Submission]) -> None:
         submissions = [submission for submission in submissions if submission != self._founding]
@@ -174,7 +174,9 @@ class Intake:
         for submission, (_, code) in zip(submissions, sifted, strict=True):
             outcome = code or "accepted"
             telemetry.SUBMISSIONS.labels(outcome).inc()
-            _log.info("submission", member=submission.member, offset=submission.offset, outcome=outcome)
+            _log.info(
+                "intake.submission_processed", member=submission.member, offset=submission.offset, outcome=outcome
+            )
 
 
 def _submissions(fetched: Fetched) -> list[Submission]:

@@ -1,4 +1,4 @@
-"""What the exchange tells its operators of what it routed: one line and one count for each entry, and the alarms."""
+"""Log lines and metrics of routing: one line and one count an entry, and the alarms."""
 
 import structlog
 
@@ -10,7 +10,7 @@ _log = structlog.get_logger()
 
 
 def tell(batch: tuple[Placed, ...], routed: Routed, next_offset: int) -> None:
-    """Says what ``batch`` came to."""
+    """Log and count the verdicts of ``batch``."""
     telemetry.RECORD_NEXT_OFFSET.set(next_offset)
     for placed, verdict in zip(batch, routed.verdicts, strict=True):
         telemetry.ROUTED.labels(verdict.kind.value).inc()
@@ -20,7 +20,9 @@ def tell(batch: tuple[Placed, ...], routed: Routed, next_offset: int) -> None:
             if isinstance(event, Event)
             else {}
         )
-        _log.info("routed", offset=placed.offset, verdict=verdict.kind.value, reason=verdict.reason, **said)
+        _log.info(
+            "router.entry_routed", offset=placed.offset, verdict=verdict.kind.value, reason=verdict.reason, **said
+        )
     for alarm in routed.alarms:
         _alarm(alarm)
 
@@ -29,7 +31,7 @@ def _alarm(alarm: Alarm) -> None:
     why = str(alarm.verdict.reason)
     telemetry.RECORD_ALARMS.labels(why).inc()
     _log.error(
-        "alarm: an entry of the record is not as it should be",
+        "router.alarm_raised",
         offset=alarm.offset,
         type=alarm.event_type,
         emitter=alarm.emitter,

@@ -1,7 +1,7 @@
-"""Relays: what was routed goes into the inboxes, and what the exchange says onto the record.
+"""Relays: routed entries go to the inboxes, and the exchange's own events to the record.
 
-Each has its own task and its own producer, so that one broken recipient stops nobody. They live for one epoch; one
-that was stopped and wakes up may send again, which an inbox's dense sequence and the record's ids make harmless.
+Each relay has its own task and producer, so that a broken recipient stops no other. Relays live for one epoch. A
+suspended process that resumes may send again; the inbox's dense sequence and the record's ids make that harmless.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from handoff.adapters.postgres.pool import TRANSIENT, pauses
 from handoff.record import message, signing
 
 BATCH = 500
-# What was acknowledged and is not heard for so long is said again: the record may have lost its end.
+# An acknowledged event that is not read back within this time is sent again: the record may be truncated.
 HEARD_SECONDS = 30.0
 
-# Nobody wakes a relay when only time has passed.
+# Elapsed time triggers no wake-up, so poll.
 LOOK_AGAIN_SECONDS = 5.0
 
 _RETRY: tuple[type[Exception], ...] = (BrokerUnavailable, *TRANSIENT)
@@ -30,7 +30,7 @@ _log = structlog.get_logger()
 
 
 class Relay:
-    """One task that sends whenever it is woken, and tries again for ever when it cannot."""
+    """Task that sends when woken, and retries without limit."""
 
     def __init__(self, name: str, send_some: Callable[[], Awaitable[bool]], sender: Sender) -> None:
         self._name = name
@@ -39,11 +39,11 @@ class Relay:
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """There may be something to send."""
+        """Signal that there may be something to send."""
         self._woken.set()
 
     async def run(self) -> None:
-        """Goes on until it is cancelled. Raises Superseded."""
+        """Run until cancelled. Raises ``Superseded``."""
         wait = pauses()
         try:
             while True:
@@ -51,7 +51,7 @@ class Relay:
                 try:
                     has_more = await self._send_some()
                 except _RETRY as error:
-                    _log.warning("relay tries again", relay=self._name, error=f"{type(error).__name__}: {error}")
+                    _log.warning("relay.send_retried", relay=self._name, error=f"{type(error).__name__}: {error}")
                     await asyncio.sleep(next(wait))
                 else:
                     wait = pauses()
@@ -66,7 +66,7 @@ class Relay:
 
 
 class Inbox:
-    """What goes into one member's inbox, in its own sequence."""
+    """Source of one member's inbox entries, in sequence."""
 
     def __init__(self, store: ExchangeStore, sender: Sender, epoch: int, member: str, topic: str) -> None:
         self._store = store
@@ -76,7 +76,7 @@ class Inbox:
         self._topic = topic
 
     async def send_some(self) -> bool:
-        """Sends the next entries and drops them; whether there may be more. Raises Superseded."""
+        """Send the next entries and delete them. Return whether there may be more. Raises ``Superseded``."""
         waiting = await self._store.unsent(self._member, BATCH)
         if waiting:
             await self._sender.send(self._topic, [entry for _, entry in waiting])
@@ -86,7 +86,7 @@ class Inbox:
 
 
 class Voice:
-    """What the exchange itself says, sent until it is heard on the record."""
+    """Source of the exchange's own events, sent until they are read back from the record."""
 
     def __init__(self, store: ExchangeStore, sender: Sender, key: signing.SigningKey, record: str) -> None:
         self._store = store
@@ -96,7 +96,7 @@ class Voice:
         self._said: dict[UUID, float] = {}
 
     async def send_some(self) -> bool:
-        """Sends what is not acknowledged, or was so too long ago; whether there may be more."""
+        """Send events without an acknowledgement, or with one too old. Return whether there may be more."""
         unheard = await self._store.unheard(BATCH)
         now = time.monotonic()
         self._said = {saying.event_id: at for saying in unheard if (at := self._said.get(saying.event_id)) is not None}

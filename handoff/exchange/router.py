@@ -1,4 +1,4 @@
-"""Duty: one exchange's turn at routing the record. It lasts for one epoch and is one exchange's at a time."""
+"""Routing loop of the leading exchange, for one epoch."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ from handoff.record.signing import SigningKey
 from handoff.record.topics import in_topic, record_topic
 
 TICK_SECONDS = 0.2
-# Each sign of life is a write to disk.
+# Each heartbeat is a write to disk.
 SIGN_OF_LIFE_SECONDS = 0.5
 CASES_IN_MEMORY = 10_000
 
@@ -41,7 +41,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """What routing needs, whoever's turn it is. ``empty`` is the directory before anything is on the record."""
+    """Context of routing, independent of the epoch. ``empty`` is the directory before the first entry."""
 
     kafka: KafkaSettings
     store: ExchangeStore
@@ -53,7 +53,7 @@ class Office:
 
 
 class Duty:
-    """Reads the record back, judges and routes it, and says what follows."""
+    """Loop that reads the record, judges and routes its entries, and emits the consequences."""
 
     def __init__(self, office: Office, position: Position) -> None:
         self._office = office
@@ -73,7 +73,7 @@ class Duty:
         self.routing = False
 
     async def run(self) -> None:
-        """Goes on until it is cancelled. Raises Superseded (in a group) and RecordBroken."""
+        """Run until cancelled. Raises ``Superseded`` (in a group) and ``RecordBroken``."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._voice.run())
@@ -93,11 +93,11 @@ class Duty:
                     wait = pauses()
             except _RETRY as error:
                 self.routing = False
-                _log.warning("routing begins again", error=f"{type(error).__name__}: {error}")
+                _log.warning("router.restarted", error=f"{type(error).__name__}: {error}")
                 await asyncio.sleep(next(wait))
 
     async def _begin(self, tasks: asyncio.TaskGroup) -> None:
-        """Drops what is remembered and takes up what is stored."""
+        """Drop the caches and load the stored state."""
         self._position = await self._store.position(self._epoch)
         stored = await self._store.newer_directory(-1)
         self._directory = stored[1] if stored is not None else self._office.empty
@@ -110,7 +110,7 @@ class Duty:
         entries = await self._reader.read(wait=TICK_SECONDS)
         if entries:
             await self._take(entries, tasks)
-        # What is late is said only by an exchange that has read the answers which are there already.
+        # Missed deadlines are emitted only after the answers already on the record have been read.
         if len(entries) < BATCH and time.monotonic() - self._ticked >= TICK_SECONDS:
             await self._tick()
 
@@ -191,7 +191,7 @@ class Duty:
 
 
 def _beyond(position: Position, entries: tuple[KafkaRecord, ...]) -> Position:
-    """The position after ``entries``; record time never goes back, even where the broker's clock does."""
+    """Return the position after ``entries``. Record time is monotonic even if the broker's clock is not."""
     latest = max(entry.appended_ms for entry in entries)
     return replace(position, next_offset=entries[-1].offset + 1, record_time_ms=max(position.record_time_ms, latest))
 

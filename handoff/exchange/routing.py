@@ -26,7 +26,7 @@ from handoff.record.message import Message
 Identity = tuple[str, UUID]
 """Subject and event id: the first entry with both counts."""
 
-# The exchange says these of things that cannot change before they are on the record.
+# The exchange emits these about facts that cannot change before the events are on the record.
 _NEVER_INEFFECTIVE = (SubmissionRefused, DeadlineEscalated, DeadlineAcknowledged)
 
 

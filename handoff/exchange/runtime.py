@@ -1,4 +1,4 @@
-"""The exchange as a process: intake always, routing when it is its turn, and the probes."""
+"""The exchange process: intake always, routing while it leads, and the health probes."""
 
 import asyncio
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from handoff.exchange.router import Duty, Office
 from handoff.exchange.validation import SubmissionValidator
 from handoff.process import cancel_on_signals, instance_name
 
-# Whoever routes shows itself twice a second; after this silence another takes over.
+# The leader writes a heartbeat twice a second. After this silence a standby takes over.
 SILENCE_SECONDS = 2.5
 LOOK_SECONDS = 0.25
 GRACE_SECONDS = 2.0
@@ -46,7 +46,7 @@ class Exchange:
         self._reached_database = False
 
     async def run(self) -> None:
-        """Goes on until it is cancelled. Raises RecordBroken (in a group)."""
+        """Run until cancelled. Raises ``RecordBroken`` (in a group)."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._intake.run())
             tasks.create_task(self._take_turns())
@@ -55,7 +55,7 @@ class Exchange:
                 tasks.create_task(serve_probes(self._settings.http, self.checks))
 
     def checks(self) -> Mapping[str, bool]:
-        """What readiness looks at; an exchange that stands by is ready when it could take over."""
+        """Return the readiness checks. A standby is ready if it could take over."""
         return {
             "intake": self._intake.listening,
             "routing": self._duty.routing if self._duty is not None else self._reached_database,
@@ -71,13 +71,13 @@ class Exchange:
                 await self._route(position)
 
     async def _route(self, position: Position) -> None:
-        _log.info("routing", epoch=position.epoch, offset=position.next_offset)
+        _log.info("router.leadership_acquired", epoch=position.epoch, offset=position.next_offset)
         telemetry.ROUTING_EPOCH.set(position.epoch)
         self._duty = Duty(self._office, position)
         try:
             await self._duty.run()
         except* Superseded:
-            _log.warning("another exchange routes now", epoch=position.epoch)
+            _log.warning("router.leadership_lost", epoch=position.epoch)
         finally:
             self._duty = None
             telemetry.ROUTING_EPOCH.set(0)
@@ -99,11 +99,11 @@ class Exchange:
     def _missed_database(self, error: Exception) -> None:
         self._reached_database = False
         telemetry.DATABASE_RETRIES.inc()
-        _log.warning("the database is away", error=type(error).__name__)
+        _log.warning("exchange.database_unavailable", error=type(error).__name__)
 
 
 def grace(policies: Mapping[str, str]) -> timedelta:
-    """How long after a step's time the exchange says that it is late. Raises ConfigurationError."""
+    """Return the grace period after a step's due time. Raises ``ConfigurationError``."""
     try:
         seconds = float(policies.get("grace_seconds", GRACE_SECONDS))
     except ValueError:
@@ -114,15 +114,15 @@ def grace(policies: Mapping[str, str]) -> timedelta:
 
 
 async def run(settings: ProcessSettings) -> int:
-    """Runs the exchange until SIGTERM or SIGINT, or until the record is found broken; gives the exit code."""
+    """Run the exchange until SIGTERM or SIGINT, or until the record is broken. Return the exit code."""
     code = 0
     async with open_pool(settings.postgres, max_size=8) as pool:
         try:
             await cancel_on_signals(Exchange(settings, ExchangeStore(pool)).run())
         except* asyncio.CancelledError:
-            _log.info("stopped")
+            _log.info("exchange.stopped")
         except* RecordBroken as broken:
-            _log.critical("alarm: the record is broken", why=[str(error) for error in _leaves(broken)])
+            _log.critical("record.broken", why=[str(error) for error in _leaves(broken)])
             code = BROKEN_RECORD
     return code
 

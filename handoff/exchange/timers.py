@@ -1,4 +1,4 @@
-"""Timers: a step whose time has passed is said to be late, once."""
+"""Timers: emit ``deadline.missed`` once for each step whose due time has passed."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,9 +17,9 @@ AT_ONCE = 200
 
 
 async def say_what_is_late(store: ExchangeStore, epoch: int, directory: Directory, now: datetime) -> int:
-    """Sets out to say every step that is late at ``now``; gives how many. Raises Superseded.
+    """Queue ``deadline.missed`` for every step late at ``now``. Return their number. Raises ``Superseded``.
 
-    Whether a step still is open is judged where the saying lands on the record.
+    Judging at the event's position decides whether the step is still open.
     """
     if not await store.is_something_late(now):
         return 0

@@ -1,7 +1,7 @@
-"""Whether every member is heard: that some exchange reads each outgoing topic.
+"""Detection of outgoing topics that are assigned to no exchange.
 
-A broker gives an exchange that comes back within its session the topics that it had before, without asking anybody. A
-member that was founded in between is then in nobody's hands.
+With static membership an exchange that returns within its session gets its previous topics, without a rebalance. The
+topic of a member admitted in between is then unassigned.
 """
 
 import re
@@ -15,9 +15,9 @@ from handoff.config import KafkaSettings
 
 
 async def unheard(kafka: KafkaSettings, group: str, pattern: str) -> frozenset[str] | None:
-    """The topics of that pattern which nobody in the group reads; None while the group divides them.
+    """Return the topics of ``pattern`` assigned to no member of the group; None during a rebalance.
 
-    Asked over a connection of its own: a consumer that asks for topics by name forgets its pattern. Raises KafkaError.
+    Uses a connection of its own: a consumer that requests topics by name loses its pattern. Raises ``KafkaError``.
     """
     admin = AIOKafkaAdminClient(**security(kafka), client_id="exchange-hearing")
     try:

@@ -1,6 +1,6 @@
-"""What a submission becomes: itself on the record, or a refusal by code that keeps nothing of it but its hash.
+"""Validation of submissions: an event passes unchanged, or is replaced by a refusal with a code and its hash.
 
-Pure. Intake knows the directory alone: whether an event changes anything is judged where it stands on the record.
+Pure. Intake knows the directory alone; the verdict on an event depends on its position and is given by routing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ _HEADERS = sorted((CONTENT_TYPE_HEADER, SIGNATURE_HEADER, KEY_ID_HEADER))
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What lies on a member's outgoing topic, and when the broker took it (ms)."""
+    """A record of a member's outgoing topic, with the broker's append time in ms since 1970-01-01 UTC."""
 
     topic: str
     offset: int
@@ -33,30 +33,30 @@ class Submission:
 
     @property
     def member(self) -> str:
-        """Whose topic it is: nobody else can write there."""
+        """Owner of the topic, and the only principal that can write to it."""
         return self.topic.rpartition(".")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class SubmissionValidator:
-    """What lets a submission pass, and what a refusal is signed with."""
+    """Validator of submissions; it holds the key that signs refusals."""
 
     genesis_hash: str
     key: signing.SigningKey
 
     def sift(self, submissions: Iterable[Submission], directory: Directory) -> Iterator[tuple[Message, str | None]]:
-        """For each submission what goes onto the record, and the code if it was refused. Never raises on any bytes."""
+        """Yield the message to append for each submission, and its refusal code or None. Never raises on any bytes."""
         for submission in submissions:
             code = objection(submission, directory, self.genesis_hash)
             yield (submission.message if code is None else self._refusal(submission, code, directory)), code
 
     def founds(self, submission: Submission) -> bool:
-        """Whether this is the founding event: the trust anchor is its hash."""
+        """Return whether this is the founding event, whose hash is the trust anchor."""
         value = submission.message.value
         return value is not None and signing.sha256(value) == self.genesis_hash
 
     def _refusal(self, submission: Submission, code: RefusalCode, directory: Directory) -> Message:
-        # Id and time come from the submission's place alone, so that a repeat is the same bytes.
+        # Id and time derive from the submission's position alone, so that a repeated refusal has the same bytes.
         event = compose(
             id=uuid5(_REFUSALS, f"{submission.topic}/{submission.offset}"),
             source=Source(directory.jurisdiction, directory.generation, EXCHANGE),
@@ -70,7 +70,7 @@ class SubmissionValidator:
 
 
 def objection(submission: Submission, directory: Directory, genesis_hash: str) -> RefusalCode | None:
-    """Why ``submission`` may not stand on the record; None if it may."""
+    """Return why ``submission`` must be refused; None if it may be appended."""
     event = verification_cache.read(submission.message).event
     if not isinstance(event, Event):
         return event
@@ -84,9 +84,9 @@ def objection(submission: Submission, directory: Directory, genesis_hash: str) -
 
 
 def _is_bare(submitted: Message, event: Event[Any]) -> bool:
-    """Whether there are no headers but the contract's, each once."""
-    # The signature covers the value alone: another header could carry words onto the record, or pass in an inbox for
-    # one that the exchange adds.
+    """Return whether the headers are exactly the contract's, each once."""
+    # The signature covers the value alone. Another header could carry text onto the record, or imitate in an inbox
+    # a header that the exchange adds.
     if submitted.header(CONTENT_TYPE_HEADER) != CONTENT_TYPE.encode():
         return False
     names = sorted(name for name, _ in submitted.headers)

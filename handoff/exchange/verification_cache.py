@@ -1,7 +1,7 @@
-"""What the exchange works out of bytes alone, remembered from intake until routing reads the same bytes back.
+"""Cache of decoding and verification results, from intake until routing reads the same bytes.
 
-Each checks for itself, and only routing's word is final. What is remembered is found by the bytes themselves, so that
-it is no trust in whoever asked first.
+Intake and routing each check, and routing decides. The cache key is the content itself, so that routing does not rely
+on intake's result for other bytes.
 """
 
 from functools import lru_cache
@@ -9,7 +9,7 @@ from functools import lru_cache
 from handoff.domain import examine
 from handoff.record import signing
 
-# More than lies between the two while a backlog is worked off; some 4 KiB each, 16 at most.
+# More entries than lie between intake and routing during a backlog. About 4 KiB each, at most 16.
 _REMEMBERED = 4096
 
 read = lru_cache(_REMEMBERED)(examine.read)

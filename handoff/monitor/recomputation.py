@@ -1,4 +1,4 @@
-"""The record's tree, worked out from the record alone: entries, each tag's chain, and the right edge of the tree."""
+"""Recomputation of the record's tree from the record alone: entries, each tag's chain, and the frontier."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +10,7 @@ from handoff.record.kafka_record import KafkaRecord
 
 
 class Recomputation:
-    """The tree over the entries that were taken so far. It holds a few dozen bytes for each case, and no entry."""
+    """Tree over the entries appended so far. It holds a few dozen bytes a case, and no entries."""
 
     def __init__(self) -> None:
         self._frontier = Frontier()
@@ -18,16 +18,16 @@ class Recomputation:
 
     @property
     def size(self) -> int:
-        """How many entries it has."""
+        """Number of entries."""
         return self._frontier.size
 
     @property
     def head(self) -> TreeHead:
-        """Its size and root."""
+        """Tree head: size and root."""
         return TreeHead(self._frontier.size, self._frontier.root)
 
     def take(self, entries: Sequence[KafkaRecord]) -> None:
-        """Appends the entries that follow, in the record's order."""
+        """Append the next entries, in the record's order."""
         self._frontier, _ = self._frontier.extended(self._leaves(entries))
 
     def _leaves(self, entries: Sequence[KafkaRecord]) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
-"""The monitor as a process: it reads the whole record itself and cosigns only the roots that this gives.
+"""The monitor process: reads the whole record and cosigns only roots that it recomputed.
 
-At each start it reads from offset 0: what a database says of the tree, its own included, is no witness. It reads as far
-as the next checkpoint says, so all that it holds is the tree's right edge and the last entry of each case.
+At each start it reads from offset 0, because no database, its own included, is evidence about the tree. It reads up to
+the next checkpoint's size, so that it holds only the tree's frontier and the last entry of each case.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from handoff.proof.log.checkpoint import Origin, TreeHead
 
 BROKEN_RECORD = 3
 """The exit code where the record is not what the log says, or not what it was: nothing may be cosigned."""
-# A head is signed after its entries are appended: a record that lacks them for so long has lost them.
+# A head is signed after its entries are appended: a record without them after this time has lost them.
 PATIENCE_SECONDS = 30.0
 _READ_WAIT_SECONDS = 0.5
 
@@ -35,7 +35,7 @@ _log = structlog.get_logger()
 
 
 class Examiner:
-    """Recomputes the record up to a head, and says whether the root is the same."""
+    """Recomputes the record up to a head and compares the root."""
 
     def __init__(self, reader: RecordReader, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._reader = reader
@@ -44,12 +44,12 @@ class Examiner:
         self._reads = False
 
     async def examine(self, head: TreeHead) -> None:
-        """Returns where the record gives ``head``, for which it may have to wait.
+        """Return if the record gives ``head``; wait for the record if it is shorter.
 
-        Raises ``Differs``; ``Halted`` where the record does not go so far; BrokerUnavailable: the same again.
+        Raises ``Differs``, ``Halted`` if the record stays shorter, and ``BrokerUnavailable`` (retry).
         """
         if head.size < self._found.size:
-            # The log went back; all that is kept of what lies behind is the tree's edge.
+            # The log went back. Of earlier entries only the frontier is kept, so recompute from the beginning.
             self._found, self._reads = Recomputation(), False
         try:
             await self._reach(head.size)
@@ -57,10 +57,10 @@ class Examiner:
             self._reads = False
             raise
         except RecordBroken as error:
-            _log.critical("alarm: the record is broken", why=str(error))
+            _log.critical("record.broken", why=str(error))
             raise Halted("record_truncated") from error
         if self._found.head != head:
-            raise Differs(f"the record gives another root of size {head.size}")
+            raise Differs(f"the record has another root at size {head.size}")
 
     async def _reach(self, size: int) -> None:
         if not self._reads:
@@ -72,7 +72,7 @@ class Examiner:
             self._found.take(entries)
             moved = monotonic() if entries else moved
             if monotonic() - moved > self._patience:
-                raise RecordBroken(f"the record ends at {self._found.size}, and a head of {size} was signed")
+                raise RecordBroken(f"the record ends at {self._found.size}, but a head of size {size} was signed")
 
 
 class Monitor:
@@ -80,9 +80,7 @@ class Monitor:
 
     def __init__(self, settings: ProcessSettings) -> None:
         if settings.checkpoints is None or settings.checkpoints.witness_key_file is None:
-            raise ConfigurationError(
-                "checkpoints.witness_key_file: a monitor cosigns, so the file of its key is needed"
-            )
+            raise ConfigurationError("checkpoints.witness_key_file: required: a monitor cosigns checkpoints")
         self._settings = settings
         origin = Origin(settings.jurisdiction, settings.generation)
         self._pool = open_pool(settings.postgres, max_size=2)
@@ -101,7 +99,7 @@ class Monitor:
         self._watches = False
 
     async def run(self) -> None:
-        """Goes on until it is cancelled. Raises Halted (in a group)."""
+        """Run until cancelled. Raises ``Halted`` (in a group)."""
         try:
             async with self._pool, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch.run(self._began))
@@ -111,7 +109,7 @@ class Monitor:
             await self._reader.close()
 
     def checks(self) -> Mapping[str, bool]:
-        """What readiness looks at."""
+        """Return the readiness checks."""
         return {"checkpoints": self._watches}
 
     def _began(self) -> None:
@@ -119,15 +117,15 @@ class Monitor:
 
 
 async def run(settings: ProcessSettings) -> int:
-    """Runs the monitor until SIGTERM or SIGINT, or until the record is found broken; gives the exit code."""
+    """Run the monitor until SIGTERM or SIGINT, or until the record is broken. Return the exit code."""
     code = 0
     try:
         await cancel_on_signals(Monitor(settings).run())
     except* asyncio.CancelledError:
-        _log.info("stopped")
+        _log.info("monitor.stopped")
     except* Halted as halted:
         for why in (error.why for error in halted.exceptions if isinstance(error, Halted)):
             telemetry.WITNESS_ALARMS.labels(why).inc()
-            _log.critical("alarm: nothing is cosigned any more", why=why)
+            _log.critical("monitor.halted", why=why)
         code = BROKEN_RECORD
     return code

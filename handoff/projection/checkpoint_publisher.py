@@ -1,7 +1,7 @@
-"""The record's log at work: a checkpoint at every moment of the cadence, receipts, and who cosigned.
+"""Publisher of the record's checkpoints: a checkpoint at a fixed cadence, receipts, and collected cosignatures.
 
-The cadence is fixed, whether or not the record has grown: a head for each batch would tell every agency when something
-happened elsewhere.
+The cadence is fixed, whether or not the record has grown: a checkpoint for each batch would reveal the pace of other
+members.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from handoff.proof.log.signer import LogSigner
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.delivery import to_ms
 
-# Receipts that are signed at once, on a thread: some tens of milliseconds.
+# Batch size of signing receipts on a thread: some tens of milliseconds.
 _RECEIPTS = 500
-# Between two looks at the topic, at most; and whether what was signed before has been folded again.
+# Maximum wait for the topic, and between checks whether earlier heads have been folded again.
 _READ_WAIT_SECONDS = 1.0
 _FOLD_WAIT_SECONDS = 0.2
 
-# The database or the broker is away, or came back: begin again from what is stored.
+# The database or the broker is or was unavailable: restart from the stored position.
 _AWAY: tuple[type[Exception], ...] = (*TRANSIENT, BrokerUnavailable)
 
 Value = tuple[int, bytes]
@@ -41,7 +41,7 @@ Value = tuple[int, bytes]
 
 @dataclass(frozen=True)
 class Sealing:
-    """A log with its record, its topic, and whom its auditors trusted when it started."""
+    """The log with its record, its topic and its trust policy."""
 
     settings: ProcessSettings
     checkpoints: CheckpointSettings
@@ -52,7 +52,7 @@ class Sealing:
 
     @classmethod
     def of(cls, settings: ProcessSettings) -> "Sealing | None":
-        """The log of a projection; None where its settings speak of no checkpoints. Raises ConfigurationError."""
+        """Build it from settings; None if they configure no checkpoints. Raises ``ConfigurationError``."""
         if settings.checkpoints is None:
             return None
         origin = Origin(settings.jurisdiction, settings.generation)
@@ -66,7 +66,7 @@ class Sealing:
         return cls(settings, settings.checkpoints, log, trust, topic, record)
 
     async def run(self, epoch: int) -> None:
-        """Goes on for as long as that epoch lasts. Raises Superseded, RecordBroken and HeadForked."""
+        """Run for one epoch. Raises ``Superseded``, ``RecordBroken`` and ``HeadForked``."""
         waits = pauses()
         while True:
             try:
@@ -83,7 +83,7 @@ class Sealing:
 
 @dataclass
 class _Round:
-    """One stretch of work over connections that hold; whatever fails, it is begun again from what is stored."""
+    """Work over one set of connections. After a failure a new one starts from the stored state."""
 
     sealing: Sealing
     book: LogBook
@@ -92,12 +92,12 @@ class _Round:
     _offset: int = 0
 
     async def run(self) -> None:
-        """Nothing is signed before all that was ever published is known."""
+        """Run. Nothing is signed before every published checkpoint has been read."""
         end = await self._begin()
         while self._offset < end:
             await self._collect(_READ_WAIT_SECONDS)
         await self._publish()
-        # What was due while nobody wrote is said late rather than not: nobody has to wait for a whole cadence.
+        # A checkpoint due during a failover is published late, so that no reader waits for a whole cadence.
         await self._state(self._last_due())
         while True:
             due = self._last_due() + self._cadence_ms
@@ -107,13 +107,13 @@ class _Round:
             await self._state(due)
 
     async def _begin(self) -> int:
-        """Goes to the stored place on the topic; gives where the topic ends now."""
+        """Seek to the stored offset of the topic. Return the topic's end."""
         topic = self.sealing.topic
         self._offset = await self.book.next_collected()
         try:
             await topic.start(self._offset)
         except RecordBroken:
-            # The topic has lost what it held; it can be said again, as it follows from what is stored.
+            # The topic lost its content. It can be published again from the stored checkpoints.
             observability.alarm("checkpoints_lost", offset=self._offset)
             await self.book.publish_again()
             self._offset = 0
@@ -128,14 +128,14 @@ class _Round:
         return to_ms(clock.now()) // self._cadence_ms * self._cadence_ms
 
     async def _state(self, due: int) -> None:
-        """Only what the record still holds is signed; only what is stored is published."""
+        """Sign only what the record still holds; publish only what is stored."""
         await confirm(self.sealing.record, self.ledger, await self.ledger.position())
         if await self.book.state(due) is not None:
             await self._publish()
         self._renew_trust()
 
     def _renew_trust(self) -> None:
-        """Whoever joined counts as soon as the trust file names them; a file that is spoilt changes nothing."""
+        """Reload the trust file: new witnesses count without a restart. An invalid file is ignored."""
         try:
             self.trust = trusted(self.sealing.checkpoints, self.sealing.log.origin)
         except ConfigurationError as error:
@@ -172,11 +172,11 @@ class _Round:
         try:
             return await self.sealing.topic.read(wait=wait)
         except RecordBroken as error:
-            # The topic became shorter under our hands: the next beginning finds out and says it again.
+            # The topic was truncated while being read: the restart detects that and publishes again.
             raise BrokerUnavailable(str(error)) from error
 
     def _understood(self, values: Sequence[Value]) -> list[PublishedCheckpoint]:
-        """What of all that is about this record; each signature costs some tens of microseconds."""
+        """Parse the values that concern this record; each signature costs some tens of microseconds."""
         found = (self._collected(offset, body) for offset, body in values)
         return [collected for collected in found if collected is not None]
 
@@ -188,14 +188,14 @@ class _Round:
             return None
 
     async def _compare(self, found: PublishedCheckpoint) -> None:
-        """Waits until what is stored reaches a head that was signed before. Raises HeadForked and RecordBroken."""
+        """Wait until the stored tree reaches a head signed earlier. Raises ``HeadForked`` and ``RecordBroken``."""
         head = found.head
         while (await self.book.standing()).size < head.size:
-            # A database that was restored folds the record again, if the record still reaches that far.
+            # A restored database folds the record again, if the record still reaches that far.
             await self.sealing.record.confirm_whole(head.size)
             await asyncio.sleep(_FOLD_WAIT_SECONDS)
         if await self.book.root(head.size) != head.root:
-            raise HeadForked(f"a checkpoint of size {head.size} is signed by this log and has another root")
+            raise HeadForked(f"this log signed a checkpoint of size {head.size} with another root")
         await self.book.adopt(found)
 
 

@@ -1,7 +1,7 @@
-"""The record projected into a ledger by three overlapping stages: read, check on threads, judge and append.
+"""Projection pipeline of three overlapping stages: read, verify on threads, judge and append.
 
-Decoding and signatures need nothing but the bytes, so they are worked out ahead of an entry's turn; libsodium lets
-go of the interpreter while it verifies. Judging and appending go strictly in the record's order.
+Decoding and verification need the bytes alone, so they run ahead; libsodium releases the interpreter lock while it
+verifies. Judging and appending run strictly in the record's order.
 """
 
 import asyncio
@@ -23,21 +23,21 @@ from handoff.views.timeline_fold import Checked, Chronicle, Page, Placed
 Keys = Mapping[str, Key]
 Batch = Sequence[Placed]
 
-# One batch in the making behind each stage: more would only be held in memory.
+# One batch in flight behind each stage. More would only use memory.
 _DEPTH = 2
-# Signatures are checked ahead with the keys that are known by then, so little is read ahead before there are any.
+# Verification ahead uses the keys known so far, so little is read ahead before the founding event.
 _BEFORE_THE_FOUNDING = 100
 _THREADS = 2
 _CHUNK = 250
 _READ_WAIT_SECONDS = 0.5
-# Cases and heads kept in memory; a case is a few kilobytes.
+# Cases and heads in the cache; a case takes a few kilobytes.
 _REMEMBERED = 20_000
 
 
 async def confirm(reader: RecordReader, ledger: Ledger, position: Position) -> None:
-    """Looks whether the record still holds all that the timeline does: from its beginning to its very last entry.
+    """Confirm that the record still holds every entry of the timeline, from the first to the last.
 
-    Raises RecordBroken where it does not, and BrokerUnavailable.
+    Raises ``RecordBroken`` and ``BrokerUnavailable``.
     """
     await reader.confirm_whole(position.next_offset)
     last = await ledger.last_entry()
@@ -49,11 +49,11 @@ async def confirm(reader: RecordReader, ledger: Ledger, position: Position) -> N
         found = await reader.read(wait=_READ_WAIT_SECONDS, limit=1)
     message = found[0].message
     if last != Last(last.offset, found[0].appended_ms, record_hash(message.key, message.value, message.headers)):
-        raise RecordBroken(f"the record's entry {last.offset} is not the one that stands on the timeline")
+        raise RecordBroken(f"the record's entry at offset {last.offset} differs from the timeline's")
 
 
 async def together(*parts: Coroutine[Any, Any, object]) -> None:
-    """Runs all of them at once; the first that fails ends the others, and its error is raised as it is."""
+    """Run all concurrently. The first failure cancels the others and is raised unwrapped."""
     try:
         async with asyncio.TaskGroup() as tasks:
             for part in parts:
@@ -63,7 +63,7 @@ async def together(*parts: Coroutine[Any, Any, object]) -> None:
 
 
 class Checker:
-    """Threads that decode entries and verify their signatures."""
+    """Thread pool that decodes entries and verifies their signatures."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="check")
@@ -75,7 +75,7 @@ class Checker:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def check(self, entries: Sequence[KafkaRecord], keys: Keys) -> Batch:
-        """``entries`` as read, with what ``keys`` make of their signatures; a key may be newer than ``keys``."""
+        """Decode ``entries`` and verify them with ``keys``; an entry's key may be newer than ``keys``."""
         loop = asyncio.get_running_loop()
         chunks = [entries[at : at + _CHUNK] for at in range(0, len(entries), _CHUNK)]
         done = await asyncio.gather(*(loop.run_in_executor(self._threads, _check, c, keys) for c in chunks))
@@ -83,7 +83,7 @@ class Checker:
 
 
 class Projecting:
-    """One writer's work from one position on; whatever fails, it is thrown away and begun again."""
+    """One writer from one position. After a failure it is discarded and a new one starts."""
 
     def __init__(self, reader: RecordReader, ledger: Ledger, chronicle: Chronicle, position: Position) -> None:
         self._reader = reader
@@ -92,9 +92,9 @@ class Projecting:
         self._position = position
 
     async def run(self, checker: Checker, told: Callable[[Page], None], *, until: int | None = None) -> Position:
-        """Projects for ever, or up to the offset ``until``; ``told`` hears of each page once it is stored.
+        """Project without end, or up to the offset ``until``; ``told`` is called with each stored page.
 
-        Raises Superseded, BrokerUnavailable, RecordBroken and the database's own errors.
+        Raises ``Superseded``, ``BrokerUnavailable``, ``RecordBroken`` and the database's errors.
         """
         fetched: asyncio.Queue[Sequence[KafkaRecord]] = asyncio.Queue(_DEPTH)
         checked: asyncio.Queue[Batch] = asyncio.Queue(_DEPTH)
@@ -147,6 +147,6 @@ def _checked(message: Message, keys: Keys) -> Checked | None:
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that ended them; the others were only told to stop."""
+    """Return the error that ended the group; the other tasks were cancelled."""
     error = group.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -1,4 +1,4 @@
-"""The projection as a process: it writes the timeline, or stands by until the one that does falls behind."""
+"""The projection process: writes the timeline while it leads, else is a standby."""
 
 import asyncio
 import math
@@ -22,12 +22,12 @@ from handoff.projection.pipeline import Checker, Projecting, confirm, together
 from handoff.projection.stall_detector import Silence
 from handoff.views.timeline_fold import Page
 
-# A timeline that stands still for so long while the record moves has lost its writer.
+# A timeline that does not advance for this time while the record does has lost its writer.
 PATIENCE_SECONDS = 5.0
 BROKEN_RECORD = 3
 """The exit code where the record does not hold what it held: nothing may be built on it."""
 
-# The database or the broker is away, or came back: begin again from what is stored.
+# The database or the broker is or was unavailable: restart from the stored position.
 _AWAY: tuple[type[Exception], ...] = (*TRANSIENT, BrokerUnavailable)
 
 _log = structlog.get_logger()
@@ -46,18 +46,18 @@ class Projection:
         self._works = False
 
     async def run(self) -> None:
-        """Goes on until it is cancelled. Raises RecordBroken and HeadForked (in a group)."""
+        """Run until cancelled. Raises ``RecordBroken`` and ``HeadForked`` (in a group)."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_on())
             if self._settings.http is not None:
                 tasks.create_task(serve_probes(self._settings.http, self.checks))
 
     def checks(self) -> Mapping[str, bool]:
-        """What readiness looks at; a projection that stands by is ready when it could take over."""
+        """Return the readiness checks. A standby is ready if it could take over."""
         return {"timeline": self._works}
 
     async def _keep_on(self) -> None:
-        """Takes over first, as whoever is started last is meant to write; then for ever writes or stands by."""
+        """Take over first, because the process started last is meant to write; then write or stand by in turn."""
         waits, stands_by = pauses(), False
         with Checker() as checker:
             while True:
@@ -67,19 +67,19 @@ class Projection:
                         waits = pauses()
                         await self._write(books, position, checker)
                 except Superseded:
-                    _log.warning("another projection writes now", epoch=self._epoch)
+                    _log.warning("projection.leadership_lost", epoch=self._epoch)
                     self._epoch, stands_by = None, True
                 except _AWAY as error:
                     self._works = False
                     telemetry.PROJECTION_RETRIES.inc()
-                    _log.warning("begun again from the stored position", error=type(error).__name__)
+                    _log.warning("projection.restarted", error=type(error).__name__)
                     stands_by = self._epoch is None and stands_by
                     await asyncio.sleep(next(waits))
                 finally:
                     await self._reader.close()
 
     async def _resume(self, books: Ledger) -> Position:
-        """The position under our epoch, or under a new one at first. Raises Superseded."""
+        """Return the position under the own epoch, at first under a new one. Raises ``Superseded``."""
         if self._epoch is None:
             return await books.take_over()
         position = await books.position()
@@ -88,7 +88,7 @@ class Projection:
         return position
 
     async def _stand_by(self, books: Ledger) -> Position:
-        """The position under a new epoch, once the timeline lags behind a record that moves, or its log is silent."""
+        """Wait until the timeline lags behind the record or its log is silent; then start a new epoch."""
         telemetry.PROJECTION_EPOCH.set(0)
         silence = self._silence()
         while True:
@@ -108,7 +108,7 @@ class Projection:
     async def _write(self, books: Ledger, position: Position, checker: Checker) -> None:
         self._epoch, self._works = position.epoch, True
         telemetry.PROJECTION_EPOCH.set(position.epoch)
-        _log.info("writing", epoch=position.epoch, offset=position.next_offset)
+        _log.info("projection.leadership_acquired", epoch=position.epoch, offset=position.next_offset)
         await confirm(self._reader, books, position)
         chronicle = await books.chronicle(self._founding, position)
         projecting = Projecting(self._reader, books, chronicle, position)
@@ -124,9 +124,9 @@ class Projection:
 
 
 def patience(policies: Mapping[str, str]) -> float:
-    """For how many seconds the timeline may stand still before whoever stands by takes over.
+    """Return the seconds without progress after which a standby takes over.
 
-    Raises ConfigurationError.
+    Raises ``ConfigurationError``.
     """
     try:
         seconds = float(policies.get("patience_seconds", PATIENCE_SECONDS))
@@ -138,12 +138,12 @@ def patience(policies: Mapping[str, str]) -> float:
 
 
 async def run(settings: ProcessSettings) -> int:
-    """Runs the projection until SIGTERM or SIGINT, or until the record is found broken; gives the exit code."""
+    """Run the projection until SIGTERM or SIGINT, or until the record is broken. Return the exit code."""
     code = 0
     try:
         await cancel_on_signals(Projection(settings).run())
     except* asyncio.CancelledError:
-        _log.info("stopped")
+        _log.info("projection.stopped")
     except* (RecordBroken, HeadForked) as broken:
         for error in broken.exceptions:
             tell_of_the_end(error)

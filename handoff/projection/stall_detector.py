@@ -1,11 +1,11 @@
-"""When who stands by for a log takes its silence for death."""
+"""Decide when a standby treats the active checkpoint writer as dead."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class Silence:
-    """What who stands by makes of a log that says nothing: a writer that has just taken over is given its time."""
+    """Failure detector for a silent log. A writer that has just taken over gets a grace period."""
 
     cadence_seconds: float
     patience_seconds: float
@@ -13,7 +13,7 @@ class Silence:
     _since: float = 0
 
     def is_too_long(self, epoch: int, due_ms: int, now: float) -> bool:
-        """Whether the writer of ``epoch``, whose last checkpoint was due then (0: it has none), has missed the next."""
+        """Return whether the writer of ``epoch`` has missed the checkpoint after ``due_ms`` (0: it has none yet)."""
         if (epoch, due_ms) != self._heard:
             self._heard, self._since = (epoch, due_ms), now
         missed = due_ms > 0 and now > due_ms / 1000 + self.cadence_seconds + self.patience_seconds

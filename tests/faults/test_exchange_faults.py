@@ -96,7 +96,7 @@ async def test_a_standby_takes_over_and_the_one_that_was_stopped_changes_nothing
     await all_arrived(place, [*before, *during, *after])
     [now] = await place.ask("SELECT epoch FROM position")
     assert now["epoch"] > frozen["epoch"]
-    assert "another exchange routes now" in first.log.read_text()
+    assert "router.leadership_lost" in first.log.read_text()
     assert (first.terminate(timeout=5), second.terminate(timeout=5)) == (0, 0)
 
 

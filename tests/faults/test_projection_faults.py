@@ -88,7 +88,7 @@ async def test_a_stopped_projection_is_replaced_and_changes_nothing_when_it_wake
     assert await offsets(keeper) == list(range(await keeper.end()))
     assert first.running
     assert second.running
-    assert "another projection writes now" in second.tail(200)
+    assert "projection.leadership_lost" in second.tail(200)
 
 
 async def test_a_rebuild_while_the_projection_writes_gives_the_same_tables(keeper: RecordKeeper) -> None:

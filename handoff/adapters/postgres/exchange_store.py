@@ -1,7 +1,7 @@
-"""The exchange's database: how far the record is routed and by whom, and what waits to be sent.
+"""The exchange's database: routing position and leader, and the queues of the relays.
 
-Whoever routes holds an epoch. Everything it writes is conditional on that epoch, so that a process that was
-stopped and wakes nothing: it gets ``Superseded``.
+The leader holds an epoch. Every write is conditional on it (compare-and-set). A process that was suspended and
+resumes changes nothing: it gets ``Superseded``.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -22,12 +22,12 @@ _SQL = statements("exchange_store.sql")
 
 
 class Superseded(Exception):
-    """Another exchange routes now: drop every cache and stand by."""
+    """Another exchange leads: drop every cache and stand by."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far the record is routed: the next offset, the record time reached (ms), and the epoch of who routes."""
+    """Routing position: next offset, record time (ms since 1970-01-01 UTC), and the leader's epoch."""
 
     epoch: int
     next_offset: int
@@ -36,7 +36,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Saying:
-    """An event of the exchange's own that is not on the record yet."""
+    """An event of the exchange that is not on the record yet."""
 
     event_id: UUID
     subject: str
@@ -44,42 +44,42 @@ class Saying:
 
 
 class ExchangeStore:
-    """What the exchange keeps. Every method is one statement or one transaction and may be repeated."""
+    """Store of the exchange. Every method is one statement or one transaction and is safe to retry."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
     async def take_over(self, silence: float) -> Position | None:
-        """The position under a new epoch, if nobody has routed for ``silence`` seconds; else None."""
+        """Start a new epoch if the leader has been silent for ``silence`` seconds; else return None."""
         row = await self._pool.fetchrow(_SQL["take_over"], silence)
         return _position(row) if row is not None else None
 
     async def position(self, epoch: int) -> Position:
-        """The position as stored. Raises Superseded."""
+        """Return the stored position. Raises ``Superseded``."""
         position = _position(await self._the_row(_SQL["read_position"]))
         if position.epoch != epoch:
             raise Superseded
         return position
 
     async def stay_alive(self, epoch: int) -> None:
-        """Tells whoever stands by that this epoch goes on. Raises Superseded."""
+        """Write a heartbeat of this epoch. Raises ``Superseded``."""
         if await self._pool.fetchval(_SQL["stay_alive"], epoch) is None:
             raise Superseded
 
     async def lay_down(self, epoch: int) -> None:
-        """Lets whoever stands by take over at once."""
+        """Release leadership, so that a standby can take over without waiting."""
         await self._pool.execute(_SQL["lay_down"], epoch)
 
     async def newer_directory(self, version: int) -> tuple[int, Directory] | None:
-        """The directory with its version, if it has changed after ``version``."""
+        """Return the directory and its version if it is newer than ``version``."""
         row = await self._pool.fetchrow(_SQL["newer_directory"], version)
         return (row["version"], state_codec.load_directory(row["state"])) if row is not None else None
 
     @asynccontextmanager
     async def batch(self, position: Position, next_offset: int, record_time_ms: int) -> AsyncIterator[Batch]:
-        """One transaction that moves the record's position and keeps what came of the entries between.
+        """Open the transaction that advances the position and stores the results of a batch.
 
-        Raises Superseded where the position is not the stored one.
+        Raises ``Superseded`` if ``position`` is not the stored one.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             moved = await connection.fetchval(
@@ -91,39 +91,39 @@ class ExchangeStore:
 
     @asynccontextmanager
     async def between(self, epoch: int) -> AsyncIterator[Batch]:
-        """One transaction between two batches. Raises Superseded."""
+        """Open a transaction between two batches. Raises ``Superseded``."""
         async with self._pool.acquire() as connection, connection.transaction():
             if await connection.fetchval(_SQL["hold_epoch"], epoch) is None:
                 raise Superseded
             yield Batch(connection)
 
     async def members_given(self) -> dict[str, int]:
-        """How many entries each inbox has been given."""
+        """Return the number of entries routed to each inbox."""
         return {row["member"]: row["given"] for row in await self._pool.fetch(_SQL["given"])}
 
     async def unsent(self, member: str, limit: int) -> tuple[tuple[int, Message], ...]:
-        """What waits for a member's inbox, in sequence: (sequence, message)."""
+        """Return the queue of a member's inbox as (sequence, message), in sequence."""
         return tuple(
             (row["sequence"], message_in(row)) for row in await self._pool.fetch(_SQL["unsent"], member, limit)
         )
 
     async def sent(self, epoch: int, member: str, sequence: int) -> None:
-        """Drops what is in the member's topic up to ``sequence``. Raises Superseded."""
+        """Delete the sent entries of a member's queue up to ``sequence``. Raises ``Superseded``."""
         if await self._pool.fetchval(_SQL["sent"], member, epoch, sequence) is None:
             raise Superseded
 
     async def unheard(self, limit: int) -> Sequence[Saying]:
-        """What the exchange has to say and has not read on the record, in order."""
+        """Return the exchange's own events that are not confirmed on the record, in order."""
         rows = await self._pool.fetch(_SQL["unheard"], limit)
         return [Saying(row["event_id"], row["subject"], row["value"]) for row in rows]
 
     async def backlog(self) -> tuple[int, int]:
-        """How many inbox entries wait to be sent, and how many sayings to be heard."""
+        """Return the numbers of queued inbox entries and of unconfirmed own events."""
         row = await self._the_row(_SQL["backlog"])
         return row["routed"], row["sayings"]
 
     async def is_something_late(self, now: datetime) -> bool:
-        """Whether a timer is ready: far cheaper to ask than to hold the epoch for it."""
+        """Return whether a timer is due. Cheaper than opening a transaction under the epoch."""
         found: bool = await self._pool.fetchval(_SQL["is_something_late"], now)
         return found
 

@@ -41,7 +41,7 @@ SELECT record_offset, record_time, key, value, header_names, header_values FROM 
 SELECT member, given FROM inboxes
 
 -- name: keep_count
--- Of what was seen, and of how much each inbox has been given.
+-- First occurrences, and the number of entries of each inbox.
 WITH first AS (
     INSERT INTO seen (subject, event_id, value_hash) SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[])
 )
@@ -80,7 +80,7 @@ DELETE FROM sayings WHERE event_id = ANY($1::uuid[])
 SELECT event_id, subject, value FROM sayings ORDER BY position LIMIT $1
 
 -- name: write_cases
--- With the steps that they await: what is awaited no longer is closed. No row is both closed and set.
+-- With the open steps: a step that is no longer open is closed. No row is both closed and set.
 WITH written AS (
     INSERT INTO cases (case_id, state) SELECT * FROM unnest($1::uuid[], $2::bytea[])
     ON CONFLICT (case_id) DO UPDATE SET state = excluded.state

@@ -1,4 +1,4 @@
-"""What one transaction of whoever routes reads and writes."""
+"""Reads and writes of one routing transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ Identity = tuple[str, UUID]
 
 @dataclass(frozen=True, slots=True)
 class ReadyTimer:
-    """A step that is late; ``attempt`` is the one under which it is said next."""
+    """A late step; ``attempt`` numbers the next ``deadline.missed`` for it."""
 
     case: UUID
     holder: UUID
@@ -38,23 +38,23 @@ class ReadyTimer:
 
 
 class Batch:
-    """An open transaction. It is over, and nothing of it stays, when any method raises."""
+    """An open transaction. If a method raises, it is rolled back and must not be used again."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
     async def cases(self, ids: Iterable[UUID]) -> dict[UUID, Case]:
-        """The folded cases that exist among ``ids``."""
+        """Return the folded cases that exist among ``ids``."""
         rows = await self._connection.fetch(_SQL["cases"], list(ids))
         return {row["case_id"]: state_codec.load_case(row["state"]) for row in rows}
 
     async def first_hashes(self, wanted: Sequence[Identity]) -> dict[Identity, str]:
-        """(Subject, event id) → value hash of the first that counted, for those that were seen."""
+        """Return identity → value hash of its first occurrence, for the identities seen before."""
         rows = await self._connection.fetch(_SQL["first_hashes"], [s for s, _ in wanted], [i for _, i in wanted])
         return {(row["subject"], row["event_id"]): row["value_hash"] for row in rows}
 
     async def announcements(self) -> tuple[tuple[int, datetime, Message], ...]:
-        """What everyone was told, in the record's order: (offset, record time, message)."""
+        """Return the broadcast entries in the record's order: (offset, record time, message)."""
         rows = await self._connection.fetch(_SQL["announcements"])
         return tuple((row["record_offset"], from_ms(row["record_time"]), message_in(row)) for row in rows)
 
@@ -62,7 +62,7 @@ class Batch:
         await self._connection.execute(_SQL["write_directory"], version, state_codec.dump_directory(directory))
 
     async def keep_cases(self, cases: Mapping[UUID, Case], grace: timedelta) -> None:
-        """Keeps folded cases and the timers of their open steps; ``grace`` is what each waits beyond its time."""
+        """Store folded cases and the timers of their open steps; ``grace`` is added to each due time."""
         if not cases:
             return
         states = [state_codec.dump_case(case) for case in cases.values()]
@@ -77,7 +77,7 @@ class Batch:
     async def route(
         self, deliveries: Sequence[tuple[str, Delivery]], given: Mapping[str, int], first: Mapping[Identity, str]
     ) -> None:
-        """Puts entries before the relays, with every inbox's count after them and the hashes of what was seen first."""
+        """Queue inbox entries, and store the inbox counts and the hashes of first occurrences."""
         subjects, events = [subject for subject, _ in first], [event for _, event in first]
         counts = list(given), list(given.values())
         await self._connection.execute(_SQL["keep_count"], subjects, events, list(first.values()), *counts)
@@ -91,22 +91,22 @@ class Batch:
             await self._connection.executemany(_SQL["announce"], rows)
 
     async def say(self, events: Sequence[Event[Any]]) -> None:
-        """Keeps events of the exchange's own until they are heard."""
+        """Queue the exchange's own events until they are confirmed."""
         if events:
             ids, subjects = [event.id for event in events], [event.subject for event in events]
             await self._connection.execute(_SQL["say"], ids, subjects, [codec.encode(event) for event in events])
 
     async def heard(self, events: Sequence[UUID]) -> None:
-        """These events of ours stand on the record."""
+        """Delete own events that were read back from the record."""
         if events:
             await self._connection.execute(_SQL["heard"], list(events))
 
     async def timer_missed(self, event: Event[Any]) -> None:
-        """A step was said to be late: it is not said again."""
+        """Close the timer of a step whose ``deadline.missed`` is on the record."""
         await self._connection.execute(_SQL["timer_missed"], *_timer_of(event))
 
     async def timer_early(self, event: Event[Any], wait: timedelta) -> None:
-        """A step was said to be late too early: it is said again after ``wait``."""
+        """Re-arm the timer of a step whose ``deadline.missed`` came too early, after ``wait``."""
         await self._connection.execute(_SQL["timer_early"], *_timer_of(event), wait.total_seconds())
 
     async def ready_timers(self, now: datetime, limit: int) -> tuple[ReadyTimer, ...]:
@@ -126,7 +126,7 @@ def _columns(message: Message) -> tuple[Any, ...]:
 
 
 def message_in(row: asyncpg.Record) -> Message:
-    """The message that a row holds."""
+    """Return the message of a row."""
     return Message(row["key"], row["value"], as_headers(zip(row["header_names"], row["header_values"], strict=True)))
 
 

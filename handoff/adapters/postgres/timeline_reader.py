@@ -25,7 +25,7 @@ _SQL = statements("timeline_reader.sql")
 
 @dataclass(frozen=True, slots=True)
 class HandoffFilter:
-    """Filter for handoffs. A field that is None does not filter."""
+    """Filter for handoffs. Fields set to None do not filter."""
 
     case: UUID | None = None
     service: CaseService | None = None

@@ -108,7 +108,7 @@ class Ledger:
         return Last(*row) if row is not None else None
 
     async def last_due_ms(self) -> int:
-        """Return the due time (ms) of the newest checkpoint; 0 if there is none."""
+        """Return the due time (ms) of the newest checkpoint; 0 before the first."""
         return await self._connection.fetchval(_SQL["last_due"]) or 0
 
     async def chronicle(self, founding: Founding, position: Position) -> Chronicle:

@@ -75,7 +75,7 @@ async def test_a_record_that_lost_its_end_stops_the_exchange(place: Town) -> Non
     exchange = place.exchange()
     exchange.start()
     assert await ended(exchange) == 3
-    assert "alarm: the record is broken" in exchange.log.read_text()
+    assert "record.broken" in exchange.log.read_text()
 
 
 async def test_a_wrong_setting_is_named(place: Town) -> None:
