@@ -1,26 +1,14 @@
 """A jurisdiction on Kubernetes: its topics, users and processes as Strimzi and Kubernetes read them.
 
-Generated from the jurisdiction's plan and from handoff.record.topics, so that no right is declared twice.
+Generated from the plan, handoff.record.topics and handoff.operations.setup.access, so that no ACL is declared twice.
 """
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from handoff.config import JurisdictionPlan
-from handoff.record.topics import (
-    AUDIT,
-    EXCHANGE,
-    MONITOR,
-    PROJECTION,
-    Grant,
-    Topic,
-    agencies,
-    grants,
-    principals,
-    quotas,
-    topics,
-    user_name,
-)
+from handoff.operations.setup.access import Grant, grants, principals, quotas, user_name
+from handoff.record.topics import AUDIT, EXCHANGE, MONITOR, PROJECTION, Topic, agencies, topics
 
 Manifest = dict[str, Any]
 

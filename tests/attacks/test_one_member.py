@@ -7,12 +7,12 @@ import pytest
 
 from handoff.domain.consequences import deadline_missed
 from handoff.exchange.validation import Submission, SubmissionValidator
+from handoff.operations.setup.access import Quota
 from handoff.record.codes import DeadlineStep, RefusalCode, Urgency
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events.directory import SubmissionRefused
 from handoff.record.message import Message
-from handoff.record.topics import Quota
 from handoff.views.replay.gaps import Gap, gaps
 from tests.support.dsl import spec
 from tests.support.dsl.builders import JURISDICTION, T0, key_of, nth_id

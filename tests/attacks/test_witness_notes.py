@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from handoff.operations.setup.access import quotas, user_name
 from handoff.proof.log.checkpoint import cosign, open_checkpoint
 from handoff.proof.log.note import MalformedNote, Note, NoteSignature
-from handoff.record.topics import quotas, topics, user_name
+from handoff.record.topics import topics
 from tests.support.dsl.builders import JURISDICTION, T0, key_of
 from tests.support.dsl.spec import MEMBERS
 from tests.support.parts.checkpoints import PlayedLog, witness_key

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from handoff.config import CONFIG_VARIABLE, JurisdictionPlan, jurisdiction_plan, process_settings
+from handoff.operations.setup.access import grants
 from handoff.record import topics as declared
 from infra.kubernetes.manifests import Manifest, manifests, resource_name
 
@@ -38,7 +39,7 @@ def test_each_topic_has_its_declared_settings(plan: JurisdictionPlan, applied: t
 
 def test_each_user_has_exactly_the_declared_rights(plan: JurisdictionPlan, applied: tuple[Manifest, ...]) -> None:
     given = {(m["metadata"]["name"], *_right(acl)) for m in _of(applied, "KafkaUser") for acl in _acls(m)}
-    wanted = declared.grants(plan.name, plan.member_ids)
+    wanted = grants(plan.name, plan.member_ids)
     assert given == {(resource_name(g.user), g.resource_type, g.resource, g.operation, "literal") for g in wanted}
 
 

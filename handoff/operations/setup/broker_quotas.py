@@ -9,8 +9,8 @@ from aiokafka.helpers import create_ssl_context
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Float64, Int16, Int32, Schema, String
 
+from handoff.operations.setup.access import Quota
 from handoff.operations.setup.kafka_operator import KafkaOperator
-from handoff.record.topics import Quota
 
 _ENTITY = Array(("entity_type", String("utf-8")), ("entity_name", String("utf-8")))
 _API_KEY = 49

@@ -17,10 +17,11 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from handoff.operations.setup.access import Grant, grants, principals, quotas
 from handoff.operations.setup.broker_quotas import set_quotas
 from handoff.operations.setup.broker_topics import TIMEOUT_SECONDS, BrokerSetupError, apply_topics, settle
 from handoff.operations.setup.kafka_operator import KafkaOperator
-from handoff.record.topics import Grant, grants, principals, quotas, topics
+from handoff.record.topics import topics
 
 _SCRAM_ITERATIONS = 4096
 

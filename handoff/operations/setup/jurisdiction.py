@@ -12,9 +12,10 @@ from pydantic import SecretStr
 from handoff.adapters.files.private_file import write_private
 from handoff.config import JurisdictionPlan, KafkaSettings, PostgresSettings
 from handoff.operations.setup import broker_setup, database_setup
+from handoff.operations.setup.access import principals, user_name
 from handoff.operations.setup.database_setup import Database, DatabaseOperator
 from handoff.operations.setup.kafka_operator import KafkaOperator
-from handoff.record.topics import EXCHANGE, MONITOR, PROJECTION, principals, user_name
+from handoff.record.topics import EXCHANGE, MONITOR, PROJECTION
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ import pytest_asyncio
 from confluent_kafka.admin import NewTopic
 
 from handoff.config import jurisdiction_plan
+from handoff.operations.setup.access import principals
 from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.operations.setup.kafka_operator import KafkaOperator
-from handoff.record.topics import Topic, principals, topics
+from handoff.record.topics import Topic, topics
 from handoff.trial.kafka import CLUSTER
 from handoff.trial.stack import TrialStack
 from tests.support.parts.stack import PRIZREN, Jurisdictions

@@ -1,4 +1,4 @@
-"""The declared topics, rights and quotas."""
+"""The declared topics."""
 
 import re
 
@@ -70,28 +70,8 @@ def test_the_largest_sealed_value_and_the_largest_event_fit() -> None:
         assert int(dict(_topic(name).config)["max.message.bytes"]) > declared.EVENT_LIMIT_BYTES
 
 
-def test_no_two_principals_share_a_user_or_a_group() -> None:
-    everyone = declared.principals("prizren", _MEMBERS)
-    users = [principal.user for principal in everyone]
-    groups = [group for principal in everyone for group in principal.groups]
-    assert len(set(users)) == len(users) == 7
-    assert len(set(groups)) == len(groups)
-
-
-def test_a_right_is_never_given_on_a_pattern_nor_twice() -> None:
-    rights = declared.grants("prizren", _MEMBERS)
-    assert len(set(rights)) == len(rights)
-    assert not any("*" in right.resource for right in rights)
-    assert {right.operation for right in rights} == {"READ", "WRITE"}
-
-
 def test_the_exchange_hears_every_member_and_nothing_else() -> None:
     pattern = re.compile(declared.out_pattern("prizren"))
     heard = {topic.name for topic in declared.topics("prizren", _MEMBERS) if pattern.match(topic.name)}
     assert heard == {declared.out_topic("prizren", member) for member in _MEMBERS}
     assert not pattern.match("prizrenx.out.police")
-
-
-def test_everyone_who_may_log_in_has_a_quota() -> None:
-    limited = {quota.user for quota in declared.quotas("prizren", _MEMBERS)}
-    assert limited == {principal.user for principal in declared.principals("prizren", _MEMBERS)}
