@@ -15,10 +15,11 @@ from handoff.contract import asyncapi
 from handoff.contract.compatibility import incompatibilities
 from handoff.contract.examples import examples
 from handoff.contract.json_schema import schemas
+from handoff.package_data import schemas_path
 from handoff.record.codec import encode
 from handoff.record.upcasting import UPCASTERS
 
-ROOT = Path(__file__).parents[2] / "schemas"
+ROOT = schemas_path()
 _EVENTS = "events/"
 _EXAMPLES = "examples/"
 

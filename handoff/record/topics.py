@@ -1,7 +1,7 @@
 """Topics of one jurisdiction: names, settings, writers and readers.
 
-The broker is configured from these rows. The AsyncAPI document and the ACLs (``handoff.operations.setup.access``) are derived
-from them, so that each is declared once.
+The broker is configured from these rows. The AsyncAPI document and the ACLs (``handoff.operations.setup.access``)
+are derived from them, so that each is declared once.
 """
 
 import re

@@ -12,8 +12,9 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from handoff.contract.examples import BASIS, examples
 from handoff.domain.commands import RequestReferral
+from handoff.package_data import schemas_path
+from handoff.record import codec
 from handoff.web.apis import ApiDefinition
 from handoff.web.command_routes import ID, CommandRoute
 from handoff.web.context import BEARER
@@ -39,12 +40,12 @@ def describe(app: FastAPI, api: ApiDefinition) -> None:
 
 
 def command_example(route: CommandRoute) -> dict[str, Any]:
-    """Return a body that the command accepts, from the example of the event that it makes."""
-    event = examples()[route.command.makes.type]
+    """Return a body that the command accepts, from the published example of the event that it makes."""
+    event = codec.decode(schemas_path("examples", f"{route.command.makes.type}.json").read_bytes())
     fields = event.data.model_dump(mode="json", exclude_defaults=True)
     example = {name: value for name, value in fields.items() if name in route.command.model_fields}
     if issubclass(route.command, RequestReferral):
-        example["basis"] = str(BASIS)
+        example["basis"] = fields["basis"]["basis"]
     return example
 
 

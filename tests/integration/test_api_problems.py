@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 import structlog
 
+from handoff.contract.openapi import document
 from handoff.node.commands.desk import Desk
 from handoff.node.commands.results import StoreUnavailable
 from handoff.operations.setup.jurisdiction import Jurisdiction
@@ -22,7 +23,6 @@ from handoff.web.apis import AGENCY_API, COORDINATION_API, ApiDefinition
 from handoff.web.app import create_app
 from handoff.web.context import PartReadiness
 from handoff.web.problems import NODE_PROBLEMS
-from handoff.web.published_openapi import document
 from handoff.web.request_bodies import BODY_LIMIT_BYTES
 from tests.support.dsl.builders import CASE, REFERRAL
 from tests.support.parts.api import AUTHORIZED, OPENING, PLAN, RELEASE, TOKEN, Api, api

@@ -24,10 +24,10 @@ from schemathesis.checks import ignored_auth, positive_data_acceptance
 
 from handoff import clock
 from handoff.adapters.postgres.pool import open_pool
+from handoff.contract.openapi import document
 from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.web.apis import AGENCY_API, COORDINATION_API, ApiDefinition
 from handoff.web.app import create_app
-from handoff.web.published_openapi import document
 from tests.support.parts.api import AUTHORIZED, OPENING, PLAN, RELEASE, TOKEN
 from tests.support.parts.desks import desk_of, directory_of
 from tests.support.parts.stack import Jurisdictions

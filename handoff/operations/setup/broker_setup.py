@@ -1,4 +1,4 @@
-"""The broker's set-up: topics, users, rights and quotas, as handoff.record.topics declares them."""
+"""Topics, users, ACLs and quotas at the broker, as handoff.record.topics and access declare them."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
