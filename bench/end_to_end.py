@@ -115,7 +115,7 @@ def _hops(trial: Trial, crossings: list[Crossing]) -> Mapping[str, list[float]]:
 
 
 def _folded(log: Path) -> Iterator[tuple[str, float]]:
-    for line in _lines(log, "inbox.entry"):
+    for line in _lines(log, "inbox.entry_folded"):
         yield line["event_id"], _seconds(line)
 
 

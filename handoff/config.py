@@ -1,4 +1,4 @@
-"""Configuration: one process's settings and one jurisdiction's plan, each from a TOML file that a person writes.
+"""Configuration: settings of a process and the plan of a jurisdiction, each from a TOML file.
 
 Nothing is read at import. The environment overrides a process's file: HANDOFF_KAFKA__PASSWORD is `kafka.password`.
 """
@@ -26,7 +26,7 @@ Sha256Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class ConfigurationError(Exception):
-    """A setting that is wrong: the message names its key and what is allowed, never the value it has."""
+    """An invalid setting. The message names its key and the allowed values, never the current value."""
 
 
 class _Section(BaseModel):
@@ -34,7 +34,7 @@ class _Section(BaseModel):
 
 
 class KafkaSettings(_Section):
-    """How one principal reaches the brokers."""
+    """Connection of one principal to the brokers."""
 
     bootstrap_servers: str = Field(min_length=1)
     username: str
@@ -44,7 +44,7 @@ class KafkaSettings(_Section):
 
 
 class PostgresSettings(_Section):
-    """How one role reaches its process's database."""
+    """Connection of one role to its process's database."""
 
     host: str
     port: Port = 5432
@@ -60,14 +60,14 @@ class PostgresSettings(_Section):
 
 
 class HttpSettings(_Section):
-    """Where a process serves HTTP."""
+    """Address at which a process serves HTTP."""
 
     host: str = "127.0.0.1"
     port: Port
 
 
 class CheckpointSettings(_Section):
-    """Whose checkpoints count here, how often there is one, and the key of a process that cosigns them."""
+    """Trust policy, cadence, and the key of a process that cosigns."""
 
     # The log, the cosigners and the quorum: a C2SP tlog-policy.
     trust_file: Path
@@ -76,21 +76,21 @@ class CheckpointSettings(_Section):
 
 
 class AuditSettings(_Section):
-    """Where a member asks the audit API for its receipts, and its bearer token there."""
+    """Address of the audit API and the member's bearer token for receipts."""
 
     url: str = Field(min_length=1)
     token: SecretStr
 
 
 class LogSettings(_Section):
-    """What is logged and how it is written."""
+    """Log level and format."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
 
 
 class ProcessSettings(BaseSettings):
-    """Everything that one process is told from outside."""
+    """All settings of one process."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix="HANDOFF_", env_nested_delimiter="__", hide_input_in_errors=True
@@ -104,7 +104,7 @@ class ProcessSettings(BaseSettings):
     kafka: KafkaSettings
     postgres: PostgresSettings
     http: HttpSettings | None = None
-    # What it signs its events with, or the projection its checkpoints and receipts.
+    # Key that signs the process's events, or the projection's checkpoints and receipts.
     signing_key_file: Path | None = None
     # The bearer token of the agency's own system.
     token: SecretStr | None = None
@@ -112,7 +112,7 @@ class ProcessSettings(BaseSettings):
     audit: AuditSettings | None = None
     # The timeline's database, as the audit reads it.
     timeline: PostgresSettings | None = None
-    # Who may ask the audit API for its receipts: member → SHA-256 of its token.
+    # Members that may request receipts from the audit API: member → SHA-256 of its token.
     callers: dict[MemberId, Sha256Hex] = Field(default_factory=dict)
     log: LogSettings = LogSettings()
     # A service's own options, in its own words.
@@ -132,7 +132,7 @@ class ProcessSettings(BaseSettings):
 
 
 class PlannedMember(_Section):
-    """An institution of the jurisdiction, the service that runs it, and what it offers."""
+    """An institution of the jurisdiction, its service, and its offer."""
 
     id: MemberId
     kind: MemberKind = MemberKind.AGENCY
@@ -143,12 +143,12 @@ class PlannedMember(_Section):
 
 
 class PlannedDeadline(Deadline):
-    """A deadline with the name by which people speak of it."""
+    """A deadline with its name."""
 
     id: Name
 
     def terms(self) -> Deadline:
-        """The deadline as it is published on the record."""
+        """Return the deadline as published on the record."""
         return Deadline.model_validate(self.model_dump(exclude={"id"}))
 
 
@@ -158,7 +158,7 @@ class _Jurisdiction(_Section):
 
 
 class JurisdictionPlan(_Section):
-    """A jurisdiction as `handoff init` founds it; its members stand in the directory's order."""
+    """A jurisdiction as `handoff init` founds it; members in directory order."""
 
     jurisdiction: _Jurisdiction
     members: tuple[PlannedMember, ...] = Field(min_length=1)
@@ -192,13 +192,13 @@ class JurisdictionPlan(_Section):
         return tuple(member.id for member in self.members)
 
     def renamed(self, name: str) -> "JurisdictionPlan":
-        """The same plan under another name."""
+        """Return the plan under another name."""
         renamed = self.jurisdiction.model_copy(update={"name": name})
         return self.model_copy(update={"jurisdiction": renamed})
 
 
 def process_settings(path: Path | None = None) -> ProcessSettings:
-    """One process's settings from the file at `path`, else at $HANDOFF_CONFIG, under the environment.
+    """Read a process's settings from the file at `path`, else at $HANDOFF_CONFIG; the environment overrides.
 
     Raises ConfigurationError.
     """
@@ -210,7 +210,7 @@ def process_settings(path: Path | None = None) -> ProcessSettings:
 
 
 def jurisdiction_plan(path: Path) -> JurisdictionPlan:
-    """The plan in the file at `path`. Raises ConfigurationError."""
+    """Read the plan in the file at `path`. Raises ``ConfigurationError``."""
     try:
         return JurisdictionPlan.model_validate(_toml(path))
     except ValidationError as error:

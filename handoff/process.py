@@ -1,4 +1,4 @@
-"""How every service's process begins and ends: settings, log, event loop, exit code."""
+"""Start and end of every service process: settings, log, event loop, exit code."""
 
 import asyncio
 import gc
@@ -17,24 +17,24 @@ WRONG_CONFIGURATION = 2
 
 
 def run_process(run: Callable[[ProcessSettings], Awaitable[int]]) -> NoReturn:
-    """Runs ``run`` with the configuration that $HANDOFF_CONFIG names, and exits with the code that it gives.
+    """Run ``run`` with the configuration that $HANDOFF_CONFIG names, and exit with its exit code.
 
-    A wrong configuration is said on standard error and exits with 2.
+    An invalid configuration is reported on standard error, and the exit code is 2.
     """
     sys.exit(_exit_code(run))
 
 
 def freeze_gc() -> None:
-    """Lets the garbage collector pass over all that lives now.
+    """Exclude all current objects from garbage collection.
 
-    To look at what the imports alone left takes it 60 ms, in which nobody is answered.
+    Scanning the objects created by the imports takes 60 ms, in which no request is answered.
     """
     gc.collect()
     gc.freeze()
 
 
 def cancel_on_signals(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-    """``work`` as a task that SIGTERM and SIGINT cancel."""
+    """Run ``work`` as a task that SIGTERM and SIGINT cancel."""
     task = asyncio.ensure_future(work)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
@@ -42,7 +42,7 @@ def cancel_on_signals(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
 
 
 def instance_name(settings: ProcessSettings) -> str:
-    """What tells this process from one beside it that does the same, and stays the same when it is started again."""
+    """Return the instance id, which distinguishes standby processes and survives a restart."""
     port = settings.http.port if settings.http is not None else 0
     return settings.policies.get("instance", f"{socket.gethostname()}-{port}")
 

@@ -59,7 +59,7 @@ class InboxConsumer(Protocol):
 
     @property
     def running(self) -> bool:
-        """Whether it consumes at this moment."""
+        """True while it consumes."""
 
     async def run(self) -> None:
         """Consume until cancelled. Raises if the process has to be restarted."""

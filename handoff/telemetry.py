@@ -1,7 +1,7 @@
-"""What a process tells its operators: one line per message or request, and every metric there is.
+"""Logging set-up and the definition of every metric.
 
-Nothing here ever takes an event's body, a person's words or a request's address as it was written: codes, ids of
-events, counts and times only.
+Log lines and labels hold codes, event ids, counts and times only; never an event's body, personal data or a
+request's address.
 """
 
 import logging
@@ -73,13 +73,13 @@ _CHATTY = ("aiokafka", "faust", "mode", "kafka", "uvicorn", "httpx")
 def set_up_logging(
     *, process: str, level: str = "info", form: Literal["json", "console"] = "json", stream: TextIO = sys.stdout
 ) -> None:
-    """Makes structlog and the standard library write to ``stream``, each line naming ``process``."""
+    """Configure structlog and the standard library to write to ``stream``; each line names ``process``."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*_shared(process), *_rendering(form)],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        # Straight to the stream: by way of the standard library a line costs several times as much, and the exchange
-        # writes two for each event.
+        # Direct to the stream: through the standard library a line costs several times as much, and the exchange
+        # writes two lines an event.
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
@@ -117,7 +117,7 @@ def _rendering(form: str) -> list[structlog.types.Processor]:
 
 
 class Quieter(logging.Filter):
-    """Lets a client library say a few lines in ten seconds: in an outage they say thousands."""
+    """Rate limit for a client library's log: in an outage it writes thousands of lines."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""A member's part in the record's proof: what its node witnesses, sees proven, and gets receipts for.
+"""Attestation tasks of a node: witness, quorum collection and receipts.
 
-Whatever is wrong with any of it is told, and the node goes on exchanging.
+A failure of any of them is reported, and the node continues to exchange events.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from handoff.proof.log.note import NoteKey
 
 log = structlog.get_logger(__name__)
 
-# An alarm waits for two checkpoints; where they come every few seconds, for what a busy machine needs to answer.
+# An alarm waits for two checkpoints; with a cadence of seconds, for the response time of a busy machine.
 LEAST_PATIENCE_SECONDS = 10.0
 
 
@@ -44,14 +44,14 @@ def witness_of(
     clock: Clock,
     examine: Examine = believe,
 ) -> Witness:
-    """The cosigner whose private key is in ``key_file``."""
+    """Build the witness whose private key is in ``key_file``."""
     private = signing_key(key_file)
     key = cosigner_key(settings.jurisdiction, settings.member, private.public_key)
     return Witness(WitnessMemory(pool), log_key, key, private, topic.publish, clock, examine)
 
 
 class Sealing:
-    """The tasks of a node that rest on checkpoints, beside those that exchange."""
+    """The tasks of a node that depend on checkpoints."""
 
     def __init__(
         self, settings: ProcessSettings, checkpoints: CheckpointSettings, pool: asyncpg.Pool, clock: Clock
@@ -75,7 +75,7 @@ class Sealing:
         """Part → why it does not work any more."""
 
     async def run(self) -> None:
-        """Goes on until it is cancelled, with whatever part still works."""
+        """Run until cancelled. A failed part does not stop the others."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._contained("witness", self._follow))

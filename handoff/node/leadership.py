@@ -52,7 +52,7 @@ class Leadership:
             taken = await self.store.take_turn(self.holder, self._patience())
         except StoreUnavailable as error:
             self.stands_by, self._watched_since = False, None
-            log.warning("database.away", error=str(error))
+            log.warning("database.unavailable", error=str(error))
             return False
         self.stands_by = not taken
         self._watched_since = self._watched_since or monotonic()
@@ -79,7 +79,7 @@ class Leadership:
         try:
             kept = await self.store.keep_turn(self.holder)
         except StoreUnavailable as error:
-            log.warning("database.away", error=str(error))
+            log.warning("database.unavailable", error=str(error))
         else:
             if not kept:
                 raise StoodDown("another process relays and folds for this member now")

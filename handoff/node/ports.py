@@ -1,4 +1,4 @@
-"""What a node needs of the world, and what the HTTP API needs of a node: Protocols with their obligations."""
+"""Ports of a node, and the interface the HTTP API uses: Protocols with their obligations."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -32,146 +32,146 @@ Clock = Callable[[], datetime]
 
 
 class Side(StrEnum):
-    """Which side of a referral this member is."""
+    """Side of a referral: source or target."""
 
     SOURCE = "source"
     TARGET = "target"
 
 
 class Reception(Protocol):
-    """What the HTTP API asks of a node; ``Desk`` is it. Every method may raise ``StoreUnavailable``."""
+    """Interface of a node for the HTTP API, implemented by ``Desk``. Every method may raise ``StoreUnavailable``."""
 
     async def submit(
         self, command: Command, about: About, *, idempotency_key: str | None = None, if_match: int | None = None
     ) -> Stored:
-        """Decides and stores ``command``: when this returns, its events survive any crash and will be sent.
+        """Decide and store ``command``. On return its events survive any crash and will be published.
 
-        ``if_match`` is the referral's ``seen`` as the caller knows it. For ``OpenCase`` the desk makes the case's id.
-        Raises ``Refused``, ``PreconditionFailed`` and ``IdempotencyConflict``; then nothing was stored.
+        ``if_match`` is the referral's ``seen`` that the caller expects. For ``OpenCase`` the desk creates the case id.
+        Raises ``Refused``, ``PreconditionFailed`` and ``IdempotencyConflict``; then nothing is stored.
         """
 
     async def outcome(self, events: Sequence[UUID], within: float) -> Verdict | None:
-        """What the record made of own events: effective if all are, else the first other verdict.
+        """Return the verdict on own events: effective if all are, else the first other verdict.
 
-        Waits up to ``within`` seconds; None where not every echo is back by then. What was refused before it
+        Waits up to ``within`` seconds; None if an echo is still missing then. An event refused before it
         reached the record is *invalid* with the refusal's code.
         """
 
     async def case(self, case: UUID) -> CaseView | None:
-        """The case, or None where this node knows nothing of it."""
+        """Return the case, or None if it is unknown to this node."""
 
     async def referrals(
         self, *, after: UUID | None = None, limit: int = 50, states: Sequence[State] = (), side: Side | None = None
     ) -> tuple[ReferralRow, ...]:
-        """The work list: most urgent first, then the longest waiting; the page behind the referral ``after``.
+        """Return a page of the work list after the referral ``after``: most urgent first, then the longest waiting.
 
-        No ``states`` means all of them.
+        Without ``states`` all are included.
         """
 
     async def feed(self, after: int, limit: int) -> tuple[FeedEntry, ...]:
-        """Up to ``limit`` inbox entries whose sequence is greater than ``after``, in order."""
+        """Return up to ``limit`` inbox entries with a sequence above ``after``, in order."""
 
     async def directory(self) -> Directory:
-        """The jurisdiction as folded from the record."""
+        """Return the directory as folded from the record."""
 
     async def pending(self) -> Backlog:
-        """How much waits."""
+        """Return the backlog."""
 
 
 class StoodDown(Exception):
-    """Somebody with a newer epoch does this work now: stop at once and start anew."""
+    """A process with a newer epoch has taken over: stop, and stand by."""
 
 
 class KeyTaken(Exception):
-    """An idempotency key that was free when this transaction began is not any more: do it all again."""
+    """An idempotency key was taken concurrently: retry the whole transaction."""
 
 
 class Transaction(Protocol):
-    """One transaction on the node's own database: all of it stands, or nothing does."""
+    """One atomic transaction on the node's database."""
 
     async def lock(self, subjects: Iterable[str]) -> None:
-        """Waits until nobody else decides on or folds these subjects, and keeps them to the transaction's end."""
+        """Lock these subjects until the end of the transaction, against concurrent decisions and folds."""
 
     async def answered(self, key_hashes: Iterable[str]) -> Sequence[KeptAnswer]:
-        """What was answered under those of these idempotency keys that are taken."""
+        """Return the stored answers of those idempotency keys that are taken."""
 
     async def remember(self, answers: Sequence[KeptAnswer]) -> None:
-        """Keeps answers under their keys; waits for whoever is just taking one. Raises ``KeyTaken``."""
+        """Store answers under their keys. Waits for a concurrent writer of a key. Raises ``KeyTaken``."""
 
     async def known(self, subjects: Iterable[str]) -> Known:
-        """What is kept about these subjects."""
+        """Return the stored state of these subjects."""
 
     async def enqueue(self, rows: Iterable[OutboxRow]) -> int:
-        """Puts own events into the outbox and gives how many are new: an id that is there stays as it is."""
+        """Insert own events into the outbox. Return the number of new ones; existing ids are unchanged."""
 
     async def position(self, epoch: int | None) -> Position:
-        """How far the inbox is folded, kept locked. Raises ``StoodDown`` where ``epoch`` is over; None is any."""
+        """Return and lock the inbox position. Raises ``StoodDown`` if ``epoch`` is over; None accepts any epoch."""
 
     async def keep(self, rows: Sequence[InboxRow], position: Position) -> None:
-        """Keeps inbox entries, raw, and moves on; the position before was asked for in this transaction."""
+        """Store raw inbox entries and advance the position, which was read in this transaction."""
 
     async def settle(self, echoes: Sequence[Echo]) -> None:
-        """Notes what the record made of own events; an event that this outbox lost is put back as settled."""
+        """Store the verdicts on own events. An event missing in the outbox is restored as settled."""
 
     async def refuse(self, refusals: Sequence[Refusal]) -> None:
-        """Notes that own events never reached the record."""
+        """Mark own events as refused: they never reached the record."""
 
     async def save_directory(self, directory: Directory, sequence: int) -> None:
-        """Keeps the folded directory."""
+        """Store the folded directory."""
 
     async def save_cases(self, cases: Mapping[UUID, tuple[Case, int]]) -> None:
-        """Keeps folded cases, each with the sequence of its last change, and their lines in the work list."""
+        """Store folded cases, each with the sequence of its last change, and their rows of the work list."""
 
     async def park(self, parks: Iterable[Park]) -> None:
-        """Sets referrals aside; the first reason stands."""
+        """Park referrals. The first reason is kept."""
 
     async def quarantine(self, rows: Sequence[QuarantineRow]) -> None:
-        """Keeps the coordinates of entries that cannot be read."""
+        """Store the coordinates of entries that cannot be decoded."""
 
     async def take_unreacted(self, limit: int) -> Sequence[UUID]:
-        """Some cases that are marked for the policies; their mark is gone."""
+        """Return up to ``limit`` cases marked for the policies, and clear their marks."""
 
     async def mark_unreacted(self, cases: Iterable[UUID]) -> None:
-        """Marks these cases for the policies."""
+        """Mark cases for the policies."""
 
     async def forget_folded(self) -> None:
-        """Empties everything that is folded from the inbox; the inbox itself and the outbox stay."""
+        """Delete the folded state. Inbox and outbox are kept."""
 
     def inbox(self) -> AsyncIterator[InboxRow]:
-        """The whole kept inbox in its order."""
+        """Iterate over the stored inbox in order."""
 
     async def digests(self) -> Mapping[str, str]:
-        """Table of the folded state → a hash of all that it holds."""
+        """Return table → hash of its content, for the tables of the folded state."""
 
     async def unpublished(self) -> Sequence[UUID]:
-        """Own events that stand in this outbox alone."""
+        """Return own events that exist in this outbox alone."""
 
     async def stored(self, events: Iterable[UUID]) -> frozenset[UUID]:
-        """Those of these events that stand in this outbox."""
+        """Return those of these events that are in the outbox."""
 
 
 class Store(Protocol):
-    """The node's own database. Every method may raise ``StoreUnavailable``: repeat it, nothing is lost."""
+    """Port to the node's database. Every method may raise ``StoreUnavailable`` and is safe to retry."""
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction that is committed when it is left, and undone when an error leaves it."""
+        """Open a transaction: committed on exit, rolled back on an error."""
 
     async def directory(self) -> Directory | None:
-        """The folded directory; None before the founding."""
+        """Return the folded directory; None before the founding."""
 
     async def outcomes(self, events: Sequence[UUID]) -> Mapping[UUID, Verdict]:
-        """What the record made of those of these own events that it has answered."""
+        """Return the verdicts on those own events that have an echo."""
 
     async def referrals(
         self, *, after: UUID | None, limit: int, states: Sequence[State], source: str | None, target: str | None
     ) -> tuple[ReferralRow, ...]:
-        """A page of the work list."""
+        """Return a page of the work list."""
 
     async def feed(self, after: int, limit: int) -> tuple[FeedEntry, ...]:
-        """A page of the inbox."""
+        """Return a page of the inbox."""
 
     async def backlog(self, at: datetime) -> Backlog:
-        """How much waits."""
+        """Return the backlog."""
 
     async def take_turn(self, holder: str, silence: float) -> bool:
         """Whether it is this holder's turn from now on: it was so before, or nobody showed itself that many seconds."""
@@ -183,39 +183,39 @@ class Store(Protocol):
         """Lets another take over at once."""
 
     async def begin_intake(self) -> tuple[int, Position]:
-        """A new epoch for the inbox, and where it goes on."""
+        """Start a new inbox epoch. Return it with the position to continue from."""
 
     async def begin_relay(self) -> int:
-        """A new epoch for the relay."""
+        """Start a new relay epoch."""
 
     async def pause(self, *, paused: bool) -> None:
-        """Holds the relay back, or lets it go on."""
+        """Pause or resume the relay."""
 
     async def due(self, epoch: int, at: datetime, limit: int) -> Sequence[Due]:
-        """Own events to send now, in order; none while the operator holds the relay back. Raises ``StoodDown``.
+        """Return own events to send now, in order; none while the relay is paused. Raises ``StoodDown``.
 
-        That is: never sent; or sent before something that has its echo, and so lost; or without one for long.
+        An event is due if it was never sent, if a later event has its echo (so it was lost), or if its echo is overdue.
         """
 
     async def mark_sent(self, epoch: int, events: Sequence[UUID], at: datetime, first_delay: float) -> None:
-        """Notes one acknowledged batch. Raises ``StoodDown``.
+        """Mark one acknowledged batch as sent. Raises ``StoodDown``.
 
-        Each is due again after ``first_delay`` seconds, four times as long after every sending, an hour at most.
+        Each is due again after ``first_delay`` seconds, growing fourfold with every attempt up to one hour.
         """
 
 
 class Publisher(Protocol):
-    """The way to this member's outgoing topic."""
+    """Port to this member's outgoing topic."""
 
     async def send(self, messages: Sequence[Message]) -> None:
-        """Sends in order and waits for every acknowledgement.
+        """Send in order and wait for every acknowledgement.
 
         Raises ``PublishingFailed``: any of them may have arrived; send them again, in order.
         """
 
     async def close(self) -> None:
-        """Lets go of the connection, without waiting for anything."""
+        """Close the connection without waiting for pending messages."""
 
 
 class PublishingFailed(Exception):
-    """The brokers are away or did not acknowledge: send the same again, later."""
+    """The brokers are unavailable or did not acknowledge: send the same messages again later."""

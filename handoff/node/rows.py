@@ -1,4 +1,4 @@
-"""Rows of the node's database, as the runtime hands them to its store."""
+"""Rows of the node's database, as exchanged with its store."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from handoff.record.envelope import Event, Source
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far the inbox is folded: the next offset to read, and the sequence of the last entry."""
+    """Position of the inbox: next offset to read, and sequence of the last folded entry."""
 
     next_offset: int
     sequence: int
@@ -23,7 +23,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """An own event with its bytes, fixed when it was decided."""
+    """An own event with its exact bytes, fixed at its decision."""
 
     id: UUID
     subject: str
@@ -34,19 +34,19 @@ class OutboxRow:
 
     @classmethod
     def of(cls, event: Event[Any], at: datetime, value: bytes | None = None) -> Self:
-        """The row of an event that was decided at ``at``; ``value`` where its bytes exist already."""
+        """Build the row of an event decided at ``at``; ``value`` if its bytes exist already."""
         referral: UUID | None = getattr(event.data, "referral", None)
         return cls(event.id, event.subject, referral, event.type, value or codec.encode(event), at)
 
     @property
     def value_hash(self) -> str:
-        """By which a refusal names it."""
+        """SHA-256 of the value, by which a refusal identifies the event."""
         return signing.sha256(self.value)
 
 
 @dataclass(frozen=True, slots=True)
 class PendingRow:
-    """An own event that the record has not answered yet."""
+    """An own event without an echo."""
 
     id: UUID
     subject: str
@@ -56,7 +56,7 @@ class PendingRow:
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """What was answered under an idempotency key, and the hash of what had been asked."""
+    """The answer stored under an idempotency key, and the hash of its request."""
 
     key_hash: str
     request_hash: str
@@ -66,7 +66,7 @@ class KeptAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An own event that has to be sent now."""
+    """An own event to send now."""
 
     id: UUID
     subject: str
@@ -76,7 +76,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """An inbox entry as it is kept: raw, with the offset where it was read."""
+    """A stored inbox entry: raw, with its offset in the topic."""
 
     offset: int
     delivery: Delivery
@@ -85,7 +85,7 @@ class InboxRow:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """What the record made of an own event, with the event's row as the echo shows it."""
+    """The verdict on an own event, with the event's row as its echo shows it."""
 
     row: OutboxRow
     sequence: int
@@ -95,7 +95,7 @@ class Echo:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """That an own event, named by its hash, was not put on the record, and why."""
+    """Refusal of an own event, identified by its hash, with the code."""
 
     value_hash: str
     code: str
@@ -105,7 +105,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """A referral that cannot be folded on from an inbox sequence, and why."""
+    """A referral that cannot be folded from an inbox sequence on, with the reason."""
 
     referral: UUID
     case: UUID
@@ -115,7 +115,7 @@ class Park:
 
 @dataclass(frozen=True, slots=True)
 class QuarantineRow:
-    """Where an entry stands that cannot be read or believed: coordinates, code and hash, no payload."""
+    """Coordinates, code and hash of an entry that cannot be decoded or authenticated; no payload."""
 
     sequence: int
     offset: int
@@ -125,10 +125,10 @@ class QuarantineRow:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is kept about some subjects.
+    """Stored state of some subjects.
 
-    ``directory`` is None before the founding. ``parked`` are referrals that are set aside, ``pending`` own events that
-    the record has not answered, in the order of their decision.
+    ``directory`` is absent before the founding. ``parked`` are parked referrals, ``pending`` own events without
+    an echo, in the order of their decision.
     """
 
     directory: Directory | None
@@ -137,5 +137,5 @@ class Known:
     pending: tuple[PendingRow, ...]
 
     def directory_for(self, me: Source) -> Directory:
-        """The directory, blank before the founding."""
+        """Return the directory; an empty one before the founding."""
         return self.directory or Directory(me.jurisdiction, me.generation)

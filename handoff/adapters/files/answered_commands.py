@@ -1,4 +1,4 @@
-"""What a node's own log says of the commands that it stored: it outlives the database that stored them."""
+"""Answered commands in a node's log, which survives the loss of the node's database."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -9,9 +9,9 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An event of a command that was answered with success: when, and by which route and request.
+    """An event of a successfully answered command: time, route and request id.
 
-    ``sent`` is whether the log also says that it was handed to the broker, from where it may still reach the record.
+    ``sent`` is True if the log also shows its publication; it may then still reach the record.
     """
 
     event: UUID
@@ -22,11 +22,11 @@ class Said:
 
 
 def said_in(lines: Iterable[str]) -> tuple[Said, ...]:
-    """Every event that these lines name as stored for a caller, each once, in their order."""
+    """Return each event that these log lines report as stored for a caller, once, in order."""
     stored: dict[str, dict[str, Any]] = {}
     sent: set[str] = set()
     for line in _documents(lines):
-        if line.get("event") == "outbox.sent":
+        if line.get("event") == "relay.event_published":
             sent.add(line["event_id"])
         for event in line.get("stored", ()):
             stored.setdefault(event, line)
@@ -38,12 +38,12 @@ def said_in(lines: Iterable[str]) -> tuple[Said, ...]:
 
 def _documents(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     for line in lines:
-        if '"stored"' not in line and '"outbox.sent"' not in line:
+        if '"stored"' not in line and '"relay.event_published"' not in line:
             continue
         try:
             document = json.loads(line)
         except ValueError:
-            # A line that was cut short by the crash.
+            # A line truncated by the crash.
             continue
-        if isinstance(document, dict) and document.get("event") in ("web.request_answered", "outbox.sent"):
+        if isinstance(document, dict) and document.get("event") in ("web.request_answered", "relay.event_published"):
             yield document

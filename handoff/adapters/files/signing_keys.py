@@ -1,4 +1,4 @@
-"""A process's private key, read from its file."""
+"""Signing key of a process, read from its file."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ from handoff.record.signing import SigningKey
 
 
 def signing_key(path: Path | None) -> SigningKey:
-    """The key in the file at ``path``: 64 hexadecimal digits. Raises ConfigurationError without showing any."""
+    """Read the key in the file at ``path``: 64 hexadecimal digits. Raises ``ConfigurationError``, which shows none."""
     if path is None:
-        raise ConfigurationError("signing_key_file: this process signs, so the file of its key has to be named")
+        raise ConfigurationError("signing_key_file: required, because this process signs")
     try:
         return SigningKey.from_hex(path.read_text(encoding="ascii"))
     except OSError as error:

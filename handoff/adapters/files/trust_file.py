@@ -1,4 +1,4 @@
-"""Whom a process trusts with the record's checkpoints, read from the file that its settings name."""
+"""Trust policy of a process, read from the file named in its settings."""
 
 from handoff.config import CheckpointSettings, ConfigurationError
 from handoff.proof.log.checkpoint import Origin
@@ -6,7 +6,7 @@ from handoff.proof.verify.trust import MalformedTrustFile, TrustPolicy
 
 
 def trusted(settings: CheckpointSettings, origin: Origin) -> TrustPolicy:
-    """The trust in the file that the settings name. Raises ConfigurationError where it does not name the log."""
+    """Read the trust policy. Raises ``ConfigurationError`` if it is invalid or does not name the log."""
     try:
         trust = TrustPolicy.parse(settings.trust_file.read_bytes())
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The audit API, as an institution's node asks it for receipts."""
+"""Client of the audit API, from which a node requests receipts."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,7 +18,7 @@ class AuditClient:
     def __init__(self, settings: AuditSettings) -> None:
         self._url = settings.url.rstrip("/") + "/receipts"
         headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
-        # Made once: a client reads every certificate that the machine trusts, and all else waits meanwhile.
+        # Created once: a client reads every trusted certificate of the machine, which blocks the event loop.
         self._http = httpx.AsyncClient(headers=headers, timeout=TIMEOUT_SECONDS)
 
     async def receipts(self, events: Iterable[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], bytes]:
@@ -30,10 +30,10 @@ class AuditClient:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise AuditUnavailable(type(error).__name__) from error
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise AuditUnavailable("an answer of another form") from error
+            raise AuditUnavailable("malformed answer") from error
 
     async def close(self) -> None:
-        """Ends its connections."""
+        """Close the connections."""
         await self._http.aclose()
 
 

@@ -1,4 +1,4 @@
-"""The small HTTP face of a process that serves no one else: liveness, readiness and metrics."""
+"""Health endpoints of a process without an API: liveness, readiness and metrics."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,7 +16,7 @@ Checks = Callable[[], Mapping[str, bool]]
 
 
 async def serve_probes(settings: HttpSettings, checks: Checks) -> None:
-    """Serves /health/live, /health/ready and /metrics until it is cancelled."""
+    """Serve /health/live, /health/ready and /metrics until cancelled."""
     await http_server(_app(checks), settings).serve()
 
 

@@ -1,4 +1,4 @@
-"""HTTP served by uvicorn inside a process that decides for itself when to stop."""
+"""uvicorn inside a process that handles signals itself."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ class _Server(uvicorn.Server):
 
 
 def http_server(app: Any, settings: HttpSettings, *, grace_seconds: int | None = None) -> uvicorn.Server:
-    """A server of ``app``; ``grace_seconds`` is how long answers under way may take once it is to stop."""
+    """Build a server of ``app``; ``grace_seconds`` bounds the requests in flight at shutdown."""
     config = uvicorn.Config(
         app,
         host=settings.host,

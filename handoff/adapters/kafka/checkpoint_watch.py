@@ -1,4 +1,4 @@
-"""What a process does about the checkpoints of its record: it reads their topic, for ever, for whoever follows them."""
+"""Consumer of the checkpoints topic on behalf of a witness and a quorum collector."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,26 +22,26 @@ LONGEST_PAUSE_SECONDS = 5.0
 
 @dataclass
 class CheckpointWatch:
-    """Feeds a witness, a node's vouching, or both from one reading of the topic."""
+    """Feeds a witness, a quorum collector, or both from one consumer."""
 
     topic: CheckpointsTopic
     witness: Witness | None = None
     vouching: Vouching | None = None
 
     async def run(self, began: Callable[[], None] = lambda: None) -> None:
-        """Goes on until it is cancelled; ``began`` hears whenever the witness may work. Raises ``Halted``."""
+        """Run until cancelled; ``began`` is called whenever the witness starts. Raises ``Halted``."""
         waits, first = pauses(longest=LONGEST_PAUSE_SECONDS), None
         while True:
             try:
                 await self._follow(first, began)
             except Lagging:
-                log.info("checkpoints.walks_back")
+                log.info("checkpoints.reread_from_beginning")
                 first = 0
                 continue
             except (BrokerUnavailable, StoreUnavailable) as error:
-                log.warning("checkpoints.wait", error=type(error).__name__)
+                log.warning("checkpoints.retry_scheduled", error=type(error).__name__)
             except RecordBroken as error:
-                # What was read and remembered is not there any more: whoever cosigns must not go on from it.
+                # Values already read are missing on the topic: a witness must not continue from them.
                 if self.witness is not None:
                     raise Halted("checkpoints_lost") from error
                 log.warning("checkpoints.lost", why=str(error))
@@ -64,11 +64,11 @@ class CheckpointWatch:
 
     async def _begin(self) -> int:
         own = [await part.begin() for part in (self.vouching, self.witness) if part is not None]
-        # The witness's place, where there is one: from there on it has to look for what it cosigned.
+        # The witness's offset, if any: from there it has to look for its own cosignatures.
         return own[-1]
 
     async def _remember(self, offset: int) -> None:
-        """Lets the witness see all that it has published beyond what it has stored, and look at that again."""
+        """Let the witness check its own published cosignatures beyond its stored state."""
         if self.witness is None:
             return
         end = await self.topic.end()

@@ -1,4 +1,4 @@
-"""The topic `checkpoints`: requests to cosign, as the log and its cosigners publish them, kept for ever."""
+"""The topic `checkpoints`: requests to cosign by the log and its cosigners, with unlimited retention."""
 
 from handoff.adapters.kafka.client import Sender
 from handoff.adapters.kafka.record_reader import RecordReader
@@ -10,7 +10,7 @@ from handoff.record.topics import checkpoints_topic
 
 
 class CheckpointsTopic:
-    """Reads the topic of a record's jurisdiction from an offset on, and publishes on it. One task at a time may."""
+    """Reader and publisher of a jurisdiction's checkpoints topic. Not safe for concurrent tasks."""
 
     def __init__(self, settings: KafkaSettings, origin: Origin, *, client_id: str) -> None:
         self._origin = origin
@@ -19,26 +19,26 @@ class CheckpointsTopic:
         self._sender = Sender(settings, client_id=client_id)
 
     async def start(self, offset: int) -> None:
-        """Reads from ``offset`` on. Raises BrokerUnavailable, and RecordBroken where the topic ends before it."""
+        """Read from ``offset`` on. Raises ``BrokerUnavailable``, and ``RecordBroken`` if the topic ends before it."""
         await self._reader.start(offset)
 
     async def end(self) -> int:
-        """The offset of the next value. Raises BrokerUnavailable."""
+        """Return the offset of the next value. Raises ``BrokerUnavailable``."""
         return await self._reader.end()
 
     async def read(self, *, wait: float) -> tuple[tuple[int, bytes], ...]:
-        """The next values, each with its offset; none if there are none within ``wait`` seconds.
+        """Return the next values with their offsets; empty after ``wait`` seconds without one.
 
-        Values of other generations are among them. Raises BrokerUnavailable (``start`` again) and RecordBroken.
+        Includes values of other generations. Raises ``BrokerUnavailable`` (``start`` again) and ``RecordBroken``.
         """
         entries = await self._reader.read(wait=wait)
         return tuple((entry.offset, entry.message.value or b"") for entry in entries)
 
     async def publish(self, request: AddCheckpoint) -> None:
-        """Returns when it is acknowledged. Raises BrokerUnavailable: it may be there; publish the same again."""
+        """Publish and wait for the acknowledgement. Raises ``BrokerUnavailable``: the outcome is unknown, retry."""
         await self._sender.send(self._topic, [Message(str(self._origin).encode(), request.encode())])
 
     async def close(self) -> None:
-        """Drops the connections; ``start`` and ``publish`` open them again."""
+        """Close the connections; ``start`` and ``publish`` reopen them."""
         await self._reader.close()
         await self._sender.close()

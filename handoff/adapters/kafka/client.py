@@ -1,4 +1,4 @@
-"""Kafka by aiokafka: how a principal logs in, and a sender that keeps its order over every failure."""
+"""aiokafka: authentication of a principal, and a sender that keeps order over failures."""
 
 import asyncio
 import ssl
@@ -13,18 +13,18 @@ from handoff.config import KafkaSettings
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message, as_headers
 
-# Below the topics' max.message.bytes, which counts the whole batch.
+# Below the topics' max.message.bytes, which applies to the whole batch.
 MAX_BATCH_BYTES = 256 * 1024
 MAX_REQUEST_BYTES = 1024 * 1024
 REQUEST_TIMEOUT_MS = 10_000
 
 
 class BrokerUnavailable(Exception):
-    """The brokers did not take it, or did not say so: send the same again, later."""
+    """The brokers did not acknowledge: send the same messages again later."""
 
 
 def security(settings: KafkaSettings) -> dict[str, Any]:
-    """What every aiokafka client of this principal is told."""
+    """Return the connection options of every aiokafka client of this principal."""
     return {
         "bootstrap_servers": settings.bootstrap_servers,
         "security_protocol": settings.security_protocol,
@@ -36,7 +36,7 @@ def security(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
-    """The TLS context, or None where the settings say that the broker is on the loopback."""
+    """Return the TLS context, or None if the settings place the broker on the loopback."""
     if settings.security_protocol != "SASL_SSL":
         return None
     return ssl.create_default_context(cafile=settings.ca_file)
@@ -49,10 +49,10 @@ def kafka_record(fetched: Any) -> KafkaRecord:
 
 
 class Sender:
-    """Sends batches to one partition in order and waits for every acknowledgement.
+    """Sender of batches to one partition, in order, with every acknowledgement awaited.
 
-    After any error it throws its producer away: an idempotent one may fail for ever once the brokers were away
-    longer than its timeout. One task at a time may use it.
+    After an error it discards its producer: an idempotent one may fail permanently once the brokers were unavailable
+    for longer than its timeout. Not safe for concurrent tasks.
     """
 
     def __init__(self, settings: KafkaSettings, *, client_id: str) -> None:
@@ -61,7 +61,7 @@ class Sender:
         self._producer: AIOKafkaProducer | None = None
 
     async def send(self, topic: str, messages: Sequence[Message]) -> None:
-        """Returns when all are acknowledged, in order. Raises BrokerUnavailable; then any of them may be there."""
+        """Send in order and wait for all acknowledgements. Raises ``BrokerUnavailable``: any may be stored."""
         try:
             producer = await self._connected()
             batches = _batches(producer, messages)
@@ -88,14 +88,14 @@ class Sender:
         return self._producer
 
     async def close(self) -> None:
-        """Drops the connection without waiting for what is under way."""
+        """Close the connection without waiting for messages in flight."""
         producer, self._producer = self._producer, None
         if producer is not None:
             await _drop(producer)
 
 
 def _batches(producer: AIOKafkaProducer, messages: Sequence[Message]) -> Iterator[Any]:
-    """Batches filled here: handed over one by one, a message takes several times as long."""
+    """Yield batches. Sending messages one by one takes several times as long."""
     batch = producer.create_batch()
     for message in messages:
         while batch.append(timestamp=None, key=message.key, value=message.value, headers=list(message.headers)) is None:
@@ -113,7 +113,7 @@ async def _all_of(acknowledged: Sequence["asyncio.Future[Any]"]) -> None:
 
 
 async def _drop(producer: AIOKafkaProducer) -> None:
-    # A producer that cannot reach its broker would wait for its unsent batches, which are sent again anyway.
+    # Closing a producer without a broker would wait for its unsent batches, which are sent again anyway.
     with suppress(KafkaError, OSError, TimeoutError):
         await asyncio.wait_for(producer.stop(), 0.5)
         return

@@ -1,7 +1,7 @@
-"""The input loop of every node: Faust, in the one shape in which it loses nothing.
+"""Inbox consumer of every node: Faust, in the one configuration that loses nothing.
 
-An agent that raises, or acknowledges by itself, loses events; so the agent only hands raw events over to a bounded
-queue. One task drains what is ready, handles it in one transaction for ever until that works, and then acknowledges.
+An agent that raises, or that acknowledges itself, loses events. So the agent only hands raw events to a bounded
+queue. One task drains the queue, processes a batch in one transaction, retries without limit, and then acknowledges.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 import faust
 import faust.app.base
 
-# Faust loads these only when an app is made: a process that stands by has them by the time that it takes over.
+# Faust imports these only when an app is created. Importing them here shortens the take-over by a standby.
 import faust.assignor.partition_assignor
 import faust.tables.manager
 import faust.transport.drivers.aiokafka
@@ -35,18 +35,18 @@ log = structlog.get_logger(__name__)
 
 BATCH = 500
 QUEUE = 1000
-# A group that belongs to somebody else hangs without a word.
+# A consumer group owned by another principal blocks without an error.
 START_SECONDS = 60.0
 STOP_SECONDS = 2.0
 LOOK_SECONDS = 0.2
 
 
 class InboxCrashed(Exception):
-    """Faust has stopped by itself: exit, and let whoever supervises the process start it anew."""
+    """Faust has stopped: exit, so that the supervisor restarts the process."""
 
 
 class FaustInbox:
-    """Feeds an ``Intake`` from the member's inbox topic."""
+    """Consumer that feeds an ``Intake`` from the member's inbox topic."""
 
     def __init__(self, settings: KafkaSettings, *, topic: str, group: str, intake: Intake) -> None:
         self._settings = settings
@@ -55,12 +55,12 @@ class FaustInbox:
         self._intake = intake
         self._queue: asyncio.Queue[Any] = asyncio.Queue(QUEUE)
         self.running = False
-        """Whether events are taken in at this moment."""
+        """True while events are consumed."""
 
     async def run(self) -> None:
-        """Takes events in until it is cancelled.
+        """Consume until cancelled.
 
-        Raises ``InboxCrashed``, or what ``Intake.handle`` raises when it has to stop.
+        Raises ``InboxCrashed``, and the errors with which ``Intake.handle`` stops.
         """
         position = await until_it_works(self._intake.begin, _retried, transient=(StoreUnavailable,))
         end = await InboxSeat(self._settings, self._topic, self._group).take(position.next_offset)
@@ -139,14 +139,14 @@ class FaustInbox:
 
 
 def _kafka_record(fetched: Any) -> KafkaRecord:
-    # Faust gives the timestamp in seconds.
+    # Faust gives timestamps in seconds.
     message = Message(fetched.key, fetched.value, as_headers(fetched.headers or ()))
     return KafkaRecord(fetched.offset, round(fetched.timestamp * 1000), message)
 
 
 def _retried(error: Exception) -> None:
     telemetry.DATABASE_RETRIES.inc()
-    log.warning("database.away", error=str(error))
+    log.warning("database.unavailable", error=str(error))
 
 
 async def _stop(app: Any) -> None:

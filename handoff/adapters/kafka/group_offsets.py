@@ -1,4 +1,4 @@
-"""Where a node's consumer group goes on: the database's position, told to the broker before Faust starts."""
+"""Offsets of a node's consumer group: the database's position is committed before Faust starts."""
 
 import asyncio
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ LONGEST_PAUSE_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class InboxSeat:
-    """A member's inbox topic and its consumer group."""
+    """The offsets of a member's inbox topic and consumer group."""
 
     settings: KafkaSettings
     topic: str
     group: str
 
     async def take(self, next_offset: int) -> int:
-        """Lets the group go on at ``next_offset`` and gives the topic's end; waits for the brokers as long as it takes.
+        """Commit ``next_offset`` for the group and return the topic's end. Retries until the brokers are available.
 
-        While a killed process of the same name still counts as a member, the broker refuses to be told. Then it is
-        enough that what it remembers is not ahead: what comes again is skipped by its sequence.
+        While a killed process of the same instance id is still a group member, the broker refuses the commit. A stored
+        offset that is not ahead is sufficient then, because repeated entries are skipped by their sequence.
         """
         pause = PAUSE_SECONDS
         while True:
             try:
                 return await self._take(next_offset)
             except (KafkaError, OSError, TimeoutError) as error:
-                log.warning("inbox.waits", error=type(error).__name__, seconds=pause)
+                log.warning("inbox.retry_scheduled", error=type(error).__name__, seconds=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

@@ -1,4 +1,4 @@
-"""A member's outgoing topic, as its relay sees it."""
+"""Publisher on a member's outgoing topic."""
 
 from collections.abc import Sequence
 

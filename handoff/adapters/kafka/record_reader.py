@@ -1,4 +1,4 @@
-"""The record, read in order from an offset that the reader's own database remembers."""
+"""Reader of the record, in order from an offset."""
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
@@ -9,18 +9,18 @@ from handoff.record.kafka_record import KafkaRecord
 from handoff.record.topics import record_topic
 
 BATCH = 2000
-"""Entries that are read, and so committed, at once."""
+"""Maximum number of entries read, and so committed, together."""
 
 
 class RecordBroken(Exception):
-    """The record does not hold what it held: stop and alarm, nothing may be built on it."""
+    """The record lost entries it had: stop and raise an alarm. Nothing may be derived from it."""
 
 
 class RecordReader:
-    """Reads every entry from an offset on, without a gap. One task at a time may use it."""
+    """Reader of every entry from an offset on, without gaps. Not safe for concurrent tasks."""
 
     def __init__(self, settings: KafkaSettings, jurisdiction: str, *, client_id: str, topic: str | None = None) -> None:
-        """Reads the record of ``jurisdiction``, or another ``topic`` that is kept for ever as it is."""
+        """Read the record of ``jurisdiction``, or another ``topic`` with unlimited retention."""
         self._settings = settings
         self._client_id = client_id
         self._partition = TopicPartition(topic or record_topic(jurisdiction), 0)
@@ -28,7 +28,7 @@ class RecordReader:
         self._next = 0
 
     async def start(self, offset: int) -> None:
-        """Reads from ``offset`` on; also used to go back to one. Raises BrokerUnavailable and RecordBroken."""
+        """Read from ``offset`` on; also seeks backwards. Raises ``BrokerUnavailable`` and ``RecordBroken``."""
         self._next = offset
         try:
             consumer = await self._connected()
@@ -41,17 +41,17 @@ class RecordReader:
             raise RecordBroken(f"the record ends at {end}, before the stored offset {offset}")
 
     async def end(self) -> int:
-        """The offset of the next entry that will be appended. Raises BrokerUnavailable."""
+        """Return the offset of the next entry to be appended. Raises ``BrokerUnavailable``."""
         _, end = await self._bounds()
         return end
 
     async def confirm_whole(self, size: int) -> None:
-        """Looks whether all offsets from 0 to ``size`` are still held. Raises BrokerUnavailable and RecordBroken."""
+        """Check that the offsets from 0 to ``size`` are retained. Raises ``BrokerUnavailable`` and ``RecordBroken``."""
         first, end = await self._bounds()
         if first > 0:
             raise RecordBroken(f"the record no longer begins at 0, but at {first}")
         if end < size:
-            raise RecordBroken(f"the record ends at {end}, before {size}, which was reached")
+            raise RecordBroken(f"the record ends at {end}, before {size}, which was reached earlier")
 
     async def _bounds(self) -> tuple[int, int]:
         try:
@@ -64,9 +64,9 @@ class RecordReader:
         return first, end
 
     async def read(self, *, wait: float, limit: int = BATCH) -> tuple[KafkaRecord, ...]:
-        """The next entries, at most ``limit``; none if there are none within ``wait`` seconds.
+        """Return up to ``limit`` next entries; empty after ``wait`` seconds without one.
 
-        Raises BrokerUnavailable (``start`` again) and RecordBroken.
+        Raises ``BrokerUnavailable`` (``start`` again) and ``RecordBroken``.
         """
         try:
             consumer = await self._connected()
@@ -87,14 +87,14 @@ class RecordReader:
             self._next += 1
 
     async def close(self) -> None:
-        """Drops the connection; ``start`` opens it again."""
+        """Close the connection; ``start`` reopens it."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await consumer.stop()
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            # With ``earliest``, entries that were deleted would be skipped in silence.
+            # ``earliest`` would skip deleted entries without an error.
             consumer = AIOKafkaConsumer(
                 **security(self._settings),
                 client_id=self._client_id,

@@ -1,4 +1,4 @@
-"""A node's own database, by asyncpg."""
+"""A node's database, with asyncpg."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -92,11 +92,11 @@ class PostgresStore:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Turns the errors of a database that is away into ``StoreUnavailable``."""
+    """Map errors of an unavailable database to ``StoreUnavailable``."""
     try:
         yield
     except ValueError:
-        # asyncpg's word for an argument that no column can hold is an InterfaceError too.
+        # asyncpg raises an InterfaceError also for an argument that no column can hold.
         raise
     except TRANSIENT as error:
         raise StoreUnavailable(type(error).__name__) from error

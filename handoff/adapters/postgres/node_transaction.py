@@ -1,4 +1,4 @@
-"""One transaction on a node's database, by asyncpg."""
+"""One transaction on a node's database, with asyncpg."""
 
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -71,7 +71,7 @@ class PostgresTransaction:
         return await self._connection.fetch(SQL[name], *zip(*rows, strict=True))
 
     async def _for_each(self, name: str, rows: Sequence[tuple[object, ...]]) -> None:
-        # The library would ask the database to do nothing, and wait for the answer.
+        # asyncpg would send an empty statement and wait for the answer.
         if rows:
             await self._connection.executemany(SQL[name], rows)
 
@@ -132,14 +132,14 @@ class PostgresTransaction:
 
 
 def _cases_among(subjects: Iterable[str]) -> Iterator[UUID]:
-    """The others are jurisdictions."""
+    """Yield the subjects that are cases; the others are jurisdictions."""
     for subject in subjects:
         with suppress(ValueError):
             yield UUID(subject)
 
 
 def _columns(rows: Iterable[tuple[object, ...]], width: int) -> list[Sequence[object]]:
-    """Rows of that width as columns, which is how a statement takes many of them; none are empty columns."""
+    """Transpose rows to columns, the form in which a statement takes many rows; no rows give empty columns."""
     return list(zip(*rows, strict=True)) or [()] * width
 
 

@@ -1,4 +1,4 @@
-"""A process's connections to its database, and which errors mean: the same again, later."""
+"""Connection pool of a process, and the classification of transient errors."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -23,19 +23,19 @@ TRANSIENT: tuple[type[Exception], ...] = (
     # A server that has just become a replica.
     asyncpg.ReadOnlySQLTransactionError,
 )
-"""The database is away, starting, stopping, or undid the transaction: repeat it. Never quarantined."""
+"""The database is unavailable, starting, stopping, or rolled the transaction back: retry. Never quarantine."""
 
 STALL_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 2.0
-# A process that is frozen inside a transaction would lock out the one that stands by for it.
+# A process frozen inside a transaction would block its standby.
 FROZEN_MS = 5000
 
 
 class _Connection(asyncpg.Connection):
-    """A connection whose session nobody changes: transactions take their locks and settings with them.
+    """A connection whose session state never changes: locks and settings end with their transaction.
 
-    The library would put four things back after every use. One has to be: whoever was broken off between a statement's
-    parsing and its execution left a transaction open with its locks, which any statement ends.
+    asyncpg resets four things after every use. One reset is needed: a task cancelled between a statement's
+    parsing and its execution leaves a transaction open with its locks, and any statement ends it.
     """
 
     def get_reset_query(self) -> str:
@@ -43,7 +43,7 @@ class _Connection(asyncpg.Connection):
 
 
 def open_pool(settings: PostgresSettings, *, max_size: int = 4) -> asyncpg.Pool:
-    """The pool; it connects when it is first used, so that a process starts while its database is away.
+    """Open a pool. It connects on first use, so that a process starts while its database is unavailable.
 
     Enter it, or await it, before use.
     """
@@ -54,19 +54,19 @@ def open_pool(settings: PostgresSettings, *, max_size: int = 4) -> asyncpg.Pool:
         connection_class=_Connection,
         init=learn_types,
         command_timeout=STALL_SECONDS,
-        # A connection that idles is no burden; a new one costs a process start on the server.
+        # An idle connection costs little; a new one starts a process on the server.
         max_inactive_connection_lifetime=0,
         server_settings={
             "jit": "off",
-            # A plan is kept as long as its connection. One that was made while a table was small would read all of it
-            # when it has grown, as an outbox does in an outage.
+            # A plan lives as long as its connection. A plan made while a table was small would scan it
+            # after it has grown, as an outbox does in an outage.
             "enable_seqscan": "off",
             "idle_in_transaction_session_timeout": str(FROZEN_MS),
         },
     )
 
 
-# Every kind of array that a statement takes or gives.
+# Every array type in parameters or results.
 _ARRAYS = (
     "SELECT $1::uuid[], $2::bytea[], $3::timestamptz[], $4::bigint[], $5::integer[], $6::smallint[], $7::boolean[], "
     "ARRAY(SELECT ROW(1))"
@@ -74,7 +74,7 @@ _ARRAYS = (
 
 
 async def learn_types(connection: asyncpg.Connection) -> None:
-    """Lets a new connection look up at once what it would look up statement by statement, tens of milliseconds each."""
+    """Load array types once for a new connection; a lookup for each statement takes tens of milliseconds."""
     await connection.prepare(_ARRAYS)
 
 
@@ -100,7 +100,7 @@ async def until_it_works(
         try:
             return await action()
         except ValueError:
-            # asyncpg's word for an argument that no column can hold is an InterfaceError too.
+            # asyncpg raises an InterfaceError also for an argument that no column can hold.
             raise
         except transient as error:
             told(error)

@@ -1,4 +1,4 @@
-"""Who has vouched for the record's head, as a node sees it: cosignatures gathered until they are enough."""
+"""Collection of cosignatures until a checkpoint reaches the quorum of a node's trust policy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,13 +23,13 @@ from handoff.proof.verify.trust import TrustPolicy
 
 log = structlog.get_logger(__name__)
 
-# Heads that never find enough cosigners are forgotten; the next one covers what they would have.
+# Heads that never reach the quorum are dropped; a later head covers the same entries.
 _REMEMBERED = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """A checkpoint with enough cosignatures: its size, its note, and the offset to read on from."""
+    """A checkpoint with a quorum: size, note, and the offset from which to continue reading."""
 
     size: int = 0
     note: bytes = b""
@@ -37,18 +37,18 @@ class Proven:
 
 
 class ProvenStore(Protocol):
-    """Where a node keeps what is proven. Every method may raise ``StoreUnavailable``: repeat it."""
+    """Store of the largest proven checkpoint. Every method may raise ``StoreUnavailable`` and is safe to retry."""
 
     async def proven(self) -> Proven:
-        """The largest checkpoint that was stored."""
+        """Return the largest stored checkpoint."""
 
     async def prove(self, proven: Proven) -> None:
-        """Stores it unless a larger one is there."""
+        """Store ``proven`` unless a larger checkpoint is stored."""
 
 
 @dataclass
 class Vouching:
-    """What the quorum of a trust file stands by; ``proved`` rings whenever that has grown."""
+    """Largest checkpoint with a quorum; ``proved`` signals every growth."""
 
     store: ProvenStore
     trust: TrustPolicy
@@ -59,25 +59,25 @@ class Vouching:
 
     @property
     def log(self) -> NoteKey:
-        """The key of the record's log."""
+        """Verifier key of the record's log."""
         return self.trust.logs[str(self.origin)].key
 
     async def begin(self) -> int:
-        """The offset to read from."""
+        """Load the stored state. Return the offset to read from."""
         self.proven = await self.store.proven()
         self.proved.ring()
         return self.proven.offset
 
     async def hear(self, values: Sequence[Value]) -> None:
-        """Takes what these values say; what was heard before changes nothing. Raises ``StoreUnavailable``."""
+        """Process values of the checkpoints topic. Idempotent. Raises ``StoreUnavailable``."""
         for offset, body in values:
             try:
                 raw = AddCheckpoint.parse(body).note
-                # Most of what is heard says again what is proven already.
+                # Most values repeat a head that is already proven.
                 if _size(Note.parse(raw).text) > self.proven.size:
                     await self._gather(open_checkpoint(raw, self.log), offset)
             except (MalformedNote, NotSignedByLog, InvalidSignature) as error:
-                log.debug("vouching.passed", offset=offset, why=type(error).__name__)
+                log.debug("quorum.value_skipped", offset=offset, why=type(error).__name__)
 
     async def _gather(self, opened: SignedCheckpoint, offset: int) -> None:
         note = opened.note

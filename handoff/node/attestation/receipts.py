@@ -1,4 +1,4 @@
-"""Receipts: the log's word that own events lie under a checkpoint. With one, an own event's row in the outbox ends."""
+"""Receipts: signed statements that a checkpoint covers an own event. A receipt ends the event's outbox row."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from handoff.record.message import Message
 log = structlog.get_logger(__name__)
 
 MOST_AT_ONCE = 500
-"""How many events the audit API takes in one question."""
+"""Maximum number of events in one request to the audit API."""
 FIRST_PAUSE_SECONDS = 0.5
 
 
@@ -36,7 +36,7 @@ _UNSOUND: Mapping[type[Exception], str] = {
 
 @dataclass(frozen=True, slots=True)
 class Awaiting:
-    """An own event on the record that has no receipt yet, with the message as its echo brought it."""
+    """A recorded own event without a receipt, with the message of its echo."""
 
     position: int
     id: UUID
@@ -45,38 +45,38 @@ class Awaiting:
 
 
 class ReceiptStore(Protocol):
-    """The node's own database. Every method may raise ``StoreUnavailable``: repeat it, nothing is lost."""
+    """Port to the node's database. Every method may raise ``StoreUnavailable`` and is safe to retry."""
 
     async def awaiting(self, after: int, limit: int) -> Sequence[Awaiting]:
-        """Own events that count on the record and have no receipt, in the order of their positions.
+        """Return effective and ineffective own events without a receipt, in the order of their positions.
 
-        What was refused or is invalid gets none; it changed nothing.
+        Refused and invalid events get no receipt.
         """
 
     async def end(self, receipts: Mapping[UUID, bytes]) -> None:
-        """Keeps receipts and lets their outbox rows end, all or nothing: the bytes stay in the inbox alone."""
+        """Store receipts and delete their outbox rows atomically. The events' bytes remain in the inbox."""
 
     async def missed(self, before: datetime, at: datetime) -> Sequence[UUID]:
-        """Those of them whose echo came before ``before``: each is given once, ever."""
+        """Return events without a receipt whose echo came before ``before``. Each event is returned only once."""
 
 
 class Audit(Protocol):
-    """Whoever hands out receipts."""
+    """Port to the audit API, which gives receipts."""
 
     async def receipts(self, events: Iterable[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], bytes]:
-        """The receipts that there are for these own events, each named by subject and id.
+        """Return the available receipts for these own events, by subject and id.
 
         Raises ``AuditUnavailable``.
         """
 
 
 class AuditUnavailable(Exception):
-    """The audit API is away or does not answer as it should: ask again later."""
+    """The audit API is unavailable or its answer is malformed: retry later."""
 
 
 @dataclass
 class Receipts:
-    """Asks for receipts whenever more is proven, and every ``cadence_seconds``."""
+    """Task that requests receipts whenever the proven checkpoint grows, and every ``cadence_seconds``."""
 
     store: ReceiptStore
     audit: Audit
@@ -84,11 +84,11 @@ class Receipts:
     clock: Clock
     cadence_seconds: float
     patience_seconds: float
-    """How long after its echo an event may be without a receipt before that is an alarm."""
+    """Time after its echo until a missing receipt raises an alarm."""
     _told: set[UUID] = field(default_factory=set, init=False)
 
     async def run(self) -> None:
-        """Goes on until it is cancelled; an audit or database that is away harms nothing."""
+        """Run until cancelled. Retry while the audit or the database is unavailable."""
         pauses = self._growing()
         while True:
             ticket = self.vouching.proved.ticket()
@@ -97,11 +97,11 @@ class Receipts:
                 idle, pauses = self.cadence_seconds, self._growing()
             except (AuditUnavailable, StoreUnavailable) as error:
                 idle = next(pauses)
-                log.warning("receipts.wait", error=type(error).__name__, why=str(error), seconds=idle)
+                log.warning("receipts.retry_scheduled", error=type(error).__name__, why=str(error), seconds=idle)
             await wait(ticket, idle)
 
     async def round(self) -> int:
-        """Asks for every receipt that is missing, and alarms where one is due; gives how many rows ended.
+        """Request every missing receipt, and raise an alarm for overdue ones. Return the number of ended rows.
 
         Raises ``AuditUnavailable`` and ``StoreUnavailable``.
         """
@@ -120,11 +120,11 @@ class Receipts:
             ended += len(sound)
         if ended:
             telemetry.RECEIPTS_KEPT.inc(ended)
-            log.info("receipts.kept", events=ended, size=self.vouching.proven.size)
+            log.info("receipts.stored", events=ended, size=self.vouching.proven.size)
         return ended
 
     def _sound(self, page: Iterable[Awaiting], given: Mapping[tuple[str, UUID], bytes]) -> Iterator[tuple[UUID, bytes]]:
-        """The receipts that say what they should, under a checkpoint for which enough have vouched."""
+        """Yield the valid receipts: they match the event and are covered by the proven checkpoint."""
         for row in page:
             raw = given.get((row.subject, row.id))
             if raw is None:
@@ -141,11 +141,11 @@ class Receipts:
                 yield row.id, raw
 
     def _object(self, event: UUID, why: str) -> None:
-        """A receipt that is none is told once in a process's life: it is asked for again and again."""
+        """Log an invalid receipt once a process: it is requested repeatedly."""
         if event not in self._told:
             self._told.add(event)
             telemetry.RECEIPT_ALARMS.labels("unsound").inc()
-            log.critical("receipt.unsound", event_id=str(event), why=why)
+            log.critical("receipt.invalid", event_id=str(event), why=why)
 
     async def _alarm(self) -> None:
         now = self.clock()

@@ -1,7 +1,7 @@
-"""The witness: follows the record's checkpoints and cosigns those that its own head has grown into. No I/O of its own.
+"""Witness: follows the record's checkpoints and cosigns consistent extensions of its head. It does no I/O itself.
 
-A head is stored before it is cosigned, where the one before still stands; so whoever is killed in between cosigns the
-same again, and two processes of one member never cosign two records.
+A head is stored with compare-and-set before it is cosigned. A process killed in between cosigns the same head
+again, and two processes of one member never cosign two histories.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -47,7 +47,7 @@ _NONSENSE = (MalformedNote, NotSignedByLog, InvalidSignature)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A witness's head, the log's note that states it, and the offset of the request that led there."""
+    """Stored state of a witness: tree head, the log's note, and the offset of the request that led to it."""
 
     head: TreeHead = EMPTY_TREE_HEAD
     note: bytes = b""
@@ -56,7 +56,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks against the log: the note of the own head, and the request that does not agree with it."""
+    """Evidence against the log: the note of the own head, and a request inconsistent with it."""
 
     why: str
     own: bytes
@@ -65,23 +65,23 @@ class Evidence:
 
 
 class Memory(Protocol):
-    """Where a witness keeps its head. Every method may raise ``StoreUnavailable``: repeat it, nothing is lost."""
+    """Store of a witness's head. Every method may raise ``StoreUnavailable`` and is safe to retry."""
 
     async def standing(self) -> Standing:
-        """The head as it is stored."""
+        """Return the stored head."""
 
     async def advance(self, before: TreeHead, after: Standing) -> bool:
-        """Stores ``after`` where ``before`` stands, durably; False where something else stands."""
+        """Replace ``before`` by ``after`` durably (compare-and-set). Return False if another head is stored."""
 
     async def accuse(self, evidence: Evidence) -> None:
-        """Keeps evidence; what is known already is kept once."""
+        """Store evidence. Idempotent."""
 
     async def accusation(self) -> str | None:
-        """Why there must be no cosignature any more; None while there is no such evidence."""
+        """Return the reason why cosigning has stopped; None without evidence."""
 
 
 class Halted(Exception):
-    """The witness must cosign nothing more until a person has looked: stop it, alarm, and let the rest go on."""
+    """The witness must not cosign until an operator intervenes: stop it and raise an alarm; the node continues."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -89,15 +89,15 @@ class Halted(Exception):
 
 
 class Lagging(Exception):
-    """What leads on from the witness's own head lies further back on the topic: read it again from its beginning."""
+    """The request that continues the witness's head is earlier on the topic: read the topic from its beginning."""
 
 
 class Differs(Exception):
-    """The log's root is not the one that was recomputed from the record."""
+    """The log's root differs from the root recomputed from the record."""
 
 
 async def believe(_head: TreeHead) -> None:
-    """An agency cannot recompute a root; the monitor does."""
+    """Accept any root. An agency cannot recompute it; the monitor does."""
 
 
 _EVIDENCE: Mapping[type[Exception], str] = {
@@ -110,7 +110,7 @@ _EVIDENCE: Mapping[type[Exception], str] = {
 
 @dataclass
 class Witness:
-    """One cosigner of one log. ``examine`` raises ``Differs`` for a head that is not the record's."""
+    """Cosigner of one log. ``examine`` raises ``Differs`` if a head is not the record's."""
 
     memory: Memory
     log: NoteKey
@@ -123,32 +123,32 @@ class Witness:
     _walked_from: TreeHead | None = field(default=None, init=False)
 
     async def begin(self) -> int:
-        """The offset to read from. Raises ``Halted`` where evidence is kept."""
+        """Load the stored state. Return the offset to read from. Raises ``Halted`` if evidence is stored."""
         if (why := await self.memory.accusation()) is not None:
             raise Halted(why)
         self.standing = await self.memory.standing()
         return self.standing.offset
 
     async def confirm(self) -> None:
-        """Examines the head that it stands by: the record may have been changed since. Raises ``Halted``."""
+        """Examine the stored head again, because the record may have changed since. Raises ``Halted``."""
         try:
             await self.examine(self.standing.head)
         except Differs as error:
             await self._object(error, self.standing.note)
 
     def remember(self, values: Sequence[Value]) -> None:
-        """Looks over what lay on the topic at the start. Raises ``Halted`` where more was cosigned than is stored."""
+        """Check the topic's values at the start. Raises ``Halted`` if a head beyond the stored one was cosigned."""
         published = [opened for _, body in values if (opened := self.cosigned(body)) is not None]
         try:
             check_witness_state(self.standing.head, published, self.key)
         except WitnessStateLost as error:
-            log.critical("witness.forgot", size=self.standing.head.size, why=str(error))
+            log.critical("witness.state_lost", size=self.standing.head.size, why=str(error))
             raise Halted("forgotten") from error
 
     async def hear(self, values: Sequence[Value]) -> None:
-        """Moves on by what these values ask for, and cosigns the last of it once it is stored.
+        """Advance along these requests, and cosign the last head once it is stored.
 
-        Raises ``Halted``, ``Lagging``, ``StoreUnavailable`` and what ``publish`` raises: then begin anew.
+        Raises ``Halted``, ``Lagging``, ``StoreUnavailable`` and the errors of ``publish``: then start again.
         """
         before, wanted = self.standing.head, None
         for value in values:
@@ -156,25 +156,25 @@ class Witness:
         if wanted is None:
             return
         if not await self.memory.advance(before, self.standing):
-            # Another process of this member moved on meanwhile.
+            # Another process of this member advanced in the meantime.
             self.standing = await self.memory.standing()
             return
         await self._cosign(*wanted)
 
     async def _weigh(self, value: Value) -> tuple[AddCheckpoint, HeadUpdate] | None:
-        """The request and its step, if it is to be cosigned."""
+        """Return the request and its head update if it is to be cosigned."""
         offset, body = value
         try:
             request = AddCheckpoint.parse(body)
             step = evaluate_request(self.standing.head, request, self.log)
             is_news = step.after != step.before
-            # A note that only repeats the head under others' cosignatures asks nobody for anything.
+            # A note that repeats the head with other cosignatures is not a request.
             if not is_news and len(step.note.signatures) > 1:
                 return None
             if is_news:
                 await self.examine(step.after)
         except (StaleCheckpoint, *_NONSENSE) as error:
-            log.debug("witness.passed", offset=offset, why=type(error).__name__)
+            log.debug("witness.request_skipped", offset=offset, why=type(error).__name__)
             return None
         except ProofSizeMismatch as error:
             self._missed(request, error)
@@ -189,13 +189,13 @@ class Witness:
         if request.old_size > missed.size and self._walked_from != self.standing.head:
             self._walked_from = self.standing.head
             raise Lagging
-        log.warning("witness.missed", own=missed.size, old=request.old_size)
+        log.warning("witness.proof_size_mismatch", own=missed.size, old=request.old_size)
 
     async def _object(self, error: ForkedCheckpoint | InconsistentCheckpoint | Differs, body: bytes) -> None:
-        """Keeps what was found. A proof is nobody's word, as any cosigner may write here; two signed heads are."""
+        """Store the evidence. An invalid proof may come from any cosigner; two signed heads prove a fork by the log."""
         why = _EVIDENCE[type(error)]
         await self.memory.accuse(Evidence(why, self.standing.note, body, self.clock()))
-        log.critical("witness.objects", why=why, size=self.standing.head.size, found=str(error))
+        log.critical("witness.inconsistency_found", why=why, size=self.standing.head.size, found=str(error))
         if not isinstance(error, InconsistentCheckpoint):
             raise Halted(why) from error
         telemetry.WITNESS_ALARMS.labels(why).inc()
@@ -208,7 +208,7 @@ class Witness:
         log.info("witness.cosigned", size=step.after.size)
 
     def cosigned(self, body: bytes) -> SignedCheckpoint | None:
-        """The checkpoint in ``body`` if this witness has cosigned it."""
+        """Return the checkpoint in ``body`` if this witness has cosigned it."""
         try:
             opened = open_checkpoint(AddCheckpoint.parse(body).note, self.log)
             return opened if cosigned_at(opened.note, self.key) is not None else None
@@ -216,7 +216,7 @@ class Witness:
             return None
 
     def recollect(self, values: Sequence[Value], known: Standing) -> Standing:
-        """The largest head among ``known`` and what this witness is seen to have cosigned."""
+        """Return the largest head among ``known`` and the heads this witness cosigned on the topic."""
         for offset, body in values:
             opened = self.cosigned(body)
             if opened is not None and opened.head.size >= known.head.size:
@@ -225,5 +225,5 @@ class Witness:
 
 
 def _bare(note: Note, log_key: NoteKey) -> Note:
-    """The note with nobody's signature but the log's."""
+    """Return the note with the log's signature alone."""
     return Note(note.text, note.claims(log_key))

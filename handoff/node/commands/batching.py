@@ -1,4 +1,4 @@
-"""CommandBatcher: what is asked while a transaction is under way is answered together, in the next one."""
+"""Batching of concurrent commands: those that arrive during a transaction share the next one."""
 
 import asyncio
 from collections import deque
@@ -12,13 +12,13 @@ Answer = TypeVar("Answer")
 Sit = Callable[[Sequence[Asked]], Awaitable[Sequence[Answer | Exception]]]
 """Answers a few in one transaction, in order. An error that it gives is one's own; one that it raises undid all."""
 
-# One that waits for somebody else's lock does not hold the others up.
+# Several batches run in parallel, so that one that waits for a lock does not delay the others.
 AT_ONCE = 2
 MOST_TOGETHER = 100
 
 
 class CommandBatcher(Generic[Asked, Answer]):
-    """Whoever comes waits for the sitting that begins next; the first who comes begins it."""
+    """Callers wait for the next batch. The first caller starts it."""
 
     def __init__(self, sit: Sit[Asked, Answer]) -> None:
         self._sit = sit
@@ -26,7 +26,7 @@ class CommandBatcher(Generic[Asked, Answer]):
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def ask(self, asked: Asked) -> Answer:
-        """The answer to ``asked``, once it stands; it is found even if nobody waits for it any more."""
+        """Return the answer to ``asked`` once it is stored. The batch completes even if its callers are cancelled."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, answer))
         if len(self._under_way) < AT_ONCE:
@@ -38,14 +38,14 @@ class CommandBatcher(Generic[Asked, Answer]):
             while self._waiting:
                 await self._answer([self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))])
         finally:
-            # At once, not when the task is told to be over: whoever comes between would wait for nobody.
+            # Before the task ends: a caller that arrives in between would otherwise wait for a batch that never starts.
             self._under_way.discard(asyncio.current_task())
 
     async def _answer(self, some: Sequence[tuple[Asked, "asyncio.Future[Answer]"]]) -> None:
         try:
             found = await self._sit([asked for asked, _ in some])
         except StoreUnavailable as error:
-            # What was committed is not known: only those who asked may ask again, under their keys.
+            # The outcome of the commit is unknown: only the callers can retry, under their idempotency keys.
             found = [error] * len(some)
         except Exception as error:  # noqa: BLE001 - whose error it is shows when each is answered alone
             if len(some) > 1:

@@ -1,4 +1,4 @@
-"""Commands decided one after the other, each over what is known once those before it are stored."""
+"""Decisions on a batch of commands, each based on the state after the previous ones."""
 
 import hashlib
 import json
@@ -23,9 +23,9 @@ _ABOUT = ("case", "referral", "basis", "escalation")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command as it came; ``if_match`` is the referral's ``seen`` as the caller knows it.
+    """A submitted command; ``if_match`` is the referral's ``seen`` that the caller expects.
 
-    ``key_hash`` names its idempotency key, if it has one, and ``request_hash`` what was asked under it.
+    ``key_hash`` identifies its idempotency key, if any, and ``request_hash`` the request under that key.
     """
 
     command: Command
@@ -35,16 +35,16 @@ class Asked:
     request_hash: str = ""
 
     def under(self, key: str, member: str) -> Self:
-        """The same under its caller's idempotency key."""
+        """Return the command with the hash of its idempotency key."""
         request_hash = _hash(type(self.command).__name__, str(self.about), self.command.model_dump_json())
         return replace(self, key_hash=_hash(member, key), request_hash=request_hash)
 
 
 class CommandBatch:
-    """What commands come to, in their order: rows for the outbox, and answers to keep under their keys."""
+    """Results of a batch in order: outbox rows, and answers to store under idempotency keys."""
 
     def __init__(self, known: Known, answered: Iterable[KeptAnswer], me: Source, clock: Clock, new_id: NewId) -> None:
-        """Over what is ``known`` of the commands' subjects, and earlier answers under their keys."""
+        """Start from the ``known`` state of the commands' subjects and the answers stored under their keys."""
         self._directory = known.directory_for(me)
         self._cases = known.cases
         self._me = me
@@ -52,7 +52,7 @@ class CommandBatch:
         self._new_id = new_id
         self._situations: dict[str, Situation] = {}
         self._answered = {answer.key_hash: answer for answer in answered}
-        # What is decided, and not yet part of its subject's situation.
+        # Events decided but not yet folded into their subject's situation.
         self._said: defaultdict[str, list[PendingRow]] = defaultdict(list)
         for row in known.pending:
             self._said[row.subject].append(row)
@@ -60,7 +60,7 @@ class CommandBatch:
         self.answers: list[KeptAnswer] = []
 
     def take(self, asked: Asked) -> Decision:
-        """The decision on ``asked``, after all that was taken before it."""
+        """Decide ``asked`` after all previous commands of the batch."""
         if asked.key_hash is not None and asked.key_hash in self._answered:
             return _replay(asked, self._answered[asked.key_hash])
         decision = self._decide(asked)
@@ -97,7 +97,7 @@ class CommandBatch:
 
 
 def subject_of(about: About, me: Source) -> str:
-    """What a command's events are about: its case, or the jurisdiction."""
+    """Return the subject of a command's events: its case, or the jurisdiction."""
     return str(about.case) if about.case is not None else me.jurisdiction
 
 

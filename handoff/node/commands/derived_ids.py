@@ -1,4 +1,4 @@
-"""Ids that follow from a secret: always the same to whoever holds it, random to everybody else."""
+"""Ids derived from names by HMAC: stable for the holder of the secret, unpredictable for others."""
 
 import hmac
 from collections.abc import Callable
@@ -9,7 +9,7 @@ _PURPOSE = "handoff id v1"
 
 
 def naming(secret: bytes) -> Name:
-    """The id of whatever is named by a text, under ``secret``."""
+    """Return a function from a name to its id under ``secret``."""
 
     def name(what: str) -> UUID:
         return UUID(bytes=hmac.digest(secret, f"{_PURPOSE}\n{what}".encode(), "sha256")[:16], version=4)

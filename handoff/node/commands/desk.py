@@ -1,4 +1,4 @@
-"""The desk: takes commands and questions. What it stores survives, and is on its way."""
+"""The desk: accepts commands and queries. A stored command survives a crash and will be published."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ from handoff.record.codes import State
 from handoff.record.delivery import EFFECTIVE, Verdict
 from handoff.record.envelope import Event, Source
 
-# Nobody rings where another process of this node folds.
+# Another process of this node may fold the inbox, which triggers no wake-up here, so poll.
 LOOK_AGAIN_SECONDS = 0.5
 _MAKES: Mapping[type[Command], str] = {OpenCase: "case", RecordBasis: "makes", RequestReferral: "makes"}
 """Command that makes something → where its ``About`` has the id of that."""
@@ -42,7 +42,7 @@ _MAKES: Mapping[type[Command], str] = {OpenCase: "case", RecordBasis: "makes", R
 
 @dataclass(frozen=True)
 class Desk:
-    """Takes commands and questions for one member; an implementation of ``Reception``."""
+    """Command and query service of one member; implements ``Reception``."""
 
     store: Store
     me: Source
@@ -65,15 +65,15 @@ class Desk:
             telemetry.COMMANDS.labels(name, type(error).__name__).inc()
             raise
         telemetry.COMMANDS.labels(name, "replayed" if answer.replayed else "stored").inc()
-        # For the request's line: where the database is lost, the log still names what had been answered.
+        # For the request's log line: if the database is lost, the log still lists the answered commands.
         structlog.contextvars.bind_contextvars(stored=[str(event) for event in answer.events])
         return answer
 
     def _named(self, asked: Asked) -> Asked:
-        """The same with the id of what it makes.
+        """Return the command with the id of the object it creates.
 
-        Under a key that is always the same id: a repeat makes nothing a second time, even where the database that
-        knew the key is lost.
+        The id derives from the idempotency key, so that a repeat creates nothing twice, even if the database that
+        stored the key is lost.
         """
         place = _MAKES.get(type(asked.command))
         if place is None:
@@ -95,7 +95,7 @@ class Desk:
                     await tx.enqueue(deciding.rows)
                     await tx.remember(deciding.answers)
             except KeyTaken:
-                # Its answer is there now.
+                # The answer is stored by now.
                 continue
             self.stored.ring()
             return decisions
@@ -107,7 +107,7 @@ class Desk:
         return CommandBatch(await tx.known(subjects), answered, self.me, self.clock, self.new_id)
 
     async def publish(self, events: Iterable[Event[Any]]) -> int:
-        """Stores events that were made elsewhere, as at the founding; gives how many are new. Idempotent."""
+        """Store events created elsewhere, as at the founding. Return the number of new ones. Idempotent."""
         now = self.clock()
         async with self.store.transaction() as tx:
             new = await tx.enqueue([OutboxRow.of(event, now) for event in events])

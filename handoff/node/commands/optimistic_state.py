@@ -1,4 +1,4 @@
-"""What the record says, with this node's own unanswered decisions on top. Pure."""
+"""Folded state of the record with the node's own pending events applied. Pure."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -11,14 +11,14 @@ from handoff.record import codec
 
 
 def about(directory: Directory, subject: str, case: Case | None) -> Situation:
-    """What is known of a subject: of the jurisdiction, or of a case, known or not."""
+    """Return the situation of a subject: the jurisdiction, or a case, existing or not."""
     if subject == directory.jurisdiction:
         return Situation(directory)
     return Situation(directory, case if case is not None else Case(UUID(subject)))
 
 
 def with_pending(known: Situation, pending: Iterable[PendingRow]) -> Situation:
-    """What is known once the record agrees with ``pending``; what it would not agree with changes nothing."""
+    """Return ``known`` with the ``pending`` events applied; those that would be ineffective change nothing."""
     for row in pending:
         _, known = judge(known, codec.decode(row.value), row.created_at)
     return known

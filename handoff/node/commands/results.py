@@ -1,4 +1,4 @@
-"""What the desk answers, and its errors, typed by what the caller does next."""
+"""Results of the desk, and its errors, typed by what the caller does next."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from handoff.record.delivery import VerdictKind
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A command that is kept: the ids of its events in order, and what it is about, new ids included.
+    """A stored command: ids of its events in order, and its object, new ids included.
 
-    ``replayed`` says that the same request under the same idempotency key had been stored before.
+    ``replayed`` is True if the same request was stored before under the same idempotency key.
     """
 
     events: tuple[UUID, ...]
@@ -26,10 +26,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """A case as this node knows it.
+    """A case as known to this node.
 
-    ``folded`` is what the record says; ``expected`` adds the node's own events that have no echo yet, whose ids
-    are ``pending``, oldest first. ``parked`` are referrals that this release cannot fold on: use the phone.
+    ``folded`` is the recorded state; ``expected`` adds the node's pending events, whose ids
+    are ``pending``, oldest first. ``parked`` are referrals that this release cannot fold: use the phone.
     """
 
     folded: Case
@@ -40,7 +40,7 @@ class CaseView:
 
 @dataclass(frozen=True, slots=True)
 class ReferralRow:
-    """One line of the work list, as the record says. ``due_at`` is when its next awaited step is late."""
+    """One row of the work list, in its recorded state. ``due_at`` is the due time of its next open step."""
 
     id: UUID
     case: UUID
@@ -61,10 +61,10 @@ class ReferralRow:
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """One entry of the inbox, in its order. ``event`` is None where the bytes could not be read here.
+    """One inbox entry, in order. ``event`` is missing if this release could not decode it.
 
-    ``own`` marks this member's own events: with the verdict *ineffective* or *invalid* they changed nothing.
-    ``settles`` is the own event that the entry answers: itself, or one that was refused and never recorded.
+    ``own`` marks this member's events: with the verdict *ineffective* or *invalid* they had no effect.
+    ``settles`` is the own event that the entry resolves: itself, or one that was refused and never recorded.
     """
 
     sequence: int
@@ -78,7 +78,7 @@ class FeedEntry:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How far this node is behind itself: counts of rows, and the age of the oldest own event without an echo."""
+    """Backlog of this node: row counts, and the age of the oldest own event without an echo."""
 
     unsent: int
     unechoed: int
@@ -90,7 +90,7 @@ class Backlog:
 
 
 class Refused(Exception):
-    """The rules do not allow the command now: tell the user the code, and the referral's state where there is one."""
+    """The rules do not allow the command now. Report the code, and the referral's state if there is one."""
 
     def __init__(self, refusal: Refusal, seen: int | None = None) -> None:
         super().__init__(refusal.code)
@@ -99,7 +99,7 @@ class Refused(Exception):
 
 
 class PreconditionFailed(Exception):
-    """The referral is not as the caller last saw it: look again, then decide."""
+    """The referral has changed since the caller read it: read it again, then decide."""
 
     def __init__(self, state: State | None, seen: int | None) -> None:
         super().__init__("the referral has changed")
@@ -108,8 +108,8 @@ class PreconditionFailed(Exception):
 
 
 class IdempotencyConflict(Exception):
-    """The idempotency key belongs to another request: take a new one."""
+    """The idempotency key was used for another request: use a new one."""
 
 
 class StoreUnavailable(Exception):
-    """The database is away or was interrupted: nothing is known to be kept; repeat the same request."""
+    """The database is unavailable or the transaction failed. Its outcome is unknown: retry the same request."""

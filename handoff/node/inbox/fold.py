@@ -1,4 +1,4 @@
-"""What a batch of inbox entries makes of what a node knows. No I/O: it is filled, asked, and thrown away."""
+"""Fold of a batch of inbox entries over a node's state. Pure in-memory: filled, queried, discarded."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ IMPOSSIBLE = "impossible"
 
 @dataclass
 class Fold:
-    """The folded state under a batch, and what else came of it."""
+    """The folded state during a batch, and the other results of the batch."""
 
     me: str
     genesis_hash: str
@@ -39,7 +39,7 @@ class Fold:
     refusals: list[Refusal] = field(default_factory=list)
 
     def take(self, reading: Reading) -> None:
-        """Takes the next entry in the inbox's order."""
+        """Apply the next entry, in inbox order."""
         event = reading.event
         if event is None:
             self._set_aside(reading)
@@ -50,11 +50,11 @@ class Fold:
             self._believe(reading, event)
 
     def saved(self) -> Mapping[UUID, tuple[Case, int]]:
-        """The cases that changed, each with the sequence of its last change."""
+        """Return the changed cases, each with the sequence of its last change."""
         return {key: (self.cases[key], sequence) for key, sequence in self.changed.items()}
 
     def unanswered(self, pending: Iterable[PendingRow]) -> tuple[PendingRow, ...]:
-        """Those of ``pending`` that are so still: neither echoed nor refused by what was taken."""
+        """Return the events of ``pending`` that the batch neither echoed nor refused."""
         echoed = {(echo.row.id, echo.row.value) for echo in self.echoes}
         refused = {refusal.value_hash for refusal in self.refusals}
         return tuple(

@@ -1,4 +1,4 @@
-"""One inbox entry, read: its event, or what can be said of it without one. Pure."""
+"""Parsing of an inbox entry: its event, or the reason why it cannot be decoded. Pure."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -14,9 +14,9 @@ from handoff.record.kafka_record import KafkaRecord
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An entry, where it stood in the topic, and its event if this release can read it.
+    """A parsed entry: its offset in the topic, and its event if this release can decode it.
 
-    Otherwise ``objection`` is the code, and where it is of a newer type that names a case and a referral, those.
+    Otherwise ``objection`` is the code; for a newer event type, case and referral are set if the event names them.
     """
 
     offset: int
@@ -28,12 +28,12 @@ class Reading:
 
     @classmethod
     def of(cls, record: KafkaRecord) -> Self:
-        """The reading of a record of the inbox topic. Raises ``BrokenDelivery``."""
+        """Parse a record of the inbox topic. Raises ``BrokenDelivery``."""
         return cls.again(record.offset, Delivery.from_message(record.message))
 
     @classmethod
     def again(cls, offset: int, delivery: Delivery) -> Self:
-        """The reading of an entry that was delivered before."""
+        """Parse an entry that was stored before."""
         value = delivery.message.value or b""
         try:
             event = codec.decode(value)
@@ -45,7 +45,7 @@ class Reading:
             return cls(offset, delivery, objection=error.code.value)
 
     def row(self, me: str) -> InboxRow:
-        """The entry as it is kept."""
+        """Return the row to store."""
         return InboxRow(self.offset, self.delivery, own=self.event is not None and self.event.emitter == me)
 
 

@@ -1,4 +1,4 @@
-"""The inbox's way into a node: fetch, deduplicate, fold, react and store, one transaction a batch."""
+"""Intake of a node's inbox: fetch, deduplicate, fold, react and store, one transaction a batch."""
 
 from collections.abc import Sequence
 
@@ -21,11 +21,11 @@ REACTED_AT_ONCE = 100
 
 
 class InboxGap(Exception):
-    """An entry came before the one that should: start anew from the stored position, and say so."""
+    """The sequence has a gap: restart from the stored position and log it."""
 
 
 class Intake:
-    """Folds the inbox, for one epoch; the policies stay off until everything that lay there at the start is folded."""
+    """Fold of the inbox for one epoch. Policies start once every entry present at the start is folded."""
 
     def __init__(
         self,
@@ -48,15 +48,15 @@ class Intake:
         self._epoch = 0
         self._end: int | None = None
         self.caught_up = False
-        """Whether everything that lay in the inbox at the start is folded, and the policies are on."""
+        """True once every entry present at the start is folded and the policies are on."""
 
     async def begin(self) -> Position:
-        """Takes the inbox over from whoever had it before, and gives where to go on."""
+        """Start a new epoch, which fences off the previous process. Return the position to continue from."""
         self._epoch, position = await self._store.begin_intake()
         return position
 
     async def reach(self, end: int) -> None:
-        """Lets the policies begin once ``end``, the topic's end as found at the start, is folded."""
+        """Start the policies once the offset ``end``, the topic's end at the start, is folded."""
         async with self._store.transaction() as tx:
             position = await tx.position(self._epoch)
         self._end = end
@@ -105,7 +105,7 @@ class Intake:
         await save(tx, fold)
 
     async def _react(self, tx: Transaction, fold: Fold, pending: Sequence[PendingRow]) -> int:
-        """Stores what the policies add to the cases of this batch; gives how many events are new."""
+        """Store the reactions of the policies to this batch's cases. Return the number of new events."""
         now, rows = self._clock(), []
         for case in fold.cases.values():
             known = optimistic_state.about(fold.directory, str(case.id), case)
@@ -128,7 +128,7 @@ class Intake:
             await tx.lock(subjects)
             known = await tx.known(subjects)
             await self._react(tx, self._fold(known), known.pending)
-            # Said while the position is still locked: the next batch reacts by itself.
+            # Set while the position is locked; the next batch reacts itself.
             self.caught_up = not cases
 
     def _say(self, fresh: Sequence[Reading], fold: Fold) -> None:
@@ -138,7 +138,7 @@ class Intake:
             telemetry.INBOX_ENTRIES.labels(delivery.verdict.kind.value).inc()
             telemetry.INBOX_SEQUENCE.set(delivery.sequence)
             log.info(
-                "inbox.entry",
+                "inbox.entry_folded",
                 sequence=delivery.sequence,
                 event_id=str(reading.event.id) if reading.event is not None else None,
                 type=reading.event.type if reading.event is not None else None,
@@ -150,13 +150,13 @@ class Intake:
 
 
 def in_order(readings: Sequence[Reading], last: int) -> list[Reading]:
-    """Those that come after ``last``: what was folded is skipped. Raises ``InboxGap``."""
+    """Return the entries after ``last``, skipping those already folded. Raises ``InboxGap``."""
     fresh: list[Reading] = []
     for reading in readings:
         sequence = reading.delivery.sequence
         if sequence > last + 1:
             telemetry.INBOX_GAPS.inc()
-            raise InboxGap(f"entry {sequence} came where {last + 1} should be")
+            raise InboxGap(f"expected the inbox entry {last + 1}, got {sequence}")
         if sequence == last + 1:
             fresh.append(reading)
             last = sequence
@@ -164,7 +164,7 @@ def in_order(readings: Sequence[Reading], last: int) -> list[Reading]:
 
 
 async def save(tx: Transaction, fold: Fold) -> None:
-    """Keeps what was folded."""
+    """Store the results of the fold."""
     if fold.directory_sequence is not None:
         await tx.save_directory(fold.directory, fold.directory_sequence)
     await tx.save_cases(fold.saved())

@@ -1,4 +1,4 @@
-"""A node's folded state, made again from its inbox: from what it kept, then from what the topic has beyond that."""
+"""Rebuild of a node's folded state: from the stored inbox, then from later entries of the topic."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -21,21 +21,21 @@ log = structlog.get_logger(__name__)
 
 
 class InboxTopic(Protocol):
-    """The member's inbox as the broker holds it."""
+    """Port to the member's inbox topic."""
 
     def since(self, offset: int) -> AsyncGenerator[Sequence[KafkaRecord], None]:
-        """What lies there from ``offset`` on, up to its present end, in order.
+        """Yield the records from ``offset`` up to the topic's current end, in order.
 
-        Raises whatever says that the broker is away, or that the topic does not hold it.
+        Raises the adapter's errors for an unavailable broker or a missing offset.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class RebuildReport:
-    """What a rebuild folded, and what each folded table's digest was before and after its kept ``entries``.
+    """Report of a rebuild: each folded table's digest before and after folding the stored ``entries``.
 
-    ``caught_up`` entries came from the topic after that: a database that was lost or restored had not kept them.
-    ``unpublished`` are own events that no echo has confirmed: they stand in this node's outbox alone, and would be
+    ``caught_up`` entries came from the topic afterwards: a lost or restored database lacked them.
+    ``unpublished`` are own events without an echo: they exist in this node's outbox alone and would be
     lost with it.
     """
 
@@ -48,16 +48,16 @@ class RebuildReport:
 
     @property
     def identical(self) -> bool:
-        """Whether every table was the same as before, to the byte, once what was kept was folded again."""
+        """Return whether every table is byte-identical after folding the stored inbox again."""
         return self.before == self.after
 
 
 async def rebuild(store: Store, me: Source, genesis_hash: str, topic: InboxTopic | None = None) -> RebuildReport:
-    """Folds the kept inbox again and then what ``topic`` has beyond it, in one transaction.
+    """Fold the stored inbox again, then later entries of ``topic``, in one transaction.
 
-    A running node waits for it. What was parked for an upgrade is folded where this release can. Own events that
-    the outbox lost come back, settled, with their echoes. Every case is marked for the policies, which look at it
-    when the node starts the next time.
+    A running node waits for it. Parked entries are folded if this release can decode them. Own events that
+    the outbox lost are restored, settled, from their echoes. Every case is marked for the policies, which process it
+    at the node's next start.
     """
     async with store.transaction() as tx:
         position = await tx.position(None)
@@ -89,7 +89,7 @@ async def _folded(tx: Transaction, me: Source, genesis_hash: str) -> tuple[Fold,
 
 
 async def _catch_up(tx: Transaction, me: str, kept: Fold, position: Position, topic: InboxTopic) -> int:
-    """Folds on, over what ``kept`` came to; gives how many entries were new."""
+    """Fold later entries of the topic after ``kept``. Return the number of new entries."""
     fold = Fold(me, kept.genesis_hash, kept.directory, kept.cases, kept.parked)
     offset, sequence = position.next_offset, position.sequence
     async with aclosing(topic.since(offset)) as batches:

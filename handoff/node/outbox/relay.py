@@ -1,4 +1,4 @@
-"""The relay: brings own decisions from the outbox to the broker, in order, until their echo is back."""
+"""Relay: publishes the outbox to the broker in order, until each event's echo is back."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -20,17 +20,17 @@ from handoff.record.signing import SigningKey
 log = structlog.get_logger(__name__)
 
 BATCH = 200
-# Nobody rings when an operator lets the relay go, another process of this node stores something, or an echo shows
-# that something was lost.
+# These changes trigger no wake-up, so poll: an operator resumes the relay, another process writes to the outbox,
+# an echo reveals a lost event.
 IDLE_SECONDS = 0.5
-# Well over any pause that was seen while a broker or an exchange was replaced: an outage must not be amplified.
+# Well above any failover pause observed: resending must not amplify an outage.
 RESEND_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 5.0
 
 
 @dataclass
 class Relay:
-    """Sends the outbox for one epoch. It selects by state, never by a cursor: serials commit out of order."""
+    """Publisher of the outbox for one epoch. It selects by state, not by cursor: serials commit out of order."""
 
     store: Store
     publisher: Publisher
@@ -40,13 +40,13 @@ class Relay:
     clock: Clock
     resend_seconds: float = RESEND_SECONDS
     admitted: bool = field(default=False, init=False)
-    """Whether the own key was in force when last looked."""
+    """True if the own key was in force at the last check."""
     _epoch: int = field(default=0, init=False)
     _unmarked: Sequence[UUID] = field(default=(), init=False)
-    """What was acknowledged and is not noted yet: noted first, or a full disk would have it sent again and again."""
+    """Acknowledged events not yet marked as sent. They are marked first; else a full disk would resend them repeatedly."""
 
     async def run(self) -> None:
-        """Sends until it is cancelled; raises ``StoodDown`` when another relay has taken over."""
+        """Run until cancelled. Raises ``StoodDown`` when another relay has taken over."""
         pauses = _growing()
         try:
             while True:
@@ -56,7 +56,7 @@ class Relay:
                     pauses = _growing()
                 except (StoreUnavailable, PublishingFailed) as error:
                     idle = next(pauses)
-                    log.warning("relay.waits", error=type(error).__name__, seconds=idle)
+                    log.warning("relay.retry_scheduled", error=type(error).__name__, seconds=idle)
                     await asyncio.sleep(idle)
                     continue
                 if idle:
@@ -65,7 +65,7 @@ class Relay:
             await self.publisher.close()
 
     async def _round(self) -> float:
-        """Sends what is due; gives the seconds after which to look again where nobody rings."""
+        """Send the due events. Return the seconds until the next poll."""
         if not self._epoch:
             self._epoch = await self.store.begin_relay()
         await self._mark()
@@ -73,7 +73,7 @@ class Relay:
         if due or not self.admitted:
             self.admitted = await self._has_key_in_force()
         if not self.admitted:
-            # The founding event brings its key along.
+            # The founding event registers its own key.
             due = [row for row in due if row.type == JurisdictionFounded.type]
         if due:
             await self._send(due)
@@ -93,7 +93,7 @@ class Relay:
         self._unmarked = [row.id for row in due]
         telemetry.SENT.inc(len(due))
         for row in due:
-            log.info("outbox.sent", event_id=str(row.id), type=row.type)
+            log.info("relay.event_published", event_id=str(row.id), type=row.type)
         await self._mark()
 
     async def _mark(self) -> None:

@@ -198,7 +198,7 @@ async def test_an_unsound_receipt_ends_nothing_and_is_told_once(desk: Desk) -> N
     with capture_logs() as lines:
         assert await desk.receipts.round() == 1
         assert await desk.receipts.round() == 0
-    told = [(line["event_id"], line["why"]) for line in lines if line["event"] == "receipt.unsound"]
+    told = [(line["event_id"], line["why"]) for line in lines if line["event"] == "receipt.invalid"]
     assert told == [(first, "other_bytes"), (third, "invalid_signature")]
 
 

@@ -21,7 +21,7 @@ def request(*stored: UUID, **more: object) -> str:
 
 
 def sent(event: UUID) -> str:
-    return json.dumps({"event": "outbox.sent", "event_id": str(event), "timestamp": "2026-11-01T08:00:01Z"})
+    return json.dumps({"event": "relay.event_published", "event_id": str(event), "timestamp": "2026-11-01T08:00:01Z"})
 
 
 def test_each_stored_event_is_named_once_with_whether_it_was_sent() -> None:
