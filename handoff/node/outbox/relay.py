@@ -43,7 +43,7 @@ class Relay:
     """True if the own key was in force at the last check."""
     _epoch: int = field(default=0, init=False)
     _unmarked: Sequence[UUID] = field(default=(), init=False)
-    """Acknowledged events not yet marked as sent. They are marked first; else a full disk would resend them repeatedly."""
+    """Acknowledged events not yet marked as sent. Marked first; else a full disk would resend them."""
 
     async def run(self) -> None:
         """Run until cancelled. Raises ``StoodDown`` when another relay has taken over."""
