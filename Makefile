@@ -75,14 +75,14 @@ imports: environment
 contract: environment
 	@echo "check: events, AsyncAPI" && $(BIN)/python -m handoff.contract.published_files --check
 	@echo "check: OpenAPI" && $(BIN)/python -m handoff.contract.openapi --check
-	@echo "check: catalogues" && $(BIN)/python -m handoff.audit.i18n.cyrillic --check
+	@echo "check: catalogues" && $(BIN)/python -m handoff.web.pages.cyrillic --check
 	@echo "check: state diagram" && $(BIN)/python -m handoff.contract.lifecycle_diagram --check
 
 .PHONY: generate
 generate: environment ## regenerate schemas/, the state diagram and the Serbian Cyrillic catalogue
 	@$(BIN)/python -m handoff.contract.published_files --write
 	@$(BIN)/python -m handoff.contract.openapi --write
-	@$(BIN)/python -m handoff.audit.i18n.cyrillic --write
+	@$(BIN)/python -m handoff.web.pages.cyrillic --write
 	@$(BIN)/python -m handoff.contract.lifecycle_diagram --write
 
 .PHONY: clean

@@ -15,9 +15,9 @@ from bench.report import Aim, Finding
 from bench.stories import key_of
 from handoff import clock
 from handoff.adapters.postgres.pool import open_pool
-from handoff.adapters.postgres.sessions import Opening, People, hashed
+from handoff.adapters.postgres.sessions import SignInSessions
 from handoff.adapters.postgres.timeline_reader import Timeline
-from handoff.audit.app import Parts, furnish
+from handoff.audit.app import AuditParts, add_audit_routes
 from handoff.bootstrap import build_desk
 from handoff.domain import state_codec
 from handoff.operations.setup.jurisdiction import Jurisdiction
@@ -27,6 +27,7 @@ from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.codes import ReadPurpose
 from handoff.record.envelope import Source
 from handoff.record.topics import AUDIT, PROJECTION
+from handoff.web.pages.access.sessions import CaseOpening, token_hash
 
 _READS, _PAGES = 200, 50
 _TOKEN = "the auditors"
@@ -75,11 +76,11 @@ async def _audit(jurisdiction: Jurisdiction, record: LongRecord) -> AsyncIterato
     reader = jurisdiction.postgres_settings(PROJECTION, "reader")
     me, now = Source(jurisdiction.name, jurisdiction.plan.generation, AUDIT), clock.now()
     async with open_pool(jurisdiction.postgres_settings(AUDIT)) as own, open_pool(reader) as timeline:
-        await People(own).note_opening(hashed(_TOKEN), Opening(record.case, ReadPurpose.AUDIT, now))
+        await SignInSessions(own).save_opening(token_hash(_TOKEN), CaseOpening(record.case, ReadPurpose.AUDIT, now))
         desk = build_desk(me, key_of(AUDIT), own)
         trust = TrustPolicy.parse(record.trust_text.encode())
         app = FastAPI()
-        furnish(app, Parts(me, _TOKEN, desk, own, timeline, reader, trust))
+        add_audit_routes(app, AuditParts(me, _TOKEN, desk, own, timeline, reader, trust))
         headers = {"Authorization": f"Bearer {_TOKEN}"}
         yield httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://audit", headers=headers)
 

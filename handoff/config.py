@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -19,6 +20,8 @@ from handoff.record.events.directory import Deadline
 
 _POSTGRES_NAME_LIMIT = 63
 CONFIG_VARIABLE = "HANDOFF_CONFIG"
+DEFAULT_TIME_ZONE = "Europe/Belgrade"
+"""Time zone in which pages and commands show times. The record itself is in UTC."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -114,6 +117,8 @@ class ProcessSettings(BaseSettings):
     timeline: PostgresSettings | None = None
     # Members that may request receipts from the audit API: member → SHA-256 of its token.
     callers: dict[MemberId, Sha256Hex] = Field(default_factory=dict)
+    # Time zone of the pages.
+    time_zone: ZoneInfo = Field(default_factory=lambda: ZoneInfo(DEFAULT_TIME_ZONE))
     log: LogSettings = LogSettings()
     # A service's own options, in its own words.
     policies: dict[str, str] = Field(default_factory=dict)

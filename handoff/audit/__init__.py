@@ -1,1 +1,1 @@
-"""The audit: cases read across institutions, by an API and by pages, with each read recorded first."""
+"""The audit: reads cases across institutions, by an API and by pages, and records each read first."""

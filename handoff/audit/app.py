@@ -1,42 +1,45 @@
-"""What the audit adds to its node: the API about cases, receipts, and the timeline's pages."""
+"""The routes of the audit, added to its node's application."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import asyncpg
 from fastapi import FastAPI, Request
 from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
 
 from handoff import clock
-from handoff.adapters.postgres.sessions import People
-from handoff.audit.access.authentication import AuditorsSystem, Sessions
-from handoff.audit.access.read_recording import Access, PurposeNeeded
-from handoff.audit.access.sign_in_routes import doors
+from handoff.adapters.postgres.case_reader import CaseReader
+from handoff.adapters.postgres.sessions import SignInSessions
+from handoff.audit.access.case_access import AuditContext
+from handoff.audit.access.case_opening_routes import case_opening_router
 from handoff.audit.api.bundle_routes import bundle_router
 from handoff.audit.api.case_routes import case_router
 from handoff.audit.api.receipt_routes import receipts_router
-from handoff.audit.cases import Cases
-from handoff.audit.context import Audit
-from handoff.audit.exports.export_routes import exports
-from handoff.audit.pages.case_pages import pages
+from handoff.audit.exports.export_routes import export_router
+from handoff.audit.pages.audit_site import audit_site
+from handoff.audit.pages.case_pages import case_page_router
 from handoff.audit.problems import PURPOSE_REQUIRED
-from handoff.config import PostgresSettings
+from handoff.config import DEFAULT_TIME_ZONE, PostgresSettings
+from handoff.node.commands.results import StoreUnavailable
 from handoff.node.ports import Clock, Reception
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.envelope import Source
+from handoff.web.pages.access.authentication import SessionAuthenticator, TokenAuthenticator
+from handoff.web.pages.access.read_recording import PurposeRequired, ReadRecorder
+from handoff.web.pages.access.sign_in_routes import sign_in_router
 from handoff.web.problems import problem_response
-
-_STATIC = Path(__file__).parent / "pages" / "static"
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What the audit's routes rest on: its node's desk and database, the timeline's, and whom it trusts."""
+class AuditParts:
+    """Collaborators of the audit's routes: its node's desk and database, the timeline's database, the trust file.
 
-    me: Source
+    ``callers`` maps each member to the SHA-256 of the token with which it requests its receipts.
+    """
+
+    source: Source
     token: str
     desk: Reception
     own: asyncpg.Pool
@@ -45,36 +48,44 @@ class Parts:
     trust: TrustPolicy | None = None
     callers: Mapping[str, str] | None = None
     clock: Clock = clock.now
-
-    def audit(self) -> Audit:
-        """The context of the routes."""
-        people = People(self.own)
-        return Audit(
-            cases=Cases(self.timeline, self.timeline_settings, origin_of(self.me), self.trust),
-            people=people,
-            access=Access(self.desk, people, self.clock),
-            ways=(Sessions(people, self.clock), AuditorsSystem(str(self.me), self.token)),
-            callers=self.callers or {},
-            clock=self.clock,
-        )
+    time_zone: ZoneInfo | None = None
 
 
-def furnish(app: FastAPI, parts: Parts) -> None:
-    """Adds the audit's routes to an application."""
-    app.state.audit = parts.audit()
-    app.include_router(case_router())
-    app.include_router(bundle_router())
-    app.include_router(receipts_router())
-    for router in (doors, pages, exports):
+def add_audit_routes(app: FastAPI, parts: AuditParts) -> None:
+    """Add the API, the pages and the exports of the audit to an application."""
+    sessions = SignInSessions(parts.own)
+    # The node's database may refuse for any reason; whatever it is, the read is not recorded.
+    store_failures = (StoreUnavailable, asyncpg.PostgresError)
+    app.state.audit = AuditContext(
+        cases=CaseReader(parts.timeline, parts.timeline_settings, origin_of(parts.source), parts.trust),
+        sessions=sessions,
+        recorder=ReadRecorder(parts.desk, sessions, parts.clock, store_failures),
+        authenticators=(
+            SessionAuthenticator(sessions, parts.clock),
+            TokenAuthenticator(str(parts.source), parts.token),
+        ),
+        callers=parts.callers or {},
+        clock=parts.clock,
+    )
+    app.state.site = site = audit_site(parts.time_zone or ZoneInfo(DEFAULT_TIME_ZONE))
+    for router in (
+        case_router(),
+        bundle_router(),
+        receipts_router(),
+        sign_in_router(sessions, parts.clock),
+        case_opening_router(),
+        case_page_router(),
+        export_router(),
+    ):
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=_STATIC))
-    app.add_exception_handler(PurposeNeeded, _purpose_needed)
+    app.mount("/static", site.static_files())
+    app.add_exception_handler(PurposeRequired, _purpose_required)
 
 
-async def _purpose_needed(_request: Request, _error: Exception) -> Response:
+async def _purpose_required(_request: Request, _error: Exception) -> Response:
     return problem_response(PURPOSE_REQUIRED.problem())
 
 
-def origin_of(me: Source) -> Origin:
-    """The record that somebody speaks on."""
-    return Origin(me.jurisdiction, me.generation)
+def origin_of(source: Source) -> Origin:
+    """Return the record that a member writes to."""
+    return Origin(source.jurisdiction, source.generation)

@@ -6,11 +6,12 @@ from zoneinfo import ZoneInfo
 
 from rich.table import Table
 
+from handoff.config import DEFAULT_TIME_ZONE
 from handoff.record.delivery import Verdict, VerdictKind
 from handoff.views.latency import Figures, Segment
 from handoff.views.timeline import TimelineEntry
 
-ZONE = ZoneInfo("Europe/Belgrade")
+ZONE = ZoneInfo(DEFAULT_TIME_ZONE)
 _SHORT = 25
 """Longer details (ids, exact times) are left to --json."""
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from handoff.audit.api.definition import AUDIT_API
-from handoff.audit.app import Parts, furnish
+from handoff.audit.app import AuditParts, add_audit_routes
 from handoff.package_data import schemas_path
 from handoff.record.envelope import Source
 from handoff.web.apis import AGENCY_API, COORDINATION_API, ApiDefinition
@@ -34,8 +34,9 @@ def audit_document() -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the audit's API, without its pages."""
     unused: Any = None
     app = create_app(UnusedDesk(), member="audit", token="", api=AUDIT_API)
-    me = Source("prizren", 1, "audit")
-    furnish(app, Parts(me=me, token="", desk=UnusedDesk(), own=unused, timeline=unused, timeline_settings=unused))
+    source = Source("prizren", 1, "audit")
+    parts = AuditParts(source, token="", desk=UnusedDesk(), own=unused, timeline=unused, timeline_settings=unused)
+    add_audit_routes(app, parts)
     return app.openapi()
 
 

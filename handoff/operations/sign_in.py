@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
 from handoff.adapters.postgres.pool import open_pool
-from handoff.adapters.postgres.sessions import People
+from handoff.adapters.postgres.sessions import SignInSessions
 from handoff.config import ProcessSettings
 from handoff.operations.installation_settings import url
 from handoff.record.envelope import Source
@@ -18,5 +18,5 @@ async def sign_in_link(settings: ProcessSettings, now: datetime) -> str:
     me = Source(settings.jurisdiction, settings.generation, settings.member)
     auditor = uuid5(NAMESPACE_URL, f"{me}/whoever has the terminal")
     async with open_pool(settings.postgres, max_size=1) as pool:
-        token = await People(pool).invite(auditor, now)
+        token = await SignInSessions(pool).create_link(auditor, now)
     return f"{url(settings)}/enter/{token}"

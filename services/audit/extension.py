@@ -1,28 +1,30 @@
-"""The audit's extension of its node, from the node's settings."""
+"""Extension of the audit's node, built from the settings of its process."""
 
 from handoff.adapters.files.trust_file import trusted
 from handoff.adapters.postgres.pool import open_pool
-from handoff.audit.app import Parts, furnish, origin_of
+from handoff.audit.app import AuditParts, add_audit_routes, origin_of
 from handoff.config import ConfigurationError
 from handoff.record.envelope import Source
 from handoff.service import Extension, NodeResources
 
 
 def audit_extension(resources: NodeResources) -> Extension:
-    """The routes of the audit, over the timeline's database as its reader. Raises ConfigurationError."""
+    """Return the audit's routes, which read the timeline's database as its `reader`. Raises ConfigurationError."""
     settings = resources.settings
     if settings.timeline is None or settings.token is None:
-        raise ConfigurationError("timeline, token: the audit reads the timeline, for auditors and their system")
+        missing = "timeline" if settings.timeline is None else "token"
+        raise ConfigurationError(f"{missing}: the audit needs the timeline's database and the token of its own system")
     timeline = open_pool(settings.timeline, max_size=6)
-    me = Source(settings.jurisdiction, settings.generation, settings.member)
-    parts = Parts(
-        me=me,
+    source = Source(settings.jurisdiction, settings.generation, settings.member)
+    parts = AuditParts(
+        source=source,
         token=settings.token.get_secret_value(),
         desk=resources.desk,
         own=resources.pool,
         timeline=timeline,
         timeline_settings=settings.timeline,
-        trust=trusted(settings.checkpoints, origin_of(me)) if settings.checkpoints is not None else None,
+        trust=trusted(settings.checkpoints, origin_of(source)) if settings.checkpoints is not None else None,
         callers=settings.callers,
+        time_zone=settings.time_zone,
     )
-    return Extension(lambda app: furnish(app, parts), (timeline,))
+    return Extension(lambda app: add_audit_routes(app, parts), (timeline,))

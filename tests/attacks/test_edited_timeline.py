@@ -84,7 +84,7 @@ async def test_a_session_s_cookie_belongs_to_one_host(jurisdiction: Jurisdiction
     await owner.execute("TRUNCATE sessions, sign_in_links")
     await owner.close()
     async with audit(jurisdiction) as opened:
-        link = await opened.people.invite(READER, NOW)
+        link = await opened.sessions.create_link(READER, NOW)
         transport = httpx.ASGITransport(opened.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://audit") as http:
             entered = await http.post(f"/enter/{link}", headers={"X-Forwarded-Proto": "https"})

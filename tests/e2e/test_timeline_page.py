@@ -5,16 +5,19 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from handoff.adapters.postgres.pool import open_pool
-from handoff.adapters.postgres.sessions import People
-from handoff.audit.i18n.translation import LANGUAGES, words
+from handoff.adapters.postgres.sessions import SignInSessions
+from handoff.audit.pages.audit_site import audit_site
+from handoff.config import DEFAULT_TIME_ZONE
 from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.record.topics import AUDIT
 from handoff.views.replay.questions import QUESTIONS
+from handoff.web.pages.translation import LANGUAGES
 from tests.support.dsl.builders import nth_id
 from tests.support.dsl.spec import CASE
 from tests.support.parts.audited import NOW, READER, databases, lay_out, served, story
@@ -68,7 +71,7 @@ def elsewhere(work: Any) -> Any:
 
 async def invited(jurisdiction: Jurisdiction) -> str:
     async with open_pool(jurisdiction.postgres_settings(AUDIT), max_size=1) as pool:
-        return await People(pool).invite(READER, NOW)
+        return await SignInSessions(pool).create_link(READER, NOW)
 
 
 # Long enough for a machine that has much else to do.
@@ -98,7 +101,7 @@ def test_an_auditor_comes_in_and_opens_a_case_by_the_keyboard_alone(site: Site) 
         focus(page, "#case")
         page.keyboard.type(str(CASE))
         page.keyboard.press("Enter")
-        expect(page.locator("h1")).to_have_text("For what do you read this case?")
+        expect(page.locator("h1")).to_have_text("Why are you opening this case?")
         focus(page, "input[name=purpose]").press("ArrowDown")
         page.keyboard.press("Enter")
         expect(page.locator("h1")).to_contain_text("11111111")
@@ -147,7 +150,7 @@ def test_nothing_of_a_case_stays_in_the_browser(site: Site) -> None:
         assert all(value.startswith(PAGE) and len(value) < 200 for _, value in kept), kept
         stranger.request.post("/leave")
         page.locator("#earlier").click()
-        expect(page.locator("h1")).to_have_text("Nobody is signed in")
+        expect(page.locator("h1")).to_have_text("You are not signed in")
 
 
 def test_the_case_is_shown_as_it_was(site: Site) -> None:
@@ -185,7 +188,7 @@ def test_filters_leave_what_is_asked_for(site: Site) -> None:
     page = site.visit()
     page.locator("#ineffective").check()
     expect(page.locator("tr.entry")).to_have_count(1)
-    expect(page.locator("tr.entry")).to_contain_text("Changed nothing: the release was withdrawn")
+    expect(page.locator("tr.entry")).to_contain_text("Ineffective: the release was withdrawn")
     page.locator("#ineffective").uncheck()
     page.locator("#type").select_option("referral.requested.v1")
     expect(page.locator("tr.entry")).to_have_count(4)
@@ -223,8 +226,8 @@ def test_the_lanes_of_a_young_case_take_the_whole_panel(site: Site) -> None:
 
 def test_the_strip_says_what_is_sealed_and_by_whom_it_is_witnessed(site: Site) -> None:
     """Two entries are too new for the checkpoint; the others lie under it, and enough have cosigned."""
-    seals = site.visit().locator(".seal")
-    expect(seals.nth(0)).to_contain_text("28 of 30 entries lie under checkpoint")
+    seals = site.visit().locator(".status")
+    expect(seals.nth(0)).to_contain_text("28 of 30 entries are covered by checkpoint")
     expect(seals.nth(1)).to_contain_text("Monitor")
     expect(seals.nth(2)).to_contain_text("2026-01-10 22:40:00 CET")
 
@@ -254,25 +257,25 @@ def test_nothing_on_the_pages_before_the_case_keeps_anybody_out(site: Site) -> N
         assert barriers(site.visit(below)) == []
     with site.browser.new_context(base_url=site.url) as stranger:
         page = site.visit(context=stranger)
-        expect(page.locator("h1")).to_have_text("Nobody is signed in")
+        expect(page.locator("h1")).to_have_text("You are not signed in")
         assert barriers(page) == []
         stranger.request.post(site.link())
         page.reload()
-        expect(page.locator("h1")).to_have_text("For what do you read this case?")
+        expect(page.locator("h1")).to_have_text("Why are you opening this case?")
         assert barriers(page) == []
         page.goto(f"/timelines/{nth_id(99)}")
-        expect(page.locator("h1")).to_have_text("Nothing about such a case stands on the record")
+        expect(page.locator("h1")).to_have_text("The record has no entry about this case")
 
 
 @pytest.mark.parametrize("tag", LANGUAGES)
 def test_a_page_is_of_one_language_and_says_which(site: Site, tag: str) -> None:
     """Its language is kept for the next page; no code shows through where there are words for it."""
-    said = words(tag)
+    said = audit_site(ZoneInfo(DEFAULT_TIME_ZONE)).translation(tag)
     with site.person(locale="de-DE") as person:
         page = site.visit(f"?lang={tag}", person)
         assert page.locator("html").get_attribute("lang") == tag
         page.locator("#tab-questions").click()
-        expect(page.locator("#view-title")).to_have_text(said("What an auditor asks of a case"))
+        expect(page.locator("#view-title")).to_have_text(said("Questions about this case"))
         for question in QUESTIONS.values():
             expect(page.locator(".questions")).to_contain_text(said(question.asks))
         page.goto(PAGE)
@@ -297,7 +300,7 @@ def test_a_printed_page_is_the_case_and_not_its_buttons(site: Site) -> None:
     page.emulate_media(media="print")
     assert page.locator(".when").is_visible()
     assert page.locator("tr.entry").first.is_visible()
-    for gone in (".bar", ".tabs", "#step", ".exports"):
+    for gone in (".site-header", ".tabs", "#step", ".exports"):
         assert not page.locator(gone).is_visible()
 
 

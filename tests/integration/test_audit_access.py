@@ -53,7 +53,7 @@ class Desk:
     @asynccontextmanager
     async def session(self, reader: UUID = READER) -> AsyncIterator[httpx.AsyncClient]:
         """A browser that came in by a link."""
-        link = await self.opened.people.invite(reader, NOW)
+        link = await self.opened.sessions.create_link(reader, NOW)
         async with client(self.opened) as browser:
             assert (await browser.post(f"/enter/{link}")).status_code == 303
             yield browser
@@ -211,8 +211,8 @@ async def test_nobody_comes_in_without_a_link_or_the_auditors_token(desk: Desk, 
 async def test_a_link_lets_in_once_and_only_for_an_hour(desk: Desk) -> None:
     """Looking at it does not use it up; using it does; an hour later it is nothing."""
     link, late = (
-        await desk.opened.people.invite(READER, NOW),
-        await desk.opened.people.invite(READER, NOW - timedelta(hours=2)),
+        await desk.opened.sessions.create_link(READER, NOW),
+        await desk.opened.sessions.create_link(READER, NOW - timedelta(hours=2)),
     )
     async with client(desk.opened) as browser:
         assert (await browser.get(f"/enter/{link}")).status_code == 200
@@ -229,7 +229,7 @@ async def test_a_link_lets_in_once_and_only_for_an_hour(desk: Desk) -> None:
 
 async def test_no_token_lies_in_the_database(desk: Desk) -> None:
     """Whoever reads the tables can neither come in nor go on in somebody's session."""
-    link = await desk.opened.people.invite(READER, NOW)
+    link = await desk.opened.sessions.create_link(READER, NOW)
     async with desk.session() as browser:
         kept = await desk.opened.own.fetch("SELECT token_hash FROM sign_in_links UNION SELECT token_hash FROM sessions")
         tokens = {link, browser.cookies["session"]}

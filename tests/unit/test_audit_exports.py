@@ -5,6 +5,7 @@ import io
 import re
 from datetime import datetime, timedelta
 from xml.etree import ElementTree as ET
+from zoneinfo import ZoneInfo
 
 import pytest
 from starlette.requests import Request
@@ -12,16 +13,19 @@ from starlette.requests import Request
 from handoff.audit.exports.csv_table import COLUMNS, as_csv
 from handoff.audit.exports.pdf_report import as_pdf
 from handoff.audit.exports.xes_log import as_xes
-from handoff.audit.i18n.translation import LANGUAGES, words
-from handoff.audit.pages.case_view import Replay
-from handoff.audit.pages.entry_filter import Selection
-from handoff.audit.pages.entry_list import days
-from handoff.audit.pages.time_slider import moment
+from handoff.audit.pages.audit_site import audit_site
+from handoff.audit.pages.entry_filter import EntryFilter
+from handoff.audit.pages.entry_list import entries_by_day
+from handoff.audit.pages.replay_view import ReplayView
+from handoff.audit.pages.time_slider import slider_position
+from handoff.config import DEFAULT_TIME_ZONE
 from handoff.views.replay.history import History
+from handoff.web.pages.translation import LANGUAGES
 from tests.support.dsl.spec import CASE, LAWYER
 from tests.support.parts.audited import NOW, story
 from tests.support.parts.replayed import replayed
 
+SITE = audit_site(ZoneInfo(DEFAULT_TIME_ZONE))
 XES = "{http://www.xes-standard.org/}"
 
 
@@ -87,15 +91,15 @@ def test_a_page_is_printed_in_any_of_the_languages(told: History, tag: str) -> N
     assert len(re.findall(rb"/Type /Page\b", printed)) >= 1
 
 
-def at_the_end(told: History, tag: str) -> Replay:
+def at_the_end(told: History, tag: str) -> ReplayView:
     request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []})
-    return Replay(request, words(tag), told, moment(told, NOW, None, None), Selection())
+    return ReplayView(request, SITE.translation(tag), told, slider_position(told, NOW, None, None), EntryFilter())
 
 
 def test_the_list_folds_reads_in_a_row_and_shows_all_else_by_day(told: History) -> None:
     """Three people who looked in are one line that can be unfolded; nothing is left out."""
-    shown = days(words("en"), told, Selection())
-    runs = [lines for day in shown for lines in day.lines]
+    shown = entries_by_day(at_the_end(told, "en"))
+    runs = [group for day in shown for group in day.groups]
     assert [len(run.items) for run in runs if run.are_reads] == [3]
     assert [item.position for run in runs for item in run.items] == [entry.position for entry in told.own]
     assert [day.day for day in shown] == ["2026-01-05", "2026-01-06", "2026-01-09"]
@@ -103,17 +107,17 @@ def test_the_list_folds_reads_in_a_row_and_shows_all_else_by_day(told: History) 
 
 def test_a_filter_leaves_the_order_and_takes_out_the_rest(told: History) -> None:
     """Only what changed nothing, only one institution's part, only one kind of word."""
-    lost = [entry for entry in told.own if entry in Selection(ineffective=True)]
+    lost = [entry for entry in told.own if entry in EntryFilter(ineffective=True)]
     assert [(entry.emitter, entry.verdict.reason) for entry in lost] == [(LAWYER, "release_withdrawn")]
-    heard = [entry for entry in told.own if entry in Selection(agency="shelter")]
+    heard = [entry for entry in told.own if entry in EntryFilter(agency="shelter")]
     assert all(entry.emitter == "shelter" or "shelter" in entry.recipients for entry in heard)
-    assert {entry.body.type for entry in told.own if entry in Selection(type="case.read.v1")} == {"case.read.v1"}
+    assert {entry.body.type for entry in told.own if entry in EntryFilter(type="case.read.v1")} == {"case.read.v1"}
 
 
 def test_the_slider_has_a_step_for_each_moment_and_one_for_now(told: History) -> None:
     """What the record said at one time is one step; the last step is the present."""
-    first = moment(told, NOW, 1, None)
+    first = slider_position(told, NOW, 1, None)
     assert first.at == told.own[0].at
-    assert moment(told, NOW, first.last, None).is_now
-    assert moment(told, NOW, None, first.at.isoformat()).step == 1
-    assert moment(told, NOW, None, (first.at - timedelta(seconds=1)).isoformat()).step == 0
+    assert slider_position(told, NOW, first.last, None).is_now
+    assert slider_position(told, NOW, None, first.at.isoformat()).step == 1
+    assert slider_position(told, NOW, None, (first.at - timedelta(seconds=1)).isoformat()).step == 0

@@ -1,37 +1,46 @@
-"""Whoever reads the audit's pages reads them in a language of their own, to the last code."""
+"""The audit's pages are translated into four languages, to the last code."""
 
 import re
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from handoff.audit.i18n import cyrillic
-from handoff.audit.i18n.translation import LANGUAGES, catalogue, preferred, words
-from handoff.audit.pages.rendering import duration_words
+from handoff.audit.pages.audit_site import audit_site
+from handoff.web.pages import cyrillic
+from handoff.web.pages.translation import LANGUAGES, choose_language, read_catalogue
 from tests.support.probes.sentences import messages
 
-EACH = pytest.mark.parametrize("tag", LANGUAGES)
-PLACE = re.compile(r"\{\w+\}")
+MESSAGES = messages()
+EACH_CATALOGUE = pytest.mark.parametrize(("package", "language"), [(p, tag) for p in MESSAGES for tag in LANGUAGES])
+PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
-@EACH
-def test_all_that_the_pages_say_has_words_in_every_language(tag: str) -> None:
+@EACH_CATALOGUE
+def test_every_message_of_the_pages_is_translated(package: str, language: str) -> None:
     """Every sentence of a page, every code that an event may carry, and every question has its translation."""
-    known = catalogue(tag)
-    assert {message for message in messages() if not known.get(message)} == set()
+    known = read_catalogue(package, language)
+    assert {message for message in MESSAGES[package] if not known.get(message)} == set()
 
 
-@EACH
-def test_no_catalogue_holds_words_that_nobody_says(tag: str) -> None:
-    """What is no longer said is taken out, so that nobody translates it again."""
-    assert set(catalogue(tag)) - messages() == set()
+@EACH_CATALOGUE
+def test_no_catalogue_holds_an_unused_message(package: str, language: str) -> None:
+    """A message that is no longer used is removed, so that it is not translated again."""
+    assert set(read_catalogue(package, language)) - MESSAGES[package] == set()
 
 
-@EACH
-def test_a_translation_keeps_the_places_of_its_values(tag: str) -> None:
-    """A count or a name that stands in the English sentence stands in each translation."""
-    for (vocabulary, sentence), said in catalogue(tag).items():
+@EACH_CATALOGUE
+def test_a_translation_keeps_the_placeholders(package: str, language: str) -> None:
+    """Every placeholder of the English sentence is in each translation."""
+    for (vocabulary, message), translated in read_catalogue(package, language).items():
         if vocabulary is None:
-            assert sorted(PLACE.findall(said)) == sorted(PLACE.findall(sentence)), said
+            assert sorted(PLACEHOLDER.findall(translated)) == sorted(PLACEHOLDER.findall(message)), translated
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_message_has_two_translations(language: str) -> None:
+    """The site's catalogue and the page kit's have no message in common."""
+    kit, site = (set(read_catalogue(package, language)) for package in MESSAGES)
+    assert kit & site == set()
 
 
 def test_serbian_in_cyrillic_is_serbian_in_latin_letter_for_letter() -> None:
@@ -62,10 +71,10 @@ def test_double_letters_and_places_are_told_apart_from_single_letters(latin: str
         (None, None, "", "en"),
     ],
 )
-def test_a_page_is_answered_in_the_language_that_was_asked_for_last(
+def test_a_page_is_answered_in_the_language_that_was_requested_last(
     asked: str | None, kept: str | None, accepted: str, answered: str
 ) -> None:
-    assert preferred(asked, kept, accepted) == answered
+    assert choose_language(asked, kept, accepted) == answered
 
 
 @pytest.mark.parametrize(
@@ -73,4 +82,4 @@ def test_a_page_is_answered_in_the_language_that_was_asked_for_last(
     [(0, "0.0 s"), (2.04, "2.0 s"), (95, "1 min 35 s"), (3600, "1 h"), (3 * 86_400 + 3700, "3 d 1 h")],
 )
 def test_a_duration_is_said_in_its_two_largest_units(seconds: float, said: str) -> None:
-    assert duration_words(words("en"), seconds) == said
+    assert audit_site(ZoneInfo("UTC")).translation("en").duration(seconds) == said

@@ -1,10 +1,10 @@
--- name: invite
+-- name: create_link
 INSERT INTO sign_in_links (token_hash, reader, expires_at) VALUES ($1, $2, $3)
 
 -- name: use_link
 UPDATE sign_in_links SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING reader
 
--- name: begin_session
+-- name: start_session
 INSERT INTO sessions (token_hash, reader, expires_at) VALUES ($1, $2, $3)
 
 -- name: session
@@ -19,6 +19,6 @@ SELECT purpose, recorded_at FROM openings WHERE session = $1 AND case_id = $2
 -- name: openings
 SELECT case_id, purpose, recorded_at FROM openings WHERE session = $1 ORDER BY recorded_at DESC LIMIT 20
 
--- name: note_opening
+-- name: save_opening
 INSERT INTO openings (session, case_id, purpose, recorded_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (session, case_id) DO UPDATE SET purpose = excluded.purpose, recorded_at = excluded.recorded_at

@@ -1,1 +1,1 @@
-"""Sign-in, authentication and the recording of reads."""
+"""Access to cases: the caller is authenticated and the read recorded before content of a case is sent."""

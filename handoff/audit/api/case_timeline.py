@@ -1,4 +1,4 @@
-"""What the audit's API answers with, beside the answers to the auditor's questions."""
+"""Answer models of a case's timeline."""
 
 from datetime import datetime
 from typing import Any
@@ -10,22 +10,22 @@ from handoff.record.delivery import VerdictKind
 from handoff.views.replay.history import History, ReplayedEntry
 
 
-class _Answer(BaseModel):
+class _Model(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Sealed(_Answer):
-    """The newest checkpoint: what lies below `size` is sealed; `witnessed` says whether enough have cosigned it."""
+class NewestCheckpoint(_Model):
+    """The newest checkpoint of the record. It covers the entries at positions below `size`."""
 
     origin: str
     size: int
-    witnessed: bool
-    proven_at: datetime | None = Field(None, description="The latest moment for which enough cosigners vouch")
+    witnessed: bool = Field(description="Whether as many cosigners signed it as the trust file requires")
+    proven_at: datetime | None = Field(None, description="Latest time at which enough cosigners vouch for it")
     cosigners: tuple[str, ...] = ()
 
 
-class TimelineItem(_Answer):
-    """An entry of the record about the case; what cannot be read has neither emitter nor type."""
+class TimelineItem(_Model):
+    """An entry of the record about the case. An entry that cannot be parsed has no emitter and no type."""
 
     position: int
     record_time: datetime
@@ -35,55 +35,50 @@ class TimelineItem(_Answer):
     referral: UUID | None = None
     verdict: VerdictKind
     reason: str | None = None
-    data: dict[str, Any] = Field(default_factory=dict, description="Codes, ids and times, as the institution said them")
-    sealed: bool = Field(description="Whether a checkpoint covers it")
+    data: dict[str, Any] = Field(default_factory=dict, description="Codes, ids and times of the event")
+    anchored: bool = Field(description="Whether a checkpoint covers the entry")
 
 
-class CaseTimeline(_Answer):
-    """What stands on the record about a case, in its order, as of a moment."""
+class CaseTimeline(_Model):
+    """The entries of the record about a case, in the record's order, as of a time."""
 
     case: UUID
     as_of: datetime
-    sealing: Sealed | None = Field(None, description="Absent until there is a checkpoint")
+    checkpoint: NewestCheckpoint | None = Field(None, description="Absent until there is a checkpoint")
     entries: tuple[TimelineItem, ...]
 
 
-def case_timeline(told: History, at: datetime) -> CaseTimeline:
-    """The timeline of a case at a moment."""
-    size = told.checkpoint.size if told.checkpoint is not None else 0
+def case_timeline(history: History, at: datetime) -> CaseTimeline:
+    """Return the timeline of a case at a time."""
+    newest = history.checkpoint
+    checkpoint = None
+    if newest is not None:
+        checkpoint = NewestCheckpoint(
+            origin=newest.origin,
+            size=newest.size,
+            witnessed=newest.is_witnessed,
+            proven_at=newest.at,
+            cosigners=newest.cosigners,
+        )
     return CaseTimeline(
-        case=told.case_id,
+        case=history.case_id,
         as_of=at,
-        sealing=sealed(told),
-        entries=tuple(_item(entry, size) for entry in told.until(at).own),
+        checkpoint=checkpoint,
+        entries=tuple(_item(entry, newest.size if newest is not None else 0) for entry in history.until(at).own),
     )
 
 
-def sealed(told: History) -> Sealed | None:
-    """What is known of the newest checkpoint."""
-    newest = told.checkpoint
-    if newest is None:
-        return None
-    return Sealed(
-        origin=newest.origin,
-        size=newest.size,
-        witnessed=newest.is_witnessed,
-        proven_at=newest.at,
-        cosigners=newest.cosigners,
-    )
-
-
-def _item(told: ReplayedEntry, size: int) -> TimelineItem:
-    event = told.decoded.event
+def _item(entry: ReplayedEntry, anchored_below: int) -> TimelineItem:
+    event = entry.decoded.event
     return TimelineItem(
-        position=told.position,
-        record_time=told.at,
+        position=entry.position,
+        record_time=entry.at,
         claimed_time=event.time if event is not None else None,
-        emitter=told.emitter,
+        emitter=entry.emitter,
         type=event.type if event is not None else None,
-        referral=told.referral_id,
-        verdict=told.verdict.kind,
-        reason=told.verdict.reason,
+        referral=entry.referral_id,
+        verdict=entry.verdict.kind,
+        reason=entry.verdict.reason,
         data=event.data.model_dump(mode="json", exclude_none=True) if event is not None else {},
-        sealed=told.position < size,
+        anchored=entry.position < anchored_below,
     )

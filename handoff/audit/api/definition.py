@@ -1,6 +1,6 @@
 """The definition of the audit's API; its own routes are added by ``handoff.audit.app``."""
 
-from handoff.audit.api.receipt_routes import Wanted
+from handoff.audit.api.receipt_routes import ReceiptRequest
 from handoff.audit.problems import AUDIT_PROBLEMS, PURPOSE_REQUIRED
 from handoff.web.apis import ApiDefinition
 from handoff.web.query_routes import add_shared_queries
@@ -11,6 +11,6 @@ AUDIT_API = ApiDefinition(
     "purpose, before the response begins.",
     add_shared_queries,
     problems=AUDIT_PROBLEMS,
-    bodies=(Wanted,),
+    bodies=(ReceiptRequest,),
     header_problems={"Read-Purpose": (PURPOSE_REQUIRED,)},
 )

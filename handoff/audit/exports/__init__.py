@@ -1,1 +1,1 @@
-"""A case's timeline in forms that leave the page: a table, an event log for process mining, a printed page."""
+"""Exports of a case's timeline: a table, an event log for process mining, a printable list."""

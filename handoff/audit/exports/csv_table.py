@@ -1,4 +1,4 @@
-"""The timeline as CSV (RFC 4180), in codes: one line for each entry."""
+"""The timeline as CSV (RFC 4180): one line for each entry, in codes, ids, numbers and times."""
 
 import csv
 import io
@@ -16,32 +16,32 @@ COLUMNS = (
     "referral",
     "verdict",
     "reason",
-    "sealed",
+    "anchored",
     "data",
 )
 
 
-def as_csv(entries: Iterable[ReplayedEntry], size: int) -> str:
-    """The table of ``entries``, all in codes, ids, numbers and times; what lies below ``size`` is sealed."""
+def as_csv(entries: Iterable[ReplayedEntry], anchored_below: int) -> str:
+    """Return the table of ``entries``. A checkpoint covers the positions below ``anchored_below``."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
-    writer.writerows(_row(told, size) for told in entries)
+    writer.writerows(_row(entry, anchored_below) for entry in entries)
     return out.getvalue()
 
 
-def _row(told: ReplayedEntry, size: int) -> tuple[object, ...]:
-    event = told.decoded.event
-    said = event.data.model_dump(mode="json", exclude={"referral", "seen"}, exclude_none=True) if event else {}
+def _row(entry: ReplayedEntry, anchored_below: int) -> tuple[object, ...]:
+    event = entry.decoded.event
+    data = event.data.model_dump(mode="json", exclude={"referral", "seen"}, exclude_none=True) if event else {}
     return (
-        told.position,
-        told.at.isoformat(),
+        entry.position,
+        entry.at.isoformat(),
         event.time.isoformat() if event else "",
-        told.emitter or "",
+        entry.emitter or "",
         event.type if event else "",
-        told.referral_id or "",
-        told.verdict.kind.value,
-        told.verdict.reason or "",
-        "yes" if told.position < size else "no",
-        json.dumps(said, sort_keys=True) if said else "",
+        entry.referral_id or "",
+        entry.verdict.kind.value,
+        entry.verdict.reason or "",
+        "yes" if entry.position < anchored_below else "no",
+        json.dumps(data, sort_keys=True) if data else "",
     )

@@ -1,4 +1,4 @@
-"""The exports of a case: each is a read of its own, recorded before its first byte."""
+"""Routes of the exports. Each export is a separate read, recorded before its first byte is sent."""
 
 import asyncio
 from typing import Literal
@@ -8,38 +8,39 @@ from starlette.responses import Response
 
 from handoff.audit.exports.csv_table import as_csv
 from handoff.audit.exports.xes_log import as_xes
-from handoff.audit.pages.case_view import InCase, Replay
-from handoff.audit.pages.page_route import PageRoute
-from handoff.audit.pages.rendering import HEADERS
-
-exports = APIRouter(route_class=PageRoute, include_in_schema=False)
+from handoff.audit.pages.audit_site import CasePageRoute
+from handoff.audit.pages.replay_view import InCase, ReplayView
+from handoff.web.pages.rendering import SECURITY_HEADERS
 
 
-@exports.get("/timelines/{case}/exports/csv")
-async def export_csv(asked: InCase) -> Response:
-    """The entries that are shown, as a table."""
-    replay = await asked.replay(leaves=True)
-    size = replay.told.checkpoint.size if replay.told.checkpoint is not None else 0
-    return _file(replay, as_csv(replay.entries, size), "text/csv; charset=utf-8", "csv")
+async def export_csv(request: InCase) -> Response:
+    """Export the entries that are shown, as a table."""
+    view = await request.view(is_export=True)
+    return _file(view, as_csv(view.entries, view.anchored_below), "text/csv; charset=utf-8", "csv")
 
 
-@exports.get("/timelines/{case}/exports/xes")
-async def export_xes(asked: InCase) -> Response:
-    """The whole case as it stood, as an event log: a part of one would be mined for what is not so."""
-    replay = await asked.replay(leaves=True)
-    return _file(replay, as_xes(asked.case, replay.then.own), "application/xml", "xes")
+async def export_xes(request: InCase) -> Response:
+    """Export the case up to the chosen time as an event log, without filters: mining a part would mislead."""
+    view = await request.view(is_export=True)
+    return _file(view, as_xes(request.case, view.history_then.own), "application/xml", "xes")
 
 
-@exports.get("/timelines/{case}/exports/pdf")
-async def export_pdf(asked: InCase) -> Response:
-    """The list as a printed page."""
+async def export_pdf(request: InCase) -> Response:
+    """Export the list as a printable document."""
     from handoff.audit.exports.pdf_report import as_pdf
 
-    replay = await asked.replay(leaves=True)
-    return _file(replay, await asyncio.to_thread(as_pdf, replay), "application/pdf", "pdf")
+    view = await request.view(is_export=True)
+    return _file(view, await asyncio.to_thread(as_pdf, view), "application/pdf", "pdf")
 
 
-def _file(replay: Replay, content: str | bytes, media_type: str, suffix: Literal["csv", "xes", "pdf"]) -> Response:
-    name = f"case-{replay.told.case_id}.{suffix}"
-    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type=media_type, headers={**HEADERS, **disposition})
+def export_router() -> APIRouter:
+    """Return the routes of this module."""
+    router = APIRouter(route_class=CasePageRoute, include_in_schema=False)
+    for suffix, endpoint in (("csv", export_csv), ("xes", export_xes), ("pdf", export_pdf)):
+        router.get(f"/timelines/{{case}}/exports/{suffix}")(endpoint)
+    return router
+
+
+def _file(view: ReplayView, content: str | bytes, media_type: str, suffix: Literal["csv", "xes", "pdf"]) -> Response:
+    disposition = {"Content-Disposition": f'attachment; filename="case-{view.history.case_id}.{suffix}"'}
+    return Response(content, media_type=media_type, headers={**SECURITY_HEADERS, **disposition})

@@ -1,7 +1,7 @@
-"""The timeline as an event log for process mining: XES, IEEE 1849-2016. The case is the trace.
+"""The timeline as an event log for process mining: XES, IEEE 1849-2016.
 
-What an institution said is an event's name, its record time the timestamp, the institution the resource. The
-lifecycle is the standard's own, of the referral that the event names, which is also the event's instance.
+The case is the trace. An event's name is its type, its timestamp the record time, its resource the institution. The
+lifecycle is the standard lifecycle, applied to the referral that the event names, which is also the event's instance.
 """
 
 from collections.abc import Iterable, Mapping
@@ -38,24 +38,24 @@ _TRANSITIONS: Mapping[type[Body], str] = MappingProxyType(
         r.ReferralVoided: "pi_abort",
     }
 )
-"""What an event does to its referral in the standard's lifecycle; all else is complete when it is said."""
+"""Event type → transition of its referral in the standard lifecycle. Any other event is `complete`."""
 
 
 def as_xes(case: UUID, entries: Iterable[ReplayedEntry]) -> bytes:
-    """The log of one case. What changed nothing is there too, with its verdict and an unknown transition."""
+    """Return the log of one case. An ineffective entry is included with its verdict and an `unknown` transition."""
     log = Element("log", {"xes.version": "1849-2016", "xes.features": "", "xmlns": "http://www.xes-standard.org/"})
     for name, prefix, uri in _EXTENSIONS:
         SubElement(log, "extension", name=name, prefix=prefix, uri=uri)
     _globals(log)
-    SubElement(log, "classifier", name="What was said", keys="concept:name lifecycle:transition")
+    SubElement(log, "classifier", name="Event and transition", keys="concept:name lifecycle:transition")
     SubElement(log, "string", key="lifecycle:model", value="standard")
     trace = SubElement(log, "trace")
     _string(trace, "concept:name", str(case))
-    for told in entries:
-        _event(trace, told)
+    for entry in entries:
+        _event(trace, entry)
     indent(log)
-    written: bytes = tostring(log, encoding="utf-8", xml_declaration=True)
-    return written
+    document: bytes = tostring(log, encoding="utf-8", xml_declaration=True)
+    return document
 
 
 def _globals(log: Element) -> None:
@@ -68,27 +68,27 @@ def _globals(log: Element) -> None:
     _string(event, "lifecycle:transition", _UNKNOWN)
 
 
-def _event(trace: Element, told: ReplayedEntry) -> None:
+def _event(trace: Element, entry: ReplayedEntry) -> None:
     event = SubElement(trace, "event")
-    said = told.decoded.event
-    _string(event, "concept:name", said.type.rpartition(".v")[0] if said is not None else _UNKNOWN)
-    SubElement(event, "date", key="time:timestamp", value=told.at.isoformat())
-    _string(event, "org:resource", told.emitter or _UNKNOWN)
-    _string(event, "lifecycle:transition", _transition(told))
-    _string(event, "handoff:verdict", told.verdict.kind.value)
-    if told.verdict.reason is not None:
-        _string(event, "handoff:reason", told.verdict.reason)
-    if told.referral_id is not None:
-        _string(event, "concept:instance", str(told.referral_id))
-    if told.referral is not None:
-        _string(event, "handoff:service", told.referral.service.value)
-    SubElement(event, "int", key="handoff:position", value=str(told.position))
+    recorded = entry.decoded.event
+    _string(event, "concept:name", recorded.type.rpartition(".v")[0] if recorded is not None else _UNKNOWN)
+    SubElement(event, "date", key="time:timestamp", value=entry.at.isoformat())
+    _string(event, "org:resource", entry.emitter or _UNKNOWN)
+    _string(event, "lifecycle:transition", _transition(entry))
+    _string(event, "handoff:verdict", entry.verdict.kind.value)
+    if entry.verdict.reason is not None:
+        _string(event, "handoff:reason", entry.verdict.reason)
+    if entry.referral_id is not None:
+        _string(event, "concept:instance", str(entry.referral_id))
+    if entry.referral is not None:
+        _string(event, "handoff:service", entry.referral.service.value)
+    SubElement(event, "int", key="handoff:position", value=str(entry.position))
 
 
-def _transition(told: ReplayedEntry) -> str:
-    if told.verdict.kind is not VerdictKind.EFFECTIVE:
+def _transition(entry: ReplayedEntry) -> str:
+    if entry.verdict.kind is not VerdictKind.EFFECTIVE:
         return _UNKNOWN
-    return _TRANSITIONS.get(type(told.body), "complete")
+    return _TRANSITIONS.get(type(entry.body), "complete")
 
 
 def _string(parent: Element, key: str, value: str) -> None:

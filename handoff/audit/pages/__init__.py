@@ -1,1 +1,1 @@
-"""The timeline's pages."""
+"""The pages of the timeline: one case, at a chosen time."""

@@ -1,200 +1,209 @@
-"""The timeline's pages: one case, at one moment, as a list, as swimlanes, raw, or as answers to an auditor."""
+"""The pages of a case: list, swimlanes, questions, changes and raw record, at the time of the slider."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from handoff.audit.i18n.translation import Words
-from handoff.audit.pages.case_view import InCase, Replay
-from handoff.audit.pages.entry_list import days
-from handoff.audit.pages.formatting import facts, member_words, table, type_words
-from handoff.audit.pages.integrity_status import strip
-from handoff.audit.pages.page_route import PageRoute
+from handoff.audit.pages.audit_site import CasePageRoute
+from handoff.audit.pages.entry_list import entries_by_day
+from handoff.audit.pages.formatting import event_name, facts, member_name, table
+from handoff.audit.pages.integrity_status import integrity_status
 from handoff.audit.pages.raw_entries import raw_items
-from handoff.audit.pages.rendering import clock_words, page
+from handoff.audit.pages.replay_view import InCase, ReplayView
 from handoff.audit.pages.swimlanes import drawing
-from handoff.audit.pages.time_slider import moments
-from handoff.domain.case import Referral
+from handoff.audit.pages.time_slider import record_times
 from handoff.record.delivery import from_ms, to_ms
 from handoff.views.replay.answer import Answer
 from handoff.views.replay.diff import diff
 from handoff.views.replay.questions import QUESTIONS, Question
+from handoff.web.pages.rendering import page
+from handoff.web.pages.translation import Translation, gettext_noop
 from handoff.web.problems import NOT_VALID
 
 LIST, LANES, QUESTIONS_TAB, CHANGES, RECORD = "", "/lanes", "/questions", "/changes", "/record"
 TABS = (
-    (LIST, "List"),
-    (LANES, "Swimlanes"),
-    (QUESTIONS_TAB, "Questions"),
-    (CHANGES, "Changes"),
-    (RECORD, "Raw record"),
+    (LIST, gettext_noop("List")),
+    (LANES, gettext_noop("Swimlanes")),
+    (QUESTIONS_TAB, gettext_noop("Questions")),
+    (CHANGES, gettext_noop("Changes")),
+    (RECORD, gettext_noop("Raw record")),
 )
 EXPORTS = (
-    ("bundle", "Bundle", "to verify offline, without trusting this page"),
-    ("csv", "Table (CSV)", "one line for each entry"),
-    ("xes", "Event log (XES)", "for process mining"),
-    ("pdf", "Printed page (PDF)", "the list as it stands here"),
+    ("bundle", gettext_noop("Bundle"), gettext_noop("verified offline, without trusting this page")),
+    ("csv", gettext_noop("Table (CSV)"), gettext_noop("one line for each entry")),
+    ("xes", gettext_noop("Event log (XES)"), gettext_noop("for process mining")),
+    ("pdf", gettext_noop("Printable list (PDF)"), gettext_noop("the list as shown here")),
 )
 
-pages = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+async def show_list(request: InCase) -> Response:
+    """Show the list."""
+    view = await request.view()
+    return _page(view, "list.html", LIST, days=entries_by_day(view))
 
 
-@pages.get("/timelines/{case}")
-async def show_list(asked: InCase) -> Response:
-    """The compact list."""
-    replay = await asked.replay()
-    return _page(replay, "list.html", LIST, days=days(replay.said, replay.then, replay.chosen))
+async def show_swimlanes(request: InCase) -> Response:
+    """Show the swimlanes by institution."""
+    view = await request.view()
+    return _page(view, "lanes.html", LANES, drawing=drawing(view))
 
 
-@pages.get("/timelines/{case}/lanes")
-async def show_lanes(asked: InCase) -> Response:
-    """Swimlanes by institution."""
-    replay = await asked.replay()
-    drawn = drawing(replay.said, replay.then, replay.moment.at, replay.chosen)
-    return _page(replay, "lanes.html", LANES, drawing=drawn)
+async def show_raw_record(request: InCase) -> Response:
+    """Show the raw entries."""
+    view = await request.view()
+    shown = {entry.position for entry in view.entries}
+    entries = await request.context.cases.raw_entries(request.case, to_ms(view.position.at))
+    return _page(view, "record.html", RECORD, entries=raw_items(e for e in entries if e.position in shown))
 
 
-@pages.get("/timelines/{case}/record")
-async def show_record(asked: InCase) -> Response:
-    """The raw record."""
-    replay = await asked.replay()
-    chosen = {told.position for told in replay.entries}
-    entries = await asked.audit.cases.raw(asked.case, to_ms(replay.moment.at))
-    return _page(replay, "record.html", RECORD, entries=raw_items(e for e in entries if e.position in chosen))
-
-
-@pages.get("/timelines/{case}/changes")
-async def show_changes(asked: InCase, since: Annotated[int, Query(ge=0, le=1_000_000)] = 0) -> Response:
-    """What changed since the ``since``-th moment; since before the first, unless one is named."""
-    replay = await asked.replay()
-    stood = moments(replay.then)
-    since = min(since, len(stood))
-    changed = diff(replay.told, stood[since - 1] if since else from_ms(0), replay.moment.at)
+async def show_changes(request: InCase, since: Annotated[int, Query(ge=0, le=1_000_000)] = 0) -> Response:
+    """Show the changes after the ``since``-th record time; 0 is the time before the first."""
+    view = await request.view()
+    times = record_times(view.history_then)
+    since = min(since, len(times))
+    changes = diff(view.history, times[since - 1] if since else from_ms(0), view.position.at)
+    changes = changes.of(view.filter.agency or None)
     return _page(
-        replay,
+        view,
         "changes.html",
         CHANGES,
         since=since,
-        moments=[(number, clock_words(at)) for number, at in enumerate(stood, 1)],
-        moved=table(replay.said, changed.of(replay.chosen.agency or None).moved),
-        table=table(replay.said, changed.of(replay.chosen.agency or None).rows),
+        times=[(number, view.tr.time(at)) for number, at in enumerate(times, 1)],
+        moved=table(view.tr, changes.moved),
+        table=table(view.tr, changes.rows),
     )
 
 
-@pages.get("/timelines/{case}/questions")
-async def show_questions(asked: InCase) -> Response:
-    """The auditor's questions, each with its answer in a line."""
-    replay = await asked.replay()
-    return _page(replay, "questions.html", QUESTIONS_TAB, questions=[_line(replay, q) for q in QUESTIONS.values()])
+async def show_questions(request: InCase) -> Response:
+    """Show every question with its answer in one line."""
+    view = await request.view()
+    return _page(view, "questions.html", QUESTIONS_TAB, questions=[_summary(view, q) for q in QUESTIONS.values()])
 
 
-@pages.get("/timelines/{case}/questions/{name}")
-async def show_answer(asked: InCase, name: str) -> Response:
-    """One question, with all that answers it."""
+async def show_answer(request: InCase, name: str) -> Response:
+    """Show the full answer to one question."""
     if name not in QUESTIONS:
         raise NOT_VALID.error()
-    replay, question = await asked.replay(), QUESTIONS[name]
-    answer = _answer(replay, question)
+    view, question = await request.view(), QUESTIONS[name]
+    answer = _answer(view, question)
     return _page(
-        replay,
+        view,
         "question.html",
         QUESTIONS_TAB,
-        below=f"{QUESTIONS_TAB}/{name}",
-        asks=replay.said(question.asks),
-        found=_found(replay.said, question, answer),
+        path=f"{QUESTIONS_TAB}/{name}",
+        asks=view.tr(question.asks),
+        found=_headline(view.tr, question, answer),
         notable=answer.notable_count,
-        facts=facts(replay.said, answer),
-        table=table(replay.said, answer.rows),
+        facts=facts(view.tr, answer),
+        table=table(view.tr, answer.rows),
     )
 
 
-def _page(replay: Replay, template: str, tab: str, *, below: str | None = None, **view: Any) -> Response:
-    said, stands, told = replay.said, replay.moment, replay.told
-    place = tab if below is None else below
+def case_page_router() -> APIRouter:
+    """Return the routes of this module."""
+    router = APIRouter(route_class=CasePageRoute, include_in_schema=False)
+    for path, endpoint in (
+        (LIST, show_list),
+        (LANES, show_swimlanes),
+        (RECORD, show_raw_record),
+        (CHANGES, show_changes),
+        (QUESTIONS_TAB, show_questions),
+        (f"{QUESTIONS_TAB}/{{name}}", show_answer),
+    ):
+        router.get(f"/timelines/{{case}}{path}")(endpoint)
+    return router
+
+
+def _page(view: ReplayView, template: str, tab: str, *, path: str | None = None, **content: Any) -> Response:
+    tr, position, history = view.tr, view.position, view.history
+    path = tab if path is None else path
+    time = tr.time(position.at)
     return page(
-        replay.request,
+        view.request,
         template,
         signed_in=True,
-        case=str(told.case_id),
-        short=str(told.case_id)[:8],
-        opened=_opened(replay),
-        referrals=[_chip(said, referral) for referral in replay.then.case.referrals.values()],
-        strip=strip(said, told, stands.at),
-        moment=stands,
-        when=said("now, {time}", time=clock_words(stands.at)) if stands.is_now else clock_words(stands.at),
-        spoken=_spoken(replay),
-        here=f"/timelines/{told.case_id}{place}",
-        earlier=replay.href(place, step=max(stands.step - 1, 1)),
-        later=replay.href(place, step=min(stands.step + 1, stands.last)),
-        chosen=replay.chosen,
-        agencies=[(name, member_words(said, name)) for name in told.parties()],
-        types=_types(replay),
-        tabs=[_tab(replay, path, words, tab) for path, words in TABS],
-        exports=[
-            {"href": replay.href(f"/exports/{name}"), "words": said(words), "hint": said(hint)}
-            for name, words, hint in EXPORTS
+        case=str(history.case_id),
+        short=str(history.case_id)[:8],
+        opened=_opened(view),
+        referrals=[
+            {
+                "service": tr.code("CaseService", referral.service.value),
+                "parties": f"{member_name(tr, referral.source)} → {member_name(tr, referral.target)}",
+                "state": referral.state.value,
+                "state_name": tr.code("State", referral.state.value),
+            }
+            for referral in view.history_then.case.referrals.values()
         ],
-        list_href=replay.href(LIST),
-        record_href=replay.href(RECORD),
-        questions_href=replay.href(QUESTIONS_TAB),
-        **view,
+        integrity=integrity_status(tr, history, position.at),
+        position=position,
+        when=tr("now, {time}", time=time) if position.is_now else time,
+        announcement=_announcement(view),
+        here=f"/timelines/{history.case_id}{path}",
+        earlier=view.href(path, step=max(position.step - 1, 1)),
+        later=view.href(path, step=min(position.step + 1, position.last)),
+        filter=view.filter,
+        agencies=[(name, member_name(tr, name)) for name in history.parties()],
+        types=_types(view),
+        tabs=[
+            {
+                "name": tab_path.lstrip("/") or "list",
+                "href": view.href(tab_path),
+                "title": tr(title),
+                "current": tab_path == tab,
+            }
+            for tab_path, title in TABS
+        ],
+        exports=[
+            {"href": view.href(f"/exports/{name}"), "title": tr(title), "hint": tr(hint)}
+            for name, title, hint in EXPORTS
+        ],
+        list_href=view.href(LIST),
+        record_href=view.href(RECORD),
+        questions_href=view.href(QUESTIONS_TAB),
+        **content,
     )
 
 
-def _tab(replay: Replay, path: str, words: str, current: str) -> dict[str, Any]:
-    name = path.lstrip("/") or "list"
-    return {"name": name, "href": replay.href(path), "words": replay.said(words), "current": path == current}
-
-
-def _opened(replay: Replay) -> str:
-    case, said = replay.then.case, replay.said
+def _opened(view: ReplayView) -> str:
+    case, tr = view.history_then.case, view.tr
     if case.opener is None or case.opened_at is None:
-        return said("Nobody had opened it at this moment.")
-    who, when = member_words(said, case.opener), clock_words(case.opened_at)
-    return said("Opened by {who}, {time}.", who=who, time=when)
+        return tr("Not opened at this time.")
+    return tr("Opened by {who}, {time}.", who=member_name(tr, case.opener), time=tr.time(case.opened_at))
 
 
-def _chip(said: Words, referral: Referral) -> dict[str, str]:
+def _announcement(view: ReplayView) -> str:
+    """Return the text that a screen reader reads out when the slider moves: time, newest entry, number of entries."""
+    tr, position, entries = view.tr, view.position, view.history_then.own
+    step = tr("step {step} of {last}", step=position.step, last=position.last)
+    count = tr("Entries shown: {count}", count=len(view.entries))
+    if not entries:
+        return f"{step}. {count}"
+    newest = entries[-1]
+    event = f"{member_name(tr, newest.emitter or '')}: {event_name(tr, newest.event_type)}"
+    return f"{step}: {tr.time(position.at)}. {event}. {count}"
+
+
+def _types(view: ReplayView) -> list[tuple[str, str]]:
+    types = dict.fromkeys(entry.event_type for entry in view.history.own if entry.event_type is not None)
+    return sorted(((name, event_name(view.tr, name)) for name in types), key=lambda pair: pair[1].casefold())
+
+
+def _answer(view: ReplayView, question: Question) -> Answer[Any]:
+    return question.answer(view.history_then, view.position.at).of(view.filter.agency or None)
+
+
+def _summary(view: ReplayView, question: Question) -> dict[str, Any]:
+    answer = _answer(view, question)
     return {
-        "service": said.code("CaseService", referral.service.value),
-        "between": f"{member_words(said, referral.source)} → {member_words(said, referral.target)}",
-        "state": referral.state.value,
-        "words": said.code("State", referral.state.value),
-    }
-
-
-def _spoken(replay: Replay) -> str:
-    said, stands, own = replay.said, replay.moment, replay.then.own
-    where = said("moment {step} of {last}", step=stands.step, last=stands.last)
-    count = said("Entries shown: {count}", count=len(replay.entries))
-    if not own:
-        return f"{where}. {count}"
-    last = own[-1]
-    what = type_words(said, last.decoded.event.type if last.decoded.event is not None else None)
-    return f"{where}: {clock_words(stands.at)}. {member_words(said, last.emitter or '')}: {what}. {count}"
-
-
-def _types(replay: Replay) -> list[tuple[str, str]]:
-    found = dict.fromkeys(told.decoded.event.type for told in replay.told.own if told.decoded.event is not None)
-    return sorted(((kind, type_words(replay.said, kind)) for kind in found), key=lambda pair: pair[1].casefold())
-
-
-def _answer(replay: Replay, question: Question) -> Answer[Any]:
-    return question.answer(replay.then, replay.moment.at).of(replay.chosen.agency or None)
-
-
-def _line(replay: Replay, question: Question) -> dict[str, Any]:
-    answer = _answer(replay, question)
-    return {
-        "href": replay.href(f"{QUESTIONS_TAB}/{question.name}"),
-        "asks": replay.said(question.asks),
-        "found": _found(replay.said, question, answer),
+        "href": view.href(f"{QUESTIONS_TAB}/{question.name}"),
+        "asks": view.tr(question.asks),
+        "found": _headline(view.tr, question, answer),
         "notable": answer.notable_count,
     }
 
 
-def _found(said: Words, question: Question, answer: Answer[Any]) -> str:
+def _headline(tr: Translation, question: Question, answer: Answer[Any]) -> str:
     if not answer.rows:
-        return said(question.nothing)
-    return said(question.found, count=answer.count, notable=answer.notable_count)
+        return tr(question.nothing)
+    return tr(question.found, count=answer.count, notable=answer.notable_count)

@@ -1,25 +1,26 @@
-"""The compact list: a case's entries by day, reads in a row folded into one, and why something changed nothing."""
+"""List of a case's entries by day. Consecutive reads form one group, which the page shows folded."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
-from handoff.audit.i18n.translation import Words
-from handoff.audit.pages.entry_filter import Selection
-from handoff.audit.pages.formatting import Cell, cell, details, member_words, reason_words, type_words
-from handoff.audit.pages.rendering import ZONE, clock_words
+from handoff.audit.pages.formatting import Cell, cell, details, event_name, member_name, reason_text
+from handoff.audit.pages.replay_view import ReplayView
 from handoff.record.delivery import VerdictKind
 from handoff.record.events.case import CaseRead
-from handoff.views.replay.history import History, ReplayedEntry
+from handoff.views.replay.history import ReplayedEntry
+from handoff.web.pages.translation import Translation
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One line of the list. ``why`` says why it changed nothing; ``claimed`` is set where it differs by a minute."""
+class ListItem:
+    """One entry of the list.
+
+    ``reason`` explains an entry without effect. ``claimed`` is the claimed time, where it differs by a minute or more.
+    """
 
     position: int
-    time: str
     iso: str
     clock: str
     who: str
@@ -28,82 +29,74 @@ class Item:
     service: str
     details: tuple[tuple[str, Cell], ...]
     outcome: str
-    why: str
+    reason: str
     claimed: str
-    sealed: bool
+    anchored: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
-    """Lines in a row: several only where all are reads, which are shown folded."""
+class ListGroup:
+    """Consecutive entries: several if all are reads, else one."""
 
-    items: tuple[Item, ...]
+    items: tuple[ListItem, ...]
     are_reads: bool
 
     @property
     def readers(self) -> str:
-        """Who read, each institution once."""
+        """The names of the institutions that read, without repetition."""
         return ", ".join(dict.fromkeys(item.who for item in self.items))
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
-    """The lines of one day by the jurisdiction's calendar."""
+class ListDay:
+    """The entries of one day in the time zone of the pages."""
 
     day: str
-    lines: tuple[Lines, ...]
+    groups: tuple[ListGroup, ...]
 
 
-def days(said: Words, told: History, chosen: Selection) -> tuple[Day, ...]:
-    """The case's entries that were chosen, in the record's order, day by day."""
-    size = told.checkpoint.size if told.checkpoint is not None else 0
-    shown = (entry for entry in told.own if entry in chosen)
-    return tuple(Day(day.isoformat(), tuple(_lines(said, entries, size))) for day, entries in groupby(shown, key=_day))
+def entries_by_day(view: ReplayView) -> tuple[ListDay, ...]:
+    """Return the entries of a view day by day, in the record's order."""
 
+    def day_of(entry: ReplayedEntry) -> date:
+        return entry.at.astimezone(view.tr.time_zone).date()
 
-def _day(told: ReplayedEntry) -> date:
-    return told.at.astimezone(ZONE).date()
-
-
-def _lines(said: Words, entries: Iterable[ReplayedEntry], size: int) -> Iterator[Lines]:
-    for are_reads, run in groupby(entries, key=lambda told: told.says(CaseRead)):
-        items = tuple(item(said, told, size) for told in run)
-        if are_reads:
-            yield Lines(items, are_reads=True)
-        else:
-            yield from (Lines((one,), are_reads=False) for one in items)
-
-
-def item(said: Words, told: ReplayedEntry, size: int) -> Item:
-    """An entry as a line; what lies below ``size`` is sealed."""
-    event, time = told.decoded.event, clock_words(told.at)
-    return Item(
-        position=told.position,
-        time=time,
-        iso=told.at.isoformat(),
-        clock=time.partition(" ")[2],
-        who=member_words(said, told.emitter) if told.emitter is not None else "",
-        what=type_words(said, event.type if event is not None else None),
-        referral=str(told.referral_id or ""),
-        service=said.code("CaseService", told.referral.service.value) if told.referral is not None else "",
-        details=details(said, event.data) if event is not None else (),
-        outcome=told.verdict.kind.value,
-        why=why(said, told),
-        claimed=_claimed(said, told),
-        sealed=told.position < size,
+    return tuple(
+        ListDay(day.isoformat(), tuple(_groups(view, entries))) for day, entries in groupby(view.entries, key=day_of)
     )
 
 
-def why(said: Words, told: ReplayedEntry) -> str:
-    """Why an entry changed nothing; empty where it did."""
-    if told.verdict.kind is VerdictKind.EFFECTIVE:
-        return ""
-    outcome = said.code("VerdictKind", told.verdict.kind.value)
-    return f"{outcome}: {reason_words(said, told.verdict.reason)}" if told.verdict.reason is not None else outcome
+def _groups(view: ReplayView, entries: Iterable[ReplayedEntry]) -> Iterator[ListGroup]:
+    for are_reads, run in groupby(entries, key=lambda entry: entry.says(CaseRead)):
+        items = tuple(_item(view, entry) for entry in run)
+        if are_reads:
+            yield ListGroup(items, are_reads=True)
+        else:
+            yield from (ListGroup((item,), are_reads=False) for item in items)
 
 
-def _claimed(said: Words, told: ReplayedEntry) -> str:
-    event = told.decoded.event
-    if event is None or abs((told.at - event.time).total_seconds()) < 60:
+def _item(view: ReplayView, entry: ReplayedEntry) -> ListItem:
+    tr, event = view.tr, entry.decoded.event
+    is_late = event is not None and abs((entry.at - event.time).total_seconds()) >= 60
+    return ListItem(
+        position=entry.position,
+        iso=entry.at.isoformat(),
+        clock=tr.time(entry.at).partition(" ")[2],
+        who=member_name(tr, entry.emitter) if entry.emitter is not None else "",
+        what=event_name(tr, entry.event_type),
+        referral=str(entry.referral_id or ""),
+        service=tr.code("CaseService", entry.referral.service.value) if entry.referral is not None else "",
+        details=details(tr, event.data) if event is not None else (),
+        outcome=entry.verdict.kind.value,
+        reason=verdict_text(tr, entry),
+        claimed=cell(tr, "claimed_at", event.time).text if event is not None and is_late else "",
+        anchored=entry.position < view.anchored_below,
+    )
+
+
+def verdict_text(tr: Translation, entry: ReplayedEntry) -> str:
+    """Return why an entry had no effect; an empty string if it had."""
+    if entry.verdict.kind is VerdictKind.EFFECTIVE:
         return ""
-    return cell(said, "claimed_at", event.time).text
+    outcome = tr.code("VerdictKind", entry.verdict.kind.value)
+    return f"{outcome}: {reason_text(tr, entry.verdict.reason)}" if entry.verdict.reason is not None else outcome

@@ -1,4 +1,4 @@
-"""Values of answers and events as people read them: codes in words, times on the wall clock, ids cut short."""
+"""Formatting of the values of answers and events: codes translated, times in the local zone, ids shortened."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -10,27 +10,26 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from handoff.audit.i18n.translation import Words
-from handoff.audit.pages.rendering import clock_words, duration_words
 from handoff.record import codes
 from handoff.views.replay.answer import Answer, AnswerPart, AnswerRow, EntrySummary
+from handoff.web.pages.translation import Translation
 
 _EVENT_TYPE = re.compile(r"[a-z-]+\.[a-z-]+\.v[0-9]+")
 _HASH = re.compile(r"[0-9a-f]{64,}")
 _OF_EVERY_ROW = frozenset({"agencies", "positions", "notable"})
-# Fields of an event or row that name a member of the jurisdiction.
+# Fields of an event or row whose value is the id of a member.
 _MEMBERS = frozenset({
     "agency", "source", "target", "waiting", "waited_for", "discloser", "recipient", "owes", "emitter", "recipients",
     "by", "opener", "member", "cosigners", "coordinator",
 })  # fmt: skip
 _VERSION = re.compile(r"\.v[0-9]+$")
 REASONS: tuple[str, ...] = ("IneffectiveReason", "RefusalCode", "State", "Reason")
-"""Where the reason of a verdict may have its words."""
+"""Vocabularies that hold the reasons of verdicts, in the order in which they are searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A value: its words, what kind it is, and in full what was cut short. ``parts`` are those of a list."""
+    """A formatted value. ``full`` is the unshortened value, ``parts`` are the elements of a list or group."""
 
     text: str = ""
     kind: str = "word"
@@ -43,7 +42,7 @@ NOTHING = Cell("\N{EN DASH}", "nothing")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An answer's rows: what its columns are called, and per row its cells, entries and whether to look there first."""
+    """The rows of an answer, formatted."""
 
     columns: tuple[str, ...]
     rows: tuple["TableRow", ...]
@@ -52,118 +51,118 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row of a table."""
+    """One row. ``positions`` are the entries that support it."""
 
     cells: tuple[Cell, ...]
     positions: tuple[int, ...]
     notable: bool
 
 
-def table(said: Words, rows: tuple[AnswerRow, ...]) -> Table:
-    """The rows of an answer, all of one model."""
+def table(tr: Translation, rows: tuple[AnswerRow, ...]) -> Table:
+    """Format the rows of an answer, which all have the same model."""
     if not rows:
         return Table((), (), as_cards=False)
     fields = [name for name in type(rows[0]).model_fields if name not in _OF_EVERY_ROW]
     return Table(
-        columns=tuple(said.code("Field", name) for name in fields),
+        columns=tuple(tr.code("Field", name) for name in fields),
         rows=tuple(
-            TableRow(tuple(cell(said, name, getattr(row, name)) for name in fields), row.positions, row.notable)
+            TableRow(tuple(cell(tr, name, getattr(row, name)) for name in fields), row.positions, row.notable)
             for row in rows
         ),
         as_cards=any(_is_nested(getattr(row, name)) for row in rows for name in fields),
     )
 
 
-def facts(said: Words, answer: Answer[Any]) -> tuple[tuple[str, Cell], ...]:
-    """What an answer tells beside its rows."""
+def facts(tr: Translation, answer: Answer[Any]) -> tuple[tuple[str, Cell], ...]:
+    """Format the fields of an answer that are not rows."""
     own = [name for name in type(answer).model_fields if name not in {"moment", "rows"}]
     shown = ((name, getattr(answer, name)) for name in own)
-    return tuple((said.code("Field", name), cell(said, name, value)) for name, value in shown if not _is_nested(value))
+    return tuple((tr.code("Field", name), cell(tr, name, value)) for name, value in shown if not _is_nested(value))
 
 
-def details(said: Words, body: BaseModel) -> tuple[tuple[str, Cell], ...]:
-    """What an event says, field by field; its referral and what its emitter had seen stand elsewhere."""
+def details(tr: Translation, body: BaseModel) -> tuple[tuple[str, Cell], ...]:
+    """Format the fields of an event, without its referral, which has a column of its own, and without `seen`."""
     return tuple(
-        (said.code("Field", name), found)
+        (tr.code("Field", name), found)
         for name in type(body).model_fields
-        if name not in {"referral", "seen"} and (found := cell(said, name, getattr(body, name))) is not NOTHING
+        if name not in {"referral", "seen"} and (found := cell(tr, name, getattr(body, name))) is not NOTHING
     )
 
 
-def cell(said: Words, name: str, value: object) -> Cell:
-    """One value of the field ``name``."""
+def cell(tr: Translation, name: str, value: object) -> Cell:
+    """Format a value of the field ``name``."""
     if value is None or value in ((), ""):
         return NOTHING
     read = next((read for kind, read in _READERS if isinstance(value, kind)), None)
-    return read(said, name, value) if read is not None else Cell(str(value))
+    return read(tr, name, value) if read is not None else Cell(str(value))
 
 
 def flat(value: Cell) -> str:
-    """A cell in one line of text."""
+    """Return a cell as one line of text."""
     if value.kind == "group":
         return ", ".join(f"{part.full}: {flat(part)}" for part in value.parts)
     return ", ".join(map(flat, value.parts)) if value.kind == "list" else value.text
 
 
-def member_words(said: Words, member: str) -> str:
-    """An institution's name; one that this release has no words for by its id."""
-    named = said.code("Member", member)
+def member_name(tr: Translation, member: str) -> str:
+    """Return the name of an institution, or its id as text if the catalogue has no name for it."""
+    named = tr.code("Member", member)
     return named if named != member else member.replace("_", " ").capitalize()
 
 
-def type_words(said: Words, event_type: str | None) -> str:
-    """What an event says, as a person would."""
+def event_name(tr: Translation, event_type: str | None) -> str:
+    """Return the name of an event type."""
     if event_type is None:
-        return said("an entry that cannot be read")
-    return said.code("Event", _VERSION.sub("", event_type))
+        return tr("an unreadable entry")
+    return tr.code("Event", _VERSION.sub("", event_type))
 
 
-def reason_words(said: Words, reason: str) -> str:
-    """Why something changed nothing."""
-    found = (said.code(vocabulary, reason) for vocabulary in REASONS)
+def reason_text(tr: Translation, reason: str) -> str:
+    """Return the reason of a verdict as text."""
+    found = (tr.code(vocabulary, reason) for vocabulary in REASONS)
     return next((words for words in found if words != reason), reason)
 
 
-def _named(said: Words, value: BaseModel) -> Iterator[Cell]:
+def _named(tr: Translation, value: BaseModel) -> Iterator[Cell]:
     for name in type(value).model_fields:
-        if (found := cell(said, name, getattr(value, name))) is not NOTHING:
-            label = said.code("Field", name)
+        if (found := cell(tr, name, getattr(value, name))) is not NOTHING:
+            label = tr.code("Field", name)
             yield Cell(flat(found), "word", label)
 
 
-def _number(said: Words, name: str, value: float) -> Cell:
+def _number(tr: Translation, name: str, value: float) -> Cell:
     if name.endswith("seconds") or name in {"seconds_after", "age"}:
-        return Cell(duration_words(said, abs(value)), "duration", f"{value:g} s")
+        return Cell(tr.duration(abs(value)), "duration", f"{value:g} s")
     if name in {"withdrawal", "lost_to", "position", "end"}:
         return Cell(f"#{value}", "entry", str(value))
     return Cell(str(value), "number")
 
 
-def _text(said: Words, name: str, value: str) -> Cell:
+def _text(tr: Translation, name: str, value: str) -> Cell:
     if name in _MEMBERS:
-        return Cell(member_words(said, value), "member", value)
+        return Cell(member_name(tr, value), "member", value)
     if _EVENT_TYPE.fullmatch(value):
-        return Cell(type_words(said, value), "code", value)
+        return Cell(event_name(tr, value), "code", value)
     if _HASH.fullmatch(value):
         return Cell(f"{value[:12]}…", "id", value)
-    words = reason_words(said, value)
-    return Cell(words if words != value else _any_code(said, value), "code", value)
+    words = reason_text(tr, value)
+    return Cell(words if words != value else _any_code(tr, value), "code", value)
 
 
-def _any_code(said: Words, code: str) -> str:
-    """The words of a code whose vocabulary its field does not name."""
-    found = (said.code(vocabulary, code) for vocabulary in _CODED)
+def _any_code(tr: Translation, code: str) -> str:
+    """Translate a code whose field does not name its vocabulary: the first vocabulary that has it."""
+    found = (tr.code(vocabulary, code) for vocabulary in _CODED)
     return next((words for words in found if words != code), code)
 
 
 _CODED = tuple(name for name, kind in vars(codes).items() if isinstance(kind, type) and issubclass(kind, Enum))
 
 
-def _line(said: Words, _name: str, line: EntrySummary) -> Cell:
-    when = clock_words(line.at)
-    text = f"{when} · {member_words(said, line.emitter or '')} · {type_words(said, line.type)}"
+def _line(tr: Translation, _name: str, line: EntrySummary) -> Cell:
+    when = tr.time(line.at)
+    text = f"{when} · {member_name(tr, line.emitter or '')} · {event_name(tr, line.type)}"
     if line.reason is not None:
-        text = f"{text} ({reason_words(said, line.reason)})"
+        text = f"{text} ({reason_text(tr, line.reason)})"
     return Cell(text, "line", f"#{line.position}")
 
 
@@ -171,14 +170,14 @@ def _is_nested(value: object) -> bool:
     return isinstance(value, tuple) and any(isinstance(part, AnswerPart) for part in value)
 
 
-_READERS: tuple[tuple[type | tuple[type, ...], Callable[[Words, str, Any], Cell]], ...] = (
-    (bool, lambda said, _, value: Cell(said("yes") if value else said("no"), "yes" if value else "no")),
-    (Enum, lambda said, _, value: Cell(said.code(type(value).__name__, str(value.value)), "code", str(value.value))),
-    (datetime, lambda _, __, value: Cell(clock_words(value), "time", value.isoformat())),
+_READERS: tuple[tuple[type | tuple[type, ...], Callable[[Translation, str, Any], Cell]], ...] = (
+    (bool, lambda tr, _, value: Cell(tr("yes") if value else tr("no"), "yes" if value else "no")),
+    (Enum, lambda tr, _, value: Cell(tr.code(type(value).__name__, str(value.value)), "code", str(value.value))),
+    (datetime, lambda tr, _, value: Cell(tr.time(value), "time", value.isoformat())),
     (UUID, lambda _, __, value: Cell(str(value)[:8], "id", str(value))),
     ((int, float), _number),
     (str, _text),
-    (tuple, lambda said, name, value: Cell(kind="list", parts=tuple(cell(said, name, part) for part in value))),
+    (tuple, lambda tr, name, value: Cell(kind="list", parts=tuple(cell(tr, name, part) for part in value))),
     (EntrySummary, _line),
-    (BaseModel, lambda said, _, value: Cell(kind="group", parts=tuple(_named(said, value)))),
+    (BaseModel, lambda tr, _, value: Cell(kind="group", parts=tuple(_named(tr, value)))),
 )

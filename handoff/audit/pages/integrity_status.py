@@ -1,52 +1,49 @@
-"""The integrity strip: what of a case is sealed, who witnessed it, and up to when it is proven."""
+"""Integrity status of a case: how much of it is anchored, by whom it is witnessed, and up to when it is proven."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
-from handoff.audit.i18n.translation import Words
-from handoff.audit.pages.formatting import member_words
-from handoff.audit.pages.rendering import clock_words
-from handoff.views.replay.checkpoint_status import CheckpointStatus
+from handoff.audit.pages.formatting import member_name
 from handoff.views.replay.history import History
+from handoff.web.pages.translation import Translation
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
-    """One part of the strip; ``kind`` is good, part or none."""
+class IntegrityStatus:
+    """One part of the integrity status."""
 
     title: str
-    says: str
-    kind: str
+    text: str
+    level: Literal["good", "part", "none"]
 
 
-def strip(said: Words, told: History, at: datetime) -> tuple[Seal, Seal, Seal]:
-    """What is known of the case's integrity, of the entries up to ``at``."""
-    own, sealing = told.until(at).own, told.checkpoint
-    if sealing is None:
-        nothing = said("There is no checkpoint yet.")
-        sealed, witnessed, proven = (
-            Seal(said(title), nothing, "none") for title in ("Sealed", "Witnessed", "Proven up to")
-        )
-        return sealed, witnessed, proven
-    under = sum(entry.position < sealing.size for entry in own)
-    return _sealed(said, sealing, under, len(own)), _witnessed(said, sealing), _proven(said, sealing)
-
-
-def _sealed(said: Words, sealing: CheckpointStatus, under: int, of: int) -> Seal:
-    says = said("{under} of {of} entries lie under checkpoint {size}.", under=under, of=of, size=sealing.size)
-    return Seal(said("Sealed"), says, "good" if under == of else "part")
-
-
-def _witnessed(said: Words, sealing: CheckpointStatus) -> Seal:
-    names = ", ".join(member_words(said, name) for name in sealing.cosigners)
-    if sealing.is_witnessed:
-        return Seal(said("Witnessed"), said("Cosigned by {names}.", names=names), "good")
-    says = said("Cosigned by too few: {names}.", names=names) if names else said("Nobody has cosigned yet.")
-    return Seal(said("Witnessed"), says, "part")
-
-
-def _proven(said: Words, sealing: CheckpointStatus) -> Seal:
-    if not sealing.is_witnessed or sealing.at is None:
-        return Seal(said("Proven up to"), said("Nothing yet: too few have cosigned."), "part")
-    says = said("{size} entries of the record, {time}.", size=sealing.size, time=clock_words(sealing.at))
-    return Seal(said("Proven up to"), says, "good")
+def integrity_status(tr: Translation, history: History, at: datetime) -> tuple[IntegrityStatus, ...]:
+    """Return the integrity status of the entries up to ``at``: anchored, witnessed, proven."""
+    entries, checkpoint = history.until(at).own, history.checkpoint
+    anchored, witnessed, proven = tr("Anchored"), tr("Witnessed"), tr("Proven up to")
+    if checkpoint is None:
+        missing = tr("There is no checkpoint yet.")
+        return tuple(IntegrityStatus(title, missing, "none") for title in (anchored, witnessed, proven))
+    covered = sum(entry.position < checkpoint.size for entry in entries)
+    text = tr(
+        "{covered} of {count} entries are covered by checkpoint {size}.",
+        covered=covered,
+        count=len(entries),
+        size=checkpoint.size,
+    )
+    statuses = [IntegrityStatus(anchored, text, "good" if covered == len(entries) else "part")]
+    names = ", ".join(member_name(tr, name) for name in checkpoint.cosigners)
+    if checkpoint.is_witnessed:
+        statuses.append(IntegrityStatus(witnessed, tr("Cosigned by {names}.", names=names), "good"))
+    elif names:
+        text = tr("Not enough cosignatures: {names}.", names=names)
+        statuses.append(IntegrityStatus(witnessed, text, "part"))
+    else:
+        statuses.append(IntegrityStatus(witnessed, tr("No cosignatures yet."), "part"))
+    if checkpoint.is_witnessed and checkpoint.at is not None:
+        text = tr("{size} entries of the record, {time}.", size=checkpoint.size, time=tr.time(checkpoint.at))
+        statuses.append(IntegrityStatus(proven, text, "good"))
+    else:
+        statuses.append(IntegrityStatus(proven, tr("Nothing yet: not enough cosignatures."), "part"))
+    return tuple(statuses)

@@ -1,4 +1,4 @@
-"""Raw entries as they are shown: the value's own bytes, laid out if they are JSON, and its headers."""
+"""Raw entries as a page shows them: the bytes of the value, indented if they are JSON, and the headers."""
 
 import json
 from collections.abc import Iterable
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from handoff.audit.cases import RawEntry
+from handoff.adapters.postgres.case_reader import RawEntry
 from handoff.record import strict_json
 from handoff.record.errors import NotAnEvent
 
 
 @dataclass(frozen=True, slots=True)
 class RawItem:
-    """One entry of the raw record."""
+    """One raw entry, as text."""
 
     position: int
     sequence: int
@@ -26,31 +26,28 @@ class RawItem:
 
 
 def raw_items(entries: Iterable[RawEntry]) -> tuple[RawItem, ...]:
-    """The entries as they are shown."""
+    """Return the entries as text."""
     return tuple(_item(entry) for entry in entries)
 
 
 def _item(entry: RawEntry) -> RawItem:
-    kind, text = _value(entry.value)
+    value = entry.value or b""
+    try:
+        document: dict[str, Any] = strict_json.parse(value)
+        event_type, text = str(document.get("type", "")), json.dumps(document, indent=2, ensure_ascii=False)
+    except NotAnEvent:
+        # Bytes that are not an event can be anything, so they are shown in hexadecimal only.
+        event_type, text = "", value.hex(" ")
     return RawItem(
         position=entry.position,
         sequence=entry.sequence,
         appended_at=entry.appended_at,
-        type=kind,
+        type=event_type,
         record_hash=entry.record_hash,
         leaf=entry.leaf,
         headers=tuple((name, _header(value)) for name, value in entry.headers),
         text=text,
     )
-
-
-def _value(value: bytes | None) -> tuple[str, str]:
-    try:
-        document: dict[str, Any] = strict_json.parse(value or b"")
-    except NotAnEvent:
-        # Bytes that are no event may be anything: only their hexadecimal form can do no harm.
-        return "", (value or b"").hex(" ")
-    return str(document.get("type", "")), json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def _header(value: bytes | None) -> str:

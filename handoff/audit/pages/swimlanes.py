@@ -1,7 +1,7 @@
-"""Swimlanes: who said what when, and who was waited for, as a drawing and as the words that stand for it.
+"""Swimlanes: the events of each institution and the waits for it, as a drawing and as the text of each shape.
 
-Moments keep their order and long silences are drawn longer than short ones, but by their logarithm: minutes and
-months fit on one page. Every bar tells its true length.
+Times keep their order. The distance between two times is the logarithm of the time between them, so that minutes and
+months fit on one page. Every bar is labelled with its true duration.
 """
 
 from bisect import bisect_left
@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import log10
 
-from handoff.audit.i18n.translation import Words
-from handoff.audit.pages.entry_filter import Selection
-from handoff.audit.pages.entry_list import why
-from handoff.audit.pages.formatting import member_words, type_words
-from handoff.audit.pages.rendering import clock_words, duration_words
+from handoff.audit.pages.entry_list import verdict_text
+from handoff.audit.pages.formatting import event_name, member_name
+from handoff.audit.pages.replay_view import ReplayView
 from handoff.record.envelope import EXCHANGE
-from handoff.views.replay.history import History, ReplayedEntry
+from handoff.views.replay.history import ReplayedEntry
 from handoff.views.replay.waits import WaitRow, waits
+from handoff.web.pages.translation import Translation
 
 _LEFT, _RIGHT, _TOP = 16, 40, 34
 _ROW, _PAD = 26, 10
@@ -26,7 +25,7 @@ _STEP, _STRETCH = 13, 15
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """Something that was said."""
+    """An event."""
 
     x: float
     y: float
@@ -37,7 +36,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A wait: who was waited for, for how long, and whether it still lasts."""
+    """A wait, and whether it is still open. ``short`` is the part of the label that fits into the bar."""
 
     x: float
     y: float
@@ -45,12 +44,12 @@ class Bar:
     label: str
     short: str
     segment: str
-    lasts: bool
+    is_open: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One institution's lane."""
+    """The lane of one institution."""
 
     name: str
     y: float
@@ -61,7 +60,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A moment on the scale."""
+    """A labelled time on the scale."""
 
     x: float
     label: str
@@ -69,7 +68,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """All lanes, with the size of the drawing."""
+    """All lanes, with the size of the drawing in pixels."""
 
     width: float
     height: float
@@ -79,122 +78,111 @@ class Drawing:
 
 
 class Scale:
-    """Where a moment lies from left to right."""
+    """Horizontal position of each time."""
 
-    def __init__(self, moments: Iterable[datetime]) -> None:
-        self._moments = sorted(set(moments))
-        x, self._places = float(_LEFT), [float(_LEFT)]
-        for before, after in zip(self._moments, self._moments[1:], strict=False):
+    def __init__(self, times: Iterable[datetime], tr: Translation) -> None:
+        self._times, self._tr = sorted(set(times)), tr
+        x, self._positions = float(_LEFT), [float(_LEFT)]
+        for before, after in zip(self._times, self._times[1:], strict=False):
             x += _STEP + _STRETCH * log10(1 + (after - before).total_seconds())
-            self._places.append(x)
+            self._positions.append(x)
 
     @property
     def end(self) -> float:
-        """The place of the last moment."""
-        return self._places[-1]
+        """The position of the last time."""
+        return self._positions[-1]
 
-    def place(self, moment: datetime) -> float:
-        """The place of a moment; between two known ones in proportion."""
-        if not self._moments:
+    def place(self, time: datetime) -> float:
+        """Return the position of a time; between two known times it is interpolated."""
+        if not self._times:
             return float(_LEFT)
-        right = bisect_left(self._moments, moment)
-        if right == len(self._moments):
+        right = bisect_left(self._times, time)
+        if right == len(self._times):
             return self.end
-        if self._moments[right] == moment or right == 0:
-            return self._places[right]
-        before, after = self._moments[right - 1], self._moments[right]
-        share = (moment - before) / (after - before)
-        return self._places[right - 1] + share * (self._places[right] - self._places[right - 1])
+        if self._times[right] == time or right == 0:
+            return self._positions[right]
+        before, after = self._times[right - 1], self._times[right]
+        share = (time - before) / (after - before)
+        return self._positions[right - 1] + share * (self._positions[right] - self._positions[right - 1])
 
     def ticks(self, apart: float = 150) -> tuple[Tick, ...]:
-        """Moments to write down, far enough from each other and from the end."""
+        """Return the times to label, far enough from each other and from the end."""
         found: list[Tick] = []
-        for moment, x in zip(self._moments, self._places, strict=False):
+        for time, x in zip(self._times, self._positions, strict=False):
             if not found or (x - found[-1].x >= apart and x + apart <= self.end + _RIGHT):
-                found.append(Tick(x, clock_words(moment)))
+                found.append(Tick(x, self._tr.time(time)))
         return tuple(found)
 
 
-def drawing(said: Words, told: History, at: datetime, chosen: Selection) -> Drawing:
-    """The lanes of a case as of ``at``."""
-    shown = tuple(entry for entry in told.until(at).own if entry in chosen)
-    waited = tuple(row for row in waits(told, at).rows if _is_chosen(row, chosen))
-    scale = Scale([entry.at for entry in shown] + [moment for row in waited for moment in _ends(row, at)])
-    pen = _Pen(said, scale, shown, waited, at)
+def drawing(view: ReplayView) -> Drawing:
+    """Draw the lanes of a case at the position of the slider."""
+    at = view.position.at
+    entries, rows = view.entries, tuple(row for row in waits(view.history_then, at).rows if _is_shown(row, view))
+    scale = Scale([entry.at for entry in entries] + [time for row in rows for time in _ends(row, at)], view.tr)
+    # The institutions in the order in which they appear, the exchange last.
+    names = dict.fromkeys([entry.emitter for entry in entries] + [_lane_of(row) for row in rows])
     lanes, y = list[Lane](), float(_TOP)
-    for name in pen.names():
-        lanes.append(pen.lane(name, y))
+    for name in sorted((name for name in names if name is not None), key=lambda name: name == EXCHANGE):
+        waited = [row for row in rows if _lane_of(row) == name]
+        bars = _bars(view.tr, scale, waited, y + _PAD, at)
+        bottom = max((bar.y + _ROW for bar in bars), default=y + _PAD)
+        emitted = [entry for entry in entries if entry.emitter == name]
+        dots = tuple(_dot(view.tr, scale, entry, bottom + _ROW / 2) for entry in emitted)
+        lanes.append(Lane(member_name(view.tr, name), y, bottom + _ROW + _PAD - y, dots, bars))
         y += lanes[-1].height
-    return Drawing(scale.end + _RIGHT, y + _PAD, _room(lane.name for lane in lanes), tuple(lanes), scale.ticks())
+    # Every name fits on two lines, in a wide font.
+    longest = max((len(line) for lane in lanes for line in _two_lines(lane.name)), default=0)
+    return Drawing(scale.end + _RIGHT, y + _PAD, 24 + 9 * longest, tuple(lanes), scale.ticks())
 
 
-def _room(names: Iterable[str]) -> int:
-    """The width in which every name stands on two lines, in a wide font."""
-    longest = max((len(part) for name in names for part in _halves(name)), default=0)
-    return 24 + 9 * longest
-
-
-def _halves(name: str) -> tuple[str, str]:
-    """A name on two lines as even as its words allow."""
+def _two_lines(name: str) -> tuple[str, str]:
+    """Split a name into two lines of about the same length."""
     words = name.split()
-    ways = ((" ".join(words[:at]), " ".join(words[at:])) for at in range(1, len(words) + 1))
-    return min(ways, key=lambda way: max(map(len, way)), default=("", ""))
+    splits = ((" ".join(words[:at]), " ".join(words[at:])) for at in range(1, len(words) + 1))
+    return min(splits, key=lambda lines: max(map(len, lines)), default=("", ""))
 
 
-def _is_chosen(row: WaitRow, chosen: Selection) -> bool:
-    return not chosen.ineffective and not chosen.type and (not chosen.agency or row.concerns(chosen.agency))
+def _is_shown(row: WaitRow, view: ReplayView) -> bool:
+    # A wait belongs to no event type and has no verdict.
+    if view.filter.ineffective or view.filter.type:
+        return False
+    return not view.filter.agency or row.concerns(view.filter.agency)
 
 
 def _ends(row: WaitRow, at: datetime) -> tuple[datetime, datetime]:
-    # Pauses count for nobody: a wait that was paused is drawn as long as somebody waited.
+    # Pauses do not count as waits, so a paused wait is drawn as long as its unpaused time.
     return row.since, min(row.since + timedelta(seconds=row.seconds), at)
 
 
-def _owner(row: WaitRow) -> str:
-    """In whose lane a wait is drawn: that of who had to act, else of who was being told."""
+def _lane_of(row: WaitRow) -> str:
+    """Return the institution that had to act; if none had to, the one that was being informed."""
     return row.waited_for or next((agency for agency in row.agencies if agency != row.waiting), row.waiting)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pen:
-    """What is drawn, in which words, on which scale."""
+def _bars(tr: Translation, scale: Scale, rows: Sequence[WaitRow], y: float, at: datetime) -> tuple[Bar, ...]:
+    """Return the bars of a lane. Bars that overlap in time are placed below each other."""
+    ends, bars = list[float](), list[Bar]()
+    for row in sorted(rows, key=lambda row: row.since):
+        since, until = (scale.place(time) for time in _ends(row, at))
+        level = next((level for level, end in enumerate(ends) if end <= since + 1), len(ends))
+        ends[level : level + 1] = [max(until, since + 3)]
+        width, short = max(until - since, 3.0), tr.duration(row.seconds)
+        segment, service = tr.code("Segment", row.segment.value), tr.code("CaseService", row.service.value)
+        bars.append(
+            Bar(
+                x=since,
+                y=y + level * _ROW,
+                width=width,
+                label=f"{segment}: {short} ({service})",
+                short=short if width > 8 * len(short) else "",
+                segment=row.segment.value,
+                is_open=row.notable,
+            )
+        )
+    return tuple(bars)
 
-    said: Words
-    scale: Scale
-    shown: tuple[ReplayedEntry, ...]
-    waited: tuple[WaitRow, ...]
-    at: datetime
 
-    def names(self) -> tuple[str, ...]:
-        """The institutions in the order in which they appear, the exchange last."""
-        named = dict.fromkeys([entry.emitter for entry in self.shown] + [_owner(row) for row in self.waited])
-        return tuple(sorted((name for name in named if name is not None), key=lambda name: name == EXCHANGE))
-
-    def lane(self, name: str, y: float) -> Lane:
-        """One institution's lane: the waits for it, and below them what it said."""
-        bars = self._bars([row for row in self.waited if _owner(row) == name], y + _PAD)
-        bottom = max((bar.y + _ROW for bar in bars), default=y + _PAD)
-        own = [entry for entry in self.shown if entry.emitter == name]
-        dots = tuple(self._dot(entry, bottom + _ROW / 2) for entry in own)
-        return Lane(member_words(self.said, name), y, bottom + _ROW + _PAD - y, dots, bars)
-
-    def _bars(self, rows: Sequence[WaitRow], y: float) -> tuple[Bar, ...]:
-        """Bars below each other where they would overlap."""
-        ends, bars = list[float](), list[Bar]()
-        for row in sorted(rows, key=lambda row: row.since):
-            since, until = (self.scale.place(moment) for moment in _ends(row, self.at))
-            level = next((level for level, end in enumerate(ends) if end <= since + 1), len(ends))
-            ends[level : level + 1] = [max(until, since + 3)]
-            bars.append(self._bar(row, since, y + level * _ROW, max(until - since, 3.0)))
-        return tuple(bars)
-
-    def _bar(self, row: WaitRow, x: float, y: float, width: float) -> Bar:
-        short = duration_words(self.said, row.seconds)
-        segment = self.said.code("Segment", row.segment.value)
-        label = f"{segment}: {short} ({self.said.code('CaseService', row.service.value)})"
-        return Bar(x, y, width, label, short if width > 8 * len(short) else "", row.segment.value, row.notable)
-
-    def _dot(self, told: ReplayedEntry, y: float) -> Dot:
-        what = type_words(self.said, told.event_type)
-        label = " · ".join(filter(None, (clock_words(told.at), what, why(self.said, told))))
-        return Dot(self.scale.place(told.at), y, label, told.verdict.kind.value, told.position)
+def _dot(tr: Translation, scale: Scale, entry: ReplayedEntry, y: float) -> Dot:
+    parts = (tr.time(entry.at), event_name(tr, entry.event_type), verdict_text(tr, entry))
+    label = " · ".join(filter(None, parts))
+    return Dot(scale.place(entry.at), y, label, entry.verdict.kind.value, entry.position)

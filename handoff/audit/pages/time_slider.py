@@ -1,17 +1,15 @@
-"""The moments of a case: where the slider stands, and what an `as_of` in a query means."""
+"""Time slider: one step for each record time of a case, and a last one for the present."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from handoff.audit.as_of_parameter import parse_as_of
 from handoff.views.replay.history import History
-from handoff.views.replay.moments import moment_of
-from handoff.views.replay.refused import QuestionRefused
-from handoff.web.problems import NOT_VALID, Fault, ProblemError
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """Where a replay stands: at the ``step``-th of the case's moments, or behind the last of them, which is now."""
+class SliderPosition:
+    """A position of the slider: the ``step``-th record time of the case, or ``last``, which is the present."""
 
     at: datetime
     step: int
@@ -19,40 +17,26 @@ class Moment:
 
     @property
     def is_now(self) -> bool:
-        """Whether it is the present and not the past."""
+        """Whether the position is the present."""
         return self.step == self.last
 
 
-def moments(history: History) -> tuple[datetime, ...]:
-    """The distinct record times at which something was said in the case."""
-    return tuple(dict.fromkeys(told.at for told in history.own))
+def record_times(history: History) -> tuple[datetime, ...]:
+    """Return the distinct record times of a case, in order."""
+    return tuple(dict.fromkeys(entry.at for entry in history.own))
 
 
-def moment(history: History, now: datetime, step: int | None, as_of: str | None) -> Moment:
-    """The moment that a slider's ``step`` or else an ``as_of`` asks for; the present if neither does.
+def slider_position(history: History, now: datetime, step: int | None, as_of: str | None) -> SliderPosition:
+    """Return the position for a ``step`` or else an ``as_of``; the present if the request has neither.
 
-    Raises the problem of an ``as_of`` that is none.
+    Raises the problem of an invalid ``as_of``.
     """
-    stood = moments(history)
-    now = max(now, *stood[-1:])
-    last = len(stood) + 1
+    times = record_times(history)
+    now = max(now, *times[-1:])
+    last = len(times) + 1
     if step is not None and 1 <= step < last:
-        return Moment(stood[step - 1], step, last)
+        return SliderPosition(times[step - 1], step, last)
     if step is None and as_of:
-        at = parsed(as_of, now)
-        return Moment(at, last if at == now else sum(stand <= at for stand in stood), last)
-    return Moment(now, last, last)
-
-
-def parsed(text: str, now: datetime, field: str = "as_of") -> datetime:
-    """The moment in ``text``. Raises the problem that names ``field``."""
-    try:
-        return moment_of(text, now, field)
-    except QuestionRefused as refused:
-        raise not_answered(refused) from None
-
-
-def not_answered(refused: QuestionRefused) -> ProblemError:
-    """The problem of a question that has no answer; it repeats nothing of what was sent."""
-    faults = (Fault(field=refused.field, problem="is not valid here"),)
-    return NOT_VALID.error(f"{refused.field} is not valid.", faults=faults)
+        at = parse_as_of(as_of, now)
+        return SliderPosition(at, last if at == now else sum(time <= at for time in times), last)
+    return SliderPosition(now, last, last)

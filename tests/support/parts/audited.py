@@ -13,10 +13,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from handoff.adapters.postgres.pool import open_pool
-from handoff.adapters.postgres.sessions import People
+from handoff.adapters.postgres.sessions import SignInSessions
 from handoff.adapters.postgres.timeline_store import Founding, ledger
 from handoff.audit.api.definition import AUDIT_API
-from handoff.audit.app import Parts, furnish
+from handoff.audit.app import AuditParts, add_audit_routes
 from handoff.domain.examine import read
 from handoff.operations.setup import database_setup
 from handoff.operations.setup.database_setup import Database
@@ -179,7 +179,7 @@ class Opened:
     """The audit's application and the persons that it knows."""
 
     app: FastAPI
-    people: People
+    sessions: SignInSessions
     own: asyncpg.Pool
 
 
@@ -192,8 +192,8 @@ async def audit(
     async with open_pool(jurisdiction.postgres_settings(AUDIT)) as own, open_pool(timeline) as reading:
         desk = await desk_of(own, AUDIT, DIRECTORY)
         app = create_app(desk, member=AUDIT, token=TOKEN, api=AUDIT_API)
-        parts = Parts(
-            me=desk.me,
+        parts = AuditParts(
+            source=desk.me,
             token=TOKEN,
             desk=desk,
             own=own,
@@ -203,8 +203,8 @@ async def audit(
             callers=callers,
             clock=lambda: now,
         )
-        furnish(app, parts)
-        yield Opened(app, People(own), own)
+        add_audit_routes(app, parts)
+        yield Opened(app, SignInSessions(own), own)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
-"""Everything that the audit's pages may have to say, gathered from where it is said."""
+"""Messages of each catalogue: extracted by Babel from code and templates, or codes of the record."""
 
-import ast
 from collections.abc import Iterator
 from enum import StrEnum
 from importlib import import_module
@@ -8,12 +7,10 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
-from jinja2.ext import babel_extract
+from babel.messages.extract import extract_from_dir
 from pydantic import BaseModel
 
 import handoff.views.replay
-from handoff.audit.pages import case_pages as pages
-from handoff.audit.pages.page_route import SENTENCES
 from handoff.domain.rules import ALREADY
 from handoff.record import codes
 from handoff.record.delivery import VerdictKind
@@ -21,43 +18,44 @@ from handoff.record.events import CATALOGUE, Keying
 from handoff.views import latency
 from handoff.views.replay.questions import QUESTIONS
 
-AUDIT = Path(pages.__file__).parents[1]
+HANDOFF = Path(handoff.views.replay.__file__).parents[2]
 Message = tuple[str | None, str]
 NEVER_SHOWN = frozenset({"agencies", "positions", "notable", "moment", "rows", "moved", "seen"})
+METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
+KEYWORDS = {"_": None, "tr": None, "gettext_noop": None}
 
 
-def messages() -> set[Message]:
-    """Vocabulary and id of all that needs words in every language."""
-    return {*((None, sentence) for sentence in sentences()), *codes_in_words(), *fields(), *names()}
+def messages() -> dict[str, set[Message]]:
+    """Package of a catalogue → vocabulary and id of every message that needs a translation in it."""
+    return {
+        "handoff.web.pages.locales": {*extracted("web/pages"), *record_codes(), *names()},
+        "handoff.audit.i18n": {*extracted("audit"), *questions(), *answer_codes(), *fields()},
+    }
 
 
-def sentences() -> Iterator[str]:
-    """The pages' own sentences."""
-    for template in (AUDIT / "pages" / "templates").glob("*.html"):
-        with template.open("rb") as file:
-            for _, _, said, _ in babel_extract(file, ("_",), (), {"silent": "false"}):
-                yield str(said if isinstance(said, str) or said is None else said[0])
-    for module in AUDIT.rglob("*.py"):
-        yield from _said_in(ast.parse(module.read_text()))
-    yield from (words for _, words in pages.TABS)
-    yield from (words for _, *both in pages.EXPORTS for words in both)
-    yield from (words for both in SENTENCES.values() for words in both)
+def extracted(directory: str) -> Iterator[Message]:
+    """The messages in the code and templates below a directory of the package."""
+    options = {"**/templates/**.html": {"silent": "false"}}
+    for _, _, message, _, _ in extract_from_dir(HANDOFF / directory, METHODS, options, keywords=KEYWORDS):
+        yield None, str(message)
+
+
+def questions() -> Iterator[Message]:
+    """The auditor's questions and the headlines of their answers."""
     for question in QUESTIONS.values():
-        yield from (question.asks, question.found, question.nothing)
-    yield from ("Sealed", "Witnessed", "Proven up to")
+        yield from ((None, text) for text in (question.asks, question.found, question.nothing))
 
 
-def _said_in(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "said":
-            (sentence, *_) = node.args
-            if isinstance(sentence, ast.Constant):
-                yield str(sentence.value)
+def answer_codes() -> Iterator[Message]:
+    """Every code that only an answer may carry."""
+    for module in (*_answers(), latency):
+        for vocabulary in _vocabularies(module):
+            yield from ((vocabulary.__name__, code.value) for code in vocabulary)
 
 
-def codes_in_words() -> Iterator[Message]:
-    """Every code that an event or an answer may carry."""
-    for vocabulary in (*_vocabularies(codes), *_vocabularies_of_answers(), *_vocabularies(latency)):
+def record_codes() -> Iterator[Message]:
+    """Every code that an event may carry."""
+    for vocabulary in _vocabularies(codes):
         yield from ((vocabulary.__name__, code.value) for code in vocabulary)
     yield from (("VerdictKind", outcome.value) for outcome in VerdictKind)
     yield "Reason", ALREADY
@@ -73,11 +71,6 @@ def _vocabularies(module: Any) -> Iterator[type[StrEnum]]:
 def _answers() -> Iterator[Any]:
     for module in iter_modules(handoff.views.replay.__path__):
         yield import_module(f"handoff.views.replay.{module.name}")
-
-
-def _vocabularies_of_answers() -> Iterator[type[StrEnum]]:
-    for module in _answers():
-        yield from _vocabularies(module)
 
 
 def fields() -> Iterator[Message]:

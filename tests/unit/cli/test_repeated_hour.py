@@ -4,13 +4,15 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from zoneinfo import ZoneInfo
 
 import pytest
 from rich.console import Console
 
-from handoff.audit.pages.rendering import clock_words
+from handoff.audit.pages.audit_site import audit_site
 from handoff.cli.replay_output import Comparison, Single
 from handoff.cli.tables import timeline_table
+from handoff.config import DEFAULT_TIME_ZONE
 from handoff.record.delivery import EFFECTIVE
 from handoff.views.replay.diff import diff
 from handoff.views.replay.questions import ask
@@ -70,4 +72,5 @@ def test_the_timeline_shows_different_days_differently() -> None:
 
 def test_a_page_shows_the_two_passes_of_the_repeated_hour_differently() -> None:
     """Its times have their zone."""
-    assert clock_words(FIRST) != clock_words(FIRST + HOUR)
+    page = audit_site(ZoneInfo(DEFAULT_TIME_ZONE)).translation("en")
+    assert page.time(FIRST) != page.time(FIRST + HOUR)

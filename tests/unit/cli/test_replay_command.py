@@ -85,7 +85,7 @@ def test_the_summary_answers_all_questions_in_a_line_each() -> None:
     summary = Summary.of(case(), END, None)
     page = drawn(summary)
     assert all(name in page for name in QUESTIONS)
-    assert "ineffective entries: 1; sender not told: 0" in page
+    assert "ineffective entries: 1; sender not notified: 0" in page
     assert [line["view"] for line in summary.document()["questions"]] == list(QUESTIONS)
 
 

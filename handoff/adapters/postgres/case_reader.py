@@ -1,6 +1,6 @@
-"""Cases as the audit reads them from the timeline: their history, their raw entries, and what proves them."""
+"""Cases read from the timeline's database: history, raw entries, receipts and bundles."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from handoff.adapters.postgres.bundle_export import Asked, NothingProven, bundle
+from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.node_store import store_errors
 from handoff.adapters.postgres.timeline_reader import Timeline
 from handoff.config import PostgresSettings
@@ -19,16 +20,12 @@ from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.delivery import from_ms
 from handoff.views.replay.history import History
 
-_KNOWS = "SELECT EXISTS (SELECT FROM timeline.entries WHERE case_tag = $1)"
-_RAW = """
-SELECT record_offset, appended_ms, value, headers, record_hash, leaf, tag_sequence
-  FROM timeline.entries WHERE case_tag = $1 AND record_ms <= $2 ORDER BY tag_sequence
-"""
+_SQL = statements("case_reader.sql")
 
 
 @dataclass(frozen=True, slots=True)
 class RawEntry:
-    """An entry as it stands on the record, to the byte, with the hashes by which it is proven."""
+    """An entry of the record, byte for byte, with the hashes that prove it."""
 
     position: int
     appended_at: datetime
@@ -39,25 +36,34 @@ class RawEntry:
     sequence: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoredReceipt:
+    """A receipt of the log for one event: a signed note."""
+
+    subject: str
+    event_id: UUID
+    note: str
+
+
 @dataclass(frozen=True)
-class Cases:
-    """What the timeline's database tells its reader of a case. Every method may raise ``StoreUnavailable``."""
+class CaseReader:
+    """Reads the timeline's database as its `reader` role. Every method may raise ``StoreUnavailable``."""
 
     pool: asyncpg.Pool
-    # A bundle is read in a snapshot on a connection of its own.
+    # A bundle is read in one snapshot, on a connection of its own.
     settings: PostgresSettings
     origin: Origin
-    # Without a trust file nothing counts as sealed.
+    # Without a trust file nothing counts as anchored.
     trust: TrustPolicy | None
 
-    async def knows(self, case: UUID) -> bool:
-        """Whether anything about the case stands on the record."""
+    async def exists(self, case: UUID) -> bool:
+        """Return whether the record holds an entry about the case."""
         with store_errors():
-            found: bool = await self.pool.fetchval(_KNOWS, _tag(case))
+            found: bool = await self.pool.fetchval(_SQL["case_exists"], _tag(case))
             return found
 
     async def history(self, case: UUID) -> History:
-        """Everything that a replay needs, with what the newest checkpoint proves of it."""
+        """Return the history of a case, with the newest checkpoint that covers it."""
         with store_errors():
             timeline = Timeline(self.pool)
             if self.trust is None:
@@ -65,16 +71,22 @@ class Cases:
             return await timeline.proven_history(case, self.origin, self.trust)
 
     async def bundle(self, case: UUID) -> AsyncIterator[bytes]:
-        """What proves the case offline. Before the first bytes it raises what ``evidence`` raises."""
+        """Stream the bundle of a case. The errors of ``evidence`` are raised before the first chunk."""
         if self.trust is None:
-            raise NothingProven("no trust file says who has to cosign")
+            raise NothingProven("no trust file is configured: set checkpoints.trust_file")
         async for chunk in bundle(self.settings, Asked(case, self.origin, self.trust)):
             yield chunk
 
-    async def raw(self, case: UUID, until_ms: int) -> tuple[RawEntry, ...]:
-        """The case's entries up to that record time (in milliseconds), in the record's order."""
+    async def raw_entries(self, case: UUID, until_ms: int) -> tuple[RawEntry, ...]:
+        """Return the entries of a case up to a record time in milliseconds, in the record's order."""
         with store_errors():
-            return tuple(_raw(row) for row in await self.pool.fetch(_RAW, _tag(case), until_ms))
+            return tuple(_raw(row) for row in await self.pool.fetch(_SQL["raw_entries"], _tag(case), until_ms))
+
+    async def receipts(self, emitter: str, subjects: Sequence[str], ids: Sequence[UUID]) -> tuple[StoredReceipt, ...]:
+        """Return the receipts of these events (subject and id, pairwise), of those that ``emitter`` emitted."""
+        with store_errors():
+            rows = await self.pool.fetch(_SQL["receipts_of_emitter"], emitter, subjects, ids)
+            return tuple(StoredReceipt(*row) for row in rows)
 
 
 def _tag(case: UUID) -> bytes:
