@@ -50,7 +50,7 @@ ON_THE_BUNDLE = {
     "case_tag": ("sha256('another')", f"entry 3 of the case, offset {FOURTH}: sequence: "),
     "tag_sequence": ("99", f"entry 3 of the case, offset {THIRD}: sequence: "),
     "previous_leaf": ("sha256('another')", f"entry 3 of the case, offset {THIRD}: case link: "),
-    "leaf": ("sha256('another')", "inclusion: it does not lie under the checkpoint"),
+    "leaf": ("sha256('another')", "inclusion: its inclusion is not proven"),
 }
 """Column → what a superuser puts there, and what the verifier then says."""
 WHAT_RULES_MAKE_OF_IT = {
@@ -175,7 +175,7 @@ async def test_an_edit_with_everything_relinked_is_named_by_the_signature_of_who
     code, answer = await told(kept)
     assert code == 1
     assert first_failure(answer).startswith(f"tampered: entry 3 of the case, offset {THIRD}: signature: ")
-    assert "tampered: skeleton: its entries do not give the checkpoint's root" in answer
+    assert "tampered: skeleton: the root of its entries differs from the checkpoint's root" in answer
 
 
 async def test_a_new_head_over_it_by_the_log_s_own_key_lacks_cosignatures(kept: Archive) -> None:
@@ -185,7 +185,7 @@ async def test_a_new_head_over_it_by_the_log_s_own_key_lacks_cosignatures(kept: 
     await change(kept, "DELETE FROM proof.checkpoints", "DELETE FROM proof.cosignatures")
     await kept.seal(forged)
     code, answer = await kept.write(CASE)
-    assert (code, "cosigned by enough" in answer) == (2, True)
+    assert (code, "a quorum of cosignatures" in answer) == (2, True)
 
 
 async def test_cosignatures_for_another_head_are_not_moved_to_it(kept: Archive) -> None:
@@ -205,14 +205,14 @@ async def test_a_dropped_entry_is_named(kept: Archive) -> None:
     await change(kept, f"DELETE FROM timeline.entries WHERE record_offset = {THIRD}")
     code, answer = await told(kept)
     assert code == 1
-    assert f"offset {THIRD}: order: the entry of partition 0, offset {THIRD + 1} stands here" in answer
+    assert f"offset {THIRD}: order: expected the entry of this offset, found partition 0, offset {THIRD + 1}" in answer
 
 
 async def test_a_dropped_entry_with_all_that_follows_moved_up_is_found(kept: Archive) -> None:
     """Relinked, renumbered and without a gap."""
     await kept.replace(dump_of([HONEST.records[n] for n in range(SIZE) if n != THIRD]))
     code, answer = await told(kept)
-    assert (code, f"it holds {SIZE - 1} of the {SIZE} entries under the checkpoint" in answer) == (1, True)
+    assert (code, f"the bundle has {SIZE - 1} of the checkpoint's {SIZE} entries" in answer) == (1, True)
 
 
 async def test_swapped_contents_are_named(kept: Archive) -> None:
@@ -242,7 +242,7 @@ async def test_a_cut_tail_is_found(kept: Archive) -> None:
     code, answer = await told(kept)
     assert (code, first_failure(answer)) == (
         1,
-        f"tampered: skeleton: it holds {LAST} of the {SIZE} entries under the checkpoint",
+        f"tampered: skeleton: the bundle has {LAST} of the checkpoint's {SIZE} entries",
     )
 
 
@@ -258,12 +258,12 @@ async def test_a_tail_that_is_cut_with_its_checkpoint_leaves_an_old_bundle(kept:
     promised = kept.directory / "receipt"
     promised.write_bytes(receipt(HONEST, LAST))
     code, answer = await kept.verify("--receipt", promised)
-    assert (code, f"a receipt is for size {SIZE}, beyond this checkpoint" in answer) == (2, True)
+    assert (code, f"a receipt names size {SIZE}, beyond this checkpoint" in answer) == (2, True)
 
 
 async def test_an_old_honest_bundle_does_not_prove_today(honestly: Archive) -> None:
     code, answer = await told(honestly, "--as-of", "today")
-    assert (code, "unproven: age: nothing is proven about " in answer) == (2, True)
+    assert (code, "unproven: age: nothing is proven as of " in answer) == (2, True)
 
 
 async def test_an_edited_node_of_the_tree_is_found(kept: Archive) -> None:
@@ -276,7 +276,7 @@ async def test_an_edited_node_of_the_tree_is_found(kept: Archive) -> None:
 async def test_where_the_tree_is_gone_nothing_is_proven(kept: Archive) -> None:
     await change(kept, "DELETE FROM timeline.tree_nodes")
     code, answer = await told(kept)
-    assert (code, f"offset {LAST}: inclusion: no proof comes with it" in answer) == (2, True)
+    assert (code, f"offset {LAST}: inclusion: its inclusion proof is missing" in answer) == (2, True)
 
 
 async def test_a_meddled_cosignature_proves_nothing(kept: Archive) -> None:
@@ -315,7 +315,7 @@ async def test_a_withheld_record_is_named(honestly: Archive, offset: int, place:
     await honestly.write(CASE)
     rewritten(honestly.bundle, without(offset))
     code, answer = await honestly.verify()
-    sentence = f"tampered: {place}, offset {offset}: withheld: the record has this entry, the bundle lacks it"
+    sentence = f"tampered: {place}, offset {offset}: withheld: the bundle lacks the record of this entry"
     assert (code, sentence in answer) == (1, True)
 
 
@@ -332,7 +332,7 @@ async def test_a_shortened_skeleton_is_found(honestly: Archive) -> None:
     await honestly.write(CASE)
     rewritten(honestly.bundle, shorter)
     code, answer = await honestly.verify()
-    assert (code, f"it holds {SIZE - 10} of the {SIZE} entries under the checkpoint" in answer) == (1, True)
+    assert (code, f"the bundle has {SIZE - 10} of the checkpoint's {SIZE} entries" in answer) == (1, True)
 
 
 async def test_a_trust_file_that_comes_with_the_bundle_makes_it_none(honestly: Archive) -> None:
