@@ -29,12 +29,12 @@ from handoff.node.inbox.rebuild import refold_parked
 from handoff.node.leadership import Leadership
 from handoff.node.outbox.relay import RESEND_SECONDS, Relay
 from handoff.node.ports import Clock, Publisher
-from handoff.node.wakeup import Wakeup
 from handoff.process import instance_name, run_process
 from handoff.record import topics
 from handoff.record.envelope import Source
 from handoff.record.signing import SigningKey
 from handoff.service import Node, NodeResources, ServiceDefinition
+from handoff.wakeup import Wakeup
 from handoff.web.app import create_app
 
 GRACE_SECONDS = 1

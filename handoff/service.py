@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from handoff import telemetry
-from handoff.adapters.postgres.pool import until_it_works
+from handoff.backoff import retry
 from handoff.config import ProcessSettings
 from handoff.domain.policies import Policy
 from handoff.node.commands.desk import Desk
@@ -126,7 +126,7 @@ class Node:
             tasks.create_task(self.attestation.run())
 
     async def _consume(self) -> None:
-        await until_it_works(self.refold_parked, _log_retry, transient=(StoreUnavailable,))
+        await retry(self.refold_parked, _log_retry, transient=(StoreUnavailable,))
         await self.inbox.run()
 
     async def _stop_when(self, stop_requested: asyncio.Event, serving: "asyncio.Task[None]") -> None:

@@ -24,9 +24,9 @@ from handoff.node.attestation.quorum import Vouching
 from handoff.node.attestation.receipts import Receipts
 from handoff.node.attestation.witness import Examine, Halted, Witness, believe
 from handoff.node.ports import Clock
-from handoff.node.wakeup import Wakeup
 from handoff.proof.log.checkpoint import Origin, cosigner_key
 from handoff.proof.log.note import NoteKey
+from handoff.wakeup import Wakeup
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,8 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from handoff import telemetry
 from handoff.adapters.kafka.client import BrokerUnavailable, Sender, security
 from handoff.adapters.postgres.exchange_store import ExchangeStore
-from handoff.adapters.postgres.pool import TRANSIENT, pauses
+from handoff.adapters.postgres.pool import TRANSIENT
+from handoff.backoff import Backoff
 from handoff.config import KafkaSettings
 from handoff.domain.directory import Directory
 from handoff.exchange.offload import off_the_loop
@@ -66,20 +67,20 @@ class Intake:
 
     async def run(self) -> None:
         """Run until cancelled. After a failure, read again from the last committed offset."""
-        wait = pauses()
+        backoff = Backoff()
         try:
             while True:
                 try:
-                    await self._listen()
+                    await self._listen(backoff)
                 except _RETRY as error:
                     self.listening = False
                     _log.warning("intake.restarted", error=f"{type(error).__name__}: {error}")
-                    await asyncio.sleep(next(wait))
+                    await asyncio.sleep(backoff.pause())
         finally:
             self.listening = False
             await self._sender.close()
 
-    async def _listen(self) -> None:
+    async def _listen(self, backoff: Backoff) -> None:
         consumer = self._consumer()
         hears_all = False
         try:
@@ -88,6 +89,7 @@ class Intake:
             await self._refresh_directory()
             while True:
                 fetched = await consumer.getmany(timeout_ms=self._patience_ms, max_records=BATCH)
+                backoff.reset()
                 self.listening = bool(consumer.assignment())
                 if fetched or not self._directory.founded:
                     await self._take(consumer, fetched)

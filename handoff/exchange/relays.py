@@ -7,7 +7,6 @@ suspended process that resumes may send again; the inbox's dense sequence and th
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from uuid import UUID
 
 import structlog
@@ -15,8 +14,10 @@ import structlog
 from handoff import telemetry
 from handoff.adapters.kafka.client import BrokerUnavailable, Sender
 from handoff.adapters.postgres.exchange_store import ExchangeStore
-from handoff.adapters.postgres.pool import TRANSIENT, pauses
+from handoff.adapters.postgres.pool import TRANSIENT
+from handoff.backoff import Backoff
 from handoff.record import message, signing
+from handoff.wakeup import Wakeup
 
 BATCH = 500
 # An acknowledged event that is not read back within this time is sent again: the record may be truncated.
@@ -36,33 +37,29 @@ class Relay:
         self._name = name
         self._send_some = send_some
         self._sender = sender
-        self._woken = asyncio.Event()
+        self._wakeup = Wakeup()
 
     def wake(self) -> None:
         """Signal that there may be something to send."""
-        self._woken.set()
+        self._wakeup.notify()
 
     async def run(self) -> None:
         """Run until cancelled. Raises ``Superseded``."""
-        wait = pauses()
+        backoff = Backoff()
         try:
             while True:
-                self._woken.clear()
+                woken = self._wakeup.subscribe()
                 try:
                     has_more = await self._send_some()
                 except _RETRY as error:
                     _log.warning("relay.send_retried", relay=self._name, error=f"{type(error).__name__}: {error}")
-                    await asyncio.sleep(next(wait))
+                    await asyncio.sleep(backoff.pause())
                 else:
-                    wait = pauses()
+                    backoff.reset()
                     if not has_more:
-                        await self._rest()
+                        await woken.wait(LOOK_AGAIN_SECONDS)
         finally:
             await self._sender.close()
-
-    async def _rest(self) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), LOOK_AGAIN_SECONDS)
 
 
 class Inbox:

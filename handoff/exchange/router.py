@@ -15,7 +15,8 @@ from handoff.adapters.kafka.client import BrokerUnavailable, Sender
 from handoff.adapters.kafka.record_reader import BATCH, RecordReader
 from handoff.adapters.postgres.exchange_store import ExchangeStore, Position
 from handoff.adapters.postgres.exchange_transaction import Batch
-from handoff.adapters.postgres.pool import TRANSIENT, pauses
+from handoff.adapters.postgres.pool import TRANSIENT
+from handoff.backoff import Backoff
 from handoff.config import KafkaSettings
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
@@ -83,18 +84,18 @@ class Duty:
             await self._reader.close()
 
     async def _route(self, tasks: asyncio.TaskGroup) -> None:
-        wait = pauses()
+        backoff = Backoff()
         while True:
             try:
                 await self._begin(tasks)
                 while True:
                     await self._step(tasks)
                     self.routing = True
-                    wait = pauses()
+                    backoff.reset()
             except _RETRY as error:
                 self.routing = False
                 _log.warning("router.restarted", error=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(next(wait))
+                await asyncio.sleep(backoff.pause())
 
     async def _begin(self, tasks: asyncio.TaskGroup) -> None:
         """Drop the caches and load the stored state."""

@@ -11,7 +11,8 @@ from handoff.adapters.files.signing_keys import signing_key
 from handoff.adapters.http.probes import serve_probes
 from handoff.adapters.kafka.record_reader import RecordBroken
 from handoff.adapters.postgres.exchange_store import ExchangeStore, Position, Superseded
-from handoff.adapters.postgres.pool import TRANSIENT, open_pool, until_it_works
+from handoff.adapters.postgres.pool import TRANSIENT, open_pool
+from handoff.backoff import retry
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.domain.directory import Directory
 from handoff.exchange.intake import Intake
@@ -63,7 +64,9 @@ class Exchange:
 
     async def _take_turns(self) -> None:
         while True:
-            position = await until_it_works(lambda: self._store.take_over(SILENCE_SECONDS), self._missed_database)
+            position = await retry(
+                lambda: self._store.take_over(SILENCE_SECONDS), self._missed_database, transient=TRANSIENT
+            )
             self._reached_database = True
             if position is None:
                 await asyncio.sleep(LOOK_SECONDS)
@@ -91,7 +94,7 @@ class Exchange:
 
     async def _watch(self) -> None:
         while True:
-            routed, sayings = await until_it_works(self._store.backlog, self._missed_database)
+            routed, sayings = await retry(self._store.backlog, self._missed_database, transient=TRANSIENT)
             telemetry.EXCHANGE_BACKLOG.labels("inboxes").set(routed)
             telemetry.EXCHANGE_BACKLOG.labels("sayings").set(sayings)
             await asyncio.sleep(5)

@@ -15,8 +15,9 @@ from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.client import BrokerUnavailable
 from handoff.adapters.kafka.record_reader import RecordBroken, RecordReader
 from handoff.adapters.postgres.checkpoint_store import HeadForked, LogBook, Owed, sealing_connection
-from handoff.adapters.postgres.pool import TRANSIENT, pauses
+from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.adapters.postgres.timeline_store import Ledger
+from handoff.backoff import Backoff
 from handoff.config import CheckpointSettings, ConfigurationError, ProcessSettings
 from handoff.projection import observability
 from handoff.projection.pipeline import confirm
@@ -67,7 +68,7 @@ class Sealing:
 
     async def run(self, epoch: int) -> None:
         """Run for one epoch. Raises ``Superseded``, ``RecordBroken`` and ``HeadForked``."""
-        waits = pauses()
+        backoff = Backoff()
         while True:
             try:
                 async with sealing_connection(self.settings.postgres) as connection:
@@ -75,7 +76,7 @@ class Sealing:
                     await _Round(self, book, Ledger(connection), self.trust).run()
             except _AWAY as error:
                 observability.tell_of_pause(error)
-                await asyncio.sleep(next(waits))
+                await asyncio.sleep(backoff.pause())
             finally:
                 await self.topic.close()
                 await self.record.close()

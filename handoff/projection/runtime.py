@@ -12,8 +12,9 @@ from handoff.adapters.http.probes import serve_probes
 from handoff.adapters.kafka.client import BrokerUnavailable
 from handoff.adapters.kafka.record_reader import RecordBroken, RecordReader
 from handoff.adapters.postgres.checkpoint_store import HeadForked
-from handoff.adapters.postgres.pool import TRANSIENT, pauses
+from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.adapters.postgres.timeline_store import Founding, Ledger, Position, Superseded, ledger
+from handoff.backoff import Backoff
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.process import cancel_on_signals
 from handoff.projection.checkpoint_publisher import Sealing
@@ -58,13 +59,13 @@ class Projection:
 
     async def _keep_on(self) -> None:
         """Take over first, because the process started last is meant to write; then write or stand by in turn."""
-        waits, stands_by = pauses(), False
+        backoff, stands_by = Backoff(), False
         with Checker() as checker:
             while True:
                 try:
                     async with ledger(self._settings.postgres) as books:
                         position = await (self._stand_by(books) if stands_by else self._resume(books))
-                        waits = pauses()
+                        backoff = Backoff()
                         await self._write(books, position, checker)
                 except Superseded:
                     _log.warning("projection.leadership_lost", epoch=self._epoch)
@@ -74,7 +75,7 @@ class Projection:
                     telemetry.PROJECTION_RETRIES.inc()
                     _log.warning("projection.restarted", error=type(error).__name__)
                     stands_by = self._epoch is None and stands_by
-                    await asyncio.sleep(next(waits))
+                    await asyncio.sleep(backoff.pause())
                 finally:
                     await self._reader.close()
 

@@ -11,7 +11,6 @@ from handoff import clock
 from handoff.adapters.postgres.proof_store import ProofStore
 from handoff.node.attestation.quorum import Vouching
 from handoff.node.attestation.receipts import Receipts
-from handoff.node.wakeup import Wakeup
 from handoff.record.delivery import (
     EFFECTIVE,
     RECORD_TIME_HEADER,
@@ -24,6 +23,7 @@ from handoff.record.delivery import (
 from handoff.record.events.referral import ReferralCancelled
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
+from handoff.wakeup import Wakeup
 from tests.support.dsl.builders import T0, after, signed
 from tests.support.dsl.referral_events import Matter
 from tests.support.parts.checkpoints import PlayedLog, bodies

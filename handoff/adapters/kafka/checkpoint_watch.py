@@ -9,7 +9,7 @@ import structlog
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.client import BrokerUnavailable
 from handoff.adapters.kafka.record_reader import RecordBroken
-from handoff.adapters.postgres.pool import pauses
+from handoff.backoff import Backoff
 from handoff.node.attestation.quorum import Vouching
 from handoff.node.attestation.witness import Halted, Lagging, Witness
 from handoff.node.commands.results import StoreUnavailable
@@ -30,10 +30,10 @@ class CheckpointWatch:
 
     async def run(self, began: Callable[[], None] = lambda: None) -> None:
         """Run until cancelled; ``began`` is called whenever the witness starts. Raises ``Halted``."""
-        waits, first = pauses(longest=LONGEST_PAUSE_SECONDS), None
+        backoff, first = Backoff(longest=LONGEST_PAUSE_SECONDS), None
         while True:
             try:
-                await self._follow(first, began)
+                await self._follow(first, began, backoff)
             except Lagging:
                 log.info("checkpoints.reread_from_beginning")
                 first = 0
@@ -48,15 +48,16 @@ class CheckpointWatch:
                 first = 0
             finally:
                 await self.topic.close()
-            await asyncio.sleep(next(waits))
+            await asyncio.sleep(backoff.pause())
 
-    async def _follow(self, first: int | None, began: Callable[[], None]) -> None:
+    async def _follow(self, first: int | None, began: Callable[[], None], backoff: Backoff) -> None:
         offset = await self._begin()
         await self._remember(offset)
         began()
         await self.topic.start(offset if first is None else first)
         while True:
             values = await self.topic.read(wait=READ_WAIT_SECONDS)
+            backoff.reset()
             if values and self.witness is not None:
                 await self.witness.hear(values)
             if values and self.vouching is not None:

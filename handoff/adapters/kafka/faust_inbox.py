@@ -24,7 +24,7 @@ from mode import CrashingSupervisor
 from handoff import telemetry
 from handoff.adapters.kafka.client import ssl_context
 from handoff.adapters.kafka.group_offsets import InboxSeat
-from handoff.adapters.postgres.pool import until_it_works
+from handoff.backoff import retry
 from handoff.config import KafkaSettings
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.inbox.intake import Intake
@@ -62,7 +62,7 @@ class FaustInbox:
 
         Raises ``InboxCrashed``, and the errors with which ``Intake.handle`` stops.
         """
-        position = await until_it_works(self._intake.begin, _retried, transient=(StoreUnavailable,))
+        position = await retry(self._intake.begin, _retried, transient=(StoreUnavailable,))
         end = await InboxSeat(self._settings, self._topic, self._group).take(position.next_offset)
         async with self._application() as app, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._catch_up(end))
@@ -126,10 +126,10 @@ class FaustInbox:
                 event.ack()
 
     async def _until_kept(self, records: Sequence[KafkaRecord]) -> None:
-        await until_it_works(lambda: self._intake.handle(records), _retried, transient=(StoreUnavailable,))
+        await retry(lambda: self._intake.handle(records), _retried, transient=(StoreUnavailable,))
 
     async def _catch_up(self, end: int) -> None:
-        await until_it_works(lambda: self._intake.reach(end), _retried, transient=(StoreUnavailable,))
+        await retry(lambda: self._intake.reach(end), _retried, transient=(StoreUnavailable,))
 
     async def _watch(self, app: Any) -> None:
         while True:

@@ -1,6 +1,5 @@
 """Offsets of a node's consumer group: the database's position is committed before Faust starts."""
 
-import asyncio
 from dataclasses import dataclass
 
 import structlog
@@ -8,6 +7,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaError
 
 from handoff.adapters.kafka.client import security
+from handoff.backoff import Backoff, retry
 from handoff.config import KafkaSettings
 
 log = structlog.get_logger(__name__)
@@ -29,16 +29,14 @@ class InboxSeat:
         While a killed process of the same instance id is still a group member, the broker refuses the commit. A stored
         offset that is not ahead is sufficient then, because repeated entries are skipped by their sequence.
         """
-        pause = PAUSE_SECONDS
-        while True:
-            try:
-                return await self._take(next_offset)
-            except (KafkaError, OSError, TimeoutError) as error:
-                log.warning("inbox.retry_scheduled", error=type(error).__name__, seconds=pause)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        return await retry(
+            lambda: self._commit_and_find_end(next_offset),
+            lambda error: log.warning("inbox.retry_scheduled", error=type(error).__name__),
+            transient=(KafkaError, OSError, TimeoutError),
+            backoff=Backoff(PAUSE_SECONDS, LONGEST_PAUSE_SECONDS),
+        )
 
-    async def _take(self, next_offset: int) -> int:
+    async def _commit_and_find_end(self, next_offset: int) -> int:
         partition = TopicPartition(self.topic, 0)
         consumer = AIOKafkaConsumer(**security(self.settings), group_id=self.group, enable_auto_commit=False)
         try:

@@ -1,14 +1,8 @@
 """Connection pool of a process, and the classification of transient errors."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
-
 import asyncpg
 
 from handoff.config import PostgresSettings
-
-T = TypeVar("T")
 
 TRANSIENT: tuple[type[Exception], ...] = (
     OSError,
@@ -26,7 +20,6 @@ TRANSIENT: tuple[type[Exception], ...] = (
 """The database is unavailable, starting, stopping, or rolled the transaction back: retry. Never quarantine."""
 
 STALL_SECONDS = 30.0
-LONGEST_PAUSE_SECONDS = 2.0
 # A process frozen inside a transaction would block its standby.
 FROZEN_MS = 5000
 
@@ -76,33 +69,3 @@ _ARRAYS = (
 async def learn_types(connection: asyncpg.Connection) -> None:
     """Load array types once for a new connection; a lookup for each statement takes tens of milliseconds."""
     await connection.prepare(_ARRAYS)
-
-
-def pauses(first: float = 0.05, longest: float = LONGEST_PAUSE_SECONDS) -> Iterator[float]:
-    """Seconds to wait before each next attempt: doubling up to ``longest``."""
-    pause = first
-    while True:
-        yield pause
-        pause = min(pause * 2, longest)
-
-
-async def until_it_works(
-    action: Callable[[], Awaitable[T]],
-    told: Callable[[Exception], None],
-    *,
-    transient: tuple[type[Exception], ...] = TRANSIENT,
-) -> T:
-    """What ``action`` gives, repeated for ever on transient errors, each of which ``told`` hears.
-
-    ``action`` has to be one whole transaction. Any other error is the caller's.
-    """
-    for pause in pauses():
-        try:
-            return await action()
-        except ValueError:
-            # asyncpg raises an InterfaceError also for an argument that no column can hold.
-            raise
-        except transient as error:
-            told(error)
-        await asyncio.sleep(pause)
-    raise AssertionError("pauses never end")

@@ -8,7 +8,6 @@ import structlog
 
 from handoff import telemetry
 from handoff.node.attestation.witness import Value
-from handoff.node.wakeup import Wakeup
 from handoff.proof.log.checkpoint import (
     Checkpoint,
     NotSignedByLog,
@@ -20,6 +19,7 @@ from handoff.proof.log.checkpoint import (
 from handoff.proof.log.note import InvalidSignature, MalformedNote, Note, NoteKey, NoteSignature
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.proof.verify.trust import TrustPolicy
+from handoff.wakeup import Wakeup
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +65,7 @@ class Vouching:
     async def begin(self) -> int:
         """Load the stored state. Return the offset to read from."""
         self.proven = await self.store.proven()
-        self.proved.ring()
+        self.proved.notify()
         return self.proven.offset
 
     async def hear(self, values: Sequence[Value]) -> None:
@@ -102,7 +102,7 @@ class Vouching:
         self.proven = proven
         telemetry.PROVEN_SIZE.set(proven.size)
         self._gathered = {text: known for text, known in self._gathered.items() if _size(text) > proven.size}
-        self.proved.ring()
+        self.proved.notify()
 
     def _forget_some(self) -> None:
         for text in sorted(self._gathered, key=_size)[: -_REMEMBERED + 1]:

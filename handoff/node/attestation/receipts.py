@@ -9,10 +9,10 @@ from uuid import UUID
 import structlog
 
 from handoff import telemetry
+from handoff.backoff import Backoff
 from handoff.node.attestation.quorum import Vouching
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.ports import Clock
-from handoff.node.wakeup import wait
 from handoff.proof.log.checkpoint import NotSignedByLog
 from handoff.proof.log.entry import record_hash
 from handoff.proof.log.note import InvalidSignature, MalformedNote
@@ -89,16 +89,17 @@ class Receipts:
 
     async def run(self) -> None:
         """Run until cancelled. Retry while the audit or the database is unavailable."""
-        pauses = self._growing()
+        backoff = Backoff(first=FIRST_PAUSE_SECONDS, longest=self.cadence_seconds)
         while True:
-            ticket = self.vouching.proved.ticket()
+            changed = self.vouching.proved.subscribe()
             try:
                 await self.round()
-                idle, pauses = self.cadence_seconds, self._growing()
+                idle = self.cadence_seconds
+                backoff.reset()
             except (AuditUnavailable, StoreUnavailable) as error:
-                idle = next(pauses)
+                idle = backoff.pause()
                 log.warning("receipts.retry_scheduled", error=type(error).__name__, why=str(error), seconds=idle)
-            await wait(ticket, idle)
+            await changed.wait(idle)
 
     async def round(self) -> int:
         """Request every missing receipt, and raise an alarm for overdue ones. Return the number of ended rows.
@@ -152,9 +153,3 @@ class Receipts:
         for event in await self.store.missed(now - timedelta(seconds=self.patience_seconds), now):
             telemetry.RECEIPT_ALARMS.labels("missing").inc()
             log.error("receipt.missing", event_id=str(event), proven=self.vouching.proven.size)
-
-    def _growing(self) -> Iterator[float]:
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            yield pause
-            pause = min(pause * 2, self.cadence_seconds)

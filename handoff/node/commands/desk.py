@@ -29,10 +29,10 @@ from handoff.node.commands.results import (
 )
 from handoff.node.ports import Clock, KeyTaken, Side, Store, Transaction
 from handoff.node.rows import OutboxRow
-from handoff.node.wakeup import Wakeup, wait
 from handoff.record.codes import State
 from handoff.record.delivery import EFFECTIVE, Verdict
 from handoff.record.envelope import Event, Source
+from handoff.wakeup import Wakeup
 
 # Another process of this node may fold the inbox, which triggers no wake-up here, so poll.
 LOOK_AGAIN_SECONDS = 0.5
@@ -97,7 +97,7 @@ class Desk:
             except KeyTaken:
                 # The answer is stored by now.
                 continue
-            self.stored.ring()
+            self.stored.notify()
             return decisions
 
     async def _deciding(self, tx: Transaction, asked: Sequence[Asked]) -> CommandBatch:
@@ -111,19 +111,19 @@ class Desk:
         now = self.clock()
         async with self.store.transaction() as tx:
             new = await tx.enqueue([OutboxRow.of(event, now) for event in events])
-        self.stored.ring()
+        self.stored.notify()
         return new
 
     async def outcome(self, events: Sequence[UUID], within: float) -> Verdict | None:
         deadline = monotonic() + within
         while True:
-            ticket = self.folded.ticket()
+            changed = self.folded.subscribe()
             verdicts = await self.store.outcomes(events)
             if len(verdicts) == len(set(events)):
                 return next((v for e in events if not (v := verdicts[e]).is_effective), EFFECTIVE)
             if (left := deadline - monotonic()) <= 0:
                 return None
-            await wait(ticket, min(left, LOOK_AGAIN_SECONDS))
+            await changed.wait(min(left, LOOK_AGAIN_SECONDS))
 
     async def case(self, case: UUID) -> CaseView | None:
         subject = str(case)

@@ -11,10 +11,10 @@ from handoff.node.inbox.fold import Fold
 from handoff.node.inbox.inbox_entry import Reading
 from handoff.node.ports import Clock, Store, Transaction
 from handoff.node.rows import Known, OutboxRow, PendingRow, Position
-from handoff.node.wakeup import Wakeup
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import Source
 from handoff.record.kafka_record import KafkaRecord
+from handoff.wakeup import Wakeup
 
 log = structlog.get_logger(__name__)
 REACTED_AT_ONCE = 100
@@ -75,9 +75,9 @@ class Intake:
             last = fresh[-1].delivery.sequence if fresh else before.sequence
             position = Position(max(before.next_offset, records[-1].offset + 1), last)
             await tx.keep([reading.row(self._me.member) for reading in fresh], position)
-        self._folded.ring()
+        self._folded.notify()
         if fold.directory_sequence is not None or added:
-            self._stored.ring()
+            self._stored.notify()
         self._say(fresh, fold)
         await self._notice_end(position)
 
@@ -118,7 +118,7 @@ class Intake:
         if self._end is not None and position.next_offset >= self._end:
             while not self.caught_up:
                 await self._react_to_backlog()
-                self._stored.ring()
+                self._stored.notify()
 
     async def _react_to_backlog(self) -> None:
         async with self._store.transaction() as tx:

@@ -1,21 +1,22 @@
 """Relay: publishes the outbox to the broker in order, until each event's echo is back."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
 
 from handoff import telemetry
+from handoff.backoff import Backoff
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.ports import Clock, Publisher, PublishingFailed, Store
 from handoff.node.rows import Due
-from handoff.node.wakeup import Wakeup, wait
 from handoff.record import message
 from handoff.record.envelope import Source
 from handoff.record.events.directory import JurisdictionFounded
 from handoff.record.signing import SigningKey
+from handoff.wakeup import Wakeup
 
 log = structlog.get_logger(__name__)
 
@@ -47,20 +48,20 @@ class Relay:
 
     async def run(self) -> None:
         """Run until cancelled. Raises ``StoodDown`` when another relay has taken over."""
-        pauses = _growing()
+        backoff = Backoff(first=0.1, longest=LONGEST_PAUSE_SECONDS)
         try:
             while True:
-                ticket = self.stored.ticket()
+                changed = self.stored.subscribe()
                 try:
                     idle = await self._round()
-                    pauses = _growing()
+                    backoff.reset()
                 except (StoreUnavailable, PublishingFailed) as error:
-                    idle = next(pauses)
+                    idle = backoff.pause()
                     log.warning("relay.retry_scheduled", error=type(error).__name__, seconds=idle)
                     await asyncio.sleep(idle)
                     continue
                 if idle:
-                    await wait(ticket, idle)
+                    await changed.wait(idle)
         finally:
             await self.publisher.close()
 
@@ -100,10 +101,3 @@ class Relay:
         if self._unmarked:
             await self.store.mark_sent(self._epoch, self._unmarked, self.clock(), self.resend_seconds)
             self._unmarked = ()
-
-
-def _growing() -> Iterator[float]:
-    pause = 0.1
-    while True:
-        yield pause
-        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

@@ -26,7 +26,6 @@ from handoff.domain.decide import About
 from handoff.node.attestation.quorum import Vouching
 from handoff.node.attestation.receipts import AuditUnavailable, Receipts
 from handoff.node.rows import OutboxRow
-from handoff.node.wakeup import Wakeup
 from handoff.proof.log.entry import record_hash
 from handoff.record import codec
 from handoff.record.codes import RefusalCode
@@ -34,6 +33,7 @@ from handoff.record.delivery import EFFECTIVE, Delivery, ineffective, invalid
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events.directory import SubmissionRefused
 from handoff.record.kafka_record import KafkaRecord
+from handoff.wakeup import Wakeup
 from tests.support.parts.checkpoints import PlayedLog, bodies
 from tests.support.parts.node_parts import OPENING, Parts, request_a_place
 from tests.support.parts.node_process import free_port

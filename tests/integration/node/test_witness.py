@@ -24,11 +24,11 @@ from handoff.adapters.postgres.witness_memory import WitnessMemory
 from handoff.config import CONFIG_VARIABLE, CheckpointSettings, ProcessSettings
 from handoff.node.attestation.quorum import Vouching
 from handoff.node.attestation.witness import Halted, Lagging, Publish, Standing, Witness
-from handoff.node.wakeup import Wakeup
 from handoff.operations.node_recovery import adopt_witness
 from handoff.proof.log.checkpoint import EMPTY_TREE_HEAD, TreeHead
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.record.topics import PROJECTION
+from handoff.wakeup import Wakeup
 from tests.support.dsl.builders import T0
 from tests.support.parts.checkpoints import FORK, LEAVES, PlayedLog, bodies, witness_key
 from tests.support.parts.node_parts import Parts, node_parts

@@ -52,7 +52,7 @@ async def echo(desk: Desk, case: UUID, verdict: Verdict = EFFECTIVE) -> None:
         await tx.settle([Echo(row, number, verdict, row.created_at) for number, row in enumerate(settled, 1)])
         if verdict.is_effective:
             await _fold(tx, case, events)
-    desk.folded.ring()
+    desk.folded.notify()
 
 
 async def _fold(tx: Transaction, case: UUID, events: Iterable[AnyEvent]) -> None:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from handoff.node.inbox.inbox_entry import Reading
 from handoff.node.inbox.intake import InboxGap, in_order
-from handoff.node.wakeup import Wakeup, wait
 from handoff.record.delivery import EFFECTIVE, Delivery
 from handoff.record.message import Message
+from handoff.wakeup import Wakeup
 from tests.support.dsl.builders import T0
 
 
@@ -36,11 +36,11 @@ def test_each_entry_is_taken_once_and_in_order_or_the_gap_is_found(starts: list[
 
 async def test_no_ring_is_missed_between_looking_and_waiting() -> None:
     bell = Wakeup()
-    ticket = bell.ticket()
-    bell.ring()
+    changed = bell.subscribe()
+    bell.notify()
     async with asyncio.timeout(1):
-        await wait(ticket, 60)
+        await changed.wait(60)
 
 
 async def test_waiting_for_a_ring_ends_in_time() -> None:
-    await wait(Wakeup().ticket(), 0.01)
+    await Wakeup().subscribe().wait(0.01)
