@@ -199,6 +199,7 @@ _FOLDS: dict[str, Callable[[World, Event, datetime], None]] = {
     "key.revoked.v1": _key_revoked,
     "key.retired.v1": _key_retired,
     "deadline.escalated.v1": _escalated,
+    "deadline.escalated.v2": _escalated,
     "escalation.acknowledged.v1": _settled,
     "case.opened.v1": _opened,
     "basis.recorded.v1": _basis_recorded,

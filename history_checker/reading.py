@@ -15,7 +15,9 @@ from nacl.signing import VerifyKey
 
 from history_checker.evidence import Headers, Json
 
-_SCHEMAS = Path(__file__).parents[1] / "schemas" / "events"
+_ROOT = Path(__file__).parents[1]
+# In a checkout, or in an installation beside this package.
+_SCHEMAS = next((p for p in (_ROOT / "schemas", _ROOT / "handoff/data/schemas") if p.is_dir()), _ROOT) / "events"
 _LIMIT = 16 * 1024
 _PAYLOAD_TYPE = b"application/vnd.handoff.event+json; v=1"
 _POSSESSION_TYPE = b"application/vnd.handoff.key-possession; v=1"

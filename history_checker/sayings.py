@@ -174,6 +174,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
     "deadline.missed.v1": (_by_exchange, _is_late),
     "deadline.acknowledged.v1": (_by_exchange, _concerns),
     "deadline.escalated.v1": (_by_exchange, _names_member, _escalates),
+    "deadline.escalated.v2": (_by_exchange, _names_member, _escalates),
     "escalation.acknowledged.v1": (_by_coordinator, _settles),
 }
 

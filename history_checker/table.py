@@ -79,7 +79,9 @@ _HEARD_BY = {
     "all": "jurisdiction.founded agency.admitted agency.suspended deadlines.published rules.activated key.registered"
     " key.revoked key.retired capabilities.published capacity.published",
 }
-HEARD_BY = {f"{event}.v1": who for who, events in _HEARD_BY.items() for event in events.split()}
+HEARD_BY = {f"{event}.v1": who for who, events in _HEARD_BY.items() for event in events.split()} | {
+    "deadline.escalated.v2": "coordinator"
+}
 
 PURPOSES = {
     "shelter": "arrange_shelter",

@@ -5,6 +5,7 @@ Its addresses, configurations and rights come from the topics' own declaration, 
 
 from typing import Any
 
+from handoff.contract.json_schema import SUPERSEDED
 from handoff.record import delivery, message, topics
 from handoff.record.envelope import CONTENT_TYPE
 from handoff.record.events import CATALOGUE, Body, Emitter
@@ -30,7 +31,7 @@ def document() -> Document:
         "channels": {name: _channel(name, topic) for name, topic in channels.items()},
         "operations": dict(_operation(*row) for row in _rights(channels)),
         "components": {
-            "messages": {event_type: _message(body) for event_type, body in CATALOGUE.items()},
+            "messages": {event_type: _message(body) for event_type, body in {**CATALOGUE, **SUPERSEDED}.items()},
             "schemas": {"EventHeaders": _EVENT_HEADERS},
         },
     }
@@ -54,7 +55,8 @@ def _channel(name: str, topic: Topic) -> Document:
 def _carried(channel: str) -> tuple[str, ...]:
     if channel == "out":
         return tuple(name for name, body in CATALOGUE.items() if body.emitter is not Emitter.EXCHANGE)
-    return tuple(CATALOGUE) if channel in {"record", "in"} else ()
+    # A reader of a record or an inbox starts at the first offset, so it also receives superseded versions.
+    return (*CATALOGUE, *SUPERSEDED) if channel in {"record", "in"} else ()
 
 
 def _configuration(topic: Topic) -> Document:

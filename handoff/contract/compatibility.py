@@ -1,8 +1,8 @@
-"""What a change to a published schema would break.
+"""Comparison of two schemas of one published version.
 
-Two readers matter. Tomorrow's release reads every document that was ever recorded, so nothing may be narrowed; and
-yesterday's release refuses fields and codes that it does not know, so nothing may be widened either. A version that
-has been published keeps its language for ever: what says more, or less, is a new version of the type.
+Two readers depend on a version. A later release reads every document that was ever recorded, so nothing may be
+narrowed. An earlier release refuses fields and codes that it does not know, so nothing may be widened, not even by an
+optional field. A change of either kind needs a new version of the type.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,12 +14,12 @@ _ANNOTATIONS = frozenset({"$schema", "$id", "$defs", "title", "description", "de
 
 
 def incompatibilities(old: Schema, new: Schema) -> tuple[str, ...]:
-    """Each change from ``old`` to ``new`` that a reader would trip over, with where it is; words do not count."""
+    """Return each change from ``old`` to ``new`` that a reader cannot handle, with its path. Texts do not count."""
     return tuple(_changes("", _inlined(old, old), _inlined(new, new)))
 
 
 def _inlined(schema: Any, root: Schema) -> Any:
-    """``schema`` with its references followed, so that a model can be renamed."""
+    """Return ``schema`` with its references resolved, so that renaming a model is no change."""
     if isinstance(schema, list):
         return [_inlined(item, root) for item in schema]
     if not isinstance(schema, dict):
@@ -52,7 +52,6 @@ def _keyword_changes(path: str, keyword: str, old: Any, new: Any) -> Iterator[st
         yield f"{path or 'event'}: {keyword} was {old} and is {new}"
 
 
-def _differences(path: str, what: str, old: Any, new: Any) -> Iterator[str]:
-    where = path or "event"
-    yield from (f"{where}: {what} {name} is gone" for name in old if name not in new)
-    yield from (f"{where}: {what} {name} is new" for name in new if name not in old)
+def _differences(path: str, kind: str, old: Any, new: Any) -> Iterator[str]:
+    yield from (f"{path or 'event'}: {kind} {name} is gone" for name in old if name not in new)
+    yield from (f"{path or 'event'}: {kind} {name} is new" for name in new if name not in old)

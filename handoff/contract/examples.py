@@ -101,7 +101,7 @@ def _by_exchange() -> Iterator[Body]:
         step=answered, referral=REFERRAL, action=codes.AcknowledgementAction.CALLED_AGENCY
     )
     yield deadline.DeadlineEscalated(
-        reference=REFERENCE, member="shelter", service=codes.CaseService.SHELTER, step=answered, age=3602
+        reference=REFERENCE, member="shelter", service=codes.CaseService.SHELTER, step=answered, age_seconds=3602
     )
 
 
@@ -157,7 +157,7 @@ def _asked() -> Iterator[Body]:
 
 def _by_target() -> Iterator[Body]:
     yield directory.KeyRetired(key=_KEY.id)
-    yield directory.CapabilitiesPublished(reads=tuple(sorted(CATALOGUE)))
+    yield directory.CapabilitiesPublished(reads=("referral.accepted.v1", "referral.requested.v1"))
     yield directory.CapacityPublished(
         service=codes.CaseService.SHELTER,
         unit=codes.CapacityUnit.FAMILY_ROOM,

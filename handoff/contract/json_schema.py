@@ -5,6 +5,7 @@ from typing import Any
 
 from handoff.record.envelope import Event, schema_uri
 from handoff.record.events import CATALOGUE, Body, Keying
+from handoff.record.upcasting import UPCASTERS
 
 Schema = dict[str, Any]
 
@@ -13,13 +14,16 @@ _CASE_ID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _JURISDICTION_ID = "^[a-z][a-z0-9]{1,29}$"
 
 
-def schemas(catalogue: Mapping[str, type[Body]] = CATALOGUE) -> Mapping[str, Schema]:
-    """Event type → the schema of its documents."""
+SUPERSEDED: Mapping[str, type[Body]] = {event_type: upcaster.model for event_type, upcaster in UPCASTERS.items()}
+
+
+def schemas(catalogue: Mapping[str, type[Body]] = {**CATALOGUE, **SUPERSEDED}) -> Mapping[str, Schema]:
+    """Return event type → schema of its documents, superseded versions included."""
     return {event_type: event_schema(body) for event_type, body in catalogue.items()}
 
 
 def event_schema(body: type[Body]) -> Schema:
-    """The schema of one type's documents, with what the codec checks beside the model written in."""
+    """Return the schema of one type's documents, including the checks that the codec makes outside the model."""
     schema = Event[body].model_json_schema()  # type: ignore[valid-type]
     properties = schema["properties"]
     properties["type"] = {"const": body.type}

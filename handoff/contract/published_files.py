@@ -1,13 +1,14 @@
-"""The published contract of the record: schemas, AsyncAPI document and examples, and how the committed files stand.
+"""The published contract of the record below ``schemas/``: schemas, examples and the AsyncAPI document.
 
-``python -m handoff.contract.published_files --check`` fails where the files differ from the code; ``--write`` brings
-them up to
-date, but refuses to change what a published version means. OpenAPI documents are none of its business.
+``python -m handoff.contract.published_files --check`` fails if a file differs from the code. ``--write`` updates the
+files, but refuses to change the meaning of a published version. ``--rebase`` updates them regardless, which is allowed
+before release 0.2.0 only. ``handoff.contract.openapi`` does the same for OpenAPI documents.
 """
 
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from handoff.record.codec import encode
 from handoff.record.upcasting import UPCASTERS
 
 ROOT = schemas_path()
+FINAL_SINCE = (0, 2)
+"""First release whose published versions never change."""
+
 _EVENTS = "events/"
 _EXAMPLES = "examples/"
 
@@ -28,7 +32,10 @@ Files = Mapping[str, str]
 
 
 def contract() -> Files:
-    """Every file of the contract as the code has it now."""
+    """Return every file of the contract as generated from the code.
+
+    Examples of superseded versions are not generated: nothing writes these versions any more.
+    """
     return {
         **{f"{_EVENTS}{event_type}.json": _text(schema) for event_type, schema in schemas().items()},
         **{f"{_EXAMPLES}{event_type}.json": encode(event).decode() for event_type, event in examples().items()},
@@ -37,21 +44,14 @@ def contract() -> Files:
 
 
 def differences(committed: Files, current: Files) -> tuple[str, ...]:
-    """The paths at which the committed files are not what the code says; those of versions that are upcast stay."""
-    paths = (path for path in sorted(committed.keys() | current.keys()) if committed.get(path) != current.get(path))
-    return tuple(path for path in paths if path in current or _event_type(path) not in UPCASTERS)
+    """Return the paths of committed files that differ from the code. Examples of superseded versions are kept."""
+    kept = {f"{_EXAMPLES}{event_type}.json" for event_type in UPCASTERS}
+    paths = sorted((committed.keys() | current.keys()) - (kept - current.keys()))
+    return tuple(path for path in paths if committed.get(path) != current.get(path))
 
 
-def _event_type(path: str) -> str:
-    return path.rpartition("/")[2].removesuffix(".json")
-
-
-def breaks(committed: Files, current: Files) -> tuple[str, ...]:
-    """What ``current`` would break for those who rely on ``committed``, with the path of each."""
-    return tuple(_breaks(committed, current))
-
-
-def _breaks(committed: Files, current: Files) -> Iterator[str]:
+def breaks(committed: Files, current: Files) -> Iterator[str]:
+    """Yield each change from ``committed`` to ``current`` that a reader cannot handle, with its path."""
     for path in differences(committed, current):
         if path not in committed or path == "asyncapi.json":
             continue
@@ -69,32 +69,43 @@ def _text(document: Mapping[str, Any]) -> str:
 
 
 def committed_files(root: Path = ROOT) -> Files:
-    """The contract's files as they lie below ``root``."""
+    """Return the contract's files below ``root``."""
     paths = [*root.glob(f"{_EVENTS}*.json"), *root.glob(f"{_EXAMPLES}*.json"), *root.glob("asyncapi.json")]
     return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
 def check(root: Path = ROOT) -> tuple[str, ...]:
-    """What is wrong with the files below ``root``: breaks first, then every path that differs."""
+    """Return the problems of the files below ``root``: first the breaks, then each path that differs."""
     committed, current = committed_files(root), contract()
-    return breaks(committed, current) + tuple(f"{path}: differs" for path in differences(committed, current))
+    return *breaks(committed, current), *(f"{path}: differs" for path in differences(committed, current))
 
 
-def write(root: Path = ROOT) -> tuple[str, ...]:
-    """The breaks that kept it from writing; none where the files below ``root`` are now the contract."""
+def write(root: Path = ROOT, *, accept_breaks: bool = False) -> tuple[str, ...]:
+    """Update the files below ``root``, or return the breaks that prevent it, unless they are accepted."""
     committed, current = committed_files(root), contract()
-    found = breaks(committed, current)
+    found = () if accept_breaks else tuple(breaks(committed, current))
     for path in () if found else differences(committed, current):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(current[path], encoding="utf-8")
+        if path in current:
+            (root / path).write_text(current[path], encoding="utf-8")
+        else:
+            (root / path).unlink()
     return found
 
 
+def rebase(root: Path = ROOT, *, release: str | None = None) -> tuple[str, ...]:
+    """Update the files below ``root``, breaks included; return why not since published versions are final."""
+    release = release or version("handoff")
+    if tuple(int(part) for part in release.split(".")[:2]) >= FINAL_SINCE:
+        return (f"cannot rebase in release {release}: published versions are final; add a new version of the type",)
+    return write(root, accept_breaks=True)
+
+
 def main(arguments: list[str]) -> int:
-    """The exit status of ``--check`` or ``--write``: 1 where something is wrong, 2 where it was asked for nothing."""
-    verbs = {"--check": check, "--write": write}
+    """Return the exit status: 1 if something is wrong, 2 for wrong arguments."""
+    verbs = {"--check": check, "--write": write, "--rebase": rebase}
     if len(arguments) != 1 or arguments[0] not in verbs:
-        sys.stderr.write("usage: python -m handoff.contract.published_files --check|--write\n")
+        sys.stderr.write("usage: python -m handoff.contract.published_files --check|--write|--rebase\n")
         return 2
     wrong = verbs[arguments[0]]()
     sys.stderr.writelines(f"schemas/{line}\n" for line in wrong)

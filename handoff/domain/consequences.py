@@ -114,7 +114,7 @@ def _escalated(before: Situation, after: Situation, event: Event[Any], cause: Ca
         member=owed_by(referral, said.step) if referral is not None else _case(after).bases[_basis_id(said)].owner,
         service=referral.service if referral is not None else None,
         step=said.step,
-        age=max(0, int((cause.at - since) / timedelta(seconds=1))),
+        age_seconds=max(0, int((cause.at - since) / timedelta(seconds=1))),
     )
     yield _say(after, Says.DEADLINE_ESCALATED, cause, after.directory.jurisdiction, body)
 

@@ -229,7 +229,7 @@ def _mark_missed(known: Situation, said: dl.DeadlineMissed) -> Situation:
 
 def _escalated(known: Situation, event: AnyEvent, at: datetime) -> Situation:
     said = event.data
-    escalation = Escalation(said.reference, said.member, said.service, said.step, at, said.age)
+    escalation = Escalation(said.reference, said.member, said.service, said.step, at, said.age_seconds)
     return _directory(known, escalations={**known.directory.escalations, said.reference: escalation})
 
 

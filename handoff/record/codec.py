@@ -1,6 +1,5 @@
-"""Events to bytes, once; bytes to events, strictly."""
+"""Encoding of events, once, and strict decoding."""
 
-import json
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -21,7 +20,7 @@ _TYPE_PATTERN = re.compile(get_args(EventTypeName)[1].metadata[0].pattern)
 
 
 def encode(event: Event[Any]) -> bytes:
-    """The bytes of ``event``: made once, then signed, recorded, routed, stored and verified as they are."""
+    """Serialise ``event``. These bytes are signed, recorded, routed, stored and verified; nothing serialises again."""
     return event.model_dump_json(exclude_none=True).encode()
 
 
@@ -31,29 +30,23 @@ def decode(
     catalogue: Mapping[str, type[Body]] = CATALOGUE,
     upcasters: Mapping[str, Upcaster] = UPCASTERS,
 ) -> AnyEvent:
-    """The event in ``raw``.
+    """Return the event in ``raw``, in the current version of its type.
 
     Raises ``NotAnEvent`` (malformed, oversize or schema, with the field) and ``UnknownEventType`` for a newer type.
     """
-    document = strict_json.parse(raw)
-    _check_type(document.get("type"))
-    current = upcast(document, upcasters)
-    event_type: str = current["type"]
-    body = catalogue.get(event_type)
+    event_type = strict_json.parse(raw).get("type")
+    if not isinstance(event_type, str) or _TYPE_PATTERN.fullmatch(event_type) is None:
+        raise NotAnEvent(RefusalCode.SCHEMA, "type", "not the name of an event type")
+    superseded = upcasters.get(event_type)
+    body = superseded.model if superseded is not None else catalogue.get(event_type)
     if body is None:
         raise UnknownEventType(event_type)
-    text = raw if current is document else json.dumps(current).encode()
     try:
-        event = _model(body).model_validate_json(text, strict=True)
+        event = _model(body).model_validate_json(raw, strict=True)
     except ValidationError as error:
         raise _schema_error(error) from error
     _check_envelope(event)
-    return event
-
-
-def _check_type(event_type: object) -> None:
-    if not isinstance(event_type, str) or _TYPE_PATTERN.fullmatch(event_type) is None:
-        raise NotAnEvent(RefusalCode.SCHEMA, "type", "not the name of an event type")
+    return upcast(event, upcasters)
 
 
 @cache

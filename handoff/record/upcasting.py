@@ -1,22 +1,66 @@
-"""Old versions are read as today's: pure functions from one version's document to the next.
+"""Superseded versions of event types, and the functions that turn them into the current version.
 
-An upcaster takes and returns a whole CloudEvents document and changes its ``type``. The bytes on the record stay
-as they were signed. No event type has a second version yet, so the table is empty.
+A superseded version is read with its own model, so that a document that was refused when it was recorded is refused
+today as well. Only then is its body converted. The bytes on the record stay as they were signed: code that needs the
+signed form (proofs, bundles, receipts) uses the bytes, never a re-encoded event.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
+from uuid import UUID
 
-Document = dict[str, Any]
-Upcaster = Callable[[Document], Document]
+from pydantic import Field
 
-UPCASTERS: Mapping[str, Upcaster] = MappingProxyType({})
-"""Event type that is no longer written → the function that gives its successor."""
+from handoff.record.codes import CaseService, DeadlineStep
+from handoff.record.envelope import Event, Source, compose
+from handoff.record.events.base import Audience, Body, DirectoryBody, Emitter, MemberId
+from handoff.record.events.deadline import DeadlineEscalated
 
 
-def upcast(document: Document, upcasters: Mapping[str, Upcaster] = UPCASTERS) -> Document:
-    """``document`` in the newest version that the table leads to; itself where the table does not name its type."""
-    while (step := upcasters.get(document.get("type", ""))) is not None:
-        document = step(document)
-    return document
+@dataclass(frozen=True, slots=True)
+class Upcaster:
+    """A superseded version: the model that reads it, and a pure function from its body to the next version's."""
+
+    model: type[Body]
+    convert: Callable[[Any], Body]
+
+
+class DeadlineEscalatedV1(DirectoryBody):
+    """Escalation of a late step to the coordinator. Superseded: only the description gave the unit of ``age``."""
+
+    type: ClassVar = "deadline.escalated.v1"
+    emitter: ClassVar = Emitter.EXCHANGE
+    audience: ClassVar = Audience.COORDINATION
+
+    reference: UUID
+    member: MemberId
+    service: CaseService | None = None
+    step: DeadlineStep
+    age: int = Field(ge=0, le=10_000_000_000, description="Seconds since the step began")
+
+
+def _deadline_escalated_v2(old: DeadlineEscalatedV1) -> DeadlineEscalated:
+    return DeadlineEscalated(
+        reference=old.reference, member=old.member, service=old.service, step=old.step, age_seconds=old.age
+    )
+
+
+UPCASTERS: Mapping[str, Upcaster] = MappingProxyType(
+    {DeadlineEscalatedV1.type: Upcaster(DeadlineEscalatedV1, _deadline_escalated_v2)}
+)
+"""Superseded event type → how it is read."""
+
+
+def upcast(event: Event[Any], upcasters: Mapping[str, Upcaster] = UPCASTERS) -> Event[Any]:
+    """Return ``event`` in the newest version of its type; the event itself if its version is current."""
+    while (upcaster := upcasters.get(event.type)) is not None:
+        event = compose(
+            id=event.id,
+            source=Source.parse(event.source),
+            subject=event.subject,
+            time=event.time,
+            body=upcaster.convert(event.data),
+        )
+    return event

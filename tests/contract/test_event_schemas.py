@@ -14,6 +14,7 @@ from handoff.record.envelope import schema_uri
 from handoff.record.errors import NotAnEvent
 from handoff.record.events import CATALOGUE, Emitter
 from handoff.record.topics import topics
+from handoff.record.upcasting import UPCASTERS
 
 COMMITTED = published_files.committed_files()
 EXAMPLES = sorted(path for path in COMMITTED if path.startswith("examples/"))
@@ -150,9 +151,27 @@ def test_the_files_of_a_version_that_is_upcast_stay_as_they_are(
 ) -> None:
     published_files.write(tmp_path)
     (tmp_path / "examples" / "survivor.moved.v1.json").write_text("{}")
-    monkeypatch.setattr(published_files, "UPCASTERS", {"survivor.moved.v1": dict})
+    monkeypatch.setattr(published_files, "UPCASTERS", {"survivor.moved.v1": None})
     assert published_files.check(tmp_path) == published_files.write(tmp_path) == ()
     assert (tmp_path / "examples" / "survivor.moved.v1.json").exists()
+
+
+def test_published_versions_are_final_from_release_0_2_on(tmp_path: Path) -> None:
+    """Before, they may be re-based; the type that is gone loses its files."""
+    published_files.write(tmp_path)
+    (tmp_path / "events" / "survivor.moved.v1.json").write_text("{}")
+    for release in ("0.2.0", "0.3.1", "1.0.0"):
+        (refusal,) = published_files.rebase(tmp_path, release=release)
+        assert "add a new version of the type" in refusal
+    assert published_files.rebase(tmp_path, release="0.1.9") == ()
+    assert published_files.check(tmp_path) == ()
+
+
+@pytest.mark.parametrize("superseded", UPCASTERS)
+def test_the_example_of_a_superseded_version_fits_its_own_schema(superseded: str) -> None:
+    """A client that reads the record from the beginning still finds the schema of each event."""
+    schema_of(superseded).validate(committed(f"examples/{superseded}.json"))
+    assert f"#/components/messages/{superseded}" in json.dumps(committed("asyncapi.json")["channels"]["in"])
 
 
 @pytest.mark.parametrize("arguments", [[], ["--mend"], ["--check", "--write"]])

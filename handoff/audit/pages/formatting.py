@@ -131,7 +131,7 @@ def _named(tr: Translation, value: BaseModel) -> Iterator[Cell]:
 
 
 def _number(tr: Translation, name: str, value: float) -> Cell:
-    if name.endswith("seconds") or name in {"seconds_after", "age"}:
+    if name.endswith("seconds") or name == "seconds_after":
         return Cell(tr.duration(abs(value)), "duration", f"{value:g} s")
     if name in {"withdrawal", "lost_to", "position", "end"}:
         return Cell(f"#{value}", "entry", str(value))

@@ -45,9 +45,9 @@ class DeadlineAcknowledged(_Step):
 
 
 class DeadlineEscalated(DirectoryBody):
-    """The coordinator learns that a member is late, without the case: ``reference`` is opaque, ``age`` in seconds."""
+    """Escalation of a late step to the coordinator, without the case: ``reference`` is opaque."""
 
-    type: ClassVar = "deadline.escalated.v1"
+    type: ClassVar = "deadline.escalated.v2"
     emitter: ClassVar = Emitter.EXCHANGE
     audience: ClassVar = Audience.COORDINATION
 
@@ -55,7 +55,7 @@ class DeadlineEscalated(DirectoryBody):
     member: MemberId
     service: CaseService | None = None
     step: DeadlineStep
-    age: int = Field(ge=0, le=10_000_000_000, description="Seconds since the step began")
+    age_seconds: int = Field(ge=0, le=10_000_000_000, description="Seconds since the step began")
 
 
 class Acknowledgement(Terms):

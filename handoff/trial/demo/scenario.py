@@ -265,10 +265,10 @@ def miss_a_deadline(s: Scenario) -> None:
     """A request of low urgency passes unanswered: one deadline missed, one escalation, and no case in it."""
     coordination = s.agency("coordination")
     missed = s.agency("police").hears("deadline.missed.v1", step="answered")
-    escalated = coordination.hears("deadline.escalated.v1", member="shelter")
+    escalated = coordination.hears("deadline.escalated.v2", member="shelter")
     if s.case in str(escalated) or s.referrals["support"] in str(escalated):
         raise TrialError("the escalation names the case")
-    counts = len(s.agency("police").heard("deadline.missed.v1")), len(coordination.heard("deadline.escalated.v1"))
+    counts = len(s.agency("police").heard("deadline.missed.v1")), len(coordination.heard("deadline.escalated.v2"))
     if counts != (1, 1) or not missed["event"]["source"].endswith("/exchange"):
         raise TrialError(f"expected one missed deadline and one escalation by the exchange, found {counts}")
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import asyncpg
 import pytest
@@ -29,7 +29,7 @@ from handoff.record.codes import (
     Urgency,
 )
 from handoff.record.delivery import EFFECTIVE, Verdict, VerdictKind, ineffective
-from handoff.record.envelope import EXCHANGE, schema_uri
+from handoff.record.envelope import EXCHANGE
 from handoff.record.events import Audience, Emitter
 from handoff.record.events.base import ReferralBody
 from handoff.record.events.directory import SubmissionRefused
@@ -41,6 +41,7 @@ from handoff.record.events.referral import (
     ReferralStarted,
 )
 from handoff.record.kafka_record import KafkaRecord
+from handoff.record.upcasting import Upcaster
 from tests.support.dsl.builders import BASIS, CASE, REFERRAL, T0, after, key_of, nth_id
 from tests.support.parts.node_parts import OPENING, Parts, node_parts, request_a_place
 from tests.support.parts.stack import Jurisdictions
@@ -230,8 +231,7 @@ class PromiseHeard(ReferralBody):
     via: AnsweredVia
 
 
-def as_claimed(document: dict[str, Any]) -> dict[str, Any]:
-    return document | {"type": AcceptanceClaimed.type, "dataschema": schema_uri(AcceptanceClaimed.type)}
+AS_CLAIMED = Upcaster(PromiseHeard, lambda old: AcceptanceClaimed(**dict(old)))
 
 
 async def test_a_newer_type_parks_its_referral_until_the_upgrade(
@@ -250,7 +250,7 @@ async def test_a_newer_type_parks_its_referral_until_the_upgrade(
     assert (row.parked, row.seen) == (True, 1)
     assert [row["why"] for row in await shelter.ask("SELECT why FROM parked")] == [NEWER_TYPE]
 
-    upgraded = partial(codec.decode, upcasters={PromiseHeard.type: as_claimed})
+    upgraded = partial(codec.decode, upcasters={PromiseHeard.type: AS_CLAIMED})
     monkeypatch.setattr(codec, "decode", upgraded)
     await rebuild(shelter.store, shelter.me, shelter.genesis_hash)
     (row,) = await shelter.desk().referrals()

@@ -8,7 +8,7 @@ else is imported, and the rest follows from the contract.
 import runpy
 import sys
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from handoff.record import events, upcasting
 from handoff.record.events import referral
@@ -31,15 +31,13 @@ class ReferralPaused(Pause, ReferralBody):
     audience: ClassVar = Audience.SOURCE
 
 
-def _as_second(document: dict[str, Any]) -> dict[str, Any]:
-    return {**document, "type": SECOND, "dataschema": f"/schemas/events/{SECOND}.json"}
-
-
 def _release() -> None:
+    first = events.CATALOGUE[FIRST]
     known = {name: body for name, body in events.CATALOGUE.items() if name != FIRST}
+    as_second = upcasting.Upcaster(first, lambda old: ReferralPaused(**dict(old)))
     vars(referral).update(Pause=Pause, ReferralPaused=ReferralPaused)
     vars(events).update(CATALOGUE=MappingProxyType({**known, SECOND: ReferralPaused}))
-    vars(upcasting).update(UPCASTERS=MappingProxyType({FIRST: _as_second}))
+    vars(upcasting).update(UPCASTERS=MappingProxyType({**upcasting.UPCASTERS, FIRST: as_second}))
 
 
 if __name__ == "__main__":

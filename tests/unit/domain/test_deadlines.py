@@ -292,7 +292,7 @@ def test_an_escalation_reaches_the_coordinator_alone_and_names_no_case() -> None
     assert escalated.recipients == {COORDINATION}
     assert escalated.event.subject == spec.JURISDICTION
     body = escalated.event.data
-    assert (body.member, body.service, body.step, body.age) == (SHELTER, CaseService.SHELTER, "delivered", 130)
+    assert (body.member, body.service, body.step, body.age_seconds) == (SHELTER, CaseService.SHELTER, "delivered", 130)
     wire = encode(escalated.event).decode()
     for secret in (CASE, REFERRAL, missed.event.id, spec.BASIS):
         assert str(secret) not in wire
@@ -328,7 +328,7 @@ def test_two_misses_of_one_step_are_each_acknowledged() -> None:
 
 
 def test_nobody_but_the_exchange_escalates_or_acknowledges_in_a_case() -> None:
-    escalated = dl.DeadlineEscalated(reference=nth_id(50), member=SHELTER, step=DeadlineStep.ANSWERED, age=1)
+    escalated = dl.DeadlineEscalated(reference=nth_id(50), member=SHELTER, step=DeadlineStep.ANSWERED, age_seconds=1)
     acknowledged = dl.DeadlineAcknowledged(
         step=DeadlineStep.ANSWERED, referral=REFERRAL, action=AcknowledgementAction.NO_ACTION_NEEDED
     )

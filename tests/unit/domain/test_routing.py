@@ -65,7 +65,7 @@ TOLD: dict[str, tuple[str, set[str]]] = {
     "disclosure.closed.v1": (EXCHANGE, BOTH),
     "deadline.missed.v1": (EXCHANGE, BOTH),
     "deadline.acknowledged.v1": (EXCHANGE, BOTH),
-    "deadline.escalated.v1": (EXCHANGE, {COORDINATION}),
+    "deadline.escalated.v2": (EXCHANGE, {COORDINATION}),
     "escalation.acknowledged.v1": (COORDINATION, {COORDINATION}),
 }
 _IDS = {"referral": REFERRAL, "basis": BASIS}

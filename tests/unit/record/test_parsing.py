@@ -10,13 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handoff.contract.examples import examples
+from handoff.package_data import schemas_path
 from handoff.record import strict_json
 from handoff.record.codec import decode, encode
 from handoff.record.codes import RefusalCode
 from handoff.record.envelope import schema_uri
 from handoff.record.errors import NotAnEvent, UnknownEventType
-from handoff.record.events import Audience, Body, Emitter, referral
-from handoff.record.upcasting import Document, upcast
+from handoff.record.events import CATALOGUE, Audience, Body, Emitter, referral
+from handoff.record.events.deadline import DeadlineEscalated
+from handoff.record.upcasting import UPCASTERS, DeadlineEscalatedV1, Upcaster, upcast
 from tests.support.dsl.builders import REFERRAL, event
 
 EXAMPLES = examples()
@@ -200,27 +202,81 @@ class VisitPlanned(Body):
     hours: int
 
 
-def _in_hours(document: Document) -> Document:
-    data = document["data"]
-    hours = {"referral": data["referral"], "hours": data["days"] * 24}
-    return document | {"type": VisitPlanned.type, "dataschema": schema_uri(VisitPlanned.type), "data": hours}
+class VisitPlannedV1(Body):
+    """The first version, which counted days."""
+
+    type: ClassVar = "visit.planned.v1"
+    emitter: ClassVar = Emitter.SOURCE
+    audience: ClassVar = Audience.TARGET
+
+    referral: UUID
+    days: int
 
 
+class VisitPlannedV3(VisitPlanned):
+    """A third version with the same fields."""
+
+    type: ClassVar = "visit.planned.v3"
+
+
+IN_HOURS = Upcaster(VisitPlannedV1, lambda old: VisitPlanned(referral=old.referral, hours=old.days * 24))
+AS_THIRD = Upcaster(VisitPlanned, lambda old: VisitPlannedV3(**dict(old)))
 PLANNED_V1 = altered(
     type="visit.planned.v1", dataschema=schema_uri("visit.planned.v1"), data={"referral": str(REFERRAL), "days": 3}
 )
 
 
 def test_an_old_version_is_read_as_todays() -> None:
-    read = decode(PLANNED_V1, catalogue={VisitPlanned.type: VisitPlanned}, upcasters={"visit.planned.v1": _in_hours})
+    read = decode(PLANNED_V1, catalogue={VisitPlanned.type: VisitPlanned}, upcasters={"visit.planned.v1": IN_HOURS})
     assert read.data == VisitPlanned(referral=REFERRAL, hours=72)
+    assert (read.type, read.dataschema) == (VisitPlanned.type, schema_uri(VisitPlanned.type))
 
 
-def test_upcasting_goes_through_every_version_and_leaves_the_document_as_it_was() -> None:
-    chain = {"a.b.v1": lambda d: d | {"type": "a.b.v2"}, "a.b.v2": lambda d: d | {"type": "a.b.v3"}}
-    document: Document = {"type": "a.b.v1"}
-    assert upcast(document, chain) == {"type": "a.b.v3"}
-    assert document == {"type": "a.b.v1"}
+def test_upcasting_goes_through_every_version_and_leaves_the_event_as_it_was() -> None:
+    chain = {VisitPlannedV1.type: IN_HOURS, VisitPlanned.type: AS_THIRD}
+    first = EXAMPLES["case.opened.v1"].model_copy(
+        update={"type": VisitPlannedV1.type, "data": VisitPlannedV1(referral=REFERRAL, days=3)}
+    )
+    newest = upcast(first, chain)
+    assert newest.data == VisitPlannedV3(referral=REFERRAL, hours=72)
+    assert (newest.id, newest.source, newest.subject, newest.time) == (
+        first.id,
+        first.source,
+        first.subject,
+        first.time,
+    )
+    assert first.data == VisitPlannedV1(referral=REFERRAL, days=3)
+
+
+def test_an_old_version_is_refused_for_the_reasons_that_held_when_it_was_recorded() -> None:
+    """A field of the newer version, or another type's schema, does not become valid by upcasting."""
+    data = {"referral": str(REFERRAL), "days": 3, "hours": 72}
+    widened = altered(type=VisitPlannedV1.type, dataschema=schema_uri(VisitPlannedV1.type), data=data)
+    mislabelled = altered(
+        type=VisitPlannedV1.type, dataschema=schema_uri(VisitPlanned.type), data={"referral": str(REFERRAL), "days": 3}
+    )
+    for raw in (widened, mislabelled):
+        with pytest.raises(NotAnEvent):
+            decode(raw, catalogue={VisitPlanned.type: VisitPlanned}, upcasters={VisitPlannedV1.type: IN_HOURS})
+
+
+@pytest.mark.parametrize("superseded", UPCASTERS)
+def test_a_superseded_version_leads_to_one_of_the_catalogue_and_is_not_written(superseded: str) -> None:
+    raw = schemas_path("examples", f"{superseded}.json").read_bytes()
+    read = decode(raw)
+    assert superseded not in CATALOGUE
+    assert type(read.data) is CATALOGUE[read.type]
+    assert read.type.rpartition(".v")[0] == superseded.rpartition(".v")[0]
+
+
+def test_the_age_of_a_recorded_escalation_is_read_as_seconds() -> None:
+    """The first version of the escalation carried the same number under the name ``age``."""
+    raw = schemas_path("examples", f"{DeadlineEscalatedV1.type}.json").read_bytes()
+    recorded = json.loads(raw)["data"]
+    body = decode(raw).data
+    assert isinstance(body, DeadlineEscalated)
+    assert body.age_seconds == recorded.pop("age")
+    assert body.model_dump(mode="json", exclude={"age_seconds"}) == recorded
 
 
 def test_without_its_upcaster_an_old_version_is_an_unknown_type() -> None:
