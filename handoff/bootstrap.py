@@ -17,16 +17,17 @@ from handoff.adapters.kafka.client import Sender
 from handoff.adapters.kafka.faust_inbox import FaustInbox
 from handoff.adapters.kafka.outgoing_topic import OutgoingTopic
 from handoff.adapters.node_attestation import Sealing
+from handoff.adapters.postgres.leadership_store import PostgresLeadership
 from handoff.adapters.postgres.node_store import PostgresStore
-from handoff.adapters.postgres.pool import open_pool
+from handoff.adapters.postgres.pool import TRANSIENT, open_pool
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.domain.decide import NewId
 from handoff.domain.policies import Policy
+from handoff.leadership import Leadership, ProgressTimeout
 from handoff.node.commands.derived_ids import naming
 from handoff.node.commands.desk import Desk
 from handoff.node.inbox.intake import Intake
 from handoff.node.inbox.rebuild import refold_parked
-from handoff.node.leadership import Leadership
 from handoff.node.outbox.relay import RESEND_SECONDS, Relay
 from handoff.node.ports import Clock, Publisher
 from handoff.process import instance_name, run_process
@@ -39,6 +40,9 @@ from handoff.web.app import create_app
 
 GRACE_SECONDS = 1
 """At shutdown, requests that wait for an echo are cut off after this time: their callers ask again."""
+
+LEADER_TIMEOUT_SECONDS = 5.0
+"""A standby takes over after this time: short enough for those who wait, long enough for a busy machine."""
 
 
 def run_node(service: ServiceDefinition) -> NoReturn:
@@ -87,7 +91,12 @@ def build_node(
         extension.add_to(api)
         pools += extension.pools
     node = Node(
-        leadership=Leadership(store, instance_name(settings)),
+        leadership=Leadership(
+            PostgresLeadership(pool),
+            instance_name(settings),
+            ProgressTimeout(LEADER_TIMEOUT_SECONDS),
+            unavailable=TRANSIENT,
+        ),
         relay=build_relay(me, key, pool, publisher, wakeups=wakeups, clock=clock),
         intake=intake,
         refold_parked=partial(refold_parked, store, me, settings.genesis_sha256, clock),

@@ -16,10 +16,10 @@ from handoff import telemetry
 from handoff.backoff import retry
 from handoff.config import ProcessSettings
 from handoff.domain.policies import Policy
+from handoff.leadership import Leadership
 from handoff.node.commands.desk import Desk
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.inbox.intake import Intake
-from handoff.node.leadership import Leadership
 from handoff.node.outbox.relay import Relay
 from handoff.web.apis import AGENCY_API, ApiDefinition
 from handoff.web.context import PartReadiness
@@ -118,7 +118,7 @@ class Node:
 
     async def _lead(self, tasks: asyncio.TaskGroup) -> None:
         """Start the tasks of which a member needs exactly one, once this process is the leader."""
-        await self.leadership.take()
+        telemetry.NODE_EPOCH.set(await self.leadership.acquire())
         tasks.create_task(self.leadership.keep())
         tasks.create_task(self.relay.run())
         tasks.create_task(self._consume())
@@ -138,8 +138,8 @@ class Node:
 
     def readiness(self) -> Sequence[PartReadiness]:
         """Return the readiness of every part other than the database. A standby is ready if it could take over."""
-        if not self.leadership.mine:
-            return (PartReadiness(name="turn", ready=self.leadership.stands_by),)
+        if self.leadership.epoch is None:
+            return (PartReadiness(name="leadership", ready=self.leadership.standby),)
         failures = self.attestation.failures if self.attestation is not None else {}
         return (
             PartReadiness(name="inbox", ready=self.inbox.running),

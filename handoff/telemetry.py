@@ -14,7 +14,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 # Metrics
 
-NODE_TURN = Gauge("handoff_node_turn", "1 where this process relays and folds for its member, 0 where it stands by.")
+NODE_EPOCH = Gauge("handoff_node_epoch", "The epoch in which this process leads for its member; 0 if it is a standby.")
 INBOX_ENTRIES = Counter("handoff_inbox_entries", "Inbox entries handled, by the record's verdict.", ["verdict"])
 INBOX_SEQUENCE = Gauge("handoff_inbox_sequence", "Sequence of the last inbox entry that is folded.")
 INBOX_GAPS = Counter("handoff_inbox_gaps", "Inbox entries that came too early: one before them is missing.")

@@ -78,10 +78,6 @@ class Reception(Protocol):
         """Return the backlog."""
 
 
-class StoodDown(Exception):
-    """A process with a newer epoch has taken over: stop, and stand by."""
-
-
 class KeyTaken(Exception):
     """An idempotency key was taken concurrently: retry the whole transaction."""
 
@@ -105,7 +101,7 @@ class Transaction(Protocol):
         """Insert own events into the outbox. Return the number of new ones; existing ids are unchanged."""
 
     async def position(self, epoch: int | None) -> Position:
-        """Return and lock the inbox position. Raises ``StoodDown`` if ``epoch`` is over; None accepts any epoch."""
+        """Return and lock the inbox position. None is any epoch. Raises ``LeadershipLost`` if ``epoch`` is over."""
 
     async def keep(self, rows: Sequence[InboxRow], position: Position) -> None:
         """Store raw inbox entries and advance the position, which was read in this transaction."""
@@ -173,15 +169,6 @@ class Store(Protocol):
     async def backlog(self, at: datetime) -> Backlog:
         """Return the backlog."""
 
-    async def take_turn(self, holder: str, silence: float) -> bool:
-        """Whether it is this holder's turn from now on: it was so before, or nobody showed itself that many seconds."""
-
-    async def keep_turn(self, holder: str) -> bool:
-        """Shows that the holder is there; whether it still is its turn."""
-
-    async def lay_down_turn(self, holder: str) -> None:
-        """Lets another take over at once."""
-
     async def begin_intake(self) -> tuple[int, Position]:
         """Start a new inbox epoch. Return it with the position to continue from."""
 
@@ -192,13 +179,13 @@ class Store(Protocol):
         """Pause or resume the relay."""
 
     async def due(self, epoch: int, at: datetime, limit: int) -> Sequence[Due]:
-        """Return own events to send now, in order; none while the relay is paused. Raises ``StoodDown``.
+        """Return own events to send now, in order; none while the relay is paused. Raises ``LeadershipLost``.
 
         An event is due if it was never sent, if a later event has its echo (so it was lost), or if its echo is overdue.
         """
 
     async def mark_sent(self, epoch: int, events: Sequence[UUID], at: datetime, first_delay: float) -> None:
-        """Mark one acknowledged batch as sent. Raises ``StoodDown``.
+        """Mark one acknowledged batch as sent. Raises ``LeadershipLost``.
 
         Each is due again after ``first_delay`` seconds, growing fourfold with every attempt up to one hour.
         """

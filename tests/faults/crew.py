@@ -30,7 +30,7 @@ DOUBLED_NODE = "police"
 _AT_WORK = {
     "exchange": "handoff_routing_epoch",
     "projection": "handoff_projection_epoch",
-    DOUBLED_NODE: "handoff_node_turn",
+    DOUBLED_NODE: "handoff_node_epoch",
 }
 
 

@@ -12,8 +12,9 @@ from handoff.adapters.postgres.node_transaction import SQL, PostgresTransaction
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.domain.directory import Directory
 from handoff.domain.state_codec import load_directory
+from handoff.leadership import LeadershipLost
 from handoff.node.commands.results import Backlog, FeedEntry, ReferralRow, StoreUnavailable
-from handoff.node.ports import StoodDown, Transaction
+from handoff.node.ports import Transaction
 from handoff.node.rows import Due, Position
 from handoff.record import strict_json
 from handoff.record.codes import CaseService, State, Urgency
@@ -54,15 +55,6 @@ class PostgresStore:
         (row,) = await self._fetch("backlog", at)
         return Backlog(**row)
 
-    async def take_turn(self, holder: str, silence: float) -> bool:
-        return bool(await self._fetch("take_turn", holder, silence))
-
-    async def keep_turn(self, holder: str) -> bool:
-        return bool(await self._fetch("keep_turn", holder))
-
-    async def lay_down_turn(self, holder: str) -> None:
-        await self._fetch("lay_down_turn", holder)
-
     async def begin_intake(self) -> tuple[int, Position]:
         (row,) = await self._fetch("begin_intake")
         return row["epoch"], Position(row["next_offset"], row["sequence"])
@@ -78,12 +70,12 @@ class PostgresStore:
     async def due(self, epoch: int, at: datetime, limit: int) -> Sequence[Due]:
         rows = await self._fetch("due", epoch, at, limit)
         if not rows:
-            raise StoodDown("another process relays this outbox now")
+            raise LeadershipLost("another process relays this outbox now")
         return [Due(**row) for row in rows if row["id"] is not None]
 
     async def mark_sent(self, epoch: int, events: Sequence[UUID], at: datetime, first_delay: float) -> None:
         if not await self._fetch("mark_sent", epoch, list(events), at, first_delay):
-            raise StoodDown("another process relays this outbox now")
+            raise LeadershipLost("another process relays this outbox now")
 
     async def _fetch(self, name: str, *arguments: object) -> list[asyncpg.Record]:
         with store_errors():

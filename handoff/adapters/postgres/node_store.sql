@@ -131,17 +131,6 @@ SELECT count(*) FILTER (WHERE sent_at IS NULL) AS unsent, count(*) AS unechoed,
        (SELECT sequence FROM position) AS sequence, (SELECT paused FROM relay) AS paused
   FROM outbox WHERE outcome IS NULL
 
--- name: take_turn
-UPDATE turn SET holder = $1, alive_at = clock_timestamp()
- WHERE holder = $1 OR alive_at < clock_timestamp() - make_interval(secs => $2)
-RETURNING 1
-
--- name: keep_turn
-UPDATE turn SET alive_at = clock_timestamp() WHERE holder = $1 RETURNING 1
-
--- name: lay_down_turn
-UPDATE turn SET alive_at = '-infinity' WHERE holder = $1
-
 -- name: begin_intake
 UPDATE position SET epoch = epoch + 1 RETURNING epoch, next_offset, sequence
 

@@ -13,7 +13,8 @@ from handoff.adapters.postgres.named_statements import statements
 from handoff.domain.case import Case, Referral
 from handoff.domain.directory import Directory
 from handoff.domain.state_codec import dump_case, dump_directory, load_case, load_directory
-from handoff.node.ports import KeyTaken, StoodDown
+from handoff.leadership import LeadershipLost
+from handoff.node.ports import KeyTaken
 from handoff.node.rows import (
     Echo,
     InboxRow,
@@ -78,7 +79,7 @@ class PostgresTransaction:
     async def position(self, epoch: int | None) -> Position:
         row = await self._connection.fetchrow(SQL["position"], epoch)
         if row is None:
-            raise StoodDown("another process folds this inbox now")
+            raise LeadershipLost("another process folds this inbox now")
         return Position(**row)
 
     async def keep(self, rows: Sequence[InboxRow], position: Position) -> None:

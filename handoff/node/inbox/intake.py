@@ -65,7 +65,7 @@ class Intake:
     async def handle(self, records: Sequence[KafkaRecord]) -> None:
         """Folds a batch in the topic's order.
 
-        When this returns it is durable. Raises ``StoreUnavailable``: the same again; ``InboxGap``, ``StoodDown`` and
+        When this returns it is durable. Raises ``StoreUnavailable``: retry; ``InboxGap``, ``LeadershipLost`` and
         ``BrokenDelivery``: stop.
         """
         async with self._store.transaction() as tx:

@@ -47,7 +47,7 @@ class Relay:
     """Acknowledged events not yet marked as sent. Marked first; else a full disk would resend them."""
 
     async def run(self) -> None:
-        """Run until cancelled. Raises ``StoodDown`` when another relay has taken over."""
+        """Run until cancelled. Raises ``LeadershipLost`` when another relay has taken over."""
         backoff = Backoff(first=0.1, longest=LONGEST_PAUSE_SECONDS)
         try:
             while True:

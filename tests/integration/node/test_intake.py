@@ -11,11 +11,11 @@ import pytest
 
 from handoff.domain.decide import About
 from handoff.domain.policies import CONFIRM_DELIVERY
+from handoff.leadership import LeadershipLost
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.inbox.fold import IMPOSSIBLE, NEWER_TYPE
 from handoff.node.inbox.intake import InboxGap
 from handoff.node.inbox.rebuild import rebuild
-from handoff.node.ports import StoodDown
 from handoff.record import codec, message
 from handoff.record.codec import AnyEvent
 from handoff.record.codes import (
@@ -119,7 +119,7 @@ async def test_a_gap_stops_the_intake_and_leaves_everything_as_it_was(shelter: P
 async def test_who_was_replaced_folds_nothing_more(shelter: Parts) -> None:
     zombie = await shelter.intake()
     await shelter.intake()
-    with pytest.raises(StoodDown):
+    with pytest.raises(LeadershipLost):
         await zombie.handle(shelter.founding())
 
 

@@ -1,90 +1,171 @@
-"""Whose turn it is among the processes that serve one member, on a real database."""
+"""Election of the leader among the processes that serve one member, on a real database and a clock of the test's."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
-from handoff.node.leadership import Leadership
-from handoff.node.ports import StoodDown
+from handoff.adapters.postgres.leadership_store import PostgresLeadership
+from handoff.adapters.postgres.pool import TRANSIENT
+from handoff.leadership import Leadership, LeadershipLost, ProgressTimeout
+from tests.support.parts.manual_clock import ManualClock
 from tests.support.parts.node_parts import Parts, node_parts
 from tests.support.parts.stack import Jurisdictions
 
-SILENCE_SECONDS = 2.0
+TIMEOUT_SECONDS = 5.0
+HEARTBEAT_SECONDS = 1.0
+POLL_SECONDS = 0.25
+
+Candidate = Callable[[str], Leadership]
 
 
 @pytest.fixture(scope="module")
 async def police(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts]:
-    async with node_parts(jurisdictions, tmp_path_factory.mktemp("turn"), ("police",)) as (police,):
+    async with node_parts(jurisdictions, tmp_path_factory.mktemp("leadership"), ("police",)) as (police,):
         yield police
 
 
 @pytest.fixture
-async def first(police: Parts) -> Leadership:
-    """A process whose turn it is."""
-    await police.ask("UPDATE turn SET holder = 'first'")
-    turn = Leadership(police.store, "first", sign_of_life_seconds=0.2)
-    await turn.take()
-    return turn
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def second(police: Parts) -> Leadership:
-    return Leadership(police.store, "second", silence_seconds=SILENCE_SECONDS)
+def candidate(police: Parts, clock: ManualClock) -> Candidate:
+    return partial(_candidate, police, clock)
+
+
+def _candidate(police: Parts, clock: ManualClock, instance: str) -> Leadership:
+    return Leadership(
+        PostgresLeadership(police.pool),
+        instance,
+        ProgressTimeout(TIMEOUT_SECONDS, clock.monotonic),
+        TRANSIENT,
+        HEARTBEAT_SECONDS,
+        POLL_SECONDS,
+        clock.monotonic,
+        clock.sleep,
+    )
+
+
+@pytest.fixture
+async def first(police: Parts, candidate: Candidate) -> Leadership:
+    """A process that leads."""
+    await police.ask("UPDATE leadership SET heartbeat_at = NULL")
+    leadership = candidate("first")
+    await leadership.acquire()
+    return leadership
+
+
+@pytest.fixture
+def second(candidate: Candidate) -> Leadership:
+    return candidate("second")
 
 
 @asynccontextmanager
-async def taking(turn: Leadership) -> AsyncIterator["asyncio.Task[None]"]:
-    task = asyncio.create_task(turn.take())
+async def acquiring(leadership: Leadership) -> AsyncIterator["asyncio.Task[int]"]:
+    task = asyncio.create_task(leadership.acquire())
     try:
         yield task
     finally:
         task.cancel()
 
 
-async def test_the_second_stands_by_while_the_first_shows_itself(first: Leadership, second: Leadership) -> None:
-    keeping = asyncio.create_task(first.keep())
-    async with taking(second):
-        await asyncio.sleep(2 * SILENCE_SECONDS)
-        assert second.stands_by
-        assert not second.mine
-        keeping.cancel()
+@asynccontextmanager
+async def keeping(leadership: Leadership) -> AsyncIterator["asyncio.Task[None]"]:
+    task = asyncio.create_task(leadership.keep())
+    try:
+        yield task
+    finally:
+        task.cancel()
 
 
-async def test_the_second_takes_over_when_the_first_is_silent_and_the_first_is_told(
-    first: Leadership, second: Leadership
+async def test_the_second_stands_by_while_the_first_sends_heartbeats(
+    clock: ManualClock, first: Leadership, second: Leadership
 ) -> None:
-    await asyncio.wait_for(second.take(), 3 * SILENCE_SECONDS)
-    assert second.mine
-    with pytest.raises(StoodDown):
+    async with keeping(first) as kept, acquiring(second) as acquired:
+        for _ in range(10):
+            await clock.advance(HEARTBEAT_SECONDS, kept, acquired)
+        assert second.standby
+        assert second.epoch is None
+        assert first.epoch is not None
+
+
+async def test_the_second_takes_over_without_heartbeats_and_the_first_is_fenced(
+    clock: ManualClock, first: Leadership, second: Leadership
+) -> None:
+    async with acquiring(second) as acquired:
+        await clock.advance(TIMEOUT_SECONDS - POLL_SECONDS, acquired)
+        assert not acquired.done()
+        await clock.advance(POLL_SECONDS, acquired)
+        assert acquired.done()
+    assert first.epoch is not None
+    assert second.epoch == first.epoch + 1
+    with pytest.raises(LeadershipLost):
         await first.keep()
 
 
-async def test_one_that_could_not_show_itself_keeps_its_turn(
-    police: Parts, first: Leadership, second: Leadership
+async def test_a_leader_whose_heartbeat_is_old_after_an_outage_keeps_its_epoch(
+    clock: ManualClock, police: Parts, first: Leadership, second: Leadership
 ) -> None:
-    """After an outage of the database a sign of life is old, and yet nobody was silent."""
-    await police.ask("UPDATE turn SET alive_at = clock_timestamp() - interval '1 hour'")
-    async with taking(second):
-        await asyncio.sleep(SILENCE_SECONDS / 2)
-        keeping = asyncio.create_task(first.keep())
-        await asyncio.sleep(2 * SILENCE_SECONDS)
-        assert not second.mine
-        assert not keeping.done()
-        keeping.cancel()
+    """The standby counts from its first observation: during an outage no leader could send a heartbeat."""
+    await police.ask("UPDATE leadership SET heartbeat_at = clock_timestamp() - interval '1 hour'")
+    async with acquiring(second) as acquired:
+        await clock.advance(TIMEOUT_SECONDS / 2, acquired)
+        async with keeping(first) as kept:
+            for _ in range(10):
+                await clock.advance(HEARTBEAT_SECONDS, kept, acquired)
+            assert second.epoch is None
+            assert not kept.done()
 
 
-async def test_a_clean_end_lets_the_second_go_on_at_once(first: Leadership, second: Leadership) -> None:
-    keeping = asyncio.create_task(first.keep())
-    async with taking(second) as taken:
-        await asyncio.sleep(SILENCE_SECONDS)
-        keeping.cancel()
-        await asyncio.wait_for(taken, SILENCE_SECONDS / 2)
-    assert second.mine
+async def test_an_outage_that_the_standby_sees_gives_the_leader_its_whole_time_again(
+    clock: ManualClock, first: Leadership, second: Leadership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unavailable() -> None:
+        raise OSError("no database")
+
+    async with acquiring(second) as acquired:
+        await clock.advance(TIMEOUT_SECONDS - POLL_SECONDS, acquired)
+        with monkeypatch.context() as outage:
+            outage.setattr(second.store, "leader", unavailable)
+            await clock.advance(TIMEOUT_SECONDS, acquired)
+            assert not second.standby
+        await clock.advance(POLL_SECONDS, acquired)
+        await clock.advance(TIMEOUT_SECONDS - POLL_SECONDS, acquired)
+        assert second.standby
+        await clock.advance(POLL_SECONDS, acquired)
+        assert acquired.done()
 
 
-async def test_one_that_is_started_again_goes_on_at_once(first: Leadership) -> None:
-    again = Leadership(first.store, first.holder)
-    await asyncio.wait_for(again.take(), 1)
-    assert again.mine
+async def test_a_release_lets_the_second_take_over_at_its_next_poll(
+    clock: ManualClock, first: Leadership, second: Leadership
+) -> None:
+    async with keeping(first) as kept, acquiring(second) as acquired:
+        await clock.advance(HEARTBEAT_SECONDS, kept, acquired)
+        kept.cancel()
+        await asyncio.wait([kept])
+        await clock.advance(POLL_SECONDS, acquired)
+        assert acquired.done()
+    assert second.epoch is not None
+
+
+async def test_a_restarted_leader_resumes_without_waiting(first: Leadership, candidate: Candidate) -> None:
+    again = candidate(first.instance)
+    await asyncio.wait_for(again.acquire(), 10)
+    assert first.epoch is not None
+    assert again.epoch == first.epoch + 1
+
+
+async def test_two_processes_of_one_name_do_not_take_the_epoch_from_each_other_for_ever(
+    clock: ManualClock, first: Leadership, candidate: Candidate
+) -> None:
+    again = candidate(first.instance)
+    await again.acquire()
+    async with keeping(again) as kept, acquiring(first) as acquired:
+        for _ in range(10):
+            await clock.advance(HEARTBEAT_SECONDS, kept, acquired)
+        assert first.standby
+        assert not acquired.done()

@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from handoff.adapters.kafka.client import BrokerUnavailable, Sender, security
 from handoff.domain.decide import About
+from handoff.leadership import LeadershipLost
 from handoff.node.outbox.relay import Relay
-from handoff.node.ports import StoodDown
 from handoff.record import codec, message
 from handoff.record.envelope import EXCHANGE
 from handoff.record.message import KEY_ID_HEADER, Message, as_headers
@@ -204,7 +204,7 @@ async def test_a_relay_that_was_replaced_stops(police: Parts, topic: Topic) -> N
         await topic.until(1)
         async with relaying(police.relay(police.sender())):
             await police.desk().submit(OPENING, About())
-            with pytest.raises(StoodDown):
+            with pytest.raises(LeadershipLost):
                 await asyncio.wait_for(first, 10)
 
 
