@@ -15,9 +15,9 @@ from bench.report import Aim, Finding
 from bench.stories import key_of
 from handoff import clock
 from handoff.adapters.postgres.pool import open_pool
-from handoff.adapters.postgres.sessions import SignInSessions
+from handoff.adapters.postgres.sign_in_sessions import SignInSessions
 from handoff.adapters.postgres.timeline_reader import Timeline
-from handoff.audit.app import AuditParts, add_audit_routes
+from handoff.audit.routes import AuditParts, add_audit_routes
 from handoff.bootstrap import build_desk
 from handoff.domain import state_codec
 from handoff.operations.setup.jurisdiction import Jurisdiction
@@ -27,7 +27,7 @@ from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.codes import ReadPurpose
 from handoff.record.envelope import Source
 from handoff.record.topics import AUDIT, PROJECTION
-from handoff.web.pages.access.sessions import CaseOpening, token_hash
+from handoff.web.pages.access.session_store import CaseOpening, token_hash
 
 _READS, _PAGES = 200, 50
 _TOKEN = "the auditors"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from handoff.audit.api.definition import AUDIT_API
-from handoff.audit.app import AuditParts, add_audit_routes
+from handoff.audit.routes import AuditParts, add_audit_routes
 from handoff.package_data import schemas_path
 from handoff.record.envelope import Source
 from handoff.web.apis import AGENCY_API, COORDINATION_API, ApiDefinition

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
 from handoff.adapters.postgres.pool import open_pool
-from handoff.adapters.postgres.sessions import SignInSessions
+from handoff.adapters.postgres.sign_in_sessions import SignInSessions
 from handoff.config import ProcessSettings
 from handoff.operations.installation_settings import url
 from handoff.record.envelope import Source

@@ -2,7 +2,7 @@
 
 from handoff.adapters.files.trust_file import trusted
 from handoff.adapters.postgres.pool import open_pool
-from handoff.audit.app import AuditParts, add_audit_routes, origin_of
+from handoff.audit.routes import AuditParts, add_audit_routes, origin_of
 from handoff.config import ConfigurationError
 from handoff.record.envelope import Source
 from handoff.service import Extension, NodeResources

@@ -12,7 +12,7 @@ from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.record.codes import ReadPurpose
 from handoff.record.topics import AUDIT, PROJECTION
 from tests.support.dsl.spec import CASE
-from tests.support.parts.audited import NOW, READER, TOKEN, audit, databases, lay_out, story
+from tests.support.parts.audited import NOW, READER, TOKEN, audit, databases, story, write_timeline
 from tests.support.parts.stack import Jurisdictions
 
 _TIMELINE, _REPLAY = f"/cases/{CASE}/timeline", f"/cases/{CASE}/replay/chain"
@@ -31,7 +31,7 @@ async def jurisdiction(database_jurisdictions: Jurisdictions) -> Jurisdiction:
     """A jurisdiction with the audit's database and a timeline, and with nothing on the broker."""
     made = database_jurisdictions.planned()
     await databases(made)
-    await lay_out(made, story())
+    await write_timeline(made, story())
     return made
 
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from handoff.audit.api.definition import AUDIT_API
-from handoff.audit.problems import AUDIT_PROBLEMS
+from handoff.audit.audit_problems import AUDIT_PROBLEMS
 from handoff.contract.openapi import UnusedDesk, differences, document, documents
 from handoff.domain import commands
 from handoff.domain.commands import Command

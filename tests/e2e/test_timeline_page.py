@@ -1,4 +1,4 @@
-"""The timeline's pages in a real browser: by keyboard, by screen reader's rules, in four languages, without scripts."""
+"""The timeline's pages in a browser: by keyboard, with accessibility rules, in four languages, without scripts."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from handoff.adapters.postgres.pool import open_pool
-from handoff.adapters.postgres.sessions import SignInSessions
+from handoff.adapters.postgres.sign_in_sessions import SignInSessions
 from handoff.audit.pages.audit_site import audit_site
 from handoff.config import DEFAULT_TIME_ZONE
 from handoff.operations.setup.jurisdiction import Jurisdiction
@@ -20,48 +20,48 @@ from handoff.views.replay.questions import QUESTIONS
 from handoff.web.pages.translation import LANGUAGES
 from tests.support.dsl.builders import nth_id
 from tests.support.dsl.spec import CASE
-from tests.support.parts.audited import NOW, READER, databases, lay_out, served, story
+from tests.support.parts.audited import NOW, READER, databases, served, story, write_timeline
 from tests.support.parts.stack import Jurisdictions
-from tests.support.probes.browser import PATIENCE_MS, Complaints, barriers, chromium
+from tests.support.probes.browser import PATIENCE_MS, BrowserErrors, chromium, violations
 
 PAGE = f"/timelines/{CASE}"
 VIEWS = ("", "/lanes", "/questions", "/changes", "/record", *(f"/questions/{name}" for name in QUESTIONS))
 COLOURED = ("", "/lanes", "/questions", "/record", "/questions/as_of")
-"""Between them they have every colour that there is."""
+"""Together these views use every colour."""
 LAST = len({entry.at for entry in story().entries if entry.event.case_id is not None}) + 1
 
 
 @dataclass(frozen=True)
 class Site:
-    """The audit as it is served, its persons, and the browser that visits it."""
+    """The served audit, its database, and the browser that visits it."""
 
     url: str
     jurisdiction: Jurisdiction
     browser: Browser
-    complaints: Complaints
+    errors: BrowserErrors
     signed_in: BrowserContext
 
     def link(self) -> str:
-        """A new one-time link."""
+        """Create a one-time link."""
         return f"{self.url}/enter/{elsewhere(invited(self.jurisdiction))}"
 
     def visit(self, below: str = "", context: BrowserContext | None = None, **options: Any) -> Page:
-        """A page of the case, or of the site where ``below`` begins with a host's root."""
+        """Open a page of the case; of the site, if ``below`` is the root or a sign-in link."""
         page = (context or self.signed_in).new_page(**options)
         page.set_default_timeout(PATIENCE_MS)
-        self.complaints.listen(page)
+        self.errors.listen(page)
         page.goto(self.url + (below if below.startswith("/enter") or below == "/" else PAGE + below))
         return page
 
     def person(self, **options: Any) -> BrowserContext:
-        """A browser of somebody else, with the session of the one who is signed in."""
+        """Create another browser profile with the same session."""
         context = self.browser.new_context(base_url=self.url, **options)
         context.add_cookies(self.signed_in.cookies())  # type: ignore[arg-type] # the library's own two types differ
         return context
 
 
 def elsewhere(work: Any) -> Any:
-    """What ``work`` gives, awaited on a loop of another thread: the browser's loop holds this one."""
+    """Run ``work`` on an event loop of another thread: the browser's loop occupies this one."""
     found: list[Any] = []
     thread = threading.Thread(target=lambda: found.append(asyncio.run(work)))
     thread.start()
@@ -74,7 +74,7 @@ async def invited(jurisdiction: Jurisdiction) -> str:
         return await SignInSessions(pool).create_link(READER, NOW)
 
 
-# Long enough for a machine that has much else to do.
+# Long enough for a busy machine.
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -82,18 +82,18 @@ expect.set_options(timeout=PATIENCE_MS)
 def site(database_jurisdictions: Jurisdictions) -> Iterator[Site]:
     jurisdiction = database_jurisdictions.planned()
     elsewhere(databases(jurisdiction))
-    elsewhere(lay_out(jurisdiction, story()))
+    elsewhere(write_timeline(jurisdiction, story()))
     with served(jurisdiction) as url, chromium() as browser:
         context = browser.new_context(base_url=url, viewport={"width": 1280, "height": 900}, locale="en-GB")
-        made = Site(url, jurisdiction, browser, Complaints(), context)
+        made = Site(url, jurisdiction, browser, BrowserErrors(), context)
         context.request.post(made.link())
         context.request.post(f"{url}{PAGE}/purpose", form={"purpose": "audit"})
         yield made
-        assert made.complaints.said == []
+        assert made.errors.messages == []
 
 
-def test_an_auditor_comes_in_and_opens_a_case_by_the_keyboard_alone(site: Site) -> None:
-    """From the link to the case: a button, an id, a purpose, each with the keys that everybody knows."""
+def test_an_auditor_signs_in_and_opens_a_case_by_keyboard_only(site: Site) -> None:
+    """From the link to the case: a button, an id and a purpose, with the usual keys."""
     with site.browser.new_context(base_url=site.url, locale="en-GB") as stranger:
         page = site.visit(site.link().removeprefix(site.url), stranger)
         focus(page, "button.primary").press("Enter")
@@ -108,7 +108,7 @@ def test_an_auditor_comes_in_and_opens_a_case_by_the_keyboard_alone(site: Site) 
 
 
 def focus(page: Page, wanted: str) -> Any:
-    """Goes by the Tab key until the element has the focus; fails where one cannot get there."""
+    """Press Tab until the element has the focus; fail if it is not reachable."""
     for _ in range(60):
         page.keyboard.press("Tab")
         if page.evaluate("wanted => document.activeElement.matches(wanted)", wanted):
@@ -116,21 +116,21 @@ def focus(page: Page, wanted: str) -> Any:
     raise AssertionError(f"the Tab key does not lead to {wanted}")
 
 
-def test_the_slider_goes_through_the_case_by_the_keyboard(site: Site) -> None:
-    """An arrow key shows the moment before: later entries are gone, the focus stays, and the change is announced."""
+def test_the_slider_moves_through_the_case_by_keyboard(site: Site) -> None:
+    """An arrow key shows the previous step: later entries disappear, the focus stays, and the change is announced."""
     page = site.visit()
     focus(page, "#step")
-    expect(page.locator("tr.entry").last).to_contain_text("began")
+    expect(page.locator("tr.entry").last).to_contain_text("started")
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#step")).to_have_value(str(LAST - 1))
-    expect(page.locator("#said")).to_contain_text(f"moment {LAST - 1} of {LAST}")
+    expect(page.locator("#announcement")).to_contain_text(f"step {LAST - 1} of {LAST}")
     expect(page.locator("#step")).to_be_focused()
     page.keyboard.press("Home")
     expect(page.locator("tr.entry")).to_have_count(1)
     expect(page.locator("tr.entry .what")).to_contain_text("opened the case")
     expect(page.locator("#step")).to_be_focused()
     expect(page.locator("#step")).to_have_attribute("aria-valuetext", "2026-01-05 23:40:01 CET")
-    expect(page.locator("#said")).to_contain_text(f"moment 1 of {LAST}")
+    expect(page.locator("#announcement")).to_contain_text(f"step 1 of {LAST}")
     assert "step=1&" in page.url
     page.locator("#later").click()
     expect(page.locator("tr.entry")).to_have_count(2)
@@ -138,14 +138,14 @@ def test_the_slider_goes_through_the_case_by_the_keyboard(site: Site) -> None:
     expect(page.locator("tr.entry")).to_have_count(1)
 
 
-def test_nothing_of_a_case_stays_in_the_browser(site: Site) -> None:
-    """Nothing is stored but the address, as in the browser's own history; whoever has left sees nothing."""
+def test_no_content_of_a_case_is_stored_in_the_browser(site: Site) -> None:
+    """Only addresses are stored, as in the browser's history; after signing out the page shows no case."""
     with site.browser.new_context(base_url=site.url, locale="en-GB") as stranger:
         stranger.request.post(site.link())
         stranger.request.post(f"{PAGE}/purpose", form={"purpose": "audit"})
         page = site.visit(context=stranger)
         page.locator("#earlier").click()
-        expect(page.locator("#said")).to_contain_text(f"moment {LAST - 1} of {LAST}")
+        expect(page.locator("#announcement")).to_contain_text(f"step {LAST - 1} of {LAST}")
         kept = page.evaluate("[...Object.entries(localStorage), ...Object.entries(sessionStorage)]")
         assert all(value.startswith(PAGE) and len(value) < 200 for _, value in kept), kept
         stranger.request.post("/leave")
@@ -153,8 +153,8 @@ def test_nothing_of_a_case_stays_in_the_browser(site: Site) -> None:
         expect(page.locator("h1")).to_have_text("You are not signed in")
 
 
-def test_the_case_is_shown_as_it_was(site: Site) -> None:
-    """Before its refusal a request is open; afterwards it is refused; each state has a word, not a colour alone."""
+def test_the_case_is_shown_at_the_time_of_the_slider(site: Site) -> None:
+    """A request is open before its rejection and rejected afterwards; the state is text, not a colour alone."""
     page = site.visit("?step=5")
     expect(page.locator(".chip")).to_have_count(1)
     expect(page.locator(".chip")).to_contain_text("requested")
@@ -166,7 +166,7 @@ def test_the_case_is_shown_as_it_was(site: Site) -> None:
 
 
 def test_everything_works_without_scripts(site: Site) -> None:
-    """Links and a form with a button do what the slider does, to the same addresses."""
+    """Links and a form with a button lead to the same addresses as the slider."""
     with site.person(java_script_enabled=False) as person:
         page = site.visit(context=person)
         page.locator("#earlier").click()
@@ -183,8 +183,8 @@ def test_everything_works_without_scripts(site: Site) -> None:
         assert page.locator("#since").input_value() == "3"
 
 
-def test_filters_leave_what_is_asked_for(site: Site) -> None:
-    """Only what changed nothing: the lost race, with its reason in words; another box brings the rest back."""
+def test_filters_show_the_matching_entries(site: Site) -> None:
+    """Ineffective entries only: the lost race, with its reason as text; clearing the box shows the others."""
     page = site.visit()
     page.locator("#ineffective").check()
     expect(page.locator("tr.entry")).to_have_count(1)
@@ -194,8 +194,8 @@ def test_filters_leave_what_is_asked_for(site: Site) -> None:
     expect(page.locator("tr.entry")).to_have_count(4)
 
 
-def test_the_lanes_say_in_words_all_that_they_draw(site: Site) -> None:
-    """Each bar and each dot of the drawing stands in the list below it, with its length or its time."""
+def test_the_text_of_the_swimlanes_has_every_shape_of_the_drawing(site: Site) -> None:
+    """Each bar and each dot of the drawing is in the list below it, with its duration or its time."""
     page = site.visit("/lanes")
     drawn = page.locator("svg.drawing title").all_text_contents()
     listed = page.locator(".lanes-text li").all_text_contents()
@@ -205,8 +205,8 @@ def test_the_lanes_say_in_words_all_that_they_draw(site: Site) -> None:
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_the_lanes_name_every_institution_in_full(site: Site, code: str) -> None:
-    """In no language does a name run out of its label."""
+def test_the_swimlanes_show_the_full_name_of_every_institution(site: Site, code: str) -> None:
+    """No name is cut off in any language."""
     with site.person() as person:
         page = site.visit(f"/lanes?lang={code}", person)
         names = page.locator(".names div.lane")
@@ -215,8 +215,8 @@ def test_the_lanes_name_every_institution_in_full(site: Site, code: str) -> None
         assert names.evaluate_all(f"all => all.filter(n => {is_cut}).map(n => n.innerText)") == []
 
 
-def test_the_lanes_of_a_young_case_take_the_whole_panel(site: Site) -> None:
-    """The few moments of a case's beginning are spread from side to side, and no label runs out at the end."""
+def test_the_swimlanes_of_a_short_case_fill_the_panel(site: Site) -> None:
+    """The few times of a short case are spread over the width, and no label is cut off."""
     page = site.visit("/lanes?step=6")
     reach = "all => Math.max(...all.map(shape => shape.getBoundingClientRect().right))"
     panel: float = page.locator(".lanes .scroll").evaluate("panel => panel.getBoundingClientRect().right")
@@ -224,78 +224,78 @@ def test_the_lanes_of_a_young_case_take_the_whole_panel(site: Site) -> None:
     assert page.locator("svg.drawing text").evaluate_all(reach) < panel
 
 
-def test_the_strip_says_what_is_sealed_and_by_whom_it_is_witnessed(site: Site) -> None:
-    """Two entries are too new for the checkpoint; the others lie under it, and enough have cosigned."""
-    seals = site.visit().locator(".status")
-    expect(seals.nth(0)).to_contain_text("28 of 30 entries are covered by checkpoint")
-    expect(seals.nth(1)).to_contain_text("Monitor")
-    expect(seals.nth(2)).to_contain_text("2026-01-10 22:40:00 CET")
+def test_the_integrity_status_shows_anchored_entries_and_cosigners(site: Site) -> None:
+    """The checkpoint covers all entries but the last two, and has enough cosignatures."""
+    statuses = site.visit().locator(".status")
+    expect(statuses.nth(0)).to_contain_text("28 of 30 entries are covered by checkpoint")
+    expect(statuses.nth(1)).to_contain_text("Monitor")
+    expect(statuses.nth(2)).to_contain_text("2026-01-10 22:40:00 CET")
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_nothing_on_a_view_keeps_anybody_out(site: Site, view: str) -> None:
-    """No barrier by WCAG 2.2 AA, with all that can be unfolded unfolded."""
+def test_a_view_is_accessible(site: Site, view: str) -> None:
+    """No violation of WCAG 2.2 AA, with every fold open."""
     page = site.visit(view)
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-    assert barriers(page) == []
+    assert violations(page) == []
     page.close()
 
 
 @pytest.mark.parametrize("view", COLOURED)
-def test_the_dark_colours_are_told_apart_as_well_as_the_light_ones(site: Site, view: str) -> None:
-    """Every text has its contrast for whoever asks their device for dark pages."""
+def test_dark_colours_have_enough_contrast(site: Site, view: str) -> None:
+    """Every text has enough contrast in the dark colour scheme."""
     page = site.visit(view)
     page.emulate_media(color_scheme="dark")
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-    assert barriers(page, "color-contrast") == []
+    assert violations(page, "color-contrast") == []
     page.close()
 
 
-def test_nothing_on_the_pages_before_the_case_keeps_anybody_out(site: Site) -> None:
-    """The way in, the way to a case, the question for its purpose, and a page that tells of a problem."""
+def test_the_pages_before_the_case_are_accessible(site: Site) -> None:
+    """Sign-in, search, purpose and problem pages."""
     for below in ("/enter/x", "/"):
-        assert barriers(site.visit(below)) == []
+        assert violations(site.visit(below)) == []
     with site.browser.new_context(base_url=site.url) as stranger:
         page = site.visit(context=stranger)
         expect(page.locator("h1")).to_have_text("You are not signed in")
-        assert barriers(page) == []
+        assert violations(page) == []
         stranger.request.post(site.link())
         page.reload()
         expect(page.locator("h1")).to_have_text("Why are you opening this case?")
-        assert barriers(page) == []
+        assert violations(page) == []
         page.goto(f"/timelines/{nth_id(99)}")
         expect(page.locator("h1")).to_have_text("The record has no entry about this case")
 
 
 @pytest.mark.parametrize("tag", LANGUAGES)
-def test_a_page_is_of_one_language_and_says_which(site: Site, tag: str) -> None:
-    """Its language is kept for the next page; no code shows through where there are words for it."""
-    said = audit_site(ZoneInfo(DEFAULT_TIME_ZONE)).translation(tag)
+def test_a_page_is_in_one_language_and_declares_it(site: Site, tag: str) -> None:
+    """The language is kept for the next page; no code is shown that has a translation."""
+    tr = audit_site(ZoneInfo(DEFAULT_TIME_ZONE)).translation(tag)
     with site.person(locale="de-DE") as person:
         page = site.visit(f"?lang={tag}", person)
         assert page.locator("html").get_attribute("lang") == tag
         page.locator("#tab-questions").click()
-        expect(page.locator("#view-title")).to_have_text(said("Questions about this case"))
+        expect(page.locator("#view-title")).to_have_text(tr("Questions about this case"))
         for question in QUESTIONS.values():
-            expect(page.locator(".questions")).to_contain_text(said(question.asks))
+            expect(page.locator(".questions")).to_contain_text(tr(question.asks))
         page.goto(PAGE)
         shown = page.locator("#replay").inner_text()
-        assert said.code("Event", "referral.rejected") in shown
-        assert said.code("Member", "social_work") in shown
+        assert tr.code("Event", "referral.rejected") in shown
+        assert tr.code("Member", "social_work") in shown
         for code in ("no_capacity", "referral.", "social_work", "release_withdrawn", "legal_aid"):
             assert code not in shown
 
 
-def test_a_narrow_screen_needs_no_scrolling_to_the_side(site: Site) -> None:
-    """At 320 pixels the page flows; what is wider, a table or a drawing, scrolls by itself."""
+def test_a_narrow_screen_needs_no_horizontal_scrolling(site: Site) -> None:
+    """At 320 pixels the page fits; a wider table or drawing scrolls inside its panel."""
     with site.person(viewport={"width": 320, "height": 640}) as person:
         for view in ("", "/lanes", "/questions", "/record"):
             page = site.visit(view, person)
             assert page.evaluate("document.documentElement.scrollWidth") <= 320, view
 
 
-def test_a_printed_page_is_the_case_and_not_its_buttons(site: Site) -> None:
-    """The moment and every entry are there; the bar, the tabs and the slider are not."""
+def test_a_printed_page_omits_the_controls(site: Site) -> None:
+    """It has the time and every entry, but not the header, the tabs and the slider."""
     page = site.visit("?step=9")
     page.emulate_media(media="print")
     assert page.locator(".when").is_visible()
@@ -304,8 +304,8 @@ def test_a_printed_page_is_the_case_and_not_its_buttons(site: Site) -> None:
         assert not page.locator(gone).is_visible()
 
 
-def test_exports_are_handed_over_as_files(site: Site) -> None:
-    """Each with the case's id in its name."""
+def test_exports_are_downloaded_as_files(site: Site) -> None:
+    """Each file name contains the id of the case."""
     page = site.visit()
     for suffix in ("csv", "xes", "bundle"):
         with page.expect_download() as waiting:

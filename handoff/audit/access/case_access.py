@@ -9,12 +9,12 @@ from fastapi import Depends, Header, Request, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 
 from handoff.adapters.postgres.case_reader import CaseReader
-from handoff.audit.problems import ACCESS_NOT_RECORDED, CASE_NOT_RECORDED, NOT_SIGNED_IN
+from handoff.audit.audit_problems import ACCESS_NOT_RECORDED, CASE_NOT_RECORDED, NOT_SIGNED_IN
 from handoff.node.ports import Clock
 from handoff.record.codes import ReadPurpose
-from handoff.web.pages.access.authentication import Authenticator, Principal, authenticate
+from handoff.web.pages.access.authentication import AuthenticatedReader, Authenticator, authenticate
 from handoff.web.pages.access.read_recording import ReadNotRecorded, ReadRecorder
-from handoff.web.pages.access.sessions import SESSION_COOKIE, SessionStore
+from handoff.web.pages.access.session_store import SESSION_COOKIE, SessionStore
 from handoff.web.problems import ProblemError
 
 
@@ -49,16 +49,16 @@ _COOKIE = APIKeyCookie(
 )
 
 
-async def principal_of(context: AuditContext, request: Request) -> Principal:
+async def authenticated_reader(context: AuditContext, request: Request) -> AuthenticatedReader:
     """Return the authenticated caller. Raises the problem `not_signed_in` or `access-not-recorded`."""
     try:
-        principal = await authenticate(context.authenticators, request)
+        reader = await authenticate(context.authenticators, request)
     except context.recorder.store_failures:
         # Without the session store the reader is unknown, so no read can be recorded.
         raise _not_recorded() from None
-    if principal is None:
+    if reader is None:
         raise NOT_SIGNED_IN.error(headers={"WWW-Authenticate": 'Bearer realm="handoff"'})
-    return principal
+    return reader
 
 
 async def _auditor(
@@ -66,11 +66,11 @@ async def _auditor(
     request: Request,
     _bearer: Annotated[object, Security(_BEARER)],
     _cookie: Annotated[object, Security(_COOKIE)],
-) -> Principal:
-    return await principal_of(context, request)
+) -> AuthenticatedReader:
+    return await authenticated_reader(context, request)
 
 
-Auditor = Annotated[Principal, Depends(_auditor)]
+Auditor = Annotated[AuthenticatedReader, Depends(_auditor)]
 Purpose = Annotated[
     ReadPurpose | None,
     Header(alias="Read-Purpose", description="Purpose of the read. Required once for each case and session"),
@@ -86,7 +86,12 @@ OpenedCase = Annotated[UUID, Depends(_recorded_case)]
 
 
 async def open_case(
-    context: AuditContext, principal: Principal, case: UUID, purpose: ReadPurpose | None, *, is_export: bool = False
+    context: AuditContext,
+    reader: AuthenticatedReader,
+    case: UUID,
+    purpose: ReadPurpose | None,
+    *,
+    is_export: bool = False,
 ) -> UUID:
     """Return ``case`` once the read is committed. An export is always recorded as a separate read.
 
@@ -95,7 +100,7 @@ async def open_case(
     if not await context.cases.exists(case):
         raise CASE_NOT_RECORDED.error()
     try:
-        await context.recorder.record(principal, case, purpose, is_export=is_export)
+        await context.recorder.record(reader, case, purpose, is_export=is_export)
     except ReadNotRecorded:
         raise _not_recorded() from None
     return case

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
-from handoff.audit.access.case_access import InAudit, open_case, principal_of
+from handoff.audit.access.case_access import InAudit, authenticated_reader, open_case
 from handoff.audit.pages.audit_site import CasePageRoute
 from handoff.record.codes import ReadPurpose
 from handoff.web.pages.access.sign_in_routes import redirect, require_same_site
@@ -15,8 +15,8 @@ from handoff.web.pages.rendering import page
 
 async def show_home(request: Request, context: InAudit) -> Response:
     """Show the form that finds a case by its id, and the cases of this session."""
-    principal = await principal_of(context, request)
-    openings = await context.sessions.openings(principal.session)
+    reader = await authenticated_reader(context, request)
+    openings = await context.sessions.openings(reader.session)
     return page(request, "home.html", openings=openings, signed_in=True)
 
 
@@ -33,7 +33,7 @@ async def submit_purpose(
     then: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
     """Record the read, then redirect to the requested page of the case."""
-    await open_case(context, await principal_of(context, request), case, purpose)
+    await open_case(context, await authenticated_reader(context, request), case, purpose)
     root = f"/timelines/{case}"
     # Only addresses of the same case: the form must not redirect to another site.
     return redirect(then if then == root or then.startswith((f"{root}/", f"{root}?")) else root)

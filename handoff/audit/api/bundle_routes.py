@@ -9,9 +9,9 @@ from starlette.responses import Response, StreamingResponse
 from handoff.adapters.postgres.bundle_export import NothingProven, UnknownCase
 from handoff.adapters.postgres.node_store import store_errors
 from handoff.audit.access.case_access import AuditContext, Auditor, InAudit, Purpose, open_case
+from handoff.audit.audit_problems import CASE_NOT_RECORDED, NOT_PROVEN_YET
 from handoff.audit.pages.audit_site import CasePageRoute
 from handoff.audit.pages.replay_view import InCase
-from handoff.audit.problems import CASE_NOT_RECORDED, NOT_PROVEN_YET
 from handoff.web.context import only_known_parameters
 from handoff.web.pages.rendering import SECURITY_HEADERS
 

@@ -1,7 +1,7 @@
-"""The definition of the audit's API; its own routes are added by ``handoff.audit.app``."""
+"""The definition of the audit's API; its own routes are added by ``handoff.audit.routes``."""
 
 from handoff.audit.api.receipt_routes import ReceiptRequest
-from handoff.audit.problems import AUDIT_PROBLEMS, PURPOSE_REQUIRED
+from handoff.audit.audit_problems import AUDIT_PROBLEMS, PURPOSE_REQUIRED
 from handoff.web.apis import ApiDefinition
 from handoff.web.query_routes import add_shared_queries
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Request
 
-from handoff.audit.access.case_access import AuditContext, audit_context, open_case, principal_of
+from handoff.audit.access.case_access import AuditContext, audit_context, authenticated_reader, open_case
 from handoff.audit.pages.entry_filter import EntryFilter, requested_filter
 from handoff.audit.pages.time_slider import SliderPosition, slider_position
 from handoff.views.replay.history import History, ReplayedEntry
@@ -69,8 +69,8 @@ class CaseRequest:
 
     async def open(self, *, is_export: bool = False) -> None:
         """Return once the read is recorded."""
-        principal = await principal_of(self.context, self.request)
-        await open_case(self.context, principal, self.case, None, is_export=is_export)
+        reader = await authenticated_reader(self.context, self.request)
+        await open_case(self.context, reader, self.case, None, is_export=is_export)
 
     async def view(self, *, is_export: bool = False) -> ReplayView:
         """Return the case, once the read is recorded."""

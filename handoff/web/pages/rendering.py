@@ -42,7 +42,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
         query=[(name, value) for name, value in request.query_params.multi_items() if name != "lang"],
         **values,
     )
-    answer = Response(html, status_code=status, media_type="text/html; charset=utf-8", headers=SECURITY_HEADERS)
+    answer = Response(html, status_code=int(status), media_type="text/html; charset=utf-8", headers=SECURITY_HEADERS)
     if request.query_params.get("lang") == tr.language:
         answer.set_cookie(
             LANGUAGE_COOKIE,

@@ -1,4 +1,4 @@
-"""One evening in which much goes wrong, so that an auditor has something to ask: the example of docs/replay.md."""
+"""A case in which much goes wrong: the example of docs/replay.md."""
 
 from datetime import timedelta
 
@@ -13,26 +13,26 @@ from tests.support.dsl.spec import MINUTE, POLICE, REFERRAL, SECOND, SHELTER, SH
 NEXT = nth_id(3)
 
 
-def evening() -> Record:
-    """A full shelter is slow to say so, the next is asked late, and her withdrawal overtakes its acceptance."""
+def eventful_record() -> Record:
+    """Return a record: a full shelter rejects late, the next is asked late, and her withdrawal precedes its acceptance."""
     record = Record()
     for said in spec.requested():
-        _say(record, said.emitter, said.body)
-    _say(record, SHELTER, r.ReferralDelivered(referral=REFERRAL, seen=1), 2 * SECOND)
+        _append(record, said.emitter, said.body)
+    _append(record, SHELTER, r.ReferralDelivered(referral=REFERRAL, seen=1), 2 * SECOND)
     record.miss(DeadlineStep.OPENED)
-    _say(record, SHELTER, r.ReferralOpened(referral=REFERRAL, seen=3), 4 * MINUTE)
-    _say(record, SHELTER, r.ReferralRejected(referral=REFERRAL, code=RejectionCode.UNITS_FULL, seen=4), 6 * MINUTE)
-    _say(record, POLICE, spec.ask(target=SHELTER_B, referral=NEXT), 38 * MINUTE)
-    _say(record, POLICE, r.ReferralRedirected(referral=REFERRAL, next=NEXT, seen=5))
-    _say(record, SHELTER_B, r.ReferralDelivered(referral=NEXT, seen=1))
-    _say(record, SHELTER_B, r.ReferralOpened(referral=NEXT, seen=2), 3 * MINUTE)
-    _say(record, SHELTER, c.CaseRead(reader=nth_id(70), purpose=ReadPurpose.ACT_ON_REFERRAL), MINUTE)
-    _say(record, POLICE, c.ReleaseWithdrawn(scope=EndScope.ALL), 5 * MINUTE)
-    _say(record, SHELTER_B, r.ReferralAccepted(referral=NEXT, via="phone", seen=3))
+    _append(record, SHELTER, r.ReferralOpened(referral=REFERRAL, seen=3), 4 * MINUTE)
+    _append(record, SHELTER, r.ReferralRejected(referral=REFERRAL, code=RejectionCode.UNITS_FULL, seen=4), 6 * MINUTE)
+    _append(record, POLICE, spec.ask(target=SHELTER_B, referral=NEXT), 38 * MINUTE)
+    _append(record, POLICE, r.ReferralRedirected(referral=REFERRAL, next=NEXT, seen=5))
+    _append(record, SHELTER_B, r.ReferralDelivered(referral=NEXT, seen=1))
+    _append(record, SHELTER_B, r.ReferralOpened(referral=NEXT, seen=2), 3 * MINUTE)
+    _append(record, SHELTER, c.CaseRead(reader=nth_id(70), purpose=ReadPurpose.ACT_ON_REFERRAL), MINUTE)
+    _append(record, POLICE, c.ReleaseWithdrawn(scope=EndScope.ALL), 5 * MINUTE)
+    _append(record, SHELTER_B, r.ReferralAccepted(referral=NEXT, via="phone", seen=3))
     return record
 
 
-def _say(record: Record, member: str, body: Body, after: timedelta = SECOND) -> None:
+def _append(record: Record, member: str, body: Body, after: timedelta = SECOND) -> None:
     record.now += after
     record.append(event(body, emitter=member, time=record.now))
     record.settle()

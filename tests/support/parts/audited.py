@@ -1,4 +1,4 @@
-"""A case on a real timeline, and the audit's application over it, served through a socket."""
+"""A case on a real timeline, and the audit's application that serves it over HTTP."""
 
 import asyncio
 import socket
@@ -13,10 +13,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from handoff.adapters.postgres.pool import open_pool
-from handoff.adapters.postgres.sessions import SignInSessions
+from handoff.adapters.postgres.sign_in_sessions import SignInSessions
 from handoff.adapters.postgres.timeline_store import Founding, ledger
 from handoff.audit.api.definition import AUDIT_API
-from handoff.audit.app import AuditParts, add_audit_routes
+from handoff.audit.routes import AuditParts, add_audit_routes
 from handoff.domain.examine import read
 from handoff.operations.setup import database_setup
 from handoff.operations.setup.database_setup import Database
@@ -58,7 +58,7 @@ NOW = T0 + 120 * HOUR
 
 
 def story() -> spec.Record:
-    """A full shelter and the next one, the CSW, a release withdrawn while a yes travels, and reads."""
+    """Return a record: a full shelter and the next one, the CSW, a withdrawal that precedes an acceptance, and reads."""
     record = spec.Record()
     place = spec.release(lasting=30 * spec.DAY)
     record.say(
@@ -101,7 +101,7 @@ def story() -> spec.Record:
 
 
 def long_story(entries: int = 200) -> spec.Record:
-    """The same case with reads added until it has so many entries."""
+    """Return the same record, extended with reads to that many entries."""
     record = story()
     while len(record.entries) < entries:
         record.say(Said(POLICE, c.CaseRead(reader=READER, purpose=ReadPurpose.SUPERVISE), MINUTE))
@@ -109,22 +109,22 @@ def long_story(entries: int = 200) -> spec.Record:
 
 
 def placed(record: spec.Record) -> list[Placed]:
-    """The jurisdiction's foundation and the record, as they would be read."""
+    """Return the entries of the jurisdiction's founding and of the record, as the projection reads them."""
     founded = [(event, T0 - spec.DAY) for event in spec.foundation()]
     told = [*founded, *((_as_claimed(entry), entry.at) for entry in record.entries)]
     return [Placed(offset, to_ms(at), read(signed(event))) for offset, (event, at) in enumerate(told)]
 
 
 def _as_claimed(entry: spec.Entry) -> spec.AnyEvent:
-    """The entry's event as an institution would date it; the first refusal is dated back."""
+    """Return the entry's event with a claimed time; that of the first rejection is 40 minutes early."""
     if entry.event.emitter == EXCHANGE:
         return entry.event
     late = 40 * MINUTE if isinstance(entry.event.data, r.ReferralRejected) else spec.SECOND
     return entry.event.model_copy(update={"time": entry.at - late})
 
 
-async def lay_out(jurisdiction: Jurisdiction, record: spec.Record, *, unsealed: int = 2) -> None:
-    """Puts the record onto the timeline as the projection does, under a checkpoint of all but the last entries."""
+async def write_timeline(jurisdiction: Jurisdiction, record: spec.Record, *, unanchored: int = 2) -> None:
+    """Write the record to the timeline as the projection does; a checkpoint covers all but the last entries."""
     genesis = signing.sha256(encode(spec.founding()))
     async with ledger(jurisdiction.postgres_settings(PROJECTION, "writer")) as books:
         position = await books.take_over()
@@ -132,14 +132,14 @@ async def lay_out(jurisdiction: Jurisdiction, record: spec.Record, *, unsealed: 
         batch = placed(record)
         page = chronicle.page(batch, await books.recall(chronicle, batch))
         await books.append(position, page)
-    await seal(
-        jurisdiction, [line.leaf for line in page.lines], [line.facts.record_hash for line in page.lines], unsealed
+    await anchor(
+        jurisdiction, [line.leaf for line in page.lines], [line.facts.record_hash for line in page.lines], unanchored
     )
 
 
-async def seal(jurisdiction: Jurisdiction, leaves: Sequence[bytes], hashes: Sequence[bytes], unsealed: int) -> None:
-    """Stores a checkpoint that everybody cosigned, and the receipts of what it covers."""
-    size = len(leaves) - unsealed
+async def anchor(jurisdiction: Jurisdiction, leaves: Sequence[bytes], hashes: Sequence[bytes], unanchored: int) -> None:
+    """Store a checkpoint with every cosignature, and the receipts of the entries that it covers."""
+    size = len(leaves) - unanchored
     tree, _ = Frontier().extended(leaves[:size])
     note = proof_record.checkpoint(TreeHead(size, tree.root), at=NOW - HOUR)
     log = log_key(proof_record.ORIGIN, proof_record.LOG.public_key)
@@ -169,14 +169,14 @@ def _receipt(size: int, record_hash: bytes) -> str:
 
 
 async def databases(jurisdiction: Jurisdiction) -> None:
-    """The audit's database and the timeline's, and no other."""
+    """Create the databases of the audit and of the timeline."""
     made = (Database(jurisdiction.name, AUDIT, "node"), Database(jurisdiction.name, PROJECTION, "projection"))
     await database_setup.apply(jurisdiction.postgres, made, jurisdiction.passwords.postgres)
 
 
 @dataclass(frozen=True)
 class Opened:
-    """The audit's application and the persons that it knows."""
+    """The audit's application and its store of sessions."""
 
     app: FastAPI
     sessions: SignInSessions
@@ -187,7 +187,7 @@ class Opened:
 async def audit(
     jurisdiction: Jurisdiction, *, now: datetime = NOW, callers: Mapping[str, str] | None = None
 ) -> AsyncIterator[Opened]:
-    """The audit over these databases; its clock stands at ``now``."""
+    """The audit over these databases; its clock returns ``now``."""
     timeline = jurisdiction.postgres_settings(PROJECTION, "reader")
     async with open_pool(jurisdiction.postgres_settings(AUDIT)) as own, open_pool(timeline) as reading:
         desk = await desk_of(own, AUDIT, DIRECTORY)
@@ -209,7 +209,7 @@ async def audit(
 
 @contextmanager
 def served(jurisdiction: Jurisdiction, *, callers: Mapping[str, str] | None = None) -> Iterator[str]:
-    """The URL of the audit, served on a loop of its own while the test's waits for a browser."""
+    """The URL of the audit, served on another event loop while that of the test waits for a browser."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         servers: list[uvicorn.Server] = []
         started = threading.Event()

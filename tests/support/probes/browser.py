@@ -1,4 +1,4 @@
-"""A real browser for tests of pages: Debian's Chromium, as people would use it, and what it complained about."""
+"""Browser for tests of pages: Debian's Chromium, its errors, and its accessibility violations."""
 
 import shutil
 from collections.abc import Iterator
@@ -19,18 +19,18 @@ _ARGUMENTS = (
     "--disable-sync",
 )
 _WCAG_2_2_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-# A page that tells of a problem has that problem's status; a request that a newer one replaces is given up.
-_NO_ERRORS = ("Failed to load resource", "htmx:afterRequest", "htmx:sendAbort")
+# Problem pages have an error status, and htmx aborts a request that a newer one replaces.
+_EXPECTED = ("Failed to load resource", "htmx:afterRequest", "htmx:sendAbort")
 PATIENCE_MS = 20_000
 
 
 class NoBrowser(Exception):
-    """There is no Chromium on this machine: install Debian's package `chromium`."""
+    """No Chromium is installed: install Debian's package `chromium`."""
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium without a window. Raises ``NoBrowser``, which names the package."""
+    """Run Debian's Chromium without a window. Raises ``NoBrowser``, which names the package."""
     path = next(filter(None, map(shutil.which, _NAMES)), None)
     if path is None:
         raise NoBrowser("no `chromium` on this machine: install Debian's package chromium (apt-get install chromium)")
@@ -43,23 +43,23 @@ def chromium() -> Iterator[Browser]:
 
 
 @dataclass
-class Complaints:
-    """What the browser said against the pages: errors of scripts, refused contents, broken requests."""
+class BrowserErrors:
+    """Errors of the browser's console and scripts: script errors, blocked content, failed requests."""
 
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     def listen(self, page: Page) -> None:
-        """Hears ``page`` from here on."""
-        page.on("console", self._hear)
-        page.on("pageerror", lambda error: self.said.append(str(error)))
+        """Collect the errors of ``page`` from now on."""
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.messages.append(str(error)))
 
-    def _hear(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not message.text.startswith(_NO_ERRORS):
-            self.said.append(message.text)
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith(_EXPECTED):
+            self.messages.append(message.text)
 
 
-def barriers(page: Page, *rules: str) -> list[str]:
-    """What keeps people out, by WCAG 2.2 AA; with ``rules`` by those alone."""
+def violations(page: Page, *rules: str) -> list[str]:
+    """Return the violations of WCAG 2.2 AA, or of ``rules`` only."""
     chosen: dict[str, Any] = (
         {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": _WCAG_2_2_AA}
     )

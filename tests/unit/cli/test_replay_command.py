@@ -22,7 +22,7 @@ from handoff.views.replay.moments import moment_of
 from handoff.views.replay.questions import QUESTIONS, ask
 from handoff.views.replay.refused import QuestionRefused
 from tests.support.dsl import spec
-from tests.support.dsl.eventful_case import evening
+from tests.support.dsl.eventful_case import eventful_record
 from tests.support.dsl.spec import CASE, HOUR, MINUTE, POLICE, REFERRAL, SHELTER, T0, Said, given
 from tests.support.parts.replayed import replayed
 
@@ -120,8 +120,8 @@ def test_a_moment_is_read_in_its_zone() -> None:
 
 
 def example() -> str:
-    """What the command draws of the evening in docs/replay.md, on a terminal of 118 columns."""
-    record = evening()
+    """What the command draws of the eventful_record in docs/replay.md, on a terminal of 118 columns."""
+    record = eventful_record()
     told = replayed(
         record, CheckpointStatus("handoff/prizren/record/1", 64, record.now, ("monitor", POLICE), is_witnessed=True)
     )

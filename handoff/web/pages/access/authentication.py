@@ -9,23 +9,23 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from fastapi import Request
 
 from handoff.node.ports import Clock
-from handoff.web.pages.access.sessions import SESSION_COOKIE, SessionStore, token_hash
+from handoff.web.pages.access.session_store import SESSION_COOKIE, SessionStore, token_hash
 
 _BEARER = "bearer "
 
 
 @dataclass(frozen=True, slots=True)
-class Principal:
-    """An authenticated caller. ``session`` is the hash of its token, ``reader`` the opaque id of the person."""
+class AuthenticatedReader:
+    """An authenticated caller. ``session`` is the hash of its token, ``id`` the opaque id of the person."""
 
     session: bytes
-    reader: UUID
+    id: UUID
 
 
 class Authenticator(Protocol):
     """One method of authentication."""
 
-    async def authenticate(self, request: Request) -> Principal | None:
+    async def authenticate(self, request: Request) -> AuthenticatedReader | None:
         """Return the caller; None if the request has no valid credentials of this kind.
 
         May raise ``StoreUnavailable``.
@@ -39,12 +39,12 @@ class SessionAuthenticator:
     sessions: SessionStore
     clock: Clock
 
-    async def authenticate(self, request: Request) -> Principal | None:
+    async def authenticate(self, request: Request) -> AuthenticatedReader | None:
         token = request.cookies.get(SESSION_COOKIE)
         if not token:
             return None
         reader = await self.sessions.reader_of(token_hash(token), self.clock())
-        return Principal(token_hash(token), reader) if reader is not None else None
+        return AuthenticatedReader(token_hash(token), reader) if reader is not None else None
 
 
 @dataclass(frozen=True)
@@ -54,19 +54,19 @@ class TokenAuthenticator:
     source: str
     token: str
 
-    async def authenticate(self, request: Request) -> Principal | None:
+    async def authenticate(self, request: Request) -> AuthenticatedReader | None:
         given = request.headers.get("authorization", "")
         if given[: len(_BEARER)].lower() != _BEARER:
             return None
         # Constant-time comparison: the duration does not show how much of the token was correct.
         if not secrets.compare_digest(given[len(_BEARER) :].encode(), self.token.encode()):
             return None
-        return Principal(token_hash(self.token), uuid5(NAMESPACE_URL, self.source))
+        return AuthenticatedReader(token_hash(self.token), uuid5(NAMESPACE_URL, self.source))
 
 
-async def authenticate(authenticators: Sequence[Authenticator], request: Request) -> Principal | None:
+async def authenticate(authenticators: Sequence[Authenticator], request: Request) -> AuthenticatedReader | None:
     """Return the caller by the first authenticator that knows it; None if the request has no valid credentials."""
     for authenticator in authenticators:
-        if (principal := await authenticator.authenticate(request)) is not None:
-            return principal
+        if (reader := await authenticator.authenticate(request)) is not None:
+            return reader
     return None

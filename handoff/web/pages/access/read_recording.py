@@ -9,8 +9,8 @@ from handoff.domain.decide import About
 from handoff.node.commands.results import Refused, StoreUnavailable
 from handoff.node.ports import Clock, Reception
 from handoff.record.codes import ReadPurpose
-from handoff.web.pages.access.authentication import Principal
-from handoff.web.pages.access.sessions import CaseOpening, SessionStore
+from handoff.web.pages.access.authentication import AuthenticatedReader
+from handoff.web.pages.access.session_store import CaseOpening, SessionStore
 
 READ_VALIDITY = timedelta(minutes=15)
 """Time for which further views of an opened case count as the same read. An export is always a separate read."""
@@ -34,29 +34,29 @@ class ReadRecorder:
     store_failures: tuple[type[Exception], ...] = (StoreUnavailable,)
 
     async def record(
-        self, principal: Principal, case: UUID, purpose: ReadPurpose | None, *, is_export: bool = False
+        self, reader: AuthenticatedReader, case: UUID, purpose: ReadPurpose | None, *, is_export: bool = False
     ) -> None:
         """Return once the read is committed, or if the same read was committed within ``READ_VALIDITY``.
 
         Raises ``PurposeRequired`` and ``ReadNotRecorded``.
         """
         try:
-            opening = await self.sessions.opening(principal.session, case)
+            opening = await self.sessions.opening(reader.session, case)
         except self.store_failures as error:
             raise ReadNotRecorded from error
         named = purpose or (opening.purpose if opening is not None else None)
         if named is None:
             raise PurposeRequired
         if is_export or opening is None or opening.purpose is not named or self._has_expired(opening):
-            await self._commit(principal, case, named)
+            await self._commit(reader, case, named)
 
     def _has_expired(self, opening: CaseOpening) -> bool:
         return self.clock() - opening.recorded_at > READ_VALIDITY
 
-    async def _commit(self, principal: Principal, case: UUID, purpose: ReadPurpose) -> None:
+    async def _commit(self, reader: AuthenticatedReader, case: UUID, purpose: ReadPurpose) -> None:
         try:
-            await self.desk.submit(RecordRead(reader=principal.reader, purpose=purpose), About(case=case))
-            await self.sessions.save_opening(principal.session, CaseOpening(case, purpose, self.clock()))
+            await self.desk.submit(RecordRead(reader=reader.id, purpose=purpose), About(case=case))
+            await self.sessions.save_opening(reader.session, CaseOpening(case, purpose, self.clock()))
         except Refused as error:
             raise ReadNotRecorded from error
         except self.store_failures as error:

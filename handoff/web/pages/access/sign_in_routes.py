@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from handoff.node.ports import Clock
-from handoff.web.pages.access.sessions import SESSION_COOKIE, SESSION_LIFETIME, SessionStore, token_hash
+from handoff.web.pages.access.session_store import SESSION_COOKIE, SESSION_LIFETIME, SessionStore, token_hash
 from handoff.web.pages.page_route import PageRoute
 from handoff.web.pages.rendering import SECURITY_HEADERS, is_secure, page
 from handoff.web.problems import ProblemKind
@@ -36,7 +36,7 @@ async def require_same_site(request: Request) -> None:
 
 def redirect(path: str) -> RedirectResponse:
     """Return the redirect after a form, with the headers of a page."""
-    return RedirectResponse(path, status_code=HTTPStatus.SEE_OTHER, headers=SECURITY_HEADERS)
+    return RedirectResponse(path, status_code=HTTPStatus.SEE_OTHER.value, headers=SECURITY_HEADERS)
 
 
 def sign_in_router(sessions: SessionStore, clock: Clock) -> APIRouter:

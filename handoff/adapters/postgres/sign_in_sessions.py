@@ -10,9 +10,9 @@ import asyncpg
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.node_store import store_errors
 from handoff.record.codes import ReadPurpose
-from handoff.web.pages.access.sessions import LINK_LIFETIME, SESSION_LIFETIME, CaseOpening, token_hash
+from handoff.web.pages.access.session_store import LINK_LIFETIME, SESSION_LIFETIME, CaseOpening, token_hash
 
-_SQL = statements("sessions.sql")
+_SQL = statements("sign_in_sessions.sql")
 
 
 class SignInSessions:

@@ -1,4 +1,4 @@
-"""What leaves with an auditor: a table, an event log, a printed page; the same entries as on the page."""
+"""Exports: table, event log and printable list hold the same entries as the page."""
 
 import csv
 import io
@@ -30,43 +30,43 @@ XES = "{http://www.xes-standard.org/}"
 
 
 @pytest.fixture(scope="module")
-def told() -> History:
+def history() -> History:
     return replayed(story())
 
 
-def test_the_table_has_one_line_for_each_entry_and_repeats_the_record_s_codes(told: History) -> None:
-    """Whoever reads it with a spreadsheet or a program finds what the record holds, and why something failed."""
-    header, *lines = csv.reader(io.StringIO(as_csv(told.own, told.own[-1].position)))
+def test_the_table_has_one_line_for_each_entry_and_repeats_the_record_s_codes(history: History) -> None:
+    """It holds every entry of the record, and the reason of each ineffective one."""
+    header, *lines = csv.reader(io.StringIO(as_csv(history.own, history.own[-1].position)))
     assert tuple(header) == COLUMNS
-    assert [line[0] for line in lines] == [str(entry.position) for entry in told.own]
+    assert [line[0] for line in lines] == [str(entry.position) for entry in history.own]
     lost = next(dict(zip(header, line, strict=True)) for line in lines if line[6] == "ineffective")
     assert (lost["emitter"], lost["type"], lost["reason"]) == (LAWYER, "referral.accepted.v1", "release_withdrawn")
     assert [line[8] for line in lines[-2:]] == ["yes", "no"]
 
 
-def test_no_cell_of_the_table_is_taken_for_a_formula(told: History) -> None:
-    """A spreadsheet runs what begins with one of four signs."""
-    for line in csv.reader(io.StringIO(as_csv(told.own, 0))):
+def test_no_cell_of_the_table_is_a_formula(history: History) -> None:
+    """Spreadsheets evaluate a cell that starts with one of four characters."""
+    for line in csv.reader(io.StringIO(as_csv(history.own, 0))):
         assert not any(cell.startswith(("=", "+", "-", "@")) for cell in line)
 
 
-def test_the_event_log_is_a_trace_of_the_case_in_the_order_of_the_record(told: History) -> None:
-    """Each event has the standard's four: a name, a time, a resource and a lifecycle, under declared extensions."""
-    log = ET.fromstring(as_xes(CASE, told.own))
+def test_the_event_log_is_a_trace_of_the_case_in_the_order_of_the_record(history: History) -> None:
+    """Each event has a name, a time, a resource and a lifecycle, from declared extensions."""
+    log = ET.fromstring(as_xes(CASE, history.own))
     (trace,) = log.findall(f"{XES}trace")
     declared = {extension.get("prefix") for extension in log.findall(f"{XES}extension")}
     assert declared == {"concept", "time", "org", "lifecycle"}
     assert attributes(trace)["concept:name"] == str(CASE)
     events = [attributes(event) for event in trace.findall(f"{XES}event")]
-    assert len(events) == len(told.own)
+    assert len(events) == len(history.own)
     assert all({"concept:name", "time:timestamp", "org:resource", "lifecycle:transition"} <= e.keys() for e in events)
     times = [datetime.fromisoformat(event["time:timestamp"]) for event in events]
     assert times == sorted(times)
 
 
-def test_a_referral_s_life_is_the_standard_s_lifecycle(told: History) -> None:
-    """Requested, accepted, begun: schedule, assign, start; what changed nothing moves nothing."""
-    log = ET.fromstring(as_xes(CASE, told.own))
+def test_a_referral_s_life_is_the_standard_s_lifecycle(history: History) -> None:
+    """Requested, accepted, started: schedule, assign, start; an ineffective entry has no transition."""
+    log = ET.fromstring(as_xes(CASE, history.own))
     events = [attributes(event) for event in log.iter(f"{XES}event")]
     place = [e["lifecycle:transition"] for e in events if e.get("concept:instance") == events_instance(events)]
     assert [step for step in place if step != "complete"] == ["schedule", "assign", "start"]
@@ -74,7 +74,7 @@ def test_a_referral_s_life_is_the_standard_s_lifecycle(told: History) -> None:
 
 
 def events_instance(events: list[dict[str, str]]) -> str:
-    """The referral that was begun first."""
+    """Return the referral that was started first."""
     return next(e["concept:instance"] for e in events if e["concept:name"] == "referral.started")
 
 
@@ -83,41 +83,41 @@ def attributes(element: ET.Element) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("tag", LANGUAGES)
-def test_a_page_is_printed_in_any_of_the_languages(told: History, tag: str) -> None:
-    """Letters of Albanian and of both Serbian scripts are in the embedded font, and the document says its language."""
-    printed = as_pdf(at_the_end(told, tag))
+def test_the_list_is_printed_in_every_language(history: History, tag: str) -> None:
+    """The embedded font has the letters of Albanian and of both Serbian scripts, and the document declares its language."""
+    printed = as_pdf(at_the_end(history, tag))
     assert printed.startswith(b"%PDF-")
     assert f"/Lang ({tag})".encode() in printed
     assert len(re.findall(rb"/Type /Page\b", printed)) >= 1
 
 
-def at_the_end(told: History, tag: str) -> ReplayView:
+def at_the_end(history: History, tag: str) -> ReplayView:
     request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []})
-    return ReplayView(request, SITE.translation(tag), told, slider_position(told, NOW, None, None), EntryFilter())
+    return ReplayView(request, SITE.translation(tag), history, slider_position(history, NOW, None, None), EntryFilter())
 
 
-def test_the_list_folds_reads_in_a_row_and_shows_all_else_by_day(told: History) -> None:
-    """Three people who looked in are one line that can be unfolded; nothing is left out."""
-    shown = entries_by_day(at_the_end(told, "en"))
+def test_the_list_groups_consecutive_reads_and_shows_entries_by_day(history: History) -> None:
+    """Three reads are one group; no entry is missing."""
+    shown = entries_by_day(at_the_end(history, "en"))
     runs = [group for day in shown for group in day.groups]
     assert [len(run.items) for run in runs if run.are_reads] == [3]
-    assert [item.position for run in runs for item in run.items] == [entry.position for entry in told.own]
+    assert [item.position for run in runs for item in run.items] == [entry.position for entry in history.own]
     assert [day.day for day in shown] == ["2026-01-05", "2026-01-06", "2026-01-09"]
 
 
-def test_a_filter_leaves_the_order_and_takes_out_the_rest(told: History) -> None:
-    """Only what changed nothing, only one institution's part, only one kind of word."""
-    lost = [entry for entry in told.own if entry in EntryFilter(ineffective=True)]
+def test_a_filter_shows_the_matching_entries_in_order(history: History) -> None:
+    """Ineffective entries only, one institution only, one event type only."""
+    lost = [entry for entry in history.own if entry in EntryFilter(ineffective=True)]
     assert [(entry.emitter, entry.verdict.reason) for entry in lost] == [(LAWYER, "release_withdrawn")]
-    heard = [entry for entry in told.own if entry in EntryFilter(agency="shelter")]
-    assert all(entry.emitter == "shelter" or "shelter" in entry.recipients for entry in heard)
-    assert {entry.body.type for entry in told.own if entry in EntryFilter(type="case.read.v1")} == {"case.read.v1"}
+    concerned = [entry for entry in history.own if entry in EntryFilter(agency="shelter")]
+    assert all(entry.emitter == "shelter" or "shelter" in entry.recipients for entry in concerned)
+    assert {entry.body.type for entry in history.own if entry in EntryFilter(type="case.read.v1")} == {"case.read.v1"}
 
 
-def test_the_slider_has_a_step_for_each_moment_and_one_for_now(told: History) -> None:
-    """What the record said at one time is one step; the last step is the present."""
-    first = slider_position(told, NOW, 1, None)
-    assert first.at == told.own[0].at
-    assert slider_position(told, NOW, first.last, None).is_now
-    assert slider_position(told, NOW, None, first.at.isoformat()).step == 1
-    assert slider_position(told, NOW, None, (first.at - timedelta(seconds=1)).isoformat()).step == 0
+def test_the_slider_has_a_step_for_each_record_time_and_one_for_now(history: History) -> None:
+    """Entries with the same record time are one step; the last step is the present."""
+    first = slider_position(history, NOW, 1, None)
+    assert first.at == history.own[0].at
+    assert slider_position(history, NOW, first.last, None).is_now
+    assert slider_position(history, NOW, None, first.at.isoformat()).step == 1
+    assert slider_position(history, NOW, None, (first.at - timedelta(seconds=1)).isoformat()).step == 0

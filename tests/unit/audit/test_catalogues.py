@@ -43,8 +43,8 @@ def test_no_message_has_two_translations(language: str) -> None:
     assert kit & site == set()
 
 
-def test_serbian_in_cyrillic_is_serbian_in_latin_letter_for_letter() -> None:
-    """The committed catalogue in one script is what the table makes of the other."""
+def test_the_cyrillic_catalogues_are_transliterated_from_the_latin_ones() -> None:
+    """The committed catalogues are those that the transliteration generates."""
     assert cyrillic.main(["--check"]) == 0
 
 
@@ -56,7 +56,7 @@ def test_serbian_in_cyrillic_is_serbian_in_latin_letter_for_letter() -> None:
         ("Dnevnik događaja (XES)", "Дневник догађаја (XES)"),
     ],
 )
-def test_double_letters_and_places_are_told_apart_from_single_letters(latin: str, in_cyrillic: str) -> None:
+def test_digraphs_are_transliterated_and_placeholders_are_not(latin: str, in_cyrillic: str) -> None:
     assert cyrillic.in_cyrillic(latin) == in_cyrillic
 
 
@@ -78,8 +78,8 @@ def test_a_page_is_answered_in_the_language_that_was_requested_last(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "formatted"),
     [(0, "0.0 s"), (2.04, "2.0 s"), (95, "1 min 35 s"), (3600, "1 h"), (3 * 86_400 + 3700, "3 d 1 h")],
 )
-def test_a_duration_is_said_in_its_two_largest_units(seconds: float, said: str) -> None:
-    assert audit_site(ZoneInfo("UTC")).translation("en").duration(seconds) == said
+def test_a_duration_is_formatted_in_its_two_largest_units(seconds: float, formatted: str) -> None:
+    assert audit_site(ZoneInfo("UTC")).translation("en").duration(seconds) == formatted

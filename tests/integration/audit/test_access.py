@@ -1,4 +1,4 @@
-"""Nobody reads a case here without saying for what, and without that being kept before anything is shown."""
+"""A case is read only with a purpose, and only after the read is committed."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ from handoff.record.events.case import CaseRead
 from handoff.record.topics import AUDIT
 from tests.support.dsl.builders import nth_id
 from tests.support.dsl.spec import CASE
-from tests.support.parts.audited import NOW, READER, TOKEN, Opened, audit, databases, lay_out, story
+from tests.support.parts.audited import NOW, READER, TOKEN, Opened, audit, databases, story, write_timeline
 from tests.support.parts.stack import Jurisdictions
 
 TIMELINE, PAGE = f"/cases/{CASE}/timeline", f"/timelines/{CASE}"
@@ -33,26 +33,26 @@ CALLERS = {member: hashlib.sha256(f"{member}'s token".encode()).hexdigest() for 
 async def jurisdiction(database_jurisdictions: Jurisdictions) -> Jurisdiction:
     made = database_jurisdictions.planned()
     await databases(made)
-    await lay_out(made, story())
+    await write_timeline(made, story())
     return made
 
 
 @dataclass(frozen=True)
 class Desk:
-    """The audit as it is called in a test, and its outbox."""
+    """The audit's application, its client and its outbox."""
 
     http: httpx.AsyncClient
     opened: Opened
 
     async def reads(self) -> list[tuple[str, UUID, ReadPurpose]]:
-        """What was committed: case, reader and purpose, oldest first."""
+        """Return the committed reads: case, reader and purpose, the oldest first."""
         rows = await self.opened.own.fetch("SELECT value FROM outbox ORDER BY position")
         events = [(event.subject, event.data) for event in (codec.decode(row["value"]) for row in rows)]
         return [(case, said.reader, said.purpose) for case, said in events if isinstance(said, CaseRead)]
 
     @asynccontextmanager
     async def session(self, reader: UUID = READER) -> AsyncIterator[httpx.AsyncClient]:
-        """A browser that came in by a link."""
+        """A client that signed in with a link."""
         link = await self.opened.sessions.create_link(reader, NOW)
         async with client(self.opened) as browser:
             assert (await browser.post(f"/enter/{link}")).status_code == 303
@@ -72,8 +72,8 @@ async def desk(jurisdiction: Jurisdiction) -> AsyncIterator[Desk]:
         yield Desk(http, opened)
 
 
-async def test_a_case_is_read_for_a_purpose_or_not_at_all(desk: Desk) -> None:
-    """Without one the answer names the codes and nothing of the case, and nothing is recorded."""
+async def test_a_read_needs_a_purpose(desk: Desk) -> None:
+    """Without one the answer names the codes and has no content of the case, and no read is recorded."""
     answer = await desk.http.get(TIMELINE)
     assert (answer.status_code, answer.json()["code"]) == (428, "purpose_required")
     assert "police" not in answer.text
@@ -81,7 +81,7 @@ async def test_a_case_is_read_for_a_purpose_or_not_at_all(desk: Desk) -> None:
 
 
 async def test_the_read_is_in_the_outbox_before_the_first_byte_of_the_answer(desk: Desk) -> None:
-    """When the answer's head is sent, the event has been committed, by another connection's account."""
+    """When the head of the answer is sent, another connection sees the committed event."""
     committed: list[int] = []
 
     async def watched(scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,8 +100,8 @@ async def test_the_read_is_in_the_outbox_before_the_first_byte_of_the_answer(des
     assert (case, purpose) == (str(CASE), ReadPurpose.BREACH)
 
 
-async def test_looking_around_in_an_opened_case_is_one_read(desk: Desk) -> None:
-    """Every view, and every moment of the slider, of a case that the session has just opened; asked once."""
+async def test_further_views_of_an_opened_case_are_the_same_read(desk: Desk) -> None:
+    """Every view and every step of the slider of a case that the session has just opened; the purpose is asked once."""
     async with desk.session() as browser:
         assert (await browser.get(PAGE)).status_code == 428
         await browser.post(f"{PAGE}/purpose", data={"purpose": "audit"})
@@ -112,8 +112,8 @@ async def test_looking_around_in_an_opened_case_is_one_read(desk: Desk) -> None:
     assert await desk.reads() == [(str(CASE), READER, ReadPurpose.AUDIT)]
 
 
-async def test_what_leaves_with_the_auditor_is_a_read_of_its_own(desk: Desk) -> None:
-    """An export each time, a bundle too; and another purpose is another read."""
+async def test_every_export_is_a_separate_read(desk: Desk) -> None:
+    """Every export and bundle, and every read with another purpose."""
     headers = {"Read-Purpose": "audit"}
     for path in (TIMELINE, f"{PAGE}/exports/csv", f"{PAGE}/exports/xes", f"/cases/{CASE}/bundle"):
         assert (await desk.http.get(path, headers=headers)).status_code == 200
@@ -132,8 +132,8 @@ async def test_a_question_about_a_date_before_year_1_is_not_valid(desk: Desk, qu
     assert (answer.status_code, answer.json()["code"]) == (422, "not_valid")
 
 
-async def test_looking_on_after_a_quarter_of_an_hour_is_another_read(desk: Desk, jurisdiction: Jurisdiction) -> None:
-    """Nobody is asked again, but the record says that somebody still looked."""
+async def test_a_view_after_a_quarter_of_an_hour_is_another_read(desk: Desk, jurisdiction: Jurisdiction) -> None:
+    """The purpose is not asked again, but the further read is recorded."""
     await desk.http.get(TIMELINE, headers={"Read-Purpose": "audit"})
     for minutes, reads in ((14, 1), (16, 2)):
         async with audit(jurisdiction, now=NOW + timedelta(minutes=minutes)) as later, client(later, **SYSTEM) as http:
@@ -142,7 +142,7 @@ async def test_looking_on_after_a_quarter_of_an_hour_is_another_read(desk: Desk,
 
 
 async def test_another_session_is_asked_again(desk: Desk) -> None:
-    """Each person answers for their own reading."""
+    """Each person names a purpose of their own."""
     async with desk.session() as first, desk.session(nth_id(93)) as second:
         await first.post(f"{PAGE}/purpose", data={"purpose": "audit"})
         assert 'id="replay"' not in (await second.get(PAGE)).text
@@ -176,7 +176,7 @@ async def database_away(jurisdiction: Jurisdiction) -> AsyncIterator[None]:
 
 @pytest.mark.parametrize("outage", [no_right_to_store, database_away])
 async def test_a_read_that_cannot_be_recorded_is_refused(desk: Desk, jurisdiction: Jurisdiction, outage: Any) -> None:
-    """API, page and export say access-not-recorded and nothing of the case, although the timeline could be read."""
+    """API, page and export answer access-not-recorded without content of the case; the timeline is readable."""
     async with desk.session() as browser:
         await browser.post(f"{PAGE}/purpose", data={"purpose": "technical"})
         async with outage(jurisdiction):
@@ -193,7 +193,7 @@ async def test_a_read_that_cannot_be_recorded_is_refused(desk: Desk, jurisdictio
         assert (await browser.post(f"{PAGE}/purpose", data={"purpose": "audit"})).status_code == 303
 
 
-async def test_a_case_that_nobody_recorded_is_not_opened_by_asking_for_it(desk: Desk) -> None:
+async def test_a_read_of_an_unknown_case_is_not_recorded(desk: Desk) -> None:
     """A mistyped id gets 404 and leaves no trace on the record."""
     answer = await desk.http.get(f"/cases/{nth_id(94)}/timeline", headers={"Read-Purpose": "audit"})
     assert (answer.status_code, answer.json()["code"]) == (404, "case_not_recorded")
@@ -201,15 +201,15 @@ async def test_a_case_that_nobody_recorded_is_not_opened_by_asking_for_it(desk: 
 
 
 @pytest.mark.parametrize("path", [TIMELINE, PAGE, f"{PAGE}/exports/pdf", f"/cases/{CASE}/bundle", "/"])
-async def test_nobody_comes_in_without_a_link_or_the_auditors_token(desk: Desk, path: str) -> None:
-    """A stranger, a wrong token and a member's own token get 401."""
+async def test_access_needs_a_session_or_the_auditors_token(desk: Desk, path: str) -> None:
+    """No credentials, a wrong token, a member's token and a guessed session get 401."""
     for headers in ({}, {"Authorization": "Bearer police's token"}, {"Cookie": "session=guessed"}):
         async with client(desk.opened, **headers) as stranger:
             assert (await stranger.get(path, headers={"Read-Purpose": "audit"})).status_code == 401
 
 
-async def test_a_link_lets_in_once_and_only_for_an_hour(desk: Desk) -> None:
-    """Looking at it does not use it up; using it does; an hour later it is nothing."""
+async def test_a_link_signs_in_once_within_an_hour(desk: Desk) -> None:
+    """Fetching the link does not use it up, its form does; after an hour it is invalid."""
     link, late = (
         await desk.opened.sessions.create_link(READER, NOW),
         await desk.opened.sessions.create_link(READER, NOW - timedelta(hours=2)),
@@ -227,8 +227,8 @@ async def test_a_link_lets_in_once_and_only_for_an_hour(desk: Desk) -> None:
         assert (await thief.get("/")).status_code == 401
 
 
-async def test_no_token_lies_in_the_database(desk: Desk) -> None:
-    """Whoever reads the tables can neither come in nor go on in somebody's session."""
+async def test_the_database_holds_no_token(desk: Desk) -> None:
+    """The tables hold hashes only, so that a copy of them opens no session."""
     link = await desk.opened.sessions.create_link(READER, NOW)
     async with desk.session() as browser:
         kept = await desk.opened.own.fetch("SELECT token_hash FROM sign_in_links UNION SELECT token_hash FROM sessions")
@@ -237,8 +237,8 @@ async def test_no_token_lies_in_the_database(desk: Desk) -> None:
     assert {hashlib.sha256(token.encode()).digest() for token in tokens} <= {row["token_hash"] for row in kept}
 
 
-async def test_leaving_ends_the_session(desk: Desk) -> None:
-    """The cookie that somebody else kept is worth nothing afterwards."""
+async def test_signing_out_ends_the_session(desk: Desk) -> None:
+    """A copied cookie is invalid afterwards."""
     async with desk.session() as browser:
         kept = browser.cookies["session"]
         await browser.post("/leave")
@@ -246,8 +246,8 @@ async def test_leaving_ends_the_session(desk: Desk) -> None:
         assert (await other.get("/")).status_code == 401
 
 
-async def test_a_form_of_another_site_does_nothing(desk: Desk) -> None:
-    """A purpose is never said in an auditor's name by a page that is not ours."""
+async def test_a_form_of_another_site_is_refused(desk: Desk) -> None:
+    """Another site cannot submit a purpose in an auditor's name."""
     async with desk.session() as browser:
         for headers in ({"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}):
             answer = await browser.post(f"{PAGE}/purpose", data={"purpose": "audit"}, headers=headers)
@@ -255,8 +255,8 @@ async def test_a_form_of_another_site_does_nothing(desk: Desk) -> None:
     assert await desk.reads() == []
 
 
-async def test_a_page_leads_nowhere_else_once_the_purpose_is_said(desk: Desk) -> None:
-    """What was asked for follows, if it lies below the case, and the case's page otherwise."""
+async def test_the_purpose_form_redirects_within_the_case_only(desk: Desk) -> None:
+    """To the requested page of the case, and to the page of the case if another address was requested."""
     async with desk.session() as browser:
         wanted = {"purpose": "audit", "then": f"{PAGE}/lanes?step=2"}
         assert (await browser.post(f"{PAGE}/purpose", data=wanted)).headers["location"] == f"{PAGE}/lanes?step=2"
@@ -265,8 +265,8 @@ async def test_a_page_leads_nowhere_else_once_the_purpose_is_said(desk: Desk) ->
             assert led.headers["location"] == PAGE
 
 
-async def test_pages_run_nothing_from_elsewhere_and_stay_in_no_cache(desk: Desk) -> None:
-    """A strict content security policy, no framing, no storing."""
+async def test_pages_load_nothing_from_other_sites_and_are_not_cached(desk: Desk) -> None:
+    """A strict content security policy, without framing, without caching."""
     page = await desk.http.get(PAGE)
     assert "default-src 'self'" in page.headers["content-security-policy"]
     assert "unsafe" not in page.headers["content-security-policy"]
@@ -283,7 +283,7 @@ async def ask(desk: Desk, token: str | None, *events: dict[str, str]) -> httpx.R
 async def test_an_emitter_gets_receipts_for_its_own_events_and_no_others(
     desk: Desk, jurisdiction: Jurisdiction
 ) -> None:
-    """Police asks for everything: what others said, and what no checkpoint covers, is not there; no offset either."""
+    """The police request every event. Events of others, events that no checkpoint covers, and positions are missing."""
     told = [entry.event for entry in story().entries]
     wanted = [{"case": str(event.subject), "id": str(event.id)} for event in told]
     answer = await ask(desk, "police's token", *wanted)
@@ -296,7 +296,7 @@ async def test_an_emitter_gets_receipts_for_its_own_events_and_no_others(
 
 
 async def test_receipts_are_for_members_and_bounded(desk: Desk) -> None:
-    """A stranger and the auditors' system get 401; more than 500 at once, or what is no event, 422."""
+    """No token, a wrong token and the auditors' token get 401; more than 500 events and an invalid event 422."""
     event = {"case": str(CASE), "id": str(CASE)}
     for stranger in (None, "guessed", TOKEN):
         assert (await ask(desk, stranger, event)).status_code == 401

@@ -10,16 +10,16 @@ from starlette.responses import Response
 
 from handoff import clock
 from handoff.adapters.postgres.case_reader import CaseReader
-from handoff.adapters.postgres.sessions import SignInSessions
+from handoff.adapters.postgres.sign_in_sessions import SignInSessions
 from handoff.audit.access.case_access import AuditContext
 from handoff.audit.access.case_opening_routes import case_opening_router
 from handoff.audit.api.bundle_routes import bundle_router
 from handoff.audit.api.case_routes import case_router
 from handoff.audit.api.receipt_routes import receipts_router
+from handoff.audit.audit_problems import PURPOSE_REQUIRED
 from handoff.audit.exports.export_routes import export_router
 from handoff.audit.pages.audit_site import audit_site
 from handoff.audit.pages.case_pages import case_page_router
-from handoff.audit.problems import PURPOSE_REQUIRED
 from handoff.config import DEFAULT_TIME_ZONE, PostgresSettings
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.ports import Clock, Reception

@@ -1,4 +1,4 @@
-"""Whatever a caller sends to the audit, the answer is one that its OpenAPI document foresees."""
+"""Every answer of the audit's API conforms to its OpenAPI document."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,7 @@ from schemathesis.checks import ignored_auth, positive_data_acceptance
 
 from handoff.contract.openapi import audit_document
 from tests.support.dsl.spec import CASE
-from tests.support.parts.audited import TOKEN, databases, lay_out, served, story
+from tests.support.parts.audited import TOKEN, databases, served, story, write_timeline
 from tests.support.parts.stack import Jurisdictions
 
 MEMBER_TOKEN = "police-token-for-receipts"
@@ -28,20 +28,20 @@ FEW = hypothesis.settings(max_examples=6, suppress_health_check=list(HealthCheck
 def url(database_jurisdictions: Jurisdictions) -> Iterator[str]:
     jurisdiction = database_jurisdictions.planned()
     asyncio.run(databases(jurisdiction))
-    asyncio.run(lay_out(jurisdiction, story()))
+    asyncio.run(write_timeline(jurisdiction, story()))
     with served(jurisdiction, callers=CALLERS) as at:
         yield at
 
 
 @AUDIT.parametrize()
 @FEW
-def test_the_audits_api_answers_as_it_says(case: Case[Any], url: str) -> None:
-    """Every answer has a status, a form and a media type that the document names, and none is an error here."""
+def test_answers_conform_to_the_document(case: Case[Any], url: str) -> None:
+    """Status, form and media type of every answer are in the document, and none is an internal error."""
     fitting = case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
     if fitting and "case" in case.path_parameters:
         case.path_parameters["case"] = str(CASE)
     token = MEMBER_TOKEN if case.operation.path == "/receipts" else TOKEN
-    # Which moments and members there are stands in words alone, and a purpose may be missing or not.
+    # The document describes valid times and members in words only, and a purpose may be required or not.
     case.call_and_validate(
         base_url=url,
         headers={"Authorization": f"Bearer {token}"},
