@@ -48,7 +48,7 @@ class Desk:
         """Return the committed reads: case, reader and purpose, the oldest first."""
         rows = await self.opened.own.fetch("SELECT value FROM outbox ORDER BY position")
         events = [(event.subject, event.data) for event in (codec.decode(row["value"]) for row in rows)]
-        return [(case, said.reader, said.purpose) for case, said in events if isinstance(said, CaseRead)]
+        return [(case, data.reader, data.purpose) for case, data in events if isinstance(data, CaseRead)]
 
     @asynccontextmanager
     async def session(self, reader: UUID = READER) -> AsyncIterator[httpx.AsyncClient]:
@@ -187,9 +187,9 @@ async def test_a_read_that_cannot_be_recorded_is_refused(desk: Desk, jurisdictio
             assert (page.status_code, "access-not-recorded" in page.text) == (503, True)
             export = await browser.get(f"{PAGE}/exports/csv")
             assert (export.status_code, "access-not-recorded" in export.text) == (503, True)
-        for said in (answer.text, page.text, export.text):
-            assert "shelter" not in said
-            assert "referral" not in said
+        for text in (answer.text, page.text, export.text):
+            assert "shelter" not in text
+            assert "referral" not in text
         assert (await browser.post(f"{PAGE}/purpose", data={"purpose": "audit"})).status_code == 303
 
 
@@ -284,12 +284,12 @@ async def test_an_emitter_gets_receipts_for_its_own_events_and_no_others(
     desk: Desk, jurisdiction: Jurisdiction
 ) -> None:
     """The police request every event. Events of others, events that no checkpoint covers, and positions are missing."""
-    told = [entry.event for entry in story().entries]
-    wanted = [{"case": str(event.subject), "id": str(event.id)} for event in told]
+    events = [entry.event for entry in story().entries]
+    wanted = [{"case": str(event.subject), "id": str(event.id)} for event in events]
     answer = await ask(desk, "police's token", *wanted)
     assert answer.status_code == 200
     given = {one["id"] for one in answer.json()["receipts"]}
-    own = {str(event.id) for event in told if event.emitter == "police"}
+    own = {str(event.id) for event in events if event.emitter == "police"}
     assert given == own
     assert {name for one in answer.json()["receipts"] for name in one} == {"case", "id", "receipt"}
     assert await desk.reads() == []

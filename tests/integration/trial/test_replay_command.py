@@ -65,7 +65,11 @@ async def test_without_a_question_each_is_answered_in_a_line(kept: Archive) -> N
     [
         ((nth_id(99),), 1, "case: the record holds nothing about"),
         ((CASE, "--view", "waits", "--agency", "choir"), 2, "agency: 'choir' is not a member"),
-        ((CASE, "--as-of", "2026-01-01T00:00:00Z", "--diff", "2026-01-02T00:00:00Z"), 2, "from: is later than the moment"),
+        (
+            (CASE, "--as-of", "2026-01-01T00:00:00Z", "--diff", "2026-01-02T00:00:00Z"),
+            2,
+            "from: is later than the moment",
+        ),
     ],
 )
 async def test_what_cannot_be_answered_is_named(

@@ -14,7 +14,7 @@ NEXT = nth_id(3)
 
 
 def eventful_record() -> Record:
-    """Return a record: a full shelter rejects late, the next is asked late, and her withdrawal precedes its acceptance."""
+    """Return a record: a full shelter rejects late, the next is asked late, her withdrawal precedes its acceptance."""
     record = Record()
     for said in spec.requested():
         _append(record, said.emitter, said.body)

@@ -58,7 +58,7 @@ NOW = T0 + 120 * HOUR
 
 
 def story() -> spec.Record:
-    """Return a record: a full shelter and the next one, the CSW, a withdrawal that precedes an acceptance, and reads."""
+    """Return a record: a full shelter and the next, the CSW, a withdrawal that precedes an acceptance, and reads."""
     record = spec.Record()
     place = spec.release(lasting=30 * spec.DAY)
     record.say(

@@ -84,7 +84,7 @@ def attributes(element: ET.Element) -> dict[str, str]:
 
 @pytest.mark.parametrize("tag", LANGUAGES)
 def test_the_list_is_printed_in_every_language(history: History, tag: str) -> None:
-    """The embedded font has the letters of Albanian and of both Serbian scripts, and the document declares its language."""
+    """The embedded font has every letter of the four languages, and the document declares its language."""
     printed = as_pdf(at_the_end(history, tag))
     assert printed.startswith(b"%PDF-")
     assert f"/Lang ({tag})".encode() in printed
