@@ -1,5 +1,4 @@
-"""The history checker: a second reading of the record, by which a whole jurisdiction is held to its promises.
+"""Independent history checker: reads the record of a jurisdiction a second time and verifies the promises.
 
-It shares no code with the product: it has the published JSON Schemas, PyNaCl, and its own account of the design's
-tables.
+Shares no code with the product. Depends on the published JSON Schemas, PyNaCl and its own copy of the design's tables.
 """

@@ -1,7 +1,4 @@
-"""The checker as a command: `python -m history_checker STATE_DIRECTORY [--answers FILE] [--json]`.
-
-Exit code 0 if nothing is amiss, 1 otherwise.
-"""
+"""Check the history of an installation. Exit code 0 without findings, 1 otherwise."""
 
 import argparse
 import asyncio
@@ -9,23 +6,23 @@ import json
 import sys
 from pathlib import Path
 
-from history_checker.answers import read_answers
-from history_checker.gathering import gather
-from history_checker.report import report
+from history_checker.answered_commands import read_answered_commands
+from history_checker.collector import collect_snapshot
+from history_checker.report import build_report
 
 
 def main() -> int:
-    """Gathers, checks, prints."""
-    arguments = argparse.ArgumentParser(prog="python -m history_checker", description=__doc__)
-    arguments.add_argument("directory", type=Path, help="the state directory of `handoff up`")
-    arguments.add_argument("--answers", type=Path, help="the log of answered commands that the load wrote")
-    arguments.add_argument("--json", action="store_true", help="for programs")
-    asked = arguments.parse_args()
-    answered = read_answers(asked.answers) if asked.answers is not None else ()
-    found = report(asyncio.run(gather(asked.directory, answered)))
-    sys.stdout.write(json.dumps(found.document(), indent=2) if asked.json else "\n".join(found.lines()))
+    """Collect a snapshot of the installation, check it, print the report."""
+    parser = argparse.ArgumentParser(prog="python -m history_checker", description=__doc__)
+    parser.add_argument("directory", type=Path, help="state directory of `handoff up`")
+    parser.add_argument("--answers", type=Path, help="log of answered commands, one JSON object per line")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    arguments = parser.parse_args()
+    answered = read_answered_commands(arguments.answers) if arguments.answers is not None else ()
+    report = build_report(asyncio.run(collect_snapshot(arguments.directory, answered)))
+    sys.stdout.write(json.dumps(report.document(), indent=2) if arguments.json else "\n".join(report.lines()))
     sys.stdout.write("\n")
-    return 0 if found.holds else 1
+    return 0 if report.holds else 1
 
 
 if __name__ == "__main__":

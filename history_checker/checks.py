@@ -1,228 +1,238 @@
-"""What must hold between the record and everything else: each check yields what it finds amiss, by name."""
+"""Promises that hold between the record and every other part. Each check yields its findings."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import timedelta
 from itertools import zip_longest
 
-from history_checker.evidence import Decided, Delivered, Evidence, Json, Node
-from history_checker.history import History, Judged
-from history_checker.reading import at_ms, moment, sha256
-from history_checker.world import Referral
+from history_checker.history import History, JudgedEntry
+from history_checker.parsing import parse_time, sha256, time_from_ms
+from history_checker.snapshot import InboxEntry, Json, NodeSnapshot, OutboxRow, Snapshot
+from history_checker.state import Referral
 
 _CODES = ("source", "target", "service", "urgency", "state", "code", "disclosure_open")
 _TIMES = (
     "requested_at", "since", "delivered_at", "opened_at", "answered_at", "started_at", "closed_at", "paused_at",
     "cancellation_asked_at",
 )  # fmt: skip
-# A person's command has a random id; what a node decides by itself has one that follows from its cause.
-_RANDOM = "4"
-_SAID_WITHIN = timedelta(seconds=30)
+# The event of a person's command has a random id (UUID version 4, at this position of its text).
+# The id of an event that a policy decides is derived from its cause.
+_VERSION_POSITION, _RANDOM = 14, "4"
+_MISS_REPORTED_WITHIN = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something amiss: which promise, where, and what exactly."""
+    """Broken promise: the check, the component that differs, and the difference."""
 
     check: str
-    where: str
-    what: str
+    component: str
+    detail: str
 
 
-def findings(evidence: Evidence, history: History) -> Iterator[Finding]:
-    """Everything that is amiss; nothing if the promises hold."""
-    for check in (_answered, _outboxes, _inboxes, _sides, _hub, _timeline, _pending):
-        yield from check(evidence, history)
+def find_differences(snapshot: Snapshot, history: History) -> Iterator[Finding]:
+    """Run every check."""
+    checks = (
+        _check_answered, _check_outboxes, _check_inboxes, _check_nodes, _check_shared_states, _check_timeline,
+        _check_pending,
+    )  # fmt: skip
+    for check in checks:
+        yield from check(snapshot, history)
 
 
-# What was answered is on the record, once, in its order
+# Every answered command is on the record once, in the order of the outbox
 
 
-def _answered(evidence: Evidence, history: History) -> Iterator[Finding]:
-    for answer in evidence.answered:
-        kept = {row.id for row in evidence.nodes[answer.member].outbox}
-        if answer.event not in kept:
+def _check_answered(snapshot: Snapshot, history: History) -> Iterator[Finding]:
+    for answer in snapshot.answered:
+        stored = {row.id for row in snapshot.nodes[answer.member].outbox}
+        if answer.event not in stored:
             yield Finding("answered", answer.member, f"{answer.event} was answered and is not in the outbox")
         if (answer.subject, answer.event) not in history.first:
             yield Finding("answered", answer.member, f"{answer.event} was answered and is not on the record")
-    told = {(answer.member, answer.event) for answer in evidence.answered}
-    for member in {member for member, _ in told}:
-        for row in evidence.nodes[member].outbox:
-            if row.id[14] == _RANDOM and (member, row.id) not in told:
-                yield Finding("answered", member, f"{row.id} was decided, and nobody was answered so: a doubled effect")
+    answered = {(answer.member, answer.event) for answer in snapshot.answered}
+    for member in {member for member, _ in answered}:
+        for row in snapshot.nodes[member].outbox:
+            if row.id[_VERSION_POSITION] == _RANDOM and (member, row.id) not in answered:
+                detail = f"{row.id} is in the outbox and was not answered: possibly a second decision for one command"
+                yield Finding("answered", member, detail)
 
 
-def _outboxes(evidence: Evidence, history: History) -> Iterator[Finding]:
+def _check_outboxes(snapshot: Snapshot, history: History) -> Iterator[Finding]:
     refused = {
         j.event.data["value_hash"] for j in history.judged if j.event and j.event.type == "submission.refused.v1"
     }
-    for member, node in evidence.nodes.items():
-        last: dict[str, tuple[int, Decided]] = {}
+    for member, node in snapshot.nodes.items():
+        last: dict[str, tuple[int, OutboxRow]] = {}
         for row in sorted(node.outbox, key=lambda row: row.position):
             judged = history.first.get((row.subject, row.id))
             if judged is None:
                 if sha256(row.value) not in refused:
                     yield Finding("outbox", member, f"{row.id} is not on the record")
                 continue
-            yield from _row_told_right(member, row, judged)
-            offset, before = last.get(row.subject, (-1, row))
+            yield from _compare_outbox_row(member, row, judged)
+            offset, previous = last.get(row.subject, (-1, row))
             if judged.entry.offset < offset:
-                yield Finding("outbox", member, f"{row.id} stands before {before.id}, which was decided earlier")
+                detail = f"{row.id} precedes {previous.id} on the record, although it was decided later"
+                yield Finding("outbox", member, detail)
             last[row.subject] = (judged.entry.offset, row)
 
 
-def _row_told_right(member: str, row: Decided, judged: Judged) -> Iterator[Finding]:
+def _compare_outbox_row(member: str, row: OutboxRow, judged: JudgedEntry) -> Iterator[Finding]:
     if judged.entry.value != row.value:
         yield Finding("outbox", member, f"{row.id} has other bytes on the record")
     if row.outcome is not None and (row.outcome, row.reason) != (judged.outcome, judged.reason):
-        told = f"told {row.outcome} ({row.reason}), judged {judged.outcome} ({judged.reason})"
-        yield Finding("outbox", member, f"{row.id}: {told}")
+        stored, due = f"{row.outcome} ({row.reason})", f"{judged.outcome} ({judged.reason})"
+        yield Finding("outbox", member, f"{row.id}: verdict is {stored}, on the record {due}")
 
 
-# An inbox is the routing of the record
+# Every inbox is the routing of the record
 
 
-def _inboxes(evidence: Evidence, history: History) -> Iterator[Finding]:
-    for member in evidence.inboxes.keys() | history.inboxes.keys():
-        due = [_due(number, judged) for number, judged in enumerate(history.inboxes.get(member, ()), start=1)]
-        topic = _once(evidence.inboxes.get(member, ()))
-        yield from _differences("inbox", f"in.{member}", due, topic)
-        given = evidence.exchange.given.get(member, 0)
-        if given != len(due):
-            yield Finding("inbox", "exchange", f"{member} was given {given} entries of {len(due)}")
-        if member in evidence.nodes:
-            yield from _differences("inbox", f"{member}'s database", due, evidence.nodes[member].inbox)
+def _check_inboxes(snapshot: Snapshot, history: History) -> Iterator[Finding]:
+    for member in snapshot.inboxes.keys() | history.inboxes.keys():
+        due = [_inbox_entry(number, judged) for number, judged in enumerate(history.inboxes.get(member, ()), start=1)]
+        topic = _without_repeated_sends(snapshot.inboxes.get(member, ()))
+        yield from _compare_inboxes(f"in.{member}", due, topic)
+        routed = snapshot.exchange.routed.get(member, 0)
+        if routed != len(due):
+            yield Finding("inbox", "exchange", f"routed {routed} of {len(due)} entries to {member}")
+        if member in snapshot.nodes:
+            yield from _compare_inboxes(f"{member}'s database", due, snapshot.nodes[member].inbox)
 
 
-def _due(sequence: int, judged: Judged) -> Delivered:
+def _inbox_entry(sequence: int, judged: JudgedEntry) -> InboxEntry:
     entry = judged.entry
-    told = (sequence, judged.record_ms, judged.outcome, judged.reason)
-    return Delivered(*told, entry.key, entry.value, entry.headers)
+    return InboxEntry(sequence, judged.record_ms, judged.outcome, judged.reason, entry.key, entry.value, entry.headers)
 
 
-def _once(found: tuple[Delivered, ...]) -> list[Delivered]:
-    """An inbox topic as a node reads it: what is sent twice is skipped, so that only its first appearance counts."""
-    taken: list[Delivered] = []
-    for entry in found:
-        if not taken or entry.sequence > taken[-1].sequence:
-            taken.append(entry)
-    return taken
+def _without_repeated_sends(topic: tuple[InboxEntry, ...]) -> list[InboxEntry]:
+    """Return an inbox topic as a node reads it: an entry with a known sequence is skipped."""
+    entries: list[InboxEntry] = []
+    for entry in topic:
+        if not entries or entry.sequence > entries[-1].sequence:
+            entries.append(entry)
+    return entries
 
 
-def _differences(
-    check: str, where: str, due: list[Delivered], found: list[Delivered] | tuple[Delivered, ...]
-) -> Iterator[Finding]:
-    for number, (wanted, had) in enumerate(zip_longest(due, found), start=1):
-        if wanted == had:
+def _compare_inboxes(component: str, due: Sequence[InboxEntry], found: Sequence[InboxEntry]) -> Iterator[Finding]:
+    for number, (expected, actual) in enumerate(zip_longest(due, found), start=1):
+        if expected == actual:
             continue
-        if had is None:
-            yield Finding(check, where, f"ends at {number - 1} of {len(due)}")
-        elif wanted is None:
-            yield Finding(check, where, f"goes on to {len(found)} after {len(due)}")
+        if actual is None:
+            yield Finding("inbox", component, f"ends at {number - 1} of {len(due)}")
+        elif expected is None:
+            yield Finding("inbox", component, f"has {len(found)} entries, {len(due)} are due")
         else:
-            yield Finding(check, where, f"at {number}: {_named(had)} where {_named(wanted)} is due")
-        # The first difference says what happened; all that follow it differ as well.
+            detail = f"entry {number} is {_describe(actual)}, on the record {_describe(expected)}"
+            yield Finding("inbox", component, detail)
+        # Report the first difference only: after it every entry differs.
         return
 
 
-def _named(entry: Delivered) -> str:
+def _describe(entry: InboxEntry) -> str:
     value = sha256(entry.value or b"")[:12]
     return f"sequence {entry.sequence} ({value}, {entry.outcome}, {entry.reason}, {entry.record_ms})"
 
 
-# Both sides see the same state, and it is the record's
+# Both sides of a referral have the state of the record
 
 
-def _sides(evidence: Evidence, history: History) -> Iterator[Finding]:
-    for referral in history.world.referrals.values():
+def _check_nodes(snapshot: Snapshot, history: History) -> Iterator[Finding]:
+    for referral in history.state.referrals.values():
         for member in (referral.source, referral.target):
-            if member in evidence.nodes:
-                yield from _same(referral, f"{member}'s cases", evidence.nodes[member].states)
-                yield from _same(referral, f"{member}'s work list", evidence.nodes[member].work_list)
-    for member, node in evidence.nodes.items():
+            if member in snapshot.nodes:
+                yield from _compare_state(referral, f"{member}'s cases", snapshot.nodes[member].states)
+                yield from _compare_state(referral, f"{member}'s work list", snapshot.nodes[member].work_list)
+    for member, node in snapshot.nodes.items():
         for referral_id in node.states:
-            own = history.world.referrals.get(referral_id)
+            own = history.state.referrals.get(referral_id)
             if own is None or member not in (own.source, own.target):
-                yield Finding("state", member, f"knows of {referral_id}, in which it has no part")
+                yield Finding("state", member, f"has {referral_id}, of which it is no side")
 
 
-def _hub(evidence: Evidence, history: History) -> Iterator[Finding]:
-    places = {
-        "the exchange's cases": evidence.exchange.states,
-        "the projection's cases": evidence.timeline.states,
-        "the handoffs": evidence.timeline.handoffs,
+def _check_shared_states(snapshot: Snapshot, history: History) -> Iterator[Finding]:
+    components = {
+        "exchange's cases": snapshot.exchange.states,
+        "projection's cases": snapshot.projection.states,
+        "handoffs": snapshot.projection.handoffs,
     }
-    for where, states in places.items():
-        for referral in history.world.referrals.values():
-            yield from _same(referral, where, states)
-        for extra in states.keys() - history.world.referrals.keys():
-            yield Finding("state", where, f"{extra} is not on the record")
+    for component, states in components.items():
+        for referral in history.state.referrals.values():
+            yield from _compare_state(referral, component, states)
+        for extra in states.keys() - history.state.referrals.keys():
+            yield Finding("state", component, f"{extra} is not on the record")
 
 
-def _same(referral: Referral, where: str, states: Mapping[str, Json]) -> Iterator[Finding]:
+def _compare_state(referral: Referral, component: str, states: Mapping[str, Json]) -> Iterator[Finding]:
     found = states.get(referral.id)
     if found is None:
-        yield Finding("state", where, f"{referral.id} is missing")
+        yield Finding("state", component, f"{referral.id} is missing")
         return
     for name in found.keys() & {*_CODES, *_TIMES}:
-        own = getattr(referral, name)
-        had = moment(found[name]) if name in _TIMES and found[name] is not None else found[name]
-        if had != own:
-            yield Finding("state", where, f"{referral.id}: {name} is {found[name]}, on the record {own}")
+        expected = getattr(referral, name)
+        actual = parse_time(found[name]) if name in _TIMES and found[name] is not None else found[name]
+        if actual != expected:
+            yield Finding("state", component, f"{referral.id}: {name} is {found[name]}, on the record {expected}")
 
 
 # The timeline is the record
 
 
-def _timeline(evidence: Evidence, history: History) -> Iterator[Finding]:
-    for judged, row in zip_longest(history.judged, evidence.timeline.entries):
+def _check_timeline(snapshot: Snapshot, history: History) -> Iterator[Finding]:
+    for judged, row in zip_longest(history.judged, snapshot.projection.entries):
         if judged is None:
             yield Finding("timeline", "entries", f"offset {row.offset} is not on the record")
         elif row is None:
             yield Finding("timeline", "entries", f"offset {judged.entry.offset} is missing")
         else:
             entry = judged.entry
-            due = (entry.offset, entry.appended_ms, entry.key, entry.value, judged.outcome, judged.reason)
-            if astuple(row) == due:
+            expected = (entry.offset, entry.appended_ms, entry.key, entry.value, judged.outcome, judged.reason)
+            if astuple(row) == expected:
                 continue
-            told = f"at offset {entry.offset} ({judged.outcome}, {judged.reason}) stands offset {row.offset}"
-            yield Finding("timeline", "entries", f"{told} ({row.outcome}, {row.reason})")
+            due = f"offset {entry.offset} ({judged.outcome}, {judged.reason})"
+            yield Finding(
+                "timeline", "entries", f"has offset {row.offset} ({row.outcome}, {row.reason}) in place of {due}"
+            )
         return
 
 
-# Nothing waits for ever
+# Nothing is left pending
 
 
-def _pending(evidence: Evidence, history: History) -> Iterator[Finding]:
+def _check_pending(snapshot: Snapshot, history: History) -> Iterator[Finding]:
     end = len(history.judged)
-    for member, node in evidence.nodes.items():
-        yield from _waits(member, node)
+    for member, node in snapshot.nodes.items():
+        yield from _pending_at_node(member, node)
         due = len(history.inboxes.get(member, ()))
         if node.sequence != due:
             yield Finding("pending", member, f"has read {node.sequence} of {due} inbox entries")
-    for name, count in evidence.exchange.waiting.items():
+    for name, count in snapshot.exchange.pending.items():
         if count:
             yield Finding("pending", "exchange", f"{count} {name}")
-    for where, position in (("exchange", evidence.exchange.next_offset), ("timeline", evidence.timeline.next_offset)):
+    positions = (("exchange", snapshot.exchange.next_offset), ("timeline", snapshot.projection.next_offset))
+    for component, position in positions:
         if position != end:
-            yield Finding("pending", where, f"has read {position} of {end} entries")
-    yield from _late(history)
+            yield Finding("pending", component, f"has read {position} of {end} entries")
+    yield from _unreported_misses(history)
 
 
-def _waits(member: str, node: Node) -> Iterator[Finding]:
-    unanswered = [row for row in node.outbox if row.outcome is None]
-    if unanswered:
-        yield Finding("pending", member, f"{len(unanswered)} own events without an echo, the first {unanswered[0].id}")
-    for name, count in node.waiting.items():
+def _pending_at_node(member: str, node: NodeSnapshot) -> Iterator[Finding]:
+    without_echo = [row for row in node.outbox if row.outcome is None]
+    if without_echo:
+        detail = f"{len(without_echo)} own events without an echo, the first is {without_echo[0].id}"
+        yield Finding("pending", member, detail)
+    for name, count in node.pending.items():
         if count:
             yield Finding("pending", member, f"{count} {name}")
 
 
-def _late(history: History) -> Iterator[Finding]:
-    now = at_ms(history.judged[-1].record_ms) if history.judged else None
-    for referral in history.world.referrals.values():
+def _unreported_misses(history: History) -> Iterator[Finding]:
+    if not history.judged:
+        return
+    reported_until = time_from_ms(history.judged[-1].record_ms) - _MISS_REPORTED_WITHIN
+    for referral in history.state.referrals.values():
         for step in referral.steps:
-            if now is not None and not step.missed and step.due < now - _SAID_WITHIN:
-                yield Finding(
-                    "pending", "exchange", f"{referral.id}: {step.name} was due at {step.due} and never said late"
-                )
+            if not step.missed and step.due < reported_until:
+                detail = f"{referral.id}: {step.name} was due at {step.due}, and no deadline.missed is on the record"
+                yield Finding("pending", "exchange", detail)

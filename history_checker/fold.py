@@ -1,210 +1,215 @@
-"""What an effective event makes of the checker's world."""
+"""Apply an effective event to the checker's state."""
 
 from collections.abc import Callable
 from datetime import datetime
 
-from history_checker.evidence import Json
-from history_checker.reading import Event, Key, key_id, moment
-from history_checker.sayings import EXCHANGE, step_of
-from history_checker.table import BACK, ENDED, STAYS, Row
-from history_checker.verdicts import fact_name, row_for
-from history_checker.world import Basis, Case, Member, Referral, Step, World, renew_steps
+from history_checker.parsing import Event, parse_time
+from history_checker.referral_rules import fact_name, find_transition
+from history_checker.signatures import Key, key_id
+from history_checker.snapshot import Json
+from history_checker.state import Basis, Case, JurisdictionState, Member, PendingStep, Referral, update_steps
+from history_checker.statement_rules import EXCHANGE, missed_step
+from history_checker.tables import BEFORE_PAUSE, ENDED_STATES, UNCHANGED, Transition
 
 
-def fold(world: World, event: Event, at: datetime) -> None:
-    """Changes ``world`` by an event that was found effective at ``at``."""
+def apply_event(state: JurisdictionState, event: Event, at: datetime) -> None:
+    """Change ``state`` by an event that is effective at ``at``."""
     if event.is_about_a_case:
-        case = world.cases.setdefault(event.subject, Case())
+        case = state.cases.setdefault(event.subject, Case())
         referral = case.referrals.get(event.referral or "")
-        row = row_for(world, referral, event)
-        if row is not None:
-            referral = _stepped_on(referral, row, event, at)
+        transition = find_transition(state, referral, event)
+        if transition is not None:
+            referral = _apply_transition(referral, transition, event, at)
             case.referrals[referral.id] = referral
-            renew_steps(world, referral)
-    _FOLDS.get(event.type, _nothing)(world, event, at)
+            update_steps(state, referral)
+    statement_fold = _STATEMENT_FOLDS.get(event.type)
+    if statement_fold is not None:
+        statement_fold(state, event, at)
 
 
-def _nothing(_world: World, _event: Event, _at: datetime) -> None:
-    pass
+# Referral
 
 
-def _stepped_on(referral: Referral | None, row: Row, event: Event, at: datetime) -> Referral:
+def _apply_transition(referral: Referral | None, transition: Transition, event: Event, at: datetime) -> Referral:
     if referral is None:
-        return _begun(event, at)
-    if row.once:
-        referral.facts.add(fact_name(row))
-    if row.end != STAYS:
-        _move(referral, row, event, at)
-    remember = _REMEMBERED.get(event.type)
-    if remember is not None:
-        remember(referral, event, at)
+        return _request(event, at)
+    if transition.once:
+        referral.facts.add(fact_name(transition))
+    if transition.to_state != UNCHANGED:
+        _change_state(referral, transition, event, at)
+    set_fields = _FIELDS.get(event.type)
+    if set_fields is not None:
+        set_fields(referral, event, at)
     return referral
 
 
-def _begun(event: Event, at: datetime) -> Referral:
-    asked = event.data
+def _request(event: Event, at: datetime) -> Referral:
+    requested = event.data
     return Referral(
-        id=asked["referral"],
+        id=requested["referral"],
         source=event.emitter,
-        target=asked["target"],
-        service=asked["service"],
-        urgency=asked["urgency"],
-        basis=asked["basis"]["basis"],
-        basis_expires=moment(asked["basis"]["expires_at"]),
-        follow_up_due=moment(asked["due_at"]) if asked["due_at"] else None,
+        target=requested["target"],
+        service=requested["service"],
+        urgency=requested["urgency"],
+        basis=requested["basis"]["basis"],
+        basis_expires=parse_time(requested["basis"]["expires_at"]),
+        follow_up_due=parse_time(requested["due_at"]) if requested["due_at"] else None,
         requested_at=at,
         since=at,
     )
 
 
-def _move(referral: Referral, row: Row, event: Event, at: datetime) -> None:
-    before = referral.state
-    referral.state = (referral.paused_from or "accepted") if row.end == BACK else row.end
+def _change_state(referral: Referral, transition: Transition, event: Event, at: datetime) -> None:
+    previous = referral.state
+    to_state = transition.to_state
+    referral.state = (referral.paused_from or "accepted") if to_state == BEFORE_PAUSE else to_state
     referral.since = at
     referral.code = event.data.get("code") or event.data.get("outcome") or referral.code
-    if before == "on-hold":
+    if previous == "on-hold":
         referral.paused_at, referral.paused_from = None, ""
     if referral.state == "on-hold":
-        referral.paused_at, referral.paused_from = at, before
-    if referral.state in ENDED:
+        referral.paused_at, referral.paused_from = at, previous
+    if referral.state in ENDED_STATES:
         referral.closed_at, referral.cancellation_asked_at = referral.closed_at or at, None
 
 
-def _accepted(referral: Referral, event: Event, at: datetime) -> None:
+def _accept(referral: Referral, event: Event, at: datetime) -> None:
     referral.answered_at = at
-    _held(referral, event, at)
+    _set_held_until(referral, event, at)
 
 
-def _held(referral: Referral, event: Event, _at: datetime) -> None:
+def _set_held_until(referral: Referral, event: Event, _at: datetime) -> None:
     until = event.data["place_held_until"]
-    referral.held_until = moment(until) if until is not None else None
+    referral.held_until = parse_time(until) if until is not None else None
 
 
-def _sets(name: str) -> Callable[[Referral, Event, datetime], None]:
+def _set_time(name: str) -> Callable[[Referral, Event, datetime], None]:
     return lambda referral, _event, at: setattr(referral, name, at)
 
 
-_REMEMBERED: dict[str, Callable[[Referral, Event, datetime], None]] = {
-    "referral.delivered.v1": _sets("delivered_at"),
-    "referral.opened.v1": _sets("opened_at"),
-    "referral.accepted.v1": _accepted,
-    "referral.rejected.v1": _sets("answered_at"),
-    "referral.started.v1": _sets("started_at"),
-    "place-hold.extended.v1": _held,
-    "cancellation.requested.v1": _sets("cancellation_asked_at"),
+_FIELDS: dict[str, Callable[[Referral, Event, datetime], None]] = {
+    "referral.delivered.v1": _set_time("delivered_at"),
+    "referral.opened.v1": _set_time("opened_at"),
+    "referral.accepted.v1": _accept,
+    "referral.rejected.v1": _set_time("answered_at"),
+    "referral.started.v1": _set_time("started_at"),
+    "place-hold.extended.v1": _set_held_until,
+    "cancellation.requested.v1": _set_time("cancellation_asked_at"),
     "cancellation.declined.v1": lambda referral, _event, _at: setattr(referral, "cancellation_asked_at", None),
     "disclosure.closed.v1": lambda referral, _event, _at: setattr(referral, "disclosure_open", False),
     "referral.redirected.v1": lambda referral, event, _at: setattr(referral, "next", event.data["next"]),
 }
 
 
-# A case
+# Case
 
 
-def _opened(world: World, event: Event, _at: datetime) -> None:
-    world.cases[event.subject].opener = event.emitter
+def _open_case(state: JurisdictionState, event: Event, _at: datetime) -> None:
+    state.cases[event.subject].opener = event.emitter
 
 
-def _basis_recorded(world: World, event: Event, at: datetime) -> None:
-    said, due = event.data, event.data["approval_due_at"]
-    steps = [Step("basis_approved", at, moment(due))] if due is not None else []
-    basis = Basis(event.emitter, said, moment(said["expires_at"]), approved=due is None, steps=steps)
-    world.cases[event.subject].bases[said["basis"]] = basis
+def _record_basis(state: JurisdictionState, event: Event, at: datetime) -> None:
+    terms, due = event.data, event.data["approval_due_at"]
+    steps = [PendingStep("basis_approved", at, parse_time(due))] if due is not None else []
+    basis = Basis(event.emitter, terms, parse_time(terms["expires_at"]), approved=due is None, steps=steps)
+    state.cases[event.subject].bases[terms["basis"]] = basis
 
 
-def _basis_approved(world: World, event: Event, _at: datetime) -> None:
-    basis = world.cases[event.subject].bases[event.data["basis"]]
+def _approve_basis(state: JurisdictionState, event: Event, _at: datetime) -> None:
+    basis = state.cases[event.subject].bases[event.data["basis"]]
     basis.approved, basis.steps = True, []
 
 
-def _basis_ended(world: World, event: Event, _at: datetime) -> None:
-    basis = world.cases[event.subject].bases[event.data["basis"]]
-    basis.ended, basis.end_was_said, basis.steps = event.data["reason"], True, []
+def _end_basis(state: JurisdictionState, event: Event, _at: datetime) -> None:
+    basis = state.cases[event.subject].bases[event.data["basis"]]
+    basis.ended, basis.end_is_on_record, basis.steps = event.data["reason"], True, []
 
 
-def _withdrawn(world: World, event: Event, _at: datetime) -> None:
-    said = event.data
-    for basis in world.cases[event.subject].bases.values():
-        if not basis.said["kind"].startswith("release.") or basis.ended is not None:
+def _withdraw_releases(state: JurisdictionState, event: Event, _at: datetime) -> None:
+    withdrawal = event.data
+    for basis in state.cases[event.subject].bases.values():
+        if not basis.terms["kind"].startswith("release.") or basis.ended is not None:
             continue
-        if _is_covered(said, basis):
+        if _is_withdrawn(basis, withdrawal):
             basis.ended, basis.steps = "release_withdrawn", []
-        elif said["recipient"] is not None and basis.said["recipient_class"] is not None:
-            basis.withdrawn_for.add(said["recipient"])
+        elif withdrawal["recipient"] is not None and basis.terms["recipient_class"] is not None:
+            basis.withdrawn_for.add(withdrawal["recipient"])
 
 
-def _is_covered(said: Json, basis: Basis) -> bool:
-    if said["scope"] == "purpose":
-        return bool(basis.said["purpose"] == said["purpose"])
-    return bool(said["scope"] == "all" or basis.said["recipient"] == said["recipient"])
+def _is_withdrawn(basis: Basis, withdrawal: Json) -> bool:
+    if withdrawal["scope"] == "purpose":
+        return bool(basis.terms["purpose"] == withdrawal["purpose"])
+    return bool(withdrawal["scope"] == "all" or basis.terms["recipient"] == withdrawal["recipient"])
 
 
-def _missed(world: World, event: Event, _at: datetime) -> None:
-    step = step_of(world.cases[event.subject], event)
+def _mark_missed(state: JurisdictionState, event: Event, _at: datetime) -> None:
+    step = missed_step(state.cases[event.subject], event)
     if step is not None:
         step.missed = True
 
 
-# The jurisdiction
+# Jurisdiction
 
 
-def _founded(world: World, event: Event, _at: datetime) -> None:
-    said = event.data
-    world.founded, world.coordinator, world.deadlines = True, said["coordinator"], tuple(said["deadlines"])
-    world.members = {said["coordinator"]: Member("coordination", (), ())}
-    for owner, public in ((said["coordinator"], said["coordinator_key"]), (EXCHANGE, said["exchange_key"])):
-        world.keys[key_id(bytes.fromhex(public))] = Key(owner, bytes.fromhex(public))
+def _found(state: JurisdictionState, event: Event, _at: datetime) -> None:
+    charter = event.data
+    state.founded, state.coordinator, state.deadlines = True, charter["coordinator"], tuple(charter["deadlines"])
+    state.members = {charter["coordinator"]: Member("coordination", (), ())}
+    for owner, public in ((charter["coordinator"], charter["coordinator_key"]), (EXCHANGE, charter["exchange_key"])):
+        state.keys[key_id(bytes.fromhex(public))] = Key(owner, bytes.fromhex(public))
 
 
-def _admitted(world: World, event: Event, _at: datetime) -> None:
-    said = event.data
-    world.members[said["member"]] = Member(said["kind"], tuple(said["services"]), tuple(said["classes"]))
+def _admit(state: JurisdictionState, event: Event, _at: datetime) -> None:
+    admission = event.data
+    state.members[admission["member"]] = Member(
+        admission["kind"], tuple(admission["services"]), tuple(admission["classes"])
+    )
 
 
-def _suspended(world: World, event: Event, _at: datetime) -> None:
-    world.members[event.data["member"]].suspended = True
+def _suspend(state: JurisdictionState, event: Event, _at: datetime) -> None:
+    state.members[event.data["member"]].suspended = True
 
 
-def _deadlines(world: World, event: Event, _at: datetime) -> None:
-    world.deadlines = tuple(event.data["deadlines"])
+def _publish_deadlines(state: JurisdictionState, event: Event, _at: datetime) -> None:
+    state.deadlines = tuple(event.data["deadlines"])
 
 
-def _key_registered(world: World, event: Event, _at: datetime) -> None:
+def _register_key(state: JurisdictionState, event: Event, _at: datetime) -> None:
     public = bytes.fromhex(event.data["public_key"])
-    world.keys[key_id(public)] = Key(event.data["member"], public, event.data["use"])
+    state.keys[key_id(public)] = Key(event.data["member"], public, event.data["use"])
 
 
-def _key_revoked(world: World, event: Event, _at: datetime) -> None:
-    world.keys[event.data["key"]].revoked = True
+def _revoke_key(state: JurisdictionState, event: Event, _at: datetime) -> None:
+    state.keys[event.data["key"]].revoked = True
 
 
-def _key_retired(world: World, event: Event, at: datetime) -> None:
-    world.keys[event.data["key"]].retired_at = at
+def _retire_key(state: JurisdictionState, event: Event, at: datetime) -> None:
+    state.keys[event.data["key"]].retired_at = at
 
 
-def _escalated(world: World, event: Event, _at: datetime) -> None:
-    world.escalations.add(event.data["reference"])
+def _open_escalation(state: JurisdictionState, event: Event, _at: datetime) -> None:
+    state.escalations.add(event.data["reference"])
 
 
-def _settled(world: World, event: Event, _at: datetime) -> None:
-    world.escalations.discard(event.data["reference"])
+def _close_escalation(state: JurisdictionState, event: Event, _at: datetime) -> None:
+    state.escalations.discard(event.data["reference"])
 
 
-_FOLDS: dict[str, Callable[[World, Event, datetime], None]] = {
-    "jurisdiction.founded.v1": _founded,
-    "agency.admitted.v1": _admitted,
-    "agency.suspended.v1": _suspended,
-    "deadlines.published.v1": _deadlines,
-    "key.registered.v1": _key_registered,
-    "key.revoked.v1": _key_revoked,
-    "key.retired.v1": _key_retired,
-    "deadline.escalated.v1": _escalated,
-    "deadline.escalated.v2": _escalated,
-    "escalation.acknowledged.v1": _settled,
-    "case.opened.v1": _opened,
-    "basis.recorded.v1": _basis_recorded,
-    "basis.approved.v1": _basis_approved,
-    "basis.ended.v1": _basis_ended,
-    "release.withdrawn.v1": _withdrawn,
-    "deadline.missed.v1": _missed,
+_STATEMENT_FOLDS: dict[str, Callable[[JurisdictionState, Event, datetime], None]] = {
+    "jurisdiction.founded.v1": _found,
+    "agency.admitted.v1": _admit,
+    "agency.suspended.v1": _suspend,
+    "deadlines.published.v1": _publish_deadlines,
+    "key.registered.v1": _register_key,
+    "key.revoked.v1": _revoke_key,
+    "key.retired.v1": _retire_key,
+    "deadline.escalated.v1": _open_escalation,
+    "deadline.escalated.v2": _open_escalation,
+    "escalation.acknowledged.v1": _close_escalation,
+    "case.opened.v1": _open_case,
+    "basis.recorded.v1": _record_basis,
+    "basis.approved.v1": _approve_basis,
+    "basis.ended.v1": _end_basis,
+    "release.withdrawn.v1": _withdraw_releases,
+    "deadline.missed.v1": _mark_missed,
 }

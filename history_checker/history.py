@@ -1,23 +1,24 @@
-"""The record read from its beginning: a verdict on each entry, who must hear of it, and what comes of it all."""
+"""The record read from its beginning: the verdict on each entry, its recipients, and the state that follows."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from history_checker.evidence import Entry, Evidence
-from history_checker.fold import fold
-from history_checker.reading import Event, Unreadable, at_ms, objection_to_signature, read, sha256
-from history_checker.sayings import EXCHANGE
-from history_checker.table import HEARD_BY
-from history_checker.verdicts import objection
-from history_checker.world import Referral, World
+from history_checker.fold import apply_event
+from history_checker.parsing import Event, InvalidEvent, parse_event, sha256, time_from_ms
+from history_checker.referral_rules import ineffective_reason
+from history_checker.signatures import authentication_failure
+from history_checker.snapshot import RecordEntry, Snapshot
+from history_checker.state import JurisdictionState, Referral
+from history_checker.statement_rules import EXCHANGE
+from history_checker.tables import RECIPIENTS
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """An entry with what the checker makes of it; ``event`` is None where the bytes are none."""
+class JudgedEntry:
+    """Entry with the checker's verdict; ``event`` is None if the bytes are no event."""
 
-    entry: Entry
+    entry: RecordEntry
     event: Event | None
     record_ms: int
     outcome: str
@@ -26,117 +27,121 @@ class Judged:
 
 @dataclass(slots=True)
 class History:
-    """Everything that follows from the record alone."""
+    """Everything that follows from the record alone; ``first`` has the first entry of each (subject, event id)."""
 
-    world: World
+    state: JurisdictionState
     generation: int
     genesis: str
-    judged: list[Judged] = field(default_factory=list)
-    inboxes: dict[str, list[Judged]] = field(default_factory=lambda: defaultdict(list))
-    first: dict[tuple[str, str], Judged] = field(default_factory=dict)
-    _told_to_all: list[Judged] = field(default_factory=list)
+    judged: list[JudgedEntry] = field(default_factory=list)
+    inboxes: dict[str, list[JudgedEntry]] = field(default_factory=lambda: defaultdict(list))
+    first: dict[tuple[str, str], JudgedEntry] = field(default_factory=dict)
+    _broadcast: list[JudgedEntry] = field(default_factory=list)
     _record_ms: int = 0
 
-    def take(self, entry: Entry) -> None:
-        """Judges, routes and folds the next entry."""
+    def append(self, entry: RecordEntry) -> None:
+        """Judge, route and fold the next entry."""
         self._record_ms = max(self._record_ms, entry.appended_ms)
-        at = at_ms(self._record_ms)
+        at = time_from_ms(self._record_ms)
         judged = self._judge(entry, at)
         self.judged.append(judged)
         if judged.event is None:
             return
         if judged.outcome in ("effective", "ineffective"):
             self.first[judged.event.subject, judged.event.id] = judged
-        race = self._sides(judged.event)
-        members = set(self.world.members)
+        referral_before = self._referral(judged.event)
+        members_before = set(self.state.members)
         if judged.outcome == "effective":
-            fold(self.world, judged.event, at)
-        self._route(judged, judged.event, race, members)
+            apply_event(self.state, judged.event, at)
+        self._route(judged, judged.event, referral_before, members_before)
 
-    def _judge(self, entry: Entry, at: datetime) -> Judged:
+    def _judge(self, entry: RecordEntry, at: datetime) -> JudgedEntry:
         try:
-            event = read(entry.value)
-        except Unreadable as error:
-            return Judged(entry, None, self._record_ms, "invalid", error.code)
+            event = parse_event(entry.value)
+        except InvalidEvent as error:
+            return JudgedEntry(entry, None, self._record_ms, "invalid", error.code)
         outcome, reason = self._verdict(entry, event, at)
-        return Judged(entry, event, self._record_ms, outcome, reason)
+        return JudgedEntry(entry, event, self._record_ms, outcome, reason)
 
-    def _verdict(self, entry: Entry, event: Event, at: datetime) -> tuple[str, str | None]:
-        forged = self._forgery(entry, event, at)
-        if forged is not None:
-            return "invalid", forged
+    def _verdict(self, entry: RecordEntry, event: Event, at: datetime) -> tuple[str, str | None]:
+        invalid = self._invalid_reason(entry, event, at)
+        if invalid is not None:
+            return "invalid", invalid
         first = self.first.get((event.subject, event.id))
         if first is not None:
             return ("duplicate", None) if first.entry.value == entry.value else ("invalid", "equivocation")
-        reason = objection(self.world, event, at)
+        reason = ineffective_reason(self.state, event, at)
         return ("effective", None) if reason is None else ("ineffective", reason)
 
-    def _forgery(self, entry: Entry, event: Event, at: datetime) -> str | None:
-        if event.realm != (self.world.jurisdiction, self.generation):
+    def _invalid_reason(self, entry: RecordEntry, event: Event, at: datetime) -> str | None:
+        if event.realm != (self.state.jurisdiction, self.generation):
             return "wrong_jurisdiction"
         if entry.key is None or entry.value is None or entry.key.decode("utf-8", "replace") != event.subject:
             return "malformed"
-        if not event.is_about_a_case and event.subject != self.world.jurisdiction:
+        if not event.is_about_a_case and event.subject != self.state.jurisdiction:
             return "wrong_jurisdiction"
         if event.type == "jurisdiction.founded.v1":
             return None if sha256(entry.value) == self.genesis else "signature"
-        return objection_to_signature(self.world.keys, event, entry.value, entry.headers, at)
+        return authentication_failure(self.state.keys, event, entry.value, entry.headers, at)
 
-    # Who hears of it
+    # Routing
 
-    def _route(self, judged: Judged, event: Event, race: Referral | None, members: set[str]) -> None:
-        for newcomer in self.world.members.keys() - members:
-            self.inboxes[newcomer] += self._told_to_all
-        for member in self._audience(judged, event, race) & self.world.members.keys():
+    def _route(
+        self, judged: JudgedEntry, event: Event, referral_before: Referral | None, members_before: set[str]
+    ) -> None:
+        for newcomer in self.state.members.keys() - members_before:
+            self.inboxes[newcomer] += self._broadcast
+        for member in self._recipients(judged, event, referral_before) & self.state.members.keys():
             self.inboxes[member].append(judged)
-        if judged.outcome == "effective" and HEARD_BY[event.type] == "all":
-            self._told_to_all.append(judged)
+        if judged.outcome == "effective" and RECIPIENTS[event.type] == "all members":
+            self._broadcast.append(judged)
 
-    def _audience(self, judged: Judged, event: Event, race: Referral | None) -> set[str]:
+    def _recipients(self, judged: JudgedEntry, event: Event, referral_before: Referral | None) -> set[str]:
         if judged.outcome == "duplicate":
             return set()
         emitter = {event.emitter} - {EXCHANGE}
         if judged.outcome == "effective":
-            return emitter | self._hearers(event)
-        # Who lost a race on a referral that both sides know is seen by both; what else failed, by its emitter alone.
-        if judged.outcome == "ineffective" and race is not None and event.emitter in (race.source, race.target):
-            return emitter | self._hearers(event)
+            return emitter | self._recipients_by_table(event)
+        # A side that lost a race: both sides know the referral, so both see the losing event.
+        # Any other failed event goes to its emitter alone.
+        lost_race = referral_before is not None and event.emitter in (referral_before.source, referral_before.target)
+        if judged.outcome == "ineffective" and lost_race:
+            return emitter | self._recipients_by_table(event)
         return emitter
 
-    def _hearers(self, event: Event) -> set[str]:
-        who, referral = HEARD_BY[event.type], self._sides(event)
-        if who == "all":
-            return set(self.world.members)
-        if who in ("coordinator", "named"):
-            return {self.world.coordinator if who == "coordinator" else event.data["member"]}
+    def _recipients_by_table(self, event: Event) -> set[str]:
+        recipients, referral = RECIPIENTS[event.type], self._referral(event)
+        if recipients == "all members":
+            return set(self.state.members)
+        if recipients in ("coordinator", "named member"):
+            return {self.state.coordinator if recipients == "coordinator" else event.data["member"]}
         if referral is not None:
-            return _sides_that_hear(who, referral, event)
-        case = self.world.cases.get(event.subject)
-        basis = case.bases.get(event.data.get("basis") or "") if case is not None and who != "nobody" else None
+            return _sides_by_table(recipients, referral, event)
+        case = self.state.cases.get(event.subject)
+        basis = case.bases.get(event.data.get("basis") or "") if case is not None and recipients != "none" else None
         return {basis.owner} if basis is not None else set()
 
-    def _sides(self, event: Event) -> Referral | None:
-        case = self.world.cases.get(event.subject)
+    def _referral(self, event: Event) -> Referral | None:
+        case = self.state.cases.get(event.subject)
         return case.referrals.get(event.referral or "") if case is not None else None
 
 
-def _sides_that_hear(who: str, referral: Referral, event: Event) -> set[str]:
+def _sides_by_table(recipients: str, referral: Referral, event: Event) -> set[str]:
     both = {referral.source, referral.target}
-    if who == "who waits and who owes":
-        # A next step after a refusal concerns the source alone.
+    if recipients == "sides of the step":
+        # The next step after a refusal concerns the source alone.
         return {referral.source} if event.data["step"] == "next_referral" else both
     return {
-        "nobody": set[str](),
+        "none": set[str](),
         "source": {referral.source},
         "target": {referral.target},
-        "the other": {referral.other(event.emitter)},
-        "both": both,
-    }[who]
+        "other side": {referral.other_side(event.emitter)},
+        "both sides": both,
+    }[recipients]
 
 
-def history_of(evidence: Evidence) -> History:
-    """What follows from the record that was found."""
-    history = History(World(evidence.jurisdiction), evidence.generation, evidence.genesis)
-    for entry in evidence.record:
-        history.take(entry)
+def read_history(snapshot: Snapshot) -> History:
+    """Judge, route and fold every entry of the snapshot's record."""
+    history = History(JurisdictionState(snapshot.jurisdiction), snapshot.generation, snapshot.genesis)
+    for entry in snapshot.record:
+        history.append(entry)
     return history

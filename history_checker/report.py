@@ -1,16 +1,16 @@
-"""What a checked history comes to, in counts."""
+"""Report of a checked history: counts and findings."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass
 
-from history_checker.checks import Finding, findings
-from history_checker.evidence import Evidence
-from history_checker.history import History, Judged, history_of
+from history_checker.checks import Finding, find_differences
+from history_checker.history import History, JudgedEntry, read_history
+from history_checker.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Counts of what was checked, and everything that was found amiss."""
+    """Counts of everything that was checked, and the findings."""
 
     entries: int
     outcomes: dict[str, int]
@@ -22,57 +22,59 @@ class Report:
     answered: int
     decided: int
     delivered: int
-    twice_on_record: int
-    farthest_repeat: int
-    twice_in_inboxes: int
+    duplicates_on_record: int
+    longest_duplicate_distance: int
+    duplicates_in_inboxes: int
     findings: tuple[Finding, ...]
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is amiss."""
+        """Return whether there are no findings."""
         return not self.findings
 
     def document(self) -> dict[str, object]:
-        """The same for programs."""
+        """Return the report for programs."""
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """The same for people."""
-        on_record = f"{self.twice_on_record} on the record (the farthest {self.farthest_repeat} later)"
-        told = [
-            f"{self.entries} entries on the record: {_told(self.outcomes)}",
-            f"ineffective or invalid, by reason: {_told(self.reasons)}; {self.deadlines_missed} deadlines missed",
-            f"{self.cases} cases, {self.referrals} referrals: {_told(self.states)}",
+        """Return the report for people."""
+        on_record = f"{self.duplicates_on_record} on the record (up to {self.longest_duplicate_distance} entries later)"
+        return [
+            f"{self.entries} entries on the record: {_format(self.outcomes)}",
+            f"ineffective or invalid, by reason: {_format(self.reasons)}; {self.deadlines_missed} deadlines missed",
+            f"{self.cases} cases, {self.referrals} referrals: {_format(self.states)}",
             f"{self.answered} commands answered, {self.decided} events decided by nodes, {self.delivered} delivered",
-            f"sent twice: {on_record}, {self.twice_in_inboxes} in inboxes",
+            f"sent twice: {on_record}, {self.duplicates_in_inboxes} in inboxes",
+            *(f"{finding.check}: {finding.component}: {finding.detail}" for finding in self.findings),
+            "no findings" if self.holds else f"{len(self.findings)} findings",
         ]
-        told += [f"{finding.check}: {finding.where}: {finding.what}" for finding in self.findings]
-        return [*told, "nothing is amiss" if self.holds else f"{len(self.findings)} things are amiss"]
 
 
-def report(evidence: Evidence) -> Report:
-    """A history read again and checked."""
-    history = history_of(evidence)
-    referrals = history.world.referrals.values()
+def build_report(snapshot: Snapshot) -> Report:
+    """Read the history of a snapshot and run every check."""
+    history = read_history(snapshot)
+    referrals = history.state.referrals.values()
     return Report(
         entries=len(history.judged),
         outcomes=dict(Counter(judged.outcome for judged in history.judged)),
         reasons=dict(Counter(judged.reason for judged in history.judged if judged.reason is not None)),
-        deadlines_missed=sum(_is_missed(judged) for judged in history.judged),
-        cases=len(history.world.cases),
+        deadlines_missed=sum(_is_missed_deadline(judged) for judged in history.judged),
+        cases=len(history.state.cases),
         referrals=len(referrals),
         states=dict(Counter(referral.state for referral in referrals)),
-        answered=len(evidence.answered),
-        decided=sum(len(node.outbox) for node in evidence.nodes.values()),
-        delivered=sum(len(told) for told in history.inboxes.values()),
-        twice_on_record=sum(judged.outcome == "duplicate" for judged in history.judged),
-        farthest_repeat=max(_repeats(history), default=0),
-        twice_in_inboxes=sum(len(e) - len({entry.sequence for entry in e}) for e in evidence.inboxes.values()),
-        findings=tuple(findings(evidence, history)),
+        answered=len(snapshot.answered),
+        decided=sum(len(node.outbox) for node in snapshot.nodes.values()),
+        delivered=sum(len(inbox) for inbox in history.inboxes.values()),
+        duplicates_on_record=sum(judged.outcome == "duplicate" for judged in history.judged),
+        longest_duplicate_distance=max(_duplicate_distances(history), default=0),
+        duplicates_in_inboxes=sum(
+            len(inbox) - len({entry.sequence for entry in inbox}) for inbox in snapshot.inboxes.values()
+        ),
+        findings=tuple(find_differences(snapshot, history)),
     )
 
 
-def _repeats(history: History) -> list[int]:
+def _duplicate_distances(history: History) -> list[int]:
     return [
         judged.entry.offset - history.first[judged.event.subject, judged.event.id].entry.offset
         for judged in history.judged
@@ -80,9 +82,9 @@ def _repeats(history: History) -> list[int]:
     ]
 
 
-def _is_missed(judged: Judged) -> bool:
+def _is_missed_deadline(judged: JudgedEntry) -> bool:
     return judged.outcome == "effective" and judged.event is not None and judged.event.type == "deadline.missed.v1"
 
 
-def _told(counts: dict[str, int]) -> str:
+def _format(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))

@@ -13,7 +13,7 @@ import httpx
 
 from handoff import clock
 from handoff.operations.setup.installation import Process
-from history_checker.answers import AnswerLog
+from history_checker.answered_commands import AnsweredCommandLog
 
 _RUN = UUID("5a0c8a0e-0d55-5d0e-8f0d-0a3c1d7d5e01")
 _AGAIN_SECONDS = 0.3
@@ -37,7 +37,7 @@ class System:
     name: str
     doors: tuple[httpx.AsyncClient, ...]
     """One for each process of its node: at the next it asks where this one is silent."""
-    log: AnswerLog
+    log: AnsweredCommandLog
     requests: int = 0
     refused: int = 0
     """How often it was told to come again later, because the node could store nothing."""
@@ -63,7 +63,7 @@ class System:
         if answer.status_code >= 300:
             return None
         told: Json = answer.json()
-        self.log.note(self.name, told["case"], told["events"])
+        self.log.append(self.name, told["case"], told["events"])
         return told
 
     async def _until_answered(self, path: str, body: Json, key: str) -> httpx.Response:
@@ -217,7 +217,7 @@ _RACES: tuple[Callable[[Story], Awaitable[None]], ...] = (
 class Load:
     """Stories that begin again and again until they are told to stop."""
 
-    def __init__(self, twins: Callable[[str], Iterable[Process]], log: AnswerLog, seed: int) -> None:
+    def __init__(self, twins: Callable[[str], Iterable[Process]], log: AnsweredCommandLog, seed: int) -> None:
         names = {name for ask in ASKS for name in (ask.source, ask.target)}
         self.systems = {name: System(name, tuple(map(_client, twins(name))), log) for name in sorted(names)}
         self._log = log

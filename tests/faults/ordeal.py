@@ -14,10 +14,10 @@ from handoff.config import JurisdictionPlan, PlannedDeadline, PlannedMember
 from handoff.record.codes import CaseService, DeadlineSource, DeadlineStep, MemberKind, RecipientClass, Urgency
 from handoff.record.envelope import COORDINATION
 from handoff.trial.trial import Trial, temporary_directory
-from history_checker.answers import AnswerLog, read_answers
+from history_checker.answered_commands import AnsweredCommandLog, read_answered_commands
 from history_checker.checks import Finding
-from history_checker.gathering import gather
-from history_checker.report import Report, report
+from history_checker.collector import collect_snapshot
+from history_checker.report import Report, build_report
 from tests.faults.crew import Crew, crewed
 from tests.faults.disk import SmallDisk
 from tests.faults.injections import kinds
@@ -126,7 +126,7 @@ def run(request: Request, tell: Tell, keep: Path | None = None) -> Ordeal:
 async def _run(trial: Trial, crew: Crew, disk: SmallDisk, request: Request, tell: Tell) -> Ordeal:
     began = time.monotonic()
     answers = trial.directory / "answers.jsonl"
-    log, pulse = AnswerLog(answers), Pulse(trial.directory)
+    log, pulse = AnsweredCommandLog(answers), Pulse(trial.directory)
     load = Load(crew.twins, log, request.seed)
     background = [asyncio.create_task(task) for task in (crew.supervise(), pulse.run())]
     try:
@@ -145,9 +145,9 @@ async def _run(trial: Trial, crew: Crew, disk: SmallDisk, request: Request, tell
         await load.close()
         pulse.close()
         log.close()
-    history = report(await gather(trial.directory, read_answers(answers)))
+    history = build_report(await collect_snapshot(trial.directory, read_answered_commands(answers)))
     await sabotage(trial)
-    found = report(await gather(trial.directory)).findings
+    found = build_report(await collect_snapshot(trial.directory)).findings
     return Ordeal(suffered, load.told, crew.restarts, time.monotonic() - began, rested, history, found)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from history_checker.gathering import Site
+from history_checker.collector import Installation
 
 _SAMPLE_SECONDS = 0.1
 _AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
@@ -36,12 +36,12 @@ class Pulse:
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        self._site = Site.at(self.directory)
+        self._installation = Installation.load(self.directory)
 
     async def run(self) -> None:
         """Samples until it is cancelled; a database that is away is a sample in which nothing moved."""
         while True:
-            for name in (*_QUERIES, *self._site.nodes):
+            for name in (*_QUERIES, *self._installation.nodes):
                 query = _QUERIES.get(name, _OF_A_NODE)
                 kind = {"exchange": ROUTED, "projection": SHOWN}.get(name, FOLDED)
                 position = await self._ask(name, query)
@@ -60,7 +60,7 @@ class Pulse:
         deadline, still = time.monotonic() + patience, 0
         seen: Mapping[str, int] = {}
         while time.monotonic() < deadline and still < 5:
-            waiting = [await self._ask(name, _UNSETTLED) for name in self._site.nodes]
+            waiting = [await self._ask(name, _UNSETTLED) for name in self._installation.nodes]
             waiting.append(await self._ask("exchange", _HELD_BACK))
             still = still + 1 if not any(w != 0 for w in waiting) and seen == self._last else 0
             seen = dict(self._last)
@@ -89,7 +89,7 @@ class Pulse:
 
     async def _connection(self, name: str) -> Any:
         if name not in self._connections:
-            settings = self._site.settings[name]["postgres"]
+            settings = self._installation.settings[name]["postgres"]
             keys = ("host", "port", "database", "user", "password")
             self._connections[name] = await asyncpg.connect(**{key: settings[key] for key in keys})
         return self._connections[name]

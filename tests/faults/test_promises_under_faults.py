@@ -53,5 +53,7 @@ def _holds(ordeal: dict[str, Any], faults: set[str]) -> None:
     assert history["findings"] == []
     assert ordeal["came_to_rest"]
     assert {suffered["fault"] for suffered in ordeal["suffered"]} == faults
-    assert {finding["where"] for finding in ordeal["sabotage"]} == SABOTAGED, "what is planted in real parts is found"
+    assert {finding["component"] for finding in ordeal["sabotage"]} == SABOTAGED, (
+        "what is planted in real parts is found"
+    )
     assert {"effective", "ineffective"} <= history["outcomes"].keys(), "the races had losers"

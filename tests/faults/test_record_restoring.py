@@ -11,8 +11,8 @@ from handoff.record.kafka_record import KafkaRecord
 from handoff.trial.errors import TrialError
 from handoff.trial.session import maintenance_session
 from handoff.trial.trial import Trial
-from history_checker.gathering import gather
-from history_checker.report import report
+from history_checker.collector import collect_snapshot
+from history_checker.report import build_report
 from tests.support.parts.api import PLAN
 from tests.support.parts.restarted_trial import KeptTrial, kept_trial
 
@@ -46,8 +46,8 @@ async def _cut(parts: MaintenanceSession, name: str, number: int) -> None:
 
 
 def findings(kept: KeptTrial) -> tuple[object, ...]:
-    """What the history checker finds amiss."""
-    return tuple(report(asyncio.run(gather(kept.directory))).findings)
+    """Return the findings of the history checker."""
+    return tuple(build_report(asyncio.run(collect_snapshot(kept.directory))).findings)
 
 
 def accept(kept: KeptTrial) -> str:

@@ -9,9 +9,9 @@ import asyncpg
 import httpx
 import pytest
 
-from history_checker.evidence import Answered
-from history_checker.gathering import gather
-from history_checker.report import report
+from history_checker.collector import collect_snapshot
+from history_checker.report import build_report
+from history_checker.snapshot import AnsweredCommand
 from tests.support.parts.api import OPENING, RELEASE
 from tests.support.parts.restarted_trial import KeptTrial, kept_trial
 from tests.support.probes.eventually import eventually
@@ -30,14 +30,14 @@ class Place:
     """A small jurisdiction, and every command that was answered and must be on the record in the end."""
 
     kept: KeptTrial
-    answered: list[Answered] = field(default_factory=list)
+    answered: list[AnsweredCommand] = field(default_factory=list)
 
     def say(self, member: str, path: str, body: dict[str, Any] | None = None, *, key: str = "") -> dict[str, Any]:
         """A command that must be stored and is to be kept; gives what was answered."""
         answer = self.ask(member, path, body, key=key)
         assert answer.status_code == 202, answer.text
         found: dict[str, Any] = answer.json()
-        self.answered += [Answered(member, event, found["case"]) for event in found["events"]]
+        self.answered += [AnsweredCommand(member, event, found["case"]) for event in found["events"]]
         return found
 
     def ask(self, member: str, path: str, body: dict[str, Any] | None = None, *, key: str = "") -> httpx.Response:
@@ -93,9 +93,9 @@ class Place:
     def holds(self) -> None:
         """Nothing is lost of what was answered, nothing counts twice, both sides are equal, the doctor is content."""
         self.kept.settled()
-        told = report(asyncio.run(gather(self.kept.directory, self.answered)))
-        assert told.findings == ()
-        assert "invalid" not in told.outcomes
+        report = build_report(asyncio.run(collect_snapshot(self.kept.directory, self.answered)))
+        assert report.findings == ()
+        assert "invalid" not in report.outcomes
 
         async def is_well() -> bool:
             return (await asyncio.to_thread(self.kept.run, "doctor"))[0] == 0

@@ -1,4 +1,4 @@
-"""Two readings of one record: the product's rules, and the history checker's own, which share no code."""
+"""The product and the history checker share no code and judge, route and fold a record alike."""
 
 from dataclasses import astuple
 
@@ -7,11 +7,11 @@ from msgspec import structs
 
 from handoff.domain.case import Referral, Step
 from handoff.record.codec import encode
-from history_checker import world
+from history_checker import state
 from tests.property.programs import Move, beginnings, many_moves, played
 from tests.support.dsl import spec
 from tests.support.dsl.spec import Said
-from tests.support.parts.checked_record import founding_length, read_again
+from tests.support.parts.checked_record import founding_length, history_of
 
 _COMPARED = (
     "id", "source", "target", "service", "urgency", "state", "code", "delivered_at", "opened_at", "answered_at",
@@ -19,11 +19,11 @@ _COMPARED = (
 )  # fmt: skip
 
 
-def _as_seen(referral: Referral | world.Referral) -> tuple[str, ...]:
+def _fields(referral: Referral | state.Referral) -> tuple[str, ...]:
     return tuple(str(getattr(referral, name)) for name in _COMPARED)
 
 
-def _steps(referral: Referral | world.Referral) -> list[tuple[object, ...]]:
+def _steps(referral: Referral | state.Referral) -> list[tuple[object, ...]]:
     return sorted(structs.astuple(s) if isinstance(s, Step) else astuple(s) for s in referral.steps)
 
 
@@ -32,17 +32,17 @@ def _steps(referral: Referral | world.Referral) -> list[tuple[object, ...]]:
 def test_the_checker_judges_routes_and_folds_as_the_product_does(
     beginning: tuple[Said, ...], moves: list[Move]
 ) -> None:
-    """Whatever is said, by whomever: same verdicts with the same reasons, same inboxes, same states and deadlines."""
+    """Any program of events gives the same verdicts and reasons, inboxes, states and deadlines."""
     record, start = played(moves, beginning), founding_length()
-    history = read_again(record)
+    history = history_of(record)
     for entry, judged in zip(record.entries, history.judged[start:], strict=True):
         assert (entry.verdict.kind, entry.verdict.reason) == (judged.outcome, judged.reason), entry.event
     for member in spec.MEMBERS:
-        told = [encode(entry.event) for entry in record.entries if member in entry.recipients]
-        read = [judged.entry.value for judged in history.inboxes[member] if judged.entry.offset >= start]
-        assert told == read, member
+        routed = [encode(entry.event) for entry in record.entries if member in entry.recipients]
+        checked = [judged.entry.value for judged in history.inboxes[member] if judged.entry.offset >= start]
+        assert routed == checked, member
     for case in record.cases.values():
         for referral in case.referrals.values():
-            own = history.world.cases[str(case.id)].referrals[str(referral.id)]
-            assert _as_seen(own) == _as_seen(referral)
+            own = history.state.cases[str(case.id)].referrals[str(referral.id)]
+            assert _fields(own) == _fields(referral)
             assert _steps(own) == _steps(referral)

@@ -11,9 +11,9 @@ from handoff.record import codec, signing
 from handoff.record.delivery import to_ms
 from handoff.record.message import Message
 from handoff.views import timeline_fold
-from history_checker.evidence import Entry
 from history_checker.history import History
-from history_checker.world import World
+from history_checker.snapshot import RecordEntry
+from history_checker.state import JurisdictionState
 from tests.support.dsl import spec
 from tests.support.dsl.builders import GENERATION, JURISDICTION, signed
 
@@ -48,9 +48,9 @@ def projected(appended: Iterable[Appended]) -> timeline_fold.Page:
 
 def checked(appended: Iterable[Appended]) -> History:
     """The record as the history checker reads it."""
-    history = History(World(JURISDICTION), GENERATION, GENESIS_HASH)
+    history = History(JurisdictionState(JURISDICTION), GENERATION, GENESIS_HASH)
     for offset, (message, at) in enumerate(appended):
-        history.take(Entry(offset, to_ms(at), message.key, message.value, message.headers))
+        history.append(RecordEntry(offset, to_ms(at), message.key, message.value, message.headers))
     return history
 
 

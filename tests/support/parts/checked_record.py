@@ -1,4 +1,4 @@
-"""A record that the tests' pure exchange kept, as the history checker would find it in a jurisdiction's parts."""
+"""The record of the tests' pure exchange as a snapshot for the history checker."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -11,65 +11,65 @@ from handoff.domain.state_codec import dump_case
 from handoff.record import codec, signing
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import EXCHANGE, Event
-from history_checker.evidence import (
-    Answered,
-    Decided,
-    Delivered,
-    Entry,
-    Evidence,
-    Exchange,
+from history_checker.history import History, JudgedEntry
+from history_checker.snapshot import (
+    AnsweredCommand,
+    ExchangeSnapshot,
+    InboxEntry,
     Json,
-    Node,
-    Shown,
-    Timeline,
+    NodeSnapshot,
+    OutboxRow,
+    ProjectionSnapshot,
+    RecordEntry,
+    Snapshot,
+    TimelineRow,
 )
-from history_checker.history import History, Judged
-from history_checker.world import World
+from history_checker.state import JurisdictionState
 from tests.support.dsl import spec
 from tests.support.dsl.builders import GENERATION, JURISDICTION, key_of, signed
 from tests.support.dsl.spec import CHARTER, T0, Record
 
 
-def evidence_of(record: Record) -> Evidence:
-    """Every part of a jurisdiction in which nothing went wrong: what the product's own rules leave in each."""
+def snapshot_of(record: Record) -> Snapshot:
+    """Return the snapshot of an installation without faults, as the product's own rules fill it."""
     entries = tuple(_entries(record))
-    history = Trusting(World(JURISDICTION), GENERATION, "")
+    history = UnsignedHistory(JurisdictionState(JURISDICTION), GENERATION, "")
     for entry in entries:
-        history.take(entry)
+        history.append(entry)
     states = {key: state for case in record.cases.values() for key, state in referrals_of(case).items()}
-    inboxes = {member: _delivered(history.inboxes[member]) for member in spec.MEMBERS}
-    return Evidence(
+    inboxes = {member: _inbox(history.inboxes[member]) for member in spec.MEMBERS}
+    return Snapshot(
         jurisdiction=JURISDICTION,
         generation=GENERATION,
         genesis=signing.sha256(codec.encode(spec.founding())),
         record=entries,
         inboxes=inboxes,
-        nodes={member: _node(member, record, history, inboxes[member]) for member in spec.MEMBERS},
-        exchange=Exchange(len(entries), states, {member: len(inboxes[member]) for member in spec.MEMBERS}),
-        timeline=Timeline(len(entries), tuple(map(_shown, history.judged)), states, states),
+        nodes={member: _node_snapshot(member, record, history, inboxes[member]) for member in spec.MEMBERS},
+        exchange=ExchangeSnapshot(len(entries), states, {member: len(inboxes[member]) for member in spec.MEMBERS}),
+        projection=ProjectionSnapshot(len(entries), tuple(map(_timeline_row, history.judged)), states, states),
         answered=tuple(_answered(history)),
     )
 
 
-class Trusting(History):
-    """The checker where keys play no part: the tests' pure exchange checks none."""
+class UnsignedHistory(History):
+    """History whose signatures are not verified: the tests' pure exchange verifies none either."""
 
     __slots__ = ()
 
-    def _forgery(self, _entry: Entry, _event: object, _at: datetime) -> str | None:
+    def _invalid_reason(self, _entry: RecordEntry, _event: object, _at: datetime) -> str | None:
         return None
 
 
-def read_again(record: Record) -> History:
-    """A record as the checker reads it, from the founding on."""
-    history = Trusting(World(JURISDICTION), GENERATION, "")
+def history_of(record: Record) -> History:
+    """Return the record as the checker reads it, from the founding on."""
+    history = UnsignedHistory(JurisdictionState(JURISDICTION), GENERATION, "")
     for entry in _entries(record):
-        history.take(entry)
+        history.append(entry)
     return history
 
 
 def founding_length() -> int:
-    """How many entries a jurisdiction begins with, before anything is said in a case."""
+    """Return the number of entries that precede the first event about a case."""
     return len(list(_founding()))
 
 
@@ -78,52 +78,52 @@ def _founding() -> Iterator[Event[Any]]:
     yield from admission_events(CHARTER, ((a, key_of(a.member)) for a in spec.ADMISSIONS), T0 - spec.DAY)
 
 
-def _entries(record: Record) -> Iterator[Entry]:
-    said = [(event, T0 - spec.DAY) for event in _founding()]
-    said += [(entry.event, entry.at) for entry in record.entries]
-    for offset, (event, at) in enumerate(said):
+def _entries(record: Record) -> Iterator[RecordEntry]:
+    events = [(event, T0 - spec.DAY) for event in _founding()]
+    events += [(entry.event, entry.at) for entry in record.entries]
+    for offset, (event, at) in enumerate(events):
         message = signed(event)
-        yield Entry(offset, to_ms(at), message.key, message.value, message.headers)
+        yield RecordEntry(offset, to_ms(at), message.key, message.value, message.headers)
 
 
-def _delivered(routed: Sequence[Judged]) -> tuple[Delivered, ...]:
+def _inbox(routed: Sequence[JudgedEntry]) -> tuple[InboxEntry, ...]:
     return tuple(
-        Delivered(number, j.record_ms, j.outcome, j.reason, j.entry.key, j.entry.value, j.entry.headers)
+        InboxEntry(number, j.record_ms, j.outcome, j.reason, j.entry.key, j.entry.value, j.entry.headers)
         for number, j in enumerate(routed, start=1)
     )
 
 
-def _shown(judged: Judged) -> Shown:
+def _timeline_row(judged: JudgedEntry) -> TimelineRow:
     entry = judged.entry
-    return Shown(entry.offset, entry.appended_ms, entry.key, entry.value, judged.outcome, judged.reason)
+    return TimelineRow(entry.offset, entry.appended_ms, entry.key, entry.value, judged.outcome, judged.reason)
 
 
 def referrals_of(case: Case | None) -> dict[str, Json]:
-    """A case's referrals as a database keeps them."""
-    found: dict[str, Json] = json.loads(dump_case(case))["referrals"] if case is not None else {}
-    return found
+    """Return the referrals of a case as a database stores them."""
+    referrals: dict[str, Json] = json.loads(dump_case(case))["referrals"] if case is not None else {}
+    return referrals
 
 
-def _node(member: str, record: Record, history: History, inbox: tuple[Delivered, ...]) -> Node:
+def _node_snapshot(member: str, record: Record, history: History, inbox: tuple[InboxEntry, ...]) -> NodeSnapshot:
     states = referrals_of(spec.side(member, record).known.case)
-    outbox = tuple(_decided(member, history))
-    return Node(outbox, inbox, states, states, len(inbox))
+    outbox = tuple(_outbox_rows(member, history))
+    return NodeSnapshot(outbox, inbox, states, states, len(inbox))
 
 
-def _own(member: str, history: History) -> Iterator[Judged]:
+def _own_entries(member: str, history: History) -> Iterator[JudgedEntry]:
     for judged in history.first.values():
         if judged.event is not None and judged.event.emitter == member != EXCHANGE:
             yield judged
 
 
-def _decided(member: str, history: History) -> Iterator[Decided]:
-    for position, judged in enumerate(_own(member, history)):
+def _outbox_rows(member: str, history: History) -> Iterator[OutboxRow]:
+    for position, judged in enumerate(_own_entries(member, history)):
         if judged.event is not None and judged.entry.value is not None:
-            told = (judged.outcome, judged.reason)
-            yield Decided(judged.event.id, position, judged.event.subject, judged.entry.value, *told)
+            event, value = judged.event, judged.entry.value
+            yield OutboxRow(event.id, position, event.subject, value, judged.outcome, judged.reason)
 
 
-def _answered(history: History) -> Iterator[Answered]:
+def _answered(history: History) -> Iterator[AnsweredCommand]:
     for judged in history.first.values():
         if judged.event is not None and judged.event.emitter in spec.AGENCIES:
-            yield Answered(judged.event.emitter, judged.event.id, judged.event.subject)
+            yield AnsweredCommand(judged.event.emitter, judged.event.id, judged.event.subject)

@@ -1,0 +1,112 @@
+"""Snapshot of an installation: record, inboxes, databases, and the commands that its agencies saw answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Headers = tuple[tuple[str, bytes | None], ...]
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordEntry:
+    """Entry of the record topic; ``appended_ms`` is the broker's timestamp in milliseconds."""
+
+    offset: int
+    appended_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InboxEntry:
+    """Entry of an inbox. The first four fields come from the exchange's headers; ``headers`` are the emitter's."""
+
+    sequence: int
+    record_ms: int
+    outcome: str
+    reason: str | None
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """Row of a node's outbox; ``outcome`` is None until the event's echo has arrived."""
+
+    id: str
+    position: int
+    subject: str
+    value: bytes
+    outcome: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSnapshot:
+    """Database of a node: referrals by id, in the folded cases (``states``) and in the table ``work_list``."""
+
+    outbox: tuple[OutboxRow, ...] = ()
+    inbox: tuple[InboxEntry, ...] = ()
+    states: Mapping[str, Json] = field(default_factory=dict)
+    work_list: Mapping[str, Json] = field(default_factory=dict)
+    sequence: int = 0
+    pending: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeSnapshot:
+    """Database of the exchange; ``routed`` counts the inbox entries of each member, ``pending`` unfinished work."""
+
+    next_offset: int
+    states: Mapping[str, Json] = field(default_factory=dict)
+    routed: Mapping[str, int] = field(default_factory=dict)
+    pending: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """Row of the table ``timeline.entries``."""
+
+    offset: int
+    appended_ms: int
+    key: bytes | None
+    value: bytes | None
+    outcome: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionSnapshot:
+    """Database of the projection: referrals by id, in the folded cases (``states``) and in ``handoffs``."""
+
+    next_offset: int
+    entries: tuple[TimelineRow, ...] = ()
+    states: Mapping[str, Json] = field(default_factory=dict)
+    handoffs: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredCommand:
+    """One event of a command that was answered with success, as the client logged it."""
+
+    member: str
+    event: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that the checks read."""
+
+    jurisdiction: str
+    generation: int
+    genesis: str
+    record: tuple[RecordEntry, ...]
+    inboxes: Mapping[str, tuple[InboxEntry, ...]]
+    nodes: Mapping[str, NodeSnapshot]
+    exchange: ExchangeSnapshot
+    projection: ProjectionSnapshot
+    answered: tuple[AnsweredCommand, ...] = ()

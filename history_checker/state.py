@@ -1,0 +1,156 @@
+"""State of a jurisdiction and its cases at one position of the record, folded by the checker."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from history_checker.signatures import Key
+from history_checker.snapshot import Json
+from history_checker.tables import NO_PLACE_CODES, OPEN_STATES
+
+
+@dataclass(slots=True)
+class PendingStep:
+    """Step of a procedure that is awaited, with its deadline."""
+
+    name: str
+    since: datetime
+    due: datetime
+    missed: bool = False
+
+
+@dataclass(slots=True)
+class Basis:
+    """Release or legal basis for a disclosure, as its owner recorded it in ``terms``."""
+
+    owner: str
+    terms: Json
+    expires: datetime
+    approved: bool
+    ended: str | None = None
+    end_is_on_record: bool = False
+    withdrawn_for: set[str] = field(default_factory=set)
+    steps: list[PendingStep] = field(default_factory=list)
+
+    def ended_for(self, target: str) -> str | None:
+        """Return the reason why the basis no longer covers disclosures to ``target``; None if it does."""
+        return "release_withdrawn" if target in self.withdrawn_for else self.ended
+
+
+@dataclass(slots=True)
+class Referral:
+    """State of a referral; all times are record times."""
+
+    id: str
+    source: str
+    target: str
+    service: str
+    urgency: str
+    basis: str
+    basis_expires: datetime
+    follow_up_due: datetime | None
+    requested_at: datetime
+    since: datetime
+    state: str = "requested"
+    code: str | None = None
+    delivered_at: datetime | None = None
+    opened_at: datetime | None = None
+    answered_at: datetime | None = None
+    started_at: datetime | None = None
+    closed_at: datetime | None = None
+    paused_at: datetime | None = None
+    paused_from: str = ""
+    cancellation_asked_at: datetime | None = None
+    held_until: datetime | None = None
+    disclosure_open: bool = True
+    next: str | None = None
+    facts: set[str] = field(default_factory=set)
+    steps: list[PendingStep] = field(default_factory=list)
+
+    def other_side(self, member: str) -> str:
+        """Return the counterpart of ``member``."""
+        return self.target if member == self.source else self.source
+
+
+@dataclass(slots=True)
+class Case:
+    """Case of one survivor."""
+
+    opener: str | None = None
+    bases: dict[str, Basis] = field(default_factory=dict)
+    referrals: dict[str, Referral] = field(default_factory=dict)
+
+    def has_party(self, member: str) -> bool:
+        """Return whether ``member`` opened the case or is a side of one of its referrals."""
+        return member == self.opener or any(member in (r.source, r.target) for r in self.referrals.values())
+
+
+@dataclass(slots=True)
+class Member:
+    """Institution as the coordinator admitted it."""
+
+    kind: str
+    services: tuple[str, ...]
+    classes: tuple[str, ...]
+    suspended: bool = False
+
+
+@dataclass(slots=True)
+class JurisdictionState:
+    """Members, keys, deadlines and cases of a jurisdiction."""
+
+    jurisdiction: str
+    founded: bool = False
+    coordinator: str = ""
+    members: dict[str, Member] = field(default_factory=dict)
+    keys: dict[str, Key] = field(default_factory=dict)
+    deadlines: tuple[Json, ...] = ()
+    escalations: set[str] = field(default_factory=set)
+    cases: dict[str, Case] = field(default_factory=dict)
+
+    @property
+    def referrals(self) -> dict[str, Referral]:
+        """Referrals of all cases by id."""
+        return {key: referral for case in self.cases.values() for key, referral in case.referrals.items()}
+
+    def allowance(self, step: str, referral: Referral) -> timedelta | None:
+        """Return the time that a step may take, by the first row that applies; None if no row does."""
+        for row in self.deadlines:
+            covers_service = row.get("service") in (None, referral.service)
+            covers_urgency = referral.urgency in (row.get("urgencies") or [referral.urgency])
+            if row["step"] == step and covers_service and covers_urgency:
+                return timedelta(seconds=row["seconds"])
+        return None
+
+
+def update_steps(state: JurisdictionState, referral: Referral) -> None:
+    """Recompute the pending steps. A step that was pending before keeps the deadline with which it began."""
+    pending = {(step.name, step.since): step for step in referral.steps}
+    referral.steps = []
+    for name, since in _awaited_steps(referral):
+        agreed = {"arrival": referral.held_until, "follow_up": referral.follow_up_due}.get(name)
+        existing, allowance = pending.get((name, since)), state.allowance(name, referral)
+        if existing is not None and (existing.missed or agreed in (None, existing.due)):
+            referral.steps.append(existing)
+        elif agreed is not None:
+            referral.steps.append(PendingStep(name, since, agreed))
+        elif allowance is not None:
+            referral.steps.append(PendingStep(name, since, since + allowance))
+
+
+def _awaited_steps(r: Referral) -> list[tuple[str, datetime]]:
+    requested, accepted = r.state == "requested", r.state == "accepted"
+    no_place = r.state == "rejected" and r.service == "shelter" and r.code in NO_PLACE_CODES and r.next is None
+    started_at = {
+        "delivered": r.requested_at if requested and r.delivered_at is None else None,
+        "opened": r.delivered_at if requested and r.urgency == "emergency" and r.opened_at is None else None,
+        "answered": r.delivered_at if requested else None,
+        "first_contact": r.answered_at if accepted and r.service in ("case_management", "child_protection") else None,
+        "arrival": r.answered_at if accepted and r.service == "shelter" else None,
+        "review": r.paused_at if r.state == "on-hold" else None,
+        "cancellation_answered": r.cancellation_asked_at if r.state in OPEN_STATES else None,
+        "next_referral": r.closed_at if no_place else None,
+        "benefit_decided": r.requested_at if r.service == "benefit_continuity" and r.state in OPEN_STATES else None,
+        "order_decided": r.started_at if r.service == "protection_order" and r.state == "in-progress" else None,
+        "follow_up": r.requested_at if r.follow_up_due is not None and (requested or accepted) else None,
+    }
+    return [(name, since) for name, since in started_at.items() if since is not None]

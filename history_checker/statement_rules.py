@@ -1,0 +1,198 @@
+"""Rules for statements: every event that is not a transition of a referral. The first broken rule is the reason."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from history_checker.parsing import Event, parse_time
+from history_checker.signatures import key_id, proves_possession
+from history_checker.state import Case, JurisdictionState, PendingStep
+
+EXCHANGE = "exchange"
+
+Rule = Callable[[JurisdictionState, Case, Event, datetime], str | None]
+"""Rule that an event has to satisfy at a time. Returns the reason why it is ineffective, or None."""
+
+
+def _unless(holds: object, reason: str) -> str | None:
+    return None if holds else reason
+
+
+# Emitter
+
+
+def _by_exchange(_state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(event.emitter == EXCHANGE, "absent")
+
+
+def _by_coordinator(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(event.emitter == state.coordinator, "absent")
+
+
+def _by_agency(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    member = state.members.get(event.emitter)
+    return _unless(member is not None and member.kind == "agency", "absent")
+
+
+def _by_member(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(event.emitter in state.members, "absent")
+
+
+def _by_party(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(case.has_party(event.emitter), "absent")
+
+
+def _by_side(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
+    referral = case.referrals.get(event.data["referral"])
+    return _unless(referral is not None and event.emitter in (referral.source, referral.target), "absent")
+
+
+def _by_key_owner_or_coordinator(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(event.emitter in (event.data["member"], state.coordinator), "absent")
+
+
+# Case
+
+
+def _case_is_new(_state: JurisdictionState, case: Case, _event: Event, _at: datetime) -> str | None:
+    return _unless(case.opener is None, "already")
+
+
+def _basis_is_new(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(event.data["basis"] not in case.bases, "already")
+
+
+def _recipient_is_member(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(event.data["recipient"] is None or event.data["recipient"] in state.members, "unknown_target")
+
+
+def _basis_is_unexpired(_state: JurisdictionState, _case: Case, event: Event, at: datetime) -> str | None:
+    return _unless(at < parse_time(event.data["expires_at"]), "basis_expired")
+
+
+def _own_basis_awaits_approval(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
+    basis = case.bases.get(event.data["basis"])
+    if basis is None or basis.owner != event.emitter:
+        return "basis_missing"
+    return _unless(not basis.approved, "already")
+
+
+def _basis_end_is_new(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
+    basis = case.bases.get(event.data["basis"])
+    return "basis_missing" if basis is None else _unless(not basis.end_is_on_record, "already")
+
+
+# Deadlines
+
+
+def pending_steps(case: Case, event: Event) -> list[PendingStep] | None:
+    """Return the pending steps of the referral or basis that a deadline event names; None if there is none."""
+    if event.referral is not None:
+        return case.referrals[event.referral].steps if event.referral in case.referrals else None
+    basis = case.bases.get(event.data["basis"])
+    return basis.steps if basis is not None else None
+
+
+def missed_step(case: Case, event: Event) -> PendingStep | None:
+    """Return the pending step that a ``deadline.missed`` event names."""
+    name, due = event.data["step"], parse_time(event.data["due_at"])
+    return next((step for step in pending_steps(case, event) or () if (step.name, step.due) == (name, due)), None)
+
+
+def _step_is_overdue(_state: JurisdictionState, case: Case, event: Event, at: datetime) -> str | None:
+    if pending_steps(case, event) is None:
+        return "absent"
+    step = missed_step(case, event)
+    if step is None:
+        return case.referrals[event.referral].state if event.referral is not None else "already"
+    return "already" if step.missed else _unless(at >= step.due, "too_early")
+
+
+def _has_steps(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(pending_steps(case, event) is not None, "absent")
+
+
+def _escalation_is_new(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(event.data["reference"] not in state.escalations, "already")
+
+
+def _escalation_is_open(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(event.data["reference"] in state.escalations, "absent")
+
+
+# Jurisdiction
+
+
+def _is_first_founding(state: JurisdictionState, _case: Case, _event: Event, _at: datetime) -> str | None:
+    return _unless(not state.founded, "already")
+
+
+def _names_member(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(event.data["member"] in state.members, "unknown_target")
+
+
+def _is_not_the_exchange(_state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(event.data["member"] != EXCHANGE, "code_not_allowed")
+
+
+def _proves_possession(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    public, proof = (bytes.fromhex(event.data[name]) for name in ("public_key", "possession"))
+    return _unless(proves_possession(state.jurisdiction, event.data["member"], public, proof), "signature")
+
+
+def _key_is_new(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(key_id(bytes.fromhex(event.data["public_key"])) not in state.keys, "already")
+
+
+def _key_is_known(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(event.data["key"] in state.keys, "key_not_in_force")
+
+
+def _key_is_own(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(state.keys[event.data["key"]].owner == event.emitter, "key_not_owner")
+
+
+def _key_is_in_use(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    key = state.keys[event.data["key"]]
+    return _unless(not key.revoked and key.retired_at is None, "already")
+
+
+def _is_version_one(_state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(event.data["version"] == 1, "code_not_allowed")
+
+
+def _service_is_offered(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(event.data["service"] in state.members[event.emitter].services, "code_not_allowed")
+
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    "jurisdiction.founded.v1": (_is_first_founding,),
+    "agency.admitted.v1": (_by_coordinator, _is_not_the_exchange),
+    "agency.suspended.v1": (_by_coordinator, _names_member),
+    "deadlines.published.v1": (_by_coordinator,),
+    "rules.activated.v1": (_by_coordinator, _is_version_one),
+    "key.registered.v1": (_by_key_owner_or_coordinator, _names_member, _proves_possession, _key_is_new),
+    "key.revoked.v1": (_by_coordinator, _key_is_known),
+    "key.retired.v1": (_key_is_known, _key_is_own, _key_is_in_use),
+    "capabilities.published.v1": (_by_member,),
+    "capacity.published.v1": (_by_agency, _service_is_offered),
+    "submission.refused.v1": (_by_exchange,),
+    "case.opened.v1": (_by_agency, _case_is_new),
+    "cases.linked.v1": (_by_agency, _by_party),
+    "basis.recorded.v1": (_by_agency, _by_party, _basis_is_new, _recipient_is_member, _basis_is_unexpired),
+    "basis.approved.v1": (_own_basis_awaits_approval,),
+    "basis.ended.v1": (_by_exchange, _basis_end_is_new),
+    "release.withdrawn.v1": (_by_agency, _by_party),
+    "survivor.ended.v1": (_by_agency, _by_party),
+    "case.read.v1": (_by_member,),
+    "erasure.completed.v1": (_by_side,),
+    "deadline.missed.v1": (_by_exchange, _step_is_overdue),
+    "deadline.acknowledged.v1": (_by_exchange, _has_steps),
+    "deadline.escalated.v1": (_by_exchange, _names_member, _escalation_is_new),
+    "deadline.escalated.v2": (_by_exchange, _names_member, _escalation_is_new),
+    "escalation.acknowledged.v1": (_by_coordinator, _escalation_is_open),
+}
+
+
+def broken_rule(state: JurisdictionState, case: Case, event: Event, at: datetime) -> str | None:
+    """Return the reason of the first rule that a statement breaks; None if it breaks none."""
+    return next((reason for rule in RULES[event.type] if (reason := rule(state, case, event, at)) is not None), None)
