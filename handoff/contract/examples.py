@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
-from handoff.record import codes, signing
+from handoff.record import codes, formats, signing
 from handoff.record.codec import AnyEvent
 from handoff.record.envelope import COORDINATION, EXCHANGE, Source, compose
 from handoff.record.events import CATALOGUE, Body, Keying, case, deadline, directory, referral
@@ -82,7 +82,7 @@ def _by_coordination() -> Iterator[Body]:
         member="shelter",
         public_key=_KEY.public_key.hex(),
         possession=_KEY.sign(
-            signing.possession_statement(JURISDICTION, "shelter", _KEY.public_key), signing.POSSESSION_TYPE
+            signing.possession_statement(JURISDICTION, "shelter", _KEY.public_key), formats.KEY_POSSESSION
         ).hex(),
     )
     yield directory.KeyRevoked(key=_KEY.id)

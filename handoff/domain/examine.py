@@ -15,7 +15,7 @@ from handoff.record.delivery import REDACTED, Verdict, invalid
 from handoff.record.envelope import Event
 from handoff.record.errors import NotAnEvent
 from handoff.record.message import Message
-from handoff.record.redaction import Redaction, said_hash
+from handoff.record.redaction import Redaction, original_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def read(message: Message) -> Entry:
         event = codec.decode(value)
     except NotAnEvent as error:
         event = error.code
-    return Entry(message, event, said_hash(value).hex())
+    return Entry(message, event, original_hash(value).hex())
 
 
 def examine(

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
+from handoff.record import formats
 from handoff.record.codes import MemberKind
 from handoff.record.envelope import Event, Source, compose
 from handoff.record.events.base import Body
@@ -16,7 +17,7 @@ from handoff.record.events.directory import (
     JurisdictionFounded,
     KeyRegistered,
 )
-from handoff.record.signing import POSSESSION_TYPE, SigningKey, possession_statement
+from handoff.record.signing import SigningKey, possession_statement
 
 _FOUNDING = UUID("3d2c1b7a-4d0e-5e0c-8f55-3f3f0f9d2c10")
 FIRST_RULES = 1
@@ -68,7 +69,7 @@ def key_registration(jurisdiction: str, member: str, key: SigningKey) -> KeyRegi
     """The registration of ``key``, with the proof that whoever registers it also holds it."""
     statement = possession_statement(jurisdiction, member, key.public_key)
     return KeyRegistered(
-        member=member, public_key=key.public_key.hex(), possession=key.sign(statement, POSSESSION_TYPE).hex()
+        member=member, public_key=key.public_key.hex(), possession=key.sign(statement, formats.KEY_POSSESSION).hex()
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from handoff.domain.case import Basis, Situation, Step
 from handoff.domain.conditions import Condition
-from handoff.record import signing
+from handoff.record import formats, signing
 from handoff.record.codes import IneffectiveReason, MemberKind, RefusalCode, State
 from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events import case as c
@@ -140,7 +140,7 @@ def _possession_is_proven(known: Situation, event: Event[Any], _at: datetime) ->
     key = bytes.fromhex(event.data.public_key)
     statement = signing.possession_statement(known.directory.jurisdiction, event.data.member, key)
     proof = bytes.fromhex(event.data.possession)
-    proven = signing.is_valid_public_key(key) and signing.verifies(key, statement, proof, signing.POSSESSION_TYPE)
+    proven = signing.is_valid_public_key(key) and signing.verifies(key, statement, proof, formats.KEY_POSSESSION)
     return None if proven else RefusalCode.SIGNATURE
 
 

@@ -27,7 +27,7 @@ from handoff.operations.topic_copy import apply_copy, read_groups, read_topic
 from handoff.record.delivery import REDACTED, Delivery
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
-from handoff.record.redaction import Redaction, RedactionReason, said_hash
+from handoff.record.redaction import Redaction, RedactionReason, original_hash
 from handoff.record.topics import Topic, in_topic
 from handoff.views.redaction_effects import DirectoryStays, redacted, standing_on
 from handoff.views.timeline_fold import Placed
@@ -60,7 +60,7 @@ class _Survey:
 
     def holds(self, message: Message) -> bool:
         """Whether ``message`` has one of the values, still in full."""
-        return said_hash(message.value) in self.hashes and Redaction.found(message.value) is None
+        return original_hash(message.value) in self.hashes and Redaction.found(message.value) is None
 
     @property
     def cases(self) -> tuple[UUID, ...]:
@@ -87,9 +87,9 @@ async def redact(
 
 
 async def _survey(parts: MaintenanceSession, offsets: frozenset[int]) -> _Survey:
-    hashes = {said_hash(e.message.value) async for e in _record(parts) if e.offset in offsets}
+    hashes = {original_hash(e.message.value) async for e in _record(parts) if e.offset in offsets}
     # A repetition holds the same bytes.
-    found = [(e.offset, e.message.key) async for e in _record(parts) if said_hash(e.message.value) in hashes]
+    found = [(e.offset, e.message.key) async for e in _record(parts) if original_hash(e.message.value) in hashes]
     if missing := offsets - {offset for offset, _ in found}:
         raise RedactionRefused(f"the record has no offset {min(missing)}")
     keys = frozenset(key for _, key in found)

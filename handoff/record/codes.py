@@ -1,6 +1,6 @@
-"""The closed vocabularies of the record.
+"""Closed lists of codes.
 
-Every code that an event may carry stands here, and nowhere else. Unknown codes are refused by name.
+An event carries no other codes; an unknown code is refused by name.
 Source: the field's own terms (HL7 FHIR Task for states; survivor-centred practice for the rest).
 """
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class CaseService(StrEnum):
-    """What one institution can ask of another. There is no mediation."""
+    """Service that one institution can request from another. There is no mediation."""
 
     SHELTER = "shelter"
     CASE_MANAGEMENT = "case_management"
@@ -28,7 +28,7 @@ class CaseService(StrEnum):
 
 
 class Urgency(StrEnum):
-    """How soon an answer is needed."""
+    """Urgency of a request."""
 
     EMERGENCY = "emergency"
     HIGH = "high"
@@ -37,7 +37,7 @@ class Urgency(StrEnum):
 
 
 class RejectionCode(StrEnum):
-    """Why a target declines a request; each service allows only some of them."""
+    """Reason of a rejection; each service allows only some of them."""
 
     UNITS_FULL = "no_capacity.units_full"
     NO_STAFF = "no_capacity.no_staff"
@@ -53,7 +53,7 @@ class RejectionCode(StrEnum):
 
 
 class FailureCode(StrEnum):
-    """Why an accepted service ended without an outcome."""
+    """Reason why an accepted service ended without an outcome."""
 
     NO_ARRIVAL = "no_arrival"
     CANNOT_REACH_SAFELY = "cannot_reach_safely"
@@ -67,7 +67,7 @@ class FailureCode(StrEnum):
 
 
 class HoldCode(StrEnum):
-    """Why a service waits."""
+    """Reason of a pause."""
 
     WAITING_INTAKE = "waiting_intake"
     WAITING_THIRD_PARTY = "waiting_third_party"
@@ -75,7 +75,7 @@ class HoldCode(StrEnum):
 
 
 class VoidCode(StrEnum):
-    """Why a referral should never have been made."""
+    """Reason why a referral was entered in error."""
 
     WRONG_CASE = "wrong_case"
     WRONG_TARGET = "wrong_target"
@@ -84,7 +84,7 @@ class VoidCode(StrEnum):
 
 
 class BasisKind(StrEnum):
-    """Under what something may be disclosed: the survivor's release, or a coded legal basis."""
+    """Kind of a basis of disclosure: the survivor's release, or a coded legal basis."""
 
     WRITTEN = "release.written"
     ORAL_WITNESSED = "release.oral_witnessed"
@@ -97,19 +97,19 @@ class BasisKind(StrEnum):
 
     @property
     def is_release(self) -> bool:
-        """Whether the survivor gave it, and can therefore withdraw it."""
+        """True for a release by the survivor, which she can withdraw."""
         return self.value.startswith("release.")
 
 
 class SurvivorInformed(StrEnum):
-    """Whether she was told of a disclosure that did not need her release."""
+    """Information of the survivor about a disclosure without her release."""
 
     YES = "yes"
     DEFERRED_UNSAFE = "deferred_unsafe"
 
 
 class ApproverRole(StrEnum):
-    """Who may approve a legal basis."""
+    """Role of the approver of a legal basis."""
 
     DUTY_OFFICER = "duty_officer"
     UNIT_HEAD = "unit_head"
@@ -117,7 +117,7 @@ class ApproverRole(StrEnum):
 
 
 class ReleasePurpose(StrEnum):
-    """What a basis allows the recipient to be told things for."""
+    """Purpose of a disclosure."""
 
     ARRANGE_SHELTER = "arrange_shelter"
     CASE_MANAGEMENT = "case_management"
@@ -133,7 +133,7 @@ class ReleasePurpose(StrEnum):
 
 
 class RecipientClass(StrEnum):
-    """A kind of agency that a release may name instead of one agency."""
+    """Class of recipients that a release may name instead of one agency."""
 
     LICENSED_SHELTER = "licensed_shelter"
     LEGAL_AID = "legal_aid"
@@ -141,7 +141,7 @@ class RecipientClass(StrEnum):
 
 
 class AnsweredVia(StrEnum):
-    """How an answer reached the source."""
+    """Channel of an answer."""
 
     SYSTEM = "system"
     PHONE = "phone"
@@ -149,7 +149,7 @@ class AnsweredVia(StrEnum):
 
 
 class StartKind(StrEnum):
-    """What shows that a service has begun."""
+    """Sign that a service has begun."""
 
     ARRIVAL = "arrival"
     FIRST_CONTACT = "first_contact"
@@ -157,7 +157,7 @@ class StartKind(StrEnum):
 
 
 class ServiceOutcome(StrEnum):
-    """What a completed service came to."""
+    """Outcome of a completed service."""
 
     PLAN_AGREED = "plan_agreed"
     PLAN_REFUSED = "plan_refused"
@@ -181,7 +181,7 @@ class ServiceOutcome(StrEnum):
 
 
 class EntryPoint(StrEnum):
-    """Where the survivor first spoke of it."""
+    """Place where the survivor first reported the violence."""
 
     POLICE_CALL = "police_call"
     POLICE_STATION = "police_station"
@@ -193,7 +193,7 @@ class EntryPoint(StrEnum):
 
 
 class ReportingDelay(StrEnum):
-    """How long the violence had lasted before it was reported, as a band."""
+    """Duration of the violence before it was reported, as a band."""
 
     SAME_DAY = "same_day"
     UP_TO_1W = "up_to_1w"
@@ -204,7 +204,7 @@ class ReportingDelay(StrEnum):
 
 
 class OfferAnswer(StrEnum):
-    """What the survivor said to a service that she was offered."""
+    """The survivor's answer to an offered service."""
 
     ACCEPTED = "accepted"
     DECLINED = "declined"
@@ -212,14 +212,14 @@ class OfferAnswer(StrEnum):
 
 
 class SafetyFlag(StrEnum):
-    """The only safety flags that may lie on the record; the rest travel in the sealed screening sheet."""
+    """Safety flags that may be recorded; the others are in the encrypted screening sheet."""
 
     DO_NOT_CONTACT = "do_not_contact"
     CONTACT_VIA_SOURCE_ONLY = "contact_via_source_only"
 
 
 class EndScope(StrEnum):
-    """How much a withdrawal, or the survivor's ending, covers."""
+    """Scope of a withdrawal or of an ending by the survivor."""
 
     ALL = "all"
     PURPOSE = "purpose"
@@ -227,7 +227,7 @@ class EndScope(StrEnum):
 
 
 class DestructionReason(StrEnum):
-    """Why a dossier is gone."""
+    """Reason for the destruction of a dossier."""
 
     UNOPENED = "unopened"
     EXPIRED = "expired"
@@ -235,7 +235,7 @@ class DestructionReason(StrEnum):
 
 
 class CapacityUnit(StrEnum):
-    """What a provider counts."""
+    """Unit in which a provider counts its capacity."""
 
     PLACE = "place"
     FAMILY_ROOM = "family_room"
@@ -246,7 +246,7 @@ class CapacityUnit(StrEnum):
 
 
 class CapacityBand(StrEnum):
-    """How much is free; exact counts stay in the provider's own node."""
+    """Free capacity, as a band; exact counts stay in the provider's node."""
 
     NONE = "none"
     SOME = "some"
@@ -254,7 +254,7 @@ class CapacityBand(StrEnum):
 
 
 class CapacityState(StrEnum):
-    """Whether a provider takes requests at all."""
+    """State of a provider: open for requests, or why not."""
 
     OPEN = "open"
     FULL = "full"
@@ -263,7 +263,7 @@ class CapacityState(StrEnum):
 
 
 class AcknowledgementAction(StrEnum):
-    """What the coordinator did about a missed deadline."""
+    """Action of the coordinator on a missed deadline."""
 
     CALLED_AGENCY = "called_agency"
     REASSIGNED = "reassigned"
@@ -273,7 +273,7 @@ class AcknowledgementAction(StrEnum):
 
 
 class ReadPurpose(StrEnum):
-    """Why a person opened a case."""
+    """Purpose of a read of a case by a person."""
 
     ACT_ON_REFERRAL = "act_on_referral"
     SUPERVISE = "supervise"
@@ -284,7 +284,7 @@ class ReadPurpose(StrEnum):
 
 
 class DeadlineStep(StrEnum):
-    """A step of the procedure that somebody waits for."""
+    """Step of the procedure that has a deadline. The list is closed (ADR 24)."""
 
     DELIVERED = "delivered"
     OPENED = "opened"
@@ -302,14 +302,14 @@ class DeadlineStep(StrEnum):
 
 
 class Calendar(StrEnum):
-    """Which hours count towards a deadline."""
+    """Hours that count towards a deadline: all, or working hours."""
 
     ALWAYS = "always"
     WORKING = "working"
 
 
 class DeadlineSource(StrEnum):
-    """What a deadline rests on; none may be presented as a law's text unless it is one."""
+    """Source of a deadline. Only ``law`` may be presented as the text of a law."""
 
     LAW = "law"
     PRACTICE = "practice"
@@ -317,7 +317,7 @@ class DeadlineSource(StrEnum):
 
 
 class MemberKind(StrEnum):
-    """What a member of the jurisdiction is there for."""
+    """Function of a member in the jurisdiction."""
 
     AGENCY = "agency"
     COORDINATION = "coordination"
@@ -325,14 +325,14 @@ class MemberKind(StrEnum):
 
 
 class KeyUse(StrEnum):
-    """What a member's key is for."""
+    """Use of a member's key. ``sealing`` keys encrypt."""
 
     SIGNING = "signing"
     SEALING = "sealing"
 
 
 class IneffectiveReason(StrEnum):
-    """Why an event changed nothing, where the referral's state alone does not say it."""
+    """Reason why an event is ineffective, other than the state of its referral."""
 
     RELEASE_WITHDRAWN = "release_withdrawn"
     BASIS_EXPIRED = "basis_expired"
@@ -345,7 +345,7 @@ class IneffectiveReason(StrEnum):
 
 
 class RefusalCode(StrEnum):
-    """Why a submission was not put on the record, or counts as invalid there."""
+    """Reason why a submission was refused, or is invalid on the record."""
 
     MALFORMED = "malformed"
     SCHEMA = "schema"
@@ -358,7 +358,7 @@ class RefusalCode(StrEnum):
 
 
 class State(StrEnum):
-    """A referral's state: HL7 FHIR Task's, and *revoked* for a withdrawn release."""
+    """State of a referral, as in HL7 FHIR Task, and *revoked* for a withdrawn release."""
 
     ABSENT = "absent"
     REQUESTED = "requested"

@@ -1,4 +1,4 @@
-"""What the exchange adds when it puts an event into an inbox: headers beside the unchanged bytes."""
+"""Inbox entries: the unchanged event, with headers by which the exchange adds its sequence, time and verdict."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ class Verdict:
 
     @property
     def is_effective(self) -> bool:
-        """Whether the event changed anything."""
+        """True if the event took effect."""
         return self.kind is VerdictKind.EFFECTIVE
 
 
@@ -40,26 +40,26 @@ DUPLICATE = Verdict(VerdictKind.DUPLICATE)
 
 
 def ineffective(reason: str) -> Verdict:
-    """The verdict on an event that lost a race or was not allowed."""
+    """Return the verdict on an event that lost a race or was not allowed."""
     return Verdict(VerdictKind.INEFFECTIVE, reason)
 
 
 def invalid(code: str) -> Verdict:
-    """The verdict on an event that should never have been sent."""
+    """Return the verdict on an event that should never have been sent."""
     return Verdict(VerdictKind.INVALID, code)
 
 
 REDACTED = invalid("redacted")
-"""The verdict on an entry whose value was taken out: nothing follows from it any more."""
+"""Verdict on a redacted entry, which has no effect any more."""
 
 
 class BrokenDelivery(Exception):
-    """An inbox record without the exchange's headers: stop and alarm, the topic is not to be trusted."""
+    """An inbox record without valid headers of the exchange: stop and alarm, because the topic cannot be trusted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One inbox entry: its dense sequence (1, 2, 3 …), record time (ms precision) and verdict, and the message."""
+    """One inbox entry: dense sequence (1, 2, 3 …), record time (ms precision), verdict and message."""
 
     sequence: int
     record_time: datetime
@@ -67,7 +67,7 @@ class Delivery:
     message: Message
 
     def to_message(self) -> Message:
-        """The message with the exchange's headers after the emitter's own."""
+        """Return the message with the exchange's headers after those of the emitter."""
         added: list[tuple[str, bytes]] = [
             (SEQUENCE_HEADER, str(self.sequence).encode()),
             (RECORD_TIME_HEADER, str(to_ms(self.record_time)).encode()),
@@ -79,7 +79,7 @@ class Delivery:
 
     @classmethod
     def from_message(cls, message: Message) -> Self:
-        """The entry that an inbox record holds; raises ``BrokenDelivery``."""
+        """Return the entry of an inbox record. Raises ``BrokenDelivery``."""
         own = tuple(pair for pair in message.headers if pair[0] not in _ADDED)
         try:
             sequence, time = int(_added(message, SEQUENCE_HEADER)), int(_added(message, RECORD_TIME_HEADER))
@@ -88,7 +88,7 @@ class Delivery:
             verdict = Verdict(kind, None if reason is None else reason.decode())
             return cls(sequence, from_ms(time), verdict, Message(message.key, message.value, own))
         except (ValueError, OverflowError, OSError) as error:
-            raise BrokenDelivery("an inbox record's headers are not the exchange's") from error
+            raise BrokenDelivery("the exchange's headers of an inbox record are invalid") from error
 
 
 _ADDED: frozenset[str] = frozenset({SEQUENCE_HEADER, RECORD_TIME_HEADER, VERDICT_HEADER, REASON_HEADER})
@@ -102,12 +102,12 @@ def _added(message: Message, name: str) -> str:
 
 
 def to_ms(time: datetime) -> int:
-    """Milliseconds since 1970-01-01 UTC, the precision of Kafka's clock."""
+    """Return milliseconds since 1970-01-01 UTC, the precision of Kafka's timestamps."""
     return round(time.timestamp() * 1000)
 
 
 def from_ms(milliseconds: int) -> datetime:
-    """The instant, in UTC."""
+    """Return the instant, in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 

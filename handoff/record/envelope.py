@@ -1,4 +1,4 @@
-"""The CloudEvents 1.0 envelope: who says what, about which case, when by its own clock."""
+"""The CloudEvents 1.0 envelope: id, source, type, subject and claimed time of an event."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ BodyT = TypeVar("BodyT", bound=Body)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who speaks: a member (or the exchange) of one generation of one jurisdiction's record."""
+    """Emitter of an event: a member, or the exchange, in one generation of a jurisdiction's record."""
 
     jurisdiction: str
     generation: int
@@ -34,11 +34,11 @@ class Source:
 
     @classmethod
     def parse(cls, text: str) -> "Source":
-        """The source in ``text``; raises ``NotAnEvent`` naming ``source``."""
+        """Return the source in ``text``. Raises ``NotAnEvent`` for the field ``source``."""
         return _parsed(text)
 
 
-# A jurisdiction has a few sources, and each event is read for its own several times.
+# A jurisdiction has few sources, and the source of each event is parsed several times.
 @lru_cache(maxsize=1024)
 def _parsed(text: str) -> Source:
     match = _SOURCE.match(text)
@@ -48,9 +48,9 @@ def _parsed(text: str) -> Source:
 
 
 class Event(BaseModel, Generic[BodyT]):
-    """One event. ``time`` is claimed by the emitter; the record's time is what counts.
+    """One event. ``time`` is claimed by the emitter; only the record time decides.
 
-    ``subject`` is a case id (canonical lower-case UUID) or the jurisdiction's id, and equals the Kafka key.
+    ``subject`` is a case id (canonical lower-case UUID) or the jurisdiction's id, and is also the Kafka key.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,17 +67,17 @@ class Event(BaseModel, Generic[BodyT]):
 
     @property
     def emitter(self) -> str:
-        """The member that the source names."""
+        """Member part of the source."""
         return self.source.rpartition("/")[2]
 
     @cached_property
     def case_id(self) -> UUID | None:
-        """The case, or None where the event is about the jurisdiction."""
+        """Id of the case; None for an event about the jurisdiction."""
         return UUID(self.subject) if self.data.keying is Keying.CASE else None
 
 
 def compose(*, id: UUID, source: Source, subject: UUID | str, time: datetime, body: BodyT) -> Event[BodyT]:  # noqa: A002 - CloudEvents' own name
-    """The envelope around ``body``; everything that is not given follows from its type."""
+    """Return an event with ``body``. The other attributes follow from the type."""
     return Event(
         specversion="1.0",
         id=id,
@@ -91,5 +91,5 @@ def compose(*, id: UUID, source: Source, subject: UUID | str, time: datetime, bo
 
 
 def schema_uri(event_type: str) -> str:
-    """Where the JSON Schema of a type stands, relative to the contract's root."""
+    """Return the path of a type's JSON Schema, relative to the root of the published files."""
     return f"/schemas/events/{event_type}.json"

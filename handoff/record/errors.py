@@ -1,13 +1,12 @@
-"""Why bytes are not an event, typed by what the reader does next."""
+"""Errors of decoding, typed by the reaction of the reader."""
 
 from handoff.record.codes import RefusalCode
 
 
 class NotAnEvent(Exception):
-    """Bytes that can never become an event: refuse them with ``code``; ``field`` names what is wrong.
+    """Bytes that are not a valid event: refuse them with ``code``. ``field`` is the path of the invalid part.
 
-    ``field`` is a path inside the document for the caller alone. It may hold a name that the sender chose, so it
-    is never logged or stored.
+    Only the caller may see ``field``: it can contain a name that the sender chose, so it is never logged or stored.
     """
 
     def __init__(self, code: RefusalCode, field: str, reason: str) -> None:
@@ -18,7 +17,7 @@ class NotAnEvent(Exception):
 
 
 class UnknownEventType(NotAnEvent):
-    """A well-formed event of a type that this release cannot read: park it until the upgrade."""
+    """A well-formed event of a type that this release does not know: park it until the upgrade."""
 
     def __init__(self, event_type: str) -> None:
         super().__init__(RefusalCode.SCHEMA, "type", "not a type that this release can read")

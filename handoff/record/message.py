@@ -1,4 +1,4 @@
-"""An event as it travels: the key, the exact bytes, and the headers that carry its signature."""
+"""A signed event as a Kafka record: key, value bytes, and headers with the signature."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ KEY_ID_HEADER = "key-id"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Key, value and headers as Kafka holds them."""
+    """Key, value and headers of a Kafka record."""
 
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
 
     def header(self, name: str) -> bytes | None:
-        """The only header of that name; None where it is missing or there are several."""
+        """Return the header of that name; None if it is missing or occurs more than once."""
         found = [value for header, value in self.headers if header == name]
         return found[0] if len(found) == 1 else None
 
 
 def sign(subject: str, value: bytes, key: signing.SigningKey) -> Message:
-    """``value`` signed for publishing under ``subject``."""
+    """Return ``value``, signed, as a message with ``subject`` as its key."""
     return Message(
         key=subject.encode(),
         value=value,

@@ -1,7 +1,7 @@
-"""What stands on the record in place of a value that was taken out after an incident: its hash, and why.
+"""Redaction stubs: the hash and reason that replace a value which was removed from the record after an incident.
 
-A stub is known by its form alone, because the headers beside it are covered by the record hash and stay as they
-were. It is no event: intake refuses it like any other bytes that are none.
+A stub is recognised by its form alone, because the headers are covered by the record hash and do not change. A stub
+is not an event: intake refuses it like any other invalid bytes.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ _FORM: Final = re.compile(rb'\{"redacted":\{"value_sha256":"([0-9a-f]{64})","rea
 
 
 class RedactionReason(StrEnum):
-    """Why a value was taken out."""
+    """Reason for the removal of a value."""
 
     PERSONAL_DATA = "personal_data"
     COURT_ORDER = "court_order"
@@ -23,19 +23,19 @@ class RedactionReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """A value that was taken out: the SHA-256 of its bytes (hex), and the reason's code."""
+    """A removed value: the SHA-256 of its bytes (hex) and the code of the reason."""
 
     value_sha256: str
     reason: RedactionReason
 
     @classmethod
     def of(cls, value: bytes, reason: RedactionReason) -> Self:
-        """What stays of ``value``; where it was taken out before, that stays."""
+        """Return the redaction of ``value``. A value that is a stub already keeps its redaction."""
         return cls.found(value) or cls(hashlib.sha256(value).hexdigest(), reason)
 
     @classmethod
     def found(cls, value: bytes | None) -> Self | None:
-        """The redaction that ``value`` is the stub of; None for all other bytes."""
+        """Return the redaction whose stub ``value`` is; None for all other bytes."""
         if value is None or not value.startswith(_BEGINNING):
             return None
         match = _FORM.fullmatch(value)
@@ -45,11 +45,11 @@ class Redaction:
 
     @property
     def stub(self) -> bytes:
-        """The bytes that stand in the value's place: there is no second way of writing them."""
+        """Bytes that replace the value, in their only valid form."""
         return f'{{"redacted":{{"value_sha256":"{self.value_sha256}","reason":"{self.reason}"}}}}'.encode()
 
 
-def said_hash(value: bytes | None) -> bytes:
-    """The SHA-256 of a value as it was said, whether or not it was taken out since; none counts as an empty one."""
+def original_hash(value: bytes | None) -> bytes:
+    """Return the SHA-256 of a value as it was recorded, even if it is redacted now. No value counts as an empty one."""
     redaction = Redaction.found(value)
     return bytes.fromhex(redaction.value_sha256) if redaction is not None else hashlib.sha256(value or b"").digest()

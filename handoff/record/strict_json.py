@@ -1,7 +1,7 @@
-"""JSON that leaves no room for two readings: parsed before any model sees it.
+"""Strict JSON parsing, before any model validates the document.
 
-pydantic and most parsers silently keep the last of two equal keys and accept NaN; two honest readers could then
-disagree about the same signed bytes. Source: proof.md's strict parsing.
+pydantic and most parsers silently keep the last of two equal keys and accept NaN, so that two honest readers could
+disagree about the same signed bytes. Source: docs/proof.md, strict parsing.
 """
 
 import json
@@ -15,7 +15,7 @@ MAX_DEPTH = 8
 
 
 def parse(raw: bytes) -> dict[str, Any]:
-    """The object in ``raw``: UTF-8 without a BOM, no duplicate keys, no NaN, depth ≤ 8, at most 16 KiB.
+    """Return the object in ``raw``: UTF-8 without a BOM, no duplicate keys, no NaN, depth ≤ 8, at most 16 KiB.
 
     Raises ``NotAnEvent`` with ``oversize`` or ``malformed``.
     """
@@ -27,7 +27,7 @@ def parse(raw: bytes) -> dict[str, Any]:
         raise _malformed("event", "not strict JSON in UTF-8") from error
     if not isinstance(document, dict):
         raise _malformed("event", "not a JSON object")
-    # What opens fewer brackets than it may be deep is not too deep: most events need not be walked through.
+    # With no more brackets than the permitted depth, nesting cannot be too deep: most events skip the walk.
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
         _check_depth(document, MAX_DEPTH)
     if b"\\u" in raw:
@@ -50,7 +50,7 @@ def _no_constant(name: str) -> Never:
     raise _malformed("event", f"{name} is not JSON")
 
 
-# Made once: ``json.loads`` would make one for each document.
+# Built once: with hooks, ``json.loads`` builds a decoder for each document.
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
 
 

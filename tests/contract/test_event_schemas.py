@@ -120,7 +120,7 @@ def test_writing_an_empty_folder_makes_the_whole_contract(tmp_path: Path) -> Non
 def test_a_file_that_differs_is_named_and_mended_where_only_words_changed(tmp_path: Path) -> None:
     published_files.write(tmp_path)
     path = tmp_path / "events" / "case.opened.v1.json"
-    path.write_text(path.read_text().replace("A case begins.", "It begins."))
+    path.write_text(path.read_text().replace("A case was opened.", "It was opened."))
     assert published_files.check(tmp_path) == ("events/case.opened.v1.json: differs",)
     assert published_files.write(tmp_path) == ()
     assert published_files.check(tmp_path) == ()

@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from handoff.proof.log.header_codec import Headers, pack_headers, prefixed
-from handoff.record.redaction import said_hash
+from handoff.record import formats
+from handoff.record.redaction import original_hash
 
 ENTRY_BYTES: Final = 141
 NO_PREVIOUS: Final = bytes(32)
 """Previous leaf hash of a case tag's first entry."""
 
 _LAYOUT: Final = struct.Struct(">17sIQQ32s32sQ32s")
-_ENTRY_MARK: Final = b"handoff/entry/v1\n"
-_RECORD_MARK: Final = b"handoff/record/v1\n"
-_CASE_MARK: Final = b"handoff/case/v1\n"
 
 
 class MalformedEntry(Exception):
@@ -47,7 +45,7 @@ class LogEntry:
     def pack(self) -> bytes:
         """Encode as 141 bytes."""
         return _LAYOUT.pack(
-            _ENTRY_MARK,
+            formats.ENTRY,
             self.partition,
             self.offset,
             self.appended_ms,
@@ -63,7 +61,7 @@ class LogEntry:
         if len(packed) != ENTRY_BYTES:
             raise MalformedEntry(f"an entry has {ENTRY_BYTES} bytes, not {len(packed)}")
         mark, *fields = _LAYOUT.unpack(packed)
-        if mark != _ENTRY_MARK:
+        if mark != formats.ENTRY:
             raise MalformedEntry("the version mark of an entry is missing")
         return cls(*fields)
 
@@ -79,7 +77,7 @@ def leaf_hash(packed: bytes) -> bytes:
 
 def case_tag(key: bytes | None) -> bytes:
     """Tag shared by all entries of one record key. A missing key counts as an empty one."""
-    return hashlib.sha256(_CASE_MARK + (key or b"")).digest()
+    return hashlib.sha256(formats.CASE_TAG + (key or b"")).digest()
 
 
 def record_hash(key: bytes | None, value: bytes | None, headers: Headers) -> bytes:
@@ -89,7 +87,7 @@ def record_hash(key: bytes | None, value: bytes | None, headers: Headers) -> byt
     record hash of the redacted value.
     """
     headers_hash = hashlib.sha256(pack_headers(headers)).digest()
-    return hashlib.sha256(_RECORD_MARK + prefixed(key) + said_hash(value) + headers_hash).digest()
+    return hashlib.sha256(formats.RECORD_HASH + prefixed(key) + original_hash(value) + headers_hash).digest()
 
 
 def _hash(digest: bytes) -> bytes:

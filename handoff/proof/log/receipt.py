@@ -5,14 +5,13 @@ key. Its first line prevents its use as a checkpoint.
 """
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
 
 from handoff.proof.log.checkpoint import NotSignedByLog, Origin
 from handoff.proof.log.merkle import HASH_BYTES
 from handoff.proof.log.note import MalformedNote, Note, NoteKey, decimal, decode_base64, encode_base64, is_signed, sign
+from handoff.record import formats
 from handoff.record.signing import SigningKey
-
-_MARK: Final = "handoff/receipt/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +25,13 @@ class Receipt:
     @property
     def text(self) -> str:
         """Signed text of the note."""
-        return f"{_MARK}\n{self.origin}\n{self.size}\n{encode_base64(self.record_hash)}\n"
+        return f"{formats.RECEIPT}\n{self.origin}\n{self.size}\n{encode_base64(self.record_hash)}\n"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Parse a note's text. Raises ``MalformedNote``."""
         lines = text.split("\n")
-        if len(lines) != 5 or lines[0] != _MARK or lines[4]:
+        if len(lines) != 5 or lines[0] != formats.RECEIPT or lines[4]:
             raise MalformedNote("not a receipt")
         record_hash = decode_base64(lines[3])
         if len(record_hash) != HASH_BYTES:

@@ -16,8 +16,8 @@ from handoff.proof.log.header_codec import Headers
 from handoff.proof.log.merkle import Proof
 from handoff.proof.log.tiles import TILE_WIDTH, NotATile, entries_path, pack_entries, unpack_entries
 from handoff.proof.verify.archive import ArchiveMember, ArchiveWriter, NotAnArchive, read_members
+from handoff.record import formats
 
-FORMAT: Final = "handoff/bundle/v1"
 _MANIFEST: Final = "bundle.json"
 _CHECKPOINT: Final = "checkpoint"
 _RECORD: Final = re.compile(r"record/[0-9]{12,19}\.json")
@@ -35,7 +35,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    format: Literal["handoff/bundle/v1"] = FORMAT
+    format: Literal["handoff/bundle/v1"] = formats.BUNDLE
     # A pattern, because the value is displayed before verification.
     origin: Annotated[str, Field(pattern=r"^handoff/[a-z0-9]{1,30}/record/[0-9]{1,9}$")]
     case: Annotated[str, Field(pattern=_CASE_ID)]

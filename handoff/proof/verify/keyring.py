@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from handoff.record import signing
+from handoff.record import formats, signing
 from handoff.record.codes import KeyUse
 from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events import directory as d
@@ -86,7 +86,7 @@ def _is_held(jurisdiction: str, said: d.KeyRegistered, public_key: bytes) -> boo
     statement = signing.possession_statement(jurisdiction, said.member, public_key)
     possession = bytes.fromhex(said.possession)
     return signing.is_valid_public_key(public_key) and signing.verifies(
-        public_key, statement, possession, signing.POSSESSION_TYPE
+        public_key, statement, possession, formats.KEY_POSSESSION
     )
 
 

@@ -1,4 +1,4 @@
-"""Every event that may stand on the record, and the catalogue that finds its model by its type."""
+"""The event types of the record, and the catalogue that maps a type to its model."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -28,4 +28,4 @@ def _bodies() -> Iterator[type[Body]]:
 
 
 CATALOGUE: Mapping[str, type[Body]] = MappingProxyType({body.type: body for body in _bodies()})
-"""Event type → model of its data, for every type that this release can read."""
+"""Event type → model of its data, in the current version. ``handoff.record.upcasting`` has the superseded versions."""

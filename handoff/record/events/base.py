@@ -1,4 +1,4 @@
-"""What every event body shares: frozen, closed, and described by data beside its type."""
+"""Base of all event bodies: frozen, closed to unknown fields, with emitter and audience declared beside the type."""
 
 import re
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\
 
 
 def _rfc_3339(written: object) -> object:
-    # pydantic also reads seconds since 1970 and any number of digits, which other readers of the bytes would not.
+    # pydantic also accepts seconds since 1970 and any number of digits; other readers of the bytes do not.
     if not isinstance(written, str):
         return written
     if _RFC_3339.fullmatch(written) is None:
@@ -34,7 +34,7 @@ EventTypeName = Annotated[str, Field(pattern=r"^[a-z][a-z-]{1,30}\.[a-z-]{2,20}\
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Instant = Annotated[
     AwareDatetime,
-    # Far from the ends of the calendar, so that no deadline counted from it can overflow.
+    # Far from the limits of datetime, so that adding a deadline cannot overflow.
     Field(
         ge=datetime(2000, 1, 1, tzinfo=UTC),
         lt=datetime(2200, 1, 1, tzinfo=UTC),
@@ -45,7 +45,7 @@ Instant = Annotated[
 
 
 class Emitter(StrEnum):
-    """Who may say an event, relative to what it is about."""
+    """Permitted emitter of an event type, relative to the subject of the event."""
 
     ANY_AGENCY = "any agency"
     CASE_PARTY = "the case's opener or an agency with an effective referral in it"
@@ -60,7 +60,7 @@ class Emitter(StrEnum):
 
 
 class Audience(StrEnum):
-    """Who receives an event beside its emitter."""
+    """Recipients of an event type, besides the emitter."""
 
     NOBODY = "nobody"
     TARGET = "target"
@@ -75,14 +75,14 @@ class Audience(StrEnum):
 
 
 class Keying(StrEnum):
-    """What an event's subject, and so its Kafka key, is."""
+    """Kind of an event's subject, which is also its Kafka key."""
 
     CASE = "case"
     JURISDICTION = "jurisdiction"
 
 
 class Body(BaseModel):
-    """The data of an event: codes, ids and times only."""
+    """Data of an event: codes, ids and times only."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_timedelta="iso8601")
 
@@ -93,9 +93,9 @@ class Body(BaseModel):
 
 
 class ReferralBody(Body):
-    """The data of an event about one referral.
+    """Data of an event about one referral.
 
-    ``seen`` is how many events of this referral the emitter had folded: evidence, never an arbiter.
+    ``seen`` is the number of events of this referral that the emitter had folded. It is evidence; verdicts ignore it.
     """
 
     referral: UUID
@@ -103,12 +103,12 @@ class ReferralBody(Body):
 
 
 class DirectoryBody(Body):
-    """The data of an event about the jurisdiction itself."""
+    """Data of an event about the jurisdiction itself."""
 
     keying: ClassVar[Keying] = Keying.JURISDICTION
 
 
 class Terms(BaseModel):
-    """Fields that a command and the event it makes have in common."""
+    """Fields that a command and its event have in common."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

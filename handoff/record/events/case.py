@@ -1,4 +1,4 @@
-"""What is said of a case as a whole: its opening, the bases for disclosure, their end, and who read it."""
+"""Events about a case as a whole: opening, bases of disclosure and their end, reads, erasure."""
 
 from typing import ClassVar, Self
 from uuid import UUID
@@ -23,14 +23,14 @@ from handoff.record.events.base import Audience, Body, Emitter, Instant, MemberI
 
 
 class Offer(Terms):
-    """A service that the survivor was offered, and her answer."""
+    """A service offered to the survivor, and her answer."""
 
     service: CaseService
     answer: OfferAnswer
 
 
 class Opening(Terms):
-    """How a case came to an institution, and what she was offered there."""
+    """Entry point of the case, and the services offered to the survivor there."""
 
     entry_point: EntryPoint
     reporting_delay: ReportingDelay
@@ -44,10 +44,10 @@ class Link(Terms):
 
 
 class Basis(Terms):
-    """What allows a disclosure: to whom, for what, until when, and, without a release, by whose approval.
+    """Basis of a disclosure: recipient, purpose and expiry; a legal basis also names its rule and approver.
 
-    Exactly one of ``recipient`` and ``recipient_class`` is given. A legal basis names its rule, and either when
-    it was approved or until when that will be done.
+    Exactly one of ``recipient`` and ``recipient_class`` is given. A legal basis has either ``approved_at`` or
+    ``approval_due_at``.
     """
 
     kind: BasisKind
@@ -77,32 +77,32 @@ class Basis(Terms):
 
 
 class Scope(Terms):
-    """How much of what the survivor had agreed to ends: all, one purpose, or one recipient."""
+    """Scope of a withdrawal or ending: everything, one purpose, or one recipient."""
 
     scope: EndScope
     purpose: ReleasePurpose | None = None
     recipient: MemberId | None = None
 
     @model_validator(mode="after")
-    def _names_what_it_covers(self) -> Self:
+    def _names_its_object(self) -> Self:
         expected = {
             EndScope.ALL: (False, False),
             EndScope.PURPOSE: (True, False),
             EndScope.RECIPIENT: (False, True),
         }
         if (self.purpose is not None, self.recipient is not None) != expected[self.scope]:
-            raise ValueError("scope all names nothing, scope purpose a purpose, scope recipient a recipient")
+            raise ValueError("scope purpose needs a purpose, scope recipient a recipient, scope all neither")
         return self
 
 
 class Approval(Terms):
-    """Who approved a legal basis that was used before its approval."""
+    """Approval of a legal basis that was used before it was approved."""
 
     approver_role: ApproverRole
 
 
 class CaseOpened(Opening, Body):
-    """A case begins."""
+    """A case was opened."""
 
     type: ClassVar = "case.opened.v1"
     emitter: ClassVar = Emitter.ANY_AGENCY
@@ -110,7 +110,7 @@ class CaseOpened(Opening, Body):
 
 
 class CasesLinked(Link, Body):
-    """Two cases are of one survivor."""
+    """Two cases concern the same survivor."""
 
     type: ClassVar = "cases.linked.v1"
     emitter: ClassVar = Emitter.ANY_AGENCY
@@ -118,7 +118,7 @@ class CasesLinked(Link, Body):
 
 
 class BasisRecorded(Basis, Body):
-    """A release or a legal basis stands on the record."""
+    """A release or a legal basis was recorded."""
 
     type: ClassVar = "basis.recorded.v1"
     emitter: ClassVar = Emitter.CASE_PARTY
@@ -128,7 +128,7 @@ class BasisRecorded(Basis, Body):
 
 
 class BasisApproved(Approval, Body):
-    """A legal basis that was used at night has its approval."""
+    """A legal basis that was used at night was approved."""
 
     type: ClassVar = "basis.approved.v1"
     emitter: ClassVar = Emitter.BASIS_OWNER
@@ -138,7 +138,7 @@ class BasisApproved(Approval, Body):
 
 
 class BasisEnded(Body):
-    """A basis no longer allows anything."""
+    """A basis ended and allows no further disclosure."""
 
     type: ClassVar = "basis.ended.v1"
     emitter: ClassVar = Emitter.EXCHANGE
@@ -149,7 +149,7 @@ class BasisEnded(Body):
 
 
 class ReleaseWithdrawn(Scope, Body):
-    """The survivor takes back her release, at any institution, orally or in writing."""
+    """The survivor withdrew her release, at any institution, orally or in writing."""
 
     type: ClassVar = "release.withdrawn.v1"
     emitter: ClassVar = Emitter.CASE_PARTY
@@ -157,7 +157,7 @@ class ReleaseWithdrawn(Scope, Body):
 
 
 class SurvivorEnded(Scope, Body):
-    """The survivor ends services."""
+    """The survivor ended services."""
 
     type: ClassVar = "survivor.ended.v1"
     emitter: ClassVar = Emitter.CASE_PARTY
@@ -165,7 +165,7 @@ class SurvivorEnded(Scope, Body):
 
 
 class CaseRead(Body):
-    """A person read a case; ``reader`` is the node's opaque id of that person."""
+    """A person read the case; ``reader`` is the opaque id that the node gives to this person."""
 
     type: ClassVar = "case.read.v1"
     emitter: ClassVar = Emitter.MEMBER
@@ -176,7 +176,7 @@ class CaseRead(Body):
 
 
 class ErasureCompleted(Body):
-    """A holder has erased the personal data of a referral; its backups are clear at the given time."""
+    """A holder erased the personal data of a referral. Its backups are clear at ``backups_clear_at``."""
 
     type: ClassVar = "erasure.completed.v1"
     emitter: ClassVar = Emitter.MEMBER

@@ -1,4 +1,4 @@
-"""What is said when a step of the procedure is late."""
+"""Events about late steps of the procedure."""
 
 from typing import ClassVar, Self
 from uuid import UUID
@@ -9,22 +9,22 @@ from handoff.record.codes import AcknowledgementAction, CaseService, DeadlineSte
 from handoff.record.events.base import Audience, Body, Count, DirectoryBody, Emitter, Instant, MemberId, Terms
 
 
-class _Step(Body):
-    """One step: of a referral, or of a basis that waits for its approval."""
+class _StepBody(Body):
+    """A step of a referral, or of a basis that awaits its approval."""
 
     step: DeadlineStep
     referral: UUID | None = None
     basis: UUID | None = None
 
     @model_validator(mode="after")
-    def _is_of_one_thing(self) -> Self:
+    def _has_one_holder(self) -> Self:
         if (self.referral is None) == (self.basis is None):
             raise ValueError("give exactly one of referral and basis")
         return self
 
 
-class DeadlineMissed(_Step):
-    """A step was still open when its time had passed."""
+class DeadlineMissed(_StepBody):
+    """A step was still open at its due time."""
 
     type: ClassVar = "deadline.missed.v1"
     emitter: ClassVar = Emitter.EXCHANGE
@@ -34,8 +34,8 @@ class DeadlineMissed(_Step):
     attempt: Count = 0
 
 
-class DeadlineAcknowledged(_Step):
-    """The coordinator has seen to a missed deadline."""
+class DeadlineAcknowledged(_StepBody):
+    """The coordinator acted on a missed deadline."""
 
     type: ClassVar = "deadline.acknowledged.v1"
     emitter: ClassVar = Emitter.EXCHANGE
@@ -59,13 +59,13 @@ class DeadlineEscalated(DirectoryBody):
 
 
 class Acknowledgement(Terms):
-    """What the coordinator did."""
+    """Action of the coordinator."""
 
     action: AcknowledgementAction
 
 
 class EscalationAcknowledged(Acknowledgement, DirectoryBody):
-    """The coordinator answers an escalation."""
+    """The coordinator acknowledged an escalation."""
 
     type: ClassVar = "escalation.acknowledged.v1"
     emitter: ClassVar = Emitter.COORDINATION

@@ -1,4 +1,4 @@
-"""What is said of the jurisdiction: who belongs to it, with which keys, under which deadlines and rules."""
+"""Events about the jurisdiction: members, keys, deadlines, rules, capacity."""
 
 from typing import Annotated, ClassVar
 
@@ -47,13 +47,13 @@ class Deadline(Terms):
 
 
 class Deadlines(Terms):
-    """The deadlines that hold from here on; the first that fits a step counts."""
+    """Deadlines in force from this event on. The first that matches a step applies."""
 
     deadlines: tuple[Deadline, ...]
 
 
 class Admission(Terms):
-    """A member, the services it offers and the classes of recipient it belongs to."""
+    """A member, its services and its recipient classes."""
 
     member: MemberId
     kind: MemberKind = MemberKind.AGENCY
@@ -62,13 +62,13 @@ class Admission(Terms):
 
 
 class Suspension(Terms):
-    """A member that takes no new referrals."""
+    """A member that accepts no new referrals."""
 
     member: MemberId
 
 
 class KeyRegistration(Terms):
-    """A member's key; ``possession`` is the key's own signature over its registration."""
+    """A key of a member; ``possession`` is a signature by this key over the registration."""
 
     member: MemberId
     use: KeyUse = KeyUse.SIGNING
@@ -77,25 +77,25 @@ class KeyRegistration(Terms):
 
 
 class KeyEnd(Terms):
-    """A key that ends."""
+    """A key whose validity ends."""
 
     key: KeyId
 
 
 class RulesVersionTerms(Terms):
-    """A version of the rules that judge."""
+    """A version of the rules of judging."""
 
     version: RulesVersion
 
 
 class Capabilities(Terms):
-    """The event types, with their versions, that a member can read."""
+    """Event types, with versions, that a member can read."""
 
     reads: tuple[EventTypeName, ...]
 
 
 class Capacity(Terms):
-    """How much of a service is free, as a band that expires."""
+    """Free capacity of a service, as a band that expires."""
 
     service: CaseService
     unit: CapacityUnit
@@ -106,7 +106,7 @@ class Capacity(Terms):
 
 
 class JurisdictionFounded(Deadlines, DirectoryBody):
-    """Offset 0 of a record: its hash is the trust anchor."""
+    """Foundation of the jurisdiction, at offset 0. Its hash is the trust anchor."""
 
     type: ClassVar = "jurisdiction.founded.v1"
     emitter: ClassVar = Emitter.COORDINATION
@@ -119,7 +119,7 @@ class JurisdictionFounded(Deadlines, DirectoryBody):
 
 
 class AgencyAdmitted(Admission, DirectoryBody):
-    """A member joins, or its services and classes change."""
+    """A member was admitted, or its services and classes changed."""
 
     type: ClassVar = "agency.admitted.v1"
     emitter: ClassVar = Emitter.COORDINATION
@@ -127,7 +127,7 @@ class AgencyAdmitted(Admission, DirectoryBody):
 
 
 class AgencySuspended(Suspension, DirectoryBody):
-    """A member takes no new referrals from here on."""
+    """A member was suspended: it accepts no new referrals."""
 
     type: ClassVar = "agency.suspended.v1"
     emitter: ClassVar = Emitter.COORDINATION
@@ -135,7 +135,7 @@ class AgencySuspended(Suspension, DirectoryBody):
 
 
 class DeadlinesPublished(Deadlines, DirectoryBody):
-    """New deadlines hold for every step that begins from here on."""
+    """New deadlines apply to every step that begins after this event."""
 
     type: ClassVar = "deadlines.published.v1"
     emitter: ClassVar = Emitter.COORDINATION
@@ -143,7 +143,7 @@ class DeadlinesPublished(Deadlines, DirectoryBody):
 
 
 class RulesActivated(RulesVersionTerms, DirectoryBody):
-    """A version of the rules judges from here on."""
+    """A version of the rules is in force from this event on."""
 
     type: ClassVar = "rules.activated.v1"
     emitter: ClassVar = Emitter.COORDINATION
@@ -151,7 +151,7 @@ class RulesActivated(RulesVersionTerms, DirectoryBody):
 
 
 class KeyRegistered(KeyRegistration, DirectoryBody):
-    """A key is in force from here on."""
+    """A key is in force from this event on."""
 
     type: ClassVar = "key.registered.v1"
     emitter: ClassVar = Emitter.KEY_AUTHORITY
@@ -159,7 +159,7 @@ class KeyRegistered(KeyRegistration, DirectoryBody):
 
 
 class KeyRevoked(KeyEnd, DirectoryBody):
-    """A key is void from this position on."""
+    """A key is void from this event on."""
 
     type: ClassVar = "key.revoked.v1"
     emitter: ClassVar = Emitter.COORDINATION
@@ -167,7 +167,7 @@ class KeyRevoked(KeyEnd, DirectoryBody):
 
 
 class KeyRetired(KeyEnd, DirectoryBody):
-    """A member lays a key aside; what is under way still counts for a grace period."""
+    """A member retired a key. Its signatures still count for a grace period."""
 
     type: ClassVar = "key.retired.v1"
     emitter: ClassVar = Emitter.MEMBER
@@ -175,7 +175,7 @@ class KeyRetired(KeyEnd, DirectoryBody):
 
 
 class CapabilitiesPublished(Capabilities, DirectoryBody):
-    """What a member can read from here on."""
+    """A member declared the event types that it can read."""
 
     type: ClassVar = "capabilities.published.v1"
     emitter: ClassVar = Emitter.MEMBER
@@ -183,7 +183,7 @@ class CapabilitiesPublished(Capabilities, DirectoryBody):
 
 
 class CapacityPublished(Capacity, DirectoryBody):
-    """A provider says how much is free."""
+    """A provider published its free capacity."""
 
     type: ClassVar = "capacity.published.v1"
     emitter: ClassVar = Emitter.MEMBER
@@ -191,7 +191,7 @@ class CapacityPublished(Capacity, DirectoryBody):
 
 
 class SubmissionRefused(DirectoryBody):
-    """Something that a member sent was not put on the record; nothing of it is kept but its hash."""
+    """A submission was refused and not recorded. Only its hash is kept."""
 
     type: ClassVar = "submission.refused.v1"
     emitter: ClassVar = Emitter.EXCHANGE

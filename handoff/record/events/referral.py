@@ -1,4 +1,4 @@
-"""What the two sides of a referral say to each other, and what the exchange says to both."""
+"""Events about a referral: those of its source and target, and those of the exchange to both."""
 
 from typing import ClassVar
 from uuid import UUID
@@ -34,7 +34,7 @@ from handoff.record.events.base import (
 
 
 class BasisSnapshot(Terms):
-    """The basis as it stood when a request was made, so that the target knows under what it is asked."""
+    """Copy of the basis at the time of the request, for the target."""
 
     basis: UUID
     kind: BasisKind
@@ -45,14 +45,14 @@ class BasisSnapshot(Terms):
 
 
 class Commitment(Terms):
-    """A sealed sheet or dossier that belongs to an event, named by hashes alone."""
+    """Commitment to an encrypted sheet or dossier: hashes only."""
 
     commitment: Sha256
     sealed: Sha256
 
 
 class Request(Terms):
-    """What is asked, of whom, and how soon. ``due_at`` starts the acting clock of a follow-up."""
+    """Requested service, target and urgency. ``due_at`` is the agreed time of a follow-up."""
 
     target: MemberId
     service: CaseService
@@ -63,7 +63,7 @@ class Request(Terms):
 
 
 class Acceptance(Terms):
-    """How a request was accepted, until when a place is held, and the one-time key for the dossier."""
+    """Channel of an acceptance, the end of a place hold, and the one-time key for the dossier."""
 
     via: AnsweredVia = AnsweredVia.SYSTEM
     place_held_until: Instant | None = None
@@ -71,68 +71,68 @@ class Acceptance(Terms):
 
 
 class Claim(Terms):
-    """How the source was told of an acceptance that is not on the record yet."""
+    """Channel by which the source learned of an acceptance that is not on the record yet."""
 
     via: AnsweredVia
 
 
 class Rejection(Terms):
-    """Why a request was declined."""
+    """Reason of a rejection."""
 
     code: RejectionCode
 
 
 class HoldExtension(Terms):
-    """Until when a place is held now."""
+    """New end of a place hold."""
 
     place_held_until: Instant
 
 
 class Start(Terms):
-    """What shows that the service has begun."""
+    """Sign that the service has begun."""
 
     kind: StartKind
 
 
 class Pause(Terms):
-    """Why a service waits."""
+    """Reason of a pause."""
 
     code: HoldCode
 
 
 class Completion(Terms):
-    """What the service came to."""
+    """Outcome of the service."""
 
     outcome: ServiceOutcome
 
 
 class Failure(Terms):
-    """Why the service ended without an outcome."""
+    """Reason why the service ended without an outcome."""
 
     code: FailureCode
 
 
 class Voiding(Terms):
-    """Why the referral should never have been made."""
+    """Reason why the referral was entered in error."""
 
     code: VoidCode
 
 
 class Disclosure(Terms):
-    """A dossier, sealed to the one-time key of the acceptance."""
+    """A dossier, encrypted to the one-time key of the acceptance."""
 
     dossier: Commitment
     seal_key: KeyId
 
 
 class Destruction(Terms):
-    """Why a dossier is gone."""
+    """Reason for the destruction of a dossier."""
 
     reason: DestructionReason
 
 
 class ReferralRequested(Request, ReferralBody):
-    """The source asks the target for a service."""
+    """The source requested a service from the target."""
 
     type: ClassVar = "referral.requested.v1"
     emitter: ClassVar = Emitter.SOURCE
@@ -142,7 +142,7 @@ class ReferralRequested(Request, ReferralBody):
 
 
 class ReferralImported(Request, ReferralBody):
-    """The source brings over a referral that began before the record did, at ``began_at`` by its own account."""
+    """The source imported a referral that began before the record, at ``began_at`` as claimed by the source."""
 
     type: ClassVar = "referral.imported.v1"
     emitter: ClassVar = Emitter.SOURCE
@@ -153,7 +153,7 @@ class ReferralImported(Request, ReferralBody):
 
 
 class AcceptanceClaimed(Claim, ReferralBody):
-    """The source was told by phone or in person that it is accepted; counts once the target confirms."""
+    """The source claims an acceptance by phone or in person. It counts once the target confirms it."""
 
     type: ClassVar = "acceptance.claimed.v1"
     emitter: ClassVar = Emitter.SOURCE
@@ -161,7 +161,7 @@ class AcceptanceClaimed(Claim, ReferralBody):
 
 
 class DossierDisclosed(Disclosure, ReferralBody):
-    """The source releases the dossier to the target."""
+    """The source disclosed the dossier to the target."""
 
     type: ClassVar = "dossier.disclosed.v1"
     emitter: ClassVar = Emitter.SOURCE
@@ -169,7 +169,7 @@ class DossierDisclosed(Disclosure, ReferralBody):
 
 
 class CancellationRequested(ReferralBody):
-    """The source asks the target to stop."""
+    """The source asked the target to cancel."""
 
     type: ClassVar = "cancellation.requested.v1"
     emitter: ClassVar = Emitter.SOURCE
@@ -177,7 +177,7 @@ class CancellationRequested(ReferralBody):
 
 
 class ReferralRedirected(ReferralBody):
-    """The source asks another target next; on the record, told to nobody."""
+    """The source redirected the request to another target. Recorded, and delivered to no other member."""
 
     type: ClassVar = "referral.redirected.v1"
     emitter: ClassVar = Emitter.SOURCE
@@ -187,7 +187,7 @@ class ReferralRedirected(ReferralBody):
 
 
 class ReferralDelivered(ReferralBody):
-    """A machine of the target has it; no person has seen it."""
+    """The target's system received the request; no person has seen it."""
 
     type: ClassVar = "referral.delivered.v1"
     emitter: ClassVar = Emitter.TARGET
@@ -195,7 +195,7 @@ class ReferralDelivered(ReferralBody):
 
 
 class ReferralOpened(ReferralBody):
-    """A person at the target has seen it."""
+    """A person at the target opened the request."""
 
     type: ClassVar = "referral.opened.v1"
     emitter: ClassVar = Emitter.TARGET
@@ -203,7 +203,7 @@ class ReferralOpened(ReferralBody):
 
 
 class ReferralAccepted(Acceptance, ReferralBody):
-    """The target takes it on."""
+    """The target accepted the request."""
 
     type: ClassVar = "referral.accepted.v1"
     emitter: ClassVar = Emitter.TARGET
@@ -211,7 +211,7 @@ class ReferralAccepted(Acceptance, ReferralBody):
 
 
 class ReferralRejected(Rejection, ReferralBody):
-    """The target declines it."""
+    """The target rejected the request."""
 
     type: ClassVar = "referral.rejected.v1"
     emitter: ClassVar = Emitter.TARGET
@@ -219,7 +219,7 @@ class ReferralRejected(Rejection, ReferralBody):
 
 
 class PlaceHoldExtended(HoldExtension, ReferralBody):
-    """The target holds the place longer, once."""
+    """The target extended the place hold, once."""
 
     type: ClassVar = "place-hold.extended.v1"
     emitter: ClassVar = Emitter.TARGET
@@ -227,7 +227,7 @@ class PlaceHoldExtended(HoldExtension, ReferralBody):
 
 
 class ReferralStarted(Start, ReferralBody):
-    """The service has begun."""
+    """The service began."""
 
     type: ClassVar = "referral.started.v1"
     emitter: ClassVar = Emitter.TARGET
@@ -235,7 +235,7 @@ class ReferralStarted(Start, ReferralBody):
 
 
 class ReferralPaused(Pause, ReferralBody):
-    """The service waits."""
+    """The service was paused."""
 
     type: ClassVar = "referral.paused.v1"
     emitter: ClassVar = Emitter.TARGET
@@ -243,7 +243,7 @@ class ReferralPaused(Pause, ReferralBody):
 
 
 class ReferralResumed(ReferralBody):
-    """The service goes on."""
+    """The service resumed."""
 
     type: ClassVar = "referral.resumed.v1"
     emitter: ClassVar = Emitter.TARGET
@@ -251,7 +251,7 @@ class ReferralResumed(ReferralBody):
 
 
 class ReferralCompleted(Completion, ReferralBody):
-    """The service is done."""
+    """The service was completed."""
 
     type: ClassVar = "referral.completed.v1"
     emitter: ClassVar = Emitter.TARGET
@@ -259,7 +259,7 @@ class ReferralCompleted(Completion, ReferralBody):
 
 
 class DossierDelivered(ReferralBody):
-    """The target's machine has the dossier."""
+    """The target's system received the dossier."""
 
     type: ClassVar = "dossier.delivered.v1"
     emitter: ClassVar = Emitter.TARGET
@@ -267,7 +267,7 @@ class DossierDelivered(ReferralBody):
 
 
 class CancellationDeclined(ReferralBody):
-    """The target goes on although it was asked to stop."""
+    """The target declined the cancellation and continues."""
 
     type: ClassVar = "cancellation.declined.v1"
     emitter: ClassVar = Emitter.TARGET
@@ -275,7 +275,7 @@ class CancellationDeclined(ReferralBody):
 
 
 class ReferralFailed(Failure, ReferralBody):
-    """The service ended without an outcome; the exchange says it where the survivor ended it elsewhere."""
+    """The service ended without an outcome. The exchange emits it if the survivor ended services elsewhere."""
 
     type: ClassVar = "referral.failed.v1"
     emitter: ClassVar = Emitter.EITHER_PARTY
@@ -283,7 +283,7 @@ class ReferralFailed(Failure, ReferralBody):
 
 
 class ReferralCancelled(ReferralBody):
-    """The referral is called off."""
+    """The referral was cancelled."""
 
     type: ClassVar = "referral.cancelled.v1"
     emitter: ClassVar = Emitter.EITHER_PARTY
@@ -291,7 +291,7 @@ class ReferralCancelled(ReferralBody):
 
 
 class DossierDestroyed(Destruction, ReferralBody):
-    """A holder attests that its copy of the dossier is gone."""
+    """A holder attests that it destroyed its copy of the dossier."""
 
     type: ClassVar = "dossier.destroyed.v1"
     emitter: ClassVar = Emitter.EITHER_PARTY
@@ -307,7 +307,7 @@ class ReferralVoided(Voiding, ReferralBody):
 
 
 class ReferralRevoked(ReferralBody):
-    """The release under which it was asked is gone before anybody accepted."""
+    """The basis of the request ended before the target accepted."""
 
     type: ClassVar = "referral.revoked.v1"
     emitter: ClassVar = Emitter.EXCHANGE
@@ -317,7 +317,7 @@ class ReferralRevoked(ReferralBody):
 
 
 class DisclosureClosed(ReferralBody):
-    """Nothing more may be disclosed; the service goes on."""
+    """No further disclosure is allowed; the service continues."""
 
     type: ClassVar = "disclosure.closed.v1"
     emitter: ClassVar = Emitter.EXCHANGE

@@ -9,7 +9,7 @@ import pytest
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from handoff.record import signing
+from handoff.record import formats, signing
 from handoff.record.envelope import CONTENT_TYPE
 from handoff.record.events import referral
 from handoff.record.message import sign
@@ -44,7 +44,7 @@ def test_a_signature_verifies_over_its_own_bytes_key_and_type_alone() -> None:
     assert signing.verifies(KEY.public_key, BODY, signature)
     assert not signing.verifies(KEY.public_key, BODY + b" ", signature)
     assert not signing.verifies(key_of("shelter").public_key, BODY, signature)
-    assert not signing.verifies(KEY.public_key, BODY, signature, signing.POSSESSION_TYPE)
+    assert not signing.verifies(KEY.public_key, BODY, signature, formats.KEY_POSSESSION)
 
 
 @pytest.mark.parametrize("bit", range(0, 512, 37))

@@ -1,0 +1,30 @@
+"""Versions of the byte formats that outlive a release, in one table.
+
+Each mark is the first bytes of what is hashed or signed, so that bytes of one format or version are never accepted as
+another. A changed format gets a new mark here, and readers of the old one keep it. Event types carry their version in
+their own name (``handoff.record.events``). Leaf hashes have no mark: RFC 6962 defines them. Inbox headers have no mark:
+``handoff.record.delivery`` is their only reader and writer.
+"""
+
+from typing import Final
+
+EVENT_PAYLOAD: Final = b"application/vnd.handoff.event+json; v=1"
+"""DSSE payload type of a signed event."""
+
+KEY_POSSESSION: Final = b"application/vnd.handoff.key-possession; v=1"
+"""DSSE payload type of the statement by which a key proves possession."""
+
+RECORD_HASH: Final = b"handoff/record/v1\n"
+"""Prefix of the content hash of a record entry."""
+
+ENTRY: Final = b"handoff/entry/v1\n"
+"""First bytes of a log entry, the content of a leaf."""
+
+CASE_TAG: Final = b"handoff/case/v1\n"
+"""Prefix of the hash that is the tag of a case."""
+
+RECEIPT: Final = "handoff/receipt/v1"
+"""First line of a receipt."""
+
+BUNDLE: Final = "handoff/bundle/v1"
+"""Format of a case bundle, in its manifest."""
