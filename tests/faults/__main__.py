@@ -1,31 +1,31 @@
-"""The fault run as a command; with --json it writes every figure, and the table for the document it prints."""
+"""Inject faults into a jurisdiction under load and check its history. Exit code 1 if a promise is broken."""
 
 import argparse
 import json
 import sys
 from pathlib import Path
 
-from tests.faults.disk import with_own_mounts
-from tests.faults.ordeal import Request, run
+from tests.faults.disk import with_private_mounts
+from tests.faults.fault_run import FaultRunOptions, run_faults
 
 
 def main() -> int:
-    """Runs the faults and prints what came of it; exit code 1 if anything is amiss."""
-    arguments = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    arguments.add_argument("faults", type=int, nargs="?", default=20)
-    arguments.add_argument("--brokers", type=int, choices=(1, 3), default=1)
-    arguments.add_argument("--only", default="", help="the kinds of fault whose names have this in them")
-    arguments.add_argument("--seed", type=int, default=1)
-    arguments.add_argument("--json", type=Path, help="where the figures are written")
-    arguments.add_argument("--keep", type=Path, help="a directory in which everything stays but the database")
-    asked = arguments.parse_args()
-    with_own_mounts()
-    request = Request(asked.faults, asked.seed, asked.brokers, asked.only)
-    ordeal = run(request, lambda line: print(line, flush=True), asked.keep)  # noqa: T201 - a command
-    if asked.json is not None:
-        asked.json.write_text(json.dumps(ordeal.document(), indent=2))
-    sys.stdout.write("\n".join((*ordeal.lines(), *ordeal.history.lines())) + "\n")
-    return 0 if ordeal.history.holds and ordeal.came_to_rest else 1
+    """Run the faults, print the table and the report of the history checker."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("faults", type=int, nargs="?", default=20, help="number of faults")
+    parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--only", default="", help="inject only kinds whose name contains this text")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the load")
+    parser.add_argument("--json", type=Path, help="write every figure to this file as JSON")
+    parser.add_argument("--keep", type=Path, help="keep the state directory here, without the database")
+    arguments = parser.parse_args()
+    with_private_mounts()
+    options = FaultRunOptions(arguments.faults, arguments.seed, arguments.brokers, arguments.only)
+    result = run_faults(options, lambda line: print(line, flush=True), arguments.keep)  # noqa: T201 - a command
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(result.document(), indent=2))
+    sys.stdout.write("\n".join((*result.lines(), *result.report.lines())) + "\n")
+    return 0 if result.report.holds and result.became_idle else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is done to a running jurisdiction, one fault at a time; each is healed before the next."""
+"""Faults of processes, and the table of all kinds. Each fault is repaired before the next."""
 
 import asyncio
 import time
@@ -6,104 +6,104 @@ from collections.abc import Mapping
 
 from handoff.record.topics import MONITOR
 from tests.faults import outages
-from tests.faults.crew import DOUBLED_NODE
-from tests.faults.place import Inject, Met, Place
+from tests.faults.context import FaultContext, Impact, Injector
+from tests.faults.processes import NODE_WITH_STANDBY
 
 _CRASH_SECONDS = 0.5
 _FREEZE_SECONDS = 3.0
-# For how long a standby works before the one that it stands in for wakes up.
-_BESIDE_SECONDS = 1.0
+# Time for which the standby is active before the frozen process resumes.
+_OVERLAP_SECONDS = 1.0
 
 
-async def kill_node(place: Place, turn: int) -> Met:
-    return await _crash(place, _node(place, turn))
+async def kill_node(context: FaultContext, round_number: int) -> Impact:
+    return await _crash(context, _node_of_round(context, round_number))
 
 
-async def kill_exchange(place: Place, _turn: int) -> Met:
-    return await _crash(place, await place.crew.active("exchange"))
+async def kill_exchange(context: FaultContext, _round: int) -> Impact:
+    return await _crash(context, await context.processes.active("exchange"))
 
 
-async def kill_projection(place: Place, _turn: int) -> Met:
-    return await _crash(place, await place.crew.active("projection"))
+async def kill_projection(context: FaultContext, _round: int) -> Impact:
+    return await _crash(context, await context.processes.active("projection"))
 
 
-async def kill_monitor(place: Place, _turn: int) -> Met:
-    return await _crash(place, MONITOR)
+async def kill_monitor(context: FaultContext, _round: int) -> Impact:
+    return await _crash(context, MONITOR)
 
 
-async def _crash(place: Place, name: str) -> Met:
+async def _crash(context: FaultContext, name: str) -> Impact:
     began = time.monotonic()
-    place.crew.kill(name)
+    context.processes.kill(name)
     await asyncio.sleep(_CRASH_SECONDS)
-    place.crew.start()
-    return Met(name, time.monotonic() - began)
+    context.processes.start()
+    return Impact(name, time.monotonic() - began)
 
 
-async def freeze_node(place: Place, turn: int) -> Met:
-    name = _node(place, turn)
-    place.crew.freeze(name)
+async def freeze_node(context: FaultContext, round_number: int) -> Impact:
+    name = _node_of_round(context, round_number)
+    context.processes.freeze(name)
     await asyncio.sleep(_FREEZE_SECONDS)
-    place.crew.thaw(name)
-    return Met(name, _FREEZE_SECONDS)
+    context.processes.resume(name)
+    return Impact(name, _FREEZE_SECONDS)
 
 
-async def freeze_exchange(place: Place, _turn: int) -> Met:
-    return await _freeze_active(place, "exchange")
+async def freeze_exchange(context: FaultContext, _round: int) -> Impact:
+    return await _freeze_active(context, "exchange")
 
 
-async def freeze_projection(place: Place, _turn: int) -> Met:
-    return await _freeze_active(place, "projection")
+async def freeze_projection(context: FaultContext, _round: int) -> Impact:
+    return await _freeze_active(context, "projection")
 
 
-async def freeze_doubled_node(place: Place, _turn: int) -> Met:
-    return await _freeze_active(place, DOUBLED_NODE)
+async def freeze_node_with_standby(context: FaultContext, _round: int) -> Impact:
+    return await _freeze_active(context, NODE_WITH_STANDBY)
 
 
-async def _freeze_active(place: Place, name: str) -> Met:
-    """Until its standby does its work, and for a while more."""
-    active, began = await place.crew.active(name), time.monotonic()
-    (standby,) = (twin for twin in place.crew.twins(name) if twin.id != active)
-    place.crew.freeze(active)
+async def _freeze_active(context: FaultContext, name: str) -> Impact:
+    """Freeze the active process until its standby is active, and a second longer."""
+    active, began = await context.processes.active(name), time.monotonic()
+    (standby,) = (replica for replica in context.processes.replicas(name) if replica.id != active)
+    context.processes.freeze(active)
     try:
-        await place.crew.works(name, standby)
+        await context.processes.until_active(name, standby)
         taken_over = time.monotonic() - began
-        await asyncio.sleep(_BESIDE_SECONDS)
+        await asyncio.sleep(_OVERLAP_SECONDS)
     finally:
-        place.crew.thaw(active)
-    return Met(active, taken_over)
+        context.processes.resume(active)
+    return Impact(active, taken_over)
 
 
-def _node(place: Place, turn: int) -> str:
-    return place.crew.nodes[turn % len(place.crew.nodes)]
+def _node_of_round(context: FaultContext, round_number: int) -> str:
+    return context.processes.nodes[round_number % len(context.processes.nodes)]
 
 
-_ALWAYS: Mapping[str, Inject] = {
+_ANY_BROKERS: Mapping[str, Injector] = {
     "SIGKILL of a node": kill_node,
-    "SIGKILL of the exchange that routes": kill_exchange,
+    "SIGKILL of the active exchange": kill_exchange,
     "SIGSTOP of a node": freeze_node,
-    "SIGKILL of the projection that writes": kill_projection,
+    "SIGKILL of the active projection": kill_projection,
     "SIGKILL of the monitor": kill_monitor,
-    "SIGSTOP of the exchange that routes": freeze_exchange,
+    "SIGSTOP of the active exchange": freeze_exchange,
     "SIGKILL of PostgreSQL": outages.kill_postgres,
-    "SIGSTOP of the projection that writes": freeze_projection,
-    "SIGSTOP of a node that has a standby": freeze_doubled_node,
-    "connections to PostgreSQL refused": outages.refuse_database,
+    "SIGSTOP of the active projection": freeze_projection,
+    "SIGSTOP of a node with a standby": freeze_node_with_standby,
+    "connections to PostgreSQL refused": outages.stop_postgres,
     "the database's disk full": outages.fill_disk,
-    "the database's disk full, with its log": outages.fill_disk_with_log,
+    "the database's disk full, with its log": outages.fill_disk_and_wal,
 }
-_OF_ONE: Mapping[str, Inject] = {
+_ONE_BROKER: Mapping[str, Injector] = {
     "SIGKILL of the broker": outages.kill_kafka,
-    "the broker away": outages.broker_away,
+    "the broker away": outages.stop_broker,
 }
-_OF_THREE: Mapping[str, Inject] = {
+_THREE_BROKERS: Mapping[str, Injector] = {
     "SIGKILL of the broker that leads the record": outages.kill_leader,
     "SIGSTOP of the broker that leads the record": outages.freeze_leader,
-    "SIGSTOP of two of three brokers": outages.leave_leaderless,
+    "SIGSTOP of two of three brokers": outages.freeze_majority,
     "SIGKILL of all brokers": outages.kill_kafka,
 }
 
 
-def kinds(brokers: int, only: str = "") -> Mapping[str, Inject]:
-    """Every kind of fault that there is on one broker or on three, whose name has ``only`` in it."""
-    known = {**_ALWAYS, **(_OF_ONE if brokers == 1 else _OF_THREE)}
+def fault_kinds(brokers: int, only: str = "") -> Mapping[str, Injector]:
+    """Return the kinds of fault for one or three brokers whose name contains ``only``."""
+    known = {**_ANY_BROKERS, **(_ONE_BROKER if brokers == 1 else _THREE_BROKERS)}
     return {name: inject for name, inject in known.items() if only in name}

@@ -1,4 +1,4 @@
-"""Every process of a jurisdiction with its standbys: killed, frozen and started at will, supervised meanwhile."""
+"""Processes of a jurisdiction and their standbys: supervised, killed, frozen and restarted."""
 
 import asyncio
 import os
@@ -20,29 +20,29 @@ from handoff.trial.child_process import ChildProcess
 from handoff.trial.trial import Trial
 
 _ROOT = Path(__file__).parents[2]
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 _READY_SECONDS = 240
-# A busy machine answers late, and taken for one that stands by it would be spared.
+# On a busy machine the active process answers late. It must not be mistaken for the standby.
 _METRIC_SECONDS = 10
 _FIRST_STANDBY_PORT = 30
-DOUBLED_NODE = "police"
-# What is greatest at the one of the two that does the work.
-_AT_WORK = {
+NODE_WITH_STANDBY = "police"
+# Metric that is greater at the active process than at its standby.
+_ACTIVE_METRIC = {
     "exchange": "handoff_routing_epoch",
     "projection": "handoff_projection_epoch",
-    DOUBLED_NODE: "handoff_node_epoch",
+    NODE_WITH_STANDBY: "handoff_node_epoch",
 }
 
 
 class NotReady(Exception):
-    """Not every process came to be ready; with what each said last."""
+    """A process did not become ready in time. The message has the last answer of each process."""
 
 
-class Crew:
-    """The processes by name; a standby is named for its twin."""
+class ProcessGroup:
+    """Processes by name. A standby has the name of its primary with a suffix."""
 
     def __init__(self, trial: Trial) -> None:
-        standbys = (_standby(trial, twin, number) for number, twin in enumerate(_AT_WORK))
+        standbys = (_standby(trial, name, number) for number, name in enumerate(_ACTIVE_METRIC))
         self.processes = {process.id: process for process in (*trial.supervisor.processes.values(), *standbys)}
         self._children = {process.id: _child(process, trial.directory / "logs") for process in self.processes.values()}
         self._down: set[str] = set()
@@ -50,68 +50,68 @@ class Crew:
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """Every institution's process that has no standby."""
-        return tuple(name for name in self.processes if not name.startswith((*_AT_WORK, MONITOR)))
+        """Processes of the nodes that have no standby."""
+        return tuple(name for name in self.processes if not name.startswith((*_ACTIVE_METRIC, MONITOR)))
 
-    def twins(self, name: str) -> tuple[Process, ...]:
-        """A process and, where it has one, its standby."""
-        return tuple(process for process in self.processes.values() if process.id in (name, _standby_of(name)))
+    def replicas(self, name: str) -> tuple[Process, ...]:
+        """Return a process and its standby, if it has one."""
+        return tuple(process for process in self.processes.values() if process.id in (name, _standby_name(name)))
 
     def start(self) -> None:
-        """Starts every process that does not run."""
+        """Start every process that is not running."""
         self._down.clear()
         for child in self._children.values():
             child.start()
 
     async def supervise(self) -> None:
-        """Starts again whatever has ended by itself, as a service manager would; goes on until it is cancelled."""
+        """Restart processes that ended by themselves, as a service manager does, until cancelled."""
         while True:
             for name in self._children.keys() - self._down:
                 if not self._children[name].running:
                     self._children[name].start()
                     self.restarts += 1
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     def kill(self, name: str) -> None:
-        """SIGKILL, and nobody starts it again until ``start``."""
+        """Send SIGKILL. The process stays down until ``start``."""
         self._down.add(name)
         self._children[name].kill()
 
     def freeze(self, name: str) -> None:
-        """SIGSTOP: it keeps its connections and its locks, and says nothing."""
+        """Send SIGSTOP. The process keeps its connections and locks, and sends nothing."""
         self._signal(name, signal.SIGSTOP)
 
-    def thaw(self, name: str) -> None:
-        """SIGCONT: it goes on as if no time had passed."""
+    def resume(self, name: str) -> None:
+        """Send SIGCONT. The process continues as if no time had passed."""
         self._signal(name, signal.SIGCONT)
 
     async def active(self, name: str) -> str:
-        """Which of two that do the same does the work now."""
-        at_work = {twin.id: await _metric(twin, _AT_WORK[name]) for twin in self.twins(name)}
-        return max(at_work, key=lambda twin: at_work[twin])
+        """Return the active one of a process and its standby."""
+        values = {replica.id: await _metric(replica, _ACTIVE_METRIC[name]) for replica in self.replicas(name)}
+        return max(values, key=lambda replica: values[replica])
 
-    async def works(self, name: str, process: Process) -> None:
-        """Waits until ``process``, one of the two of that name, does the work and is ready. Raises TimeoutError."""
+    async def until_active(self, name: str, process: Process) -> None:
+        """Wait until ``process``, one of the replicas of that name, is active and ready. Raises TimeoutError."""
         async with asyncio.timeout(_READY_SECONDS), httpx.AsyncClient(timeout=2) as client:
-            while await _metric(process, _AT_WORK[name]) <= 0:  # noqa: ASYNC110 - another process is watched
-                await asyncio.sleep(_LOOK_SECONDS)
+            while await _metric(process, _ACTIVE_METRIC[name]) <= 0:  # noqa: ASYNC110 - another process is watched
+                await asyncio.sleep(_POLL_SECONDS)
             await _until_ready(client, process)
 
-    async def ready(self) -> None:
-        """Waits until every process says that it is. Raises NotReady."""
+    async def until_ready(self) -> None:
+        """Wait until every process reports that it is ready. Raises NotReady."""
         async with httpx.AsyncClient(timeout=2) as client:
             try:
                 async with asyncio.timeout(_READY_SECONDS):
                     await asyncio.gather(*(_until_ready(client, process) for process in self.processes.values()))
             except TimeoutError:
-                said = [f"{p.id}: {await _said_of_readiness(client, p)}" for p in self.processes.values()]
-                raise NotReady("\n".join(said)) from None
+                answers = [f"{p.id}: {await _readiness(client, p)}" for p in self.processes.values()]
+                raise NotReady("\n".join(answers)) from None
 
     def stop(self) -> None:
-        """Ends all at once, the frozen ones too."""
+        """Kill all processes, frozen ones too."""
         for name, child in self._children.items():
             if child.running:
-                self.thaw(name)
+                self.resume(name)
                 child.kill()
 
     def _signal(self, name: str, number: signal.Signals) -> None:
@@ -123,24 +123,24 @@ class Crew:
 async def _metric(process: Process, name: str) -> float:
     async with httpx.AsyncClient(timeout=_METRIC_SECONDS) as client:
         try:
-            told = (await client.get(f"{process.url}/metrics")).text
+            metrics = (await client.get(f"{process.url}/metrics")).text
         except httpx.TransportError:
             return -1
-    return next((float(line.split()[1]) for line in told.splitlines() if line.startswith(f"{name} ")), -1)
+    return next((float(line.split()[1]) for line in metrics.splitlines() if line.startswith(f"{name} ")), -1)
 
 
-def _standby_of(name: str) -> str:
+def _standby_name(name: str) -> str:
     return f"{name} standby"
 
 
 def _standby(trial: Trial, name: str, number: int) -> Process:
-    twin = trial.supervisor.processes[name]
+    primary = trial.supervisor.processes[name]
     port = trial.installation.service_port(_FIRST_STANDBY_PORT + number)
     config = trial.directory / "standby" / f"{name}.toml"
     config.parent.mkdir(exist_ok=True)
-    settings = tomllib.loads(twin.config.read_text())
+    settings = tomllib.loads(primary.config.read_text())
     config.write_text(tomli_w.dumps({**settings, "http": {"port": port}}))
-    return replace(twin, id=_standby_of(name), port=port, config=config)
+    return replace(primary, id=_standby_name(name), port=port, config=config)
 
 
 def _child(process: Process, logs: Path) -> ChildProcess:
@@ -154,11 +154,11 @@ def _child(process: Process, logs: Path) -> ChildProcess:
 
 
 async def _until_ready(client: httpx.AsyncClient, process: Process) -> None:
-    while not (await _said_of_readiness(client, process)).startswith("200"):  # noqa: ASYNC110 - another process is watched
-        await asyncio.sleep(_LOOK_SECONDS)
+    while not (await _readiness(client, process)).startswith("200"):  # noqa: ASYNC110 - another process is watched
+        await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _said_of_readiness(client: httpx.AsyncClient, process: Process) -> str:
+async def _readiness(client: httpx.AsyncClient, process: Process) -> str:
     try:
         answer = await client.get(f"{process.url}/health/ready")
     except httpx.TransportError as error:
@@ -167,16 +167,16 @@ async def _said_of_readiness(client: httpx.AsyncClient, process: Process) -> str
 
 
 @contextmanager
-def crewed(trial: Trial) -> Iterator[Crew]:
-    """The trial's parts and its crew, none of which outlives the block."""
-    crew: Crew | None = None
+def running_processes(trial: Trial) -> Iterator[ProcessGroup]:
+    """Start the trial's stack and its processes, and stop them all at the end of the block."""
+    processes: ProcessGroup | None = None
     try:
         trial.start_parts()
         trial.found()
-        crew = Crew(trial)
-        crew.start()
-        yield crew
+        processes = ProcessGroup(trial)
+        processes.start()
+        yield processes
     finally:
-        if crew is not None:
-            crew.stop()
+        if processes is not None:
+            processes.stop()
         trial.stop()
