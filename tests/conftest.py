@@ -10,7 +10,7 @@ from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.trial.stack import TrialStack
 from tests.support.parts.stack import Jurisdictions, throwaway_stack
 
-# A property holds or does not; how long an example took says what else the machine was doing.
+# The time of an example depends on the load of the machine, not on the property.
 hypothesis.settings.register_profile("handoff", deadline=None)
 hypothesis.settings.load_profile("handoff")
 
@@ -38,13 +38,13 @@ def postgres(stack: TrialStack) -> DatabaseOperator:
 
 @pytest.fixture(scope="session")
 def broker_jurisdictions(stack: TrialStack, kafka: KafkaOperator) -> Jurisdictions:
-    """Where only the broker is wanted: `await broker_jurisdictions.on_broker()`."""
+    """Jurisdictions on the broker only: `await broker_jurisdictions.on_broker()`."""
     return Jurisdictions(stack)
 
 
 @pytest.fixture(scope="session")
 def database_jurisdictions(stack: TrialStack, postgres: DatabaseOperator) -> Jurisdictions:
-    """Where only databases are wanted: `await database_jurisdictions.with_databases()`."""
+    """Jurisdictions with databases only: `await database_jurisdictions.with_databases()`."""
     return Jurisdictions(stack)
 
 

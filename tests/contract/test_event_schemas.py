@@ -1,4 +1,4 @@
-"""The committed schemas, examples and AsyncAPI document are what the code says, and say what the code does."""
+"""The committed schemas, examples and AsyncAPI document match the code."""
 
 import json
 from pathlib import Path

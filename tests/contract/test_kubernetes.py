@@ -1,4 +1,4 @@
-"""What is applied to Kubernetes says what the code says."""
+"""The Kubernetes manifests match the code."""
 
 import json
 import re

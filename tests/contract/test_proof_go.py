@@ -1,7 +1,7 @@
-"""Go's sumdb libraries and transparency-dev's formats decide on Handoff's proofs as Handoff does.
+"""Go's sumdb libraries and transparency-dev's formats agree with Handoff on its proofs.
 
-Where Go is present, the program in ``tests/support/go_verifier`` is built and asked. Its answers are committed too,
-so that where it is not, or its libraries cannot be fetched, the same statements are held to what it said.
+If Go is present, the program in ``tests/support/go_verifier`` is built and run. Its answers are committed too,
+so that without Go, or without its libraries, the same statements are compared with the committed answers.
 """
 
 import io
@@ -35,7 +35,7 @@ SIZES = ((1, 1), (1, 2), (5, 8), (7, 7), (8, 100), (255, 255), (100, 255))
 
 
 class Statement(BaseModel):
-    """That ``entry`` stands at ``index`` under the checkpoint ``new``, which grew out of ``old``."""
+    """Statement that ``entry`` is at ``index`` under the checkpoint ``new``, which extends ``old``."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -71,7 +71,7 @@ def statement(old: int, new: int) -> Statement:
 
 
 def bundled() -> dict[str, Statement]:
-    """What a bundle says of each of its records: as they stand in the file, under the checkpoint that it holds.
+    """Return a statement for each record of a bundle, under the bundle's checkpoint.
 
     The bundle that is written out of a database is this one to the byte: ``test_bundle_written``.
     """
@@ -131,7 +131,7 @@ def flipped_line(note: str, line: str) -> str:
 
 
 def decided_here(said: Statement) -> str:
-    """What Handoff cannot verify, or when the head was cosigned."""
+    """Return Handoff's findings, or the time at which the head was cosigned."""
     key = NoteKey.parse(said.log_key)
     try:
         old, new = (open_checkpoint(note.encode(), key) for note in (said.old, said.new))
@@ -170,7 +170,7 @@ def committed() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What Go says of the statements: asked now where it can be, else as it is committed."""
+    """Return Go's answers to the statements: computed now if Go is present, else the committed ones."""
     can_build = shutil.which("go") is not None and go("go", "mod", "download").returncode == 0
     if not can_build:
         return committed()

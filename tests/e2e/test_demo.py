@@ -28,7 +28,7 @@ def start(*arguments: str | Path) -> subprocess.Popen[str]:
 
 
 def wait_for(process: subprocess.Popen[str], words: str) -> str:
-    """What was said up to the line with ``words``."""
+    """Return the output up to the line with ``words``."""
     assert process.stdout is not None
     said = ""
     for line in process.stdout:
@@ -74,7 +74,7 @@ def test_nothing_is_left_running_when_the_demo_is_interrupted(number: signal.Sig
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 def test_the_demo_ends_with_an_auditors_read_that_the_case_itself_tells_of(tmp_path: Path) -> None:
-    """The read, said at the audit's API, comes back effective, stands in the timeline and answers the view `reads`."""
+    """A read recorded at the audit's API becomes effective, is on the timeline and in the view `reads`."""
     played = subprocess.run([HANDOFF, "demo", "--json"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert played.returncode == 0, played.stderr
     shown = json.loads(played.stdout)

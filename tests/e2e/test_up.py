@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 60
 
 @contextmanager
 def kept_up(state: Path) -> Iterator[dict[str, Any]]:
-    """`handoff up --json` on ``state``, with what it said when everything answered."""
+    """`handoff up --json` on ``state``, with its output when everything is ready."""
     argv: list[str | Path] = [HANDOFF, "up", "--state", state, "--json"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True) as running:
         assert running.stdout is not None
@@ -45,14 +45,14 @@ def kept_up(state: Path) -> Iterator[dict[str, Any]]:
 
 
 def ask(*arguments: str | Path) -> dict[str, Any]:
-    """What another command says about it, as JSON."""
+    """Return another command's output about it, as JSON."""
     done = subprocess.run([HANDOFF, *arguments, "--json"], capture_output=True, text=True, check=False)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
 def is_ready(url: str) -> bool:
-    """Whether a service says that it can do all of its work."""
+    """Return whether a service reports that it can do all of its work."""
     parts = urlsplit(url)
     connection = HTTPConnection(parts.hostname or "", parts.port, timeout=2)
     try:
@@ -85,7 +85,7 @@ def listener(url: str) -> int:
 
 
 def test_a_trial_lives_on_over_a_crash_a_newcomer_and_a_restart(tmp_path: Path) -> None:
-    """A killed service is started again; a member founded meanwhile is served; the next start has the same ports."""
+    """A killed service is restarted; a member that was added while it was down is served; ports stay the same."""
     tmp_path.chmod(0o711)
     state, plan = tmp_path / "state", tmp_path / "plan.toml"
     plan.write_text(PLAN.read_text() + NEWCOMER)

@@ -1,4 +1,4 @@
-"""What the exchange promises when it is killed, and when two of them run: nothing lost, nothing out of order."""
+"""With an exchange killed, or two exchanges running, no event is lost or out of order."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ async def place(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathF
 
 
 async def stream(place: Town, first: int) -> list[AnyEvent]:
-    """Says many cases, a few at a time; gives all that was said and acknowledged."""
+    """Publish the events of many cases, a few at a time. Return all acknowledged events."""
     told: list[AnyEvent] = []
     for number in range(first, first + MATTERS):
         matter = Matter(place, number)
@@ -44,7 +44,7 @@ async def stream(place: Town, first: int) -> list[AnyEvent]:
 
 async def all_arrived(place: Town, events: list[AnyEvent]) -> None:
     said = {codec.encode(event) for event in events}
-    # What a frozen exchange had taken waits until the other one reads it again: the inboxes are compared after that.
+    # The standby reads the events again that the frozen exchange had consumed; compare the inboxes after that.
     await place.record(lambda found: said <= {entry.message.value for entry in found})
     await place.check_inboxes()
 
@@ -67,7 +67,7 @@ def let_go_on(child: ChildProcess) -> None:
 
 
 async def test_an_exchange_killed_in_mid_stream_loses_nothing(place: Town) -> None:
-    """Killed twice while events stream in, it goes on: all is on the record, every inbox is dense and in order."""
+    """The exchange is killed twice under load: all events are on the record, every inbox is complete and in order."""
     exchange = place.exchange()
     exchange.start()
     await place.found()
@@ -80,7 +80,7 @@ async def test_an_exchange_killed_in_mid_stream_loses_nothing(place: Town) -> No
 
 
 async def test_a_standby_takes_over_and_the_one_that_was_stopped_changes_nothing(place: Town) -> None:
-    """The active exchange is frozen and another routes on; when it wakes up it stands down and nothing is twice."""
+    """The standby takes over from a frozen exchange; when that one resumes, it steps down and nothing is doubled."""
     first, second = place.exchange("first"), place.exchange("second")
     first.start()
     await place.found()
@@ -101,7 +101,7 @@ async def test_a_standby_takes_over_and_the_one_that_was_stopped_changes_nothing
 
 
 async def test_a_recipient_that_cannot_be_reached_stops_nobody(place: Town) -> None:
-    """While one member has no inbox at the broker the others are served; once it has one, it is told everything."""
+    """A member without an inbox topic does not block the others; once the topic exists, it receives everything."""
     place.exchange().start()
     await place.found()
     late = PlannedMember(id="late", offers=(CaseService.HOUSING,))

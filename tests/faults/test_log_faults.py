@@ -40,14 +40,14 @@ CADENCE_SECONDS = 0.25
 
 @pytest.fixture
 async def keeper(jurisdictions: Jurisdictions, tmp_path: Path) -> AsyncIterator[RecordKeeper]:
-    """A record that has begun, with the timeline's database, and a log that nobody runs yet."""
+    """A founded record with the timeline's database, and a log that does not run yet."""
     async with record_keeper(jurisdictions, tmp_path, CADENCE_SECONDS) as kept:
         await kept.found()
         yield kept
 
 
 async def test_what_was_stored_and_not_published_is_published_as_it_was_stored(keeper: RecordKeeper) -> None:
-    """A log that died between the two says the same bytes when it is back, also where the record has grown since."""
+    """A log that stopped between storing and publishing later publishes the same bytes, even if the record grew."""
     async with projecting(keeper):
         await more_checkpoints(keeper)
     await grow_without_log(keeper, 0, 40)
@@ -79,7 +79,7 @@ async def test_a_log_killed_again_and_again_says_what_it_stored_and_nothing_else
 
 
 async def test_a_log_that_dies_while_nothing_happens_is_replaced(keeper: RecordKeeper) -> None:
-    """Who stands by hears that it is silent: no record has to move for the next checkpoint."""
+    """The standby detects the missing checkpoint: it needs no new entry on the record."""
     first, second = keeper.projection("first"), keeper.projection("second")
     first.start()
     await more_checkpoints(keeper)
@@ -93,7 +93,7 @@ async def test_a_log_that_dies_while_nothing_happens_is_replaced(keeper: RecordK
 
 
 async def test_a_topic_that_lost_its_checkpoints_is_told_them_again(keeper: RecordKeeper) -> None:
-    """They follow from what is stored, so a witness that begins anew gets through from the first."""
+    """They are published from the database, so a new witness can follow them from the first."""
     async with projecting(keeper):
         await more_checkpoints(keeper, 2)
         await grow(keeper, 0, 10)
@@ -109,7 +109,7 @@ async def test_a_topic_that_lost_its_checkpoints_is_told_them_again(keeper: Reco
 
 
 async def test_a_log_that_was_superseded_states_nothing_more(keeper: RecordKeeper) -> None:
-    """Whoever lost the epoch finds out before it signs anything that others could see."""
+    """A writer with a superseded epoch is refused before it publishes a signature."""
     async with projecting(keeper):
         await more_checkpoints(keeper)
     async with ledger(keeper.settings().postgres) as books:
@@ -122,7 +122,7 @@ async def test_a_log_that_was_superseded_states_nothing_more(keeper: RecordKeepe
 
 
 async def test_a_fork_signed_by_the_log_s_own_key_stops_it(keeper: RecordKeeper) -> None:
-    """Two roots of one size are never explained away: nothing more is signed until somebody has looked."""
+    """Two roots of one size stop the log: it signs nothing until an operator has examined them."""
     running = asyncio.create_task(Projection(keeper.settings()).run())
     head = walked(keeper, await more_checkpoints(keeper))[-1]
     fork = keeper.log.state(TreeHead(head.size, bytes(32)))
@@ -133,7 +133,7 @@ async def test_a_fork_signed_by_the_log_s_own_key_stops_it(keeper: RecordKeeper)
 
 
 async def test_mended_rules_change_verdicts_and_no_root(keeper: RecordKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves hold Kafka's facts alone: a rebuild under other rules puts the same tree in place, and the log goes on."""
+    """Leaves have Kafka's data only: a rebuild under other rules gives the same tree, and the log continues."""
     async with projecting(keeper):
         end = await grow(keeper, 0, 80)
         await more_checkpoints(keeper)
@@ -149,7 +149,7 @@ async def test_mended_rules_change_verdicts_and_no_root(keeper: RecordKeeper, mo
 
 
 async def test_a_tree_that_was_tampered_with_is_not_signed(keeper: RecordKeeper) -> None:
-    """What did not grow out of the last head that was signed stops the log before anything is said."""
+    """A tree that does not extend the last signed head stops the log before it publishes."""
     async with projecting(keeper):
         await more_checkpoints(keeper)
     await keeper.ask("UPDATE timeline.position SET frontier = overlay(frontier PLACING '\\x00000000'::bytea FROM 9)")

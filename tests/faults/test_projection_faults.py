@@ -48,11 +48,11 @@ async def offsets(keeper: RecordKeeper) -> list[int]:
 
 
 def quiet(_done: int, _of: int) -> None:
-    """Nobody watches."""
+    """Ignore progress."""
 
 
 async def test_a_projection_killed_again_and_again_loses_nothing_and_doubles_nothing(keeper: RecordKeeper) -> None:
-    """After every SIGKILL in mid-stream the timeline goes on to be what the record gives, byte for byte."""
+    """After every SIGKILL under load the timeline equals the record, byte for byte."""
     await keeper.found()
     child = keeper.projection("killed")
     for first in range(0, 60 * KILLS, 60):
@@ -69,7 +69,7 @@ async def test_a_projection_killed_again_and_again_loses_nothing_and_doubles_not
 
 
 async def test_a_stopped_projection_is_replaced_and_changes_nothing_when_it_wakes(keeper: RecordKeeper) -> None:
-    """One stands by until the timeline falls behind the record; the epoch refuses whoever wrote before."""
+    """The standby takes over when the timeline falls behind the record; the old writer's epoch is refused."""
     await keeper.found()
     first, second = keeper.projection("first"), keeper.projection("second")
     first.start()
@@ -92,7 +92,7 @@ async def test_a_stopped_projection_is_replaced_and_changes_nothing_when_it_wake
 
 
 async def test_a_rebuild_while_the_projection_writes_gives_the_same_tables(keeper: RecordKeeper) -> None:
-    """The tables that are put in place are byte-identical, and the projection goes on upon them."""
+    """The rebuilt tables are byte-identical, and the projection continues on them."""
     end = await keeper.found()
     async with projecting(keeper):
         await tell_stories(keeper, 0, 100)
@@ -154,7 +154,7 @@ async def test_a_database_that_goes_away_is_waited_for(keeper: RecordKeeper) -> 
 async def test_a_record_that_is_not_what_it_was_stops_the_projection(
     keeper: RecordKeeper, change: str, why: str
 ) -> None:
-    """A shorter record, or another one of the same length: nothing is built on it, and the process says so."""
+    """With a shorter record, or another one of the same length, the projection stops with its own exit code."""
     await keeper.found()
     async with projecting(keeper):
         await keeper.caught_up()
@@ -170,7 +170,7 @@ async def test_a_record_that_is_not_what_it_was_stops_the_projection(
 
 
 async def _at_work(keeper: RecordKeeper, child: ChildProcess) -> None:
-    """Starts a projection and returns once something stands on the timeline that only it can have put there."""
+    """Start a projection, and wait until an entry appended after the start is on the timeline."""
     child.start()
     await tell_stories(keeper, 0, 1)
     await keeper.caught_up()

@@ -1,4 +1,4 @@
-"""A broker loses the record's end: it is found, named, and repaired as the runbook says."""
+"""A broker loses the record's end: the loss is detected, reported, and repaired with the runbook."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""A record that lost what the timeline or a signed head still has: the projection stops, and says so by a code."""
+"""When the record lost entries that the timeline or a signed head has, the projection stops with its exit code."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ def topic_of(keeper: RecordKeeper) -> Topic:
 
 
 async def replace(keeper: RecordKeeper, messages: list[Message]) -> None:
-    """The record as a broker has it that lost everything, and was then told these."""
+    """Replace the record by these entries, as at a broker that lost everything before."""
     await asyncio.to_thread(recreate_topic, keeper.town.jurisdiction.kafka, topic_of(keeper))
     await keeper.append(*messages)
 
@@ -79,7 +79,7 @@ async def test_a_record_that_has_grown_again_past_what_it_lost_stops_the_project
 
 
 async def test_a_record_that_no_longer_begins_at_0_stops_the_projection(keeper: RecordKeeper) -> None:
-    """Somebody let its beginning be deleted; everything that the timeline ends with is still there."""
+    """The beginning of the record is deleted; the entries at the end of the timeline are still there."""
     await asyncio.to_thread(delete_records_before, keeper.town.jurisdiction.kafka, topic_of(keeper).name, 5)
     child = keeper.projection("beheaded")
     child.start()
@@ -96,7 +96,7 @@ async def test_a_projection_at_work_notices_that_its_record_lost_its_beginning(k
 
 
 async def test_a_projection_at_work_notices_that_its_record_lost_its_tail(keeper: RecordKeeper) -> None:
-    """What it has signed for is not there any more."""
+    """The record lost entries below a signed head."""
     child = keeper.projection("shortened at work")
     child.start()
     await more_checkpoints(keeper)

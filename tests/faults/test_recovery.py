@@ -87,7 +87,7 @@ class Place:
         asyncio.run(gone())
 
     def follow(self, heading: str, member: str, *circumstances: str, without: str = "") -> str:
-        """Does what the runbook says, but for one command; gives what it said."""
+        """Follow the runbook except for one command. Return the output."""
         return Operator(self.kept, member).follow(heading, *circumstances, without=without)
 
     def holds(self) -> None:
@@ -111,7 +111,7 @@ def place() -> Iterator[Place]:
 
 
 def test_a_node_is_recovered_from_a_backup_and_names_the_command_that_is_lost(place: Place) -> None:
-    """What reached the record after the backup comes back by its echo; what did not is named by the node's log."""
+    """Events on the record are restored by their echo; a lost command is named from the node's log."""
     kept = place.kept
     early = place.accepted()
     place.crash("exchange")
@@ -142,7 +142,7 @@ def test_a_node_is_recovered_from_a_backup_and_names_the_command_that_is_lost(pl
 
 
 def test_nodes_are_recovered_from_nothing_the_coordinator_among_them(place: Place) -> None:
-    """What was lost is said again once; what is on the record is refused when it is repeated; nothing is said anew."""
+    """A lost command can be repeated once; a command on the record is refused; policies emit nothing again."""
     kept = place.kept
     known, waiting = place.accepted(), place.request()
     kept.sees("shelter", waiting, state="requested")
@@ -167,7 +167,7 @@ def test_nodes_are_recovered_from_nothing_the_coordinator_among_them(place: Plac
 
 
 def test_a_node_that_is_only_started_on_an_older_database_finds_its_way(place: Place) -> None:
-    """Its consumer group stands far ahead of what its database says: the database's position counts."""
+    """Its consumer group is far ahead of its database: the database's position counts."""
     kept = place.kept
     place.follow(BACKING_UP, "shelter")
     path = place.accepted()

@@ -1,4 +1,4 @@
-"""A release whose events have newer versions is brought in one process after another, while referrals go on."""
+"""A release with newer event versions is rolled out process by process, while referrals continue."""
 
 import asyncio
 import sys
@@ -56,7 +56,7 @@ class Upgraded:
         return httpx.post(f"{process.url}{path}", json=body, headers=headers, timeout=40)
 
     def shown(self, member: str, path: str) -> dict[str, Any]:
-        """What a member shows of a referral."""
+        """Return a referral as a member shows it."""
         process = self.kept.running.supervisor.processes[member]
         headers = {"Authorization": f"Bearer {process.token}"}
         found: dict[str, Any] = httpx.get(f"{process.url}{path}", headers=headers, timeout=20).json()
@@ -99,7 +99,7 @@ def accepted(kept: KeptTrial) -> str:
 
 
 def test_who_is_behind_parks_what_it_cannot_read_goes_on_and_catches_up_by_its_upgrade() -> None:
-    """Nobody is sent what it has not said that it reads; where it said so too early, one referral waits for it."""
+    """Members receive only versions that they announced; if one announces too early, one referral waits for it."""
     with upgraded() as town:
         kept = town.kept
         one, other = accepted(kept), accepted(kept)

@@ -1,4 +1,4 @@
-"""Whatever may happen to a record, as hypothesis draws it: honest moves, forged ones, repetitions and late timers."""
+"""Strategies for programs of events on a record: honest and forged events, repetitions and late timers."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -161,7 +161,7 @@ honest_moves: st.SearchStrategy[Move] = st.one_of(
     st.builds(_a_timer_goes_off, _CHOICE, st.integers(0, 1)),
     st.builds(_said_again, _CHOICE),
 )
-"""What honest members, timers and a lagging exchange do, with repetitions."""
+"""Moves of honest members, timers and a lagging exchange, with repetitions."""
 
 
 # Anything at all
@@ -202,7 +202,7 @@ def any_body(draw: st.DrawFn) -> Body:
 
 @st.composite
 def forged_moves(draw: st.DrawFn) -> Move:
-    """Any body by anybody, under an id that may have been used."""
+    """Any body by any member, under an id that may have been used."""
     body, emitter = draw(any_body()), draw(st.sampled_from(_EMITTERS))
     id_, passed = uuid5(CASE, str(draw(_CHOICE))), draw(st.sampled_from((spec.SECOND, HOUR)))
 
@@ -224,11 +224,11 @@ _REFUSED = (*_ASKED, Said(SHELTER, _of_target(REFERRAL)[3]))
 beginnings: st.SearchStrategy[tuple[Said, ...]] = st.sampled_from(
     [BEGINNING, _ASKED, (*_ASKED, *_ANSWERED), _UNDER_WAY, _REFUSED]
 )
-"""How far a case may be when a program starts."""
+"""States of a case in which a program starts."""
 
 
 def played(moves: list[Move], beginning: tuple[Said, ...]) -> Record:
-    """The record on which all of it happened, after the exchange has said what follows."""
+    """Return the record after all moves and the exchange's consequences."""
     record = Record()
     record.say(*beginning)
     for move in moves:

@@ -1,4 +1,4 @@
-"""One truth: whatever is said in whatever order, both sides of a referral see what the exchange sees."""
+"""Convergence: for any events in any order, both sides of a referral have the state of the exchange."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The pure core holds whatever comes: it never raises, repeats itself exactly, and tells nobody too much."""
+"""The pure core is total: it never raises, is deterministic, and discloses to recipients only."""
 
 from typing import Any
 from uuid import UUID
@@ -82,7 +82,7 @@ def test_what_the_exchange_says_is_the_same_bytes_on_repeat_and_each_id_is_used_
 @given(beginning=beginnings, moves=many_moves)
 @settings(max_examples=100)
 def test_folded_state_survives_being_stored(beginning: tuple[Said, ...], moves: list[Move]) -> None:
-    """What is loaded is equal, and is stored as the same bytes again."""
+    """A loaded state is equal to the stored one, and is stored as the same bytes again."""
     record = played(moves, beginning)
     case, directory = dump_case(record.case()), dump_directory(record.directory)
     assert load_case(case) == record.case()
@@ -170,7 +170,7 @@ def test_what_a_node_decides_is_effective_by_what_it_knows_and_it_never_raises(
             path,
             me=spec.source(member),
             now=record.now,
-            new_id=lambda: next(new_ids),  # noqa: B023 - called at once
+            new_id=lambda: next(new_ids),  # noqa: B023 - called in this iteration
         )
         if isinstance(decided, Refusal):
             assert decided.code

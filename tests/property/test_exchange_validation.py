@@ -1,4 +1,4 @@
-"""What the exchange's sieve does with anything that Kafka can carry."""
+"""Validation by the exchange of any message that Kafka can carry."""
 
 import os
 from dataclasses import replace
@@ -50,7 +50,7 @@ def sift(submission: Submission) -> tuple[Message, str | None]:
 def test_no_bytes_pass_and_none_break_the_sieve(
     key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
 ) -> None:
-    """Whatever a member submits without a genuine signature is refused by code, and nothing is kept but its hash."""
+    """A submission without a genuine signature is refused with a code, and only its hash is stored."""
     message, code = sift(submitted(Message(key, value, tuple(headers))))
     refused = codec.decode(message.value or b"").data
     assert isinstance(refused, SubmissionRefused)
@@ -58,7 +58,7 @@ def test_no_bytes_pass_and_none_break_the_sieve(
 
 
 def test_a_genuine_event_passes_unchanged() -> None:
-    """What is accepted goes onto the record as it was signed."""
+    """An accepted submission is appended to the record as it was signed."""
     assert sift(submitted(GENUINE)) == (GENUINE, None)
 
 
@@ -78,7 +78,7 @@ def test_nothing_rides_along_in_headers(added: list[tuple[str, bytes]]) -> None:
 
 
 def test_another_members_genuine_event_is_refused() -> None:
-    """An event counts only on the topic of the member that says it."""
+    """An event counts only on the topic of its emitter."""
     assert objection(submitted(GENUINE, "shelter"), DIRECTORY, "") is RefusalCode.KEY_NOT_OWNER
 
 

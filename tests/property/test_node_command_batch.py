@@ -27,7 +27,7 @@ ME = Source(DIRECTORY.jurisdiction, DIRECTORY.generation, "police")
 
 @dataclass
 class Office:
-    """What is stored, and the commands and decisions so far; its clock and its ids follow from their number."""
+    """Stored state, with the commands and decisions so far; clock and ids are derived from their number."""
 
     rows: list[OutboxRow] = field(default_factory=list)
     answers: list[KeptAnswer] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Office:
         return T0 + timedelta(seconds=next(self._ticks))
 
     def latest(self, name: str, case: UUID) -> UUID:
-        """The newest basis or referral of a case, or an id that nobody knows."""
+        """The newest basis or referral of a case, or an unknown id."""
         stored = (d for d in reversed(self.decisions) if isinstance(d, Stored) and d.about.case == case)
         return next((found for one in stored if (found := getattr(one.about, name)) is not None), nth_id(9999))
 
@@ -95,7 +95,7 @@ def _told(decision: Decision) -> object:
 def test_commands_decided_together_come_to_what_they_come_to_one_by_one(
     asked: list[tuple[Move, UUID, str | None, int | None]], together: int
 ) -> None:
-    """Whatever is asked, and however it falls into transactions: the same answers and the same bytes in one order."""
+    """Any commands give the same answers and the same bytes in the same order, however they are batched."""
     alone, joined = Office(), Office()
     for move, case, key, if_match in asked:
         one = Asked(*move(alone, case), if_match)

@@ -1,4 +1,4 @@
-"""Exchange, projection and verifier agree on whose word counts, whatever the directory has been told."""
+"""Exchange, projection and verifier authenticate alike, for any events of the directory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ from tests.support.parts.proof_record import AGENCIES, COORDINATOR, ORIGIN, foun
 BEGINNING = founding()
 GENESIS = signing.sha256(BEGINNING[0].value or b"")
 STRANGER = "health"
-# Few enough to meet again and again: the coordinator, the office, a member, and one who is none yet.
+# Few enough to repeat often: the coordinator, the office, a member, and one that is not admitted yet.
 POLICE = AGENCIES[0]
 NAMES = (COORDINATOR, EXCHANGE, POLICE, STRANGER)
 HOUR_MS = 3_600_000
-# One key that fits nobody yet, and one that libsodium accepts as no point.
+# One key that is not registered yet, and one that libsodium rejects as a point.
 SPARE = key_of("spare")
 NO_POINT = bytes(32).hex()
 
@@ -98,7 +98,7 @@ def placed(drawn: Sequence[tuple[Message, int]]) -> list[Placed]:
 
 
 def judged(record: Sequence[Placed]) -> tuple[list[bool], Directory]:
-    """Whether each counts as its sender's word to exchange and projection, and the directory at the end."""
+    """Return whether exchange and projection authenticate each message, and the directory at the end."""
     directory, case = Directory(JURISDICTION, GENERATION), Case(CASE)
     first: dict[object, str] = {}
     answers = []
@@ -190,7 +190,7 @@ SEALING = registration(STRANGER, SPARE, SPARE, KeyUse.SEALING)
     ],
 )
 def test_whether_the_last_word_counts(drawn: list[tuple[Message, int]], counts: bool) -> None:  # noqa: FBT001 - a case
-    """What chance would seldom draw, decided alike."""
+    """Rarely drawn cases are decided alike."""
     record = placed(drawn)
     assert heard(record)[0] == judged(record)[0]
     assert heard(record)[0][-1] is counts

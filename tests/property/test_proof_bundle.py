@@ -17,7 +17,7 @@ TRUST = trust()
 
 
 def contents(bundle: bytes) -> tuple[object, ...]:
-    """All that a bundle says, apart from who stands by it."""
+    """Content of a bundle without its signatures."""
     reader = BundleReader(io.BytesIO(bundle))
     tiles = [(tile, list[BundleRecord](records)) for tile, records in reader.tiles()]
     return reader.manifest, reader.checkpoint.partition(b"\n\n")[0], reader.receipts, tiles

@@ -10,7 +10,7 @@ from handoff.proof.log.frontier import Frontier, TreeNode
 from handoff.proof.log.merkle import HASH_BYTES, NotProven, verify_consistency, verify_inclusion
 
 MOST = 700
-"""More than two tiles, so that a level of tiles stands above the leaves."""
+"""More than two tiles, so that there is a level of tiles above the leaves."""
 
 LEAVES = tuple(leaf_hash(n.to_bytes(4)) for n in range(MOST))
 ORACLE = InmemoryTree.init_from_entries([n.to_bytes(4) for n in range(MOST)], algorithm="sha256")
@@ -21,7 +21,7 @@ sizes = st.integers(1, MOST)
 
 
 def read_tile(level: int, number: int) -> bytes:
-    """Tiles as a projection would keep them: the leaves, and what a growing tree says it has finished."""
+    """Tiles as a projection stores them: the leaves, and the nodes that a growing tree reports as complete."""
     row = b"".join(LEAVES) if level == 0 else _UPPER
     width = tiles.TILE_WIDTH * HASH_BYTES
     return row[number * width : (number + 1) * width]

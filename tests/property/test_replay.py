@@ -60,7 +60,7 @@ def test_nothing_differs_from_itself_and_what_differs_leads_from_one_to_the_othe
 def test_an_institution_s_part_of_an_answer_is_a_part_of_it(
     beginning: tuple[Said, ...], moves: list[Move], member: str
 ) -> None:
-    """What is shown of it at a moment is all that it said or was told by then, and no more."""
+    """An agency's view at a time has exactly the entries that it had sent or received by then."""
     told = replayed(played(moves, beginning))
     moment = told.entries[-1].at + timedelta(days=1)
     for question in QUESTIONS.values():

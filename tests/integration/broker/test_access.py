@@ -1,4 +1,4 @@
-"""Who may do what at the broker: every principal, every topic, every operation, by the broker's own error codes."""
+"""Permissions at the broker: every principal, topic and operation, by the broker's own error codes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable

@@ -1,4 +1,4 @@
-"""What the exchange takes in on the real broker: what is refused, and what is behind it."""
+"""Intake of the exchange on the real broker: refused submissions, and the submissions after them."""
 
 import os
 import time
@@ -29,7 +29,7 @@ SECRET = b"Jane Roe"
 @pytest.fixture(scope="module")
 async def place(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
     async with town(jurisdictions, tmp_path_factory.mktemp("intake")) as founded:
-        # Said before the record begins.
+        # Submitted before the record begins.
         await founded.submit("shelter", Message(b"early", SECRET))
         founded.exchange().start()
         await founded.found()
@@ -78,7 +78,7 @@ async def test_the_record_begins_with_the_founding_and_early_words_are_refused_a
 
 
 async def test_each_fuzzed_submission_is_refused_once_by_code(place: Town) -> None:
-    """Poison is refused once each, its emitter is told, nothing of it but a hash is kept, and what follows arrives."""
+    """A poison message is refused once, its emitter is notified, only its hash is stored, and later messages arrive."""
     fuzzed = poison(place)
     await place.submit("police", *(bad for _, bad in fuzzed))
     opening = Matter(place, 101).opened()
@@ -104,7 +104,7 @@ async def test_poison_does_not_slow_what_is_behind_it(place: Town) -> None:
 
 
 async def test_a_gzip_bomb_goes_nowhere(place: Town) -> None:
-    """What unpacks to more than a topic takes is refused by the broker itself."""
+    """The broker refuses a batch that decompresses to more than the topic's limit."""
     login = security(place.jurisdiction.kafka_settings("police"))
     async with AIOKafkaProducer(**login, compression_type="gzip", max_request_size=64_000_000) as producer:
         with pytest.raises(MessageSizeTooLargeError):

@@ -32,7 +32,7 @@ async def ended(child: ChildProcess) -> int | None:
 
 
 async def test_it_says_when_it_is_ready_and_stops_cleanly(place: Town, stack: TrialStack) -> None:
-    """It is live at once, ready once it hears members and routes, tells its figures, and SIGTERM ends it with 0."""
+    """It is live on start, ready when it consumes and routes, exports metrics, and ends with code 0 on SIGTERM."""
     port = stack.service_port(0)
     exchange = place.exchange(port=str(port))
     exchange.start()
@@ -50,7 +50,7 @@ async def test_it_says_when_it_is_ready_and_stops_cleanly(place: Town, stack: Tr
 
 
 async def test_a_clean_stop_leaves_nothing_to_be_appended_again(place: Town) -> None:
-    """What was appended is committed when the exchange leaves, so that it goes on behind it when it is back."""
+    """On shutdown the exchange commits its offsets, so that it resumes after the last appended event."""
     first = place.exchange()
     first.start()
     await place.found()
@@ -65,7 +65,7 @@ async def test_a_clean_stop_leaves_nothing_to_be_appended_again(place: Town) -> 
 
 
 def stands(record: list[KafkaRecord], event: AnyEvent) -> int:
-    """How often ``event`` stands on the record."""
+    """Return how often ``event`` is on the record."""
     return [entry.message.value for entry in record].count(codec.encode(event))
 
 

@@ -1,4 +1,4 @@
-"""What the exchange routes on the real broker: to whom, in which sequence, and what follows from it."""
+"""Routing on the real broker: recipients, sequence and consequences."""
 
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, cast
@@ -68,7 +68,7 @@ async def test_a_referral_reaches_its_two_sides_and_nobody_else(place: Town) -> 
 
 
 async def test_a_withdrawal_ends_the_release_and_revokes_the_request_once(place: Town) -> None:
-    """The exchange says what follows from a withdrawal, once; an acceptance behind it is ineffective for both sides."""
+    """The exchange emits the consequences of a withdrawal once; a later acceptance is ineffective for both sides."""
     matter = Matter(place, 2)
     await place.say(*matter.begun())
     await place.inbox("shelter", lambda told: has(told, matter.asked()))
@@ -85,7 +85,7 @@ async def test_a_withdrawal_ends_the_release_and_revokes_the_request_once(place:
 
 
 async def test_a_repeat_on_the_record_is_routed_to_nobody(place: Town) -> None:
-    """Of what stands twice on the record, however that came about, the first counts and the rest reaches no inbox."""
+    """Of an event that is on the record twice, the first entry counts and the others reach no inbox."""
     matter = Matter(place, 3)
     await place.say(*matter.begun())
     await place.inbox("shelter", lambda told: has(told, matter.asked()))
@@ -98,7 +98,7 @@ async def test_a_repeat_on_the_record_is_routed_to_nobody(place: Town) -> None:
 
 
 async def test_another_event_under_a_used_id_is_an_equivocation(place: Town) -> None:
-    """The same id with other bytes is invalid, and its emitter alone is told."""
+    """The same id with other bytes is invalid, and only its emitter is notified."""
     matter = Matter(place, 4)
     await place.say(*matter.begun())
     other = matter.asked(Urgency.HIGH).model_copy(update={"id": matter.asked().id})
@@ -109,7 +109,7 @@ async def test_another_event_under_a_used_id_is_an_equivocation(place: Town) -> 
 
 
 async def test_a_missed_deadline_is_said_once_and_escalated_without_the_case(place: Town) -> None:
-    """When a step's time has passed both sides hear so, and the coordinator hears of a late member, once each."""
+    """When a step is overdue, both sides and the coordinator are notified once each."""
     matter = Matter(place, 5)
     await place.say(*matter.begun(Urgency.LOW))
     await place.inbox("shelter", lambda told: has(told, matter.asked(Urgency.LOW)))
@@ -125,7 +125,7 @@ async def test_a_missed_deadline_is_said_once_and_escalated_without_the_case(pla
 
 
 async def test_a_deadline_that_was_said_too_early_is_said_again(place: Town) -> None:
-    """A missed deadline that lands before its time changes nothing, and is said again under the next attempt."""
+    """A missed deadline that is appended before its time is ineffective, and is emitted again by the next attempt."""
     matter = Matter(place, 6)
     await place.say(*matter.begun(Urgency.LOW))
     await place.inbox("shelter", lambda told: has(told, matter.asked(Urgency.LOW)))
@@ -141,7 +141,7 @@ async def test_a_deadline_that_was_said_too_early_is_said_again(place: Town) -> 
 
 
 async def test_an_agency_that_is_admitted_later_is_served_without_a_restart(place: Town) -> None:
-    """A newcomer is told the whole directory first, and is heard and served by the exchange that runs already."""
+    """A new member first receives the whole directory, and is served without a restart of the exchange."""
     newcomer = PlannedMember(
         id="shelter_gjakova", offers=(CaseService.SHELTER,), classes=(RecipientClass.LICENSED_SHELTER,)
     )

@@ -70,7 +70,7 @@ class Watched:
         return head
 
     async def cosigned(self) -> list[TreeHead]:
-        """What the monitor has cosigned on the topic, in order."""
+        """Return the monitor's cosignatures on the topic, in order."""
         await self.log.start(0)
         end, values = await self.log.end(), list[tuple[int, bytes]]()
         while not values or values[-1][0] + 1 < end:
@@ -86,7 +86,7 @@ class Watched:
         await eventually(last)
 
     async def accusations(self) -> list[Any]:
-        """What its database holds against the log."""
+        """Return the alarms in its database."""
         connection = await asyncpg.connect(self.town.jurisdiction.postgres_settings(MONITOR).dsn)
         try:
             return await connection.fetch("SELECT why, own, offered FROM accusations")
@@ -157,7 +157,7 @@ def head_of(leaves: list[bytes]) -> TreeHead:
 
 
 async def halted(monitor: "asyncio.Task[None]") -> str:
-    """Why a monitor cosigns nothing any more."""
+    """Return the reason why a monitor has stopped cosigning."""
     with pytest.raises(BaseExceptionGroup) as group:
         await asyncio.wait_for(monitor, 30)
     (error,) = group.value.exceptions

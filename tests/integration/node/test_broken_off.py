@@ -1,4 +1,4 @@
-"""Whoever is broken off amid a question to the node's database leaves nothing held there."""
+"""A task that is cancelled during a query leaves no lock in the node's database."""
 
 import asyncio
 from contextlib import suppress
@@ -13,18 +13,18 @@ _UNLOCKED = "SET lock_timeout = '1s'; BEGIN; LOCK TABLE outbox IN ACCESS EXCLUSI
 
 
 @pytest.mark.parametrize("answer", range(1, 5))
-async def test_who_is_broken_off_between_two_answers_of_the_database_leaves_no_lock(police: Parts, answer: int) -> None:
-    """A relay that is told to stop when a statement is parsed, and not yet executed, keeps nobody from the outbox."""
+async def test_a_query_cancelled_between_two_messages_of_the_server_leaves_no_lock(police: Parts, answer: int) -> None:
+    """A relay that is cancelled after a statement is parsed and before it is executed does not lock the outbox."""
     epoch = await police.store.begin_relay()
     # A connection that has never seen the statement parses it before it executes it.
     await police.pool.expire_connections()
     await police.ask("SELECT")
-    await _broken_off(asyncio.create_task(police.store.due(epoch, clock.now(), 10)), answer)
+    await _cancel_at(asyncio.create_task(police.store.due(epoch, clock.now(), 10)), answer)
     await police.ask_as_owner(_UNLOCKED)
 
 
-async def _broken_off(task: "asyncio.Task[Any]", answer: int) -> None:
-    """Cancels ``task`` when that answer is there and it has not gone on yet."""
+async def _cancel_at(task: "asyncio.Task[Any]", answer: int) -> None:
+    """Cancel ``task`` when that message of the server has arrived and the task has not processed it yet."""
     seen: set[int] = set()
     while not task.done():
         awaited = task._fut_waiter  # type: ignore[attr-defined]  # there is no public way to see it

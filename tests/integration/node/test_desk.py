@@ -1,4 +1,4 @@
-"""How a desk keeps what it is told, on a real database."""
+"""The command desk on a real database."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What the inbox makes of a node, on a real database."""
+"""Intake of a node's inbox, on a real database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -55,14 +55,14 @@ async def _parts(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 async def police(_parts: list[Parts]) -> Parts:
-    """The police's parts, before anything was said."""
+    """Parts of the police's node, before the first event."""
     await _parts[0].wipe()
     return _parts[0]
 
 
 @pytest.fixture
 async def shelter(_parts: list[Parts]) -> Parts:
-    """The shelter's parts, before anything was said."""
+    """Parts of the shelter's node, before the first event."""
     await _parts[1].wipe()
     return _parts[1]
 
@@ -307,7 +307,7 @@ async def test_an_interrupted_database_means_the_same_again(police: Parts) -> No
 
 
 async def repeats_of(handle: Callable[[list[KafkaRecord]], Awaitable[None]], entry: KafkaRecord) -> int:
-    """How often it took the same again."""
+    """Return how many repeated deliveries it skipped."""
     for repeats in range(20):
         try:
             await handle([entry])

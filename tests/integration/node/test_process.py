@@ -1,4 +1,4 @@
-"""A node as a process: it takes commands, hears the record, and survives what happens to processes."""
+"""A node as a process: it accepts commands, reads its inbox, and survives signals and failures."""
 
 import asyncio
 import time
@@ -136,7 +136,7 @@ async def test_commands_are_taken_while_the_brokers_are_away(street: Street, tmp
     try:
         await eventually(cut_off.is_live)
         case = (await cut_off.post("/cases", OPENING))["case"]
-        # It stands by, which is all that is asked of it, until the silence of the one that was killed is long enough.
+        # A standby, until the killed process has been silent for the timeout. It has only to stay unready.
         await eventually(lambda: _is_not_ready(cut_off))
     finally:
         cut_off.child.kill()

@@ -1,4 +1,4 @@
-"""Receipts end the rows of a node's outbox, on a real database and over real HTTP; where one is missing it says so."""
+"""Receipts complete the rows of a node's outbox, on a real database and over HTTP; a missing one is reported."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -55,7 +55,7 @@ class PlayedAudit:
 
     @cached_property
     def client(self) -> AuditClient:
-        """Who asks it in the node's place; its connections end with the serving."""
+        """HTTP client in place of the node's; its connections are closed with the server."""
         return AuditClient(AuditSettings(url=f"http://127.0.0.1:{self.port}/", token=SecretStr(TOKEN)))
 
     def covers(self, records: list[KafkaRecord], size: int) -> None:
@@ -277,7 +277,7 @@ async def test_nobody_listens_or_answers_in_another_form_and_it_is_the_audit_tha
 async def test_more_events_than_one_question_holds_are_asked_for_in_pages(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What stands without a receipt at the front keeps nobody behind it waiting."""
+    """A row without a receipt at the front does not block the rows after it."""
     monkeypatch.setattr("handoff.node.attestation.receipts.MOST_AT_ONCE", 2)
     _, echoes = await desk.say()
     desk.audit.covers(echoes[-1:], 9)

@@ -1,4 +1,4 @@
-"""How decisions leave a node, on a real broker and a real database."""
+"""Relay of a node's outbox, on a real broker and a real database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -22,7 +22,7 @@ from tests.support.probes.eventually import eventually
 
 
 class Topic:
-    """What arrives on the police's topic from now on, as the exchange reads it."""
+    """Consume the police's topic from its end, as the exchange does."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
@@ -53,7 +53,7 @@ async def topic(police: Parts) -> AsyncIterator[Topic]:
 
 @asynccontextmanager
 async def relaying(relay: Relay) -> AsyncIterator["asyncio.Task[None]"]:
-    """A relay that runs meanwhile."""
+    """Run a relay during the block."""
     task = asyncio.create_task(relay.run())
     try:
         yield task
@@ -71,7 +71,7 @@ CREATE TRIGGER disk_full BEFORE UPDATE ON outbox FOR EACH ROW EXECUTE FUNCTION d
 
 @asynccontextmanager
 async def disk_full_for_updates(parts: Parts) -> AsyncIterator[None]:
-    """What the outbox holds can be read, and nothing can be noted in it."""
+    """The outbox can be read, and cannot be written."""
     await parts.ask_as_owner(_DISK_FULL)
     try:
         yield

@@ -60,7 +60,7 @@ def played(police: Parts) -> PlayedLog:
 
 
 class Published(list[AddCheckpoint]):
-    """What a witness published, in a list."""
+    """List of the requests that a witness published."""
 
     async def take(self, request: AddCheckpoint) -> None:
         self.append(request)

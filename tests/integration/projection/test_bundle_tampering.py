@@ -1,4 +1,4 @@
-"""Whatever a superuser does to the timeline's database, or to a bundle on its way, `handoff verify` finds and names."""
+"""`handoff verify` finds and names every change to the timeline's database or to a bundle."""
 
 import io
 from collections.abc import AsyncIterator, Callable
@@ -52,7 +52,7 @@ ON_THE_BUNDLE = {
     "previous_leaf": ("sha256('another')", f"entry 3 of the case, offset {THIRD}: case link: "),
     "leaf": ("sha256('another')", "inclusion: its inclusion is not proven"),
 }
-"""Column → what a superuser puts there, and what the verifier then says."""
+"""Column → value that a superuser writes, and the verifier's finding."""
 WHAT_RULES_MAKE_OF_IT = {
     "record_ms": "0",
     "value_hash": "sha256('another')",
@@ -87,18 +87,18 @@ async def kept(honestly: Archive) -> AsyncIterator[Archive]:
 
 
 async def told(kept: Archive, *more: object) -> tuple[int, str]:
-    """What the verifier says of a bundle that is written now."""
+    """Return the verifier's report on a bundle that is written now."""
     assert (await kept.write(CASE))[0] == 0
     return await kept.verify(*more)
 
 
 def first_failure(answer: str) -> str:
-    """What the verifier names first."""
+    """Return the verifier's first finding."""
     return next(line for line in answer.splitlines() if line.startswith(("tampered: ", "unproven: ")))
 
 
 async def change(kept: Archive, *statements: str) -> None:
-    """What a superuser does to the database."""
+    """Execute a statement as a superuser."""
     async with kept.superuser() as superuser:
         for statement in statements:
             await superuser.execute(statement)
@@ -138,7 +138,7 @@ async def test_an_edit_of_what_rules_make_of_an_entry_reaches_no_auditor(kept: A
 
 
 async def test_a_row_that_can_be_no_entry_any_more_is_named_when_the_bundle_is_written(kept: Archive) -> None:
-    """What was written before stays, and nothing half written beside it."""
+    """The file written before is unchanged, and no partial file is left."""
     await kept.write(CASE)
     before = kept.bundle.read_bytes()
     await change(kept, f"UPDATE timeline.entries SET appended_ms = -1 WHERE record_offset = {THIRD}")
@@ -170,7 +170,7 @@ def said_else() -> Dump:
 
 
 async def test_an_edit_with_everything_relinked_is_named_by_the_signature_of_who_said_it(kept: Archive) -> None:
-    """Hashes, chain, tree and all: what was said is still not what was signed, and the root is another."""
+    """With all hashes, the chain and the tree recomputed, the signature still fails and the root differs."""
     await kept.replace(said_else())
     code, answer = await told(kept)
     assert code == 1
@@ -179,7 +179,7 @@ async def test_an_edit_with_everything_relinked_is_named_by_the_signature_of_who
 
 
 async def test_a_new_head_over_it_by_the_log_s_own_key_lacks_cosignatures(kept: Archive) -> None:
-    """The log's key was taken as well, and every other head removed: nobody vouches for the one that is left."""
+    """The log's key is compromised too, and all other heads are removed: no witness cosigned the remaining one."""
     forged = said_else().checkpointed(cosigners=())
     await kept.replace(forged)
     await change(kept, "DELETE FROM proof.checkpoints", "DELETE FROM proof.cosignatures")

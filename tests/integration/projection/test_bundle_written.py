@@ -1,4 +1,4 @@
-"""`handoff bundle` out of a real database writes what the record itself gives, and `handoff verify` says so."""
+"""`handoff bundle` from a real database writes the bundle of the record, and `handoff verify` confirms it."""
 
 import json
 from collections.abc import AsyncIterator
@@ -112,7 +112,7 @@ async def test_a_stream_that_proves_nothing_says_so_before_its_first_byte(kept: 
 
 
 async def test_the_doctor_says_up_to_where_and_until_when_an_auditor_can_prove(kept: Archive) -> None:
-    """A head that was cosigned months ago is told as old: whoever signs has stopped."""
+    """A head that was cosigned months ago is reported as stale: its witnesses have stopped."""
     found = await checkpoint_finding(kept.installed)
     assert (found.state, found.finding) == (
         "slow",

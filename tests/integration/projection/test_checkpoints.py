@@ -35,7 +35,7 @@ async def keeper(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPath
 async def test_a_witness_walks_through_all_checkpoints_and_their_roots_are_the_raw_record_s(
     keeper: RecordKeeper,
 ) -> None:
-    """Each proof leads from the checkpoint before, over tiles of the tree, and each root is anybody's recomputation."""
+    """Each proof starts at the checkpoint before, over tiles of the tree, and each root can be recomputed."""
     await more_checkpoints(keeper, 2)
     for first in (0, 60, 120):
         await grow(keeper, first, 60)
@@ -46,7 +46,7 @@ async def test_a_witness_walks_through_all_checkpoints_and_their_roots_are_the_r
 
 
 async def test_the_cadence_holds_when_nothing_grows(keeper: RecordKeeper) -> None:
-    """Each moment of the cadence has its checkpoint, whatever happens: nobody learns from one that something did."""
+    """Each interval has one checkpoint, busy or not: a checkpoint does not reveal activity."""
     size = await keeper.caught_up()
     requests = await more_checkpoints(keeper, 5)
     due = [row[0] for row in await keeper.ask("SELECT due_ms FROM proof.checkpoints ORDER BY number")]
@@ -57,7 +57,7 @@ async def test_the_cadence_holds_when_nothing_grows(keeper: RecordKeeper) -> Non
 
 
 async def test_every_member_s_event_gets_a_receipt_for_its_own_bytes(keeper: RecordKeeper) -> None:
-    """Signed by the log, for the record hash that stands at its offset, below a checkpoint that was published."""
+    """Signed by the log, for the record hash at its offset, below a published checkpoint."""
     refused = SubmissionRefused(member="police", code=RefusalCode.MALFORMED, value_hash="0" * 64)
     await keeper.append(signed(keeper.town.event(refused, emitter=EXCHANGE, subject=keeper.town.name)))
     end = await grow(keeper, 0, 100)
@@ -91,7 +91,7 @@ async def test_cosignatures_are_kept_with_their_time_and_forged_ones_are_not(kee
 
 
 async def test_a_newcomer_s_cosignature_counts_as_soon_as_the_trust_file_names_it(keeper: RecordKeeper) -> None:
-    """Nobody has to start the log again when a member joins."""
+    """The log needs no restart when a member joins."""
     keeper.trust(*WITNESSES, "newcomer")
     *_, request = await more_checkpoints(keeper, 2)
     await publish(keeper, cosigned(keeper, request, "newcomer", 100))

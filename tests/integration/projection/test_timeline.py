@@ -27,7 +27,7 @@ from tests.support.parts.stack import Jurisdictions
 
 
 def strange(keeper: RecordKeeper) -> list[Message]:
-    """What should never stand on a record, and may all the same."""
+    """Entries that should never be on a record, and nevertheless may be."""
     story = Story(keeper.town, 3)
     opening = next(story.request())
     genuine = signed(opening)
@@ -45,7 +45,7 @@ def strange(keeper: RecordKeeper) -> list[Message]:
 
 @pytest.fixture(scope="module")
 async def keeper(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RecordKeeper]:
-    """A record of two whole stories, one request that nobody has answered, and strange entries, on the timeline."""
+    """Timeline of a record with two complete cases, one unanswered request, and invalid entries."""
     async with record_keeper(jurisdictions, tmp_path_factory.mktemp("timeline")) as kept:
         async with projecting(kept):
             await kept.found()
@@ -104,7 +104,7 @@ async def test_duplicates_and_equivocations_and_bytes_that_are_no_event_are_name
 
 
 async def test_a_reader_is_told_the_timeline_of_one_case(keeper: RecordKeeper) -> None:
-    """A case's lines in order, with who said what, and nothing of another case."""
+    """Entries of a case in order, with emitter and event, and none of another case."""
     story = Story(keeper.town, 1)
     async with open_pool(keeper.postgres("reader"), max_size=1) as pool:
         lines = await Timeline(pool).entries(story.case)

@@ -156,7 +156,7 @@ def _all_gone(pids: Iterable[int]) -> bool:
 
 
 async def _eventually_writes(operator: BrokerProbe, topic: str) -> bool:
-    """Whether a write succeeds once the others have noticed that a broker is gone."""
+    """Return whether a write succeeds after the other brokers have noticed the loss."""
     for _ in range(100):
         if await operator.write_wherever_led(topic) == GRANTED:
             return True
@@ -177,7 +177,7 @@ def _set_config(client: AdminClient, topic: str, key: str, value: str) -> None:
 
 
 def _becomes(client: AdminClient, topic: str, key: str, value: str) -> bool:
-    """Whether the broker shows the value soon: it follows its controller a moment later."""
+    """Return whether the broker soon reports the value: it applies its controller's change a moment later."""
     resource = ConfigResource(ResourceType.TOPIC, topic)
     for _ in range(100):
         (future,) = client.describe_configs([resource]).values()

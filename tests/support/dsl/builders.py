@@ -26,7 +26,7 @@ def nth_id(number: int) -> UUID:
 
 
 def ids(start: int = 0) -> Iterator[UUID]:
-    """The fixed sequence itself, for whoever asks for a next id."""
+    """Fixed sequence of ids, for callers that take the next one."""
     while True:
         yield nth_id(start)
         start += 1

@@ -1,7 +1,7 @@
-"""Domain tests read given(what was said).when(somebody says or decides).then(what stands on the record).
+"""Domain tests read given(events).when(event or command).then(entries of the record).
 
-``Record`` is the record as one exchange would keep it, in memory and pure: it judges every event in order, routes
-it, and says what follows. ``Side`` is an institution that knows only what is routed to it.
+``Record`` is an exchange in memory, pure: it judges every event in order, routes it, and emits the consequences.
+``Side`` is an institution that knows only the events routed to it.
 """
 
 from collections import deque
@@ -113,7 +113,7 @@ DIRECTORY = _directory()
 
 @dataclass(frozen=True)
 class Said:
-    """Something that a member says, ``after`` some time."""
+    """Event that a member emits, ``after`` some time."""
 
     emitter: str
     body: Body
@@ -145,7 +145,7 @@ class Record:
     hashes: dict[tuple[str, UUID], str] = field(default_factory=dict)
 
     def copy(self) -> "Record":
-        """The same record, to go on from in another way."""
+        """Return a copy of the record."""
         return replace(
             self,
             cases=dict(self.cases),
@@ -155,7 +155,7 @@ class Record:
         )
 
     def known(self, subject: str = str(CASE)) -> Situation:
-        """What the exchange knows when it judges an event about ``subject``."""
+        """Return the state by which the exchange judges an event about ``subject``."""
         if subject == JURISDICTION:
             return Situation(self.directory)
         return Situation(self.directory, self.cases.get(UUID(subject), Case(UUID(subject))))
@@ -169,7 +169,7 @@ class Record:
         return self.case().referrals[referral]
 
     def envelope(self, said: Said, about: UUID = CASE) -> AnyEvent:
-        """What the member would send now."""
+        """Return the envelope of an event that the member sends now."""
         subject = about if said.body.keying is Keying.CASE else JURISDICTION
         name = f"{len(self.entries)} {said.emitter} {said.body.type} {said.body.model_dump_json()}"
         return compose(id=uuid5(CASE, name), source=source(said.emitter), subject=subject, time=T0, body=said.body)
@@ -196,7 +196,7 @@ class Record:
             self.append(self.waiting.popleft())
 
     def say(self, *said: Said, about: UUID = CASE) -> Entry:
-        """Put what is said on the record, each with what follows from it; the last one's entry."""
+        """Append events with their consequences. Return the last event's entry."""
         for one in said:
             self.now += one.after
             entry = self.append(self.envelope(one, about))
@@ -230,7 +230,7 @@ class Side:
     heard: list[Entry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        # What the jurisdiction said of itself before the case began was routed to all.
+        # The events of the jurisdiction before the case began were routed to all members.
         self.known = Situation(DIRECTORY, self.known.case)
 
     def receive(self, sequence: int, entry: Entry) -> None:
@@ -251,7 +251,7 @@ class Side:
 
 
 def side(member: str, record: Record, redelivered: Iterable[int] = ()) -> Side:
-    """What ``member`` makes of its inbox, where the entries at ``redelivered`` come again later."""
+    """Fold the inbox of ``member``; the entries at ``redelivered`` are delivered again later."""
     one, again = Side(member), frozenset(redelivered)
     inbox = [entry for entry in record.entries if member in entry.recipients]
     for index, entry in enumerate(inbox):
@@ -267,7 +267,7 @@ def side(member: str, record: Record, redelivered: Iterable[int] = ()) -> Side:
 
 @dataclass(frozen=True)
 class Then:
-    """What stands on the record beyond what was given."""
+    """Entries of the record after the given ones."""
 
     record: Record
     new: tuple[Entry, ...]
@@ -282,7 +282,7 @@ class Then:
         return self
 
     def then_ineffective(self, reason: str) -> "Then":
-        """It stands on the record, changed nothing, and says why."""
+        """The event is on the record, changed nothing, and has this reason."""
         (entry,) = self.new
         assert (entry.verdict.kind, entry.verdict.reason) == ("ineffective", reason)
         assert entry.after is entry.before
@@ -296,12 +296,12 @@ class Then:
 
 @dataclass(frozen=True)
 class Given:
-    """What the record holds already."""
+    """Given record."""
 
     record: Record
 
     def when(self, emitter: str, what: Body | Command, about: UUID = REFERRAL, after: timedelta = SECOND) -> Then:
-        """Somebody says an event (whatever its node thinks of it), or decides a command by what its node knows."""
+        """Emit an event (even if its node would refuse it), or decide a command by the node's state."""
         start = len(self.record.entries)
         if isinstance(what, Command):
             self.record.now += after
@@ -317,7 +317,7 @@ class Given:
 
 
 def decided_by(record: Record, member: str, command: Command, about: UUID) -> tuple[AnyEvent, ...] | Refusal:
-    """What the member's node decides, by what it knows itself; ``about`` is the referral, basis or escalation."""
+    """Decision of the member's node by its own state; ``about`` is the referral, basis or escalation."""
     keying = command.makes.keying
     path = About(case=CASE if keying is Keying.CASE else None, referral=about, basis=about, escalation=about)
     new_ids = ids(1000 + 10 * len(record.entries))
@@ -326,7 +326,7 @@ def decided_by(record: Record, member: str, command: Command, about: UUID) -> tu
 
 
 def given(*said: Said | Iterable[Said]) -> Given:
-    """A record on which all this was said, each of it effective, with what followed."""
+    """Return a record with these events, each of them effective, and their consequences."""
     record = Record()
     for one in flat(said):
         entry = record.say(one)

@@ -1,4 +1,4 @@
-"""The log of a test's record: what it has published, and what anybody can make of it."""
+"""Checkpoint log of a test's record: published requests, and their verification."""
 
 from handoff import clock
 from handoff.adapters.postgres.checkpoint_store import LogBook, Stated, sealing_connection
@@ -11,7 +11,7 @@ from tests.support.probes.eventually import eventually
 
 
 async def published(keeper: RecordKeeper) -> list[AddCheckpoint]:
-    """What stands on the topic of checkpoints, in order."""
+    """Return the requests on the checkpoints topic, in order."""
     topic, requests = keeper.checkpoints, list[AddCheckpoint]()
     await topic.start(0)
     try:
@@ -63,7 +63,7 @@ def walked(keeper: RecordKeeper, requests: list[AddCheckpoint]) -> list[TreeHead
 
 
 async def state_once(keeper: RecordKeeper, epoch: int | None) -> Stated | None:
-    """What a log stores at this moment, under that epoch or the one that stands; nobody hears of it."""
+    """Store a checkpoint under ``epoch`` or the current epoch, without publishing it."""
     async with sealing_connection(keeper.settings().postgres) as connection:
         if epoch is None:
             epoch = await connection.fetchval("SELECT epoch FROM position")

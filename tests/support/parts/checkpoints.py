@@ -79,7 +79,7 @@ class PlayedLog:
         return sign_checkpoint(Checkpoint(self.origin, self.head(size, leaves)), LOG)
 
     def request(self, old: int, size: int, leaves: Sequence[bytes] = LEAVES) -> AddCheckpoint:
-        """What the log publishes when it has grown from ``old`` to ``size``."""
+        """Return the request that the log publishes when it has grown from ``old`` to ``size``."""
         read = node_reader(lambda _level, _number: b"".join(leaves))
         proof = tree_proofs.build_proof(tree_proofs.consistency_path(old, size), read)
         return AddCheckpoint(old, proof, str(self.note(size, leaves)).encode())
@@ -91,7 +91,7 @@ class PlayedLog:
         return AddCheckpoint(request.old_size, request.proof, str(note.signed(*signatures)).encode())
 
     def cosigners(self, body: bytes) -> dict[str, TreeHead]:
-        """Who cosigned the checkpoint of a published body, and which head."""
+        """Return the cosigners of a published body's checkpoint, and its head."""
         opened = open_checkpoint(AddCheckpoint.parse(body).note, self.key)
         names = (*self.agencies, "monitor")
         return {name: opened.head for name in names if cosigned_at(opened.note, self.cosigner(name)) is not None}

@@ -5,7 +5,7 @@ from typing import Any
 
 
 class ManualClock:
-    """Time that passes only when the test says so."""
+    """Clock that advances only when the test advances it."""
 
     def __init__(self) -> None:
         self._now = 0.0

@@ -18,7 +18,7 @@ FIRST, SECOND = "referral.paused.v1", "referral.paused.v2"
 
 
 class Pause(referral.Pause):
-    """Why a service waits, and when somebody looks at it again."""
+    """Event of the newer release: reason for a wait, and the time of the next check."""
 
     review_at: Instant | None = None
 

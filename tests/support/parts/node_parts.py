@@ -112,7 +112,7 @@ class Parts:
         return KafkaRecord(self.sequence - 1, to_ms(at), Delivery(self.sequence, at, verdict, message).to_message())
 
     def founding(self) -> list[KafkaRecord]:
-        """What tells a member of the jurisdiction from its beginning."""
+        """Return the deliveries that introduce the jurisdiction to a member."""
         members = (m for m in self.town.jurisdiction.plan.members if m.kind is not MemberKind.COORDINATION)
         terms = (
             (Admission(member=m.id, kind=m.kind, services=m.offers, classes=m.classes), key_of(m.id)) for m in members
@@ -126,7 +126,7 @@ class Parts:
         return [self.post(codec.decode(row["value"]), verdict, at or row["created_at"]) for row in rows]
 
     async def ask(self, statement: str, *arguments: object) -> list[Any]:
-        """What the node's database answers."""
+        """Return the rows of a query to the node's database."""
         return await self.pool.fetch(statement, *arguments)
 
     async def wipe(self) -> None:

@@ -38,14 +38,14 @@ class NodeProcess:
     url: str
 
     async def get(self, path: str) -> Any:
-        """What it answers to a question."""
+        """Send a GET request."""
         async with self._client() as client:
             answer = await client.get(path)
             answer.raise_for_status()
             return answer.json()
 
     async def post(self, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
-        """What it answers to a command."""
+        """Send a command."""
         async with self._client() as client:
             answer = await client.post(path, json=body, headers=headers)
             assert answer.is_success, answer.text
@@ -53,11 +53,11 @@ class NodeProcess:
             return found
 
     async def is_ready(self) -> bool:
-        """Whether it says so."""
+        """Return whether it is ready."""
         return await self._says_ok("/health/ready")
 
     async def is_live(self) -> bool:
-        """Whether it answers at all."""
+        """Return whether it is live."""
         return await self._says_ok("/health/live")
 
     async def _says_ok(self, path: str) -> bool:
@@ -109,7 +109,7 @@ def _revealed(settings: KafkaSettings | PostgresSettings) -> dict[str, Any]:
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens at."""
+    """Return a loopback port without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -58,7 +58,7 @@ class Dump:
         return len(self.entries)
 
     def relinked(self) -> "Dump":
-        """The same with every hash worked out again, as whoever edits a record in earnest would."""
+        """Return a copy with all hashes recomputed, as a careful attacker would write it."""
         appended = [Appended(e.offset, e.appended_ms, self.records[e.offset]) for e in self.entries]
         return replace(self, entries=entries_of(appended))
 
@@ -129,13 +129,13 @@ def checkpoint(
 
 
 def receipt(dump: Dump, offset: int, size: int | None = None) -> bytes:
-    """The log's receipt for what stands at ``offset``."""
+    """Return the log's receipt for the entry at ``offset``."""
     promised = Receipt(ORIGIN, dump.size if size is None else size, dump.entries[offset].record_hash)
     return str(sign_receipt(promised, LOG)).encode()
 
 
 def founding() -> list[Message]:
-    """How the jurisdiction begins: its founding, three agencies and their keys."""
+    """Return the first events of the jurisdiction: its founding, three agencies and their keys."""
     charter = Charter(JURISDICTION, GENERATION, COORDINATOR, ())
     first = encode(founding_event(charter, key_of(COORDINATOR), key_of("exchange"), T0))
     members = [(d.Admission(member=name, kind=MemberKind.AGENCY), key_of(name)) for name in AGENCIES]

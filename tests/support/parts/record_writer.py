@@ -61,7 +61,7 @@ class RecordKeeper:
     """A town whose record the test keeps, with the timeline's database."""
 
     town: Town
-    # Where it is given, the projection is the record's log and states a checkpoint so often.
+    # If given, the projection is the record's log and signs a checkpoint at this interval.
     cadence_seconds: float | None = None
     _projections: list[ChildProcess] = field(default_factory=list)
 
@@ -88,7 +88,7 @@ class RecordKeeper:
         return tuple(entries)
 
     async def end(self) -> int:
-        """How many entries the record has."""
+        """Return the number of entries on the record."""
         async with self._reading() as reader:
             return await reader.end()
 
@@ -108,7 +108,7 @@ class RecordKeeper:
 
     @property
     def superuser(self) -> str:
-        """The timeline's database as whoever may do anything."""
+        """DSN of the timeline's database for the superuser."""
         return self.town.jurisdiction.postgres.dsn(f"{self.town.name}_{PROJECTION}")
 
     def settings(self, role: str = "writer") -> ProcessSettings:
@@ -171,7 +171,7 @@ class RecordKeeper:
         return child
 
     async def ask(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        """What the timeline's database answers to its owner."""
+        """Return the rows of a query to the timeline's database as its owner."""
         connection = await asyncpg.connect(self.postgres("owner").dsn)
         try:
             return await connection.fetch(statement, *arguments)
@@ -179,7 +179,7 @@ class RecordKeeper:
             await connection.close()
 
     async def next_offset(self) -> int:
-        """How far the record is on the timeline."""
+        """Return the next offset of the timeline."""
         found: int = (await self.ask("SELECT next_offset FROM timeline.position"))[0][0]
         return found
 
@@ -208,7 +208,7 @@ def witness_of(jurisdiction: str, name: str) -> NoteKey:
 async def record_keeper(
     jurisdictions: Jurisdictions, directory: Path, cadence_seconds: float | None = None
 ) -> AsyncIterator[RecordKeeper]:
-    """A fresh town with its topics and the timeline's database, before anything is said."""
+    """Set up a jurisdiction with its topics and the timeline's database, before the first event."""
     jurisdiction = await jurisdictions.on_broker(plan())
     database = Database(jurisdiction.name, PROJECTION, "projection")
     await database_setup.apply(jurisdiction.postgres, (database,), jurisdiction.passwords.postgres)

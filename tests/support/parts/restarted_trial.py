@@ -1,4 +1,4 @@
-"""A small jurisdiction whose trial is stopped and started again, and what a test says and asks in it."""
+"""Small jurisdiction whose trial is stopped and restarted, with commands and queries for tests."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ _PATIENCE_SECONDS = 60
 
 
 def _quiet(_stage: str) -> None:
-    """Nobody watches."""
+    """Ignore progress."""
 
 
 @dataclass
@@ -58,7 +58,7 @@ class KeptTrial:
             self.trial = None
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        """A command of `handoff` on the state directory: its exit code, and all that it said."""
+        """Run a command of `handoff` on the state directory. Return its exit code and its output."""
         argv = [str(_HANDOFF), *arguments, "--state", str(self.directory)]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
@@ -100,7 +100,7 @@ class KeptTrial:
         asyncio.run(eventually(shown, _PATIENCE_SECONDS))
 
     def ask(self, process: str, statement: str) -> list[asyncpg.Record]:
-        """What a process's database answers to the operator."""
+        """Return the rows of a query to a process's database as the operator."""
         return asyncio.run(self._ask(process, statement))
 
     def record(self) -> list[KafkaRecord]:

@@ -118,7 +118,7 @@ class Town:
         return path
 
     def event(self, body: Body, **about: object) -> AnyEvent:
-        """``body`` as it is said in this town."""
+        """Return the envelope of ``body`` in this jurisdiction."""
         return builders.event(body, jurisdiction=self.name, **about)  # type: ignore[arg-type]
 
     async def say(self, *events: AnyEvent) -> None:
@@ -141,14 +141,14 @@ class Town:
         return self._senders[principal]
 
     async def found(self, *members: PlannedMember) -> None:
-        """Says how the jurisdiction begins, and waits until everyone is told."""
+        """Found the jurisdiction, and wait until every member has received the founding."""
         await self.say(self.genesis)
         await self.inbox(COORDINATION, lambda told: len(told) >= 1)
         admitted = [m for m in members or self.jurisdiction.plan.members if m.kind is not MemberKind.COORDINATION]
         await self.admit(*admitted)
 
     async def admit(self, *members: PlannedMember) -> None:
-        """Admits members with their keys, and waits until the last of them is told."""
+        """Admit members with their keys, and wait until the last of them has received it."""
         terms = (
             (Admission(member=m.id, kind=m.kind, services=m.offers, classes=m.classes), key_of(m.id)) for m in members
         )
@@ -164,7 +164,7 @@ class Town:
         self.jurisdiction = replace(self.jurisdiction, plan=grown, passwords=passwords)
 
     async def record(self, until: Callable[[list[KafkaRecord]], bool]) -> list[KafkaRecord]:
-        """The record from its beginning, once ``until`` says that it is all there."""
+        """Read the record from its beginning until ``until`` accepts it."""
         reader = RecordReader(self.jurisdiction.kafka_settings(EXCHANGE), self.name, client_id="checker")
         found: list[KafkaRecord] = []
         try:
@@ -196,7 +196,7 @@ class Town:
         return bool(found["settled"])
 
     async def check_inboxes(self) -> list[KafkaRecord]:
-        """Every inbox holds exactly what the record says, densely and in order; gives the record."""
+        """Check that every inbox is exactly the routing of the record, without gaps and in order. Return the record."""
         record = await self.settled()
         genesis_hash = signing.sha256(codec.encode(self.genesis))
         expected = expected_inboxes(record, Directory(self.name, 1), genesis_hash)
@@ -207,7 +207,7 @@ class Town:
         return record
 
     async def inbox(self, member: str, until: Callable[[list[Delivery]], bool]) -> list[Delivery]:
-        """A member's inbox from its beginning, repeats left out, once ``until`` says that it is all there."""
+        """Read a member's inbox from its beginning without repeated sends, until ``until`` accepts it."""
         found = await self._read(member, in_topic(self.name, member), lambda read: until(_deliveries(read)))
         return _deliveries(found)
 
@@ -235,7 +235,7 @@ class Town:
         return "\n".join(child.tail() for child in self._exchanges)
 
     async def ask(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        """What the exchange's database answers."""
+        """Return the rows of a query to the exchange's database."""
         connection = await asyncpg.connect(self.jurisdiction.postgres_settings(EXCHANGE).dsn)
         try:
             return await connection.fetch(statement, *arguments)
@@ -262,12 +262,12 @@ def _deliveries(found: Iterable[Message]) -> list[Delivery]:
 
 
 def at_least(number: int) -> Callable[[Sized], bool]:
-    """Whether there are so many."""
+    """Return a predicate: the inbox has at least ``number`` entries."""
     return lambda found: len(found) >= number
 
 
 def has(told: Iterable[Delivery], event: AnyEvent) -> bool:
-    """Whether an inbox holds ``event``."""
+    """Return whether an inbox has ``event``."""
     return any(delivery.message.value == codec.encode(event) for delivery in told)
 
 
@@ -280,7 +280,7 @@ def said(told: Iterable[Delivery]) -> list[AnyEvent]:
 async def town(
     jurisdictions: Jurisdictions, directory: Path, deadlines: tuple[Deadline, ...] = ()
 ) -> AsyncIterator[Town]:
-    """A town with its topics and the exchange's database, before anything is said."""
+    """Set up a jurisdiction with its topics and the exchange's database, before the first event."""
     jurisdiction = await jurisdictions.on_broker(plan())
     database = Database(jurisdiction.name, EXCHANGE, "exchange")
     await database_setup.apply(jurisdiction.postgres, (database,), jurisdiction.passwords.postgres)

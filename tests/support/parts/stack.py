@@ -53,6 +53,6 @@ class Jurisdictions:
         return jurisdiction
 
     def planned(self, plan: JurisdictionPlan | None = None) -> Jurisdiction:
-        """A fresh jurisdiction of which nothing stands yet."""
+        """Fresh jurisdiction without topics or databases."""
         named = (plan or jurisdiction_plan(PRIZREN)).renamed(f"t{secrets.token_hex(4)}")
         return Jurisdiction(named, self._stack.kafka_operator, self._stack.postgres_operator, new_passwords(named))

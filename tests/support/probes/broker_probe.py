@@ -1,7 +1,7 @@
-"""One principal's plain questions to the broker, each answered by the broker's own error codes.
+"""Raw requests of one principal to the broker, each answered by the broker's own error codes.
 
-Client libraries hide refusals (a consumer on a forbidden topic just stays silent), so these are raw requests; one
-request asks for every topic at once.
+Client libraries hide refusals (a consumer of a forbidden topic receives nothing), so these are raw requests. One
+request covers every topic.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ CLUSTER_REFUSED = 31
 TRANSACTIONAL_ID_REFUSED = 53
 LOGIN_REFUSED = 58
 MECHANISM_UNKNOWN = 33
-# What a group says to a newcomer whom it will let in.
+# Answer of a group to a new member that is allowed to join.
 MEMBER_ID_REQUIRED = 79
 
 # A broker's answer while it fetches its next block of producer ids.
@@ -48,7 +48,7 @@ _TOPIC, _ANY, _LITERAL, _ALL, _ALLOW = 2, "*", 3, 2, 3
 
 
 class BrokerProbe:
-    """A connection as one principal."""
+    """Connection of one principal."""
 
     def __init__(self, bootstrap_servers: str, user: str, password: str) -> None:
         self._client = AIOKafkaClient(
@@ -169,7 +169,7 @@ async def login(port: int, mechanism: str, user: str, password: str) -> int:
 
 
 async def hangs_up_on_the_nameless(port: int) -> bool:
-    """Whether a listener on loopback ends the connection when it is asked something without a login."""
+    """Return whether a loopback listener closes the connection on a request without authentication."""
     connection = await create_conn("127.0.0.1", port)
     try:
         await connection.send(CreateTopicsRequest([], _TIMEOUT_MS, validate_only=True))

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 
 async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
-    """Returns once ``holds`` says so; raises TimeoutError."""
+    """Poll until ``holds`` returns true. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while True:
             if await holds():

@@ -39,7 +39,7 @@ _TABLES = (*_FOLDED, f"{SCHEMA}.position", "proof.checkpoints", "proof.cosignatu
 
 @dataclass(frozen=True)
 class Archive:
-    """The timeline's database of a jurisdiction, and the state directory of whoever asks it for bundles."""
+    """Timeline's database of a jurisdiction, and a state directory from which bundles are written."""
 
     jurisdiction: Jurisdiction
     directory: Path
@@ -100,7 +100,7 @@ class Archive:
 
     @asynccontextmanager
     async def superuser(self) -> AsyncIterator[asyncpg.Connection]:
-        """The database as whoever may do anything, with the triggers that refuse changes put to sleep."""
+        """Connect as superuser, with the triggers that refuse changes disabled."""
         connection = await asyncpg.connect(self.jurisdiction.postgres.dsn(self.database))
         try:
             for table in ("timeline.entries", "timeline.tree_nodes", "proof.checkpoints", "proof.receipts"):
@@ -117,7 +117,7 @@ class Archive:
             await stored(connection, dump)
 
     async def handoff(self, *arguments: object) -> tuple[int, str]:
-        """The command `handoff` with these arguments: its exit code and what it said."""
+        """Run `handoff` with these arguments. Return its exit code and its output."""
         said = [str(argument) for argument in arguments]
         result = await asyncio.to_thread(CliRunner().invoke, app, said)
         if result.exception is not None and not isinstance(result.exception, SystemExit):

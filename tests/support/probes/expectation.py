@@ -18,7 +18,7 @@ Line = tuple[bytes | None, Verdict, int]
 
 
 def expected_inboxes(record: Iterable[KafkaRecord], empty: Directory, genesis_hash: str) -> Mapping[str, list[Line]]:
-    """Member → what it is told, in order."""
+    """Member → entries due in its inbox, in order."""
     inboxes: dict[str, list[Line]] = defaultdict(list)
     everyone: list[Line] = []
     seen: dict[tuple[str, UUID], str] = {}
@@ -48,5 +48,5 @@ def expected_inboxes(record: Iterable[KafkaRecord], empty: Directory, genesis_ha
 
 
 def lines(told: Iterable[Delivery]) -> list[Line]:
-    """What an inbox holds."""
+    """Return the content of an inbox."""
     return [(d.message.value, d.verdict, round(d.record_time.timestamp() * 1000)) for d in told]

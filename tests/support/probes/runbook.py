@@ -39,15 +39,15 @@ def _step(line: str) -> Step:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Whoever follows the runbook for one member, beside the state directory."""
+    """Operator who follows the runbook for one member, with access to the state directory."""
 
     kept: KeptTrial
     member: str
 
     def follow(self, heading: str, *circumstances: str, without: str = "") -> str:
-        """Runs the commands under a heading that fit the circumstances; each has to succeed. Gives what they said.
+        """Run the commands under a heading that apply in the circumstances. Each has to succeed. Return their output.
 
-        The one that has the word ``without`` is left out.
+        A command that contains the word ``without`` is left out.
         """
         fitting = [step.command for step in steps(heading) if not step.when or step.when in circumstances]
         return "\n".join(self._run(command) for command in fitting if without not in command.split())

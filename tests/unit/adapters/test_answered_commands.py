@@ -1,4 +1,4 @@
-"""What a node's log still says when its database is gone."""
+"""Read answered commands from a node's log after its database is lost."""
 
 import json
 from uuid import UUID

@@ -15,7 +15,7 @@ NAMES = ("[bold]case.tar", "x[/dim].tar", "case [/].tar")
 
 
 def output(*arguments: object, code: int) -> str:
-    """What `handoff` prints, without spaces and line breaks, once it ended with ``code``."""
+    """Run `handoff`, check its exit code, and return its output without spaces and line breaks."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == code, result.exception
     return unspaced(result.output)

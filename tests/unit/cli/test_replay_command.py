@@ -33,7 +33,7 @@ END = T0 + HOUR
 
 
 def case() -> History:
-    """A request that was delivered, then withdrawn, then accepted in vain."""
+    """A request that was delivered, then withdrawn, then accepted without effect."""
     delivered = Said(SHELTER, r.ReferralDelivered(referral=REFERRAL), MINUTE)
     withdrawn = Said(POLICE, c.ReleaseWithdrawn(scope=EndScope.ALL), MINUTE)
     record = given(spec.requested(), delivered, withdrawn).record
@@ -75,7 +75,7 @@ def test_where_there_is_no_installation_the_command_says_so(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("view", QUESTIONS)
 def test_every_question_has_an_answer_that_can_be_read_and_dumped(view: str) -> None:
-    """The question stands above its answer; the document is JSON and says as much."""
+    """The question is printed above its answer; the JSON document has the same content."""
     answer = Single(CASE, view, ask(case(), view, END))
     assert QUESTIONS[view].asks in drawn(answer)
     assert json.loads(json.dumps(answer.document(), default=str))["answer"]["count"] == answer.answer.count
@@ -90,7 +90,7 @@ def test_the_summary_answers_all_questions_in_a_line_each() -> None:
 
 
 def test_waits_are_drawn_as_bars() -> None:
-    """The unseen minute lies behind the minute of transport."""
+    """The unseen minute follows the minute of transport."""
     page = drawn(Single(CASE, "waits", ask(case(), "waits", END)))
     transport, unseen = (line for line in page.splitlines() if "emergency" in line)
     assert transport.index("█") < unseen.index("█")
@@ -120,7 +120,7 @@ def test_a_moment_is_read_in_its_zone() -> None:
 
 
 def example() -> str:
-    """What the command draws of the eventful_record in docs/replay.md, on a terminal of 118 columns."""
+    """Return the drawing of docs/replay.md: the eventful record on a terminal of 118 columns."""
     record = eventful_record()
     told = replayed(
         record, CheckpointStatus("handoff/prizren/record/1", 64, record.now, ("monitor", POLICE), is_witnessed=True)

@@ -1,4 +1,4 @@
-"""Deadlines: which step somebody waits for, when it opens and closes, and what follows from a miss."""
+"""Deadlines: which step is awaited, when it opens and closes, and the consequences of a miss."""
 
 from datetime import timedelta
 
@@ -265,7 +265,7 @@ def test_a_timer_says_the_same_bytes_whenever_it_goes_off() -> None:
     assert encode(deadline_missed(record.known(), holder, step, 0)) == early
 
 
-# Who hears of it
+# Recipients
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a node decides: the events a command makes, its refusals, and what its policies add."""
+"""Decisions of a node: events of a command, refusals, and events that policies add."""
 
 from collections.abc import Iterable, Iterator
 from uuid import UUID

@@ -188,7 +188,7 @@ def test_a_revoked_key_is_void_from_that_position_on() -> None:
     spec.Given(record).when(COORDINATION, unknown).then_ineffective("key_not_in_force")
 
 
-# Whose word it is
+# Authentication
 
 
 def _tampered(message: Message) -> Message:

@@ -272,7 +272,7 @@ def test_a_plan_that_another_institution_asked_for_does_not_count() -> None:
 
 
 class Context(NamedTuple):
-    """A shape that a referral can have: what was said, its state, where a pause leads back to, and what is asked."""
+    """Shape of a referral: facts, state, state before a pause, and requested cancellation."""
 
     history: tuple[Said, ...]
     state: State
@@ -315,8 +315,8 @@ def bodies() -> Iterator[ReferralBody]:
     yield from (r.ReferralVoided(referral=REFERRAL, code=code) for code in VoidCode)
 
 
-class Landing(NamedTuple):
-    """Where the design's table leads: event, by, from, to (None: stays), with which codes (None: any)."""
+class TableRow(NamedTuple):
+    """Row of the design's table: event, role, from, to (None: unchanged), codes (None: any)."""
 
     event: type[ReferralBody]
     by: str
@@ -330,38 +330,38 @@ ENDS = "rejected revoked completed failed cancelled entered-in-error"
 _DISCHARGES = frozenset({"discharge.own_wish", "discharge.moved_on", "discharge.planned"})
 # design.md's table for a place in a shelter, written again by hand: the code's own table is not asked.
 DESIGN = (
-    Landing(r.ReferralRequested, "source", "absent", State.REQUESTED),
-    Landing(r.ReferralImported, "source", "absent", State.REQUESTED),
-    Landing(r.ReferralAccepted, "target", "requested", State.ACCEPTED),
-    Landing(r.ReferralRejected, "target", "requested", State.REJECTED),
-    Landing(r.ReferralRevoked, "exchange", "requested", State.REVOKED),
-    Landing(r.ReferralStarted, "target", "accepted", State.IN_PROGRESS, frozenset({"arrival"})),
-    Landing(r.ReferralPaused, "target", "accepted in-progress", State.ON_HOLD),
-    Landing(r.ReferralResumed, "target", "on-hold", State.IN_PROGRESS),
-    Landing(r.ReferralCompleted, "target", "in-progress", State.COMPLETED, _DISCHARGES),
-    Landing(r.ReferralFailed, "target", ACTIVE, State.FAILED),
-    Landing(r.ReferralFailed, "source", ACTIVE, State.FAILED, frozenset({"no_arrival", "survivor_ended", "deceased"})),
-    Landing(r.ReferralFailed, "exchange", OPEN, State.FAILED, frozenset({"survivor_ended"})),
-    Landing(r.ReferralCancelled, "source", "requested", State.CANCELLED),
-    Landing(r.ReferralCancelled, "target", ACTIVE, State.CANCELLED),
-    Landing(
+    TableRow(r.ReferralRequested, "source", "absent", State.REQUESTED),
+    TableRow(r.ReferralImported, "source", "absent", State.REQUESTED),
+    TableRow(r.ReferralAccepted, "target", "requested", State.ACCEPTED),
+    TableRow(r.ReferralRejected, "target", "requested", State.REJECTED),
+    TableRow(r.ReferralRevoked, "exchange", "requested", State.REVOKED),
+    TableRow(r.ReferralStarted, "target", "accepted", State.IN_PROGRESS, frozenset({"arrival"})),
+    TableRow(r.ReferralPaused, "target", "accepted in-progress", State.ON_HOLD),
+    TableRow(r.ReferralResumed, "target", "on-hold", State.IN_PROGRESS),
+    TableRow(r.ReferralCompleted, "target", "in-progress", State.COMPLETED, _DISCHARGES),
+    TableRow(r.ReferralFailed, "target", ACTIVE, State.FAILED),
+    TableRow(r.ReferralFailed, "source", ACTIVE, State.FAILED, frozenset({"no_arrival", "survivor_ended", "deceased"})),
+    TableRow(r.ReferralFailed, "exchange", OPEN, State.FAILED, frozenset({"survivor_ended"})),
+    TableRow(r.ReferralCancelled, "source", "requested", State.CANCELLED),
+    TableRow(r.ReferralCancelled, "target", ACTIVE, State.CANCELLED),
+    TableRow(
         r.ReferralVoided,
         "source",
         f"{OPEN} rejected revoked completed failed cancelled",
         State.ENTERED_IN_ERROR,
     ),
-    Landing(r.ReferralVoided, "target", "requested accepted", State.ENTERED_IN_ERROR, frozenset({"misdirected"})),
-    Landing(r.ReferralDelivered, "target", OPEN, None),
-    Landing(r.ReferralOpened, "target", OPEN, None),
-    Landing(r.AcceptanceClaimed, "source", "requested", None),
-    Landing(r.PlaceHoldExtended, "target", "accepted", None),
-    Landing(r.CancellationRequested, "source", ACTIVE, None),
-    Landing(r.CancellationDeclined, "target", ACTIVE, None),
-    Landing(r.ReferralRedirected, "source", "rejected failed cancelled", None),
-    Landing(r.DossierDisclosed, "source", ACTIVE, None),
-    Landing(r.DossierDestroyed, "source", f"{OPEN} {ENDS}", None),
-    Landing(r.DossierDestroyed, "target", f"{OPEN} {ENDS}", None),
-    Landing(r.DisclosureClosed, "exchange", ACTIVE, None),
+    TableRow(r.ReferralVoided, "target", "requested accepted", State.ENTERED_IN_ERROR, frozenset({"misdirected"})),
+    TableRow(r.ReferralDelivered, "target", OPEN, None),
+    TableRow(r.ReferralOpened, "target", OPEN, None),
+    TableRow(r.AcceptanceClaimed, "source", "requested", None),
+    TableRow(r.PlaceHoldExtended, "target", "accepted", None),
+    TableRow(r.CancellationRequested, "source", ACTIVE, None),
+    TableRow(r.CancellationDeclined, "target", ACTIVE, None),
+    TableRow(r.ReferralRedirected, "source", "rejected failed cancelled", None),
+    TableRow(r.DossierDisclosed, "source", ACTIVE, None),
+    TableRow(r.DossierDestroyed, "source", f"{OPEN} {ENDS}", None),
+    TableRow(r.DossierDestroyed, "target", f"{OPEN} {ENDS}", None),
+    TableRow(r.DisclosureClosed, "exchange", ACTIVE, None),
 )
 
 

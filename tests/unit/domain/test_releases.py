@@ -76,7 +76,7 @@ def legal(**terms: Any) -> c.BasisRecorded:
     )
 
 
-# What a request may rest on
+# Bases of a request
 
 
 LEGAL_AIDS = spec.release(to=RecipientClass.LEGAL_AID)
@@ -241,7 +241,7 @@ def test_only_the_exchange_says_that_a_basis_ended_and_once(body: c.BasisEnded) 
     given(spec.requested(), Said(POLICE, withdraw_all)).when(EXCHANGE, body).then_ineffective("already")
 
 
-# What she ends
+# Withdrawals
 
 
 def test_what_she_ends_fails_each_open_referral_in_its_scope_and_no_other() -> None:
@@ -308,7 +308,7 @@ def test_a_missing_approval_is_told_to_the_basis_owner_alone() -> None:
     assert (escalated.member, escalated.service) == (POLICE, None)
 
 
-# Which code goes with which service
+# Codes of each service
 
 
 NO_CAPACITY = {RejectionCode.UNITS_FULL, RejectionCode.NO_STAFF, RejectionCode.CLOSED_UNFUNDED}

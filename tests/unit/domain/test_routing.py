@@ -1,4 +1,4 @@
-"""Need to know: for every type of event, who hears of it, and nobody else."""
+"""Need to know: the recipients of every event type, and no other member."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from tests.support.dsl import spec
 from tests.support.dsl.builders import event
 from tests.support.dsl.spec import BASIS, LAWYER, MEMBERS, POLICE, REFERRAL, SHELTER, VTC, Record, Said, given, nth_id
 
-# Who says it → who hears it, for a referral from police to the shelter in a case where legal aid acts too.
+# Emitter → recipients, for a referral from police to the shelter in a case in which legal aid is a party too.
 SOURCE, TARGET, EVERYONE = {POLICE}, {SHELTER}, set(MEMBERS)
 BOTH, NOBODY = {POLICE, SHELTER}, set[str]()
 TOLD: dict[str, tuple[str, set[str]]] = {
@@ -98,7 +98,7 @@ def test_an_effective_event_is_told_to_its_emitter_and_whom_its_type_names(event
 
 @pytest.mark.parametrize("event_type", TOLD)
 def test_what_an_outsider_says_is_told_to_nobody_else(event_type: str, record: Record) -> None:
-    """A refused event reaches no one through whom an outsider could find out, or be found out."""
+    """A refused event is delivered to its emitter alone, so that an outsider neither learns nor reveals anything."""
     for outsider in (VTC, LAWYER):
         said = event(_about_ours(event_type), emitter=outsider)
         known = record.known(said.subject)
@@ -141,7 +141,7 @@ def test_an_outsider_learns_of_a_referral_only_that_it_is_absent(record: Record)
 
 
 def test_a_withdrawal_tells_the_others_nothing_of_where_it_was_said() -> None:
-    """Each party hears what the exchange says of its own referral; the withdrawal itself stays with its emitter."""
+    """Each party receives the exchange's events about its own referral; the withdrawal reaches its emitter only."""
     lawyer = spec.another(CaseService.LEGAL_AID, LAWYER, ReleasePurpose.LEGAL_REPRESENTATION, number=6)
     said = given(spec.requested(), lawyer).when(LAWYER, c.ReleaseWithdrawn(scope=EndScope.ALL))
     heard = [(type(entry.event.data), set(entry.recipients), entry.event.emitter) for entry in said.new]

@@ -1,4 +1,4 @@
-"""Who is answered together, and whose an error is."""
+"""Commands are grouped into batches, and an error concerns only the command that caused it."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What is laid down in a state directory: settings that each process accepts, and a trust file that fits its keys."""
+"""The state directory has settings that each process accepts, and a trust policy that matches its keys."""
 
 from pathlib import Path
 
@@ -117,7 +117,7 @@ def test_where_nobody_runs_the_audit_nobody_is_told_to_ask_it(tmp_path: Path, pl
 def test_what_is_said_at_the_founding_has_the_same_bytes_whenever_it_is_said(
     tmp_path: Path, plan: JurisdictionPlan
 ) -> None:
-    """A coordinator that lost its database says it again; a newcomer is admitted when it comes."""
+    """A coordinator that lost its database emits the founding again; a new member is admitted when it is added."""
     first = [codec.encode(event) for event in installation(tmp_path, plan).founding_events(T0)]
     newcomer = PlannedMember(id="housing_office", service="partner")
     larger = plan.model_copy(update={"members": (*plan.members, newcomer)})

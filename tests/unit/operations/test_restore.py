@@ -1,4 +1,4 @@
-"""What a record that lost its end is to hold again, and in which order."""
+"""Entries that a truncated record is restored with, and their order."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""When who stands by for a log takes its silence for death."""
+"""When a standby treats the active checkpoint writer as dead."""
 
 import pytest
 
@@ -9,7 +9,7 @@ DUE_MS = 600_000
 
 @pytest.fixture
 def silence() -> Silence:
-    """Ten minutes' cadence, five seconds' patience; epoch 1 was heard at the moment at which it spoke."""
+    """Cadence of ten minutes, timeout of five seconds; epoch 1 was observed when it published."""
     heard = Silence(600, 5)
     assert not heard.is_too_long(1, DUE_MS, 600)
     return heard
@@ -28,7 +28,7 @@ def test_a_log_that_misses_its_moment_is_silent_after_the_patience(silence: Sile
 
 
 def test_whoever_has_just_taken_over_is_given_its_time(silence: Silence) -> None:
-    """Two that stand by for one another do not take turns for ever."""
+    """Two standbys of each other do not take over from one another endlessly."""
     assert not silence.is_too_long(2, DUE_MS, 1206)
     assert not silence.is_too_long(2, DUE_MS, 1211)
     assert silence.is_too_long(2, DUE_MS, 1212)

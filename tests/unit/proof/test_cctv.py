@@ -21,7 +21,7 @@ WORD = reading(1)
 
 
 def accepts(vector: dict[str, Any]) -> bool:
-    """Whether a record signed as in ``vector``, under its key, counts as police's own word."""
+    """Return whether a record signed as in ``vector``, under its key, is authenticated as an event of police."""
     key_id = "a" * 64
     key = RegisteredKey("police", bytes.fromhex(vector["key"]))
     keyring = Keyring(JURISDICTION, founded=True, members=frozenset({"police"}), keys={key_id: key})
@@ -38,7 +38,7 @@ def record(message: Message) -> BundleRecord:
 
 
 def test_the_verifiers_decision_is_that_of_the_records_signing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The vector's message stands in for the encoding of the event's bytes, for one as for the other."""
+    """The vector's message replaces the encoded event, both for signing and for verification."""
     assert len(VECTORS) == 914
     decided = set()
     for vector in VECTORS:

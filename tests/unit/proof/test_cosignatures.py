@@ -1,4 +1,4 @@
-"""What a log makes of a value on the topic of checkpoints."""
+"""Values on the checkpoints topic as a log reads them."""
 
 from datetime import timedelta
 
@@ -58,7 +58,7 @@ def test_another_record_s_checkpoint_is_nobody_s_fault(origin: Origin) -> None:
 
 
 def test_what_the_log_has_not_signed_is_refused() -> None:
-    """Whoever cosigns it: a head counts by its log's signature alone."""
+    """A head counts by its log's signature alone, independent of its cosignatures."""
     with pytest.raises(NotSignedByLog):
         read_published_checkpoint(body(cosigned(Note(LOG.state(HEAD).text), "monitor", 0)), LOG.public_key, WITNESSES)
 

@@ -64,7 +64,7 @@ def test_a_null_key_or_header_value_is_not_an_empty_one() -> None:
 
 
 def test_known_answers_never_change() -> None:
-    """Anyone's bundle of today must verify for ever, so the hashes of fixed inputs are written down."""
+    """A bundle written today must always verify, so the hashes of fixed inputs are constants."""
     assert record_hash(KEY, b"{}", (("key-id", b"k"),)).hex() == (
         "b7e0f2e9d0be0d2c49f965dc6d03c5eb31376e4648dab709a5bb4a8d0e9d1b31"
     )

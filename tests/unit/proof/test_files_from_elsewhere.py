@@ -20,7 +20,7 @@ Damage = Callable[[bytes], bytes]
 
 @pytest.fixture
 def verified(tmp_path: Path) -> Callable[[bytes, bytes], tuple[int, str]]:
-    """What `handoff verify` makes of these two files: its exit code, and its output without the paths."""
+    """Run `handoff verify` on two files. Return its exit code, and its output without the paths."""
 
     def run(bundle: bytes, trust: bytes) -> tuple[int, str]:
         (tmp_path / "bundle").write_bytes(bundle)

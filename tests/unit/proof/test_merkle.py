@@ -37,7 +37,7 @@ def proof_of(vector: dict[str, Any]) -> tuple[bytes, ...]:
 
 
 def is_expected(vector: dict[str, Any]) -> bool:
-    """What transparency-dev decides; where it would take any text for a root, only hashes are taken here."""
+    """Return transparency-dev's decision; it accepts any text as a root, so only hashes are compared here."""
     roots = [hash_of(vector[name]) for name in ("root", "root1", "root2") if name in vector]
     return not vector["wantErr"] and all(len(root) == HASH_BYTES for root in roots)
 
@@ -92,7 +92,7 @@ def test_the_empty_tree_has_the_hash_of_nothing() -> None:
 
 
 def test_a_root_is_folded_from_the_right_edge() -> None:
-    """Three leaves: the pair first, then the one that stands alone."""
+    """Three leaves: the pair is hashed first, then the single one."""
     a, b, c = (leaf_hash(bytes([n])) for n in range(3))
     frontier, _ = Frontier().extended([a, b, c])
     assert frontier.root == node_hash(node_hash(a, b), c)

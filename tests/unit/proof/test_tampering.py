@@ -1,4 +1,4 @@
-"""Whatever a superuser does to a record or a bundle is found, and named."""
+"""Every change that a superuser makes to a record or a bundle is found and named."""
 
 import io
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ from tests.support.parts.proof_record import (
 )
 
 OWN = (7, 10, 11, 13, 14)
-"""Where the case's entries stand in the honest record; 8, 9 and 12 are the other case's, 0 to 6 the directory's."""
+"""Offsets of the case's entries in the honest record; 8, 9 and 12 are another case's, 0 to 6 the directory's."""
 THIRD = OWN[2]
 
 
@@ -132,7 +132,7 @@ def test_each_edited_column_of_an_entry_is_found(columns: dict[str, Any], expect
 def test_a_false_entry_is_found_even_where_log_and_witnesses_all_signed_it(
     columns: dict[str, Any], expected: Check
 ) -> None:
-    """The tree is as it should be: each of these checks stands on its own."""
+    """The tree is correct: each of these checks works without it."""
     assert checks(found(edited(honest(), OWN[-1], **columns).checkpointed())) == [(expected, OWN[-1])]
 
 
@@ -153,14 +153,14 @@ def without_proofs(bundle: bytes) -> bytes:
     for member in read_members(io.BytesIO(bundle)):
         if member.name.startswith("record/"):
             record = BundleRecord.model_validate_json(member.body).model_copy(update={"proof": ()})
-            member = ArchiveMember(member.name, encoded(record) + b"\n")  # noqa: PLW2901 - the same member, otherwise told
+            member = ArchiveMember(member.name, encoded(record) + b"\n")  # noqa: PLW2901 - the same member, otherwise encoded
         writer.add(member)
     writer.close()
     return out.getvalue()
 
 
 def test_a_record_that_comes_without_its_proof_is_not_proven_and_hides_nothing() -> None:
-    """Whoever has lost the tree does not make an innocent entry look false; a cut tail is named first all the same."""
+    """A lost tree does not make a correct entry look false; a truncated end is still named first."""
     whole, cut = honest(), replace(honest(), entries=honest().entries[:12])
     report = verify(io.BytesIO(without_proofs(whole.bundle())), trust())
     assert (checks(report), report.conclusion) == ([(Check.INCLUSION, 0)], Conclusion.UNPROVEN)
@@ -197,7 +197,7 @@ def test_an_edit_with_everything_relinked_is_found_by_the_signature_of_who_said_
 
 
 def test_an_edit_under_a_head_that_the_log_signed_again_is_found_by_the_signature() -> None:
-    """The log's key was taken too, but nobody cosigns."""
+    """The log's key is compromised too, but no witness cosigns."""
     report = found(said_else(honest(), THIRD).relinked().checkpointed(cosigners=()))
     assert checks(report) == [(Check.SIGNATURE, THIRD), (Check.COSIGNATURES, None)]
 

@@ -1,4 +1,4 @@
-"""A trust file says unmistakably whom an auditor trusts, or is refused."""
+"""A trust file names the trusted keys unambiguously, or is refused."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -121,7 +121,7 @@ def test_a_witness_that_lags_asks_for_a_proof_from_its_own_size() -> None:
 
 
 def test_a_lagging_witness_walks_from_its_own_size_over_what_is_kept() -> None:
-    """Requests are kept for ever, each proven from the one before."""
+    """Requests are never deleted, and each is proven from the one before."""
     own = head(2)
     for step in (request(1, 2), request(2, 7), request(7, 7), request(7, 20)):
         own = evaluate_request(own, step, KEY).after
@@ -193,7 +193,7 @@ def test_what_others_cosigned_does_not_bind_a_witness() -> None:
 
 
 def test_a_witness_that_crashed_between_storing_and_cosigning_cosigns_the_same_again() -> None:
-    """Its state has moved on, and the request still says where it came from."""
+    """The witness's state has advanced, and the request still names the size from which it was made."""
     asked = request(7, 13)
     stored = evaluate_request(head(7), asked, KEY).after
     again = evaluate_request(stored, asked, KEY)

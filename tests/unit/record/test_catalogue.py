@@ -1,4 +1,4 @@
-"""The catalogue says who emits each event and who receives it as the design's table does, and lists nothing more."""
+"""The catalogue has the emitters and recipients of the design's table, and no other event."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from handoff.record.envelope import COORDINATION, EXCHANGE
 from handoff.record.events import CATALOGUE, Audience, Emitter, Keying, ReferralBody
 
 DESIGNED: tuple[tuple[Emitter, Audience, str], ...] = (
-    # The design routes the founding to nobody; a node checks its trust anchor, so it has to be sent one.
+    # The design has no recipient for the founding; a node checks its trust anchor, so it has to receive it.
     (Emitter.COORDINATION, Audience.ALL, "jurisdiction.founded"),
     (Emitter.ANY_AGENCY, Audience.NOBODY, "case.opened cases.linked"),
     (Emitter.CASE_PARTY, Audience.NOBODY, "basis.recorded release.withdrawn survivor.ended"),
@@ -23,7 +23,7 @@ DESIGNED: tuple[tuple[Emitter, Audience, str], ...] = (
     (Emitter.TARGET, Audience.SOURCE, "referral.delivered referral.opened dossier.delivered cancellation.declined"),
     (Emitter.TARGET, Audience.SOURCE, "referral.accepted referral.rejected place-hold.extended referral.started"),
     (Emitter.TARGET, Audience.SOURCE, "referral.paused referral.resumed referral.completed"),
-    # The exchange, too, says that a referral failed, to both; beside its emitter that is the other party.
+    # The exchange also reports a failed referral, to both sides; for a side that emits it, that is the other side.
     (Emitter.EITHER_PARTY, Audience.BOTH_PARTIES, "referral.failed"),
     (Emitter.EITHER_PARTY, Audience.OTHER_PARTY, "referral.cancelled dossier.destroyed referral.voided"),
     (Emitter.EXCHANGE, Audience.BOTH_PARTIES, "referral.revoked disclosure.closed"),
@@ -76,7 +76,7 @@ def test_what_a_party_of_a_referral_says_names_the_referral_and_what_it_had_seen
 
 
 def test_no_event_names_its_own_audience() -> None:
-    """Routing is data beside the type; an emitter cannot address anybody."""
+    """Routing is data beside the type; an emitter cannot choose recipients."""
     for body in CATALOGUE.values():
         assert {"audience", "to", "recipients", "routed_to"}.isdisjoint(body.model_fields)
 

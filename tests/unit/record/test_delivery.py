@@ -1,4 +1,4 @@
-"""What the exchange adds to an event in an inbox can be taken off again, and nothing else has changed."""
+"""The exchange's additions to an event in an inbox can be removed again, and the rest is unchanged."""
 
 from datetime import UTC, datetime
 

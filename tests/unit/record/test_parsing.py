@@ -140,7 +140,7 @@ def test_a_newer_type_is_told_apart_so_that_it_can_be_parked() -> None:
 
 
 def test_a_refusal_says_nothing_of_the_value_it_refused() -> None:
-    """Values may be personal data; only the field's path is told, to the caller alone."""
+    """Values may be personal data; only the field's path is reported, and to the caller alone."""
     assert "Arta" not in str(refusal(with_data(referral="Arta")))
 
 

@@ -40,7 +40,7 @@ CLOSED_TYPES = {NoneType, UUID, AwareDatetime, bool}
 
 
 def offences(annotation: Any, metadata: tuple[Any, ...] = (), path: str = "") -> Iterator[str]:
-    """What in a type could hold more than a code, an id, a time or a bounded number, with where it is."""
+    """Yield the path and type of each field that could hold more than a code, an id, a time or a bounded number."""
     origin = get_origin(annotation)
     if origin is Annotated:
         inner, *more = get_args(annotation)

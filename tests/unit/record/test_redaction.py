@@ -1,4 +1,4 @@
-"""A stub stands in place of a value that was taken out: the hashes stay, the effect goes, and everyone agrees."""
+"""A stub replaces a redacted value: the hashes stay, the effect is removed, and all readers agree."""
 
 import io
 
@@ -25,7 +25,7 @@ from tests.support.parts.proof_record import Dump, founding, honest, opened, rea
 
 WHY = RedactionReason.PERSONAL_DATA
 LAST = 14
-"""The last entry of the honest record, a reading of the case that nothing else stands on."""
+"""The last entry of the honest record, a case.read on which no other entry depends."""
 
 
 def without(dump: Dump, *offsets: int) -> Dump:

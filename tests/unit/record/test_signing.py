@@ -78,7 +78,7 @@ def pynacl_verifies(key: bytes, body: bytes, signature: bytes) -> bool:
 
 
 def test_no_vector_of_a_low_order_point_or_another_encoding_verifies() -> None:
-    """What stays accepted is 43 vectors; 42 of them are under keys that the directory refuses."""
+    """43 vectors are accepted; 42 of them have keys that the directory refuses."""
     accepted = [
         vector
         for vector in VECTORS

@@ -1,4 +1,4 @@
-"""Each institution's own procedures, told on a record that every side folds for itself."""
+"""Procedures of each institution, on a record that every side folds for itself."""
 
 from datetime import timedelta
 
@@ -89,7 +89,7 @@ def test_every_policy_has_a_number_of_its_own() -> None:
 
 
 def test_a_request_is_confirmed_by_the_machine_that_has_it() -> None:
-    """The target's node says delivered, once, and the source's node never does."""
+    """The target's node emits referral.delivered once, and the source's node never does."""
     record = given(*requested()).record
     assert react(record, POLICE, POLICE_POLICIES) == []
     assert react(record, SHELTER, (CONFIRM_DELIVERY,)) == ["referral.delivered.v1"]
@@ -97,7 +97,7 @@ def test_a_request_is_confirmed_by_the_machine_that_has_it() -> None:
 
 
 def test_a_full_shelter_leads_to_the_next_of_the_class() -> None:
-    """Police ask the next licensed shelter in the directory's order, and the redirect is told to nobody."""
+    """Police ask the next licensed shelter in the directory's order, and the redirect has no recipient."""
     record = given(*requested(), Said(SHELTER, FULL)).record
     assert react(record, POLICE, POLICE_POLICIES) == ["referral.requested.v1", "referral.redirected.v1"]
     assert find(record, target=SHELTER_B).urgency is Urgency.EMERGENCY
@@ -106,7 +106,7 @@ def test_a_full_shelter_leads_to_the_next_of_the_class() -> None:
 
 
 def test_each_shelter_is_asked_once() -> None:
-    """When the last of the class has refused too, nobody is left to ask."""
+    """When the last agency of the class has refused too, no referral is requested."""
     record = given(*requested(), Said(SHELTER, FULL)).record
     react(record, POLICE, POLICE_POLICIES)
     asked = find(record, target=SHELTER_B)
@@ -166,7 +166,7 @@ def test_a_reaction_is_the_same_bytes_after_more_was_said() -> None:
 
 
 def test_a_person_who_acted_first_is_not_contradicted() -> None:
-    """While a person's own redirect waits for its echo, the policy asks nobody; the record alone would let it."""
+    """While a person's own redirect waits for its echo, the policy requests nothing, although the record allows it."""
     record = given(*requested(), Said(SHELTER, FULL)).record
     known = side(POLICE, record).known
     by_hand, expected = reactions(POLICE_POLICIES, known, source(POLICE))
@@ -185,7 +185,7 @@ def test_her_benefit_is_asked_for_once_she_lives_there_and_has_released_it() -> 
 
 
 def test_the_benefits_office_is_asked_in_the_centre_s_own_name_and_its_code_comes_back() -> None:
-    """The office hears of the Center alone; the shelter is answered with the office's own code."""
+    """The office receives a referral of the Center alone; the shelter is answered with the office's own code."""
     record = given(*started()).record
     record.say(Said(SHELTER, released_to(CSW)))
     react(record, SHELTER, SHELTER_POLICIES)
@@ -209,7 +209,7 @@ def test_the_benefits_office_is_asked_in_the_centre_s_own_name_and_its_code_come
 
 
 def test_the_centre_takes_on_nothing_that_it_cannot_pass_on() -> None:
-    """Where the request to the office would not be good, the Center accepts nothing by itself either."""
+    """If the request to the office would be ineffective, the Center does not accept automatically either."""
     record = given(*started()).record
     record.say(Said(SHELTER, released_to(CSW)))
     react(record, SHELTER, SHELTER_POLICIES)

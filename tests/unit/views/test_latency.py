@@ -19,7 +19,7 @@ NOW = after(hours=100)
 
 
 def handoff(**known: Any) -> Handoff:
-    """A requested handoff of T0; ``known`` says what else happened."""
+    """A handoff requested at T0, with the other times in ``known``."""
     blank = Handoff(
         referral=REFERRAL,
         case=CASE,
@@ -81,7 +81,7 @@ def test_what_has_not_ended_counts_with_its_age() -> None:
 
 @pytest.mark.parametrize("opened_at", [None, after(hours=7)])
 def test_an_answer_without_an_opening_before_it_counts_as_deciding(opened_at: datetime | None) -> None:
-    """Nobody can tell when it was looked at: the whole wait from delivery is deciding, and unseen is nothing."""
+    """Without an opening, the whole wait from delivery counts as deciding, and unseen is zero."""
     found = measured(answered(opened_at=opened_at))
     assert found[Segment.UNSEEN] == Wait(0, ended=True)
     assert found[Segment.DECIDING] == Wait(5 * HOUR, ended=True)
@@ -96,7 +96,7 @@ def test_an_answer_proves_that_it_had_arrived() -> None:
 
 @pytest.mark.parametrize("state", [State.REVOKED, State.CANCELLED, State.FAILED])
 def test_a_withdrawal_or_cancellation_censors_at_that_moment(state: State) -> None:
-    """Whoever was waited for is neither credited nor charged with what came after it."""
+    """A step's time includes nothing that happened after the step."""
     ended = handoff(
         state=state, delivered_at=after(hours=1), closed_at=after(hours=4), ending=Ending(state, "survivor_ended")
     )
@@ -135,7 +135,7 @@ def test_pauses_are_subtracted_from_the_segment_that_they_fall_into() -> None:
 
 
 def test_a_follow_up_is_acted_on_from_its_own_date() -> None:
-    """Before its date nobody waits for it."""
+    """Before its date it is not awaited."""
     follow_up = answered(service=CaseService.FOLLOW_UP, due_at=after(hours=50))
     assert span(follow_up, Segment.ACTING, after(hours=49)) is None
     assert span(follow_up, Segment.ACTING, after(hours=53)) == Span(
@@ -146,7 +146,7 @@ def test_a_follow_up_is_acted_on_from_its_own_date() -> None:
 
 
 def test_what_was_entered_in_error_before_its_delivery_never_was() -> None:
-    """After a delivery somebody has been busy with it, and it counts."""
+    """After a delivery the target has worked on it, and the time counts."""
     voided = handoff(
         state=State.ENTERED_IN_ERROR, closed_at=after(hours=2), ending=Ending(State.ENTERED_IN_ERROR, None)
     )
@@ -194,7 +194,7 @@ handoffs = st.builds(
 
 @given(handoffs, st.integers(min_value=0, max_value=10**6))
 def test_no_wait_is_ever_negative_and_none_is_dropped(one: Handoff, later: int) -> None:
-    """Whatever the moments are, the clock gives segments in order, each at most once, each at least zero."""
+    """For any times, the clock gives segments in order, each at most once, each at least zero."""
     found = spans(one, T0 + timedelta(seconds=later))
     assert all(each.wait.seconds >= 0 for each in found)
     order = list(Segment)

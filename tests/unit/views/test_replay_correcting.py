@@ -1,4 +1,4 @@
-"""What an auditor sees of a case's corrections and gaps: what was taken back, told late, contradictory or refused."""
+"""Corrections and gaps of a case as an auditor sees them: voided, late, contradictory or refused events."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -37,7 +37,7 @@ CLAIMED = Said(POLICE, r.AcceptanceClaimed(referral=REFERRAL, via="phone"))
 
 
 def told_at(record: Record, emitter: str, body: Body, claimed: datetime) -> Record:
-    """``body`` said now, with a time that its emitter claims."""
+    """``body`` emitted now, with a time that its emitter claims."""
     record.append(event(body, emitter=emitter, time=claimed))
     return record
 
@@ -80,7 +80,7 @@ def test_a_time_far_from_the_record_s_is_shown_and_a_relay_s_delay_is_not() -> N
 
 
 def test_what_the_exchange_dates_by_its_cause_is_not_dated_back() -> None:
-    """A deadline that is said an hour late carries the time when it was due."""
+    """A deadline that is reported an hour late has the time when it was due."""
     record = given(spec.requested()).record
     record.miss(DeadlineStep.DELIVERED, late=HOUR)
     assert corrected(record) == ()
@@ -123,7 +123,7 @@ def test_noise_changes_no_state_and_its_content_stays_unproven() -> None:
 
 
 def test_gaps_name_linked_cases_and_what_was_refused_of_the_case_s_parties() -> None:
-    """What was refused of an institution that the case never touched is not shown."""
+    """Refused events of an institution that is no party of the case are not shown."""
     record = given(spec.requested(), Said(POLICE, c.CasesLinked(other_case=OTHER_CASE))).record
     for member in (SHELTER, spec.VTC):
         refused = d.SubmissionRefused(member=member, code=RefusalCode.SCHEMA, value_hash="0" * 64)
@@ -136,7 +136,7 @@ def test_gaps_name_linked_cases_and_what_was_refused_of_the_case_s_parties() -> 
 
 
 def test_a_stored_entry_is_read_with_both_its_times_and_any_bytes_are_one() -> None:
-    """What cannot be decoded keeps its place and its verdict."""
+    """An entry that cannot be decoded keeps its position and its verdict."""
     said = event(c.CasesLinked(other_case=OTHER_CASE))
     stored = {"position": 7, "record_ms": to_ms(T0) + 5, "appended_ms": to_ms(T0), "is_of_case": True, "reason": None}
     good = decode_entry(**stored, value=codec.encode(said), verdict="effective")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What an auditor sees of a case's disclosures: their basis, what a withdrawal stopped, what is known to be gone."""
+"""Disclosures of a case as an auditor sees them: basis, effect of a withdrawal, confirmed destruction."""
 
 from datetime import datetime
 
@@ -37,7 +37,7 @@ def with_sheet() -> tuple[Said, ...]:
 
 
 def danger(due: datetime | None) -> c.BasisRecorded:
-    """A legal basis to tell any licensed shelter, approved at once or until ``due``."""
+    """A legal basis for a disclosure to any licensed shelter, approved on recording or due for approval at ``due``."""
     return spec.release(
         kind=BasisKind.IMMINENT_DANGER,
         rule="xk.08.l185.22",
@@ -92,7 +92,7 @@ def test_basis_that_nobody_had_approved_yet_is_notable_with_its_rule() -> None:
 
 
 def test_basis_that_never_stood_is_named_as_missing() -> None:
-    """A request that claims a release which nobody recorded is refused, and the row says why."""
+    """A request whose release is not on the record is refused, and the row has the reason."""
     record = given(spec.opened()).record
     record.say(Said(POLICE, spec.ask()))
     (row,) = basis(replayed(record), record.now).rows
@@ -100,7 +100,7 @@ def test_basis_that_never_stood_is_named_as_missing() -> None:
 
 
 def test_after_withdrawal_shows_what_it_led_to_what_it_stopped_and_what_went_on() -> None:
-    """Disclosure is closed and the dossier stopped; the service goes on."""
+    """Disclosure is closed and the dossier is withheld; the service continues."""
     record = crossed()
     record.say(Said(SHELTER, r.ReferralStarted(referral=REFERRAL, kind="arrival")))
     rows = after_withdrawal(replayed(record), record.now).rows
@@ -121,7 +121,7 @@ def test_after_withdrawal_has_nothing_to_say_before_one() -> None:
 
 
 def test_ineffective_names_the_race_that_was_lost_and_who_was_told() -> None:
-    """An acceptance after the withdrawal lost to it; both sides were told, and the shelter had not seen it coming."""
+    """An acceptance after the withdrawal is ineffective; both sides are notified, and the shelter was unaware."""
     record = given(spec.requested(), Said(POLICE, WITHDRAWN)).record
     withdrawal = len(spec.foundation()) + 3
     record.say(Said(SHELTER, r.ReferralAccepted(referral=REFERRAL, seen=1)))
@@ -138,7 +138,7 @@ def test_ineffective_lost_to_the_last_step_that_moved_the_referral() -> None:
 
 
 def test_overrides_show_a_legal_basis_whose_approval_came_late() -> None:
-    """Overdue while it is missing, late once it has come, and used for the request meanwhile."""
+    """Overdue while it is missing, late once it has arrived, and used for the request in between."""
     record = used_at_night()
     record.miss(DeadlineStep.BASIS_APPROVED)
     (overdue,) = overrides(replayed(record), record.now).rows

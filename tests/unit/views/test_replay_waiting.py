@@ -1,4 +1,4 @@
-"""What an auditor sees of a case's waits: who had what when, who was asked, what was late, and who read it."""
+"""Waits of a case as an auditor sees them: holders, requests, late steps, and reads."""
 
 from datetime import timedelta
 
@@ -64,7 +64,7 @@ def types(lines: tuple[object, ...]) -> list[str]:
 
 
 def test_as_of_tells_what_a_machine_had_from_what_a_person_had_seen() -> None:
-    """After the receipt and before the opening, the request is delivered and nobody has opened it."""
+    """After the receipt and before the opening, the request is delivered and unopened."""
     record = given(spec.requested(), DELIVERED, OPENED).record
     delivered_at = record.entries[-2].at
     shelter = part(as_of(replayed(record), delivered_at), SHELTER)
@@ -170,7 +170,7 @@ def _missed_opening(record: Record) -> MissedRow:
 
 
 def test_missed_follows_a_late_step_from_its_deadline_to_the_coordinator_s_answer() -> None:
-    """Due after five minutes by an assumed deadline, said two seconds later, escalated, answered, and then opened."""
+    """Due after five minutes by an assumed deadline, reported two seconds later, escalated, answered, then opened."""
     record = _late()
     assert _missed_opening(record).notable
     escalated = next(entry for entry in record.entries if isinstance(entry.event.data, dl.DeadlineEscalated))
@@ -187,7 +187,7 @@ def test_missed_follows_a_late_step_from_its_deadline_to_the_coordinator_s_answe
 
 
 def test_missed_tells_an_agreed_time_from_a_published_one() -> None:
-    """A place that is held until an hour from now is due then, whatever the deadline says."""
+    """A place that is held until an hour from now is due then, regardless of the deadline."""
     held = r.ReferralAccepted(referral=REFERRAL, place_held_until=spec.T0 + HOUR)
     record = given(spec.requested(), Said(SHELTER, held)).record
     record.miss(DeadlineStep.ARRIVAL)
@@ -196,7 +196,7 @@ def test_missed_tells_an_agreed_time_from_a_published_one() -> None:
 
 
 def test_missed_shows_a_late_step_of_which_nobody_has_said_so() -> None:
-    """An exchange that stands still hides no deadline."""
+    """A stopped exchange hides no deadline."""
     record = given(spec.requested()).record
     (row,) = missed(replayed(record), record.now + HOUR).rows
     assert (row.step, row.said_at, row.notable) == (DeadlineStep.DELIVERED, None, True)

@@ -112,7 +112,7 @@ def handoff_of(page: Page, referral: UUID = SECOND) -> Handoff:
 
 
 def test_a_page_cut_anywhere_gives_the_same_timeline() -> None:
-    """How the record falls into batches leaves no trace on what is stored."""
+    """The stored rows do not depend on the batches in which the record is read."""
     story = [
         *opening(),
         by_shelter(r.ReferralAccepted(referral=SECOND)),
@@ -163,7 +163,7 @@ def test_a_signature_checked_ahead_counts_only_for_the_key_that_was_expected() -
 
 
 def test_an_exchange_that_was_overtaken_is_no_alarm_and_one_that_speaks_of_nothing_is() -> None:
-    """Only a race explains why what the exchange says changes nothing."""
+    """An ineffective event of the exchange is explained only by a race."""
     revoked = r.ReferralRevoked(referral=SECOND, reason=IneffectiveReason.RELEASE_WITHDRAWN)
     overtaken = told(by_shelter(r.ReferralAccepted(referral=SECOND)), event(revoked, emitter=EXCHANGE)).lines[-1]
     nothing = told(event(revoked.model_copy(update={"referral": nth_id(9)}), emitter=EXCHANGE)).lines[-1]
@@ -172,7 +172,7 @@ def test_an_exchange_that_was_overtaken_is_no_alarm_and_one_that_speaks_of_nothi
 
 
 def test_a_member_that_lost_a_race_is_no_alarm() -> None:
-    """What lands after a withdrawal is ineffective, and nothing is wrong with it."""
+    """An event appended after a withdrawal is ineffective and raises no alarm."""
     line = told(event(c.ReleaseWithdrawn(scope=EndScope.ALL)), by_shelter(r.ReferralAccepted(referral=SECOND))).lines[
         -1
     ]
@@ -209,7 +209,7 @@ def test_a_correction_does_not_move_how_a_handoff_ended() -> None:
 
 
 def test_a_redirect_leads_back_to_the_first_request_of_its_chain() -> None:
-    """The chain's clock is the first referral's, whoever is asked next."""
+    """The chain's clock starts with the first referral, regardless of the next target."""
     next_one = nth_id(2)
     page = told(
         by_shelter(r.ReferralRejected(referral=SECOND, code=RejectionCode.UNITS_FULL)),
