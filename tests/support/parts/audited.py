@@ -111,8 +111,8 @@ def long_story(entries: int = 200) -> spec.Record:
 def placed(record: spec.Record) -> list[Placed]:
     """Return the entries of the jurisdiction's founding and of the record, as the projection reads them."""
     founded = [(event, T0 - spec.DAY) for event in spec.foundation()]
-    told = [*founded, *((_as_claimed(entry), entry.at) for entry in record.entries)]
-    return [Placed(offset, to_ms(at), read(signed(event))) for offset, (event, at) in enumerate(told)]
+    events = [*founded, *((_as_claimed(entry), entry.at) for entry in record.entries)]
+    return [Placed(offset, to_ms(at), read(signed(event))) for offset, (event, at) in enumerate(events)]
 
 
 def _as_claimed(entry: spec.Entry) -> spec.AnyEvent:
