@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from handoff.record.codes import CaseService, MemberKind, RecipientClass
 from handoff.record.events.base import JurisdictionId, MemberId
 from handoff.record.events.directory import Deadline
+from handoff.record.topics import EXCHANGE, PROJECTION
 
 _POSTGRES_NAME_LIMIT = 63
 CONFIG_VARIABLE = "HANDOFF_CONFIG"
@@ -92,6 +93,20 @@ class LogSettings(_Section):
     format: Literal["json", "console"] = "json"
 
 
+class ExchangeSettings(_Section):
+    """Settings of an exchange alone."""
+
+    # From a deadline to the event that reports it as missed: an answer sent in time may still be under way.
+    grace_seconds: float = Field(default=2, ge=0, le=3600)
+
+
+class ProjectionSettings(_Section):
+    """Settings of a projection alone."""
+
+    # A standby takes over if the timeline does not advance for this time while the record does.
+    patience_seconds: float = Field(default=5, ge=0.1, le=600)
+
+
 class ProcessSettings(BaseSettings):
     """All settings of one process."""
 
@@ -120,8 +135,17 @@ class ProcessSettings(BaseSettings):
     # Time zone of the pages.
     time_zone: ZoneInfo = Field(default_factory=lambda: ZoneInfo(DEFAULT_TIME_ZONE))
     log: LogSettings = LogSettings()
-    # A service's own options, in its own words.
-    policies: dict[str, str] = Field(default_factory=dict)
+    # Distinguishes the processes of one member and stays the same over a restart. By default, host name and port.
+    instance: str | None = Field(default=None, min_length=1)
+    exchange: ExchangeSettings = ExchangeSettings()
+    projection: ProjectionSettings = ProjectionSettings()
+
+    @model_validator(mode="after")
+    def _sections_belong_to_the_process(self) -> Self:
+        for section in (EXCHANGE, PROJECTION):
+            if section in self.model_fields_set and self.member != section:
+                raise ValueError(f"{section}: only the process of the member {section!r} has these settings")
+        return self
 
     @classmethod
     def settings_customise_sources(

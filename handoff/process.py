@@ -44,7 +44,7 @@ def cancel_on_signals(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
 def instance_name(settings: ProcessSettings) -> str:
     """Return the instance id, which distinguishes standby processes and survives a restart."""
     port = settings.http.port if settings.http is not None else 0
-    return settings.policies.get("instance", f"{socket.gethostname()}-{port}")
+    return settings.instance or f"{socket.gethostname()}-{port}"
 
 
 def _exit_code(run: Callable[[ProcessSettings], Awaitable[int]]) -> int:

@@ -76,7 +76,7 @@ def _settings(job: Job, directory: Path) -> ProcessSettings:
         kafka=job.kafka,
         postgres=job.database,
         signing_key_file=key_file,
-        policies={"instance": "bench"},
+        instance="bench",
     )
 
 

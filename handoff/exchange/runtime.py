@@ -13,7 +13,7 @@ from handoff.adapters.kafka.record_reader import RecordBroken
 from handoff.adapters.postgres.exchange_store import ExchangeStore, Position, Superseded
 from handoff.adapters.postgres.pool import TRANSIENT, open_pool
 from handoff.backoff import retry
-from handoff.config import ConfigurationError, ProcessSettings
+from handoff.config import ProcessSettings
 from handoff.domain.directory import Directory
 from handoff.exchange.intake import Intake
 from handoff.exchange.router import Duty, Office
@@ -23,7 +23,6 @@ from handoff.process import cancel_on_signals, instance_name
 # The leader writes a heartbeat twice a second. After this silence a standby takes over.
 SILENCE_SECONDS = 2.5
 LOOK_SECONDS = 0.25
-GRACE_SECONDS = 2.0
 BROKEN_RECORD = 3
 """Exit code of an exchange that may build nothing more on the record that it finds."""
 
@@ -35,13 +34,20 @@ class Exchange:
 
     def __init__(self, settings: ProcessSettings, store: ExchangeStore) -> None:
         key = signing_key(settings.signing_key_file)
+        grace = timedelta(seconds=settings.exchange.grace_seconds)
         empty = Directory(settings.jurisdiction, settings.generation)
         sieve = SubmissionValidator(settings.genesis_sha256, key)
         self._settings = settings
         self._store = store
         self._intake = Intake(settings.kafka, store, sieve, empty, instance=instance_name(settings))
         self._office = Office(
-            settings.kafka, store, key, settings.genesis_sha256, empty, clock.now, grace(settings.policies)
+            settings.kafka,
+            store,
+            key,
+            settings.genesis_sha256,
+            empty,
+            clock.now,
+            grace,
         )
         self._duty: Duty | None = None
         self._reached_database = False
@@ -103,17 +109,6 @@ class Exchange:
         self._reached_database = False
         telemetry.DATABASE_RETRIES.inc()
         _log.warning("exchange.database_unavailable", error=type(error).__name__)
-
-
-def grace(policies: Mapping[str, str]) -> timedelta:
-    """Return the grace period after a step's due time. Raises ``ConfigurationError``."""
-    try:
-        seconds = float(policies.get("grace_seconds", GRACE_SECONDS))
-    except ValueError:
-        raise ConfigurationError("policies.grace_seconds: a number of seconds is allowed") from None
-    if not 0 <= seconds <= 3600:
-        raise ConfigurationError("policies.grace_seconds: allowed is 0 to 3600 seconds")
-    return timedelta(seconds=seconds)
 
 
 async def run(settings: ProcessSettings) -> int:

@@ -15,7 +15,7 @@ from handoff.adapters.postgres.checkpoint_store import HeadForked
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.adapters.postgres.timeline_store import Founding, Ledger, Position, Superseded, ledger
 from handoff.backoff import Backoff
-from handoff.config import ConfigurationError, ProcessSettings
+from handoff.config import ProcessSettings
 from handoff.process import cancel_on_signals
 from handoff.projection.checkpoint_publisher import Sealing
 from handoff.projection.observability import tell, tell_of_the_end
@@ -23,8 +23,6 @@ from handoff.projection.pipeline import Checker, Projecting, confirm, together
 from handoff.projection.stall_detector import Silence
 from handoff.views.timeline_fold import Page
 
-# A timeline that does not advance for this time while the record does has lost its writer.
-PATIENCE_SECONDS = 5.0
 BROKEN_RECORD = 3
 """The exit code where the record does not hold what it held: nothing may be built on it."""
 
@@ -41,7 +39,7 @@ class Projection:
         self._settings = settings
         self._founding = Founding(settings.jurisdiction, settings.generation, settings.genesis_sha256)
         self._reader = RecordReader(settings.kafka, settings.jurisdiction, client_id=settings.member)
-        self._patience = patience(settings.policies)
+        self._patience = settings.projection.patience_seconds
         self._sealing = Sealing.of(settings)
         self._epoch: int | None = None
         self._works = False
@@ -122,20 +120,6 @@ class Projection:
     def _stored(self, page: Page) -> None:
         self._works = True
         tell(page)
-
-
-def patience(policies: Mapping[str, str]) -> float:
-    """Return the seconds without progress after which a standby takes over.
-
-    Raises ``ConfigurationError``.
-    """
-    try:
-        seconds = float(policies.get("patience_seconds", PATIENCE_SECONDS))
-    except ValueError:
-        raise ConfigurationError("policies.patience_seconds: a number of seconds is allowed") from None
-    if not 0.1 <= seconds <= 600:
-        raise ConfigurationError("policies.patience_seconds: allowed is 0.1 to 600 seconds")
-    return seconds
 
 
 async def run(settings: ProcessSettings) -> int:

@@ -80,10 +80,30 @@ def test_no_secret_shows_when_settings_are_printed(police: Path) -> None:
         ("[http]", "[htp]", r"htp: there is no such key; allowed are .*http"),
         ("[http]", "[log]\nlevel = 'loud'\n[http]", r"log\.level: .*'debug', 'info', 'warning' or 'error'"),
         ('token = "', "token = [", r"is not TOML"),
+        ("[http]", "[policies]\n[http]", r"policies: there is no such key; allowed are .*instance, exchange"),
+        ("[http]", "[exchange]\n[http]", r"exchange: only the process of the member 'exchange' has these settings"),
     ],
 )
 def test_a_wrong_value_names_its_key_and_what_is_allowed(police: Path, old: str, new: str, said: str) -> None:
     police.write_text(_POLICE.replace(old, new, 1))
+    with pytest.raises(ConfigurationError, match=said):
+        process_settings(police)
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("[exchange]\ngrace_seconds = 'soon'", r"exchange\.grace_seconds: .*valid number"),
+        ("[exchange]\ngrace_seconds = 4000", r"exchange\.grace_seconds: .*less than or equal to 3600"),
+        ("[exchange]\ngrace = 1", r"exchange\.grace: there is no such key; allowed are grace_seconds"),
+    ],
+)
+def test_a_wrong_option_of_the_exchange_names_its_key_and_what_is_allowed(
+    police: Path, section: str, said: str
+) -> None:
+    police.write_text(
+        _POLICE.replace('member = "police"', 'member = "exchange"').replace("[http]", f"{section}\n[http]")
+    )
     with pytest.raises(ConfigurationError, match=said):
         process_settings(police)
 

@@ -83,7 +83,7 @@ async def test_a_wrong_setting_is_named(place: Town) -> None:
     exchange = place.exchange(grace_seconds="soon")
     exchange.start()
     assert await ended(exchange) == 2
-    assert "policies.grace_seconds" in exchange.log.read_text()
+    assert "exchange.grace_seconds" in exchange.log.read_text()
 
 
 async def _answers(client: httpx.AsyncClient, path: str) -> bool:

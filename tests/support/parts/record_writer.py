@@ -17,7 +17,7 @@ import tomli_w
 
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.record_reader import RecordReader
-from handoff.config import CONFIG_VARIABLE, CheckpointSettings, PostgresSettings, ProcessSettings
+from handoff.config import CONFIG_VARIABLE, CheckpointSettings, PostgresSettings, ProcessSettings, ProjectionSettings
 from handoff.domain.founding import admission_events
 from handoff.operations.setup import database_setup
 from handoff.operations.setup.database_setup import Database
@@ -120,7 +120,7 @@ class RecordKeeper:
             member=PROJECTION,
             kafka=self.town.jurisdiction.kafka_settings(PROJECTION),
             postgres=self.postgres(role),
-            policies={"patience_seconds": "1"},
+            projection=ProjectionSettings(patience_seconds=1),
             **self._log_settings(),
         )
 

@@ -109,7 +109,8 @@ class Town:
             "kafka": kafka.model_dump(mode="json", exclude_none=True) | {"password": kafka.password.get_secret_value()},
             "postgres": postgres.model_dump(mode="json") | {"password": postgres.password.get_secret_value()},
             "signing_key_file": str(key_file),
-            "policies": {"instance": instance, "grace_seconds": "0.3", **options},
+            "instance": instance,
+            "exchange": {"grace_seconds": 0.3, **options},
         }
         if port is not None:
             settings["http"] = {"port": int(port)}
