@@ -17,7 +17,7 @@ LONGEST_SECONDS = 2.0
 class Backoff:
     """Pauses that double from ``first`` up to ``longest`` seconds, each shortened at random by up to a half.
 
-    The jitter spreads clients that lost the same server at the same moment: without it they all come back at once.
+    The jitter spreads clients that lost the same server at the same moment: without it they all return together.
     ``fraction`` returns a random number in [0, 1).
     """
 

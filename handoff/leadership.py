@@ -103,7 +103,7 @@ class Leadership:
     epoch: int | None = field(default=None, init=False)
     """The epoch in which this process leads; None if it does not lead."""
     standby: bool = field(default=False, init=False)
-    """Whether this process observes another leader, and could take over."""
+    """True if this process observes another leader, and could take over."""
     _may_resume: bool = field(default=True, init=False)
     _renewed_at: float = field(default=0.0, init=False)
 

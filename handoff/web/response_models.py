@@ -70,7 +70,7 @@ class StoredCommand(ResponseModel):
 
 
 class AwaitedStep(ResponseModel):
-    """A step that a party waits for, its deadline, and whether the record says that the deadline was missed."""
+    """A step that a party waits for, its deadline, and whether the record holds a missed-deadline event."""
 
     step: DeadlineStep
     due_at: datetime

@@ -1,4 +1,4 @@
-"""Integrity status of a case: how much of it is anchored, by whom it is witnessed, and up to when it is proven."""
+"""Integrity status of a case: how much of it is anchored, its cosigners, and the time up to which it is proven."""
 
 from dataclasses import dataclass
 from datetime import datetime

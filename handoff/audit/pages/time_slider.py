@@ -17,7 +17,7 @@ class SliderPosition:
 
     @property
     def is_now(self) -> bool:
-        """Whether the position is the present."""
+        """Return whether the position is the present."""
         return self.step == self.last
 
 
