@@ -1,15 +1,14 @@
-"""The lifecycle as people read it: a Mermaid diagram and a table, drawn from the table that judges.
+"""``docs/lifecycle.md``: a Mermaid diagram and tables, generated from the table of transitions.
 
-``python -m handoff.contract.lifecycle_diagram --check`` fails where ``docs/lifecycle.md`` differs from the code;
-``--write``
-brings it up to date.
+``python -m handoff.contract.lifecycle_diagram --check`` fails if the page differs from the code; ``--write`` updates
+it.
 """
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from handoff.domain.lifecycle import ACTIVE, ENDED, KNOWN, OPEN, TABLE, Change, Row
+from handoff.domain.lifecycle import ACTIVE, ENDED, KNOWN, OPEN, TABLE, Change, Transition
 from handoff.record.codes import State
 
 PAGE = Path(__file__).parents[2] / "docs" / "lifecycle.md"
@@ -21,7 +20,7 @@ _GROUPS: Mapping[str, frozenset[State]] = {
     "open": OPEN,
     "active": ACTIVE,
 }
-"""Sets of states that have a name of their own."""
+"""Name → set of states."""
 
 _HEAD = """# The life of a referral
 
@@ -29,14 +28,14 @@ _HEAD = """# The life of a referral
 there. -->
 
 A referral is *open* while it is requested, accepted, in progress or on hold, and *active* once it was accepted.
-Everything that stands in neither table below is ineffective: it stays on the record, changes nothing, and its sender
-is told the state as the reason (after a revocation: `release_withdrawn`). What the diagram leaves out to stay readable:
-the source may mark a referral as entered in error in any state, even an ended one.
+An event that neither table below allows is ineffective: it stays on the record and changes nothing, and its sender
+receives the state as the reason (after a revocation: `release_withdrawn`). The diagram omits one transition: the source
+may mark a referral as entered in error in any state, even an ended one.
 """
 
 
 def page() -> str:
-    """The whole of ``docs/lifecycle.md``."""
+    """Return the text of ``docs/lifecycle.md``."""
     moves = [row for row in TABLE if not row.is_fact]
     facts = [row for row in TABLE if row.is_fact]
     return "\n".join(
@@ -46,13 +45,13 @@ def page() -> str:
             *_diagram(moves),
             "```",
             "",
-            "## What changes the state",
+            "## Transitions",
             "",
             *_table(moves),
             "",
-            "## What leaves it as it is",
+            "## Facts",
             "",
-            "Facts stand beside the state. Of those marked *once*, the first counts.",
+            "A fact does not change the state. Of those marked *once*, only the first is effective.",
             "",
             *_table(facts),
             "",
@@ -60,7 +59,7 @@ def page() -> str:
     )
 
 
-def _diagram(rows: Iterable[Row]) -> Iterator[str]:
+def _diagram(rows: Iterable[Transition]) -> Iterator[str]:
     yield "stateDiagram-v2"
     yield from (f'    state "{state}" as {_node(state)}' for state in State if "-" in state)
     arrows: dict[tuple[str, str], dict[str, list[str]]] = {}
@@ -73,8 +72,8 @@ def _diagram(rows: Iterable[Row]) -> Iterator[str]:
     yield from (f"    {_node(state)} --> [*]" for state in State if state in ENDED)
 
 
-def _arrows(row: Row) -> Iterator[tuple[str, str]]:
-    if row.start == _NOT_YET_IN_ERROR:  # said in words: an arrow from every state would hide the others
+def _arrows(row: Transition) -> Iterator[tuple[str, str]]:
+    if row.start == _NOT_YET_IN_ERROR:  # in the text only: an arrow from every state would hide the others
         return
     for start in (state for state in State if state in row.start):
         ends = _before_a_pause() if row.end is Change.BACK else (State(row.end),)
@@ -90,11 +89,11 @@ def _node(state: State) -> str:
     return "[*]" if state is State.ABSENT else state.value.replace("-", "_")
 
 
-def _event(row: Row) -> str:
+def _event(row: Transition) -> str:
     return row.event.type.removeprefix("referral.").removesuffix(".v1")
 
 
-def _table(rows: Iterable[Row]) -> Iterator[str]:
+def _table(rows: Iterable[Transition]) -> Iterator[str]:
     yield "| event | by | from | to | only if |"
     yield "|---|---|---|---|---|"
     for row in rows:
@@ -106,14 +105,14 @@ def _states(states: frozenset[State]) -> str:
     return named or ", ".join(state for state in State if state in states)
 
 
-def _terms(row: Row) -> str:
+def _terms(row: Transition) -> str:
     codes = (f"code is {' or '.join(sorted(row.codes))}",) if row.codes is not None else ()
     conditions = (condition.__name__.replace("_", " ") for condition in row.conditions)
     return "; ".join((*codes, *conditions, *(("once",) if row.once else ())))
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status: 1 where the page differs from the code, 2 where it was asked for nothing."""
+    """Return the exit status: 1 if the page differs from the code, 2 for wrong arguments."""
     if arguments == ["--write"]:
         PAGE.write_text(page(), encoding="utf-8")
         return 0

@@ -1,7 +1,7 @@
-"""A case as folded from the record: its bases and its referrals. Frozen; the fold makes new ones.
+"""A case as folded from the record: its bases, referrals and open steps.
 
-They are msgspec's structs: every event makes a few anew, and a frozen dataclass of thirty fields costs ten times as
-much.
+All are frozen; the fold creates changed copies. They are msgspec structs, because each event copies a few of them and
+copying a frozen dataclass of thirty fields costs ten times as much (ADR 20).
 """
 
 from collections.abc import Mapping
@@ -15,27 +15,46 @@ from handoff.record.codes import (
     BasisKind,
     CaseService,
     DeadlineStep,
+    HoldCode,
     IneffectiveReason,
     RecipientClass,
     ReleasePurpose,
     State,
     Urgency,
 )
+from handoff.record.events.base import Body
 
 
 class Step(Struct, frozen=True):
-    """A step that somebody waits for, with the deadline that was in force when it began."""
+    """A step that is not done yet, with the deadline that was in force when it began.
+
+    A referral or basis has at most one step of a name at a time, so (holder, name, ``since``) identifies it. ``due_at``
+    is an attribute: a longer place hold moves it. ``paused_by`` are the hold codes that stop its clock.
+    """
 
     step: DeadlineStep
     since: datetime
     due_at: datetime
     missed: bool = False
+    paused_by: tuple[HoldCode, ...] = ()
+
+    def is_step(self, step: DeadlineStep, since: datetime) -> bool:
+        """Return whether it has this identity within its holder."""
+        return (self.step, self.since) == (step, since)
+
+
+class Fact(Struct, frozen=True, array_like=True):
+    """A fact about a referral: the name of its event type, without the version, and the role of the emitter."""
+
+    event: str
+    by: str
 
 
 class Basis(Struct, frozen=True):
-    """A release or legal basis, by who recorded it.
+    """A release or legal basis; ``owner`` recorded it.
 
-    ``withdrawn_for`` are the members of its class that she no longer wants told; for the others it stands.
+    ``withdrawn_for`` are members of its recipient class for which the survivor withdrew it. It stays valid for the
+    others. ``end_recorded``: the exchange's event about its end is on the record.
     """
 
     id: UUID
@@ -49,26 +68,27 @@ class Basis(Struct, frozen=True):
     approved: bool = True
     ended: IneffectiveReason | None = None
     withdrawn_for: tuple[str, ...] = ()
-    end_was_said: bool = False
+    end_recorded: bool = False
     steps: tuple[Step, ...] = ()
 
     def covers(self, member: str, directory: Directory) -> bool:
-        """Whether ``member`` is its recipient, or belongs to its class."""
+        """Return whether ``member`` is its recipient, or belongs to its recipient class."""
         if self.recipient is not None:
             return self.recipient == member
         known = directory.members.get(member)
         return known is not None and self.recipient_class in known.classes
 
     def ended_for(self, member: str) -> IneffectiveReason | None:
-        """Why it no longer allows anything to be told to ``member``."""
+        """Return the reason why it allows no more disclosure to ``member``; None if it does."""
         return IneffectiveReason.RELEASE_WITHDRAWN if member in self.withdrawn_for else self.ended
 
 
 class Referral(Struct, frozen=True):
-    """One referral and what is known of it.
+    """One referral.
 
-    Times are record times. ``since`` is the last transition's, ``seen`` how many of its events are folded and
-    ``seen_then`` how many were at the last transition. ``code`` is the code of the last transition that had one.
+    Times are record times. ``since`` is the time of the last transition. ``seen`` is the number of its events that are
+    folded, ``seen_at_transition`` that number at the last transition. ``code`` is the code of the last transition with
+    one. ``hop`` is the number of redirects that led to it.
     """
 
     id: UUID
@@ -83,7 +103,7 @@ class Referral(Struct, frozen=True):
     since: datetime
     requested_at: datetime
     seen: int = 1
-    seen_then: int = 1
+    seen_at_transition: int = 1
     delivered_at: datetime | None = None
     opened_at: datetime | None = None
     answered_at: datetime | None = None
@@ -98,16 +118,20 @@ class Referral(Struct, frozen=True):
     disclosure_open: bool = True
     next: UUID | None = None
     hop: int = 0
-    facts: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
     steps: tuple[Step, ...] = ()
 
     def other_party(self, member: str) -> str:
-        """The side that ``member`` is not."""
+        """Return the party that ``member`` is not."""
         return self.target if member == self.source else self.source
+
+    def has_fact(self, event: type[Body], by: str) -> bool:
+        """Return whether such an event by this role was effective, in any version of its type."""
+        return Fact(event.name(), by) in self.facts
 
 
 class Case(Struct, frozen=True):
-    """One survivor's matter, under a random id."""
+    """The case of one survivor, under a random id."""
 
     id: UUID
     opener: str | None = None
@@ -117,12 +141,12 @@ class Case(Struct, frozen=True):
     links: tuple[UUID, ...] = ()
 
     def has_party(self, member: str) -> bool:
-        """Whether ``member`` opened it or is a side of a referral in it."""
+        """Return whether ``member`` opened it or is a party of a referral in it."""
         return member == self.opener or any(member in (r.source, r.target) for r in self.referrals.values())
 
 
 class Situation(Struct, frozen=True):
-    """What is known when an event is judged: the directory, and the case that the event is about, if any."""
+    """State on which an event is judged: the directory, and the case of the event, if it has one."""
 
     directory: Directory
     case: Case | None = None

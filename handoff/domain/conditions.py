@@ -1,7 +1,7 @@
-"""Conditions on an event beyond the state of its referral: each a small named rule.
+"""Conditions of an event beyond the state of its referral.
 
-A condition takes what is known, the event and the record time, and returns the reason why the event is
-ineffective, or None. Conditions are pure and total.
+A condition takes the folded state, the event and the record time. It returns the reason why the event is ineffective,
+or None. Conditions are pure and total. Their names appear in ``docs/lifecycle.md``.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,12 +13,13 @@ from handoff.domain.allowances import OUTCOMES, PLAN_OUTCOMES, PURPOSES, REJECTI
 from handoff.domain.case import Basis, Case, Referral, Situation
 from handoff.record.codes import CaseService, IneffectiveReason, MemberKind, ServiceOutcome, State
 from handoff.record.envelope import Event
+from handoff.record.events.referral import DossierDisclosed
 
 Condition = Callable[[Situation, Event[Any], datetime], str | None]
 
 
 def referral_of(known: Situation, event: Event[Any]) -> Referral | None:
-    """The referral that an event is about, if it exists."""
+    """Return the referral of an event; None if there is none."""
     referral: UUID | None = getattr(event.data, "referral", None)
     return known.case.referrals.get(referral) if known.case is not None and referral is not None else None
 
@@ -26,18 +27,22 @@ def referral_of(known: Situation, event: Event[Any]) -> Referral | None:
 def _the_referral(known: Situation, event: Event[Any]) -> Referral:
     referral = referral_of(known, event)
     if referral is None:
-        raise LookupError("the table lets only an existing referral reach this condition")
+        raise LookupError("cannot check this condition: the referral does not exist")
     return referral
 
 
 def _the_case(known: Situation) -> Case:
     if known.case is None:
-        raise LookupError("an event about a case is judged with its case")
+        raise LookupError("cannot judge an event about a case without the case")
     return known.case
 
 
-def target_takes_requests(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    """The target is an admitted agency that offers the service and is not suspended."""
+_COPIED = ("kind", "purpose", "recipient", "recipient_class", "expires_at")
+"""Fields of a basis that a request copies."""
+
+
+def target_accepts_requests(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    """The target is an admitted agency, offers the service, and is not suspended."""
     target = known.directory.members.get(event.data.target)
     if target is None or target.id == event.emitter or target.kind is not MemberKind.AGENCY:
         return IneffectiveReason.UNKNOWN_TARGET
@@ -46,65 +51,65 @@ def target_takes_requests(known: Situation, event: Event[Any], _at: datetime) ->
     return IneffectiveReason.SUSPENDED if target.suspended else None
 
 
-def rests_on_live_basis(known: Situation, event: Event[Any], at: datetime) -> str | None:
-    """A request rests on a basis that its own source recorded, that fits the service and covers the target."""
+def request_has_valid_basis(known: Situation, event: Event[Any], at: datetime) -> str | None:
+    """The source recorded the basis, the basis is valid, and its purpose and recipient match the request."""
     request = event.data
     basis = _the_case(known).bases.get(request.basis.basis)
-    if basis is None or basis.owner != event.emitter or not _is_snapshot_of(request.basis, basis):
+    if basis is None or basis.owner != event.emitter:
+        return IneffectiveReason.BASIS_MISSING
+    if any(getattr(request.basis, name) != getattr(basis, name) for name in _COPIED):
         return IneffectiveReason.BASIS_MISSING
     if basis.purpose not in PURPOSES[request.service] or not basis.covers(request.target, known.directory):
         return IneffectiveReason.BASIS_MISSING
     return objection_to_basis(basis, request.target, basis.expires_at, at)
 
 
-def _is_snapshot_of(snapshot: Any, basis: Basis) -> bool:
-    fields = ("kind", "purpose", "recipient", "recipient_class", "expires_at")
-    return all(getattr(snapshot, name) == getattr(basis, name) for name in fields)
-
-
 def objection_to_basis(basis: Basis | None, target: str, expires_at: datetime, at: datetime) -> str | None:
-    """Why nothing may rest on a basis at ``at``; a target knows only the snapshot's expiry."""
+    """Return the reason why a basis is not valid at ``at``; None if it is.
+
+    ``basis`` is None at a target, which knows only the expiry that the request copied.
+    """
     ended = basis.ended_for(target) if basis is not None else None
     if ended is not None:
         return ended
     return IneffectiveReason.BASIS_EXPIRED if at >= expires_at else None
 
 
-def basis_still_live(known: Situation, event: Event[Any], at: datetime) -> str | None:
-    """An acceptance counts only while the basis of the request lives."""
+def basis_is_valid(known: Situation, event: Event[Any], at: datetime) -> str | None:
+    """The basis of the request is valid at the record time of the event."""
     referral = _the_referral(known, event)
     basis = _the_case(known).bases.get(referral.basis)
     return objection_to_basis(basis, referral.target, referral.basis_expires_at, at)
 
 
 def disclosure_is_open(known: Situation, event: Event[Any], at: datetime) -> str | None:
-    """Nothing is disclosed after a withdrawal or an expiry."""
+    """The basis was neither withdrawn nor has it expired."""
     if not _the_referral(known, event).disclosure_open:
         return IneffectiveReason.RELEASE_WITHDRAWN
-    return basis_still_live(known, event, at)
+    return basis_is_valid(known, event, at)
 
 
-def rejection_fits_service(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    """The code is one that the service allows."""
-    return _unless(event.data.code in REJECTIONS[_the_referral(known, event).service])
+def code_is_allowed(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    """The service allows this code."""
+    return _code_verdict(event.data.code in REJECTIONS[_the_referral(known, event).service])
 
 
-def outcome_fits_service(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    """The outcome is one that the service can have."""
-    return _unless(event.data.outcome in OUTCOMES[_the_referral(known, event).service])
+def outcome_is_allowed(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    """The service allows this outcome."""
+    return _code_verdict(event.data.outcome in OUTCOMES[_the_referral(known, event).service])
 
 
-def start_fits_service(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    """The start is one that the service can have."""
-    return _unless(event.data.kind in STARTS[_the_referral(known, event).service])
+def start_is_allowed(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    """The service allows this start."""
+    return _code_verdict(event.data.kind in STARTS[_the_referral(known, event).service])
 
 
-def _unless(allowed: bool) -> str | None:  # noqa: FBT001 - it reads as a sentence
+def _code_verdict(allowed: bool) -> str | None:  # noqa: FBT001 - the only argument, and no option
     return None if allowed else IneffectiveReason.CODE_NOT_ALLOWED
 
 
-def plan_comes_first(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    """A planned discharge needs the target's own plan referral to be completed, agreed or refused."""
+def plan_is_completed(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    """For a planned discharge, a plan referral by the target is completed, as agreed or refused."""
     if event.data.outcome is not ServiceOutcome.DISCHARGE_PLANNED:
         return None
     plans = (r for r in _the_case(known).referrals.values() if r.service is CaseService.REINTEGRATION_PLAN)
@@ -114,38 +119,37 @@ def plan_comes_first(known: Situation, event: Event[Any], _at: datetime) -> str 
     return None if settled else IneffectiveReason.PLAN_MISSING
 
 
-def cancellation_is_asked(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    """The source has asked, and has no answer yet."""
+def cancellation_is_pending(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    """The source requested a cancellation and has no answer yet."""
     referral = _the_referral(known, event)
     return None if referral.cancellation_asked_at is not None else referral.state
 
 
-def cancellation_is_not_asked(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    """A second question while the first is open adds nothing."""
+def no_cancellation_is_pending(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    """The source has no unanswered request for a cancellation."""
     referral = _the_referral(known, event)
     return None if referral.cancellation_asked_at is None else referral.state
 
 
-def next_one_was_asked(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    """A redirect names another request of its own source that stands, and leads to no circle.
+def next_request_exists(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    """The redirect names another request by the same source, and the chain of redirects has no cycle.
 
-    It ends the wait for a next step; one that led nowhere would hide that nobody was asked.
+    A redirect ends the deadline for the next referral. One without a request would hide that no target was asked.
     """
-    asked = _the_case(known).referrals
-    following = asked.get(event.data.next)
+    referrals = _the_case(known).referrals
+    following = referrals.get(event.data.next)
     if following is None or following.source != event.emitter:
         return State.ABSENT
-    return State.ABSENT if event.data.referral in _chain(asked, following) else None
+    return State.ABSENT if event.data.referral in _chain(referrals, following) else None
 
 
-def _chain(asked: Mapping[UUID, Referral], first: Referral | None) -> Iterator[UUID]:
+def _chain(referrals: Mapping[UUID, Referral], first: Referral | None) -> Iterator[UUID]:
     while first is not None:
         yield first.id
-        first = asked.get(first.next) if first.next is not None else None
+        first = referrals.get(first.next) if first.next is not None else None
 
 
 def dossier_was_disclosed(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    """Only what was disclosed can be delivered."""
+    """The source disclosed a dossier."""
     referral = _the_referral(known, event)
-    disclosed = any(fact.startswith("dossier.disclosed.v1/") for fact in referral.facts)
-    return None if disclosed else referral.state
+    return None if referral.has_fact(DossierDisclosed, "source") else referral.state

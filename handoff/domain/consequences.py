@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 from handoff.domain import conditions, lifecycle
 from handoff.domain.case import Basis, Case, Referral, Situation, Step
-from handoff.domain.deadlines import owed_by
+from handoff.domain.deadlines import responsible_member
 from handoff.domain.evolve import escalation_reference, is_in_scope
 from handoff.record.codes import FailureCode, IneffectiveReason, State
 from handoff.record.delivery import to_ms
@@ -111,7 +111,9 @@ def _escalated(before: Situation, after: Situation, event: Event[Any], cause: Ca
     since = _step_began(before, said)
     body = DeadlineEscalated(
         reference=escalation_reference(event.id),
-        member=owed_by(referral, said.step) if referral is not None else _case(after).bases[_basis_id(said)].owner,
+        member=responsible_member(referral, said.step)
+        if referral is not None
+        else _case(after).bases[_basis_id(said)].owner,
         service=referral.service if referral is not None else None,
         step=said.step,
         age_seconds=max(0, int((cause.at - since) / timedelta(seconds=1))),

@@ -71,7 +71,7 @@ def _follow_up(r: Referral) -> datetime | None:
     return r.requested_at if r.due_at is not None and r.state in {State.REQUESTED, State.ACCEPTED} else None
 
 
-WAITING_SINCE: Mapping[DeadlineStep, Callable[[Referral], datetime | None]] = {
+STEP_STARTS: Mapping[DeadlineStep, Callable[[Referral], datetime | None]] = {
     DeadlineStep.DELIVERED: _delivered,
     DeadlineStep.OPENED: _opened,
     DeadlineStep.ANSWERED: _answered,
@@ -90,19 +90,19 @@ _OWED_BY_SOURCE = frozenset({DeadlineStep.NEXT_REFERRAL, DeadlineStep.ARRIVAL})
 _NOBODY_ELSE_WAITS = frozenset({DeadlineStep.NEXT_REFERRAL})
 
 
-def owed_by(referral: Referral, step: DeadlineStep) -> str:
+def responsible_member(referral: Referral, step: DeadlineStep) -> str:
     """The member that a late step is charged to."""
     return referral.source if step in _OWED_BY_SOURCE else referral.target
 
 
-def who_waits_and_owes(referral: Referral, step: DeadlineStep) -> frozenset[str]:
+def step_parties(referral: Referral, step: DeadlineStep) -> frozenset[str]:
     """The members that hear of a late step; a next step after a refusal concerns the source alone."""
     if step in _NOBODY_ELSE_WAITS:
         return frozenset({referral.source})
     return frozenset({referral.source, referral.target})
 
 
-def with_steps(referral: Referral, directory: Directory) -> Referral:
+def with_open_steps(referral: Referral, directory: Directory) -> Referral:
     """``referral`` with the steps that are awaited in its state; a step that goes on keeps its own deadline."""
     steps = tuple(_steps(referral, directory))
     return referral if steps == referral.steps else replace(referral, steps=steps)
@@ -110,7 +110,7 @@ def with_steps(referral: Referral, directory: Directory) -> Referral:
 
 def _steps(referral: Referral, directory: Directory) -> Iterator[Step]:
     begun = {(step.step, step.since): step for step in referral.steps}
-    for name, waiting_since in WAITING_SINCE.items():
+    for name, waiting_since in STEP_STARTS.items():
         since = waiting_since(referral)
         if since is None:
             continue
@@ -133,7 +133,7 @@ def _due(referral: Referral, step: DeadlineStep, since: datetime, directory: Dir
     return since + timedelta(seconds=deadline.seconds) if deadline is not None else None
 
 
-def marked_missed(steps: tuple[Step, ...], step: DeadlineStep, due_at: datetime) -> tuple[Step, ...]:
+def mark_missed(steps: tuple[Step, ...], step: DeadlineStep, due_at: datetime) -> tuple[Step, ...]:
     """``steps`` with that one marked as missed."""
     return tuple(replace(s, missed=True) if (s.step, s.due_at) == (step, due_at) else s for s in steps)
 

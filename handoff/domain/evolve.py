@@ -8,10 +8,10 @@ from uuid import UUID, uuid5
 from msgspec.structs import replace
 
 from handoff.domain import lifecycle
-from handoff.domain.case import Basis, Case, Referral, Situation, Step
-from handoff.domain.deadlines import marked_missed, with_steps
+from handoff.domain.case import Basis, Case, Fact, Referral, Situation, Step
+from handoff.domain.deadlines import mark_missed, with_open_steps
 from handoff.domain.directory import Directory, Escalation, Key, Member, Overdue
-from handoff.domain.lifecycle import Change, Row
+from handoff.domain.lifecycle import Change, Transition
 from handoff.record import signing
 from handoff.record.codes import DeadlineStep, EndScope, IneffectiveReason, KeyUse, MemberKind, State
 from handoff.record.delivery import to_ms
@@ -55,11 +55,11 @@ def _with_referral(known: Situation, event: AnyEvent, at: datetime) -> Situation
         return known
     before = known.case.referrals.get(event.data.referral)
     role = lifecycle.role_of(event.emitter, before, EXCHANGE)
-    row = lifecycle.row_for(event.data, role, before)
+    row = lifecycle.transition_for(event.data, role, before)
     if row is None:
         return known
     after = _begun(event, at) if before is None else _moved(before, row, event, at)
-    referrals = {**known.case.referrals, after.id: with_steps(after, known.directory)}
+    referrals = {**known.case.referrals, after.id: with_open_steps(after, known.directory)}
     if isinstance(event.data, r.ReferralRedirected) and event.data.next in referrals:
         referrals[event.data.next] = replace(referrals[event.data.next], hop=after.hop + 1)
     return Situation(known.directory, replace(known.case, referrals=referrals))
@@ -82,11 +82,11 @@ def _begun(event: AnyEvent, at: datetime) -> Referral:
     )
 
 
-def _moved(before: Referral, row: Row, event: AnyEvent, at: datetime) -> Referral:
+def _moved(before: Referral, row: Transition, event: AnyEvent, at: datetime) -> Referral:
     # All changes in one copy: a referral has thirty fields, and every event about one comes through here.
     changes: Changes = {"seen": before.seen + 1}
     if row.once:
-        changes["facts"] = (*before.facts, lifecycle.fact_key(row))
+        changes["facts"] = (*before.facts, Fact(row.event.name(), row.by))
     if not row.is_fact:
         changes |= _in_state(before, row, event, at)
     remember = _MEMORIES.get(type(event.data))
@@ -95,10 +95,10 @@ def _moved(before: Referral, row: Row, event: AnyEvent, at: datetime) -> Referra
     return replace(before, **changes)
 
 
-def _in_state(before: Referral, row: Row, event: AnyEvent, at: datetime) -> Changes:
+def _in_state(before: Referral, row: Transition, event: AnyEvent, at: datetime) -> Changes:
     state = (before.paused_from or State.ACCEPTED) if row.end is Change.BACK else State(row.end)
     code = getattr(event.data, "code", None) or getattr(event.data, "outcome", None) or before.code
-    changes: Changes = {"state": state, "since": at, "seen_then": before.seen + 1, "code": code}
+    changes: Changes = {"state": state, "since": at, "seen_at_transition": before.seen + 1, "code": code}
     if before.state is State.ON_HOLD and before.paused_at is not None:
         waited = to_ms(at) - to_ms(before.paused_at)
         changes |= {"paused_ms": before.paused_ms + waited, "paused_at": None, "paused_from": None}
@@ -172,7 +172,7 @@ def _basis_approved(known: Situation, event: AnyEvent, _at: datetime) -> Situati
 
 
 def _basis_ended(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
-    return _change_basis(known, event.data.basis, ended=event.data.reason, end_was_said=True, steps=())
+    return _change_basis(known, event.data.basis, ended=event.data.reason, end_recorded=True, steps=())
 
 
 def is_in_scope(said: c.Scope, purpose: str, recipient: str | None) -> bool:
@@ -218,12 +218,12 @@ def _mark_missed(known: Situation, said: dl.DeadlineMissed) -> Situation:
         return known
     if said.basis is not None:
         basis = known.case.bases.get(said.basis)
-        steps = marked_missed(basis.steps, said.step, said.due_at) if basis is not None else ()
+        steps = mark_missed(basis.steps, said.step, said.due_at) if basis is not None else ()
         return _change_basis(known, said.basis, steps=steps)
     referral = known.case.referrals.get(said.referral) if said.referral is not None else None
     if referral is None:
         return known
-    late = replace(referral, seen=referral.seen + 1, steps=marked_missed(referral.steps, said.step, said.due_at))
+    late = replace(referral, seen=referral.seen + 1, steps=mark_missed(referral.steps, said.step, said.due_at))
     return _case(known, referrals={**known.case.referrals, late.id: late})
 
 

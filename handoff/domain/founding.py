@@ -20,7 +20,7 @@ from handoff.record.events.directory import (
 from handoff.record.signing import SigningKey, possession_statement
 
 _FOUNDING = UUID("3d2c1b7a-4d0e-5e0c-8f55-3f3f0f9d2c10")
-FIRST_RULES = 1
+FIRST_RULES_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def founding_event(
         coordinator_key=coordinator_key.public_key.hex(),
         exchange_key=exchange_key.public_key.hex(),
         deadlines=charter.deadlines,
-        rules=FIRST_RULES,
+        rules=FIRST_RULES_VERSION,
     )
     return _say(charter, body, time)
 

@@ -1,6 +1,6 @@
-"""The one truth: every event judged in the record's order, by one pure function.
+"""Verdicts: every reader judges every event, in the record's order, with these pure functions.
 
-First whether it may count at all (``authenticate``, ``repetition``), then whether it changes anything (``judge``).
+``authenticate`` and ``repetition`` decide whether an event is valid, ``judge`` whether it is effective.
 """
 
 from collections.abc import Callable
@@ -22,9 +22,9 @@ from handoff.record.message import KEY_ID_HEADER, SIGNATURE_HEADER, Message
 
 
 def judge(known: Situation, event: Event[Any], at: datetime) -> tuple[Verdict, Situation]:
-    """Whether ``event`` changes anything at record time ``at``, and what is known after it.
+    """Return the verdict on ``event`` at record time ``at``, and the state after it.
 
-    What is known stays the same, to the object, unless the verdict is *effective*. Never raises.
+    Unless the verdict is *effective*, the state is the same object as before. Never raises.
     """
     reason = objection(known, event, at)
     if reason is not None:
@@ -33,43 +33,45 @@ def judge(known: Situation, event: Event[Any], at: datetime) -> tuple[Verdict, S
 
 
 def objection(known: Situation, event: Event[Any], at: datetime) -> str | None:
-    """Why ``event`` changes nothing at ``at``: a state's name or a code; None if it does."""
+    """Return the reason why ``event`` is ineffective at ``at``, a state or a code; None if it is effective."""
     if not isinstance(event.data, ReferralBody):
-        held = RULES[type(event.data)]
+        conditions_to_check = RULES[type(event.data)]
     elif (row := _row(known, event)) is None:
-        return _state_as_seen_by(known, event)
+        return _visible_state(known, event)
     else:
-        held = row.conditions
-    return next((str(found) for condition in held if (found := condition(known, event, at)) is not None), None)
+        conditions_to_check = row.conditions
+    reasons = (condition(known, event, at) for condition in conditions_to_check)
+    return next((str(reason) for reason in reasons if reason is not None), None)
 
 
-def is_possible(known: Situation, event: Event[Any]) -> bool:
-    """Whether the table alone allows ``event`` here: what a node can know of an event that was judged effective."""
+def table_allows(known: Situation, event: Event[Any]) -> bool:
+    """Return whether the table allows ``event``, conditions aside.
+
+    A node can check no more of an event that the exchange judged effective: it does not hold the whole case.
+    """
     return not isinstance(event.data, ReferralBody) or _row(known, event) is not None
 
 
-def _row(known: Situation, event: Event[Any]) -> lifecycle.Row | None:
+def _row(known: Situation, event: Event[Any]) -> lifecycle.Transition | None:
     referral = conditions.referral_of(known, event)
     role = lifecycle.role_of(event.emitter, referral, EXCHANGE)
-    if referral is None and role is lifecycle.Role.SOURCE and not _may_begin(known, event):
-        return None
-    return lifecycle.row_for(event.data, role, referral)
+    if referral is None and role is lifecycle.Role.SOURCE:
+        can_begin = known.case is not None and event.emitter in known.directory.members
+        if not can_begin:
+            return None
+    return lifecycle.transition_for(event.data, role, referral)
 
 
-def _may_begin(known: Situation, event: Event[Any]) -> bool:
-    return known.case is not None and event.emitter in known.directory.members
-
-
-def _state_as_seen_by(known: Situation, event: Event[Any]) -> str:
+def _visible_state(known: Situation, event: Event[Any]) -> str:
     referral = conditions.referral_of(known, event)
     if referral is None or lifecycle.role_of(event.emitter, referral, EXCHANGE) is None:
         return State.ABSENT
-    # Whoever comes after a withdrawal is told of the withdrawal, whether or not its consequence is on the record yet.
+    # The reason is the withdrawal itself, whether or not its consequence is on the record yet.
     return IneffectiveReason.RELEASE_WITHDRAWN if referral.state is State.REVOKED else referral.state
 
 
 Verify = Callable[[bytes, bytes, bytes], bool]
-"""Public key, body, signature → whether it verifies; a batch may bring answers that threads worked out before."""
+"""Public key, body, signature → whether it verifies. A batch may pass results that threads computed before."""
 
 
 def authenticate(
@@ -81,10 +83,10 @@ def authenticate(
     *,
     verify: Verify = signing.verifies,
 ) -> RefusalCode | None:
-    """Why ``message`` is not its emitter's own word at this position; None if it is.
+    """Return the reason why ``message`` is not authentic at this position; None if it is.
 
-    Checked in order: jurisdiction and generation, the Kafka key, the key in force and its owner, the signature.
-    The founding event alone is known by its hash, the trust anchor.
+    Checked in order: jurisdiction and generation, the Kafka key, the signing key in force and its owner, the
+    signature. The founding event is authenticated by its hash, the trust anchor.
     """
     source = Source.parse(event.source)
     if (source.jurisdiction, source.generation) != (directory.jurisdiction, directory.generation):
@@ -94,12 +96,8 @@ def authenticate(
     if event.case_id is None and event.subject != directory.jurisdiction:
         return RefusalCode.WRONG_JURISDICTION
     if isinstance(event.data, JurisdictionFounded):
-        return _objection_to_genesis(message.value, genesis_hash)
+        return None if signing.sha256(message.value) == genesis_hash else RefusalCode.SIGNATURE
     return _objection_to_signature(directory, message, source.member, at, verify)
-
-
-def _objection_to_genesis(value: bytes, genesis_hash: str) -> RefusalCode | None:
-    return None if signing.sha256(value) == genesis_hash else RefusalCode.SIGNATURE
 
 
 def _objection_to_signature(
@@ -118,9 +116,9 @@ def _objection_to_signature(
 
 
 def repetition(first_hash: str | None, own_hash: str) -> Verdict | None:
-    """The verdict on an event whose (subject, id) was seen before: the first counts, for everyone and for ever.
+    """Return the verdict on an event whose (subject, id) is on the record already; None if it is not.
 
-    ``first_hash`` is the SHA-256 of the first one's bytes, None if there was none.
+    Only the first event with an id counts. ``first_hash`` is the SHA-256 of its bytes, None if there is none.
     """
     if first_hash is None:
         return None

@@ -1,10 +1,50 @@
-"""The life of a referral, in one table that does not know who is running it.
+"""The state machine of a referral.
 
-A row says: this event, by this role, from these states, leads there, under these conditions. Everything that no
-row allows is ineffective, with the state as its reason. The diagram in the docs is drawn from this table.
+Theory of operation
+===================
+
+A referral is one request by one institution, the *source*, to another, the *target*, for one service to one survivor.
+It is a state machine whose inputs are the events of the record, in the order of the record. There is one state
+machine for each referral. It has no outputs: `handoff.domain.consequences` derives the events that the exchange emits.
+
+The states are those of HL7 FHIR Task, and *revoked* for a request whose release was withdrawn. They are of three kinds:
+
+- *open* (`OPEN`): requested, accepted, in progress, on hold. All but requested are *active* (`ACTIVE`): the target has
+  accepted and the survivor receives the service, or will.
+- *ended* (`ENDED`): no event leads out of these, except that the source may mark an ended referral as entered in error.
+- `ABSENT`: there is no referral with this id yet.
+
+`TABLE` holds every transition: the event, the role of its emitter, the states in which it is allowed, the state that it
+leads to, and further conditions. Nothing else changes the state of a referral. In particular, no module that handles
+events has an `if` on a state to decide what may happen next.
+
+Each event goes through these steps, in every process that judges:
+
+1. `role_of` compares the emitter with the two parties of the referral. A member that is neither has no role, and the
+   verdict on its event is *absent*, as if the referral did not exist. It learns nothing.
+2. `transition_for` finds the row with this event, role and state. If there is none, the event is ineffective, and the
+   state is the reason. This is the normal result of a race: the target rejected while the source cancelled, and the
+   record holds the cancellation first. The rejection stays on the record, changes nothing, and its emitter learns that
+   the referral is cancelled. A race is never an error.
+3. The row's conditions (`handoff.domain.conditions`) are checked in order. The first reason that one returns is the
+   reason of the verdict. Conditions depend on more than the state: on the basis, the directory, other referrals.
+4. `handoff.domain.evolve` applies the effective event to the folded state.
+
+Some rows leave the state as it is (`Change.NONE`). They record *facts*: the request was delivered, a person opened it,
+a dossier was disclosed. Most facts are counted once; `Transition.once` makes a repetition ineffective. A fact is kept
+with the name of its event type without the version, so that a new version of the type does not count it again.
+
+Two rules have no row of their own:
+
+- A pause returns to the state before it (`Change.BACK`), which the fold keeps in `Referral.paused_from`.
+- A withdrawn release ends requests that nobody has accepted, and closes disclosure for active referrals. The service
+  continues. The exchange emits both as events (`ReferralRevoked`, `DisclosureClosed`), and the table has rows for them,
+  so that the withdrawal has the same effect at every reader and an acceptance that arrives later is ineffective.
+
+The table depends on no I/O, clock or configuration, and imports no process. `docs/lifecycle.md` and its diagram are
+generated from it. The history checker has a table of its own, written independently, against which this one is tested.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,7 +58,7 @@ from handoff.record.events.base import ReferralBody
 
 
 class Role(StrEnum):
-    """What the emitter of an event is to a referral."""
+    """Role of an event's emitter towards a referral."""
 
     SOURCE = "source"
     TARGET = "target"
@@ -26,7 +66,7 @@ class Role(StrEnum):
 
 
 class Change(StrEnum):
-    """Where a row leads that does not name a state."""
+    """End of a transition that names no state."""
 
     NONE = "as before"
     BACK = "the state before the pause"
@@ -45,8 +85,8 @@ _IN_PROGRESS, _ON_HOLD = frozenset({State.IN_PROGRESS}), frozenset({State.ON_HOL
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One allowed step. ``once``: the first counts. ``codes``: only with one of these codes."""
+class Transition:
+    """A transition. ``codes``: allowed with these codes only. ``once``: only the first such event is effective."""
 
     event: type[ReferralBody]
     by: Role
@@ -58,45 +98,47 @@ class Row:
 
     @property
     def is_fact(self) -> bool:
-        """Whether it leaves the state as it is."""
+        """True if it does not change the state."""
         return self.end is Change.NONE
 
 
-def _fact(event: type[ReferralBody], by: Role, start: frozenset[State], *conditions: Condition) -> Row:
-    return Row(event, by, start, Change.NONE, conditions, once=True)
+def _fact(event: type[ReferralBody], by: Role, start: frozenset[State], *conditions: Condition) -> Transition:
+    return Transition(event, by, start, Change.NONE, conditions, once=True)
 
 
 SOURCE, TARGET, EXCHANGE = Role.SOURCE, Role.TARGET, Role.EXCHANGE
 
-TABLE: tuple[Row, ...] = (
-    Row(
+TABLE: tuple[Transition, ...] = (
+    Transition(
         e.ReferralRequested,
         SOURCE,
         _ABSENT,
         State.REQUESTED,
-        (c.target_takes_requests, c.rests_on_live_basis),
+        (c.target_accepts_requests, c.request_has_valid_basis),
     ),
-    Row(e.ReferralImported, SOURCE, _ABSENT, State.REQUESTED, (c.target_takes_requests, c.rests_on_live_basis)),
-    Row(e.ReferralAccepted, TARGET, _REQUESTED, State.ACCEPTED, (c.basis_still_live,)),
-    Row(e.ReferralRejected, TARGET, _REQUESTED, State.REJECTED, (c.rejection_fits_service,)),
-    Row(e.ReferralRevoked, EXCHANGE, _REQUESTED, State.REVOKED),
-    Row(e.ReferralStarted, TARGET, _ACCEPTED, State.IN_PROGRESS, (c.start_fits_service,)),
-    Row(e.ReferralPaused, TARGET, _ACCEPTED | _IN_PROGRESS, State.ON_HOLD),
-    Row(e.ReferralResumed, TARGET, _ON_HOLD, Change.BACK),
-    Row(
+    Transition(
+        e.ReferralImported, SOURCE, _ABSENT, State.REQUESTED, (c.target_accepts_requests, c.request_has_valid_basis)
+    ),
+    Transition(e.ReferralAccepted, TARGET, _REQUESTED, State.ACCEPTED, (c.basis_is_valid,)),
+    Transition(e.ReferralRejected, TARGET, _REQUESTED, State.REJECTED, (c.code_is_allowed,)),
+    Transition(e.ReferralRevoked, EXCHANGE, _REQUESTED, State.REVOKED),
+    Transition(e.ReferralStarted, TARGET, _ACCEPTED, State.IN_PROGRESS, (c.start_is_allowed,)),
+    Transition(e.ReferralPaused, TARGET, _ACCEPTED | _IN_PROGRESS, State.ON_HOLD),
+    Transition(e.ReferralResumed, TARGET, _ON_HOLD, Change.BACK),
+    Transition(
         e.ReferralCompleted,
         TARGET,
         _IN_PROGRESS,
         State.COMPLETED,
-        (c.outcome_fits_service, c.plan_comes_first),
+        (c.outcome_is_allowed, c.plan_is_completed),
     ),
-    Row(e.ReferralFailed, TARGET, ACTIVE, State.FAILED),
-    Row(e.ReferralFailed, SOURCE, ACTIVE, State.FAILED, codes=SOURCE_MAY_FAIL),
-    Row(e.ReferralFailed, EXCHANGE, OPEN, State.FAILED, codes=frozenset({FailureCode.SURVIVOR_ENDED})),
-    Row(e.ReferralCancelled, SOURCE, _REQUESTED, State.CANCELLED),
-    Row(e.ReferralCancelled, TARGET, ACTIVE, State.CANCELLED, (c.cancellation_is_asked,)),
-    Row(e.ReferralVoided, SOURCE, KNOWN - {State.ENTERED_IN_ERROR}, State.ENTERED_IN_ERROR),
-    Row(
+    Transition(e.ReferralFailed, TARGET, ACTIVE, State.FAILED),
+    Transition(e.ReferralFailed, SOURCE, ACTIVE, State.FAILED, codes=SOURCE_MAY_FAIL),
+    Transition(e.ReferralFailed, EXCHANGE, OPEN, State.FAILED, codes=frozenset({FailureCode.SURVIVOR_ENDED})),
+    Transition(e.ReferralCancelled, SOURCE, _REQUESTED, State.CANCELLED),
+    Transition(e.ReferralCancelled, TARGET, ACTIVE, State.CANCELLED, (c.cancellation_is_pending,)),
+    Transition(e.ReferralVoided, SOURCE, KNOWN - {State.ENTERED_IN_ERROR}, State.ENTERED_IN_ERROR),
+    Transition(
         e.ReferralVoided,
         TARGET,
         _REQUESTED | _ACCEPTED,
@@ -107,13 +149,13 @@ TABLE: tuple[Row, ...] = (
     _fact(e.ReferralOpened, TARGET, OPEN),
     _fact(e.AcceptanceClaimed, SOURCE, _REQUESTED),
     _fact(e.PlaceHoldExtended, TARGET, _ACCEPTED),
-    Row(e.CancellationRequested, SOURCE, ACTIVE, Change.NONE, (c.cancellation_is_not_asked,)),
-    Row(e.CancellationDeclined, TARGET, ACTIVE, Change.NONE, (c.cancellation_is_asked,)),
+    Transition(e.CancellationRequested, SOURCE, ACTIVE, Change.NONE, (c.no_cancellation_is_pending,)),
+    Transition(e.CancellationDeclined, TARGET, ACTIVE, Change.NONE, (c.cancellation_is_pending,)),
     _fact(
         e.ReferralRedirected,
         SOURCE,
         frozenset({State.REJECTED, State.FAILED, State.CANCELLED}),
-        c.next_one_was_asked,
+        c.next_request_exists,
     ),
     _fact(e.DossierDisclosed, SOURCE, ACTIVE, c.disclosure_is_open),
     _fact(e.DossierDelivered, TARGET, KNOWN, c.dossier_was_disclosed),
@@ -126,7 +168,7 @@ _ROWS_OF = {event: tuple(row for row in TABLE if row.event is event) for event i
 
 
 def role_of(member: str, referral: Referral | None, exchange: str) -> Role | None:
-    """What ``member`` is to ``referral``; whoever speaks of one that does not exist yet is its source."""
+    """Return the role of ``member``, None if it has none. The emitter of a new referral's first event is its source."""
     if member == exchange:
         return Role.EXCHANGE
     if referral is None or member == referral.source:
@@ -134,22 +176,18 @@ def role_of(member: str, referral: Referral | None, exchange: str) -> Role | Non
     return Role.TARGET if member == referral.target else None
 
 
-def row_for(body: ReferralBody, role: Role | None, referral: Referral | None) -> Row | None:
-    """The row that allows ``body`` by ``role`` in the referral's state, before its conditions."""
+def transition_for(body: ReferralBody, role: Role | None, referral: Referral | None) -> Transition | None:
+    """Return the row that allows ``body`` by ``role`` in the referral's state, None if no row does.
+
+    The row's conditions are not checked.
+    """
     state = referral.state if referral is not None else State.ABSENT
-    return next((row for row in _rows(body, role) if state in row.start and not _is_repeat(row, referral)), None)
-
-
-def fact_key(row: Row) -> str:
-    """Under which name a fact is remembered, so that the first counts."""
-    return f"{row.event.type}/{row.by.value}"
-
-
-def _rows(body: ReferralBody, role: Role | None) -> Iterator[Row]:
     for row in _ROWS_OF.get(type(body), ()):
-        if row.by is role and (row.codes is None or getattr(body, "code", None) in row.codes):
-            yield row
-
-
-def _is_repeat(row: Row, referral: Referral | None) -> bool:
-    return row.once and referral is not None and fact_key(row) in referral.facts
+        if row.by is not role or state not in row.start:
+            continue
+        if row.codes is not None and getattr(body, "code", None) not in row.codes:
+            continue
+        if row.once and referral is not None and referral.has_fact(row.event, row.by):
+            continue
+        return row
+    return None

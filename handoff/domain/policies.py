@@ -66,13 +66,13 @@ def reactions(
     said: list[Event[Any]] = []
     expected = expected or known
     for policy in policies:
-        in_vain: set[Cause] = set()
+        dropped: set[Cause] = set()
         for reaction in policy.react(known, me.member):
             event = _event(policy, reaction, known, me)
             verdict, after = judge(known, event, reaction.cause.at)
             hoped, afterwards = judge(expected, event, reaction.cause.at)
-            if reaction.cause in in_vain or not (verdict.is_effective and hoped.is_effective):
-                in_vain.add(reaction.cause)
+            if reaction.cause in dropped or not (verdict.is_effective and hoped.is_effective):
+                dropped.add(reaction.cause)
                 continue
             said.append(event)
             known, expected = after, afterwards

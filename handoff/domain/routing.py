@@ -5,7 +5,7 @@ from typing import Any
 
 from handoff.domain import conditions
 from handoff.domain.case import Referral, Situation
-from handoff.domain.deadlines import who_waits_and_owes
+from handoff.domain.deadlines import step_parties
 from handoff.record.delivery import Verdict, VerdictKind
 from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events.base import Audience
@@ -66,7 +66,7 @@ def _basis_owner(event: Event[Any], known: Situation) -> Members:
 def _who_waits_and_owes(event: Event[Any], known: Situation) -> Members:
     said: DeadlineMissed | DeadlineAcknowledged = event.data
     referral = _referral(event, known)
-    return who_waits_and_owes(referral, said.step) if referral is not None else _basis_owner(event, known)
+    return step_parties(referral, said.step) if referral is not None else _basis_owner(event, known)
 
 
 _AUDIENCES: Mapping[Audience, Callable[[Event[Any], Situation], Members]] = {
@@ -76,7 +76,7 @@ _AUDIENCES: Mapping[Audience, Callable[[Event[Any], Situation], Members]] = {
     Audience.OTHER_PARTY: _other_party,
     Audience.BOTH_PARTIES: lambda event, known: _source(event, known) | _target(event, known),
     Audience.BASIS_OWNER: _basis_owner,
-    Audience.WHO_WAITS_AND_OWES: _who_waits_and_owes,
+    Audience.STEP_PARTIES: _who_waits_and_owes,
     Audience.COORDINATION: lambda _event, known: frozenset({known.directory.coordinator}),
     Audience.NAMED_MEMBER: lambda event, _known: frozenset({event.data.member}),
     Audience.ALL: lambda _event, known: frozenset(known.directory.members),

@@ -89,10 +89,10 @@ def _end_not_said(known: Situation, event: Event[Any], _at: datetime) -> str | N
     basis = _basis(known, event)
     if basis is None:
         return IneffectiveReason.BASIS_MISSING
-    return ALREADY if basis.end_was_said else None
+    return ALREADY if basis.end_recorded else None
 
 
-def steps_of(known: Situation, event: Event[Any]) -> tuple[Step, ...] | None:
+def steps_of_event(known: Situation, event: Event[Any]) -> tuple[Step, ...] | None:
     """The awaited steps of the referral or basis that a deadline event is about; None if there is no such thing."""
     if known.case is None:
         return None
@@ -104,7 +104,7 @@ def steps_of(known: Situation, event: Event[Any]) -> tuple[Step, ...] | None:
 
 
 def _step_is_overdue(known: Situation, event: Event[Any], at: datetime) -> str | None:
-    steps = steps_of(known, event)
+    steps = steps_of_event(known, event)
     if steps is None:
         return ABSENT
     awaited = next((s for s in steps if (s.step, s.due_at) == (event.data.step, event.data.due_at)), None)
@@ -117,7 +117,7 @@ def _step_is_overdue(known: Situation, event: Event[Any], at: datetime) -> str |
 
 
 def _concerns_something(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    return ABSENT if steps_of(known, event) is None else None
+    return ABSENT if steps_of_event(known, event) is None else None
 
 
 def _escalation_is_new(known: Situation, event: Event[Any], _at: datetime) -> str | None:

@@ -38,7 +38,7 @@ def _passed_on(known: Situation, refused: Referral) -> Iterator[Reaction]:
     cause = Cause(refused.id, refused.closed_at, refused.hop)
     new = derived_id(ASK_THE_NEXT_OF_THE_CLASS.number, cause)
     yield Reaction(cause, request(new, basis, target, refused.service, refused.urgency))
-    yield Reaction(cause, ReferralRedirected(referral=refused.id, next=new, seen=refused.seen_then))
+    yield Reaction(cause, ReferralRedirected(referral=refused.id, next=new, seen=refused.seen_at_transition))
 
 
 def _asked_in_chain(known: Situation, last: Referral) -> frozenset[str]:

@@ -53,7 +53,9 @@ def _answer_as_it_was_decided(known: Situation, me: str) -> Iterator[Reaction]:
         )
         if asked.state is not State.IN_PROGRESS or ours is None or ours.state is not State.COMPLETED:
             continue
-        decided = ReferralCompleted(referral=asked.id, outcome=ServiceOutcome(str(ours.code)), seen=asked.seen_then)
+        decided = ReferralCompleted(
+            referral=asked.id, outcome=ServiceOutcome(str(ours.code)), seen=asked.seen_at_transition
+        )
         yield Reaction(Cause(asked.id, ours.since), decided)
 
 

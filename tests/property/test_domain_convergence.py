@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from handoff.domain.case import Referral
+from handoff.domain.case import Fact, Referral
 from handoff.domain.consequences import deadline_missed
 from handoff.record.codes import DeadlineStep, EndScope, ReleasePurpose, StartKind, State
 from handoff.record.events import case as c
@@ -19,8 +19,8 @@ from tests.support.dsl import spec
 from tests.support.dsl.spec import LAWYER, POLICE, REFERRAL, SHELTER, Record, Said
 
 # A target never learns that its source asked another one next, nor how late that was.
-_OF_THE_SOURCE_ALONE = ("seen", "seen_then", "next", "hop")
-_REDIRECTED = f"{r.ReferralRedirected.type}/source"
+_OF_THE_SOURCE_ALONE = ("seen", "seen_at_transition", "next", "hop")
+_REDIRECTED = Fact(r.ReferralRedirected.name(), "source")
 
 
 def _as_the_target_may_know(referral: Referral) -> dict[str, Any]:

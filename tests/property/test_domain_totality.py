@@ -11,7 +11,7 @@ from handoff.domain.commands import Command, RequestReferral
 from handoff.domain.consequences import consequences
 from handoff.domain.decide import About, Refusal, decide
 from handoff.domain.evolve import evolve
-from handoff.domain.judge import is_possible, judge
+from handoff.domain.judge import judge, table_allows
 from handoff.domain.routing import recipients
 from handoff.domain.state_codec import dump_case, dump_directory, load_case, load_directory
 from handoff.record.codec import decode, encode
@@ -54,7 +54,7 @@ def test_no_verdict_makes_the_fold_the_routing_or_the_consequences_raise(
     record = played(moves, beginning)
     event = _said_by(emitter, body)
     for known in (record.known(event.subject), Situation(record.directory)):
-        is_possible(known, event)
+        table_allows(known, event)
         after = evolve(known, event, record.now)
         for verdict in (EFFECTIVE, *(Verdict(outcome, "requested") for outcome in VerdictKind)):
             recipients(event, verdict, known, after)

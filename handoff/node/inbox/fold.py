@@ -8,7 +8,7 @@ from uuid import UUID
 from handoff.domain.case import Case, Situation
 from handoff.domain.directory import Directory
 from handoff.domain.evolve import evolve
-from handoff.domain.judge import authenticate, is_possible
+from handoff.domain.judge import authenticate, table_allows
 from handoff.node.commands import optimistic_state
 from handoff.node.inbox.inbox_entry import Reading
 from handoff.node.rows import Echo, OutboxRow, Park, PendingRow, QuarantineRow, Refusal
@@ -92,7 +92,7 @@ class Fold:
         known = optimistic_state.about(
             self.directory, event.subject, self.cases.get(case) if case is not None else None
         )
-        if case is not None and referral is not None and not is_possible(known, event):
+        if case is not None and referral is not None and not table_allows(known, event):
             self._park(reading, case, referral, IMPOSSIBLE)
             return
         self._remember(evolve(known, event, reading.delivery.record_time), reading)

@@ -68,7 +68,7 @@ class Audience(StrEnum):
     OTHER_PARTY = "the other of source and target"
     BOTH_PARTIES = "source and target"
     BASIS_OWNER = "the basis' owner"
-    WHO_WAITS_AND_OWES = "who waits and who owes"
+    STEP_PARTIES = "the waiting and the responsible member of the step"
     COORDINATION = "coordination"
     NAMED_MEMBER = "the member that the event names"
     ALL = "all members"
@@ -90,6 +90,11 @@ class Body(BaseModel):
     emitter: ClassVar[Emitter]
     audience: ClassVar[Audience]
     keying: ClassVar[Keying] = Keying.CASE
+
+    @classmethod
+    def name(cls) -> str:
+        """Return the name of the event type without its version."""
+        return cls.type.rpartition(".v")[0]
 
 
 class ReferralBody(Body):

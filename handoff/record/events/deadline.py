@@ -28,7 +28,7 @@ class DeadlineMissed(_StepBody):
 
     type: ClassVar = "deadline.missed.v1"
     emitter: ClassVar = Emitter.EXCHANGE
-    audience: ClassVar = Audience.WHO_WAITS_AND_OWES
+    audience: ClassVar = Audience.STEP_PARTIES
 
     due_at: Instant
     attempt: Count = 0
@@ -39,7 +39,7 @@ class DeadlineAcknowledged(_StepBody):
 
     type: ClassVar = "deadline.acknowledged.v1"
     emitter: ClassVar = Emitter.EXCHANGE
-    audience: ClassVar = Audience.WHO_WAITS_AND_OWES
+    audience: ClassVar = Audience.STEP_PARTIES
 
     action: AcknowledgementAction
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from handoff.domain.case import Case
-from handoff.domain.deadlines import WAITING_SINCE
+from handoff.domain.deadlines import STEP_STARTS
 from handoff.record.codes import CaseService, DeadlineStep, OfferAnswer, State
 from handoff.record.events.case import CaseOpened
 from handoff.views.handoffs import Handoff
@@ -89,7 +89,7 @@ def _asked_before(case: Case, by_id: dict[UUID, Handoff], handoff: Handoff) -> H
 
 
 def _nobody_asked_since(case: Case, handoff: Handoff) -> datetime | None:
-    return WAITING_SINCE[DeadlineStep.NEXT_REFERRAL](case.referrals[handoff.referral])
+    return STEP_STARTS[DeadlineStep.NEXT_REFERRAL](case.referrals[handoff.referral])
 
 
 def _offers(then: History) -> Iterator[OfferThen]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from handoff.domain.case import Basis, Case, Referral, Step
-from handoff.domain.deadlines import open_steps, owed_by, who_waits_and_owes
+from handoff.domain.deadlines import open_steps, responsible_member, step_parties
 from handoff.domain.evolve import escalation_reference
 from handoff.record.codes import AcknowledgementAction, CaseService, DeadlineStep
 from handoff.record.events.deadline import DeadlineEscalated, DeadlineMissed, EscalationAcknowledged
@@ -118,7 +118,7 @@ def _row(then: History, late: _Late, moment: datetime) -> MissedRow:
         referral=referral.id if referral is not None else None,
         basis=holder.id if referral is None else None,
         service=referral.service if referral is not None else None,
-        owes=owed_by(holder, step.step) if isinstance(holder, Referral) else holder.owner,
+        owes=responsible_member(holder, step.step) if isinstance(holder, Referral) else holder.owner,
         since=step.since,
         due_at=step.due_at,
         rests_on=_rests_on(then, holder, step),
@@ -134,7 +134,7 @@ def _row(then: History, late: _Late, moment: datetime) -> MissedRow:
 def _parties(holder: Referral | Basis, step: Step) -> tuple[str, ...]:
     if isinstance(holder, Basis):
         return (holder.owner,)
-    return tuple(sorted(who_waits_and_owes(holder, step.step)))
+    return tuple(sorted(step_parties(holder, step.step)))
 
 
 def _rests_on(then: History, holder: Referral | Basis, step: Step) -> RestsOn:

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from handoff.domain.case import Referral
-from handoff.domain.deadlines import owed_by
+from handoff.domain.deadlines import responsible_member
 from handoff.record.codes import CaseService, DeadlineStep, Urgency
 from handoff.views.handoffs import Handoff
 from handoff.views.latency import Segment, Span, spans
@@ -68,5 +68,5 @@ def _waited_for(referral: Referral, segment: Segment) -> str | None:
     if segment is Segment.TRANSPORT:
         return None
     if segment is Segment.ACTING and referral.service is CaseService.SHELTER:
-        return owed_by(referral, DeadlineStep.ARRIVAL)
+        return responsible_member(referral, DeadlineStep.ARRIVAL)
     return referral.target

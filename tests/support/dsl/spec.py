@@ -19,7 +19,7 @@ from handoff.domain.decide import About, Refusal, decide, snapshot
 from handoff.domain.directory import Directory
 from handoff.domain.evolve import evolve, initial_situation
 from handoff.domain.founding import Charter, admission_events, founding_event
-from handoff.domain.judge import is_possible, judge, repetition
+from handoff.domain.judge import judge, repetition, table_allows
 from handoff.domain.routing import recipients
 from handoff.record import signing
 from handoff.record.codec import encode
@@ -241,7 +241,7 @@ class Side:
         self.folded = sequence
         self.heard.append(entry)
         if entry.verdict.is_effective:
-            assert is_possible(self.known, entry.event), f"{self.member} parks {entry.event.type}"
+            assert table_allows(self.known, entry.event), f"{self.member} parks {entry.event.type}"
             self.known = evolve(self.known, entry.event, entry.at)
 
     @property

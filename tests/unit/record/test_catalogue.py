@@ -27,7 +27,7 @@ DESIGNED: tuple[tuple[Emitter, Audience, str], ...] = (
     (Emitter.EITHER_PARTY, Audience.BOTH_PARTIES, "referral.failed"),
     (Emitter.EITHER_PARTY, Audience.OTHER_PARTY, "referral.cancelled dossier.destroyed referral.voided"),
     (Emitter.EXCHANGE, Audience.BOTH_PARTIES, "referral.revoked disclosure.closed"),
-    (Emitter.EXCHANGE, Audience.WHO_WAITS_AND_OWES, "deadline.missed deadline.acknowledged"),
+    (Emitter.EXCHANGE, Audience.STEP_PARTIES, "deadline.missed deadline.acknowledged"),
     (Emitter.EXCHANGE, Audience.COORDINATION, "deadline.escalated"),
     (Emitter.COORDINATION, Audience.NOBODY, "escalation.acknowledged"),
     (Emitter.MEMBER, Audience.NOBODY, "case.read erasure.completed"),
