@@ -118,7 +118,8 @@ class JurisdictionState:
             covers_service = row.get("service") in (None, referral.service)
             covers_urgency = referral.urgency in (row.get("urgencies") or [referral.urgency])
             if row["step"] == step and covers_service and covers_urgency:
-                return timedelta(seconds=row["seconds"])
+                unit = timedelta(days=1) if row.get("unit") == "working_days" else timedelta(seconds=1)
+                return int(row["amount"]) * unit
         return None
 
 

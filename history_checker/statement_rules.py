@@ -94,8 +94,9 @@ def pending_steps(case: Case, event: Event) -> list[PendingStep] | None:
 
 def missed_step(case: Case, event: Event) -> PendingStep | None:
     """Return the pending step that a ``deadline.missed`` event names."""
-    name, due = event.data["step"], parse_time(event.data["due_at"])
-    return next((step for step in pending_steps(case, event) or () if (step.name, step.due) == (name, due)), None)
+    named = (event.data["step"], parse_time(event.data["since"]), parse_time(event.data["due_at"]))
+    steps = pending_steps(case, event) or ()
+    return next((step for step in steps if (step.name, step.since, step.due) == named), None)
 
 
 def _step_is_overdue(_state: JurisdictionState, case: Case, event: Event, at: datetime) -> str | None:

@@ -58,7 +58,7 @@ def _by_coordination() -> Iterator[Body]:
     deadlines = (
         directory.Deadline(
             step=codes.DeadlineStep.ANSWERED,
-            seconds=3600,
+            amount=3600,
             urgencies=(codes.Urgency.EMERGENCY,),
             source=codes.DeadlineSource.PRACTICE,
         ),
@@ -96,9 +96,9 @@ def _by_exchange() -> Iterator[Body]:
     yield case.BasisEnded(basis=BASIS, reason=withdrawn)
     yield referral.ReferralRevoked(referral=REFERRAL, seen=2, reason=withdrawn)
     yield referral.DisclosureClosed(referral=REFERRAL, seen=4, reason=withdrawn)
-    yield deadline.DeadlineMissed(step=answered, referral=REFERRAL, due_at=_after(hours=1))
+    yield deadline.DeadlineMissed(step=answered, since=BEGAN, referral=REFERRAL, due_at=_after(hours=1))
     yield deadline.DeadlineAcknowledged(
-        step=answered, referral=REFERRAL, action=codes.AcknowledgementAction.CALLED_AGENCY
+        step=answered, since=BEGAN, referral=REFERRAL, action=codes.AcknowledgementAction.CALLED_AGENCY
     )
     yield deadline.DeadlineEscalated(
         reference=REFERENCE, member="shelter", service=codes.CaseService.SHELTER, step=answered, age_seconds=3602

@@ -64,6 +64,7 @@ def deadline_missed(known: Situation, holder: Referral | Basis, step: Step, atte
         step=step.step,
         referral=holder.id if is_referral else None,
         basis=None if is_referral else holder.id,
+        since=step.since,
         due_at=step.due_at,
         attempt=attempt,
     )
@@ -105,10 +106,9 @@ def _survivor_ended(_before: Situation, after: Situation, event: Event[Any], cau
             yield _say(after, Says.SURVIVOR_ENDED, cause, case.id, failed)
 
 
-def _escalated(before: Situation, after: Situation, event: Event[Any], cause: Cause) -> Iterator[Event[Any]]:
+def _escalated(_before: Situation, after: Situation, event: Event[Any], cause: Cause) -> Iterator[Event[Any]]:
     said: DeadlineMissed = event.data
     referral = conditions.referral_of(after, event)
-    since = _step_began(before, said)
     body = DeadlineEscalated(
         reference=escalation_reference(event.id),
         member=responsible_member(referral, said.step)
@@ -116,15 +116,9 @@ def _escalated(before: Situation, after: Situation, event: Event[Any], cause: Ca
         else _case(after).bases[_basis_id(said)].owner,
         service=referral.service if referral is not None else None,
         step=said.step,
-        age_seconds=max(0, int((cause.at - since) / timedelta(seconds=1))),
+        age_seconds=max(0, int((cause.at - said.since) / timedelta(seconds=1))),
     )
     yield _say(after, Says.DEADLINE_ESCALATED, cause, after.directory.jurisdiction, body)
-
-
-def _step_began(before: Situation, said: DeadlineMissed) -> datetime:
-    case = _case(before)
-    steps = case.referrals[said.referral].steps if said.referral is not None else case.bases[_basis_id(said)].steps
-    return next(step.since for step in steps if (step.step, step.due_at) == (said.step, said.due_at))
 
 
 def _basis_id(said: DeadlineMissed) -> UUID:
@@ -138,7 +132,9 @@ def _acknowledged(before: Situation, after: Situation, event: Event[Any], cause:
     overdue = before.directory.overdue.get(said.reference)
     if overdue is None:
         return
-    body = DeadlineAcknowledged(step=overdue.step, referral=overdue.referral, basis=overdue.basis, action=said.action)
+    body = DeadlineAcknowledged(
+        step=overdue.step, since=overdue.since, referral=overdue.referral, basis=overdue.basis, action=said.action
+    )
     yield _say(after, Says.DEADLINE_ACKNOWLEDGED, cause, overdue.case, body)
 
 

@@ -1,7 +1,7 @@
-"""Which steps somebody waits for, who waits and who owes, and when each is due.
+"""Open steps of a case, their due times, and the members that they concern.
 
-The steps are read off the folded state; their amounts come from the directory's deadlines at the moment when a
-step begins. Every clock here runs around the clock; working-hours calendars belong to the deadlines' own field.
+Steps are derived from the folded state. Their amounts come from the deadlines in force when a step begins. Calendars
+and holds are not applied yet, although a deadline has fields for both.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from handoff.domain.case import Basis, Case, Referral, Step
 from handoff.domain.directory import Directory
-from handoff.record.codes import CaseService, DeadlineStep, RejectionCode, State, Urgency
+from handoff.record.codes import CaseService, DeadlineStep, DeadlineUnit, RejectionCode, State, Urgency
+from handoff.record.events.directory import Deadline
 
-_CAPACITY_REFUSALS = frozenset(
+_TURNED_AWAY = frozenset(
     {
         RejectionCode.UNITS_FULL,
         RejectionCode.NO_STAFF,
@@ -55,7 +56,7 @@ def _cancellation_answered(r: Referral) -> datetime | None:
 
 
 def _next_referral(r: Referral) -> datetime | None:
-    turned_away = r.state is State.REJECTED and r.service is CaseService.SHELTER and r.code in _CAPACITY_REFUSALS
+    turned_away = r.state is State.REJECTED and r.service is CaseService.SHELTER and r.code in _TURNED_AWAY
     return r.closed_at if turned_away and r.next is None else None
 
 
@@ -84,62 +85,77 @@ STEP_STARTS: Mapping[DeadlineStep, Callable[[Referral], datetime | None]] = {
     DeadlineStep.ORDER_DECIDED: _order_decided,
     DeadlineStep.FOLLOW_UP: _follow_up,
 }
-"""Step of a referral → since when somebody waits for it, or None."""
+"""Step of a referral → its start; None if the step is not open."""
 
-_OWED_BY_SOURCE = frozenset({DeadlineStep.NEXT_REFERRAL, DeadlineStep.ARRIVAL})
-_NOBODY_ELSE_WAITS = frozenset({DeadlineStep.NEXT_REFERRAL})
+_SOURCE_IS_RESPONSIBLE = frozenset({DeadlineStep.NEXT_REFERRAL, DeadlineStep.ARRIVAL})
+_WITHOUT_TARGET = frozenset({DeadlineStep.NEXT_REFERRAL})
 
 
 def responsible_member(referral: Referral, step: DeadlineStep) -> str:
-    """The member that a late step is charged to."""
-    return referral.source if step in _OWED_BY_SOURCE else referral.target
+    """Return the member that has to do the step."""
+    return referral.source if step in _SOURCE_IS_RESPONSIBLE else referral.target
 
 
 def step_parties(referral: Referral, step: DeadlineStep) -> frozenset[str]:
-    """The members that hear of a late step; a next step after a refusal concerns the source alone."""
-    if step in _NOBODY_ELSE_WAITS:
+    """Return the members that receive the events of a late step: those who wait for it and who have to do it.
+
+    The next referral after a rejection concerns the source alone.
+    """
+    if step in _WITHOUT_TARGET:
         return frozenset({referral.source})
     return frozenset({referral.source, referral.target})
 
 
 def with_open_steps(referral: Referral, directory: Directory) -> Referral:
-    """``referral`` with the steps that are awaited in its state; a step that goes on keeps its own deadline."""
-    steps = tuple(_steps(referral, directory))
+    """Return ``referral`` with the steps that are open in its state.
+
+    A step that was open before keeps the deadline under which it began.
+    """
+    steps = tuple(_open_steps_of(referral, directory))
     return referral if steps == referral.steps else replace(referral, steps=steps)
 
 
-def _steps(referral: Referral, directory: Directory) -> Iterator[Step]:
-    begun = {(step.step, step.since): step for step in referral.steps}
-    for name, waiting_since in STEP_STARTS.items():
-        since = waiting_since(referral)
+def _open_steps_of(referral: Referral, directory: Directory) -> Iterator[Step]:
+    open_before = {(step.step, step.since): step for step in referral.steps}
+    for name, start_of in STEP_STARTS.items():
+        since = start_of(referral)
         if since is None:
             continue
-        agreed = _agreed_time(referral, name)
-        kept = begun.get((name, since))
-        if kept is not None and (kept.missed or agreed in (None, kept.due_at)):
-            yield kept
-        elif (due_at := agreed or _due(referral, name, since, directory)) is not None:
-            yield Step(name, since, due_at)
+        agreed = _agreed_due_time(referral, name)
+        before = open_before.get((name, since))
+        if before is not None and (before.missed or agreed in (None, before.due_at)):
+            yield before
+        elif agreed is not None:
+            yield Step(name, since, agreed)
+        elif (deadline := directory.deadline(name, referral.service, referral.urgency)) is not None:
+            yield Step(name, since, due_time(deadline, since), paused_by=deadline.paused_by)
 
 
-def _agreed_time(referral: Referral, step: DeadlineStep) -> datetime | None:
+def _agreed_due_time(referral: Referral, step: DeadlineStep) -> datetime | None:
+    """Return the due time that the parties agreed on, which replaces that of the directory's deadline."""
     if step is DeadlineStep.ARRIVAL:
         return referral.place_held_until
     return referral.due_at if step is DeadlineStep.FOLLOW_UP else None
 
 
-def _due(referral: Referral, step: DeadlineStep, since: datetime, directory: Directory) -> datetime | None:
-    deadline = directory.deadline(step, referral.service, referral.urgency)
-    return since + timedelta(seconds=deadline.seconds) if deadline is not None else None
+def due_time(deadline: Deadline, since: datetime) -> datetime:
+    """Return the due time of a step that began at ``since``.
+
+    Calendars and holds are not applied yet: a working day counts as 24 hours, and no hold stops the clock.
+    """
+    return since + deadline.amount * _UNITS[deadline.unit]
 
 
-def mark_missed(steps: tuple[Step, ...], step: DeadlineStep, due_at: datetime) -> tuple[Step, ...]:
-    """``steps`` with that one marked as missed."""
-    return tuple(replace(s, missed=True) if (s.step, s.due_at) == (step, due_at) else s for s in steps)
+_UNITS = {DeadlineUnit.SECONDS: timedelta(seconds=1), DeadlineUnit.WORKING_DAYS: timedelta(days=1)}
+
+
+def mark_missed(steps: tuple[Step, ...], step: DeadlineStep, since: datetime) -> tuple[Step, ...]:
+    """Return ``steps`` with the step of this identity marked as missed."""
+    return tuple(replace(s, missed=True) if s.is_step(step, since) else s for s in steps)
 
 
 def open_steps(case: Case) -> Iterator[tuple[Referral | Basis, Step]]:
-    """Every awaited step of a case that was not missed yet, with what it belongs to."""
+    """Yield each open step of a case that is not marked as missed, with its holder."""
     holders: tuple[Referral | Basis, ...] = (*case.referrals.values(), *case.bases.values())
     for holder in holders:
         for step in holder.steps:

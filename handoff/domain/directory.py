@@ -51,6 +51,7 @@ class Overdue(Struct, frozen=True):
 
     case: UUID
     step: DeadlineStep
+    since: datetime
     referral: UUID | None
     basis: UUID | None
 

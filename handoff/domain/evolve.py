@@ -207,7 +207,7 @@ def _deadline_missed(known: Situation, event: AnyEvent, _at: datetime) -> Situat
     said = event.data
     if known.case is None:
         return known
-    overdue = Overdue(known.case.id, said.step, said.referral, said.basis)
+    overdue = Overdue(known.case.id, said.step, said.since, said.referral, said.basis)
     reference = escalation_reference(event.id)
     directory = replace(known.directory, overdue={**known.directory.overdue, reference: overdue})
     return _mark_missed(Situation(directory, known.case), said)
@@ -218,12 +218,12 @@ def _mark_missed(known: Situation, said: dl.DeadlineMissed) -> Situation:
         return known
     if said.basis is not None:
         basis = known.case.bases.get(said.basis)
-        steps = mark_missed(basis.steps, said.step, said.due_at) if basis is not None else ()
+        steps = mark_missed(basis.steps, said.step, said.since) if basis is not None else ()
         return _change_basis(known, said.basis, steps=steps)
     referral = known.case.referrals.get(said.referral) if said.referral is not None else None
     if referral is None:
         return known
-    late = replace(referral, seen=referral.seen + 1, steps=mark_missed(referral.steps, said.step, said.due_at))
+    late = replace(referral, seen=referral.seen + 1, steps=mark_missed(referral.steps, said.step, said.since))
     return _case(known, referrals={**known.case.referrals, late.id: late})
 
 

@@ -107,8 +107,8 @@ def _step_is_overdue(known: Situation, event: Event[Any], at: datetime) -> str |
     steps = steps_of_event(known, event)
     if steps is None:
         return ABSENT
-    awaited = next((s for s in steps if (s.step, s.due_at) == (event.data.step, event.data.due_at)), None)
-    if awaited is None:
+    awaited = next((s for s in steps if s.is_step(event.data.step, event.data.since)), None)
+    if awaited is None or awaited.due_at != event.data.due_at:
         referral = known.case.referrals.get(event.data.referral) if known.case is not None else None
         return referral.state.value if referral is not None else ALREADY
     if awaited.missed:

@@ -301,6 +301,13 @@ class DeadlineStep(StrEnum):
     ACKNOWLEDGED = "acknowledged"
 
 
+class DeadlineUnit(StrEnum):
+    """Unit of the amount of a deadline."""
+
+    SECONDS = "seconds"
+    WORKING_DAYS = "working_days"
+
+
 class Calendar(StrEnum):
     """Hours that count towards a deadline: all, or working hours."""
 

@@ -46,7 +46,7 @@ _DEADLINES = (
         id="answered",
         step=DeadlineStep.ANSWERED,
         urgencies=(Urgency.EMERGENCY,),
-        seconds=DEADLINE_SECONDS,
+        amount=DEADLINE_SECONDS,
         source=DeadlineSource.ASSUMED,
     ),
 )

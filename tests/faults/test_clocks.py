@@ -23,7 +23,7 @@ pytestmark = pytest.mark.faults
 
 
 def _within(seconds: int, step: DeadlineStep, urgency: Urgency) -> Deadline:
-    return Deadline(step=step, seconds=seconds, urgencies=(urgency,), source=DeadlineSource.ASSUMED)
+    return Deadline(step=step, amount=seconds, urgencies=(urgency,), source=DeadlineSource.ASSUMED)
 
 
 ARRIVAL_SECONDS, ANSWER_SECONDS, RELEASE_SECONDS = 4, 6, 3

@@ -188,7 +188,7 @@ async def test_a_large_body_is_not_read_to_its_end(police: Api) -> None:
 
 async def test_a_body_that_grows_with_its_defaults_is_too_large() -> None:
     """A command that would not fit into an event is refused before it is decided, not stored and lost."""
-    row = {"step": "answered", "seconds": 1, "source": "law"}
+    row = {"step": "answered", "amount": 1, "source": "law"}
     app = create_app(Unavailable(), member="coordination", token=TOKEN, api=COORDINATION_API)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://n", headers=AUTHORIZED) as http:
         answer = await http.post("/directory/deadlines", json={"deadlines": [row] * 280})

@@ -135,7 +135,7 @@ def test_prizrens_deadlines_cover_every_step_and_every_urgency_of_an_answer() ->
     deadlines = jurisdiction_plan(PRIZREN).deadlines
     assert {deadline.step for deadline in deadlines} == set(DeadlineStep)
     answered = [d for d in deadlines if d.step is DeadlineStep.ANSWERED]
-    assert {d.urgencies: d.seconds for d in answered} == {
+    assert {d.urgencies: d.amount for d in answered} == {
         (Urgency.EMERGENCY,): 3_600,
         (Urgency.HIGH,): 3 * 3_600,
         (Urgency.NORMAL,): 86_400,
@@ -146,7 +146,7 @@ def test_prizrens_deadlines_cover_every_step_and_every_urgency_of_an_answer() ->
 def test_a_deadline_is_published_without_its_name() -> None:
     deadline = jurisdiction_plan(PRIZREN).deadlines[0]
     assert "id" not in deadline.terms().model_dump()
-    assert deadline.terms().seconds == deadline.seconds
+    assert deadline.terms().amount == deadline.amount
 
 
 @pytest.mark.parametrize(

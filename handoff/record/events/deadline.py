@@ -10,9 +10,13 @@ from handoff.record.events.base import Audience, Body, Count, DirectoryBody, Emi
 
 
 class _StepBody(Body):
-    """A step of a referral, or of a basis that awaits its approval."""
+    """A step of a referral, or of a basis that awaits its approval.
+
+    The step's holder, name and start, ``since``, identify it.
+    """
 
     step: DeadlineStep
+    since: Instant
     referral: UUID | None = None
     basis: UUID | None = None
 

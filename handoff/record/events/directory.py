@@ -1,8 +1,8 @@
 """Events about the jurisdiction: members, keys, deadlines, rules, capacity."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from handoff.record.codes import (
     Calendar,
@@ -12,6 +12,8 @@ from handoff.record.codes import (
     CaseService,
     DeadlineSource,
     DeadlineStep,
+    DeadlineUnit,
+    HoldCode,
     KeyUse,
     MemberKind,
     RecipientClass,
@@ -32,18 +34,34 @@ from handoff.record.events.base import (
     Terms,
 )
 
+# Larger amounts could lead beyond the last date that datetime has.
+_LONGEST = {DeadlineUnit.SECONDS: 366 * 86_400, DeadlineUnit.WORKING_DAYS: 366}
+
 RulesVersion = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class Deadline(Terms):
-    """How long a step may take, in seconds, for which service and urgencies, and what that rests on."""
+    """Time allowed for a step, by service and urgency, with its source.
+
+    ``amount`` counts ``unit``s. ``paused_by`` are the hold codes that stop the clock; a deadline by law has none.
+    """
 
     step: DeadlineStep
-    seconds: int = Field(ge=1, le=366 * 86_400)
+    amount: int = Field(ge=1, le=_LONGEST[DeadlineUnit.SECONDS])
+    unit: DeadlineUnit = DeadlineUnit.SECONDS
     service: CaseService | None = None
     urgencies: tuple[Urgency, ...] = ()
     calendar: Calendar = Calendar.ALWAYS
+    paused_by: tuple[HoldCode, ...] = ()
     source: DeadlineSource
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.amount > _LONGEST[self.unit]:
+            raise ValueError(f"at most {_LONGEST[self.unit]} {self.unit.value}")
+        if self.source is DeadlineSource.LAW and self.paused_by:
+            raise ValueError("no hold stops the clock of a deadline by law")
+        return self
 
 
 class Deadlines(Terms):

@@ -254,7 +254,7 @@ def _dated_follow_ups(s: Scenario) -> bool | None:
 def ask_in_vain(s: Scenario) -> None:
     """A request that nobody answers, under a deadline of three seconds."""
     coordination = s.agency("coordination")
-    short = {"step": "answered", "urgencies": ["low"], "service": "psychosocial", "seconds": 3, "source": "assumed"}
+    short = {"step": "answered", "urgencies": ["low"], "service": "psychosocial", "amount": 3, "source": "assumed"}
     kept: list[Json] = coordination.look("/directory")["deadlines"]
     coordination.say("/directory/deadlines", {"deadlines": [short, *kept]})
     s.release("police", "support", 29, recipient="shelter", purpose="case_management")

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from handoff.domain.case import Basis, Case, Referral, Step
-from handoff.domain.deadlines import open_steps, responsible_member, step_parties
+from handoff.domain.deadlines import due_time, open_steps, responsible_member, step_parties
 from handoff.domain.evolve import escalation_reference
 from handoff.record.codes import AcknowledgementAction, CaseService, DeadlineStep
 from handoff.record.events.deadline import DeadlineEscalated, DeadlineMissed, EscalationAcknowledged
@@ -141,7 +141,7 @@ def _rests_on(then: History, holder: Referral | Basis, step: Step) -> RestsOn:
     if isinstance(holder, Basis):
         return RestsOn.AGREED
     published = then.known_at(step.since).directory.deadline(step.step, holder.service, holder.urgency)
-    if published is None or step.since + timedelta(seconds=published.seconds) != step.due_at:
+    if published is None or due_time(published, step.since) != step.due_at:
         return RestsOn.AGREED
     return RestsOn(published.source.value)
 

@@ -28,7 +28,7 @@ from tests.support.dsl.referral_events import Matter
 from tests.support.parts.small_jurisdiction import Town, has, said, town
 from tests.support.parts.stack import Jurisdictions
 
-SOON = Deadline(step=DeadlineStep.ANSWERED, seconds=1, urgencies=(Urgency.LOW,), source=DeadlineSource.ASSUMED)
+SOON = Deadline(step=DeadlineStep.ANSWERED, amount=1, urgencies=(Urgency.LOW,), source=DeadlineSource.ASSUMED)
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,7 @@ MEMBERS = (COORDINATION, *AGENCIES, AUDIT)
 
 
 def _deadline(step: DeadlineStep, amount: timedelta, **fits: Any) -> Deadline:
-    return Deadline(step=step, seconds=int(amount.total_seconds()), source=DeadlineSource.ASSUMED, **fits)
+    return Deadline(step=step, amount=int(amount.total_seconds()), source=DeadlineSource.ASSUMED, **fits)
 
 
 DEADLINES = (

@@ -1,8 +1,10 @@
 """Deadlines: which step is awaited, when it opens and closes, and the consequences of a miss."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from handoff.domain.consequences import deadline_missed
 from handoff.domain.deadlines import open_steps
@@ -158,7 +160,7 @@ def test_a_step_is_awaited_from_its_cause_to_its_answer(
 
 
 def test_new_deadlines_hold_for_steps_that_begin_after_them() -> None:
-    shorter = d.Deadline(step=DeadlineStep.ARRIVAL, seconds=60, source="assumed")
+    shorter = d.Deadline(step=DeadlineStep.ARRIVAL, amount=60, source="assumed")
     record = given(spec.accepted(), Said(COORDINATION, d.DeadlinesPublished(deadlines=(shorter,)))).record
     assert record.steps() == {DeadlineStep.ARRIVAL: 3 * HOUR}
     given_before = given(spec.requested(), Said(COORDINATION, d.DeadlinesPublished(deadlines=(shorter,)))).record
@@ -174,7 +176,7 @@ def test_a_step_without_a_deadline_is_not_awaited() -> None:
 def test_the_first_deadline_that_fits_counts() -> None:
     asked = service(CaseService.LEGAL_AID, LAWYER, ReleasePurpose.LEGAL_REPRESENTATION)
     assert given(asked).record.steps() == {DeadlineStep.DELIVERED: HOUR}
-    of_legal_aid = d.Deadline(step=DeadlineStep.DELIVERED, seconds=5, service=CaseService.LEGAL_AID, source="assumed")
+    of_legal_aid = d.Deadline(step=DeadlineStep.DELIVERED, amount=5, service=CaseService.LEGAL_AID, source="assumed")
     first = Said(COORDINATION, d.DeadlinesPublished(deadlines=(of_legal_aid, *spec.DEADLINES)))
     assert given(first, asked).record.steps() == {DeadlineStep.DELIVERED: 5 * SECOND}
     assert given(first, spec.requested()).record.steps() == {DeadlineStep.DELIVERED: 2 * MINUTE}
@@ -330,7 +332,7 @@ def test_two_misses_of_one_step_are_each_acknowledged() -> None:
 def test_nobody_but_the_exchange_escalates_or_acknowledges_in_a_case() -> None:
     escalated = dl.DeadlineEscalated(reference=nth_id(50), member=SHELTER, step=DeadlineStep.ANSWERED, age_seconds=1)
     acknowledged = dl.DeadlineAcknowledged(
-        step=DeadlineStep.ANSWERED, referral=REFERRAL, action=AcknowledgementAction.NO_ACTION_NEEDED
+        step=DeadlineStep.ANSWERED, since=spec.T0, referral=REFERRAL, action=AcknowledgementAction.NO_ACTION_NEEDED
     )
     for body in (escalated, acknowledged):
         given(spec.requested()).when(POLICE, body).then_ineffective("absent")
@@ -344,3 +346,33 @@ def test_urgency_decides_how_soon_an_answer_is_due() -> None:
         record = given(spec.opened(), spec.released(), asked, Said(SHELTER, deliver)).record
         assert record.steps()[DeadlineStep.ANSWERED] == due
         assert len(list(open_steps(record.case()))) == (2 if urgency is Urgency.EMERGENCY else 1)
+
+
+def test_a_working_day_counts_as_24_hours_until_calendars_are_applied() -> None:
+    """Five working days end five days after the start."""
+    rule = d.Deadline(step=DeadlineStep.DELIVERED, amount=5, unit="working_days", source="assumed")
+    record = given(Said(COORDINATION, d.DeadlinesPublished(deadlines=(rule,))), spec.requested()).record
+    assert record.steps()[DeadlineStep.DELIVERED] == 5 * DAY
+
+
+def test_a_step_keeps_the_holds_of_the_deadline_under_which_it_began() -> None:
+    """Later deadlines with other holds apply to later steps."""
+    rule = d.Deadline(step=DeadlineStep.DELIVERED, amount=60, paused_by=("survivor_request",), source="assumed")
+    record = given(Said(COORDINATION, d.DeadlinesPublished(deadlines=(rule,))), spec.requested()).record
+    record.say(Said(COORDINATION, d.DeadlinesPublished(deadlines=(rule.model_copy(update={"paused_by": ()}),))))
+    _, step = record.step(DeadlineStep.DELIVERED)
+    assert step.paused_by == ("survivor_request",)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"amount": 60, "source": "law", "paused_by": ("survivor_request",)},
+        {"amount": 367, "source": "assumed", "unit": "working_days"},
+        {"amount": 366 * 86_400 + 1, "source": "assumed"},
+    ],
+    ids=["a hold that stops a clock by law", "more than a year of working days", "more than a year"],
+)
+def test_a_deadline_that_no_one_may_publish_is_refused(terms: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        d.Deadline(step=DeadlineStep.DELIVERED, **terms)

@@ -8,10 +8,10 @@ import pytest
 
 from handoff.domain.consequences import deadline_missed
 from handoff.record.codes import (
-    Calendar,
     CaseService,
     DeadlineSource,
     DeadlineStep,
+    DeadlineUnit,
     HoldCode,
     IneffectiveReason,
     ReleasePurpose,
@@ -131,8 +131,8 @@ def asked_at(moment: datetime, working_days: int) -> Record:
     """A request for a benefit at ``moment``, to be decided in so many working days."""
     rule = d.Deadline(
         step=DeadlineStep.BENEFIT_DECIDED,
-        seconds=int(working_days * DAY / SECOND),
-        calendar=Calendar.WORKING,
+        amount=working_days,
+        unit=DeadlineUnit.WORKING_DAYS,
         service=CaseService.BENEFIT_CONTINUITY,
         source=DeadlineSource.ASSUMED,
     )

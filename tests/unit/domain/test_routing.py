@@ -157,9 +157,9 @@ def test_a_withdrawal_tells_the_others_nothing_of_where_it_was_said() -> None:
 def test_a_next_step_after_a_refusal_concerns_the_source_alone(record: Record) -> None:
     known = record.known()
     for body in (
-        dl.DeadlineMissed(step=DeadlineStep.NEXT_REFERRAL, referral=REFERRAL, due_at=spec.T0),
+        dl.DeadlineMissed(step=DeadlineStep.NEXT_REFERRAL, since=spec.T0, referral=REFERRAL, due_at=spec.T0),
         dl.DeadlineAcknowledged(
-            step=DeadlineStep.NEXT_REFERRAL, referral=REFERRAL, action=AcknowledgementAction.REDIRECTED
+            step=DeadlineStep.NEXT_REFERRAL, since=spec.T0, referral=REFERRAL, action=AcknowledgementAction.REDIRECTED
         ),
     ):
         assert recipients(event(body, emitter=EXCHANGE), EFFECTIVE, known, known) == {POLICE}
