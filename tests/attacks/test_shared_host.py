@@ -107,5 +107,5 @@ async def test_a_role_has_a_limit_of_connections(neighbours: Jurisdiction) -> No
 async def test_an_idempotency_key_cannot_be_guessed_from_the_database(police: Parts) -> None:
     """A key that a caller makes of a phone number is kept under a secret that is not in the database."""
     await police.desk().submit(OPENING, About(), idempotency_key="000-000-000")
-    [row] = await police.ask("SELECT key_hash FROM idempotency")
+    [row] = await police.query("idempotency_keys")
     assert row["key_hash"] != signing.sha256(b"police\n000-000-000")

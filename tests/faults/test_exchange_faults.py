@@ -52,7 +52,7 @@ async def all_arrived(place: Town, events: list[AnyEvent]) -> None:
 async def routed_beyond(place: Town, offset: int) -> None:
     """Waits until the record is routed beyond ``offset``."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while (await place.ask("SELECT next_offset FROM position"))[0]["next_offset"] <= offset:  # noqa: ASYNC110
+        while (await place.query("exchange_next_offset"))[0]["next_offset"] <= offset:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 
@@ -88,13 +88,13 @@ async def test_a_standby_takes_over_and_the_one_that_was_stopped_changes_nothing
     before = await stream(place, 1)
     await routed_beyond(place, 40)
     stop(first)
-    [frozen] = await place.ask("SELECT epoch FROM position")
+    [frozen] = await place.query("exchange_epoch")
     during = await stream(place, 1000)
     await place.inbox("shelter", lambda told: has(told, during[-2]))
     let_go_on(first)
     after = await stream(place, 2000)
     await all_arrived(place, [*before, *during, *after])
-    [now] = await place.ask("SELECT epoch FROM position")
+    [now] = await place.query("exchange_epoch")
     assert now["epoch"] > frozen["epoch"]
     assert "router.leadership_lost" in first.log.read_text()
     assert (first.terminate(timeout=5), second.terminate(timeout=5)) == (0, 0)

@@ -72,7 +72,7 @@ async def test_a_log_killed_again_and_again_says_what_it_stored_and_nothing_else
         child.kill()
     async with projecting(keeper):
         requests = await more_checkpoints(keeper)
-    stored = [row[0] for row in await keeper.ask("SELECT request FROM proof.checkpoints ORDER BY number")]
+    stored = [row[0] for row in await keeper.query("checkpoint_requests")]
     said = [request.encode() for request in requests]
     assert [one for one, _ in groupby(said)] == [one for one, _ in groupby(stored)]
     assert walked(keeper, requests)[-1] == TreeHead(await keeper.end(), *await roots(keeper, await keeper.end()))
@@ -115,10 +115,10 @@ async def test_a_log_that_was_superseded_states_nothing_more(keeper: RecordKeepe
     async with ledger(keeper.settings().postgres) as books:
         before = await books.take_over()
         await books.take_over()
-    count = await keeper.ask("SELECT count(*) FROM proof.checkpoints")
+    count = await keeper.query("checkpoint_count")
     with pytest.raises(Superseded):
         await state_once(keeper, epoch=before.epoch)
-    assert await keeper.ask("SELECT count(*) FROM proof.checkpoints") == count
+    assert await keeper.query("checkpoint_count") == count
 
 
 async def test_a_fork_signed_by_the_log_s_own_key_stops_it(keeper: RecordKeeper) -> None:
@@ -152,7 +152,7 @@ async def test_a_tree_that_was_tampered_with_is_not_signed(keeper: RecordKeeper)
     """A tree that does not extend the last signed head stops the log before it publishes."""
     async with projecting(keeper):
         await more_checkpoints(keeper)
-    await keeper.ask("UPDATE timeline.position SET frontier = overlay(frontier PLACING '\\x00000000'::bytea FROM 9)")
+    await keeper.query("falsify_frontier")
     count = len(await published(keeper))
     with pytest.RaisesGroup(HeadForked, flatten_subgroups=True):
         async with asyncio.timeout(20):
@@ -176,7 +176,7 @@ async def test_a_restored_database_goes_on_from_what_the_log_has_published(
 
 
 async def epoch_is(keeper: RecordKeeper, epoch: int) -> bool:
-    found: int = (await keeper.ask("SELECT epoch FROM timeline.position"))[0][0]
+    found: int = (await keeper.query("timeline_epoch"))[0][0]
     return found == epoch
 
 

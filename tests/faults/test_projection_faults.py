@@ -44,7 +44,7 @@ async def tell_slowly(keeper: RecordKeeper, first: int) -> None:
 
 
 async def offsets(keeper: RecordKeeper) -> list[int]:
-    return [row[0] for row in await keeper.ask("SELECT record_offset FROM timeline.entries ORDER BY record_offset")]
+    return [row[0] for row in await keeper.query("timeline_offsets")]
 
 
 def quiet(_done: int, _of: int) -> None:
@@ -114,8 +114,8 @@ async def test_a_rebuild_finds_a_changed_entry_and_keeps_what_it_replaced(keeper
     async with projecting(keeper):
         await tell_stories(keeper, 0, 3)
         await keeper.caught_up()
-    await keeper.ask("ALTER TABLE timeline.entries DISABLE TRIGGER append_only")
-    await keeper.ask("UPDATE timeline.entries SET verdict = 'ineffective' WHERE event_type = 'referral.accepted.v1'")
+    await keeper.query("allow_changes_of_entries")
+    await keeper.query("falsify_acceptances")
     report = await rebuild(keeper.settings("owner"), quiet)
     assert [table.name for table in report.tables if not table.is_identical] == ["entries"]
     assert await _accepted(keeper, "timeline") == {"effective"}
@@ -141,14 +141,14 @@ async def test_a_database_that_goes_away_is_waited_for(keeper: RecordKeeper) -> 
             await superuser.close()
         await keeper.caught_up()
     assert await offsets(keeper) == list(range(await keeper.end()))
-    assert (await keeper.ask("SELECT epoch FROM timeline.position"))[0][0] == 1
+    assert (await keeper.query("timeline_epoch"))[0][0] == 1
 
 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ("UPDATE timeline.position SET next_offset = 1000", "the record ends at"),
-        ("UPDATE timeline.entries SET appended_ms = 0", "is not the one that stands on the timeline"),
+        ("move_timeline_past_the_end", "the record ends at"),
+        ("falsify_append_times", "is not the one that stands on the timeline"),
     ],
 )
 async def test_a_record_that_is_not_what_it_was_stops_the_projection(
@@ -158,8 +158,8 @@ async def test_a_record_that_is_not_what_it_was_stops_the_projection(
     await keeper.found()
     async with projecting(keeper):
         await keeper.caught_up()
-    await keeper.ask("ALTER TABLE timeline.entries DISABLE TRIGGER append_only")
-    await keeper.ask(change)
+    await keeper.query("allow_changes_of_entries")
+    await keeper.query(change)
     child = keeper.projection("misled")
     child.start()
     async with asyncio.timeout(30):
@@ -178,7 +178,7 @@ async def _at_work(keeper: RecordKeeper, child: ChildProcess) -> None:
 
 async def _epoch(keeper: RecordKeeper, epoch: int) -> None:
     async with asyncio.timeout(20):
-        while (await keeper.ask("SELECT epoch FROM timeline.position"))[0][0] < epoch:  # noqa: ASYNC110 - as above
+        while (await keeper.query("timeline_epoch"))[0][0] < epoch:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.05)
 
 

@@ -49,7 +49,7 @@ def test_a_value_is_gone_from_everywhere_and_the_proof_still_holds(kept: KeptTri
     kept.sees("police", path, state="rejected")
     kept.settled()
     before = kept.record()
-    frontier = (kept.ask("projection", "SELECT frontier FROM timeline.position"))[0][0]
+    frontier = (kept.query("projection", "timeline_frontier"))[0][0]
     (offset,) = [entry.offset for entry in before if person.encode() in (entry.message.value or b"")]
     (refused,) = [entry.offset for entry in before if b"referral.rejected" in (entry.message.value or b"")]
     refusal = before[refused].message.value or b""
@@ -70,7 +70,7 @@ def test_a_value_is_gone_from_everywhere_and_the_proof_still_holds(kept: KeptTri
     hashes = [[record_hash(e.message.key, e.message.value, e.message.headers) for e in r] for r in (before, after)]
     assert hashes[1][: len(before)] == hashes[0]
     assert after[offset].message.value == Redaction.of(before[offset].message.value or b"", _WHY).stub
-    assert (kept.ask("projection", "SELECT frontier FROM timeline.position"))[0][0] == frontier
+    assert (kept.query("projection", "timeline_frontier"))[0][0] == frontier
     _everyone_agrees(kept, other_case, other)
     _is_gone(kept, person.encode(), refusal)
 
@@ -82,14 +82,13 @@ def test_a_value_is_gone_from_everywhere_and_the_proof_still_holds(kept: KeptTri
 
 def _everyone_agrees(kept: KeptTrial, case: str, referral: str) -> None:
     """The referral whose refusal was taken out waits again, for exchange, projection and both sides."""
-    exchange = kept.ask("exchange", "SELECT state FROM cases ORDER BY case_id")
-    assert exchange == kept.ask("projection", "SELECT state FROM timeline.cases ORDER BY case_id")
+    exchange = kept.query("exchange", "exchange_case_states")
+    assert exchange == kept.query("projection", "timeline_case_states")
     for member in ("police", "shelter"):
         kept.sees(member, f"/cases/{case}/referrals/{referral}", state="requested")
-    told = "SELECT outcome FROM inbox WHERE reason = 'redacted'"
-    assert [row["outcome"] for row in kept.ask("shelter", told)] == ["invalid"]
-    assert [row["outcome"] for row in kept.ask("police", told)] == ["invalid"] * 2
-    shown = kept.ask("projection", "SELECT verdict, event_id FROM timeline.entries WHERE reason = 'redacted'")
+    assert [row["outcome"] for row in kept.query("shelter", "redacted_inbox_outcomes")] == ["invalid"]
+    assert [row["outcome"] for row in kept.query("police", "redacted_inbox_outcomes")] == ["invalid"] * 2
+    shown = kept.query("projection", "redacted_timeline_entries")
     assert [tuple(row) for row in shown] == [("invalid", None)] * 2
 
 

@@ -93,7 +93,7 @@ def test_what_the_timeline_had_not_shown_comes_back_from_the_inboxes(kept: KeptT
     path = accept(kept)
     kept.routed()
     before = kept.record()
-    (shown,) = kept.ask("projection", "SELECT next_offset FROM timeline.position")[0]
+    (shown,) = kept.query("projection", "timeline_next_offset")[0]
     kept.stop()
     lose_the_end(kept, record=len(before) - shown + 2)
 

@@ -131,5 +131,5 @@ def test_who_is_behind_parks_what_it_cannot_read_goes_on_and_catches_up_by_its_u
         kept.say("shelter", f"{one}/start", {"kind": "arrival"})
         kept.sees("police", one, state="in-progress")
         kept.settled()
-        judged = kept.ask("projection", f"SELECT verdict FROM timeline.entries WHERE event_type = '{SECOND}'")
+        judged = kept.query("projection", "timeline_verdicts_of_type", SECOND)
         assert [row["verdict"] for row in judged] == ["effective"]

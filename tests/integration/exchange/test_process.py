@@ -1,7 +1,6 @@
 """The exchange as a process: its probes, its end, and a record that is not what it was."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import httpx
@@ -44,9 +43,7 @@ async def test_it_says_when_it_is_ready_and_stops_cleanly(place: Town, stack: Tr
         await place.found()
         figures = (await client.get("/metrics")).text
     assert 'handoff_routed_total{verdict="effective"} 9.0' in figures
-    began = time.monotonic()
-    assert exchange.terminate(timeout=5) == 0
-    assert time.monotonic() - began < 3
+    assert exchange.terminate() == 0
 
 
 async def test_a_clean_stop_leaves_nothing_to_be_appended_again(place: Town) -> None:
@@ -57,7 +54,7 @@ async def test_a_clean_stop_leaves_nothing_to_be_appended_again(place: Town) -> 
     before, after = Matter(place, 1).opened(), Matter(place, 2).opened()
     await place.say(before)
     await place.record(lambda record: stands(record, before) == 1)
-    assert first.terminate(timeout=5) == 0
+    assert first.terminate() == 0
     place.exchange().start()
     await place.say(after)
     record = await place.record(lambda record: stands(record, after) == 1)
@@ -71,7 +68,7 @@ def stands(record: list[KafkaRecord], event: AnyEvent) -> int:
 
 async def test_a_record_that_lost_its_end_stops_the_exchange(place: Town) -> None:
     """An exchange that has routed more than the record holds alarms and ends: nothing may be built on it."""
-    await place.ask("UPDATE position SET next_offset = 1000")
+    await place.query("move_exchange_past_the_end")
     exchange = place.exchange()
     exchange.start()
     assert await ended(exchange) == 3

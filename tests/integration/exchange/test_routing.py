@@ -131,7 +131,7 @@ async def test_a_deadline_that_was_said_too_early_is_said_again(place: Town) -> 
     await place.inbox("shelter", lambda told: has(told, matter.asked(Urgency.LOW)))
     await place.say(matter.delivered())
     await place.inbox("police", lambda told: has(told, matter.delivered()))
-    await place.ask("UPDATE timers SET ready_at = '-infinity' WHERE holder = $1", matter.referral)
+    await place.query("make_timers_ready", matter.referral)
     told = await place.inbox("shelter", lambda told: bool(missed(told, matter)))
     [late] = missed(told, matter)
     assert (cast("DeadlineMissed", late.data).attempt, verdict_on(late, told)) == (1, EFFECTIVE)

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -32,6 +31,7 @@ from tests.support.parts.proof_record import Appended, entries_of
 from tests.support.parts.settings_file import write_settings
 from tests.support.parts.small_jurisdiction import ROOT, Town, plan
 from tests.support.parts.stack import Jurisdictions
+from tests.support.probes.call_counter import CallCounter
 from tests.support.probes.eventually import eventually
 
 
@@ -193,13 +193,15 @@ async def test_it_cosigns_a_root_that_the_record_gives_and_halts_at_one_that_it_
 async def test_a_head_ahead_of_the_record_waits_until_the_record_gets_there(watched: Watched) -> None:
     await watched.append("one", "two", "one")
     reader = RecordReader(watched.town.jurisdiction.kafka_settings(MONITOR), watched.town.name, client_id="test")
+    reads = CallCounter(reader, "read")
     examined = asyncio.create_task(Examiner(reader).examine(TreeHead(4, bytes(32))))
     try:
-        await asyncio.sleep(1)
+        # The first read returns the three entries, the next ones nothing.
+        await reads.more(3)
         assert not examined.done()
         await watched.append("two")
         with pytest.raises(Differs):
-            await asyncio.wait_for(examined, 10)
+            await asyncio.wait_for(examined, 60)
     finally:
         examined.cancel()
         await reader.close()
@@ -233,7 +235,7 @@ async def test_it_trusts_no_database_for_the_tree_and_finds_a_record_that_was_ch
         assert await halted(monitor) in {"forgotten", "differs"}
 
 
-async def test_as_a_process_it_goes_on_after_a_kill_stops_when_it_is_told_and_says_when_it_must_not_go_on(
+async def test_a_monitor_process_resumes_after_a_kill_stops_on_sigterm_and_exits_on_a_broken_record(
     watched: Watched,
 ) -> None:
     await watched.append("one", "two", "one")
@@ -244,9 +246,7 @@ async def test_as_a_process_it_goes_on_after_a_kill_stops_when_it_is_told_and_sa
     head = await watched.publish(3, await watched.leaves())
     again = watched.start()
     await watched.until_cosigned(head)
-    began = monotonic()
-    assert await asyncio.to_thread(again.terminate, 10) == 0
-    assert monotonic() - began < 5
+    assert await asyncio.to_thread(again.terminate) == 0
     leaves = await watched.leaves()
     await watched.append("two")
     await watched.publish(4, [*leaves, bytes(32)])

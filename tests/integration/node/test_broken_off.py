@@ -9,8 +9,6 @@ import pytest
 from handoff import clock
 from tests.support.parts.node_parts import Parts
 
-_UNLOCKED = "SET lock_timeout = '1s'; BEGIN; LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE; COMMIT"
-
 
 @pytest.mark.parametrize("answer", range(1, 5))
 async def test_a_query_cancelled_between_two_messages_of_the_server_leaves_no_lock(police: Parts, answer: int) -> None:
@@ -18,9 +16,9 @@ async def test_a_query_cancelled_between_two_messages_of_the_server_leaves_no_lo
     epoch = await police.store.begin_relay()
     # A connection that has never seen the statement parses it before it executes it.
     await police.pool.expire_connections()
-    await police.ask("SELECT")
+    await police.query("node_nothing")
     await _cancel_at(asyncio.create_task(police.store.due(epoch, clock.now(), 10)), answer)
-    await police.ask_as_owner(_UNLOCKED)
+    await police.execute_as_owner("lock_outbox")
 
 
 async def _cancel_at(task: "asyncio.Task[Any]", answer: int) -> None:

@@ -47,15 +47,15 @@ async def test_a_command_is_decided_over_what_waits_for_its_echo(police: Parts) 
         await desk.submit(CancelReferral(), About(case=case, referral=referral))
     assert refused.value.refusal.state is State.CANCELLED
     assert refused.value.seen == 2
-    stored = await police.ask("SELECT id FROM outbox ORDER BY position")
+    stored = await police.query("outbox")
     assert [row["id"] for row in stored][:3] == list(events)
 
 
 async def test_what_is_refused_stores_nothing(police: Parts) -> None:
     with pytest.raises(Refused):
         await police.desk().submit(OpenReferral(), About(case=CASE, referral=REFERRAL), idempotency_key="once-only")
-    assert await police.ask("SELECT FROM outbox") == []
-    assert await police.ask("SELECT FROM idempotency") == []
+    assert await police.query("outbox") == []
+    assert await police.query("idempotency_keys") == []
 
 
 async def test_a_repeat_under_its_key_gives_the_same_answer(police: Parts) -> None:
@@ -65,7 +65,7 @@ async def test_a_repeat_under_its_key_gives_the_same_answer(police: Parts) -> No
     assert (again.events, again.about, again.replayed) == (first.events, first.about, True)
     with pytest.raises(IdempotencyConflict):
         await desk.submit(RELEASE, first.about, idempotency_key="the-same-key")
-    assert len(await police.ask("SELECT FROM outbox")) == 1
+    assert len(await police.query("outbox")) == 1
 
 
 async def test_a_repeat_makes_nothing_a_second_time_where_its_key_is_forgotten(police: Parts) -> None:
@@ -78,7 +78,7 @@ async def test_a_repeat_makes_nothing_a_second_time_where_its_key_is_forgotten(p
         target="shelter", service=CaseService.SHELTER, urgency=Urgency.EMERGENCY, basis=recorded.about.basis
     )
     await desk.submit(request, opened.about, idempotency_key="asked-once")
-    await police.ask_as_owner("TRUNCATE idempotency")
+    await police.execute_as_owner("forget_idempotency_keys")
     for command, about, key in (
         (OPENING, About(), "opened-once"),
         (RELEASE, opened.about, "recorded-once"),
@@ -86,7 +86,7 @@ async def test_a_repeat_makes_nothing_a_second_time_where_its_key_is_forgotten(p
     ):
         with pytest.raises(Refused):
             await desk.submit(command, about, idempotency_key=key)
-    assert len(await police.ask("SELECT FROM outbox")) == 3
+    assert len(await police.query("outbox")) == 3
 
 
 async def test_repeats_that_race_have_one_effect(police: Parts) -> None:
@@ -94,7 +94,7 @@ async def test_repeats_that_race_have_one_effect(police: Parts) -> None:
     answers = await asyncio.gather(*(desk.submit(OPENING, About(), idempotency_key="raced-key") for _ in range(12)))
     assert len({answer.events for answer in answers}) == 1
     assert sum(not answer.replayed for answer in answers) == 1
-    assert len(await police.ask("SELECT FROM outbox")) == 1
+    assert len(await police.query("outbox")) == 1
 
 
 async def test_commands_that_race_on_a_case_are_decided_one_after_the_other(police: Parts) -> None:
@@ -130,7 +130,7 @@ async def test_what_an_agency_says_of_itself_goes_under_the_jurisdiction(police:
         valid_until=after(days=1),
     )
     await police.desk().submit(capacity, About())
-    (row,) = await police.ask("SELECT subject FROM outbox")
+    (row,) = await police.query("outbox")
     assert row["subject"] == police.town.name
 
 
@@ -153,7 +153,7 @@ async def test_the_founding_is_put_into_an_outbox_once(police: Parts) -> None:
     assert await police.desk().publish([genesis]) == 1
     assert await police.desk().publish([genesis]) == 0
     assert genesis.emitter == COORDINATION
-    (row,) = await police.ask("SELECT value FROM outbox")
+    (row,) = await police.query("outbox")
     assert row["value"] == codec.encode(genesis) == OutboxRow.of(genesis, T0).value
 
 

@@ -97,11 +97,11 @@ async def test_what_is_delivered_again_is_folded_once(shelter: Parts) -> None:
     intake = await shelter.intake()
     entries = [*shelter.founding(), shelter.post(a_request(shelter))]
     await intake.handle(entries)
-    before = await shelter.ask("SELECT * FROM cases")
+    before = await shelter.query("node_cases")
     await intake.handle([replace(entry, offset=entry.offset + len(entries)) for entry in entries[3:]])
     await intake.handle(entries)
-    assert await shelter.ask("SELECT * FROM cases") == before
-    assert len(await shelter.ask("SELECT FROM inbox")) == len(entries)
+    assert await shelter.query("node_cases") == before
+    assert len(await shelter.query("node_inbox")) == len(entries)
 
 
 async def test_a_gap_stops_the_intake_and_leaves_everything_as_it_was(shelter: Parts) -> None:
@@ -110,10 +110,10 @@ async def test_a_gap_stops_the_intake_and_leaves_everything_as_it_was(shelter: P
     await intake.handle(founding[:3])
     with pytest.raises(InboxGap):
         await intake.handle([founding[3], founding[5]])
-    assert len(await shelter.ask("SELECT FROM inbox")) == 3
+    assert len(await shelter.query("node_inbox")) == 3
     again = await shelter.intake()
     await again.handle(founding[3:])
-    assert len(await shelter.ask("SELECT FROM inbox")) == len(founding)
+    assert len(await shelter.query("node_inbox")) == len(founding)
 
 
 async def test_who_was_replaced_folds_nothing_more(shelter: Parts) -> None:
@@ -146,7 +146,7 @@ async def test_an_event_that_lost_a_race_changes_nothing_and_its_sender_is_told(
     opened = await desk.submit(OPENING, About())
     await intake.handle(await police.echoes(ineffective("suspended")))
     assert await desk.outcome(opened.events, 0) == ineffective("suspended")
-    assert await police.ask("SELECT FROM cases") == []
+    assert await police.query("node_cases") == []
     (last,) = await desk.feed(police.sequence - 1, 10)
     assert (last.own, last.verdict, last.reason) == (True, VerdictKind.INEFFECTIVE, "suspended")
 
@@ -155,7 +155,7 @@ async def test_what_the_exchange_refused_is_settled_by_its_hash(police: Parts) -
     intake, desk = await police.intake(), police.desk()
     await intake.handle(police.founding())
     opened = await desk.submit(OPENING, About())
-    (row,) = await police.ask("SELECT value_hash FROM outbox")
+    (row,) = await police.query("outbox")
     body = SubmissionRefused(member="police", code=RefusalCode.SIGNATURE, value_hash=row["value_hash"])
     await intake.handle([police.post(police.town.event(body, emitter=EXCHANGE))])
     assert await desk.outcome(opened.events, 0) == Verdict(VerdictKind.INVALID, "signature")
@@ -168,10 +168,10 @@ async def test_policies_stay_off_until_the_inbox_is_folded_to_its_end(shelter: P
     intake = await shelter.intake((CONFIRM_DELIVERY,), end=len(entries) + 1)
     await intake.handle(entries)
     assert not intake.caught_up
-    assert await shelter.ask("SELECT FROM outbox") == []
+    assert await shelter.query("outbox") == []
     await intake.handle([shelter.post(a_request(shelter, 1))])
     assert intake.caught_up
-    said = await shelter.ask("SELECT type, referral FROM outbox")
+    said = await shelter.query("outbox")
     assert {(row["type"], row["referral"]) for row in said} == {
         ("referral.delivered.v1", REFERRAL),
         ("referral.delivered.v1", nth_id(1)),
@@ -182,11 +182,11 @@ async def test_a_policy_reacts_once_however_often_its_node_starts_anew(shelter: 
     intake = await shelter.intake((CONFIRM_DELIVERY,))
     entries = [*shelter.founding(), shelter.post(a_request(shelter))]
     await intake.handle(entries)
-    (first,) = await shelter.ask("SELECT id, value FROM outbox")
+    (first,) = await shelter.query("outbox_ids_and_values")
     await intake.handle(await shelter.echoes(ineffective("revoked")))
     await rebuild(shelter.store, shelter.me, shelter.genesis_hash)
     await shelter.intake((CONFIRM_DELIVERY,))
-    assert await shelter.ask("SELECT id, value FROM outbox") == [first]
+    assert await shelter.query("outbox_ids_and_values") == [first]
 
 
 async def test_what_its_emitter_did_not_sign_is_not_believed(shelter: Parts) -> None:
@@ -195,8 +195,8 @@ async def test_what_its_emitter_did_not_sign_is_not_believed(shelter: Parts) -> 
     await intake.handle(
         [*shelter.founding(), shelter.post(message.sign(forged.subject, codec.encode(forged), key_of("legal_aid")))]
     )
-    assert await shelter.ask("SELECT FROM cases") == []
-    (row,) = await shelter.ask("SELECT sequence, code FROM quarantine")
+    assert await shelter.query("node_cases") == []
+    (row,) = await shelter.query("quarantine")
     assert tuple(row) == (shelter.sequence, "key_not_owner")
 
 
@@ -218,7 +218,7 @@ async def test_what_the_own_table_calls_impossible_parks_that_referral_alone(she
     assert view.parked == (REFERRAL,)
     assert view.folded.referrals[REFERRAL].opened_at is None
     assert view.folded.referrals[nth_id(1)].opened_at == T0
-    assert [row["why"] for row in await shelter.ask("SELECT why FROM parked")] == [IMPOSSIBLE]
+    assert [row["why"] for row in await shelter.query("parked_cases")] == [IMPOSSIBLE]
 
 
 class PromiseHeard(ReferralBody):
@@ -248,7 +248,7 @@ async def test_a_newer_type_parks_its_referral_until_the_upgrade(
     )
     (row,) = await shelter.desk().referrals()
     assert (row.parked, row.seen) == (True, 1)
-    assert [row["why"] for row in await shelter.ask("SELECT why FROM parked")] == [NEWER_TYPE]
+    assert [row["why"] for row in await shelter.query("parked_cases")] == [NEWER_TYPE]
 
     upgraded = partial(codec.decode, upcasters={PromiseHeard.type: AS_CLAIMED})
     monkeypatch.setattr(codec, "decode", upgraded)
@@ -275,11 +275,11 @@ async def test_own_events_that_the_outbox_lost_come_back_with_their_echo(police:
     await intake.handle(police.founding())
     opened = await desk.submit(OPENING, About())
     echoes = await police.echoes()
-    kept = await police.ask("SELECT id, subject, type, value, value_hash FROM outbox")
+    kept = await police.query("outbox_events")
     await police.wipe()
     intake = await police.intake()
     await intake.handle([*police.founding(), *echoes])
-    assert await police.ask("SELECT id, subject, type, value, value_hash FROM outbox") == kept
+    assert await police.query("outbox_events") == kept
     assert await desk.outcome(opened.events, 0) == EFFECTIVE
 
 
@@ -294,7 +294,7 @@ async def test_an_interrupted_database_means_the_same_again(police: Parts) -> No
     interrupted = 0
     try:
         for entry in founding:
-            await police.ask("SELECT FROM position")
+            await police.query("node_position")
             await operator.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", database
             )
@@ -302,7 +302,7 @@ async def test_an_interrupted_database_means_the_same_again(police: Parts) -> No
     finally:
         await operator.close()
     assert interrupted > 0
-    assert len(await police.ask("SELECT FROM inbox")) == len(founding)
+    assert len(await police.query("node_inbox")) == len(founding)
     assert (await police.desk().directory()).members.keys() == {m.id for m in police.town.jurisdiction.plan.members}
 
 

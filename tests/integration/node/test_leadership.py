@@ -53,7 +53,7 @@ def _candidate(police: Parts, clock: ManualClock, instance: str) -> Leadership:
 @pytest.fixture
 async def first(police: Parts, candidate: Candidate) -> Leadership:
     """A process that leads."""
-    await police.ask("UPDATE leadership SET heartbeat_at = NULL")
+    await police.query("clear_heartbeat")
     leadership = candidate("first")
     await leadership.acquire()
     return leadership
@@ -111,7 +111,7 @@ async def test_a_leader_whose_heartbeat_is_old_after_an_outage_keeps_its_epoch(
     clock: ManualClock, police: Parts, first: Leadership, second: Leadership
 ) -> None:
     """The standby counts from its first observation: during an outage no leader could send a heartbeat."""
-    await police.ask("UPDATE leadership SET heartbeat_at = clock_timestamp() - interval '1 hour'")
+    await police.query("set_heartbeat_an_hour_ago")
     async with acquiring(second) as acquired:
         await clock.advance(TIMEOUT_SECONDS / 2, acquired)
         async with keeping(first) as kept:

@@ -1,7 +1,6 @@
 """A node as a process: it accepts commands, reads its inbox, and survives signals and failures."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -79,11 +78,10 @@ async def until_delivered(police: NodeProcess, case: str, referral: str) -> None
     await eventually(delivered)
 
 
-async def test_a_node_that_is_told_to_stop_does_so_at_once_and_cleanly(street: Street) -> None:
+async def test_a_node_stops_cleanly_on_sigterm(street: Street) -> None:
+    """It exits with code 0. A process that does not stop in time is killed, and has another code."""
     child = street.shelter.child
-    began = time.monotonic()
-    await asyncio.to_thread(child.terminate)
-    assert (child.exit_code, time.monotonic() - began < 5) == (0, True), child.tail()
+    assert await asyncio.to_thread(child.terminate) == 0, child.tail()
     child.start()
     await eventually(street.shelter.is_ready)
 

@@ -140,7 +140,7 @@ async def test_a_forked_head_is_refused_and_both_are_kept(police: Parts, played:
     forked = played.request(0, 13, FORK)
     with pytest.raises(Halted, match="forked"):
         await cosigner.hear(bodies([forked], first=1))
-    (kept,) = await police.ask("SELECT why, own, offered FROM accusations")
+    (kept,) = await police.query("accusations")
     assert tuple(kept) == ("forked", str(played.note(13)).encode(), forked.encode())
     assert len(told) == 1
     with pytest.raises(Halted, match="forked"):
@@ -157,7 +157,7 @@ async def test_a_fork_that_has_grown_is_never_cosigned_and_a_bad_proof_stops_nob
     bad = replace(played.request(7, 13), proof=())
     await cosigner.hear(bodies([played.request(0, 7), played.request(7, 13, FORK), bad, bad]))
     assert (await standing(police)).head == played.head(7)
-    assert len(await police.ask("SELECT FROM accusations WHERE why = 'inconsistent'")) == 2
+    assert len(await police.query("inconsistency_accusations")) == 2
     await cosigner.hear(bodies([played.request(7, 13)], first=4))
     assert [played.cosigners(request.encode()) for request in told] == [
         {"police": played.head(7)},
@@ -403,8 +403,8 @@ async def test_a_topic_that_ends_before_what_was_read_halts_a_witness_and_others
 ) -> None:
     async with log_of(police, played) as log:
         await log.publish(played.cosigned(played.request(0, 7), "monitor", "shelter", "police"))
-        await police.ask("UPDATE witness SET topic_offset = 1000000")
-        await police.ask("UPDATE proven SET topic_offset = 1000000")
+        await police.query("move_witness_past_the_end")
+        await police.query("move_proven_past_the_end")
         async with watching(police, played) as task:
             with pytest.raises(Halted, match="checkpoints_lost"):
                 await asyncio.wait_for(task, 20)
@@ -421,7 +421,7 @@ async def _is(value: object) -> bool:
 
 
 async def _proves(police: Parts, size: int) -> bool:
-    return bool(await police.ask("SELECT FROM proven WHERE size = $1", size))
+    return bool(await police.query("proven_checkpoint", size))
 
 
 async def _has(police: Parts, head: TreeHead) -> bool:

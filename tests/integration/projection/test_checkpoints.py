@@ -49,7 +49,7 @@ async def test_the_cadence_holds_when_nothing_grows(keeper: RecordKeeper) -> Non
     """Each interval has one checkpoint, busy or not: a checkpoint does not reveal activity."""
     size = await keeper.caught_up()
     requests = await more_checkpoints(keeper, 5)
-    due = [row[0] for row in await keeper.ask("SELECT due_ms FROM proof.checkpoints ORDER BY number")]
+    due = [row[0] for row in await keeper.query("checkpoint_times")]
     assert all(moment % round(CADENCE_SECONDS * 1000) == 0 for moment in due)
     assert len(set(due)) == len(due)
     assert {(request.old_size, request.proof) for request in requests[-4:]} == {(size, ())}
@@ -63,8 +63,8 @@ async def test_every_member_s_event_gets_a_receipt_for_its_own_bytes(keeper: Rec
     end = await grow(keeper, 0, 100)
     await eventually(lambda: receipted(keeper, end))
     heads = {head.size for head in walked(keeper, await published(keeper))}
-    entries = await keeper.ask("SELECT record_offset, record_hash, emitter FROM timeline.entries ORDER BY 1")
-    rows = await keeper.ask("SELECT * FROM proof.receipts ORDER BY record_offset")
+    entries = await keeper.query("timeline_record_hashes")
+    rows = await keeper.query("timeline_receipts")
     assert [row["record_offset"] for row in rows] == [e["record_offset"] for e in entries if e["emitter"] != EXCHANGE]
     assert len(rows) < len(entries)
     for row in rows:
@@ -82,7 +82,7 @@ async def test_cosignatures_are_kept_with_their_time_and_forged_ones_are_not(kee
     stranger = cosigned(keeper, request, "neighbour", 100)
     await publish(keeper, again, genuine, forged, stranger, cosigned(keeper, request, "monitor", 100))
     await eventually(lambda: has_cosigned(keeper, "monitor"))
-    rows = await keeper.ask("SELECT * FROM proof.cosignatures WHERE cosigner <> 'newcomer' ORDER BY cosigner")
+    rows = await keeper.query("cosignatures_without_newcomer")
     assert [row["cosigner"] for row in rows] == ["monitor", "police"]
     note = Note.parse(request.note + "".join(row["line"] for row in rows).encode())
     for row in rows:
@@ -109,9 +109,9 @@ def cosigned(
 
 
 async def has_cosigned(keeper: RecordKeeper, name: str) -> bool:
-    return name in {row[0] for row in await keeper.ask("SELECT cosigner FROM proof.cosignatures")}
+    return name in {row[0] for row in await keeper.query("cosigners")}
 
 
 async def receipted(keeper: RecordKeeper, end: int) -> bool:
-    next_receipt: int = (await keeper.ask("SELECT next_receipt FROM proof.progress"))[0][0]
+    next_receipt: int = (await keeper.query("next_receipt"))[0][0]
     return next_receipt >= end

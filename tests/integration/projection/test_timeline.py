@@ -59,7 +59,7 @@ async def keeper(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPath
 
 async def test_every_entry_of_the_record_stands_on_the_timeline_with_its_exact_bytes(keeper: RecordKeeper) -> None:
     """Offset, append time, key, value and headers are the record's own."""
-    stored = await keeper.ask("SELECT * FROM timeline.entries ORDER BY record_offset")
+    stored = await keeper.query("timeline_entries")
     found = [
         (row["record_offset"], row["appended_ms"], Message(row["key"], row["value"], unpack_headers(row["headers"])))
         for row in stored
@@ -70,7 +70,7 @@ async def test_every_entry_of_the_record_stands_on_the_timeline_with_its_exact_b
 async def test_each_tag_s_entries_are_chained_from_one_by_their_leaves(keeper: RecordKeeper) -> None:
     """Anyone with the record's bytes recomputes every hash, sequence and previous leaf."""
     heads: dict[bytes, tuple[int, bytes]] = {}
-    for row in await keeper.ask("SELECT * FROM timeline.entries ORDER BY record_offset"):
+    for row in await keeper.query("timeline_entries"):
         tag = case_tag(row["key"])
         sequence, previous = heads.get(tag, (0, NO_PREVIOUS))
         hashed = record_hash(row["key"], row["value"], unpack_headers(row["headers"]))
@@ -82,7 +82,7 @@ async def test_each_tag_s_entries_are_chained_from_one_by_their_leaves(keeper: R
 
 async def test_the_stored_tree_is_the_one_that_anyone_makes_of_the_record(keeper: RecordKeeper) -> None:
     """Its root needs nothing but the raw topic; strange entries have their leaves like any other."""
-    ((frontier,),) = await keeper.ask("SELECT frontier FROM timeline.position")
+    ((frontier,),) = await keeper.query("timeline_frontier")
     record = [Appended(entry.offset, entry.appended_ms, entry.message) for entry in await keeper.record()]
     assert Frontier.unpack(frontier) == tree(entries_of(record))
 
@@ -91,7 +91,7 @@ async def test_duplicates_and_equivocations_and_bytes_that_are_no_event_are_name
     keeper: RecordKeeper,
 ) -> None:
     """The projection judges for itself, and the first with an id counts."""
-    rows = await keeper.ask("SELECT verdict, reason FROM timeline.entries ORDER BY record_offset DESC LIMIT 7")
+    rows = await keeper.query("last_seven_verdicts")
     assert [tuple(row) for row in reversed(rows)] == [
         ("effective", None),
         ("duplicate", None),
@@ -133,12 +133,12 @@ async def test_a_replay_folds_the_timeline_into_what_the_projection_folded(keepe
         timeline = Timeline(pool)
         for number in (1, 2, 3, 5):
             told = await timeline.history(Story(keeper.town, number).case)
-            ((stored,),) = await keeper.ask("SELECT state FROM timeline.cases WHERE case_id = $1", told.case_id)
+            ((stored,),) = await keeper.query("timeline_case_state", told.case_id)
             assert dump_case(told.case) == stored
             assert told.handoffs == await timeline.handoffs(HandoffFilter(case=told.case_id))
         strange_one = await timeline.history(Story(keeper.town, 3).case)
         assert (await timeline.history(nth_id(999))).own == ()
-    ((directory,),) = await keeper.ask("SELECT state FROM timeline.directory")
+    ((directory,),) = await keeper.query("timeline_directory")
     assert strange_one.known.directory.members == load_directory(directory).members
     found = [row.gap for row in gaps(strange_one, from_ms(2**41)).rows]
     assert found == [Gap.DUPLICATE, Gap.EQUIVOCATION]

@@ -71,11 +71,5 @@ async def state_once(keeper: RecordKeeper, epoch: int | None) -> Stated | None:
 
 
 async def forget_everything(keeper: RecordKeeper) -> None:
-    """The database as it was before the first entry; only the epoch has to be a later one."""
-    for table in ("timeline.entries", "timeline.tree_nodes", "proof.checkpoints", "proof.receipts"):
-        await keeper.ask(f"ALTER TABLE {table} DISABLE TRIGGER append_only")
-        await keeper.ask(f"TRUNCATE {table}")
-        await keeper.ask(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER append_only")
-    await keeper.ask("TRUNCATE timeline.cases, timeline.directory, timeline.handoffs, proof.cosignatures")
-    await keeper.ask("UPDATE timeline.position SET next_offset = 0, record_ms = 0, frontier = int8send(0)")
-    await keeper.ask("UPDATE proof.progress SET published = 0, next_receipt = 0, next_collected = 0")
+    """Reset the database to its state before the first entry, except for the epoch."""
+    await keeper.execute("wipe_timeline")

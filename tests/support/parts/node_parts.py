@@ -45,6 +45,7 @@ from handoff.record.topics import out_topic
 from tests.support.dsl.builders import T0, after, key_of, signed
 from tests.support.parts.small_jurisdiction import MEMBERS, Town, plan
 from tests.support.parts.stack import Jurisdictions
+from tests.support.probes.queries import QUERIES
 
 OPENING = OpenCase(entry_point=EntryPoint.POLICE_CALL, reporting_delay=ReportingDelay.SAME_DAY)
 RELEASE = RecordBasis(
@@ -53,7 +54,6 @@ RELEASE = RecordBasis(
     recipient_class=RecipientClass.LICENSED_SHELTER,
     expires_at=after(days=36_500),
 )
-_OWNED = "outbox, inbox, cases, referrals, directory, idempotency, parked, quarantine, accusations"
 
 
 @dataclass
@@ -122,27 +122,23 @@ class Parts:
 
     async def echoes(self, verdict: Verdict = EFFECTIVE, at: datetime | None = None) -> list[KafkaRecord]:
         """The record's answers to everything that waits for one."""
-        rows = await self.ask("SELECT value, created_at FROM outbox WHERE outcome IS NULL ORDER BY position")
+        rows = await self.query("outbox_rows_without_echo")
         return [self.post(codec.decode(row["value"]), verdict, at or row["created_at"]) for row in rows]
 
-    async def ask(self, statement: str, *arguments: object) -> list[Any]:
-        """Return the rows of a query to the node's database."""
-        return await self.pool.fetch(statement, *arguments)
+    async def query(self, name: str, *arguments: object) -> list[Any]:
+        """Return the rows of a named query to the node's database."""
+        return await self.pool.fetch(QUERIES[name], *arguments)
 
     async def wipe(self) -> None:
-        """Leaves the database as its migrations made it."""
-        await self.ask_as_owner(f"TRUNCATE {_OWNED}")
-        await self.ask_as_owner("UPDATE position SET next_offset = 0, sequence = 0")
-        await self.ask_as_owner("UPDATE relay SET paused = false")
-        await self.ask_as_owner("UPDATE witness SET size = 0, root = sha256(''), note = '', topic_offset = 0")
-        await self.ask_as_owner("UPDATE proven SET size = 0, note = '', topic_offset = 0")
+        """Reset the database to its state after the migrations."""
+        await self.execute_as_owner("wipe_node")
         self.sequence = 0
 
-    async def ask_as_owner(self, statements: str) -> None:
-        """Does what the node itself may not."""
+    async def execute_as_owner(self, name: str) -> None:
+        """Execute named statements for which the node has no rights."""
         owner = await asyncpg.connect(self.town.jurisdiction.postgres_settings(self.member, "owner").dsn)
         try:
-            await owner.execute(statements)
+            await owner.execute(QUERIES[name])
         finally:
             await owner.close()
 

@@ -50,6 +50,7 @@ from tests.support.dsl.builders import T0, key_of, nth_id, signed
 from tests.support.parts.proof_record import witness_key
 from tests.support.parts.small_jurisdiction import ROOT, Town, plan
 from tests.support.parts.stack import Jurisdictions
+from tests.support.probes.queries import QUERIES
 
 PATIENCE_SECONDS = 45.0
 WITNESSES = ("police", "shelter", "legal_aid")
@@ -170,17 +171,25 @@ class RecordKeeper:
         self._projections.append(child)
         return child
 
-    async def ask(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        """Return the rows of a query to the timeline's database as its owner."""
+    async def query(self, name: str, *arguments: object) -> list[asyncpg.Record]:
+        """Return the rows of a named query to the timeline's database as its owner."""
         connection = await asyncpg.connect(self.postgres("owner").dsn)
         try:
-            return await connection.fetch(statement, *arguments)
+            return await connection.fetch(QUERIES[name], *arguments)
+        finally:
+            await connection.close()
+
+    async def execute(self, name: str) -> None:
+        """Execute named statements on the timeline's database as its owner."""
+        connection = await asyncpg.connect(self.postgres("owner").dsn)
+        try:
+            await connection.execute(QUERIES[name])
         finally:
             await connection.close()
 
     async def next_offset(self) -> int:
         """Return the next offset of the timeline."""
-        found: int = (await self.ask("SELECT next_offset FROM timeline.position"))[0][0]
+        found: int = (await self.query("timeline_next_offset"))[0][0]
         return found
 
     async def caught_up(self, offset: int | None = None) -> int:

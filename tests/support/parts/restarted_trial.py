@@ -19,6 +19,7 @@ from handoff.record.kafka_record import KafkaRecord
 from handoff.trial.trial import Trial, temporary_directory
 from tests.support.parts.api import OPENING, PLAN, RELEASE
 from tests.support.probes.eventually import eventually
+from tests.support.probes.queries import QUERIES
 
 _HANDOFF = Path(sys.executable).with_name("handoff")
 _PATIENCE_SECONDS = 60
@@ -99,9 +100,9 @@ class KeptTrial:
 
         asyncio.run(eventually(shown, _PATIENCE_SECONDS))
 
-    def ask(self, process: str, statement: str) -> list[asyncpg.Record]:
-        """Return the rows of a query to a process's database as the operator."""
-        return asyncio.run(self._ask(process, statement))
+    def query(self, process: str, name: str, *arguments: object) -> list[asyncpg.Record]:
+        """Return the rows of a named query to a process's database as the operator."""
+        return asyncio.run(self._query(process, name, *arguments))
 
     def record(self) -> list[KafkaRecord]:
         """The whole record."""
@@ -112,10 +113,10 @@ class KeptTrial:
 
         async def rests() -> bool:
             end = (await self._record())[-1].offset + 1
-            routed = (await self._ask("exchange", _ROUTED))[0][0]
-            shown = (await self._ask("projection", "SELECT next_offset FROM timeline.position"))[0][0]
-            given = {row["member"]: row["given"] for row in await self._ask("exchange", "SELECT * FROM inboxes")}
-            folded = {member: (await self._ask(member, "SELECT sequence FROM position"))[0][0] for member in given}
+            routed = (await self._query("exchange", "exchange_routed_offset"))[0][0]
+            shown = (await self._query("projection", "timeline_next_offset"))[0][0]
+            given = {row["member"]: row["given"] for row in await self._query("exchange", "exchange_inboxes")}
+            folded = {member: (await self._query(member, "node_position"))[0][0] for member in given}
             return routed == shown == end and given == folded
 
         asyncio.run(eventually(rests, _PATIENCE_SECONDS))
@@ -124,25 +125,21 @@ class KeptTrial:
         """Returns once the exchange has come to the record's end."""
 
         async def rests() -> bool:
-            return bool((await self._ask("exchange", _ROUTED))[0][0] == (await self._record())[-1].offset + 1)
+            return bool(
+                (await self._query("exchange", "exchange_routed_offset"))[0][0] == (await self._record())[-1].offset + 1
+            )
 
         asyncio.run(eventually(rests, _PATIENCE_SECONDS))
 
-    async def _ask(self, process: str, statement: str) -> list[asyncpg.Record]:
+    async def _query(self, process: str, name: str, *arguments: object) -> list[asyncpg.Record]:
         connection = await asyncpg.connect(self.running.jurisdiction.postgres.dsn(f"{self.name}_{process}"))
         try:
-            return await connection.fetch(statement)
+            return await connection.fetch(QUERIES[name], *arguments)
         finally:
             await connection.close()
 
     async def _record(self) -> list[KafkaRecord]:
         return [entry async for entry in read_topic(self.running.jurisdiction.kafka, f"{self.name}.record")]
-
-
-_ROUTED = """
-SELECT CASE WHEN EXISTS (SELECT FROM routed) OR EXISTS (SELECT FROM sayings) THEN -1 ELSE next_offset END AS next_offset
-  FROM position
-"""
 
 
 @contextmanager

@@ -36,6 +36,7 @@ from tests.support.dsl import builders
 from tests.support.dsl.builders import T0, key_of
 from tests.support.parts.stack import Jurisdictions
 from tests.support.probes.expectation import expected_inboxes, lines
+from tests.support.probes.queries import QUERIES
 
 ROOT = Path(__file__).parents[3]
 # Long enough for a machine that has much else to do.
@@ -47,11 +48,6 @@ MEMBERS = (
     PlannedMember(id="legal_aid", offers=(CaseService.LEGAL_AID,), classes=(RecipientClass.LEGAL_AID,)),
     PlannedMember(id=COORDINATION, kind=MemberKind.COORDINATION),
 )
-
-_IS_SETTLED = """
-SELECT next_offset = $1 AND NOT EXISTS (SELECT FROM routed) AND NOT EXISTS (SELECT FROM sayings) AS settled
-  FROM position
-"""
 
 
 def plan(*members: PlannedMember) -> JurisdictionPlan:
@@ -184,7 +180,7 @@ class Town:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await self._is_settled():  # noqa: ASYNC110 - another process is waited for
                 await asyncio.sleep(0.05)
-        [position] = await self.ask("SELECT next_offset FROM position")
+        [position] = await self.query("exchange_next_offset")
         return await self.record(lambda found: len(found) >= position["next_offset"])
 
     async def _is_settled(self) -> bool:
@@ -193,7 +189,7 @@ class Town:
             end = await reader.end()
         finally:
             await reader.close()
-        [found] = await self.ask(_IS_SETTLED, end)
+        [found] = await self.query("exchange_is_settled", end)
         return bool(found["settled"])
 
     async def check_inboxes(self) -> list[KafkaRecord]:
@@ -235,11 +231,11 @@ class Town:
     def logs(self) -> str:
         return "\n".join(child.tail() for child in self._exchanges)
 
-    async def ask(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        """Return the rows of a query to the exchange's database."""
+    async def query(self, name: str, *arguments: object) -> list[asyncpg.Record]:
+        """Return the rows of a named query to the exchange's database."""
         connection = await asyncpg.connect(self.jurisdiction.postgres_settings(EXCHANGE).dsn)
         try:
-            return await connection.fetch(statement, *arguments)
+            return await connection.fetch(QUERIES[name], *arguments)
         finally:
             await connection.close()
 

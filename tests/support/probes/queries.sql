@@ -1,0 +1,221 @@
+-- Database of a node
+
+-- name: node_nothing opens a connection
+SELECT
+
+-- name: redacted_inbox_outcomes
+SELECT outcome FROM inbox WHERE reason = 'redacted' ORDER BY sequence
+
+-- name: accusations
+SELECT why, own, offered FROM accusations
+
+-- name: idempotency_keys
+SELECT * FROM idempotency
+
+-- name: inconsistency_accusations
+SELECT * FROM accusations WHERE why = 'inconsistent'
+
+-- name: node_cases
+SELECT * FROM cases ORDER BY case_id
+
+-- name: node_inbox
+SELECT * FROM inbox ORDER BY sequence
+
+-- name: node_position
+SELECT sequence FROM position
+
+-- name: outbox
+SELECT * FROM outbox ORDER BY position
+
+-- name: outbox_attempts
+SELECT attempts, next_attempt_at - sent_at AS pause FROM outbox
+
+-- name: outbox_events
+SELECT id, subject, type, value, value_hash FROM outbox ORDER BY position
+
+-- name: outbox_ids_and_values
+SELECT id, value FROM outbox ORDER BY position
+
+-- name: outbox_rows_with_receipt
+SELECT id FROM outbox WHERE receipt IS NOT NULL
+
+-- name: outbox_rows_with_value
+SELECT * FROM outbox WHERE value IS NOT NULL ORDER BY position
+
+-- name: outbox_rows_without_echo
+SELECT * FROM outbox WHERE outcome IS NULL ORDER BY position
+
+-- name: outbox_sent_marks
+SELECT sent_at IS NOT NULL AS marked FROM outbox
+
+-- name: parked_cases
+SELECT why FROM parked
+
+-- name: proven_checkpoint
+SELECT * FROM proven WHERE size = $1
+
+-- name: quarantine
+SELECT sequence, code FROM quarantine
+
+-- name: sent_outbox_rows
+SELECT * FROM outbox WHERE sent_at IS NOT NULL ORDER BY position
+
+-- Database of the exchange
+
+-- name: exchange_is_settled
+SELECT next_offset = $1 AND NOT EXISTS (SELECT FROM routed) AND NOT EXISTS (SELECT FROM sayings) AS settled
+  FROM position
+
+-- name: exchange_routed_offset -1 as long as anything is to be sent or confirmed
+SELECT CASE WHEN EXISTS (SELECT FROM routed) OR EXISTS (SELECT FROM sayings) THEN -1 ELSE next_offset END AS next_offset
+  FROM position
+
+-- name: exchange_case_states
+SELECT state FROM cases ORDER BY case_id
+
+-- name: exchange_epoch
+SELECT epoch FROM position
+
+-- name: exchange_inboxes
+SELECT * FROM inboxes
+
+-- name: exchange_next_offset
+SELECT next_offset FROM position
+
+-- Database of the timeline
+
+-- name: timeline_verdicts_of_type
+SELECT verdict FROM timeline.entries WHERE event_type = $1
+
+-- name: checkpoint_count
+SELECT count(*) FROM proof.checkpoints
+
+-- name: checkpoint_requests
+SELECT request FROM proof.checkpoints ORDER BY number
+
+-- name: checkpoint_times
+SELECT due_ms FROM proof.checkpoints ORDER BY number
+
+-- name: cosignatures_without_newcomer
+SELECT * FROM proof.cosignatures WHERE cosigner <> 'newcomer' ORDER BY cosigner
+
+-- name: cosigners
+SELECT cosigner FROM proof.cosignatures
+
+-- name: last_seven_verdicts
+SELECT verdict, reason FROM timeline.entries ORDER BY record_offset DESC LIMIT 7
+
+-- name: next_receipt
+SELECT next_receipt FROM proof.progress
+
+-- name: redacted_timeline_entries
+SELECT verdict, event_id FROM timeline.entries WHERE reason = 'redacted'
+
+-- name: timeline_case_state
+SELECT state FROM timeline.cases WHERE case_id = $1
+
+-- name: timeline_case_states
+SELECT state FROM timeline.cases ORDER BY case_id
+
+-- name: timeline_directory
+SELECT state FROM timeline.directory
+
+-- name: timeline_entries
+SELECT * FROM timeline.entries ORDER BY record_offset
+
+-- name: timeline_epoch
+SELECT epoch FROM timeline.position
+
+-- name: timeline_frontier
+SELECT frontier FROM timeline.position
+
+-- name: timeline_next_offset
+SELECT next_offset FROM timeline.position
+
+-- name: timeline_offsets
+SELECT record_offset FROM timeline.entries ORDER BY record_offset
+
+-- name: timeline_receipts
+SELECT * FROM proof.receipts ORDER BY record_offset
+
+-- name: timeline_record_hashes
+SELECT record_offset, record_hash, emitter FROM timeline.entries ORDER BY 1
+
+-- State that a test sets
+
+-- name: allow_changes_of_entries
+ALTER TABLE timeline.entries DISABLE TRIGGER append_only
+
+-- name: clear_heartbeat
+UPDATE leadership SET heartbeat_at = NULL
+
+-- name: falsify_acceptances
+UPDATE timeline.entries SET verdict = 'ineffective' WHERE event_type = 'referral.accepted.v1'
+
+-- name: falsify_frontier
+UPDATE timeline.position SET frontier = overlay(frontier PLACING '\x00000000'::bytea FROM 9)
+
+-- name: forget_idempotency_keys
+TRUNCATE idempotency
+
+-- name: make_resend_due
+UPDATE outbox SET next_attempt_at = sent_at WHERE id = $1
+
+-- name: make_timers_ready
+UPDATE timers SET ready_at = '-infinity' WHERE holder = $1
+
+-- name: mark_outbox_unsent
+UPDATE outbox SET sent_at = NULL, sent_number = NULL, attempts = 0
+
+-- name: move_exchange_past_the_end
+UPDATE position SET next_offset = 1000
+
+-- name: move_proven_past_the_end
+UPDATE proven SET topic_offset = 1000000
+
+-- name: move_witness_past_the_end
+UPDATE witness SET topic_offset = 1000000
+
+-- name: set_heartbeat_an_hour_ago
+UPDATE leadership SET heartbeat_at = clock_timestamp() - interval '1 hour'
+
+-- name: wipe_node as its migrations made it
+TRUNCATE outbox, inbox, cases, referrals, directory, idempotency, parked, quarantine, accusations;
+UPDATE position SET next_offset = 0, sequence = 0;
+UPDATE relay SET paused = false;
+UPDATE witness SET size = 0, root = sha256(''), note = '', topic_offset = 0;
+UPDATE proven SET size = 0, note = '', topic_offset = 0;
+
+-- name: lock_outbox fails if another session holds a lock on it
+SET lock_timeout = '1s';
+BEGIN;
+LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE;
+COMMIT;
+
+-- name: fill_disk_for_updates
+CREATE OR REPLACE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END $$;
+CREATE TRIGGER disk_full BEFORE UPDATE ON outbox FOR EACH ROW EXECUTE FUNCTION disk_full();
+
+-- name: free_disk
+DROP TRIGGER IF EXISTS disk_full ON outbox;
+
+-- name: wipe_timeline as its migrations made it, except for the epoch
+ALTER TABLE timeline.entries DISABLE TRIGGER append_only;
+ALTER TABLE timeline.tree_nodes DISABLE TRIGGER append_only;
+ALTER TABLE proof.checkpoints DISABLE TRIGGER append_only;
+ALTER TABLE proof.receipts DISABLE TRIGGER append_only;
+TRUNCATE timeline.entries, timeline.tree_nodes, proof.checkpoints, proof.receipts;
+ALTER TABLE timeline.entries ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE timeline.tree_nodes ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE proof.checkpoints ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE proof.receipts ENABLE ALWAYS TRIGGER append_only;
+TRUNCATE timeline.cases, timeline.directory, timeline.handoffs, proof.cosignatures;
+UPDATE timeline.position SET next_offset = 0, record_ms = 0, frontier = int8send(0);
+UPDATE proof.progress SET published = 0, next_receipt = 0, next_collected = 0;
+
+-- name: move_timeline_past_the_end
+UPDATE timeline.position SET next_offset = 1000
+
+-- name: falsify_append_times
+UPDATE timeline.entries SET appended_ms = 0
