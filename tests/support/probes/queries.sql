@@ -16,7 +16,7 @@ SELECT * FROM idempotency
 SELECT * FROM accusations WHERE why = 'inconsistent'
 
 -- name: node_cases
-SELECT * FROM cases ORDER BY case_id
+SELECT * FROM cases ORDER BY id
 
 -- name: node_inbox
 SELECT * FROM inbox ORDER BY sequence
