@@ -226,16 +226,33 @@ class JurisdictionPlan(_Section):
         return self.model_copy(update={"jurisdiction": renamed})
 
 
-def process_settings(path: Path | None = None) -> ProcessSettings:
-    """Read a process's settings from the file at `path`, else at $HANDOFF_CONFIG; the environment overrides.
+class _FileSettings(ProcessSettings):
+    """Process settings that the environment does not override."""
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 (the library's signature)
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the library's signature)
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the library's signature)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the library's signature)
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def process_settings(path: Path | None = None, *, environment: bool = True) -> ProcessSettings:
+    """Read one process's settings from the file at `path`, else at $HANDOFF_CONFIG.
+
+    The environment overrides the file unless `environment` is false, as for a directory of several processes' files.
     Raises ConfigurationError.
     """
     chosen = path or _path_from_environment()
+    model = ProcessSettings if environment else _FileSettings
     try:
-        return ProcessSettings(**_toml(chosen))
+        return model(**_toml(chosen))
     except ValidationError as error:
-        raise ConfigurationError(_explain(chosen, ProcessSettings, error)) from None
+        raise ConfigurationError(_explain(chosen, model, error)) from None
 
 
 def jurisdiction_plan(path: Path) -> JurisdictionPlan:

@@ -2,7 +2,7 @@
 
 
 def main() -> None:
-    """Runs the command line; heavy parts are imported only by the commands that need them."""
+    """Run the command line. Only the command that runs imports its large dependencies."""
     from handoff.cli.app import app
 
     app()

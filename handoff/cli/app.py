@@ -1,4 +1,7 @@
-"""The commands of `handoff`, one file each."""
+"""The commands of `handoff`, each in its own module."""
+
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -20,10 +23,28 @@ from handoff.cli import (
 
 app = typer.Typer(
     name="handoff",
-    help="Inter-agency referral messaging with an audit timeline that nobody can quietly rewrite.",
+    help="Inter-agency referral messaging with a tamper-evident audit timeline.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+
+
+def _print_version(requested: bool) -> None:  # noqa: FBT001 (the signature of a callback)
+    if requested:
+        typer.echo(f"handoff {version('handoff')}")
+        raise typer.Exit
+
+
+@app.callback()
+def handoff(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Inter-agency referral messaging with a tamper-evident audit timeline."""
+
 
 app.command()(up.up)
 app.command()(demo.demo)
@@ -35,6 +56,6 @@ app.command("sign-in")(sign_in.sign_in)
 app.command()(doctor.doctor)
 app.command("bundle", cls=verify.VerifyCommand)(bundle.bundle)
 app.command("verify", cls=verify.VerifyCommand)(verify.verify)
-app.add_typer(node.app, name="node", help="One institution's node.")
-app.add_typer(projection.app, name="projection", help="The timeline's projection.")
-app.add_typer(record.app, name="record", help="The record itself, while every service is stopped.")
+app.add_typer(node.app, name="node", help="Operate a node: relay, witness, recovery.")
+app.add_typer(projection.app, name="projection", help="Operate the projection.")
+app.add_typer(record.app, name="record", help="Repair or redact the record while every service is stopped.")

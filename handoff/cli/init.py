@@ -1,49 +1,64 @@
-"""`handoff init`: a jurisdiction is founded."""
+"""`handoff init`: set-up of a jurisdiction on brokers and a database server."""
 
-from typing import Any
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 
+from handoff import clock
 from handoff.cli import options
 from handoff.cli.output import JsonFlag, emit, failures
 
+if TYPE_CHECKING:
+    from handoff.operations.setup.installation import Installation, Process
+
+StateOption = Annotated[Path, typer.Option("--state", help="State directory to create or to extend.")]
+PortOption = Annotated[
+    int,
+    typer.Option(
+        "--first-port", min=1, max=65_000, help="Port of the first process of a new installation; others follow."
+    ),
+]
+
 
 def init(
-    state: options.StateOption = options.DEFAULT_STATE,
+    state: StateOption = options.DEFAULT_STATE,
     plan: options.PlanOption = None,
     kafka: options.KafkaOption = None,
     postgres: options.PostgresOption = None,
+    first_port: PortOption = 8081,
     *,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a jurisdiction's keys, founding event, topics, users, rights, databases, roles and configurations.
+    """Create a jurisdiction's keys, founding events, topics, users, ACLs, databases, roles and configurations.
 
-    Idempotent: run it again after adding a member to the plan, and only what is new is made and said. Where
-    `handoff up` runs, the new member's service is started, and nothing else is restarted.
+    Idempotent: after a member was added to the plan, only what is new is created. A running `handoff up` starts the
+    new member's service and restarts no other process.
     """
-    from handoff.cli.signals import stops_on_signal
+    from handoff.config import jurisdiction_plan
+    from handoff.operations.setup.founding import initialise, installation_in
+    from handoff.operations.setup.operator_logins import kafka_operator, postgres_operator
+    from handoff.operations.setup.plan_file import plan_path, store_plan
 
-    with failures(), stops_on_signal():
-        trial = options.trial(state, plan, kafka, postgres, join=True)
-        try:
-            trial.start_parts()
-            trial.found()
-        finally:
-            trial.stop()
-        emit(_document(trial), lambda console: _draw(console, trial), as_json=as_json)
-
-
-def _document(trial: Any) -> dict[str, Any]:
-    processes = trial.supervisor.processes.values()
-    return {
-        "jurisdiction": trial.jurisdiction.name,
-        "genesis_sha256": trial.installation.anchor(),
+    with failures():
+        chosen = plan_path(state, plan)
+        operators = kafka_operator(state, kafka), postgres_operator(state, postgres)
+        installation = installation_in(state, jurisdiction_plan(chosen), *operators, first_port=first_port)
+        store_plan(state, chosen)
+        processes = asyncio.run(initialise(installation, clock.now()))
+    document = {
+        "jurisdiction": installation.jurisdiction.name,
+        "genesis_sha256": installation.anchor(),
         "configurations": {process.id: str(process.config) for process in processes},
     }
+    emit(document, lambda console: _draw(console, installation, processes), as_json=as_json)
 
 
-def _draw(console: Console, trial: Any) -> None:
-    console.print(f"{trial.jurisdiction.name} stands in {trial.directory}.")
-    console.print(f"Trust anchor (SHA-256 of the founding event): {trial.installation.anchor()}")
-    for process in trial.supervisor.processes.values():
+def _draw(console: Console, installation: "Installation", processes: "Sequence[Process]") -> None:
+    console.print(f"{installation.jurisdiction.name} is set up in {installation.directory}.")
+    console.print(f"Trust anchor (SHA-256 of the founding event): {installation.anchor()}")
+    for process in processes:
         console.print(f"  {process.id}: {process.config}")

@@ -1,10 +1,10 @@
-"""`handoff node …`: what an operator does to one institution's node."""
+"""`handoff node …`: operator commands for a node."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,19 +12,22 @@ from rich.console import Console
 from handoff.cli.options import DEFAULT_STATE, StateOption
 from handoff.cli.output import FAILED, JsonFlag, emit, fail, failures
 
+if TYPE_CHECKING:
+    from handoff.adapters.files.answered_commands import Said
+    from handoff.node.inbox.rebuild import RebuildReport
+
 app = typer.Typer(no_args_is_help=True)
 relay = typer.Typer(no_args_is_help=True)
 witness = typer.Typer(no_args_is_help=True)
-app.add_typer(relay, name="relay", help="What a node sends.")
-app.add_typer(witness, name="witness", help="What a node, or the monitor, cosigns.")
+app.add_typer(relay, name="relay", help="Pause or resume the publishing of a node's events.")
+app.add_typer(witness, name="witness", help="Operate the witness of a node or of the monitor.")
 
-Member = Annotated[str, typer.Argument(help="The member's id, as in the plan.")]
+Member = Annotated[str, typer.Argument(help="Id of the member, as in the plan.")]
 LogOption = Annotated[
     list[Path] | None,
     typer.Option(
         "--log",
-        help="What the node logged (JSON lines), to name the commands that are gone with its database. Else the log "
-        "that the state directory holds.",
+        help="Log of the node (JSON lines), which lists answered commands. Default: the log in the state directory.",
         show_default=False,
         exists=True,
         dir_okay=False,
@@ -34,17 +37,17 @@ LogOption = Annotated[
 
 @relay.command()
 def pause(member: Member, state: StateOption = DEFAULT_STATE, *, as_json: JsonFlag = False) -> None:
-    """Hold back what a node sends; commands go on being stored."""
-    _hold(member, state, paused=True, as_json=as_json)
+    """Pause a node's relay. The node still stores commands."""
+    _set_relay(member, state, paused=True, as_json=as_json)
 
 
 @relay.command()
 def resume(member: Member, state: StateOption = DEFAULT_STATE, *, as_json: JsonFlag = False) -> None:
-    """Let a node send again."""
-    _hold(member, state, paused=False, as_json=as_json)
+    """Resume a node's relay."""
+    _set_relay(member, state, paused=False, as_json=as_json)
 
 
-def _hold(member: str, state: Any, *, paused: bool, as_json: bool) -> None:
+def _set_relay(member: str, state: Path, *, paused: bool, as_json: bool) -> None:
     from handoff.operations.installation_settings import InstallationSettings
     from handoff.operations.node_recovery import pause_relay
 
@@ -56,16 +59,16 @@ def _hold(member: str, state: Any, *, paused: bool, as_json: bool) -> None:
 
 @witness.command()
 def adopt(member: Member, state: StateOption = DEFAULT_STATE, *, as_json: JsonFlag = False) -> None:
-    """Let a witness whose database was lost or restored go on from the largest head that it has cosigned.
+    """Set a witness whose database was lost or restored to the largest tree head that it has cosigned.
 
-    Stop its process before, and start it afterwards; docs/runbook.md says what to look at first.
+    Stop its process first, and start it afterwards. docs/runbook.md lists the checks to do before.
     """
     from handoff.operations.installation_settings import InstallationSettings
     from handoff.operations.node_recovery import adopt_witness
 
     with failures():
         before, after = asyncio.run(adopt_witness(InstallationSettings(state).process(member)))
-    sentence = f"{member}: goes on from size {after.size}; its database knew {before.size}"
+    sentence = f"{member}: continues from size {after.size}; its database had size {before.size}"
     document = {"member": member, "before": before.size, "after": after.size}
     emit(document, lambda console: console.print(sentence), as_json=as_json)
 
@@ -74,22 +77,22 @@ def adopt(member: Member, state: StateOption = DEFAULT_STATE, *, as_json: JsonFl
 def rebuild(
     member: Member, state: StateOption = DEFAULT_STATE, log: LogOption = None, *, as_json: JsonFlag = False
 ) -> None:
-    """Fold a node's inbox again, up to the topic's end, and compare what it kept with what was folded, byte for byte.
+    """Fold a node's inbox again, up to the topic's end, and compare the result byte for byte with the stored one.
 
-    Ends with 0 if both were the same. Names the events that stand in this node's outbox alone, and those that its log
-    says were stored and that are gone with a lost database.
+    Exits with 0 if both are equal. Lists the events that are only in the node's outbox, and those that its log reports
+    as stored and that its database no longer has.
     """
     from handoff.adapters.kafka.record_reader import RecordBroken
     from handoff.operations.installation_settings import InstallationSettings
     from handoff.operations.node_recovery import recover_node
 
     with failures():
+        installed = InstallationSettings(state)
+        lines = _lines(log, installed.directory, member)
         try:
-            report, lost = asyncio.run(
-                recover_node(InstallationSettings(state).node(member), _lines(log, state, member))
-            )
+            report, lost = asyncio.run(recover_node(installed.node(member), lines))
         except RecordBroken as error:
-            fail(f"the inbox topic of {member} has lost something: {error}")
+            fail(f"the inbox topic of {member} lost entries: {error}")
     document = {
         "member": member,
         **asdict(report),
@@ -101,20 +104,20 @@ def rebuild(
         raise typer.Exit(FAILED)
 
 
-def _lines(logs: list[Path] | None, state: Path, member: str) -> Iterator[str]:
-    """The lines of ``logs``, or of the log that the trial keeps for this member."""
-    kept = state / "logs" / f"{member}.log"
-    for path in logs if logs is not None else [kept] if kept.exists() else []:
+def _lines(logs: list[Path] | None, directory: Path, member: str) -> Iterator[str]:
+    """Lines of ``logs``, or of the member's log in the state directory."""
+    stored = directory / "logs" / f"{member}.log"
+    for path in logs if logs is not None else [stored] if stored.exists() else []:
         with path.open(errors="replace") as lines:
             yield from lines
 
 
-def _draw(console: Console, member: str, report: Any, lost: Any) -> None:
-    word = "the same as before" if report.identical else "[red]not what it was before[/]"
-    console.print(f"{member}: {report.entries} kept entries folded again; {word}.")
+def _draw(console: Console, member: str, report: "RebuildReport", lost: "Sequence[Said]") -> None:
+    word = "equal to the stored result" if report.identical else "[red]different from the stored result[/]"
+    console.print(f"{member}: {report.entries} stored entries folded again; {word}.")
     console.print(f"  {report.caught_up} more read from the inbox topic; {report.cases} cases.")
     for event in report.unpublished:
         console.print(f"  [yellow]not on the record yet:[/] {event}")
     for one in lost:
-        word = "[yellow]gone here; it was sent, and may still arrive:[/]" if one.sent else "[red]lost:[/]"
+        word = "[yellow]missing here; it was sent and may still arrive:[/]" if one.sent else "[red]lost:[/]"
         console.print(f"  {word} {one.event}, stored at {one.at} by request {one.request}: POST {one.route}")

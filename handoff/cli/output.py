@@ -1,20 +1,21 @@
-"""What a command prints: tables for people, one JSON document for programs, and honest exit codes."""
+"""Output of commands: tables or one JSON document, error messages, and exit codes."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output instead of tables.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
 FAILED, UNREACHABLE = 1, 3
-"""Exit codes beside 0 (done) and 2 (wrong usage): what was asked failed; a part could not be reached."""
+"""Exit codes beside 0 (done) and 2 (wrong usage): the operation failed; a broker or database is not available."""
 
 _FILE_WIDTH = 160
-"""Columns where nobody's terminal says otherwise: a timeline in a log file should stay readable."""
+"""Columns without a terminal, so that a timeline in a log file is readable."""
 
 
 def _console(*, stderr: bool) -> Console:
@@ -26,8 +27,8 @@ console = _console(stderr=False)
 notes = _console(stderr=True)
 
 
-def emit(document: Any, render: Callable[[Console], None], *, as_json: bool) -> None:
-    """Prints ``document`` as JSON, or lets ``render`` draw it."""
+def emit(document: Mapping[str, object], render: Callable[[Console], None], *, as_json: bool) -> None:
+    """Print ``document`` as JSON, or call ``render`` with the console."""
     if as_json:
         typer.echo(json.dumps(document, indent=2, default=str, ensure_ascii=False))
     else:
@@ -35,39 +36,43 @@ def emit(document: Any, render: Callable[[Console], None], *, as_json: bool) -> 
 
 
 def fail(sentence: str, code: int = FAILED) -> NoReturn:
-    """Says what failed and ends with ``code``."""
+    """Print an error message and exit with ``code``."""
     notes.print(f"[bold red]handoff:[/] {sentence}", markup=True)
     raise typer.Exit(code)
 
 
 @contextmanager
 def failures() -> Iterator[None]:
-    """Turns the errors that a user can act on into a sentence and an exit code."""
+    """Convert errors that an operator can act on into a message and an exit code."""
+    import asyncpg
+    from confluent_kafka import KafkaException
+
     from handoff.adapters.kafka.client import BrokerUnavailable
+    from handoff.adapters.kafka.record_reader import RecordBroken
     from handoff.config import ConfigurationError
     from handoff.node.commands.results import StoreUnavailable
-    from handoff.operations.setup.broker_topics import BrokerSetupError
-    from handoff.operations.setup.database_setup import DatabaseSetupError
-    from handoff.trial.errors import TrialError
+    from handoff.operations.errors import OperationError
+    from handoff.proof.verify.trust import MalformedTrustFile
 
+    refused = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
     try:
         yield
-    except ConfigurationError as error:
+    except (ConfigurationError, MalformedTrustFile) as error:
         fail(str(error), 2)
-    except (TrialError, BrokerSetupError, DatabaseSetupError) as error:
+    except (OperationError, RecordBroken) as error:
         fail(str(error))
-    except (OSError, BrokerUnavailable, StoreUnavailable) as error:
-        fail(f"a part cannot be reached: {error}", UNREACHABLE)
+    except refused as error:
+        fail(f"the database server refused the login: {error}")
+    except (OSError, BrokerUnavailable, StoreUnavailable, KafkaException, asyncpg.CannotConnectNowError) as error:
+        fail(f"a broker or database is not available: {error}", UNREACHABLE)
 
 
-def counting() -> Any:
-    """A bar on standard error that counts what is done of how many, and goes away at the end."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+def progress_bar() -> Progress:
+    """Progress bar on standard error, removed at the end."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=notes, transient=True)
 
 
 def progress(stage: str) -> None:
-    """One line of progress, on standard error, so that --json stays clean."""
+    """Print one line of progress on standard error, so that --json is not disturbed."""
     notes.print(f"  [dim]·[/] {stage}")

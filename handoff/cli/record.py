@@ -1,60 +1,80 @@
-"""`handoff record …`: what an operator does to the record itself, while every service is stopped."""
+"""`handoff record …`: repair and redaction of the record while every service is stopped."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
 
 from handoff.cli import options
-from handoff.cli.output import FAILED, JsonFlag, counting, emit, fail, failures
+from handoff.cli.output import FAILED, JsonFlag, emit, failures, progress_bar
 from handoff.record.redaction import RedactionReason
+
+if TYPE_CHECKING:
+    from handoff.operations.redaction import RedactionReport
+    from handoff.operations.restore import RecordLosses
+    from handoff.operations.session import MaintenanceSession
+
+T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True)
 
-Offsets = Annotated[list[int], typer.Argument(help="Where the values stand on the record.", min=0)]
-Reason = Annotated[RedactionReason, typer.Option("--reason", help="Why: it stands in the values' place.")]
+Offsets = Annotated[list[int], typer.Argument(help="Offsets of the values on the record.", min=0)]
+Reason = Annotated[RedactionReason, typer.Option("--reason", help="Reason, which replaces the values.")]
+CopiesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--copies",
+        help="Directory for copies of topics while they are replaced.",
+        show_default="copies in the state directory",
+    ),
+]
 
 
 @app.callback()
 def record() -> None:
-    """The record itself, while every service is stopped."""
+    """Repair or redact the record while every service is stopped."""
 
 
 @app.command()
-def redact(
+def redact(  # noqa: PLR0917 (a command's options)
     offsets: Offsets,
     reason: Reason,
     state: options.StateOption = options.DEFAULT_STATE,
     kafka: options.KafkaOption = None,
     postgres: options.PostgresOption = None,
+    copies: CopiesOption = None,
     *,
     as_json: JsonFlag = False,
 ) -> None:
-    """Take values out of the record and of everything that was made from it; their hashes stay.
+    """Remove values from the record and from everything that was derived from it. Their hashes stay.
 
-    Run it again if it was interrupted. What foreign systems and backups hold is beyond its reach.
+    If it is interrupted, run it again. It cannot reach backups and the systems of members.
     """
-    report = _at_standstill(state, kafka, postgres, lambda parts: _redact(parts, offsets, reason))
-    emit(asdict(report), lambda console: _draw_redacted(console, report), as_json=as_json)
+
+    async def work(session: "MaintenanceSession") -> "RedactionReport":
+        from handoff.operations.redaction import redact as remove
+
+        with progress_bar() as bar:
+            task = bar.add_task("entries folded", total=None)
+            return await remove(
+                session, offsets, reason, lambda done, total: bar.update(task, completed=done, total=total)
+            )
+
+    report = _in_session(state, kafka, postgres, copies, work)
+    emit(asdict(report), lambda console: _draw_redaction(console, report), as_json=as_json)
 
 
-async def _redact(parts: Any, offsets: list[int], reason: RedactionReason) -> Any:
-    from handoff.operations.redaction import redact as take_out
-
-    with counting() as bar:
-        task = bar.add_task("entries folded", total=None)
-        return await take_out(parts, offsets, reason, lambda done, total: bar.update(task, completed=done, total=total))
-
-
-def _draw_redacted(console: Console, report: Any) -> None:
-    console.print(f"Taken out: offsets {', '.join(map(str, report.offsets))}.")
+def _draw_redaction(console: Console, report: "RedactionReport") -> None:
+    console.print(f"Redacted offsets: {', '.join(map(str, report.offsets))}.")
     for topic in report.topics:
-        console.print(f"  copied without it: {topic}")
+        console.print(f"  topic rewritten: {topic}")
     for node in report.nodes:
-        console.print(f"  folded again without it: {node}")
-    console.print("The brokers delete the old segments within two minutes. Backups still hold what was taken out.")
+        console.print(f"  node folded again: {node}")
+    console.print("The brokers delete the old segments within two minutes. Backups still have the removed values.")
 
 
 @app.command()
@@ -62,12 +82,22 @@ def check(
     state: options.StateOption = options.DEFAULT_STATE,
     kafka: options.KafkaOption = None,
     postgres: options.PostgresOption = None,
+    copies: CopiesOption = None,
     *,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare the record with the timeline, its signed heads and the inboxes; ends with 0 if nothing is missing."""
-    lost = _at_standstill(state, kafka, postgres, _losses)
-    emit(_told(lost), lambda console: _draw_losses(console, lost), as_json=as_json)
+    """Compare the record with the timeline, the signed checkpoints and the inboxes.
+
+    Exits with 0 if no entry is missing.
+    """
+
+    async def work(session: "MaintenanceSession") -> "RecordLosses":
+        from handoff.operations.restore import losses
+
+        return await losses(session)
+
+    lost = _in_session(state, kafka, postgres, copies, work)
+    emit(_losses_document(lost), lambda console: _draw_losses(console, lost), as_json=as_json)
     if not lost.is_whole:
         raise typer.Exit(FAILED)
 
@@ -77,63 +107,60 @@ def restore(
     state: options.StateOption = options.DEFAULT_STATE,
     kafka: options.KafkaOption = None,
     postgres: options.PostgresOption = None,
+    copies: CopiesOption = None,
     *,
     as_json: JsonFlag = False,
 ) -> None:
-    """Put back what the broker lost of the record's end, with its offsets and times.
+    """Restore the entries that the broker lost from the record's end, with their offsets and times.
 
-    Run it again if it was interrupted. What nobody had read is sent again by its senders.
+    If it is interrupted, run it again. Senders publish by themselves the events that no process had read.
     """
-    lost = _at_standstill(state, kafka, postgres, _restore)
-    emit(_told(lost), lambda console: _draw_losses(console, lost), as_json=as_json)
+
+    async def work(session: "MaintenanceSession") -> "RecordLosses":
+        from handoff.operations.restore import restore as restore_record
+
+        return await restore_record(session)
+
+    lost = _in_session(state, kafka, postgres, copies, work)
+    emit(_losses_document(lost), lambda console: _draw_losses(console, lost), as_json=as_json)
 
 
-async def _losses(parts: Any) -> Any:
-    from handoff.operations.restore import losses
-
-    return await losses(parts)
-
-
-async def _restore(parts: Any) -> Any:
-    from handoff.operations.restore import restore as apply_copy
-
-    return await apply_copy(parts)
-
-
-def _told(lost: Any) -> dict[str, Any]:
+def _losses_document(lost: "RecordLosses") -> dict[str, object]:
     return {
         "whole": lost.is_whole,
         "entries_found": lost.size,
         "largest_signed_head": lost.largest_head,
         "routed": lost.routed,
         "agrees_up_to": lost.agrees_up_to,
-        "only_on_the_timeline": len(lost.shown),
-        "only_in_inboxes": len(lost.heard),
-        "since": len(lost.since),
+        "only_on_the_timeline": len(lost.only_on_timeline),
+        "only_in_inboxes": len(lost.only_in_inboxes),
+        "since": len(lost.appended_since),
         "lost_by_inboxes": sum(map(len, lost.tails.values())),
     }
 
 
-def _draw_losses(console: Console, lost: Any) -> None:
-    for name, found in _told(lost).items():
+def _draw_losses(console: Console, lost: "RecordLosses") -> None:
+    for name, found in _losses_document(lost).items():
         console.print(f"{name.replace('_', ' ')}: {found}")
 
 
-def _at_standstill(state: Any, kafka: Any, postgres: Any, work: Any) -> Any:
-    """What ``work`` gives of the parts, or the sentence that says why it cannot be done."""
+def _in_session(
+    state: Path,
+    kafka: str | None,
+    postgres: str | None,
+    copies: Path | None,
+    work: "Callable[[MaintenanceSession], Awaitable[T]]",
+) -> T:
+    """Run ``work`` in a maintenance session, or exit with an error message."""
     from handoff.cli.signals import stops_on_signal
-    from handoff.operations.redaction import RedactionRefused
-    from handoff.operations.restore import NotRestorable
-    from handoff.operations.session import NotReadyForMaintenance
-    from handoff.operations.topic_copy import TopicCopyMismatch
-    from handoff.trial.session import maintenance_session
+    from handoff.operations.installation_settings import InstallationSettings
+    from handoff.operations.session import MaintenanceSession
+    from handoff.operations.setup.operator_logins import kafka_operator, postgres_operator
 
-    with (
-        failures(),
-        stops_on_signal(),
-        maintenance_session(options.trial(state, None, kafka, postgres, join=True)) as parts,
-    ):
-        try:
-            return asyncio.run(work(parts))
-        except (NotReadyForMaintenance, RedactionRefused, NotRestorable, TopicCopyMismatch) as error:
-            fail(str(error))
+    async def run(session: MaintenanceSession) -> T:
+        return await work(session)
+
+    with failures(), stops_on_signal():
+        installed = InstallationSettings(state)
+        operators = kafka_operator(installed.directory, kafka), postgres_operator(installed.directory, postgres)
+        return asyncio.run(run(MaintenanceSession.of(installed, *operators, copies=copies)))

@@ -1,4 +1,4 @@
-"""An auditor's answers as a person reads them, and as one JSON document."""
+"""Answers to an auditor's questions, as tables and as one JSON document."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,65 +22,65 @@ from handoff.views.replay.questions import QUESTIONS, ask
 from handoff.views.replay.waits import Waits
 
 _IN_OTHER_COLUMNS = frozenset({*AnswerRow.model_fields, *Answer.model_fields})
-_CAPTION = f"times in {ZONE.key}; # is the place on the record; ! is what an auditor would look at first"
+_CAPTION = f"times in {ZONE.key}; # is the position on the record; ! marks rows to examine first"
 _BAR = 24
-"""Columns of a wait's bar."""
+"""Width of the bar of a wait, in columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """The answer to one question."""
+    """Answer to one question."""
 
     case: UUID
     view: str
     answer: Answer[Any]
 
     def document(self) -> Mapping[str, Any]:
-        """Everything in it."""
-        asked = QUESTIONS[self.view]
-        told = self.answer.model_dump(mode="json")
-        return {"case": self.case, "view": self.view, "question": asked.asks, "answer": told}
+        """Complete answer as a JSON document."""
+        question = QUESTIONS[self.view]
+        answer = self.answer.model_dump(mode="json")
+        return {"case": self.case, "view": self.view, "question": question.asks, "answer": answer}
 
     def draw(self, console: Console) -> None:
-        """Its rows as a table, and what it says beside them."""
-        asked = QUESTIONS[self.view]
-        _draw_title(console, asked.asks, self.case, self.answer.moment)
+        """Draw the rows as a table, followed by the other fields."""
+        question = QUESTIONS[self.view]
+        _draw_title(console, question.asks, self.case, self.answer.moment)
         if self.answer.rows:
-            console.print(_table(self.answer.rows, _pictures(self.answer)))
+            console.print(_table(self.answer.rows, _bars(self.answer)))
         if isinstance(self.answer, AsOf):
             console.print(_table({r.referral: r for row in self.answer.rows for r in row.referrals}.values()))
         for name in (name for name in type(self.answer).model_fields if name not in _IN_OTHER_COLUMNS):
             console.print(f"{_title(name)}: {_cell(name, getattr(self.answer, name)) or '-'}")
-        console.print(asked.headline(self.answer), style="bold")
+        console.print(question.headline(self.answer), style="bold")
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What changed between two moments."""
+    """Changes between two moments."""
 
     case: UUID
     diff: Diff
 
     def document(self) -> Mapping[str, Any]:
-        """Everything in it."""
+        """Complete answer as a JSON document."""
         return {"case": self.case, "diff": self.diff.model_dump(mode="json")}
 
     def draw(self, console: Console) -> None:
-        """What was said in between, and which referrals are in another state."""
-        title = f"What changed after {_time(self.diff.since)}?"
+        """Draw the entries in between, and the referrals whose state changed."""
+        title = f"Changes after {_time(self.diff.since)}?"
         _draw_title(console, title, self.case, self.diff.moment)
         if not self.diff.rows:
-            console.print("nothing was said in between", style="bold")
+            console.print("no entry in between", style="bold")
             return
-        said = [change.entry for change in self.diff.rows]
-        console.print(_table(said))
+        entries = [change.entry for change in self.diff.rows]
+        console.print(_table(entries))
         if self.diff.moved:
             console.print(_table(self.diff.moved))
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Every question with its answer in a line."""
+    """All questions, with one line for each answer."""
 
     case: UUID
     moment: datetime
@@ -88,11 +88,11 @@ class Summary:
 
     @classmethod
     def of(cls, history: History, moment: datetime, agency: str | None) -> "Summary":
-        """The summary of a case. Raises QuestionRefused."""
+        """Summary of a case. Raises QuestionRefused."""
         return cls(history.case_id, moment, {name: ask(history, name, moment, agency) for name in QUESTIONS})
 
     def document(self) -> Mapping[str, Any]:
-        """The counts and lines of all answers."""
+        """Counts and headlines of all answers as a JSON document."""
         return {
             "case": self.case,
             "moment": self.moment,
@@ -109,12 +109,12 @@ class Summary:
         }
 
     def draw(self, console: Console) -> None:
-        """One line for each question."""
-        _draw_title(console, "What an auditor asks", self.case, self.moment)
+        """Draw one line for each question."""
+        _draw_title(console, "An auditor's questions", self.case, self.moment)
         table = _empty("", "--view", "question", "answer")
         for name, answer in self.answers.items():
-            asked, is_notable = QUESTIONS[name], answer.notable_count > 0
-            cells = ("!" if is_notable else "", name, asked.asks, asked.headline(answer))
+            question, is_notable = QUESTIONS[name], answer.notable_count > 0
+            cells = ("!" if is_notable else "", name, question.asks, question.headline(answer))
             table.add_row(*cells, style="yellow" if is_notable else None)
         console.print(table)
 
@@ -125,9 +125,9 @@ def _draw_title(console: Console, asks: str, case: UUID, moment: datetime) -> No
     console.print(_CAPTION, style="dim")
 
 
-def _table(rows: Iterable[BaseModel], pictures: Mapping[str, list[RenderableType]] | None = None) -> Table:
-    """One line per row, one column per field that any row has."""
-    shown, drawn = tuple(rows), pictures or {}
+def _table(rows: Iterable[BaseModel], bars: Mapping[str, list[RenderableType]] | None = None) -> Table:
+    """Table with one column for each field that is not empty in all rows."""
+    shown, drawn = tuple(rows), bars or {}
     columns = [name for name in type(shown[0]).model_fields if any(_cell(name, getattr(row, name)) for row in shown)]
     table = _empty(*map(_title, columns), *drawn)
     for number, row in enumerate(shown):
@@ -144,8 +144,8 @@ def _empty(*titles: str) -> Table:
     return table
 
 
-def _pictures(answer: Answer[Any]) -> Mapping[str, list[RenderableType]] | None:
-    """Waits as bars on one scale of time."""
+def _bars(answer: Answer[Any]) -> Mapping[str, list[RenderableType]] | None:
+    """Bars of waits on a common time scale."""
     if not isinstance(answer, Waits):
         return None
     first = min(row.since for row in answer.rows)
@@ -170,10 +170,10 @@ def _time(moment: datetime) -> str:
 
 
 def _cell(field: str, value: Any) -> str:
-    """A field of a row as a person reads it; nothing for none."""
+    """Text of a field; empty for None."""
     if field in _COUNTED:
         return str(len(value)) if value else ""
-    if field == "positions" and len(value) > _PLACES:
+    if field == "positions" and len(value) > _POSITIONS:
         return f"{value[0]} … {value[-1]}"
     if field == "notable":
         return "!" if value else ""
@@ -183,17 +183,17 @@ def _cell(field: str, value: Any) -> str:
 
 
 _COUNTED = frozenset({"recorded", "routed", "delivered", "opened", "referrals"})
-"""Lists that would fill a page: how many there are says enough; --json has them."""
+"""Lists that are too long for a table, which has only their lengths. --json has them in full."""
 
-_PLACES = 3
-"""More places on the record than these are shown as a range."""
+_POSITIONS = 3
+"""Number of positions from which they are shown as a range."""
 
 
 def _words(value: Any) -> str:
-    return next((spelt(value) for kind, spelt in _SPELLINGS if isinstance(value, kind)), str(value))
+    return next((write(value) for kind, write in _FORMATS if isinstance(value, kind)), str(value))
 
 
-_SPELLINGS: tuple[tuple[type, Callable[[Any], str]], ...] = (
+_FORMATS: tuple[tuple[type, Callable[[Any], str]], ...] = (
     (NoneType, lambda _: ""),
     (bool, lambda value: "yes" if value else "no"),
     (datetime, _time),

@@ -1,4 +1,4 @@
-"""An orderly end, whichever way the end is asked for."""
+"""Orderly stop of a command on signals."""
 
 import signal
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ _INTERRUPTED = 130
 
 @contextmanager
 def stops_on_signal() -> Iterator[None]:
-    """Lets SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that what was started is stopped."""
-    before = {number: signal.signal(number, _unwind) for number in (signal.SIGTERM, signal.SIGHUP)}
+    """Handle SIGTERM and SIGHUP like Ctrl-C, so that started processes are stopped."""
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     except KeyboardInterrupt:
@@ -24,5 +24,5 @@ def stops_on_signal() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _unwind(_number: int, _frame: FrameType | None) -> Never:
+def _interrupt(_number: int, _frame: FrameType | None) -> Never:
     raise KeyboardInterrupt

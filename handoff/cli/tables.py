@@ -1,4 +1,4 @@
-"""The tables that a person reads: a case's timeline, and how long the handoffs took."""
+"""Tables for people: the timeline of a case, and the waiting times of handoffs."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -13,11 +13,11 @@ from handoff.views.timeline import TimelineEntry
 
 ZONE = ZoneInfo(DEFAULT_TIME_ZONE)
 _SHORT = 25
-"""Longer details (ids, exact times) are left to --json."""
+"""Longest detail in a table. Longer ones (ids, exact times) are only in --json."""
 
 
 def timeline_table(case: UUID, entries: Sequence[TimelineEntry]) -> Table:
-    """One line per entry of the record about ``case``, in the record's order."""
+    """Table with one row for each entry of the record about ``case``, in the record's order."""
     table = Table(title=f"Timeline of case {case}", title_justify="left", row_styles=["", "dim"])
     for column in ("#", "recorded", "claimed", "who", "what", "referral"):
         table.add_column(column, no_wrap=True)
@@ -25,7 +25,7 @@ def timeline_table(case: UUID, entries: Sequence[TimelineEntry]) -> Table:
         table.add_column(column, overflow="fold")
     for entry in entries:
         table.add_row(*_cells(entry), style=None if entry.verdict.is_effective else "yellow")
-    table.caption = f"times in {ZONE.key}; claimed times are the institutions' own, the record's order is what counts"
+    table.caption = f"times in {ZONE.key}; claimed times are the institutions' own; only the record's order counts"
     return table
 
 
@@ -45,15 +45,15 @@ def _cells(entry: TimelineEntry) -> tuple[str, ...]:
 
 
 def verdict_words(verdict: Verdict) -> str:
-    """A verdict as a person reads it."""
+    """Text of a verdict."""
     if verdict.kind is VerdictKind.EFFECTIVE:
         return "effective"
     return f"{verdict.kind.value}: {verdict.reason}" if verdict.reason is not None else verdict.kind.value
 
 
 def handoff_table(figures: Sequence[Figures]) -> Table:
-    """One line per service and urgency: how many, how long until answered, and each segment's median."""
-    table = Table(title="Handoffs: who waited how long", title_justify="left")
+    """Table with one row for each service and urgency: count, time until the answer, and each segment's median."""
+    table = Table(title="Waiting times of handoffs", title_justify="left")
     table.add_column("service")
     table.add_column("urgency")
     for column in ("count", "open", "p50", "p90", "oldest open", *(segment.value for segment in Segment)):
@@ -61,8 +61,8 @@ def handoff_table(figures: Sequence[Figures]) -> Table:
     for row in figures:
         table.add_row(*_figure_cells(row))
     table.caption = (
-        "p50, p90: until answered, open ones included (Kaplan-Meier); segments: their medians. "
-        "The operator's view: small numbers identify people, so publish none of it."
+        "p50, p90: time until the answer, open handoffs included (Kaplan-Meier); segments: their medians. "
+        "This is the operator's view. Small numbers identify people: do not publish it."
     )
     return table
 
@@ -82,7 +82,7 @@ def _figure_cells(row: Figures) -> tuple[str, ...]:
 
 
 def span_words(seconds: float | None) -> str:
-    """A span in its two largest units; a dash where there is none."""
+    """Text of a duration in its two largest units; a dash for None."""
     if seconds is None:
         return "-"
     if seconds < 60:

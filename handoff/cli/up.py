@@ -1,41 +1,75 @@
-"""`handoff up`: a whole jurisdiction kept running on this machine."""
+"""`handoff up`: a trial of a whole jurisdiction on this machine."""
 
 import asyncio
 import time
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from handoff.cli import options
-from handoff.cli.output import JsonFlag, emit, failures, notes
+from handoff.cli.output import JsonFlag, emit, failures, notes, progress
+
+if TYPE_CHECKING:
+    from handoff.trial.trial import Trial
 
 _WATCH_SECONDS = 0.5
 
+WithoutServicesOption = Annotated[
+    bool,
+    typer.Option(
+        "--without-services", help="Start the broker and the database alone, for `handoff record` and `handoff init`."
+    ),
+]
+
 
 def up(
-    state: options.StateOption = options.DEFAULT_STATE,
+    state: options.TrialStateOption = options.DEFAULT_STATE,
     plan: options.PlanOption = None,
-    kafka: options.KafkaOption = None,
-    postgres: options.PostgresOption = None,
+    kafka: options.TrialKafkaOption = None,
+    postgres: options.TrialPostgresOption = None,
     *,
+    without_services: WithoutServicesOption = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Start the broker, the database and every service, and keep them running until Ctrl-C.
+    """Start the broker, the database and every service, and run them until Ctrl-C.
 
-    The state directory survives stop and start with the same ports and everything that was stored.
+    The state directory stores all data. The next start has the same ports and the same data.
     """
     from handoff.cli.signals import stops_on_signal
     from handoff.trial.trial import running
 
-    with failures(), stops_on_signal(), running(options.trial(state, plan, kafka, postgres)) as trial:
-        link = _sign_in_link(trial)
-        emit(_document(trial, link), lambda console: _draw(console, trial, link), as_json=as_json)
-        _watch(trial)
+    with failures(), stops_on_signal():
+        trial = open_trial(state, plan, kafka, postgres)
+        with running(trial, services=not without_services):
+            link = _sign_in_link(trial)
+            emit(_document(trial, link), lambda console: _draw(console, trial, link), as_json=as_json)
+            _watch(trial)
 
 
-def _sign_in_link(trial: Any) -> str | None:
-    """The way in for an auditor, where the plan has an audit that runs."""
+def open_trial(state: Path, plan: Path | None, kafka: str | None = None, postgres: str | None = None) -> "Trial":
+    """Trial in a state directory, not started. Raises ConfigurationError and TrialError."""
+    from handoff.config import jurisdiction_plan
+    from handoff.operations.setup.operator_logins import kafka_operator_at, postgres_operator_at
+    from handoff.operations.setup.plan_file import plan_path, store_plan
+    from handoff.trial.trial import Trial
+
+    chosen = plan_path(state, plan)
+    trial = Trial(
+        state,
+        jurisdiction_plan(chosen),
+        progress,
+        kafka=kafka_operator_at(kafka) if kafka is not None else None,
+        postgres=postgres_operator_at(postgres) if postgres is not None else None,
+    )
+    store_plan(state, chosen)
+    return trial
+
+
+def _sign_in_link(trial: "Trial") -> str | None:
+    """One-time link for an auditor, if the audit runs."""
     from handoff import clock
     from handoff.operations.installation_settings import InstallationSettings
     from handoff.operations.sign_in import sign_in_link
@@ -46,14 +80,14 @@ def _sign_in_link(trial: Any) -> str | None:
     return asyncio.run(sign_in_link(InstallationSettings(trial.directory).process(AUDIT), clock.now()))
 
 
-def _watch(trial: Any) -> None:
+def _watch(trial: "Trial") -> None:
     while True:
         time.sleep(_WATCH_SECONDS)
-        for sentence in trial.take_care():
+        for sentence in trial.supervise():
             notes.print(f"  [yellow]![/] {sentence}")
 
 
-def _document(trial: Any, link: str | None) -> dict[str, Any]:
+def _document(trial: "Trial", link: str | None) -> dict[str, object]:
     return {
         "jurisdiction": trial.jurisdiction.name,
         "state": str(trial.directory),
@@ -67,16 +101,18 @@ def _document(trial: Any, link: str | None) -> dict[str, Any]:
     }
 
 
-def _draw(console: Console, trial: Any, link: str | None) -> None:
+def _draw(console: Console, trial: "Trial", link: str | None) -> None:
+    processes = trial.supervisor.processes.values()
+    if not processes:
+        console.print(f"The broker and the database of {trial.directory} are running. Ctrl-C stops them.")
+        return
     table = Table(title=f"{trial.jurisdiction.name} is running", title_justify="left")
     for column in ("process", "HTTP API", "bearer token of the agency's own system"):
         table.add_column(column)
-    for process in trial.supervisor.processes.values():
+    for process in processes:
         table.add_row(process.id, process.url, process.token)
     console.print(table)
-    console.print(
-        f"Each API describes itself at /openapi.json. Everything stored lies in {trial.directory}. Ctrl-C stops."
-    )
+    console.print(f"Each API is described at its /openapi.json. All data is in {trial.directory}. Ctrl-C stops.")
     if link is not None:
-        console.print("The timeline's pages let an auditor in once, within the hour (`handoff sign-in` gives another):")
+        console.print("One-time link to the timeline's pages, valid for an hour (`handoff sign-in` creates another):")
         console.print(f"  {link}", soft_wrap=True)

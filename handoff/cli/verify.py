@@ -1,4 +1,4 @@
-"""`handoff verify BUNDLE`: what an auditor can prove with a bundle and a trust file, and nothing else."""
+"""`handoff verify BUNDLE`: offline verification of a bundle with a trust file."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,26 +16,32 @@ from handoff.proof.verify.trust import MalformedTrustFile, TrustPolicy
 from handoff.proof.verify.verifier import verify as verify_bundle
 
 BAD_INPUT = 3
-"""Exit code beside those of ``Conclusion``: a file or an argument that cannot be read proves nothing either way."""
+"""Exit code beside those of ``Conclusion``, for a file or an argument that cannot be read."""
 
-# click's UsageError, which typer brings along without naming it.
+# click's UsageError. Typer has a copy of click and does not export this class.
 _WRONG_USAGE: Final[type[typer.BadParameter]] = typer.BadParameter.__mro__[1]
 _COLOURS = {Conclusion.GOOD: "green", Conclusion.TAMPERED: "bold red", Conclusion.UNPROVEN: "yellow"}
 
-BundleArgument = Annotated[Path, typer.Argument(help="The case's bundle.")]
-TrustOption = Annotated[Path, typer.Option("--trust", help="Your trust file: logs, monitor, agencies, quorum.")]
+BundleArgument = Annotated[Path, typer.Argument(help="Bundle of the case.")]
+TrustOption = Annotated[
+    Path, typer.Option("--trust", help="Trust file of the auditor: logs, monitor, agencies, quorum.")
+]
 AsOfOption = Annotated[
     str | None,
-    typer.Option("--as-of", help="Complete at least until then: a date, a time with its zone (ISO 8601), or today."),
+    typer.Option(
+        "--as-of", help="Require completeness up to this time: a date, a time with its zone (ISO 8601), or today."
+    ),
 ]
-ReceiptOption = Annotated[list[Path] | None, typer.Option("--receipt", help="A receipt to hold the record to.")]
+ReceiptOption = Annotated[
+    list[Path] | None, typer.Option("--receipt", help="Receipt whose event must be in the record.")
+]
 
 
 class VerifyCommand(TyperCommand):
-    """A command whose wrong usage is bad input: 2, the usual code, would say that something cannot be proven."""
+    """Command whose wrong usage exits with BAD_INPUT: the usual code 2 means *not provable* here."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """The arguments that are left; raises usage errors with this command's exit code."""
+        """Parse arguments; raise usage errors with this command's exit code."""
         try:
             return super().parse_args(ctx, args)
         except _WRONG_USAGE as error:
@@ -51,7 +57,7 @@ def verify(
     *,
     as_json: JsonFlag = False,
 ) -> None:
-    """Verify a case's bundle offline. Ends with 0 if all is proven, 1 tampered, 2 not provable, 3 bad input."""
+    """Verify a case's bundle offline. Exits with 0: proven, 1: tampered, 2: not provable, 3: bad input."""
     moment = _moment(as_of)
     try:
         trusted = TrustPolicy.parse(trust.read_bytes())
@@ -72,20 +78,20 @@ def _moment(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        fail(f"bad input: {text} is no date or time", BAD_INPUT)
+        fail(f"bad input: {text} is neither a date nor a time", BAD_INPUT)
     if moment.tzinfo is None and len(text) > len("2026-01-01"):
         fail(f"bad input: {text} needs its zone, as in 2026-01-01T12:00+01:00", BAD_INPUT)
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _draw(console: Console, report: VerificationReport) -> None:
-    *said, completeness = report.lines()
-    for line in said:
+    *lines, completeness = report.lines()
+    for line in lines:
         console.print(line, markup=False)
     console.print(completeness, style=_COLOURS[report.conclusion], markup=False)
 
 
-def _document(report: VerificationReport) -> dict[str, Any]:
+def _document(report: VerificationReport) -> dict[str, object]:
     return {
         "outcome": report.conclusion.name.lower(),
         "case": report.case,
@@ -102,7 +108,7 @@ def _document(report: VerificationReport) -> dict[str, Any]:
     }
 
 
-def _failure(failure: FindingSummary) -> dict[str, Any]:
+def _failure(failure: FindingSummary) -> dict[str, object]:
     place = failure.place
     return {
         "outcome": failure.finding.conclusion.name.lower(),

@@ -1,4 +1,4 @@
-"""The bundle of a case, as an operator writes it down out of a running installation."""
+"""Bundle of a case, written from the timeline's database."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,19 +7,16 @@ from pathlib import Path
 from uuid import UUID
 
 from handoff.adapters.postgres.bundle_export import Asked, evidence
-from handoff.config import ConfigurationError
 from handoff.operations.installation_settings import InstallationSettings
-from handoff.proof.log.checkpoint import Origin
 from handoff.proof.verify.trust import TrustPolicy
-from handoff.record.topics import PROJECTION
 
-Told = Callable[[int, int], None]
-"""Hears how many entries are written, and of how many."""
+Progress = Callable[[int, int], None]
+"""Callback with the number of entries done and the number of all entries."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A bundle that was written: where, as of which checkpoint, and how many bytes."""
+class WrittenBundle:
+    """A written bundle: its file and length, and the checkpoint that it ends with."""
 
     path: Path
     size: int
@@ -31,31 +28,31 @@ class Written:
 def bundle_request(
     installed: InstallationSettings, case: UUID, *, trust: Path | None = None, most: int | None = None
 ) -> Asked:
-    """What is asked for: under the installation's own trust file unless another is given.
+    """Request for a bundle of ``case`` under the trust file ``trust``, else under that of the installation.
 
-    Raises ConfigurationError, NotATrustFile and OSError.
+    ``most`` limits the size of the checkpoint. Raises ConfigurationError, MalformedTrustFile and OSError.
     """
-    settings = installed.process(PROJECTION)
-    if settings.checkpoints is None:
-        raise ConfigurationError(f"the configuration of {PROJECTION} has no section [checkpoints]")
-    trusted = TrustPolicy.parse((trust or settings.checkpoints.trust_file).read_bytes())
-    asked = Asked(case, Origin(settings.jurisdiction, settings.generation), trusted)
-    return asked if most is None else Asked(case, asked.origin, trusted, most)
+    trusted = TrustPolicy.parse((trust or installed.checkpoints.trust_file).read_bytes())
+    request = Asked(case, installed.origin, trusted)
+    return request if most is None else Asked(case, request.origin, trusted, most)
 
 
 async def write_bundle(
-    installed: InstallationSettings, asked: Asked, path: Path, told: Told = lambda _done, _of: None
-) -> Written:
-    """Writes the bundle to ``path``, whole or not at all. Raises what ``evidence`` raises, and OSError."""
+    installed: InstallationSettings, request: Asked, path: Path, progress: Progress = lambda _done, _total: None
+) -> WrittenBundle:
+    """Write the bundle to ``path``; the file appears complete or not at all.
+
+    Raises the errors of ``evidence``, and OSError.
+    """
     partial = path.with_name(f"{path.name}.partial")
     try:
-        async with evidence(installed.projection_as("reader"), asked) as found:
+        async with evidence(installed.timeline_reader, request) as found:
             with partial.open("wb") as out:
                 async for chunk in found.chunks():
                     out.write(chunk)
-                    told(found.done, found.size)
+                    progress(found.done, found.size)
                 written = out.tell()
             partial.rename(path)
     finally:
         partial.unlink(missing_ok=True)
-    return Written(path, found.size, found.vouched.proven_at, found.vouched.cosigners, written)
+    return WrittenBundle(path, found.size, found.vouched.proven_at, found.vouched.cosigners, written)

@@ -1,10 +1,12 @@
-"""An installation examined: each part asked, each finding with what to do about it."""
+"""Doctor: checks of every part of an installation, each with a finding and the action to take."""
 
 import asyncio
+import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
 import asyncpg
@@ -17,21 +19,27 @@ from handoff.adapters.kafka.record_reader import RecordBroken, RecordReader
 from handoff.adapters.postgres.checkpoints import newest_vouched
 from handoff.adapters.postgres.pool import open_pool
 from handoff.config import PostgresSettings, ProcessSettings
-from handoff.operations.installation_settings import InstallationSettings, url
-from handoff.proof.log.checkpoint import Origin
-from handoff.record.topics import EXCHANGE, PROJECTION
+from handoff.node.commands.results import StoreUnavailable
+from handoff.operations.installation_settings import (
+    InstallationSettings,
+    SettingsNotFound,
+    listens_everywhere,
+    process_url,
+)
+from handoff.record.topics import EXCHANGE, MONITOR, PROJECTION, in_topic
 
-Health = Literal["ok", "slow", "bad"]
+Health = Literal["ok", "slow", "bad", "unchecked"]
 _LAG = 100
-"""Entries behind the record's end from which a reader counts as slow."""
+"""Lag, in entries, from which a reader counts as slow."""
 _CADENCES = 3
-"""Without a cosigned checkpoint for so many cadences, somebody has stopped signing."""
-_UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""Number of cadences without a cosigned checkpoint from which the newest one counts as old."""
+_BROKER_SECONDS = 10
+_UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, StoreUnavailable)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found of one part; ``advice`` is empty where nothing needs doing."""
+    """Result of one check; ``advice`` is empty if no action is needed."""
 
     part: str
     state: Health
@@ -40,10 +48,16 @@ class Finding:
 
 
 async def examine_installation(installed: InstallationSettings) -> tuple[Finding, ...]:
-    """Every part of an installation. Raises ConfigurationError where a file cannot be understood at all."""
+    """Check every part that the settings name. Raises ConfigurationError if the settings cannot be read."""
     processes = installed.processes
-    answers = await asyncio.gather(*(_process(settings) for settings in processes))
-    return (*_configuration(processes), *await _record(installed), await checkpoint_finding(installed), *answers)
+    several = len(processes) > 1
+    responses = await asyncio.gather(*(_process(settings, several=several) for settings in processes))
+    return (*_configuration(processes), *await _broker(installed), await checkpoint_finding(installed), *responses)
+
+
+def is_healthy(findings: Sequence[Finding]) -> bool:
+    """Return whether no finding requires an action."""
+    return all(finding.state in ("ok", "unchecked") for finding in findings)
 
 
 def _configuration(processes: tuple[ProcessSettings, ...]) -> Iterator[Finding]:
@@ -62,80 +76,125 @@ def _key_file(settings: ProcessSettings) -> Iterator[Finding]:
     path = settings.signing_key_file
     if path is None:
         return
-    if not path.exists():
+    if not path.parent.exists():
+        yield Finding(settings.member, "unchecked", f"the folder of its key, {path.parent}, is not on this machine")
+    elif not path.exists():
         yield Finding(settings.member, "bad", f"its key {path} is missing", "restore the key, or register a new one")
-    elif path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        yield Finding(settings.member, "bad", f"others may read its key {path}", f"chmod 600 {path}")
+    elif path.stat().st_mode & (stat.S_IRWXO | _forbidden_to_group(path)):
+        yield Finding(settings.member, "bad", f"others may access its key {path}", f"chmod 600 {path}")
 
 
-async def _record(installed: InstallationSettings) -> tuple[Finding, ...]:
-    """The broker, the database, and how far the exchange and the projection are behind the record."""
-    settings = installed.process(PROJECTION)
-    reader = RecordReader(settings.kafka, settings.jurisdiction, client_id="doctor")
+def _forbidden_to_group(path: Path) -> int:
+    # In a pod, root owns the mounted key, and the process reads it as a member of its group.
+    return stat.S_IRWXG if path.stat().st_uid == os.geteuid() else stat.S_IWGRP | stat.S_IXGRP
+
+
+async def _broker(installed: InstallationSettings) -> tuple[Finding, ...]:
+    """Check the broker, and the lag of the exchange and the projection behind the record.
+
+    Only these two and the monitor may read the record. With the settings of a node alone, check its inbox instead.
+    """
+    processes = {settings.member: settings for settings in installed.processes}
+    reader = next((processes[name] for name in (PROJECTION, EXCHANGE, MONITOR) if name in processes), None)
+    if reader is None:
+        return tuple([finding for node in processes.values() for finding in await _inbox(node)])
+    end = await _end(reader, None)
+    if isinstance(end, Finding):
+        return (end,)
+    return (Finding("kafka", "ok", f"the record has {end} entries"), *await _lags(installed, processes, end))
+
+
+async def _lags(
+    installed: InstallationSettings, processes: Mapping[str, ProcessSettings], end: int
+) -> tuple[Finding, ...]:
+    found = []
+    if EXCHANGE in processes:
+        query = "SELECT next_offset FROM position"
+        found.append(await _lag(EXCHANGE, processes[EXCHANGE].postgres, query, end, "the record"))
+    if PROJECTION in processes:
+        query = "SELECT next_offset FROM timeline.position"
+        found.append(await _lag(PROJECTION, installed.timeline_reader, query, end, "the record"))
+    return tuple(found)
+
+
+async def _inbox(node: ProcessSettings) -> tuple[Finding, ...]:
+    end = await _end(node, in_topic(node.jurisdiction, node.member))
+    if isinstance(end, Finding):
+        return (end,)
+    lag = await _lag(node.member, node.postgres, "SELECT next_offset FROM position", end, "its inbox")
+    return Finding("kafka", "ok", f"the inbox of {node.member} has {end} entries"), lag
+
+
+async def _end(settings: ProcessSettings, topic: str | None) -> int | Finding:
+    reader = RecordReader(settings.kafka, settings.jurisdiction, client_id=f"{settings.member}-doctor", topic=topic)
     try:
-        end = await asyncio.wait_for(reader.end(), 10)
+        return await asyncio.wait_for(reader.end(), _BROKER_SECONDS)
     except (BrokerUnavailable, RecordBroken, TimeoutError) as error:
-        advice = "start the broker (`handoff up`); commands go on being stored meanwhile"
-        return (Finding("kafka", "bad", f"the record cannot be read: {error}", advice),)
+        advice = "start the broker; until then commands are stored and not sent"
+        return Finding("kafka", "bad", f"{topic or 'the record'} cannot be read: {error}", advice)
     finally:
         await reader.close()
-    behind = [
-        await _behind(EXCHANGE, installed.process(EXCHANGE).postgres, "SELECT next_offset FROM position", end),
-        await _behind(PROJECTION, installed.projection_as("reader"), "SELECT next_offset FROM timeline.position", end),
-    ]
-    return Finding("kafka", "ok", f"the record holds {end} entries"), *behind
 
 
-async def _behind(name: str, database: PostgresSettings, query: str, end: int) -> Finding:
+async def _lag(name: str, database: PostgresSettings, query: str, end: int, source: str) -> Finding:
+    part = f"{name}'s database"
     try:
         async with open_pool(database, max_size=1) as pool:
             position = await pool.fetchval(query)
     except _UNREACHABLE as error:
-        return Finding(f"{name}'s database", "bad", f"cannot be reached: {error}", "start PostgreSQL (`handoff up`)")
+        return Finding(part, "bad", f"is not available: {error}", "start PostgreSQL")
     lag = end - position
     if lag > _LAG:
-        return Finding(f"{name}'s database", "slow", f"{lag} entries behind the record", f"read {name}'s log")
-    return Finding(f"{name}'s database", "ok", f"{max(lag, 0)} entries behind the record")
+        return Finding(part, "slow", f"{lag} entries behind {source}", f"read the log of {name}")
+    return Finding(part, "ok", f"{max(lag, 0)} entries behind {source}")
 
 
 async def checkpoint_finding(installed: InstallationSettings) -> Finding:
-    """Up to where, and until when, an auditor can prove what the record holds."""
-    settings = installed.process(PROJECTION)
-    if settings.checkpoints is None:
-        return Finding("checkpoint", "bad", "nothing is ever signed", f"give {PROJECTION} a section [checkpoints]")
-    origin = Origin(settings.jurisdiction, settings.generation)
-    trust = trusted(settings.checkpoints, origin)
+    """Check size and age of the newest checkpoint that enough cosigners have signed."""
+    try:
+        checkpoints, database = installed.checkpoints, installed.timeline_reader
+    except SettingsNotFound as error:
+        return Finding("checkpoint", "unchecked", str(error))
+    origin = installed.origin
+    trust = trusted(checkpoints, origin)
     try:
         async with (
-            open_pool(installed.projection_as("reader"), max_size=1) as pool,
+            open_pool(database, max_size=1) as pool,
             pool.acquire() as connection,
             connection.transaction(readonly=True),
         ):
             newest = await newest_vouched(connection, origin, trust)
     except _UNREACHABLE as error:
-        return Finding("checkpoint", "bad", f"cannot be read: {error}", "start PostgreSQL (`handoff up`)")
+        return Finding("checkpoint", "bad", f"cannot be read: {error}", "start PostgreSQL")
     if newest is None or newest.proven_at is None:
-        return Finding("checkpoint", "slow", "none is cosigned by enough yet", "wait; else read the cosigners' logs")
-    proven = f"size {newest.opened.head.size}, cosigned at {newest.proven_at:%Y-%m-%d %H:%M:%S} UTC"
-    if clock.now() - newest.proven_at > _CADENCES * timedelta(seconds=settings.checkpoints.cadence_seconds):
         return Finding(
-            "checkpoint", "slow", f"the newest is old: {proven}", "read the projection's and cosigners' logs"
+            "checkpoint", "slow", "none has enough cosignatures yet", "wait; if it lasts, read the cosigners' logs"
+        )
+    proven = f"size {newest.opened.head.size}, cosigned at {newest.proven_at:%Y-%m-%d %H:%M:%S} UTC"
+    if clock.now() - newest.proven_at > _CADENCES * timedelta(seconds=checkpoints.cadence_seconds):
+        return Finding(
+            "checkpoint", "slow", f"the newest is old: {proven}", "read the logs of the projection and the cosigners"
         )
     return Finding("checkpoint", "ok", proven)
 
 
-async def _process(settings: ProcessSettings) -> Finding:
+async def _process(settings: ProcessSettings, *, several: bool = False) -> Finding:
+    """Ask a process for its readiness."""
+    if several and listens_everywhere(settings):
+        finding = "its settings name no address: it listens on every address of its own machine"
+        return Finding(settings.member, "unchecked", f"{finding}; run `handoff doctor` there")
+    url = process_url(settings)
     try:
         async with httpx.AsyncClient(timeout=5) as client:
-            answer = await client.get(f"{url(settings)}/health/ready")
+            response = await client.get(f"{url}/health/ready")
     except httpx.TransportError:
-        return Finding(settings.member, "bad", f"does not answer at {url(settings)}", "start it; its log says why")
-    parts = answer.json().get("parts", [])
-    ailing = [f"{part['name']}: {part.get('detail') or 'not ready'}" for part in parts if not part["ready"]]
-    if answer.status_code != 200:
-        return Finding(settings.member, "bad", "; ".join(ailing) or "not ready", "read its log; it repairs by itself")
-    if ailing:
-        return Finding(
-            settings.member, "bad", "; ".join(ailing), "read its log and docs/runbook.md; it goes on exchanging"
-        )
+        return Finding(settings.member, "bad", f"does not respond at {url}", "start it; if it ends, read its log")
+    parts = response.json().get("parts", [])
+    not_ready = [f"{part['name']}: {part.get('detail') or 'not ready'}" for part in parts if not part["ready"]]
+    if response.status_code != httpx.codes.OK:
+        finding = "; ".join(not_ready) or "not ready"
+        return Finding(settings.member, "bad", finding, "read its log; it retries by itself")
+    if not_ready:
+        advice = "read its log and docs/runbook.md; referrals are still exchanged"
+        return Finding(settings.member, "bad", "; ".join(not_ready), advice)
     return Finding(settings.member, "ok", "; ".join(f"{p['name']}: {p.get('detail') or 'ready'}" for p in parts))

@@ -1,8 +1,7 @@
-"""What an operator does to a node's database beside the running node."""
+"""Operator's work on a node's database: pause its relay, fold its inbox again, reset its witness."""
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from handoff import clock
 from handoff.adapters.files.answered_commands import Said, said_in
@@ -16,53 +15,46 @@ from handoff.adapters.postgres.witness_memory import WitnessMemory
 from handoff.config import ConfigurationError, PostgresSettings, ProcessSettings
 from handoff.node.attestation.witness import Standing, Witness
 from handoff.node.inbox import rebuild
-from handoff.node.rows import OutboxRow
 from handoff.proof.log.checkpoint import Origin, TreeHead
-from handoff.record.envelope import Event, Source
+from handoff.record.envelope import Source
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.topics import in_topic
 
 _WAIT_SECONDS = 0.5
 
 
-async def store_events(settings: PostgresSettings, events: Iterable[Event[Any]]) -> int:
-    """Puts events that were made elsewhere, as at the founding, into a node's outbox; gives how many are new."""
-    async with open_pool(settings) as pool, PostgresStore(pool).transaction() as tx:
-        now = clock.now()
-        return await tx.enqueue([OutboxRow.of(event, now) for event in events])
-
-
 async def pause_relay(settings: PostgresSettings, *, paused: bool) -> None:
-    """Holds a node's relay back, or lets it go on; it notices within a tenth of a second."""
+    """Pause or resume a node's relay. The relay notices within a tenth of a second."""
     async with open_pool(settings) as pool:
         await PostgresStore(pool).pause(paused=paused)
 
 
 async def rebuild_node(settings: ProcessSettings) -> rebuild.RebuildReport:
-    """Folds a node's kept inbox again."""
+    """Fold the inbox that a node has stored again."""
     me = Source(settings.jurisdiction, settings.generation, settings.member)
     async with open_pool(settings.postgres) as pool:
         return await rebuild.rebuild(PostgresStore(pool), me, settings.genesis_sha256)
 
 
 async def recover_node(settings: ProcessSettings, log: Iterable[str]) -> tuple[rebuild.RebuildReport, tuple[Said, ...]]:
-    """Folds a node's inbox again, up to the topic's end; gives also what ``log`` says was stored and is gone.
+    """Fold a node's inbox again up to the topic's end.
 
-    Raises BrokerUnavailable, StoreUnavailable, and RecordBroken where the topic ends before what was kept of it.
+    Also returns the events that ``log`` reports as stored and that the database no longer has. Raises
+    BrokerUnavailable, StoreUnavailable, and RecordBroken if the topic ends before the stored inbox does.
     """
     me = Source(settings.jurisdiction, settings.generation, settings.member)
     async with open_pool(settings.postgres) as pool:
         store = PostgresStore(pool)
         report = await rebuild.rebuild(store, me, settings.genesis_sha256, _InboxTopic(settings))
-        said = said_in(log)
+        answered = said_in(log)
         async with store.transaction() as tx:
-            stored = await tx.stored(one.event for one in said)
-    return report, tuple(one for one in said if one.event not in stored)
+            stored = await tx.stored(one.event for one in answered)
+    return report, tuple(one for one in answered if one.event not in stored)
 
 
 @dataclass(frozen=True, slots=True)
 class _InboxTopic:
-    """A member's inbox, read beside its consumer group."""
+    """A member's inbox topic, read without its consumer group."""
 
     settings: ProcessSettings
 
@@ -83,9 +75,10 @@ class _InboxTopic:
 
 
 async def adopt_witness(settings: ProcessSettings) -> tuple[TreeHead, TreeHead]:
-    """Lets a witness go on from the largest head that it is seen to have cosigned; gives the head before, and that.
+    """Set a witness to the largest tree head that the checkpoints topic shows it to have cosigned.
 
-    Raises ConfigurationError for a process that cosigns nothing, BrokerUnavailable and StoreUnavailable.
+    Returns the stored head before and after. Raises ConfigurationError for a process without a witness,
+    BrokerUnavailable and StoreUnavailable.
     """
     checkpoints, origin = settings.checkpoints, Origin(settings.jurisdiction, settings.generation)
     if checkpoints is None or checkpoints.witness_key_file is None:
@@ -97,14 +90,14 @@ async def adopt_witness(settings: ProcessSettings) -> tuple[TreeHead, TreeHead]:
         memory = WitnessMemory(pool)
         before = await memory.standing()
         try:
-            found = await _recollected(topic, witness, before)
+            found = await _largest_cosigned(topic, witness, before)
         finally:
             await topic.close()
         await memory.adopt(found)
     return before.head, found.head
 
 
-async def _recollected(topic: CheckpointsTopic, witness: Witness, known: Standing) -> Standing:
+async def _largest_cosigned(topic: CheckpointsTopic, witness: Witness, known: Standing) -> Standing:
     end, at = await topic.end(), 0
     await topic.start(at)
     while at < end:

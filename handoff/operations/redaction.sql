@@ -1,17 +1,17 @@
--- name: exchange_rests
+-- name: exchange_caught_up
 SELECT next_offset = $1 AND NOT EXISTS (SELECT FROM routed) FROM position
 
--- name: timeline_rests
+-- name: timeline_caught_up
 SELECT next_offset = $1 FROM timeline.position
 
--- name: keeps_another
+-- name: has_replaced
 SELECT to_regnamespace('timeline_replaced') IS NOT NULL
 
 -- name: inbox
 UPDATE inbox SET value = $2, outcome = 'invalid', reason = 'redacted' WHERE sha256(value) = $1
 
 -- name: outbox
--- The line stays, so that no policy says the same again.
+-- Keep the row, so that no policy issues the same event again.
 UPDATE outbox SET value = $2, referral = NULL, outcome = 'invalid', reason = 'redacted' WHERE value_hash = $1
 
 -- name: holds_stubs

@@ -1,4 +1,4 @@
--- name: shown
+-- name: timeline_entries
 SELECT record_offset, appended_ms, key, value, headers, record_hash FROM timeline.entries ORDER BY record_offset
 
 -- name: largest_head
@@ -10,17 +10,18 @@ SELECT member, key, value, header_names, header_values FROM routed ORDER BY memb
 -- name: routed_up_to
 SELECT next_offset FROM position
 
--- name: go_on_from
+-- name: set_position_back
 UPDATE position SET next_offset = least(next_offset, $1), epoch = epoch + 1, alive_at = '-infinity'
 
--- name: directory_as_of
+-- name: set_directory_back
 UPDATE directory SET version = least(version, $1)
 
 -- name: announced_after
 SELECT record_offset, value FROM announcements WHERE record_offset >= $1
 
--- name: set_announced_aside
+-- name: move_announcement
+-- To a negative offset first, so that no two rows collide before the last move.
 UPDATE announcements SET record_offset = -1 - $2::bigint WHERE record_offset = $1
 
--- name: put_announced_back
+-- name: finish_moves
 UPDATE announcements SET record_offset = -1 - record_offset WHERE record_offset < 0

@@ -1,4 +1,4 @@
-"""A jurisdiction at a standstill: what an operator may change while none of its processes is at work."""
+"""Maintenance session: work on a jurisdiction's topics and databases while none of its processes runs."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -8,27 +8,29 @@ from pathlib import Path
 import asyncpg
 
 from handoff.config import PostgresSettings, ProcessSettings
+from handoff.operations.errors import OperationError
+from handoff.operations.installation_settings import InstallationSettings
 from handoff.operations.setup.database_setup import DatabaseOperator
 from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.operations.topic_copy import TopicCopy, apply_copy
 from handoff.record.topics import EXCHANGE, PROJECTION, Topic, record_topic, topics
 
-_AT_WORK = """
+_CONNECTED = """
 SELECT DISTINCT datname FROM pg_stat_activity
  WHERE datname = ANY($1::text[]) AND backend_type = 'client backend' AND pid <> pg_backend_pid()
  ORDER BY datname
 """
 
 
-class NotReadyForMaintenance(Exception):
-    """The jurisdiction is not as this work needs it: do what the sentence says, and run it again."""
+class NotReadyForMaintenance(OperationError):
+    """A precondition of the maintenance is not met. The message has the action to take before the next attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceSession:
-    """The broker's and the database's operators, every process's settings by name, and where copies lie.
+    """Operators of brokers and databases, settings of each process by name, and the directory of topic copies.
 
-    ``owner`` is how the timeline's owner logs in.
+    ``owner`` is the login that owns the timeline's schema.
     """
 
     kafka: KafkaOperator
@@ -38,26 +40,52 @@ class MaintenanceSession:
     owner: PostgresSettings
     copies: Path
 
+    @classmethod
+    def of(
+        cls,
+        installed: InstallationSettings,
+        kafka: KafkaOperator,
+        postgres: DatabaseOperator,
+        *,
+        copies: Path | None = None,
+    ) -> "MaintenanceSession":
+        """Session on an installation. Copies go to ``copies`` under its directory by default.
+
+        Raises ConfigurationError.
+        """
+        return cls(
+            kafka=kafka,
+            postgres=postgres,
+            members=installed.members,
+            processes={name: installed.process(name) for name in (EXCHANGE, PROJECTION)}
+            | {settings.member: settings for settings in installed.processes},
+            owner=installed.timeline_owner,
+            copies=copies or installed.directory / "copies",
+        )
+
     @property
     def exchange(self) -> ProcessSettings:
+        """Settings of the exchange."""
         return self.processes[EXCHANGE]
 
     @property
     def projection(self) -> ProcessSettings:
-        """The projection's settings, in the role that owns the timeline."""
+        """Settings of the projection, with the login that owns the timeline's schema."""
         return self.processes[PROJECTION].model_copy(update={"postgres": self.owner})
 
     @property
     def nodes(self) -> tuple[ProcessSettings, ...]:
-        """The members that have a process, and so a database."""
+        """Settings of the members that have a process, and therefore a database."""
         return tuple(self.processes[member] for member in self.members if member in self.processes)
 
     @property
     def jurisdiction(self) -> str:
+        """Name of the jurisdiction."""
         return self.exchange.jurisdiction
 
     @property
     def topics(self) -> tuple[Topic, ...]:
+        """All topics of the jurisdiction."""
         return topics(self.jurisdiction, self.members)
 
     @property
@@ -67,12 +95,12 @@ class MaintenanceSession:
         return next(topic for topic in self.topics if topic.name == name)
 
     def copy_of(self, topic: Topic) -> TopicCopy:
-        """Where what a topic is to hold lies until it does."""
+        """Copy of a topic's new content, which exists until the topic has that content."""
         return TopicCopy(self.copies / topic.name)
 
     @asynccontextmanager
     async def database(self, process: ProcessSettings) -> AsyncIterator[asyncpg.Connection]:
-        """A process's database, as whoever may do anything."""
+        """Open a superuser's connection to a process's database."""
         connection = await asyncpg.connect(self.postgres.dsn(process.postgres.database))
         try:
             yield connection
@@ -80,18 +108,18 @@ class MaintenanceSession:
             await connection.close()
 
     async def check(self) -> None:
-        """Looks that nobody is at work, and ends what was begun before. Raises NotReadyForMaintenance.
+        """Check that no process runs, and complete an interrupted topic copy. Raises NotReadyForMaintenance.
 
-        Every process holds a connection to its database for as long as it lives, a frozen one too.
+        A process holds a connection to its database as long as it exists, also while it is frozen.
         """
         names = [process.postgres.database for process in self.processes.values()]
         connection = await asyncpg.connect(self.postgres.dsn())
         try:
-            busy = [row["datname"] for row in await connection.fetch(_AT_WORK, names)]
+            connected = [row["datname"] for row in await connection.fetch(_CONNECTED, names)]
         finally:
             await connection.close()
-        if busy:
-            raise NotReadyForMaintenance(f"somebody is at work in {', '.join(busy)}: stop every service first")
+        if connected:
+            raise NotReadyForMaintenance(f"clients are connected to {', '.join(connected)}: stop every service first")
         for topic in self.topics:
             if (copy := self.copy_of(topic)).exists:
                 await apply_copy(self.kafka, topic, copy)

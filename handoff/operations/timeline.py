@@ -1,4 +1,4 @@
-"""What an operator asks of a running installation."""
+"""Reads of the timeline's database for operator commands."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,25 +15,25 @@ from handoff.views.timeline import TimelineEntry
 
 
 async def timeline_of(installed: InstallationSettings, case: UUID) -> Sequence[TimelineEntry]:
-    """The timeline of ``case``, in the record's order."""
+    """Timeline of ``case``, in the record's order."""
     async with _reader(installed) as timeline:
         return await timeline.entries(case)
 
 
 async def history_of(installed: InstallationSettings, case: UUID) -> History:
-    """The history of ``case``, to be replayed, with what is proven of it to whom the installation's trust file is."""
-    asked = bundle_request(installed, case)
+    """History of ``case`` for a replay, with its checkpoint status under the installation's trust file."""
+    request = bundle_request(installed, case)
     async with _reader(installed) as timeline:
-        return await timeline.proven_history(case, asked.origin, asked.trust)
+        return await timeline.proven_history(case, request.origin, request.trust)
 
 
 async def handoff_figures(installed: InstallationSettings) -> Sequence[Figures]:
-    """How long handoffs wait, per service and urgency, as of now."""
+    """Waiting times of handoffs by service and urgency, as of now."""
     async with _reader(installed) as timeline:
         return summary(await timeline.handoffs(), clock.now())
 
 
 @asynccontextmanager
 async def _reader(installed: InstallationSettings) -> AsyncIterator[Timeline]:
-    async with open_pool(installed.projection_as("reader"), max_size=1) as pool:
+    async with open_pool(installed.timeline_reader, max_size=1) as pool:
         yield Timeline(pool)

@@ -1,7 +1,7 @@
-"""The timeline made again from the record beside the one that is read meanwhile, compared, and put in its place.
+"""Rebuild of the timeline: recomputed from the record in a second schema, compared, and put in place.
 
-What was identical is dropped. What differed is kept as ``timeline_replaced``: either the rules were mended since, or
-somebody changed the timeline, and then it is evidence.
+Readers use the old tables until then. Equal tables are dropped afterwards. Tables that differ stay in the schema
+``timeline_replaced``: either the program was corrected since, or the timeline was changed, and they are evidence.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from handoff.adapters.kafka.record_reader import RecordReader
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.timeline_store import SCHEMA, Founding, Ledger, connect, ledger
 from handoff.config import ProcessSettings
+from handoff.operations.errors import OperationError
 from handoff.projection.pipeline import Checker, Projecting
 from handoff.views.timeline_fold import Page
 
@@ -23,16 +24,16 @@ _FRESH = "timeline_rebuilt"
 _SQL = statements("timeline_rebuild.sql", __package__)
 
 Progress = Callable[[int, int], None]
-"""Hears how many entries are done, and of how many."""
+"""Callback with the number of entries done and the number of all entries."""
 
 
-class RebuildRefused(Exception):
-    """An earlier rebuild found a difference and kept what it replaced: look at it and drop it first."""
+class RebuildRefused(OperationError):
+    """The tables that an earlier rebuild replaced still exist: examine and drop them first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """How many rows a table has, and the SHA-256 (hex) of them all, in order, in PostgreSQL's binary form."""
+    """Number of rows, and SHA-256 (hex) of all rows in order, in PostgreSQL's binary format."""
 
     rows: int
     sha256: str
@@ -40,7 +41,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class RebuiltTable:
-    """A table as it was found and as the record gives it, at the same offset."""
+    """Digests of a stored table and of the recomputed one, at the same offset."""
 
     name: str
     found: Digest
@@ -48,35 +49,37 @@ class RebuiltTable:
 
     @property
     def is_identical(self) -> bool:
-        """Whether the record gives the same, byte for byte."""
+        """Return whether both tables are equal, byte for byte."""
         return self.found == self.rebuilt
 
 
 @dataclass(frozen=True, slots=True)
 class RebuildReport:
-    """What a rebuild came to, up to the record's ``next_offset``."""
+    """Result of a rebuild up to ``next_offset`` of the record."""
 
     next_offset: int
     tables: tuple[RebuiltTable, ...]
 
     @property
     def is_identical(self) -> bool:
-        """Whether every table is what the record gives."""
+        """Return whether all tables are equal."""
         return all(table.is_identical for table in self.tables)
 
 
 async def rebuild(settings: ProcessSettings, progress: Progress) -> RebuildReport:
-    """Makes the timeline again; ``settings`` log in to the database as its owner.
+    """Rebuild the timeline. The login in ``settings`` must be the database's owner.
 
-    The projection may go on: it waits only while the last entries are compared. Raises RebuildRefused,
-    BrokerUnavailable, RecordBroken and the database's own errors; then everything is as before.
+    The projection may run: it waits only during the last part of the comparison. Raises RebuildRefused,
+    BrokerUnavailable, RecordBroken and errors of the database. After an error, nothing has changed.
     """
     reader = RecordReader(settings.kafka, settings.jurisdiction, client_id=f"{settings.member}-rebuild")
     control = await connect(settings.postgres, schema=_FRESH, patience=None)
     try:
-        if await control.fetchval(_SQL["kept"]):
-            raise RebuildRefused("the schema timeline_replaced holds what an earlier rebuild replaced")
-        await control.execute(_SQL["lay_out"])
+        if await control.fetchval(_SQL["has_replaced"]):
+            raise RebuildRefused(
+                "the schema timeline_replaced has the tables of an earlier rebuild: examine them, then drop it"
+            )
+        await control.execute(_SQL["create_tables"])
         async with ledger(settings.postgres, schema=_FRESH) as fresh:
             replay = _Replay(settings, reader, fresh, progress)
             await replay.up_to(await control.fetchval(_SQL["live_offset"]))
@@ -87,7 +90,7 @@ async def rebuild(settings: ProcessSettings, progress: Progress) -> RebuildRepor
 
 
 class _Replay:
-    """The record read again from its beginning into fresh tables."""
+    """Projection of the record, from its beginning, into new tables."""
 
     def __init__(self, settings: ProcessSettings, reader: RecordReader, fresh: Ledger, progress: Progress) -> None:
         self._founding = Founding(settings.jurisdiction, settings.generation, settings.genesis_sha256)
@@ -96,20 +99,20 @@ class _Replay:
         self._progress = progress
 
     async def up_to(self, offset: int) -> None:
-        """Goes on to ``offset``."""
+        """Project the entries before ``offset``."""
         position = await self._fresh.position()
         chronicle = await self._fresh.chronicle(self._founding, position)
 
-        def told(page: Page) -> None:
+        def report(page: Page) -> None:
             self._progress(page.next_offset, offset)
 
         with Checker() as checker:
-            await Projecting(self._reader, self._fresh, chronicle, position).run(checker, told, until=offset)
+            await Projecting(self._reader, self._fresh, chronicle, position).run(checker, report, until=offset)
 
 
 async def _put_in_place(control: asyncpg.Connection, replay: _Replay) -> RebuildReport:
     async with control.transaction():
-        await control.execute(_SQL["hold_still"])
+        await control.execute(_SQL["lock"])
         offset: int = await control.fetchval(_SQL["live_offset"])
         await replay.up_to(offset)
         tables = tuple([await _compared(control, table) for table in TABLES])

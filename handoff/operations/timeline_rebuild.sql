@@ -1,7 +1,7 @@
--- name: kept
+-- name: has_replaced
 SELECT to_regnamespace('timeline_replaced') IS NOT NULL
 
--- name: lay_out
+-- name: create_tables
 -- Runs with timeline_rebuilt first in the search path.
 DROP SCHEMA IF EXISTS timeline_rebuilt CASCADE;
 CREATE SCHEMA timeline_rebuilt;
@@ -11,8 +11,8 @@ CALL public.lay_out_timeline();
 -- name: live_offset
 SELECT next_offset FROM timeline.position
 
--- name: hold_still
--- The writer's fence waits for it; who reads the timeline does not.
+-- name: lock
+-- The projection's next write waits for this lock; readers of other tables do not.
 LOCK TABLE timeline.position IN ACCESS EXCLUSIVE MODE
 
 -- name: entries
@@ -35,7 +35,7 @@ SELECT * FROM handoffs ORDER BY referral
 SELECT next_offset, record_ms, frontier FROM position
 
 -- name: swap
--- A new epoch: whoever wrote on the old tables remembers what stood there, and has to forget it.
+-- A new epoch: it makes a running projection discard what it has cached of the old tables.
 UPDATE timeline_rebuilt.position SET epoch = (SELECT epoch + 1 FROM timeline.position);
 ALTER SCHEMA timeline RENAME TO timeline_replaced;
 ALTER SCHEMA timeline_rebuilt RENAME TO timeline;

@@ -1,7 +1,7 @@
-"""A topic copied over itself, with other contents and the offsets and times that it had: an operator's tool.
+"""Replacement of a topic's content, with the offsets and times that its entries had.
 
-What the topic is to hold is first written to a file. From the moment the file bears its name it is all that is
-needed: a copy that was interrupted is put back by whoever finds its file.
+The new content is first written to a file. The file gets its final name when it is complete, and is from then on
+sufficient: the next command that finds the file completes an interrupted replacement.
 """
 
 import asyncio
@@ -19,34 +19,35 @@ from pydantic import SecretStr
 
 from handoff.adapters.kafka.client import MAX_BATCH_BYTES, MAX_REQUEST_BYTES, REQUEST_TIMEOUT_MS, security
 from handoff.config import KafkaSettings
+from handoff.operations.errors import OperationError
 from handoff.operations.setup import broker_topics
 from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message, as_headers
 from handoff.record.topics import Topic, groups
 
-_AT_ONCE = 500
+_BATCH = 500
 _WAIT_MS = 500
 _EMPTY = Message(None, b"")
 
 
-class TopicCopyMismatch(Exception):
-    """The broker does not hold what was copied: run it again, the file is still there."""
+class TopicCopyMismatch(OperationError):
+    """The topic does not have the content of its copy. Run the command again: the file still exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicCopy:
-    """What a topic is to hold from now on, in a file."""
+    """File with the new content of a topic."""
 
     path: Path
 
     @property
     def exists(self) -> bool:
-        """Whether there is a copy that waits to be put back."""
+        """Return whether a replacement is pending."""
         return self.path.exists()
 
     async def write(self, committed: Mapping[str, int], entries: AsyncIterator[KafkaRecord]) -> None:
-        """Makes the file, whole or not at all; ``committed``: how far each group had read."""
+        """Write the file; it appears complete or not at all. ``committed`` has the offset of each group."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(".partial")
         partial.touch(mode=0o600)
@@ -60,43 +61,43 @@ class TopicCopy:
 
     @property
     def committed(self) -> dict[str, int]:
-        """How far each group had read."""
+        """Committed offset of each group before the replacement."""
         with self.path.open() as file:
             found: dict[str, int] = json.loads(file.readline())
         return found
 
     def entries(self) -> Iterator[KafkaRecord]:
-        """What the topic is to hold, in order."""
+        """New content of the topic, in order."""
         with self.path.open() as file:
             next(file)
             yield from map(_entry, file)
 
     def remove(self) -> None:
-        """Done: the topic holds it."""
+        """Delete the file, once the topic has its content."""
         self.path.unlink()
 
 
 async def apply_copy(operator: KafkaOperator, topic: Topic, copy: TopicCopy) -> None:
-    """Makes ``topic`` hold what the copy says and nothing else, and removes the copy. Raises TopicCopyMismatch.
+    """Replace the content of ``topic`` with that of the copy, and remove the copy. Raises TopicCopyMismatch.
 
-    Whoever reads or writes the topic has to be stopped. Groups go on where they were.
+    Readers and writers of the topic must be stopped. Consumer groups keep their offsets.
     """
     start = next((entry.offset for entry in copy.entries()), 0)
     await asyncio.to_thread(broker_topics.recreate_topic, operator, topic)
-    # Nothing but entries moves an offset on: what the topic had dropped is filled up, and dropped again.
-    fill = (KafkaRecord(offset, 0, _EMPTY) for offset in range(start))
-    await append(operator, topic.name, chain(fill, copy.entries()))
+    # Only appended entries increase the offset: append empty ones for those that had been deleted, then delete them.
+    padding = (KafkaRecord(offset, 0, _EMPTY) for offset in range(start))
+    await append(operator, topic.name, chain(padding, copy.entries()))
     if start:
         await asyncio.to_thread(broker_topics.delete_records_before, operator, topic.name, start)
     await _compare(operator, topic.name, copy)
     await asyncio.to_thread(broker_topics.apply_topics, operator, (topic,))
     for group, offset in copy.committed.items():
-        await asyncio.to_thread(broker_topics.commit, operator, group, topic.name, offset)
+        await asyncio.to_thread(broker_topics.commit_offset, operator, group, topic.name, offset)
     copy.remove()
 
 
 async def read_topic(operator: KafkaOperator, topic: str) -> AsyncIterator[KafkaRecord]:
-    """Everything that ``topic`` holds now, in order."""
+    """Entries of ``topic`` up to its current end, in order."""
     consumer = AIOKafkaConsumer(**_login(operator), client_id="operator", enable_auto_commit=False)
     partition = TopicPartition(topic, 0)
     await consumer.start()
@@ -115,9 +116,9 @@ async def read_topic(operator: KafkaOperator, topic: str) -> AsyncIterator[Kafka
 
 
 async def read_groups(operator: KafkaOperator, jurisdiction: str, topic: Topic) -> dict[str, int]:
-    """How far the groups of those who read ``topic`` have come: with a deleted topic the broker forgets it."""
+    """Committed offsets of all groups of ``topic``'s readers. The broker deletes them with the topic."""
     names = [group for reader in topic.readers for group in groups(jurisdiction, reader)]
-    return await asyncio.to_thread(broker_topics.committed, operator, names, topic.name)
+    return await asyncio.to_thread(broker_topics.committed_offsets, operator, names, topic.name)
 
 
 async def append(operator: KafkaOperator, topic: str, entries: Iterable[KafkaRecord]) -> None:
@@ -134,13 +135,13 @@ async def append(operator: KafkaOperator, topic: str, entries: Iterable[KafkaRec
     await producer.start()
     try:
         rest = iter(entries)
-        while some := tuple(islice(rest, _AT_ONCE)):
-            await _send_some(producer, topic, some)
+        while batch := tuple(islice(rest, _BATCH)):
+            await _send_batch(producer, topic, batch)
     finally:
         await producer.stop()
 
 
-async def _send_some(producer: AIOKafkaProducer, topic: str, entries: Sequence[KafkaRecord]) -> None:
+async def _send_batch(producer: AIOKafkaProducer, topic: str, entries: Sequence[KafkaRecord]) -> None:
     sending = [
         await producer.send(
             topic, e.message.value, e.message.key, 0, timestamp_ms=e.appended_ms, headers=list(e.message.headers)
@@ -149,20 +150,20 @@ async def _send_some(producer: AIOKafkaProducer, topic: str, entries: Sequence[K
     ]
     for entry, sent in zip(entries, await asyncio.gather(*sending), strict=True):
         if sent.offset != entry.offset:
-            raise TopicCopyMismatch(f"{topic}: what belongs at offset {entry.offset} came to stand at {sent.offset}")
+            raise TopicCopyMismatch(f"{topic}: the entry of offset {entry.offset} was appended at {sent.offset}")
 
 
 async def _compare(operator: KafkaOperator, topic: str, copy: TopicCopy) -> None:
     expected = copy.entries()
     async for found in read_topic(operator, topic):
         if found != next(expected, None):
-            raise TopicCopyMismatch(f"{topic}: offset {found.offset} is not what was copied")
+            raise TopicCopyMismatch(f"{topic}: offset {found.offset} differs from the copy")
     if (missing := next(expected, None)) is not None:
         raise TopicCopyMismatch(f"{topic}: offset {missing.offset} is missing")
 
 
 def _message(found: Any) -> Message:
-    # A member may submit neither key nor value; the client does not send that.
+    # A member may publish an entry with neither key nor value. The client cannot send that, so send an empty value.
     value = b"" if found.key is None and found.value is None else found.value
     return Message(found.key, value, as_headers(found.headers))
 

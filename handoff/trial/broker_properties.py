@@ -1,4 +1,4 @@
-"""The configuration of one trial broker."""
+"""Configuration of one trial broker."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 
 
 class BrokerPorts(NamedTuple):
-    """The two ports of one broker."""
+    """Ports of one broker."""
 
     client: int
     controller: int
@@ -17,7 +17,7 @@ class BrokerPorts(NamedTuple):
 
 @dataclass(frozen=True)
 class BrokerProperties:
-    """One combined broker and controller, on loopback; `ports` are all brokers'."""
+    """Properties of one combined broker and controller on loopback. `ports` are those of all brokers."""
 
     number: int
     directory: Path
@@ -27,16 +27,19 @@ class BrokerProperties:
 
     @property
     def path(self) -> Path:
+        """File of the properties."""
         return self.directory / "server.properties"
 
     @property
     def formatted(self) -> bool:
+        """Return whether the storage is formatted."""
         return (self.directory / "data" / "meta.properties").exists()
 
     def write(self) -> None:
+        """Write the file, which has passwords, for its owner alone."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self.path.touch(mode=0o600)
-        settings = {**self._network(), **self._access(), **self._storage(), **self._pace()}
+        settings = {**self._network(), **self._access(), **self._storage(), **self._timing()}
         self.path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
 
     def _network(self) -> dict[str, str | int]:
@@ -59,7 +62,7 @@ class BrokerProperties:
             "sasl.enabled.mechanisms": "SCRAM-SHA-512",
             "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
             "listener.name.client.scram-sha-512.sasl.jaas.config": f"{_SCRAM} {cluster};",
-            # Controllers cannot use SCRAM among themselves: its users are in the log that they are about to agree on.
+            # Controllers cannot use SCRAM among themselves: SCRAM users are stored in the log that they replicate.
             "sasl.mechanism.controller.protocol": "PLAIN",
             "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
             "listener.name.controller.plain.sasl.jaas.config": (
@@ -79,7 +82,7 @@ class BrokerProperties:
             "default.replication.factor": copies,
             "min.insync.replicas": durable,
             "offsets.topic.replication.factor": copies,
-            # A trial has a dozen consumer groups; fifty partitions would only make it start later.
+            # A trial has a dozen consumer groups: the default of 50 partitions would delay its start.
             "offsets.topic.num.partitions": 4,
             "transaction.state.log.replication.factor": copies,
             "transaction.state.log.min.isr": durable,
@@ -87,9 +90,9 @@ class BrokerProperties:
             "unclean.leader.election.enable": "false",
         }
 
-    def _pace(self) -> dict[str, str | int]:
+    def _timing(self) -> dict[str, str | int]:
         return {
-            # How long a broker that was killed keeps its successor waiting: 9 s by default.
+            # Time until another broker takes over from a killed one: 9 s by default.
             "broker.heartbeat.interval.ms": 1000,
             "broker.session.timeout.ms": 4000,
             "group.initial.rebalance.delay.ms": 0,

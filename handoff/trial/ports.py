@@ -1,34 +1,30 @@
-"""Ports that two trial stacks on one machine never share."""
+"""Blocks of ports, reserved so that no two trial stacks on one machine share a port."""
 
 import random
 import socket
 
 from handoff.trial.errors import TrialError
 
-# Below the range from which the kernel takes ports for outgoing connections, which would race with us.
+# Below the range of ports for outgoing connections, which would otherwise take a port between check and use.
 _FIRST, _LAST = 20_000, 32_700
 _SIZE = 50
 _HOST = "127.0.0.1"
 
 
 class PortBlock:
-    """Fifty neighbouring ports, ours while the socket on the first of them is bound.
+    """Fifty consecutive ports, reserved as long as the socket on the first of them is bound.
 
-    The kernel is the lock: it holds between users and containers of one network and ends with the process.
+    The bound socket is the lock: the kernel enforces it between users, and between containers of one network, and
+    releases it when the process ends.
     """
 
-    def __init__(self, base: int, guard: socket.socket | None) -> None:
+    def __init__(self, base: int, guard: socket.socket) -> None:
         self.base = base
         self._guard = guard
 
-    @property
-    def is_ours(self) -> bool:
-        """Whether this process holds the block; another one may, whose ports are then only read here."""
-        return self._guard is not None
-
     @classmethod
     def reserve(cls) -> "PortBlock":
-        """A block in which every port is free now."""
+        """Reserve a block in which all ports are free. Raises TrialError."""
         bases = list(range(_FIRST, _LAST - _SIZE, _SIZE))
         random.shuffle(bases)
         for base in bases:
@@ -38,25 +34,25 @@ class PortBlock:
             if all(_is_free(port) for port in range(base + 1, base + _SIZE)):
                 return cls(base, guard)
             guard.close()
-        raise TrialError("no free block of ports on this machine: are many trial stacks running?")
+        raise TrialError("no free block of 50 ports on this machine: stop other trial stacks")
 
     @classmethod
     def reclaim(cls, base: int) -> "PortBlock":
-        """The block that a stopped stack had before."""
+        """Reserve the block of a stopped stack again. Raises TrialError."""
         guard = _bind(base)
         if guard is None:
-            raise TrialError(f"port {base} is taken: is this trial stack already running?")
+            raise TrialError(f"port {base} is in use: this trial stack is already running")
         return cls(base, guard)
 
     def port(self, index: int) -> int:
-        """The port at `index`, from 1 to 49."""
+        """Port at `index`, from 1 to 49."""
         if not 0 < index < _SIZE:
             raise IndexError(index)
         return self.base + index
 
     def release(self) -> None:
-        if self._guard is not None:
-            self._guard.close()
+        """Release the block for other stacks."""
+        self._guard.close()
 
 
 def _bind(port: int) -> socket.socket | None:

@@ -1,7 +1,7 @@
-"""A service's process, forked from one that has already imported what all services need.
+"""Processes of services, forked from a server process that has already imported the libraries of all services.
 
-Eleven interpreters that each import the same libraries would take most of a trial's start. What is forked is a process
-like any other: it has its own id, can be killed, and ends when its parent does.
+Eleven interpreters that each import the same libraries would take most of a trial's start. A forked process is a normal
+process: it has its own id, can be killed, and ends with its parent.
 """
 
 import multiprocessing
@@ -17,7 +17,7 @@ from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
 from handoff.config import CONFIG_VARIABLE
-from handoff.trial.child_process import Watched
+from handoff.trial.child_process import SupervisedProcess
 
 _PRELOADED = [
     "handoff.bootstrap",
@@ -28,21 +28,21 @@ _PRELOADED = [
 
 
 @cache
-def _nursery() -> ForkServerContext:
+def _fork_server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     return context
 
 
 def prepare() -> None:
-    """Lets the imports begin, so that they are done by the time the first service is wanted."""
-    _nursery()
+    """Start the imports early, so that they are complete before the first service starts."""
+    _fork_server()
     ensure_running()
 
 
 @dataclass
-class ServiceProcess(Watched):
-    """One service: the module that runs it and its configuration."""
+class ServiceProcess(SupervisedProcess):
+    """Process of one service, with its module and its configuration."""
 
     name: str
     module: str
@@ -52,7 +52,7 @@ class ServiceProcess(Watched):
 
     @property
     def pid(self) -> int | None:
-        """Its process id, once it was started."""
+        """Process id, once the process was started."""
         return self._process.pid if self._process else None
 
     @property
@@ -64,18 +64,18 @@ class ServiceProcess(Watched):
         return self._process.exitcode if self._process else None
 
     def start(self) -> None:
-        """Starts the process, appending what it says to its log."""
+        """Start the process. Its output is appended to its log."""
         if self.running:
             return
         self.log.parent.mkdir(parents=True, exist_ok=True)
         arguments = (self.module, self.config, self.log)
-        process = _nursery().Process(target=_become, args=arguments, name=self.name)
+        process = _fork_server().Process(target=_run_service, args=arguments, name=self.name)
         process.start()
-        # Not before: an interruption while it starts leaves nothing here that could be stopped, and its leash ends it.
+        # Set it only now: a process that is interrupted during its start cannot be joined. Its own thread ends it.
         self._process = process
 
     def terminate(self, timeout: float = 10) -> int | None:
-        """Asks the process to stop, insists after ``timeout`` seconds; gives its exit code."""
+        """Stop the process; kill it after ``timeout`` seconds. Return its exit code."""
         if self._process is None:
             return None
         self._process.terminate()
@@ -83,7 +83,7 @@ class ServiceProcess(Watched):
         return self.kill() if self._process.is_alive() else self._process.exitcode
 
     def kill(self) -> int | None:
-        """Ends the process by SIGKILL, as a crash would."""
+        """Kill the process with SIGKILL, as a crash would."""
         if self._process is None:
             return None
         self._process.kill()
@@ -91,9 +91,9 @@ class ServiceProcess(Watched):
         return self._process.exitcode
 
 
-def _become(module: str, config: Path, log: Path) -> None:
-    """Turns a forked process into the service: its own session, its log, its configuration, its main module."""
-    threading.Thread(target=_end_with_the_trial, name="leash", daemon=True).start()
+def _run_service(module: str, config: Path, log: Path) -> None:
+    """Run the service in a forked process: set session, log and configuration, then run its main module."""
+    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     os.setsid()
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     for stream in (sys.stdout, sys.stderr):
@@ -103,8 +103,8 @@ def _become(module: str, config: Path, log: Path) -> None:
     runpy.run_module(module, run_name="__main__")
 
 
-def _end_with_the_trial() -> None:
-    """Ends this process when the one that asked for it is gone, however that went."""
+def _end_with_parent() -> None:
+    """End this process when its parent has ended for any reason."""
     trial = multiprocessing.parent_process()
     if trial is not None:
         trial.join()

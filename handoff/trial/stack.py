@@ -1,4 +1,4 @@
-"""Real Kafka and real PostgreSQL as child processes over one state directory."""
+"""Trial stack: Kafka and PostgreSQL as child processes on one state directory."""
 
 import shutil
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from handoff.operations.setup.database_setup import DatabaseOperator
 from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.trial.broker_properties import BrokerPorts
 from handoff.trial.errors import TrialError
-from handoff.trial.jars import jars_are_here
+from handoff.trial.jars import jars_are_cached
 from handoff.trial.kafka import KafkaCluster
 from handoff.trial.postgres import PostgresServer
 from handoff.trial.stack_state import open_stack_state
@@ -29,19 +29,17 @@ def _silent(_stage: str) -> None:
 
 
 class TrialStack:
-    """The broker (one, or three) and the database that everything else runs on.
+    """One or three brokers, and one database server.
 
-    The state directory survives stop and start with the same ports and contents. When this process ends, however that
-    happens, so do its children.
+    After a restart, the stack has the same ports and the same data. The child processes end with this process, also
+    when it is killed.
     """
 
-    def __init__(
-        self, directory: Path, *, brokers: Literal[1, 3] = 1, progress: Progress = _silent, join: bool = False
-    ) -> None:
+    def __init__(self, directory: Path, *, brokers: Literal[1, 3] = 1, progress: Progress = _silent) -> None:
         self.directory = directory.absolute()
         self._progress = progress
-        self._given_up = Event()
-        state, self._ports = open_stack_state(self.directory, brokers, join=join)
+        self._cancelled = Event()
+        state, self._ports = open_stack_state(self.directory, brokers)
         self.kafka = KafkaCluster(
             self.directory / "kafka",
             tuple(self._broker_ports(index) for index in range(brokers)),
@@ -53,83 +51,81 @@ class TrialStack:
         )
 
     @property
-    def runs_elsewhere(self) -> bool:
-        """Whether another process runs it, which this one has joined."""
-        return not self._ports.is_ours
-
-    @property
     def bootstrap_servers(self) -> str:
+        """Addresses of the brokers."""
         return self.kafka.bootstrap_servers
 
     @property
     def kafka_operator(self) -> KafkaOperator:
+        """Operator of the brokers."""
         return self.kafka.operator
 
     @property
     def postgres_operator(self) -> DatabaseOperator:
+        """Operator of the database server."""
         return self.postgres.operator
 
     def postgres_dsn(self, database: str = "postgres") -> str:
-        """The operator's connection string."""
+        """Connection string of the operator."""
         return self.postgres_operator.dsn(database)
 
     def service_port(self, index: int) -> int:
-        """The port of the `index`-th service, from 0 to 39, the same at every start."""
+        """Port of the `index`-th service, from 0 to 39. It stays the same after a restart."""
         return self._ports.port(_FIRST_SERVICE_PORT + index)
 
     def start(self) -> None:
-        """Starts both parts at once and waits until they answer. Raises TrialError and leaves nothing behind."""
-        self._given_up.clear()
+        """Start both parts and wait until they are ready. Raises TrialError, after stopping both."""
+        self._cancelled.clear()
         pool = ThreadPoolExecutor(2, thread_name_prefix="trial")
         try:
             for started in as_completed([pool.submit(self.start_kafka), pool.submit(self.start_postgres)]):
                 self._progress(started.result())
         except BaseException:
-            self._given_up.set()
-            # Whoever waits for a part to be ready sees it end.
+            self._cancelled.set()
+            # The other thread may still wait for its part: it ends when that part does.
             self.kill()
             raise
         finally:
             pool.shutdown()
-            if self._given_up.is_set():
+            if self._cancelled.is_set():
                 self.kill()
 
     def start_kafka(self) -> str:
-        """Starts the brokers alone; gives a sentence for whoever waits."""
-        if not jars_are_here():
-            self._progress("Apache Kafka is fetched, once")
+        """Start only the brokers. Return a progress message."""
+        if not jars_are_cached():
+            self._progress("downloading Apache Kafka (once)")
         self.kafka.format()
-        self._go_on()
+        self._check_cancelled()
         self.kafka.start()
         self.kafka.wait_ready()
-        return f"Apache Kafka answers at {self.bootstrap_servers}"
+        return f"Apache Kafka is ready at {self.bootstrap_servers}"
 
     def start_postgres(self) -> str:
-        """Starts the database server alone; gives a sentence for whoever waits."""
+        """Start only the database server. Return a progress message."""
         self.postgres.format()
-        self._go_on()
+        self._check_cancelled()
         self.postgres.start()
         self.postgres.wait_ready()
-        return f"PostgreSQL answers at {self.postgres_operator.host}:{self.postgres_operator.port}"
+        return f"PostgreSQL is ready at {self.postgres_operator.host}:{self.postgres_operator.port}"
 
     def stop(self) -> None:
-        """Stops both parts in good order; what they hold stays."""
+        """Stop both parts in order. Their data stays."""
         with ThreadPoolExecutor(2) as pool:
             stopping: list[Future[None]] = [pool.submit(self.kafka.stop), pool.submit(self.postgres.stop)]
         for future in stopping:
             future.result()
 
     def kill(self) -> None:
-        """Ends both parts at once, as a power cut would."""
+        """Kill both parts, as a power cut would."""
         self.kafka.kill()
         self.postgres.kill()
 
     def close(self) -> None:
-        """Gives the ports back. The stack is of no use afterwards."""
+        """Release the ports. The stack cannot be started again afterwards."""
         self._ports.release()
 
     def discard(self) -> None:
-        """Ends both parts and removes all that they hold."""
+        """Kill both parts and remove their data."""
         self.kill()
         self.postgres.discard()
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -145,9 +141,9 @@ class TrialStack:
         self.stop()
         self.close()
 
-    def _go_on(self) -> None:
-        if self._given_up.is_set():
-            raise TrialError("The start was given up.")
+    def _check_cancelled(self) -> None:
+        if self._cancelled.is_set():
+            raise TrialError("the start was cancelled, because the other part failed")
 
     def _broker_ports(self, index: int) -> BrokerPorts:
         first = _FIRST_BROKER_PORT + 2 * index

@@ -1,4 +1,4 @@
-"""What a trial stack remembers between two runs: its ports, its size and its operators' passwords."""
+"""Stored state of a trial stack: its ports, its number of brokers and its operators' passwords."""
 
 import json
 import secrets
@@ -12,7 +12,7 @@ from handoff.trial.ports import PortBlock
 
 @dataclass(frozen=True)
 class StackState:
-    """The memory of one state directory."""
+    """State that a stack has in common with its restarts."""
 
     base_port: int
     brokers: int
@@ -21,29 +21,19 @@ class StackState:
     postgres_operator_password: str
 
 
-def open_stack_state(directory: Path, brokers: int, *, join: bool = False) -> tuple[StackState, PortBlock]:
-    """The directory's state with its ports reserved; a new directory gets fresh ones.
+def open_stack_state(directory: Path, brokers: int) -> tuple[StackState, PortBlock]:
+    """Read the state of a directory and reserve its ports. A new directory gets new ports.
 
-    With ``join`` the ports of a stack that already runs are only read. Raises TrialError if it runs and is not to be
-    joined, or was made with another number of brokers.
+    Raises TrialError if the stack is running, or has another number of brokers.
     """
     path = directory / "stack.json"
     if path.exists():
-        return _reopen(path, brokers, join=join)
+        state = StackState(**json.loads(path.read_text()))
+        if state.brokers != brokers:
+            raise TrialError(f"{directory} has a stack of {state.brokers} broker(s), not {brokers}.")
+        return state, PortBlock.reclaim(state.base_port)
     block = PortBlock.reserve()
     state = StackState(block.base, brokers, *(secrets.token_hex(16) for _ in range(3)))
     directory.mkdir(parents=True, exist_ok=True)
     write_private(path, json.dumps(asdict(state), indent=2))
     return state, block
-
-
-def _reopen(path: Path, brokers: int, *, join: bool) -> tuple[StackState, PortBlock]:
-    state = StackState(**json.loads(path.read_text()))
-    if state.brokers != brokers:
-        raise TrialError(f"{path.parent} holds a stack of {state.brokers} broker(s), not {brokers}.")
-    try:
-        return state, PortBlock.reclaim(state.base_port)
-    except TrialError:
-        if not join:
-            raise
-        return state, PortBlock(state.base_port, None)

@@ -1,4 +1,4 @@
-"""The services of a trial jurisdiction, each its own process: started, watched, killed on purpose, stopped."""
+"""Supervisor of a trial's services, each of which is a process of its own."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ _HOST = "127.0.0.1"
 
 
 class Supervisor:
-    """Every process of an installation, by its id."""
+    """All processes of an installation by id: start, restart, stop."""
 
     def __init__(self, processes: Iterable[Process], logs: Path) -> None:
         self._logs = logs
@@ -25,7 +25,7 @@ class Supervisor:
         self._children = {process.id: _child(process, logs) for process in self.processes.values()}
 
     def start(self, progress: Progress) -> None:
-        """Starts all at once and waits until each is ready. Raises TrialError with the log's end."""
+        """Start all processes and wait until each is ready. Raises TrialError with the end of the log."""
         for child in self._children.values():
             child.start()
         pool = ThreadPoolExecutor(len(self._children))
@@ -33,23 +33,23 @@ class Supervisor:
             for ready in as_completed([pool.submit(self._wait_ready, name) for name in self.processes]):
                 progress(ready.result())
         except BaseException:
-            # Whoever waits for the others sees them end: the first failure is the one that is told.
+            # The other threads see their processes end. The first failure is the one to report.
             self.stop()
             raise
         finally:
             pool.shutdown()
 
     def kill(self, process: str) -> None:
-        """Ends one process by SIGKILL, as a crash would."""
+        """Kill one process with SIGKILL, as a crash would."""
         self._children[process].kill()
 
     def restart(self, process: str) -> None:
-        """Starts one process again and waits until it is ready."""
+        """Start one process again and wait until it is ready."""
         self._children[process].start()
         self._wait_ready(process)
 
-    def adopt(self, processes: Iterable[Process]) -> tuple[str, ...]:
-        """Starts every process that is not known yet; gives their ids."""
+    def start_added(self, processes: Iterable[Process]) -> tuple[str, ...]:
+        """Start the processes that are not supervised yet. Return their ids."""
         new = [process for process in processes if process.id not in self.processes]
         for process in new:
             self.processes[process.id] = process
@@ -57,21 +57,21 @@ class Supervisor:
             self._children[process.id].start()
         return tuple(process.id for process in new)
 
-    def revive(self) -> tuple[str, ...]:
-        """Starts every process that has ended; gives their ids."""
+    def restart_ended(self) -> tuple[str, ...]:
+        """Start the processes that have ended. Return their ids."""
         ended = tuple(name for name, child in self._children.items() if not child.running)
         for name in ended:
             self._children[name].start()
         return ended
 
     def stop(self) -> None:
-        """Asks all processes to stop, at once, and waits for them."""
+        """Stop all processes concurrently and wait for them."""
         with ThreadPoolExecutor(max(1, len(self._children))) as pool:
             list(pool.map(lambda child: child.terminate(), self._children.values()))
 
-    def tail(self, process: str) -> str:
-        """The end of a process's log."""
-        return self._children[process].tail()
+    def log_tail(self, process: str) -> str:
+        """Last lines of a process's log."""
+        return self._children[process].log_tail()
 
     def _wait_ready(self, name: str) -> str:
         process = self.processes[name]

@@ -1,4 +1,4 @@
-"""A whole jurisdiction running on this machine: the broker, the database, and every service as its own process."""
+"""A whole jurisdiction on this machine: broker, database, and every service as a process of its own."""
 
 import asyncio
 import tempfile
@@ -10,19 +10,19 @@ from typing import Literal
 
 from handoff import clock
 from handoff.config import JurisdictionPlan
-from handoff.operations.node_recovery import store_events
 from handoff.operations.setup.database_setup import DatabaseOperator
+from handoff.operations.setup.founding import found
 from handoff.operations.setup.installation import Installation
 from handoff.operations.setup.jurisdiction import Jurisdiction, stored_passwords
 from handoff.operations.setup.kafka_operator import KafkaOperator
-from handoff.record.envelope import COORDINATION
+from handoff.operations.setup.operator_logins import write_operator_logins
 from handoff.trial import service_process
 from handoff.trial.stack import TrialStack
 from handoff.trial.supervisor import Progress, Supervisor
 
 
 class Trial:
-    """A jurisdiction in a state directory, which survives stop and start with the same ports and contents."""
+    """A jurisdiction in a state directory. After a restart it has the same ports and the same data."""
 
     def __init__(
         self,
@@ -33,13 +33,11 @@ class Trial:
         kafka: KafkaOperator | None = None,
         postgres: DatabaseOperator | None = None,
         brokers: Literal[1, 3] = 1,
-        join: bool = False,
     ) -> None:
         self.directory = directory.absolute()
         self._progress = progress
-        self.stack = stack = TrialStack(self.directory / "stack", brokers=brokers, progress=progress, join=join)
-        self._starts_kafka = kafka is None and not stack.runs_elsewhere
-        self._starts_postgres = postgres is None and not stack.runs_elsewhere
+        self.stack = stack = TrialStack(self.directory / "stack", brokers=brokers, progress=progress)
+        self._starts_kafka, self._starts_postgres = kafka is None, postgres is None
         passwords = stored_passwords(plan, self.directory / "passwords.json")
         self.jurisdiction = Jurisdiction(
             plan, kafka or stack.kafka_operator, postgres or stack.postgres_operator, passwords
@@ -48,23 +46,28 @@ class Trial:
         self.supervisor = Supervisor((), self.directory / "logs")
 
     def start(self) -> None:
-        """Brings everything up and waits until each part answers. Raises TrialError or a set-up error."""
+        """Start everything and wait until each part is ready. Raises TrialError or a set-up error."""
         service_process.prepare()
         self.start_parts()
         self.found()
         self.supervisor.start(self._progress)
 
     def start_parts(self) -> None:
-        """Starts the broker and the database that were not given, and sets each up as soon as it answers. Idempotent.
+        """Start the broker and the database that were not given, and set up each as soon as it is ready. Idempotent.
 
-        Topics, users and rights; databases, roles and tables.
+        The set-up is topics, users and ACLs; databases, roles and tables.
         """
+        write_operator_logins(
+            self.directory,
+            self.jurisdiction.kafka if self._starts_kafka else None,
+            self.jurisdiction.postgres if self._starts_postgres else None,
+        )
         pool = ThreadPoolExecutor(2, thread_name_prefix="part")
         try:
             for done in as_completed([pool.submit(self._start_kafka), pool.submit(self._start_postgres)]):
                 self._progress(done.result())
         except BaseException:
-            # Whoever still waits for a part to be ready sees it end.
+            # The other thread may still wait for its part: it ends when that part does.
             self.stack.kill()
             raise
         finally:
@@ -74,46 +77,51 @@ class Trial:
         if self._starts_kafka:
             self._progress(self.stack.start_kafka())
         asyncio.run(self.jurisdiction.apply_broker())
-        return "topics, users and rights stand"
+        return "topics, users and ACLs are set up"
 
     def _start_postgres(self) -> str:
         if self._starts_postgres:
             self._progress(self.stack.start_postgres())
         asyncio.run(self.jurisdiction.apply_databases())
-        return "databases, roles and tables stand"
+        return "databases, roles and tables are set up"
 
     def found(self) -> None:
-        """Keys, configurations, and the coordinator's first words. Idempotent."""
-        now = clock.now()
-        self.supervisor = Supervisor(self.installation.write(now), self.directory / "logs")
-        outbox = self.jurisdiction.postgres_settings(COORDINATION)
-        asyncio.run(store_events(outbox, self.installation.founding_events(now)))
+        """Write keys and configurations, and store the founding events for sending. Idempotent."""
+        self.supervisor = Supervisor(asyncio.run(found(self.installation, clock.now())), self.directory / "logs")
         self._progress("the jurisdiction is founded and its members are admitted")
 
-    def take_care(self) -> Iterator[str]:
-        """Starts what has ended, and what was founded meanwhile by `handoff init`; says each in a sentence."""
-        for name in self.supervisor.adopt(self.installation.processes()):
-            yield f"{name} was founded and is started"
-        for name in self.supervisor.revive():
-            yield f"{name} had ended and was started again; its log says why"
+    def supervise(self) -> Iterator[str]:
+        """Start processes that ended, and those that `handoff init` added; yield a sentence for each.
+
+        A trial without services has nothing to supervise.
+        """
+        if not self.supervisor.processes:
+            return
+        for name in self.supervisor.start_added(self.installation.processes()):
+            yield f"{name} was added and is started"
+        for name in self.supervisor.restart_ended():
+            yield f"{name} had ended and is started again; the cause is in its log"
 
     def stop(self) -> None:
-        """Stops the services, then what they run on."""
+        """Stop the services, then the broker and the database."""
         self.supervisor.stop()
         self.stack.stop()
         self.stack.close()
 
     def discard(self) -> None:
-        """Ends everything at once and removes it."""
+        """Kill everything and remove all data."""
         self.supervisor.stop()
         self.stack.discard()
 
 
 @contextmanager
-def running(trial: Trial) -> Iterator[Trial]:
-    """``trial``, started; whatever happens, nothing of it is left running."""
+def running(trial: Trial, *, services: bool = True) -> Iterator[Trial]:
+    """Start ``trial`` or, without ``services``, its broker and database alone; stop it at the end in any case."""
     try:
-        trial.start()
+        if services:
+            trial.start()
+        else:
+            trial.start_parts()
         yield trial
     finally:
         trial.stop()
@@ -121,7 +129,10 @@ def running(trial: Trial) -> Iterator[Trial]:
 
 @contextmanager
 def temporary_directory() -> Iterator[Path]:
-    """A directory that another user may pass through (as root, PostgreSQL runs as somebody else) and that goes away."""
+    """State directory that is removed at the end.
+
+    As root, PostgreSQL runs as another user, which must be able to pass through.
+    """
     with tempfile.TemporaryDirectory(prefix="handoff-", ignore_cleanup_errors=True) as name:
         path = Path(name)
         path.chmod(0o711)

@@ -113,5 +113,5 @@ async def test_a_record_that_grew_again_past_what_it_lost_stops_the_exchange(exc
     second = exchanged.exchange("second")
     second.start()
     await asyncio.sleep(_SETTLED_SECONDS)
-    assert not second.running, second.tail()
+    assert not second.running, second.log_tail()
     assert second.terminate() == BROKEN_RECORD

@@ -88,7 +88,7 @@ async def test_a_stopped_projection_is_replaced_and_changes_nothing_when_it_wake
     assert await offsets(keeper) == list(range(await keeper.end()))
     assert first.running
     assert second.running
-    assert "projection.leadership_lost" in second.tail(200)
+    assert "projection.leadership_lost" in second.log_tail(200)
 
 
 async def test_a_rebuild_while_the_projection_writes_gives_the_same_tables(keeper: RecordKeeper) -> None:
@@ -165,7 +165,7 @@ async def test_a_record_that_is_not_what_it_was_stops_the_projection(
     async with asyncio.timeout(30):
         while child.running:  # noqa: ASYNC110 - another process ends
             await asyncio.sleep(0.05)
-    assert why in child.tail()
+    assert why in child.log_tail()
     assert child.terminate() == BROKEN_RECORD
 
 

@@ -57,9 +57,10 @@ def test_a_value_is_gone_from_everywhere_and_the_proof_still_holds(kept: KeptTri
     assert kept.run("record", "redact", str(offset), "--reason", "personal_data")[0] == 1, "the services still run"
     kept.stop()
 
-    code, said = kept.run("record", "redact", str(offset), str(refused), "--reason", "personal_data")
-    assert code == 0, said
-    assert kept.run("record", "redact", str(offset), "--reason", "personal_data")[0] == 0, "again changes nothing"
+    with kept.stack_alone():
+        code, said = kept.run("record", "redact", str(offset), str(refused), "--reason", "personal_data")
+        assert code == 0, said
+        assert kept.run("record", "redact", str(offset), "--reason", "personal_data")[0] == 0, "again changes nothing"
 
     kept.start()
     kept.settled()
@@ -110,9 +111,10 @@ def test_what_others_stand_on_is_not_taken_out_alone(kept: KeptTrial) -> None:
     record = kept.record()
     (request,) = [e.offset for e in record if b"referral.requested" in (e.message.value or b"")]
     kept.stop()
-    code, said = kept.run("record", "redact", str(request), "--reason", "court_order")
-    assert (code, "stand on it" in said) == (1, True), said
-    code, said = kept.run("record", "redact", "0", "--reason", "court_order")
-    assert (code, "directory" in said) == (1, True), said
+    with kept.stack_alone():
+        code, said = kept.run("record", "redact", str(request), "--reason", "court_order")
+        assert (code, "depend on it" in " ".join(said.split())) == (1, True), said
+        code, said = kept.run("record", "redact", "0", "--reason", "court_order")
+        assert (code, "directory" in said) == (1, True), said
     kept.start()
     assert kept.record() == record

@@ -5,15 +5,13 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from handoff.operations.installation_settings import InstallationSettings
 from handoff.operations.session import MaintenanceSession
 from handoff.operations.topic_copy import apply_copy, read_groups, read_topic
 from handoff.record.kafka_record import KafkaRecord
 from handoff.trial.errors import TrialError
-from handoff.trial.session import maintenance_session
-from handoff.trial.trial import Trial
 from history_checker.collector import collect_snapshot
 from history_checker.report import build_report
-from tests.support.parts.api import PLAN
 from tests.support.parts.restarted_trial import KeptTrial, kept_trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1200)]
@@ -27,9 +25,11 @@ def kept() -> Iterator[KeptTrial]:
 
 def lose_the_end(kept: KeptTrial, **lost: int) -> None:
     """Takes that many entries off the end of each topic, as a broker would that had not written them to disk."""
-    with maintenance_session(Trial(kept.directory, PLAN, lambda _stage: None)) as parts:
+    with kept.stack_alone() as trial:
+        operators = trial.jurisdiction.kafka, trial.jurisdiction.postgres
+        session = MaintenanceSession.of(InstallationSettings(kept.directory), *operators)
         for name, number in lost.items():
-            asyncio.run(_cut(parts, name.replace("_", "."), number))
+            asyncio.run(_cut(session, name.replace("_", "."), number))
 
 
 async def _cut(parts: MaintenanceSession, name: str, number: int) -> None:
@@ -72,10 +72,11 @@ def test_a_lost_end_comes_back_with_its_offsets_and_times(kept: KeptTrial) -> No
         kept.start()
     kept.stop()
 
-    code, told = kept.told("record", "check")
-    assert (code, told["only_on_the_timeline"], told["lost_by_inboxes"]) == (1, 4, 2)
-    assert kept.told("record", "restore") == (0, told)
-    assert kept.told("record", "check")[0] == 0
+    with kept.stack_alone():
+        code, told = kept.told("record", "check")
+        assert (code, told["only_on_the_timeline"], told["lost_by_inboxes"]) == (1, 4, 2)
+        assert kept.told("record", "restore") == (0, told)
+        assert kept.told("record", "check")[0] == 0
 
     kept.start()
     assert kept.record()[: len(before)] == before
@@ -97,7 +98,8 @@ def test_what_the_timeline_had_not_shown_comes_back_from_the_inboxes(kept: KeptT
     kept.stop()
     lose_the_end(kept, record=len(before) - shown + 2)
 
-    code, told = kept.told("record", "restore")
+    with kept.stack_alone():
+        code, told = kept.told("record", "restore")
     assert (code, told["only_on_the_timeline"], told["only_in_inboxes"]) == (0, 2, len(before) - shown)
 
     kept.start()

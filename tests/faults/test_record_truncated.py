@@ -54,7 +54,7 @@ async def ended(child: ChildProcess) -> str:
         while child.running:  # noqa: ASYNC110 - another process ends
             await asyncio.sleep(0.05)
     assert child.terminate() == BROKEN_RECORD
-    told = child.tail()
+    told = child.log_tail()
     assert '"code": "record-truncated"' in told
     assert '"level": "critical"' in told
     return told

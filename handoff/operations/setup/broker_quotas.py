@@ -1,4 +1,4 @@
-"""Client quotas at the broker: one request of Kafka's protocol that no Python client sends by itself yet."""
+"""Client quotas at the broker, set by a request of Kafka's protocol that no Python client supports yet."""
 
 import ssl
 from pathlib import Path
@@ -59,7 +59,7 @@ def _operations(quota: Quota) -> list[tuple[str, float, bool]]:
 
 
 async def set_quotas(operator: KafkaOperator, quotas: tuple[Quota, ...]) -> None:
-    """Sets each principal's quota. Raises aiokafka's typed errors."""
+    """Set the quota of each principal. Raises aiokafka's typed errors."""
     client = AIOKafkaClient(
         bootstrap_servers=operator.bootstrap_servers,
         security_protocol=operator.security_protocol,
@@ -70,10 +70,10 @@ async def set_quotas(operator: KafkaOperator, quotas: tuple[Quota, ...]) -> None
     )
     try:
         await client.bootstrap()
-        answer = await client.send(client.get_random_node(), _AlterClientQuotas(quotas))
+        response = await client.send(client.get_random_node(), _AlterClientQuotas(quotas))
     finally:
         await client.close()
-    for code, message, _ in answer.entries:
+    for code, message, _ in response.entries:
         if code:
             raise for_code(code)(message)
 

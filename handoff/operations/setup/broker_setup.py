@@ -1,4 +1,4 @@
-"""Topics, users, ACLs and quotas at the broker, as handoff.record.topics and access declare them."""
+"""Set-up of the broker: topics, users, ACLs and quotas, as handoff.record.topics and access declare them."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ from confluent_kafka.admin import (
 
 from handoff.operations.setup.access import Grant, grants, principals, quotas
 from handoff.operations.setup.broker_quotas import set_quotas
-from handoff.operations.setup.broker_topics import TIMEOUT_SECONDS, BrokerSetupError, apply_topics, settle
+from handoff.operations.setup.broker_topics import TIMEOUT_SECONDS, BrokerSetupError, apply_topics, wait_for_all
 from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.record.topics import topics
 
@@ -29,23 +29,23 @@ _SCRAM_ITERATIONS = 4096
 async def apply(
     operator: KafkaOperator, jurisdiction: str, members: tuple[str, ...], passwords: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """Brings the broker to what is declared and waits for leaders; gives the names of the topics it created.
+    """Bring the broker to the declared state and wait for leaders. Return the names of the created topics.
 
-    `passwords` has one for each principal id. Idempotent. Raises BrokerSetupError.
+    `passwords` has one password for each principal's id. Idempotent. Raises BrokerSetupError.
     """
     try:
-        # Rights come before topics: whoever sees a topic then already sees who may use it.
+        # ACLs come before topics, so that a visible topic always has its ACLs.
         await asyncio.gather(
             asyncio.to_thread(_apply_access, operator, jurisdiction, members, passwords),
             set_quotas(operator, quotas(jurisdiction, members)),
         )
         return await asyncio.to_thread(apply_topics, operator, topics(jurisdiction, members))
     except KafkaException as error:
-        raise BrokerSetupError(f"{jurisdiction}: {error}") from error
+        raise BrokerSetupError(f"the topics of {jurisdiction} could not be set up: {error}") from error
 
 
 def broker_count(client: AdminClient) -> int:
-    """How many brokers the cluster knows now; 0 if none answers yet."""
+    """Return the number of brokers in the cluster; 0 if none responds."""
     try:
         return len(client.list_topics(timeout=2).brokers)
     except KafkaException:
@@ -62,14 +62,14 @@ def _apply_access(
         [UserScramCredentialUpsertion(user, credentials, word.encode()) for user, word in users.items()]
     )
     wanted = {_binding(grant) for grant in grants(jurisdiction, members)}
-    present = _present(client, users)
-    settle(pending.values())
-    settle(client.create_acls(list(wanted - present)).values() if wanted - present else ())
-    surplus = [_exactly(binding) for binding in present - wanted]
-    settle(client.delete_acls(surplus).values() if surplus else ())
+    existing = _existing(client, users)
+    wait_for_all(pending.values())
+    wait_for_all(client.create_acls(list(wanted - existing)).values() if wanted - existing else ())
+    surplus = [_exactly(binding) for binding in existing - wanted]
+    wait_for_all(client.delete_acls(surplus).values() if surplus else ())
 
 
-def _present(client: AdminClient, users: Iterable[str]) -> set[AclBinding]:
+def _existing(client: AdminClient, users: Iterable[str]) -> set[AclBinding]:
     everything = AclBindingFilter(
         ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
     )

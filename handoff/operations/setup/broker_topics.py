@@ -1,4 +1,4 @@
-"""Topics at the broker: brought to what is declared, and made anew where one is to be copied over itself."""
+"""Topics at the broker: set-up as declared, re-creation for a topic copy, and offsets of consumer groups."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -9,47 +9,48 @@ from typing import Any
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
+from handoff.operations.errors import OperationError
 from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.record.topics import Topic
 
 TIMEOUT_SECONDS = 30.0
-# A node's session is a minute: for so long its group counts it as a member after it was stopped.
+# A node's session timeout is a minute: its group has it as a member that long after it was stopped.
 _GROUP_EMPTY_SECONDS = 90.0
 
 
-class BrokerSetupError(Exception):
-    """The broker could not be set up as declared; it is safe to try again."""
+class BrokerSetupError(OperationError):
+    """The broker could not be brought to the declared state. A repetition is safe."""
 
 
 def apply_topics(operator: KafkaOperator, wanted: tuple[Topic, ...]) -> tuple[str, ...]:
-    """Makes the topics that are missing and mends the others; gives the names of those that are new."""
+    """Create missing topics and correct the configuration of others. Return the names of the created topics."""
     client = operator.client()
-    seen = client.list_topics(timeout=TIMEOUT_SECONDS)
-    missing = [topic for topic in wanted if topic.name not in seen.topics]
-    # Three copies where the cluster can hold them.
-    copies = min(3, len(seen.brokers))
+    cluster = client.list_topics(timeout=TIMEOUT_SECONDS)
+    missing = [topic for topic in wanted if topic.name not in cluster.topics]
+    # Three replicas, or as many as the cluster has brokers.
+    replicas = min(3, len(cluster.brokers))
     if missing:
-        settle(client.create_topics([_new_topic(topic, copies) for topic in missing]).values())
-    _mend_configs(client, [topic for topic in wanted if topic.name in seen.topics])
+        wait_for_all(client.create_topics([_new_topic(topic, replicas) for topic in missing]).values())
+    _correct_configs(client, [topic for topic in wanted if topic.name in cluster.topics])
     _wait_for_leaders(client, {topic.name for topic in wanted})
     return tuple(topic.name for topic in missing)
 
 
-def _new_topic(topic: Topic, copies: int) -> NewTopic:
-    config = {**dict(topic.config), "min.insync.replicas": str(min(2, copies))}
-    return NewTopic(topic.name, topic.partitions, copies, config=config)
+def _new_topic(topic: Topic, replicas: int) -> NewTopic:
+    config = {**dict(topic.config), "min.insync.replicas": str(min(2, replicas))}
+    return NewTopic(topic.name, topic.partitions, replicas, config=config)
 
 
-def _mend_configs(client: AdminClient, existing: list[Topic]) -> None:
+def _correct_configs(client: AdminClient, existing: list[Topic]) -> None:
     if not existing:
         return
     described = client.describe_configs([ConfigResource(ResourceType.TOPIC, t.name) for t in existing])
     now = {resource.name: future.result(TIMEOUT_SECONDS) for resource, future in described.items()}
     differences = (_difference(topic, now[topic.name]) for topic in existing)
-    # By identity: a ConfigResource of incremental changes counts as empty.
+    # Compare with None: a ConfigResource that has only incremental changes is falsy.
     changes = [difference for difference in differences if difference is not None]
     if changes:
-        settle(client.incremental_alter_configs(changes).values())
+        wait_for_all(client.incremental_alter_configs(changes).values())
 
 
 def _difference(topic: Topic, now: Mapping[str, ConfigEntry]) -> ConfigResource | None:
@@ -64,83 +65,85 @@ def _difference(topic: Topic, now: Mapping[str, ConfigEntry]) -> ConfigResource 
 
 
 def _wait_for_leaders(client: AdminClient, names: set[str]) -> None:
-    """Producing right after creation would otherwise begin with retries."""
+    """Wait until each topic has a leader. Otherwise the first writes would need retries."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    while missing := names - _led(client):
+    while missing := names - _with_leader(client):
         if time.monotonic() > deadline:
-            raise BrokerSetupError(f"no leader yet for {', '.join(sorted(missing))}")
+            raise BrokerSetupError(
+                f"these topics have no leader after {TIMEOUT_SECONDS:.0f} s: {', '.join(sorted(missing))}"
+            )
         time.sleep(0.02)
 
 
-def _led(client: AdminClient) -> set[str]:
-    seen = client.list_topics(timeout=TIMEOUT_SECONDS).topics
+def _with_leader(client: AdminClient) -> set[str]:
+    topics = client.list_topics(timeout=TIMEOUT_SECONDS).topics
     return {
         name
-        for name, topic in seen.items()
+        for name, topic in topics.items()
         if topic.partitions and all(partition.leader >= 0 for partition in topic.partitions.values())
     }
 
 
 def recreate_topic(operator: KafkaOperator, topic: Topic) -> None:
-    """Deletes a topic with all that it holds, and makes it anew so that it takes the times that it is told.
+    """Delete a topic and create it again, empty, with the timestamps of its producer.
 
-    ``apply_topics`` then lets the broker stamp again. Raises BrokerSetupError and KafkaException.
+    A later ``apply_topics`` returns it to the timestamps of the broker. Raises BrokerSetupError and KafkaException.
     """
     client = operator.client()
     if topic.name in client.list_topics(timeout=TIMEOUT_SECONDS).topics:
-        settle(client.delete_topics([topic.name]).values())
+        wait_for_all(client.delete_topics([topic.name]).values())
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while topic.name in client.list_topics(timeout=TIMEOUT_SECONDS).topics:
         if time.monotonic() > deadline:
-            raise BrokerSetupError(f"{topic.name} is still there")
+            raise BrokerSetupError(f"{topic.name} still exists {TIMEOUT_SECONDS:.0f} s after its deletion")
         time.sleep(0.02)
-    told = {**dict(topic.config), "message.timestamp.type": "CreateTime"}
-    apply_topics(operator, (replace(topic, config=tuple(told.items())),))
+    config = {**dict(topic.config), "message.timestamp.type": "CreateTime"}
+    apply_topics(operator, (replace(topic, config=tuple(config.items())),))
 
 
 def delete_records_before(operator: KafkaOperator, topic: str, offset: int) -> None:
-    """Lets a topic begin at ``offset``."""
-    # Its answers die with a client that nobody holds.
+    """Delete the entries of a topic before ``offset``."""
+    # Keep the client: a request ends when its client is collected.
     client = operator.client()
-    settle(client.delete_records([TopicPartition(topic, 0, offset)]).values())
+    wait_for_all(client.delete_records([TopicPartition(topic, 0, offset)]).values())
 
 
-def committed(operator: KafkaOperator, groups: Iterable[str], topic: str) -> dict[str, int]:
-    """How far each group says that it has read ``topic``; those that say nothing are left out."""
+def committed_offsets(operator: KafkaOperator, groups: Iterable[str], topic: str) -> dict[str, int]:
+    """Committed offset of each group on ``topic``. Groups without one are left out."""
     client, found = operator.client(), dict[str, int]()
     for group in groups:
-        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0)])
-        (answer,) = client.list_consumer_group_offsets([asked]).values()
-        (partition,) = answer.result(TIMEOUT_SECONDS).topic_partitions
+        request = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0)])
+        (response,) = client.list_consumer_group_offsets([request]).values()
+        (partition,) = response.result(TIMEOUT_SECONDS).topic_partitions
         if partition.error is None and partition.offset >= 0:
             found[group] = partition.offset
     return found
 
 
-def commit(operator: KafkaOperator, group: str, topic: str, offset: int) -> None:
-    """Says for ``group`` how far it has read; waits a little for its last member to be gone."""
+def commit_offset(operator: KafkaOperator, group: str, topic: str, offset: int) -> None:
+    """Commit an offset for ``group``, after waiting until the group has no member."""
     client = operator.client()
     wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, offset)])
     deadline = time.monotonic() + _GROUP_EMPTY_SECONDS
-    while (error := _committing(client, wanted)) is not None:
+    while (error := _commit(client, wanted)) is not None:
         if time.monotonic() > deadline:
             raise KafkaException(error)
         time.sleep(0.2)
 
 
-def _committing(client: AdminClient, wanted: ConsumerGroupTopicPartitions) -> KafkaError | None:
-    """Why it could not be said; None if it was."""
-    (answer,) = client.alter_consumer_group_offsets([wanted]).values()
+def _commit(client: AdminClient, wanted: ConsumerGroupTopicPartitions) -> KafkaError | None:
+    """Commit the offset; return the error, if any."""
+    (response,) = client.alter_consumer_group_offsets([wanted]).values()
     try:
-        (partition,) = answer.result(TIMEOUT_SECONDS).topic_partitions
-    except KafkaException as refused:
-        found: KafkaError = refused.args[0]
-        return found
+        (partition,) = response.result(TIMEOUT_SECONDS).topic_partitions
+    except KafkaException as error:
+        refusal: KafkaError = error.args[0]
+        return refusal
     return partition.error
 
 
-def settle(futures: Iterable["Future[Any]"]) -> None:
-    """Waits for each answer; what exists already is as good as created."""
+def wait_for_all(futures: Iterable["Future[Any]"]) -> None:
+    """Wait for all results. A topic that already exists counts as created."""
     for future in futures:
         try:
             future.result(TIMEOUT_SECONDS)

@@ -1,8 +1,8 @@
-"""The databases' set-up: one database for each process, its roles, and its migrations.
+"""Set-up of databases: one database for each process, with its roles and its migrations.
 
-Rights are given by the migrations to four group roles that every cluster has: `handoff_node`, `handoff_exchange`,
-`handoff_projection_writer` and `handoff_projection_reader`. Each process's login is a member of its group and may
-connect to its own database alone, so a group's rights reach no further than that database.
+The migrations grant rights to group roles of the cluster, such as `handoff_node` and `handoff_projection_reader`. The
+login of a process is a member of its group and may connect only to its own database. Therefore the rights of a group
+are limited to that database.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import asyncpg
 
+from handoff.operations.errors import OperationError
 from handoff.package_data import data_path
 
 Kind = Literal["node", "exchange", "projection", "monitor"]
@@ -29,13 +30,13 @@ GROUPS: Mapping[Kind, Mapping[str, str]] = {
 }
 
 
-class DatabaseSetupError(Exception):
-    """A database could not be set up; it is safe to try again."""
+class DatabaseSetupError(OperationError):
+    """A database could not be set up. A repetition is safe."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseOperator:
-    """Where the server is and how the operator logs in."""
+    """Address of the database server and login of its operator, a superuser."""
 
     host: str
     port: int
@@ -44,9 +45,11 @@ class DatabaseOperator:
     sslmode: str = "disable"
 
     def dsn(self, database: str = "postgres") -> str:
+        """Connection string of the operator."""
         return self._dsn(self.user, self.password, database)
 
     def owner_dsn(self, database: "Database", password: str) -> str:
+        """Connection string of a database's owner."""
         return self._dsn(database.owner, password, database.name)
 
     def _dsn(self, user: str, password: str, database: str) -> str:
@@ -56,7 +59,7 @@ class DatabaseOperator:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One process's database, named `<jurisdiction>_<process>`, and the logins that it has."""
+    """Database of one process, named `<jurisdiction>_<process>`, and its logins."""
 
     jurisdiction: str
     process: str
@@ -64,60 +67,67 @@ class Database:
 
     @property
     def name(self) -> str:
+        """Name of the database."""
         return f"{self.jurisdiction}_{self.process}"
 
     @property
     def owner(self) -> str:
+        """Role that owns the database and its tables."""
         return f"{self.name}_owner"
 
     @property
     def logins(self) -> tuple[str, ...]:
-        """The roles that processes log in with, beside the owner."""
+        """Roles that processes log in with; the owner is not one of them."""
         return tuple(self.name + suffix for suffix in GROUPS[self.kind])
 
 
 async def apply(operator: DatabaseOperator, databases: tuple[Database, ...], passwords: Mapping[str, str]) -> None:
-    """Makes each database, its roles and its newest schema. `passwords` has one for each role. Idempotent.
+    """Create each database with its roles, and migrate it to the newest schema. Idempotent.
 
-    Raises DatabaseSetupError.
+    `passwords` has one password for each role. Raises DatabaseSetupError.
     """
     try:
         async with asyncpg.create_pool(operator.dsn(), min_size=1, max_size=4) as pool:
-            await _make_groups(pool)
-            await asyncio.gather(*(_make(pool, database, passwords) for database in databases))
+            await _create_groups(pool)
+            await asyncio.gather(*(_create(pool, database, passwords) for database in databases))
         await asyncio.gather(*(asyncio.to_thread(_migrate, operator, d, passwords[d.owner]) for d in databases))
     except (asyncpg.PostgresError, OSError) as error:
-        raise DatabaseSetupError(f"{error}") from error
+        raise DatabaseSetupError(f"the databases could not be set up: {error}") from error
 
 
-async def _make_groups(pool: asyncpg.Pool) -> None:
+async def _create_groups(pool: asyncpg.Pool) -> None:
     for group in (group for groups in GROUPS.values() for group in groups.values()):
-        # Two set-ups at once may both find it missing.
+        # Two concurrent set-ups may both find it missing.
         with suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
-            await _say(pool, _NEW_GROUP, group)
+            await _execute_formatted(pool, _NEW_GROUP, group)
 
 
 async def drop(operator: DatabaseOperator, databases: tuple[Database, ...]) -> None:
-    """Removes databases with their roles, whoever is connected."""
+    """Drop databases with their roles, also while clients are connected."""
     async with asyncpg.create_pool(operator.dsn(), min_size=1, max_size=4) as pool:
         for database in databases:
-            await _say(pool, "SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', $1::text)", database.name)
+            await _execute_formatted(
+                pool, "SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', $1::text)", database.name
+            )
             for role in (*database.logins, database.owner):
-                await _say(pool, "SELECT format('DROP ROLE IF EXISTS %I', $1::text)", role)
+                await _execute_formatted(pool, "SELECT format('DROP ROLE IF EXISTS %I', $1::text)", role)
 
 
-async def _make(pool: asyncpg.Pool, database: Database, passwords: Mapping[str, str]) -> None:
+async def _create(pool: asyncpg.Pool, database: Database, passwords: Mapping[str, str]) -> None:
     for role in (database.owner, *database.logins):
-        await _say(pool, _LOGIN, role, passwords[role])
-    await _say(pool, _NEW_DATABASE, database.name, database.owner)
-    await _say(pool, "SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', $1::text)", database.name)
+        await _execute_formatted(pool, _LOGIN, role, passwords[role])
+    await _execute_formatted(pool, _NEW_DATABASE, database.name, database.owner)
+    await _execute_formatted(pool, "SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', $1::text)", database.name)
     for role, group in zip(database.logins, GROUPS[database.kind].values(), strict=True):
-        await _say(pool, _MEMBER, group, role)
-        await _say(pool, _MAY_CONNECT, database.name, role)
+        await _execute_formatted(pool, _MEMBER, group, role)
+        await _execute_formatted(pool, _MAY_CONNECT, database.name, role)
 
 
-async def _say(pool: asyncpg.Pool, statement: str, *names: str) -> None:
-    """Lets PostgreSQL itself quote the names into a statement that takes no parameters, and runs what it gives."""
+async def _execute_formatted(pool: asyncpg.Pool, statement: str, *names: str) -> None:
+    """Execute the statement that the query ``statement`` returns, if any.
+
+    DDL takes no parameters, so PostgreSQL quotes the names with ``format``.
+    """
     async with pool.acquire() as connection:
         command = await connection.fetchval(statement, *names)
         if command is not None:
@@ -129,7 +139,7 @@ def _migrate(operator: DatabaseOperator, database: Database, password: str) -> N
     dbmate = Path(sysconfig.get_path("scripts"), "dbmate")
     done = subprocess.run(
         (str(dbmate), "--no-dump-schema", "--migrations-dir", str(folder), "migrate"),
-        # The address goes by the environment: arguments are everybody's to read.
+        # Pass the password in the environment: every user of the machine can read a process's arguments.
         env={"DATABASE_URL": operator.owner_dsn(database, password)},
         capture_output=True,
         text=True,

@@ -1,6 +1,6 @@
-"""What `handoff init` lays down in a state directory: keys, trust, and one configuration per process.
+"""Files of an installation in its state directory: keys, trust file, and one configuration for each process.
 
-Everything is made once and kept; running it again adds what a changed plan asks for and changes nothing else.
+Each key and event is created once. A repetition adds what a changed plan requires and changes nothing else.
 """
 
 import json
@@ -24,18 +24,18 @@ from handoff.record.envelope import COORDINATION, EXCHANGE, Event
 from handoff.record.events.directory import Admission
 from handoff.record.topics import AUDIT, MONITOR, PROJECTION, agencies
 
-# Ten minutes in earnest; whoever tries it out does not wait so long for a seal.
+# Production has ten minutes. On a trial, a cosigned checkpoint should not take that long.
 _CADENCE_SECONDS = 2.0
 
 
 def local_url(port: int) -> str:
-    """The base address of whoever listens at ``port`` of this machine."""
+    """Base URL of the process that listens on ``port`` of this machine."""
     return f"http://127.0.0.1:{port}"
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process of the jurisdiction: who it is, what runs it, and where it listens."""
+    """One process of the jurisdiction: its id, its module, its port, its configuration and its bearer token."""
 
     id: str
     module: str
@@ -45,13 +45,13 @@ class Process:
 
     @property
     def url(self) -> str:
-        """Its base address."""
+        """Base URL of the process."""
         return local_url(self.port)
 
 
 @dataclass(frozen=True)
 class Installation:
-    """One jurisdiction in one state directory; ``service_port`` gives the port of the n-th process."""
+    """One jurisdiction in one state directory; ``service_port`` returns the port of the n-th process."""
 
     directory: Path
     jurisdiction: Jurisdiction
@@ -59,28 +59,33 @@ class Installation:
 
     @property
     def charter(self) -> Charter:
-        """What the coordinator lays down."""
+        """Terms of the founding event."""
         plan = self.jurisdiction.plan
         deadlines = tuple(deadline.terms() for deadline in plan.deadlines)
         return Charter(plan.name, plan.generation, COORDINATION, deadlines)
 
     def genesis(self, now: datetime) -> bytes:
-        """The founding event's bytes: made once, at ``now``, and kept."""
+        """Bytes of the founding event, which is created at ``now`` if it does not exist yet."""
         path = self.directory / "genesis.json"
         if not path.exists():
-            event = founding_event(self.charter, self._kept.key(COORDINATION), self._kept.key(EXCHANGE), now)
+            event = founding_event(self.charter, self._secrets.key(COORDINATION), self._secrets.key(EXCHANGE), now)
             write_private(path, codec.encode(event).decode())
         return path.read_bytes()
 
     def founding_events(self, now: datetime) -> Iterator[Event[Any]]:
-        """What the coordinator says first, in order; said again, it is the same."""
+        """The coordinator's first events in order. A repetition returns the same events."""
         yield codec.decode(self.genesis(now))
-        admitted = ((self._admission(member), self._kept.key(member.id)) for member in self.jurisdiction.plan.members)
+        admitted = (
+            (self._admission(member), self._secrets.key(member.id)) for member in self.jurisdiction.plan.members
+        )
         for event in admission_events(self.charter, admitted, now):
-            yield codec.decode(self._as_said_first(event))
+            yield codec.decode(self._stored_admission(event))
 
-    def _as_said_first(self, event: Event[Any]) -> bytes:
-        """An admission's bytes, kept: said anew by a coordinator that lost its database, it would be another event."""
+    def _stored_admission(self, event: Event[Any]) -> bytes:
+        """Bytes of an admission, stored at its first creation.
+
+        Created again, after the coordinator lost its database, it would be another event with the same id.
+        """
         path = self.directory / "founding" / f"{event.id}.json"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,27 +93,32 @@ class Installation:
         return path.read_bytes()
 
     def write(self, now: datetime) -> tuple[Process, ...]:
-        """Writes what is missing and every process's configuration; gives the processes in the order to start."""
+        """Write what is missing, and the configuration of each process. Return the processes in start order."""
         self.genesis(now)
-        write_private(self.trust_file, trust_file(self.jurisdiction.plan, self._kept, self.anchor()))
+        write_private(self.trust_file, trust_file(self.jurisdiction.plan, self._secrets, self.anchor()))
         ports = {process: self.service_port(index) for index, (process, _, _) in enumerate(self._named())}
         processes = tuple(self._write(*named, ports) for named in self._named())
         write_private(self._register, json.dumps([asdict(process) for process in processes], default=str, indent=2))
         return processes
 
     def processes(self) -> tuple[Process, ...]:
-        """The processes as they were written last, by whomever."""
+        """Processes as last written, by this process or another."""
         return tuple(
             Process(**{**row, "config": Path(row["config"])}) for row in json.loads(self._register.read_text())
         )
 
     @property
     def trust_file(self) -> Path:
-        """Whom an auditor of this jurisdiction trusts; written anew whenever a member is added."""
+        """Trust file of the jurisdiction; written again when a member is added."""
         return self.directory / "trust.policy"
 
     @property
-    def _kept(self) -> StoredSecrets:
+    def is_written(self) -> bool:
+        """Return whether the directory already has an installation."""
+        return self._register.exists()
+
+    @property
+    def _secrets(self) -> StoredSecrets:
         return StoredSecrets(self.directory)
 
     @property
@@ -116,11 +126,11 @@ class Installation:
         return self.directory / "processes.json"
 
     def anchor(self) -> str:
-        """The trust anchor: the SHA-256 of the founding event, hexadecimal."""
+        """Trust anchor: SHA-256 of the founding event, in hexadecimal."""
         return signing.sha256((self.directory / "genesis.json").read_bytes())
 
     def _named(self) -> Iterator[tuple[str, str, str]]:
-        """Process id, module and database role of every process."""
+        """Id, module and database role of each process."""
         yield EXCHANGE, "services.exchange", ""
         yield PROJECTION, "services.projection", "writer"
         yield MONITOR, "services.monitor", ""
@@ -133,7 +143,7 @@ class Installation:
         config.parent.mkdir(parents=True, exist_ok=True)
         settings = self._settings(process, role, ports[process]) | self._proof(process, ports)
         write_private(config, tomli_w.dumps(settings))
-        return Process(process, module, ports[process], config, self._kept.token(process))
+        return Process(process, module, ports[process], config, self._secrets.token(process))
 
     def _settings(self, process: str, role: str, port: int) -> dict[str, Any]:
         kafka = self.jurisdiction.kafka_settings(process)
@@ -142,29 +152,29 @@ class Installation:
             "generation": self.jurisdiction.plan.generation,
             "genesis_sha256": self.anchor(),
             "member": process,
-            "token": self._kept.token(process),
+            "token": self._secrets.token(process),
             "kafka": kafka.model_dump(mode="json", exclude_none=True) | {"password": kafka.password.get_secret_value()},
-            "postgres": _written(self.jurisdiction.postgres_settings(process, role)),
+            "postgres": _with_password(self.jurisdiction.postgres_settings(process, role)),
             "http": {"port": port},
         }
         if process != MONITOR:
-            settings["signing_key_file"] = str(self._kept.key_file(process))
+            settings["signing_key_file"] = str(self._secrets.key_file(process))
         return settings
 
     def _proof(self, process: str, ports: Mapping[str, int]) -> dict[str, Any]:
-        """Checkpoints for all who read them, receipts for all who emit, and for the audit what it answers from."""
+        """Sections: checkpoints for their readers, receipts for emitters, the timeline's database for the audit."""
         if process == EXCHANGE:
             return {}
         checkpoints: dict[str, Any] = {"trust_file": str(self.trust_file), "cadence_seconds": _CADENCE_SECONDS}
         if process in (MONITOR, *agencies(self.jurisdiction.members)):
-            checkpoints["witness_key_file"] = str(self._kept.key_file(witness_owner(process)))
+            checkpoints["witness_key_file"] = str(self._secrets.key_file(witness_owner(process)))
         sections: dict[str, Any] = {"checkpoints": checkpoints}
         if AUDIT in ports and process in self.jurisdiction.members:
-            sections["audit"] = {"url": local_url(ports[AUDIT]), "token": self._kept.token(_caller(process))}
+            sections["audit"] = {"url": local_url(ports[AUDIT]), "token": self._secrets.token(_caller(process))}
         if process == AUDIT:
-            sections["timeline"] = _written(self.jurisdiction.postgres_settings(PROJECTION, "reader"))
+            sections["timeline"] = _with_password(self.jurisdiction.postgres_settings(PROJECTION, "reader"))
             sections["callers"] = {
-                member: signing.sha256(self._kept.token(_caller(member)).encode())
+                member: signing.sha256(self._secrets.token(_caller(member)).encode())
                 for member in self.jurisdiction.members
             }
         return sections
@@ -175,9 +185,9 @@ class Installation:
 
 
 def _caller(member: str) -> str:
-    """The name under which a member's token for the audit API is kept."""
+    """Name under which a member's token for the audit API is stored."""
     return f"{member}@{AUDIT}"
 
 
-def _written(settings: PostgresSettings) -> dict[str, Any]:
+def _with_password(settings: PostgresSettings) -> dict[str, Any]:
     return settings.model_dump(mode="json") | {"password": settings.password.get_secret_value()}

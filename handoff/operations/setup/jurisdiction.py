@@ -1,4 +1,4 @@
-"""A jurisdiction set up on real parts: its topics, users, rights and databases, and how each process reaches them."""
+"""Set-up of a jurisdiction on brokers and a database server, and the logins of its processes."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from handoff.record.topics import EXCHANGE, MONITOR, PROJECTION
 
 @dataclass(frozen=True)
 class Passwords:
-    """One password for each principal at the broker and for each role at the database."""
+    """Passwords of all principals at the broker and of all roles at the database server."""
 
     kafka: Mapping[str, str]
     postgres: Mapping[str, str]
@@ -28,7 +28,7 @@ class Passwords:
 
 @dataclass(frozen=True)
 class Jurisdiction:
-    """A jurisdiction as it stands on a broker and a database server."""
+    """A jurisdiction's plan, the operators of its broker and database server, and all passwords."""
 
     plan: JurisdictionPlan
     kafka: KafkaOperator
@@ -37,14 +37,16 @@ class Jurisdiction:
 
     @property
     def name(self) -> str:
+        """Name of the jurisdiction."""
         return self.plan.name
 
     @property
     def members(self) -> tuple[str, ...]:
+        """Ids of all members."""
         return self.plan.member_ids
 
     def kafka_settings(self, principal: str) -> KafkaSettings:
-        """How a principal (a member's id, `exchange`, `projection` or `monitor`) logs in to the broker."""
+        """Login at the broker of a principal: a member's id, `exchange`, `projection` or `monitor`."""
         return KafkaSettings(
             bootstrap_servers=self.kafka.bootstrap_servers,
             username=user_name(self.name, principal),
@@ -54,7 +56,7 @@ class Jurisdiction:
         )
 
     def postgres_settings(self, process: str, role: str = "") -> PostgresSettings:
-        """How a process logs in to its database, as `owner`, as the projection's `writer` or `reader`, or as itself."""
+        """Login of a process at its database: its own role, `owner`, or the projection's `writer` or `reader`."""
         database = f"{self.name}_{process}"
         user = f"{database}_{role}" if role else database
         return PostgresSettings(
@@ -66,7 +68,7 @@ class Jurisdiction:
         )
 
     async def apply(self) -> tuple[str, ...]:
-        """Brings both servers to the plan; gives the topics that were new. Idempotent.
+        """Bring broker and database server to the plan. Return the names of the created topics. Idempotent.
 
         Raises BrokerSetupError or DatabaseSetupError.
         """
@@ -74,16 +76,16 @@ class Jurisdiction:
         return created
 
     async def apply_broker(self) -> tuple[str, ...]:
-        """The broker's part alone."""
+        """Bring only the broker to the plan."""
         return await broker_setup.apply(self.kafka, self.name, self.members, self.passwords.kafka)
 
     async def apply_databases(self) -> None:
-        """The databases' part alone."""
+        """Bring only the database server to the plan."""
         await database_setup.apply(self.postgres, databases(self.plan), self.passwords.postgres)
 
 
 def databases(plan: JurisdictionPlan) -> tuple[Database, ...]:
-    """One database for each process of the jurisdiction."""
+    """Databases of a jurisdiction, one for each process."""
     nodes = (Database(plan.name, member.id, "node") for member in plan.members if member.service)
     return (
         Database(plan.name, EXCHANGE, "exchange"),
@@ -94,17 +96,17 @@ def databases(plan: JurisdictionPlan) -> tuple[Database, ...]:
 
 
 def stored_passwords(plan: JurisdictionPlan, path: Path) -> Passwords:
-    """The passwords kept in the file at `path`; whoever has none yet gets one."""
-    kept = Passwords(**json.loads(path.read_text())) if path.exists() else Passwords({}, {})
-    passwords = new_passwords(plan)
-    complete = Passwords({**passwords.kafka, **kept.kafka}, {**passwords.postgres, **kept.postgres})
-    if complete != kept:
+    """Passwords in the file at `path`, after adding those that are missing."""
+    stored = Passwords(**json.loads(path.read_text())) if path.exists() else Passwords({}, {})
+    new = new_passwords(plan)
+    complete = Passwords({**new.kafka, **stored.kafka}, {**new.postgres, **stored.postgres})
+    if complete != stored:
         write_private(path, json.dumps(asdict(complete), indent=2))
     return complete
 
 
 def new_passwords(plan: JurisdictionPlan) -> Passwords:
-    """New passwords for everyone in the plan."""
+    """New passwords for all principals and roles of the plan."""
     roles = (role for database in databases(plan) for role in (database.owner, *database.logins))
     return Passwords(
         {principal.id: secrets.token_hex(16) for principal in principals(plan.name, plan.member_ids)},

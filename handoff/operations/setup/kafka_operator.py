@@ -1,4 +1,4 @@
-"""The operator of the brokers, who alone may set them up."""
+"""Operator of the brokers: the user that sets them up."""
 
 import logging
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class KafkaOperator:
-    """Where the brokers are and how the operator logs in."""
+    """Address of the brokers and login of their operator."""
 
     bootstrap_servers: str
     username: str
@@ -20,6 +20,7 @@ class KafkaOperator:
     ca_file: Path | None = None
 
     def client(self) -> AdminClient:
+        """New admin client. Keep it until its results are read: requests end with their client."""
         return AdminClient(
             {
                 "bootstrap.servers": self.bootstrap_servers,

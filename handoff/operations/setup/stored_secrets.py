@@ -1,4 +1,4 @@
-"""The keys and tokens of a state directory: each is made when it is first asked for, and kept."""
+"""Keys and tokens in a state directory. Each is created when it is first requested."""
 
 import json
 import secrets
@@ -11,12 +11,12 @@ from handoff.record.signing import SigningKey
 
 @dataclass(frozen=True, slots=True)
 class StoredSecrets:
-    """What is kept in ``directory``, for its owner alone to read."""
+    """Secrets in ``directory``, in files that only their owner may read."""
 
     directory: Path
 
     def key_file(self, owner: str) -> Path:
-        """The file of somebody's private key."""
+        """File of the private key of ``owner``."""
         path = self.directory / "keys" / f"{owner}.key"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,11 +24,11 @@ class StoredSecrets:
         return path
 
     def key(self, owner: str) -> SigningKey:
-        """Somebody's private key."""
+        """Private key of ``owner``."""
         return SigningKey.from_hex(self.key_file(owner).read_text())
 
     def token(self, bearer: str) -> str:
-        """Somebody's bearer token."""
+        """Bearer token of ``bearer``."""
         path = self.directory / "tokens.json"
         tokens: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
         if bearer not in tokens:

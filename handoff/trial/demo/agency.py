@@ -1,4 +1,4 @@
-"""An agency's own system, as it talks to its node: over the public HTTP API and nothing else."""
+"""Client of an agency's own system, which uses its node only through the public HTTP API."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -13,16 +13,16 @@ from handoff.trial.errors import TrialError
 Json = Mapping[str, Any]
 T = TypeVar("T")
 
-_PATIENCE_SECONDS = 20.0
-_LOOK_AGAIN_SECONDS = 0.04
+_TIMEOUT_SECONDS = 20.0
+_POLL_SECONDS = 0.04
 
 
 class Agency:
-    """One agency's system: bearer token, idempotency keys, and patience."""
+    """Client with a bearer token and idempotency keys. It waits up to 20 seconds for an expected result."""
 
     def __init__(self, name: str, url: str, token: str, run: UUID) -> None:
         self.name = name
-        # Loopback alone: certificates would be loaded for every agency and never be used.
+        # All requests go to loopback: do not load certificates for every agency.
         plain = httpx.HTTPTransport(verify=False)
         self._http = httpx.Client(
             base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30, transport=plain, trust_env=False
@@ -30,75 +30,75 @@ class Agency:
         self._run = run
         self._requests = 0
 
-    def say(self, path: str, body: Json | None = None, *, at: datetime | None = None, wait: bool = True) -> Json:
-        """A command that must be taken; with ``wait`` its echo must come back as well. The answer's document."""
-        answer = self.attempt(path, body, at=at, wait=wait)
-        if answer.status_code not in {200, 201, 202}:
-            raise TrialError(f"{self.name}: POST {path} was answered {answer.status_code}: {answer.text}")
-        document: Json = answer.json()
+    def command(self, path: str, body: Json | None = None, *, at: datetime | None = None, wait: bool = True) -> Json:
+        """Send a command that must be accepted and, with ``wait``, be effective. Return the response's document."""
+        response = self.try_command(path, body, at=at, wait=wait)
+        if response.status_code not in {200, 201, 202}:
+            raise TrialError(f"{self.name}: POST {path} returned {response.status_code}: {response.text}")
+        document: Json = response.json()
         if wait and document["status"] != "effective":
-            raise TrialError(f"{self.name}: POST {path} came back {document['status']} ({document.get('reason')})")
+            raise TrialError(f"{self.name}: POST {path} became {document['status']} ({document.get('reason')})")
         return document
 
-    def attempt(
+    def try_command(
         self, path: str, body: Json | None = None, *, at: datetime | None = None, wait: bool = False
     ) -> httpx.Response:
-        """A command, whatever the answer is."""
+        """Send a command and return the response, whatever it is."""
         self._requests += 1
         headers = {"Idempotency-Key": str(uuid5(self._run, f"{self.name}/{self._requests}"))}
         if wait:
-            headers["Prefer"] = f"wait={_PATIENCE_SECONDS:.0f}"
+            headers["Prefer"] = f"wait={_TIMEOUT_SECONDS:.0f}"
         claimed = {"occurred_at": at.isoformat()} if at is not None else {}
         return self._http.post(path, json={**(body or {}), **claimed}, headers=headers)
 
-    def look(self, path: str, **query: str | int) -> Json:
-        """What the node knows at ``path``."""
-        return self._shown(path, self._http.get(path, params=query))
+    def get(self, path: str, **query: str | int) -> Json:
+        """Read a resource of the node."""
+        return self._document(path, self._http.get(path, params=query))
 
-    def read(self, path: str, purpose: str) -> Json:
-        """What the audit shows of a case to its auditors' system, for that purpose."""
-        return self._shown(path, self._http.get(path, headers={"Read-Purpose": purpose}))
+    def audit_read(self, path: str, purpose: str) -> Json:
+        """Read a resource of the audit API for a purpose."""
+        return self._document(path, self._http.get(path, headers={"Read-Purpose": purpose}))
 
-    def _shown(self, path: str, answer: httpx.Response) -> Json:
-        if answer.status_code != 200:
-            raise TrialError(f"{self.name}: GET {path} was answered {answer.status_code}: {answer.text}")
-        found: Json = answer.json()
+    def _document(self, path: str, response: httpx.Response) -> Json:
+        if response.status_code != 200:
+            raise TrialError(f"{self.name}: GET {path} returned {response.status_code}: {response.text}")
+        found: Json = response.json()
         return found
 
-    def knows(self, path: str) -> bool:
-        """Whether there is anything at ``path``."""
+    def exists(self, path: str) -> bool:
+        """Return whether the node has a resource at ``path``."""
         return self._http.get(path).status_code == 200
 
-    def sees(self, case: str, **wanted: str) -> Json:
-        """The referral of ``case`` whose fields are ``wanted``, as soon as this node has folded it."""
-        return until(f"{self.name} sees a referral with {wanted}", lambda: self._find(f"/cases/{case}", wanted))
+    def wait_for_referral(self, case: str, **wanted: str) -> Json:
+        """Wait until the node has a referral of ``case`` with the fields ``wanted``; return it."""
+        return wait_until(f"{self.name} has a referral with {wanted}", lambda: self._find(f"/cases/{case}", wanted))
 
     def _find(self, path: str, wanted: Mapping[str, str]) -> Json | None:
-        answer = self._http.get(path)
-        found = answer.json()["referrals"] if answer.status_code == 200 else []
+        response = self._http.get(path)
+        found = response.json()["referrals"] if response.status_code == 200 else []
         return next((r for r in found if all(r.get(name) == value for name, value in wanted.items())), None)
 
-    def hears(self, event_type: str, **wanted: str) -> Json:
-        """The first feed entry of that type whose verdict, reason or data fields are ``wanted``."""
-        return until(
-            f"{self.name} hears {event_type} with {wanted}",
+    def wait_for_event(self, event_type: str, **wanted: str) -> Json:
+        """Wait for the first feed entry of a type with the verdict, reason or data fields ``wanted``; return it."""
+        return wait_until(
+            f"{self.name} receives {event_type} with {wanted}",
             lambda: next((entry for entry in self._feed() if _is(entry, event_type, wanted)), None),
         )
 
-    def heard(self, event_type: str) -> list[Json]:
-        """Every feed entry of that type up to now."""
+    def events(self, event_type: str) -> list[Json]:
+        """All feed entries of a type up to now."""
         return [entry for entry in self._feed() if _is(entry, event_type, {})]
 
     def _feed(self) -> list[Json]:
         entries: list[Json] = []
         after = 0
-        while page := self.look("/feed", after=after, limit=200)["entries"]:
+        while page := self.get("/feed", after=after, limit=200)["entries"]:
             entries += page
             after = page[-1]["sequence"]
         return entries
 
     def close(self) -> None:
-        """Ends its connections."""
+        """Close the connections."""
         self._http.close()
 
 
@@ -108,11 +108,11 @@ def _is(entry: Json, event_type: str, wanted: Mapping[str, str]) -> bool:
     return event.get("type") == event_type and all(fields.get(name) == value for name, value in wanted.items())
 
 
-def until(what: str, look: Callable[[], T | None]) -> T:
-    """What ``look`` finds, as soon as it does. Raises TrialError naming ``what`` after twenty seconds."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while (found := look()) is None:
+def wait_until(expected: str, probe: Callable[[], T | None]) -> T:
+    """Poll ``probe`` until it returns a value; return that. Raises TrialError, which names ``expected``, after 20 s."""
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while (found := probe()) is None:
         if time.monotonic() > deadline:
-            raise TrialError(f"waited {_PATIENCE_SECONDS:.0f} s in vain until {what}")
-        time.sleep(_LOOK_AGAIN_SECONDS)
+            raise TrialError(f"timed out after {_TIMEOUT_SECONDS:.0f} s waiting for: {expected}")
+        time.sleep(_POLL_SECONDS)
     return found

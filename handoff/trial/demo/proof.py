@@ -1,4 +1,4 @@
-"""How a performance ends: its case is sealed by a cosigned checkpoint, bundled, verified, and tampered with in vain."""
+"""Verification at the end of the demo: the case's bundle is verified, and so are three bundles tampered with."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -8,12 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from handoff.adapters.postgres.bundle_export import Asked, NothingProven, evidence
-from handoff.operations.bundle import Written, bundle_request, write_bundle
+from handoff.operations.bundle import WrittenBundle, bundle_request, write_bundle
 from handoff.operations.installation_settings import InstallationSettings
 from handoff.proof.verify.report import Conclusion, VerificationReport
 from handoff.proof.verify.verifier import verify
 from handoff.record.topics import PROJECTION
-from handoff.trial.demo.agency import until
+from handoff.trial.demo.agency import wait_until
 from handoff.trial.demo.tampering import Tampering, tamperings
 from handoff.trial.errors import TrialError
 from handoff.trial.trial import Trial
@@ -21,44 +21,46 @@ from handoff.views.timeline import TimelineEntry
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
-    """A case's bundle, what the verifier says of it, and of three that were tampered with."""
+class Verification:
+    """A case's bundle, the verifier's report on it, and its reports on three bundles tampered with."""
 
-    written: Written
+    written: WrittenBundle
     report: VerificationReport
     tamperings: Sequence[Tampering]
 
     def document(self) -> Mapping[str, Any]:
-        """The same for programs."""
+        """Verification as a JSON document."""
         tampered = [{"where": t.where, "done": t.done, "found": t.found} for t in self.tamperings]
-        verified = {"outcome": self.report.conclusion.name.lower(), "said": tuple(self.report.lines())}
+        verified = {"outcome": self.report.conclusion.name.lower(), "lines": tuple(self.report.lines())}
         return {"bundle": asdict(self.written), "verified": verified, "tamperings": tampered}
 
 
-def prove(trial: Trial, case: UUID, timeline: Sequence[TimelineEntry]) -> Proven:
-    """Waits for the checkpoint that covers ``timeline``, and proves it. Raises TrialError if it does not hold."""
+def verify_case(trial: Trial, case: UUID, timeline: Sequence[TimelineEntry]) -> Verification:
+    """Wait for the checkpoint that covers ``timeline``, and verify the case. Raises TrialError if it is not proven."""
     installed = InstallationSettings(trial.directory)
-    asked, last = bundle_request(installed, case), timeline[-1].position
-    until("a cosigned checkpoint covers the case", lambda: asyncio.run(_covers(installed, asked, last)) or None)
+    request, last = bundle_request(installed, case), timeline[-1].position
+    wait_until(
+        "a cosigned checkpoint that covers the case", lambda: asyncio.run(_covers(installed, request, last)) or None
+    )
     path = trial.directory / "bundles" / f"{case}.bundle"
     path.parent.mkdir(exist_ok=True)
-    written = asyncio.run(write_bundle(installed, asked, path))
-    report = _verified(path, asked)
+    written = asyncio.run(write_bundle(installed, request, path))
+    report = _verified(path, request)
     superuser = trial.jurisdiction.postgres.dsn(f"{trial.jurisdiction.name}_{PROJECTION}")
-    return Proven(written, report, asyncio.run(tamperings(superuser, asked, path.read_bytes(), timeline)))
+    return Verification(written, report, asyncio.run(tamperings(superuser, request, path.read_bytes(), timeline)))
 
 
-async def _covers(installed: InstallationSettings, asked: Asked, last: int) -> bool:
+async def _covers(installed: InstallationSettings, request: Asked, last: int) -> bool:
     try:
-        async with evidence(installed.projection_as("reader"), asked) as found:
+        async with evidence(installed.timeline_reader, request) as found:
             return found.size > last
     except NothingProven:
         return False
 
 
-def _verified(path: Path, asked: Asked) -> VerificationReport:
+def _verified(path: Path, request: Asked) -> VerificationReport:
     with path.open("rb") as source:
-        report = verify(source, asked.trust)
+        report = verify(source, request.trust)
     if report.conclusion is not Conclusion.GOOD:
-        raise TrialError("\n".join(("the case's own bundle does not hold:", *report.lines())))
+        raise TrialError("\n".join(("the bundle of the case is not proven:", *report.lines())))
     return report

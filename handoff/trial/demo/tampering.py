@@ -1,6 +1,7 @@
-"""Three ways in which somebody with every right at the database tampers with a case, and what the verifier says.
+"""Three ways to tamper with a case with all rights at the database, and the verifier's reports on them.
 
-What is done in the database is real, in a transaction of its superuser that is undone as soon as the bundle is written.
+The changes in the database are real. They are made in a superuser's transaction, which is rolled back once the bundle
+is written.
 """
 
 import io
@@ -20,9 +21,9 @@ from handoff.record.events.referral import ReferralRejected
 from handoff.trial.errors import TrialError
 from handoff.views.timeline import TimelineEntry
 
-_IN_DATABASE = "By a superuser in the database, with its triggers put to sleep"
-_IN_FILE = "In the bundle, on its way"
-_PUT_TO_SLEEP = "ALTER TABLE timeline.entries DISABLE TRIGGER append_only"
+_IN_DATABASE = "By a superuser in the database, with its triggers disabled"
+_IN_FILE = "In the bundle, during its transfer"
+_DISABLE_TRIGGER = "ALTER TABLE timeline.entries DISABLE TRIGGER append_only"
 _EDIT = """
 UPDATE timeline.entries
    SET value = convert_to(replace(convert_from(value, 'UTF8'), 'no_capacity.units_full', 'survivor_declined'), 'UTF8')
@@ -33,7 +34,7 @@ _CUT = "DELETE FROM timeline.entries WHERE record_offset >= $1"
 
 @dataclass(frozen=True, slots=True)
 class Tampering:
-    """What was done, where, and the verifier's report on the bundle that came of it."""
+    """A change, its place, and the verifier's report on the resulting bundle."""
 
     where: str
     done: str
@@ -41,57 +42,57 @@ class Tampering:
 
     @property
     def found(self) -> tuple[str, ...]:
-        """What the verifier names. Raises TrialError if it did not find it."""
+        """Findings of the verifier. Raises TrialError if it did not detect the change."""
         if self.report.conclusion is not Conclusion.TAMPERED:
-            raise TrialError(f"the verifier did not find it: {self.done}")
+            raise TrialError(f"the verifier did not detect this change: {self.done}")
         return tuple(failure.line for failure in self.report.failures)
 
 
 async def tamperings(
     superuser: str, asked: Asked, honest: bytes, timeline: Sequence[TimelineEntry]
 ) -> tuple[Tampering, ...]:
-    """An edited value, a withheld entry and a cut tail; ``honest`` is the bundle of the case as it is.
+    """Reports on an edited value, a withheld entry and a truncated record.
 
-    ``superuser``: how the operator logs in to the timeline's database.
+    ``superuser`` is the operator's connection string to the timeline's database; ``honest`` is the unchanged bundle.
     """
-    refused, withdrawn = (_place(timeline, said) for said in (ReferralRejected.type, ReleaseWithdrawn.type))
+    refused, withdrawn = (_position(timeline, event) for event in (ReferralRejected.type, ReleaseWithdrawn.type))
     edited = await _changed(superuser, asked, _EDIT, refused)
     withheld = _report(_without(honest, withdrawn), asked)
     cut = await _changed(superuser, asked, _CUT, timeline[-1].position)
     return (
-        Tampering(_IN_DATABASE, "the shelter that was full is made to say that she declined", edited),
-        Tampering(_IN_FILE, "her withdrawal is left out", withheld),
-        Tampering(_IN_DATABASE, "the record's end is cut off, from the case's last entry on", cut),
+        Tampering(_IN_DATABASE, "the refusal of the shelter that was full is changed to *survivor declined*", edited),
+        Tampering(_IN_FILE, "her withdrawal is removed", withheld),
+        Tampering(_IN_DATABASE, "the record is truncated at the case's last entry", cut),
     )
 
 
-def _place(timeline: Iterable[TimelineEntry], event_type: str) -> int:
+def _position(timeline: Iterable[TimelineEntry], event_type: str) -> int:
     return next(entry.position for entry in timeline if entry.type == event_type)
 
 
 async def _changed(superuser: str, asked: Asked, statement: str, place: int) -> VerificationReport:
-    """The report on the bundle that is written once ``statement`` was executed."""
-    async with _undone(superuser) as connection:
-        await connection.execute(_PUT_TO_SLEEP)
+    """Report on the bundle that is written after ``statement`` was executed."""
+    async with _rolled_back(superuser) as connection:
+        await connection.execute(_DISABLE_TRIGGER)
         await connection.execute(statement, place)
         evidence = await collect(connection, asked)
         return _report(b"".join([chunk async for chunk in evidence.chunks()]), asked)
 
 
 @asynccontextmanager
-async def _undone(superuser: str) -> AsyncIterator[asyncpg.Connection]:
-    """A superuser's transaction, of which nothing stays."""
+async def _rolled_back(superuser: str) -> AsyncIterator[asyncpg.Connection]:
+    """Open a superuser's transaction that is rolled back at the end."""
     connection = await asyncpg.connect(superuser, server_settings={"search_path": f"{SCHEMA}, public"})
     try:
         await connection.transaction().start()
         yield connection
     finally:
-        # With the connection ends its transaction.
+        # Closing the connection rolls its transaction back.
         connection.terminate()
 
 
 def _without(bundle: bytes, place: int) -> bytes:
-    """The bundle, packed again without the record at ``place``."""
+    """The bundle without the record at offset ``place``, packed again."""
     out, left_out = io.BytesIO(), f"record/{place:012}.json"
     writer = ArchiveWriter(out)
     for member in read_members(io.BytesIO(bundle)):

@@ -71,7 +71,7 @@ async def test_a_topic_that_had_dropped_its_beginning_keeps_its_offsets_and_its_
     await append(town, "police", out, WORDS)
     broker_topics.delete_records_before(town.kafka, out.name, 600)
     group = groups(town.name, EXCHANGE)[0]
-    broker_topics.commit(town.kafka, group, out.name, 650)
+    broker_topics.commit_offset(town.kafka, group, out.name, 650)
     before, committed = await held(town, out), await read_groups(town.kafka, town.name, out)
     assert (before[0].offset, committed) == (600, {group: 650})
     await copy.write(committed, each(before))

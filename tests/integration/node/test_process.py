@@ -81,7 +81,7 @@ async def until_delivered(police: NodeProcess, case: str, referral: str) -> None
 async def test_a_node_stops_cleanly_on_sigterm(street: Street) -> None:
     """It exits with code 0. A process that does not stop in time is killed, and has another code."""
     child = street.shelter.child
-    assert await asyncio.to_thread(child.terminate) == 0, child.tail()
+    assert await asyncio.to_thread(child.terminate) == 0, child.log_tail()
     child.start()
     await eventually(street.shelter.is_ready)
 

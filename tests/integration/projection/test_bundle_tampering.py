@@ -153,7 +153,7 @@ async def test_a_row_that_can_be_no_entry_any_more_is_named_when_the_bundle_is_w
 async def test_what_is_changed_while_a_bundle_is_written_changes_nothing_in_it(kept: Archive) -> None:
     """All of it is one snapshot, however slowly it is taken."""
     await kept.write(CASE)
-    stream = bundle(kept.installed.projection_as("reader"), bundle_request(kept.installed, CASE))
+    stream = bundle(kept.installed.timeline_reader, bundle_request(kept.installed, CASE))
     taken = await anext(stream)
     await change(kept, "DELETE FROM timeline.entries", "DELETE FROM timeline.tree_nodes")
     assert b"".join([taken, *[chunk async for chunk in stream]]) == kept.bundle.read_bytes()

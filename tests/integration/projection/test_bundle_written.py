@@ -60,7 +60,7 @@ async def test_the_stream_is_what_is_written(kept: Archive) -> None:
     """One code for the API and the command, a tile at a time."""
     await kept.write(OTHER_CASE)
     asked = bundle_request(kept.installed, OTHER_CASE)
-    chunks = [chunk async for chunk in bundle(kept.installed.projection_as("reader"), asked)]
+    chunks = [chunk async for chunk in bundle(kept.installed.timeline_reader, asked)]
     assert b"".join(chunks) == kept.bundle.read_bytes()
     assert len(chunks) == 4
 
@@ -108,7 +108,7 @@ async def test_a_trust_file_of_another_record_proves_nothing(kept: Archive, tmp_
 async def test_a_stream_that_proves_nothing_says_so_before_its_first_byte(kept: Archive) -> None:
     asked = bundle_request(kept.installed, CASE, most=1)
     with pytest.raises(NothingProven):
-        await anext(bundle(kept.installed.projection_as("reader"), asked))
+        await anext(bundle(kept.installed.timeline_reader, asked))
 
 
 async def test_the_doctor_says_up_to_where_and_until_when_an_auditor_can_prove(kept: Archive) -> None:

@@ -127,7 +127,7 @@ def test_a_part_that_fails_is_named_with_the_end_of_its_log(tmp_path: Path) -> N
 def test_a_child_that_ignores_the_request_to_stop_is_killed(tmp_path: Path) -> None:
     child = ChildProcess("deaf", ("sh", "-c", "trap '' TERM; echo up; while :; do sleep 1; done"), tmp_path / "log")
     child.start()
-    child.wait_ready(lambda: "up" in child.tail())
+    child.wait_ready(lambda: "up" in child.log_tail())
     assert child.terminate(timeout=0.2) == -signal.SIGKILL
     assert not child.running
 

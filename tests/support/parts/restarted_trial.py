@@ -16,7 +16,7 @@ import tomli_w
 
 from handoff.operations.topic_copy import read_topic
 from handoff.record.kafka_record import KafkaRecord
-from handoff.trial.trial import Trial, temporary_directory
+from handoff.trial.trial import Trial, running, temporary_directory
 from tests.support.parts.api import OPENING, PLAN, RELEASE
 from tests.support.probes.eventually import eventually
 from tests.support.probes.queries import QUERIES
@@ -57,6 +57,12 @@ class KeptTrial:
         if self.trial is not None:
             self.trial.stop()
             self.trial = None
+
+    @contextmanager
+    def stack_alone(self) -> Iterator[Trial]:
+        """The broker and the database without services, as `handoff up --without-services` runs them."""
+        with running(Trial(self.directory, PLAN, _quiet), services=False) as trial:
+            yield trial
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """Run a command of `handoff` on the state directory. Return its exit code and its output."""

@@ -229,7 +229,7 @@ class Town:
         return found
 
     def logs(self) -> str:
-        return "\n".join(child.tail() for child in self._exchanges)
+        return "\n".join(child.log_tail() for child in self._exchanges)
 
     async def query(self, name: str, *arguments: object) -> list[asyncpg.Record]:
         """Return the rows of a named query to the exchange's database."""

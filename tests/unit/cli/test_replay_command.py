@@ -70,7 +70,7 @@ def test_a_question_that_makes_no_sense_ends_with_2_and_names_what_is_wrong(
 def test_where_there_is_no_installation_the_command_says_so(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [str(CASE), "--state", str(tmp_path)])
     assert result.exit_code == 2
-    assert "holds no jurisdiction" in result.output
+    assert "no installation found" in result.output
 
 
 @pytest.mark.parametrize("view", QUESTIONS)
@@ -102,7 +102,7 @@ def test_a_difference_is_drawn_with_the_states_that_it_led_between() -> None:
     assert "release.withdrawn" in page
     assert "referral.requested" not in page
     assert any("requested" in line and "revoked" in line for line in page.splitlines())
-    assert "nothing was said in between" in drawn(Comparison(CASE, diff(found, END, END)))
+    assert "no entry in between" in drawn(Comparison(CASE, diff(found, END, END)))
 
 
 def test_an_unknown_case_and_an_unknown_agency_are_refused_by_name() -> None:

@@ -17,7 +17,7 @@ def names(entries: object) -> str:
 
 
 def losses(**found: object) -> RecordLosses:
-    nothing: dict[str, object] = {"since": (), "shown": (), "heard": ()}
+    nothing: dict[str, object] = {"appended_since": (), "only_on_timeline": (), "only_in_inboxes": ()}
     return RecordLosses(**{"size": 4, "largest_head": 3, "routed": 4, "agrees_up_to": 4, **nothing, **found})  # type: ignore[arg-type] # a test's shorthand
 
 
@@ -37,14 +37,16 @@ def test_inboxes_that_contradict_each_other_are_refused() -> None:
 
 
 def test_what_was_there_comes_before_what_came_since_and_offsets_are_dense() -> None:
-    lost = losses(shown=(entry("s", 1, 4),), heard=(entry("h", 2),), since=(entry("n", 3, 4),))
+    lost = losses(
+        only_on_timeline=(entry("s", 1, 4),), only_in_inboxes=(entry("h", 2),), appended_since=(entry("n", 3, 4),)
+    )
     assert names(lost.end) == "shn"
     assert [e.offset for e in lost.end] == [4, 5, 6]
     assert lost.routed_at_most == 6, "what came since is looked at again"
 
 
 def test_a_record_that_grew_is_whole_and_one_below_its_signed_head_is_not() -> None:
-    assert losses(since=(entry("n", 3, 4),), size=5).is_whole
+    assert losses(appended_since=(entry("n", 3, 4),), size=5).is_whole
     assert not losses(largest_head=5).is_whole
     assert not losses(routed=5).is_whole, "the exchange would wait for an entry that is gone"
-    assert not losses(heard=(entry("h", 2),)).is_whole
+    assert not losses(only_in_inboxes=(entry("h", 2),)).is_whole
