@@ -79,7 +79,7 @@ def test_the_demo_ends_with_an_auditors_read_that_the_case_itself_tells_of(tmp_p
     assert played.returncode == 0, played.stderr
     shown = json.loads(played.stdout)
     (read,) = (entry for entry in shown["timeline"] if entry["type"] == "case.read.v1")
-    assert (read["emitter"], read["verdict"]["outcome"]) == ("audit", "effective")
+    assert (read["emitter"], read["verdict"]["kind"]) == ("audit", "effective")
     assert {question["view"]: question["count"] for question in shown["replay"]["questions"]}["reads"] == 1
 
 
