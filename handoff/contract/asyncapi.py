@@ -1,6 +1,6 @@
-"""The AsyncAPI 3 document: what travels on which topic, for those who bring a client of their own.
+"""The AsyncAPI 3 document of the topics, for members with a Kafka client of their own.
 
-Its addresses, configurations and rights come from the topics' own declaration, with names left as parameters.
+Addresses, settings and rights come from the declaration of the topics, with names as parameters.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from handoff.record.topics import Topic
 
 Document = dict[str, Any]
 
-_ABOUT = "What the institutions of a jurisdiction say to each other on Kafka, and who may write and read it."
+_ABOUT = "Topics and events of a jurisdiction on Kafka, with their writers and readers."
 _BINDING = {"bindingVersion": "0.5.0"}
 _PARAMETERS = {
     "jurisdiction": {"description": "The jurisdiction's id; all of its topics begin with it"},
@@ -22,7 +22,7 @@ _PARAMETERS = {
 
 
 def document() -> Document:
-    """The contract of a member's own Kafka client, and, without operations, the topics that it may not touch."""
+    """Return the document. Topics that a member can neither read nor write have no operations."""
     channels = {_channel_id(topic): topic for topic in topics.topics("{jurisdiction}", ("{member}",))}
     return {
         "asyncapi": "3.0.0",
@@ -111,9 +111,9 @@ _EVENT_HEADERS: Document = {
         delivery.SEQUENCE_HEADER: _header("In an inbox alone: 1, 2, 3 …, decimal"),
         delivery.RECORD_TIME_HEADER: _header("In an inbox alone: milliseconds since 1970-01-01 UTC, decimal"),
         delivery.VERDICT_HEADER: {
-            "enum": [outcome.value for outcome in delivery.VerdictKind],
-            "description": "In an inbox alone: what the rules made of the event",
+            "enum": [kind.value for kind in delivery.VerdictKind],
+            "description": "In an inbox alone: the verdict on the event",
         },
-        delivery.REASON_HEADER: _header("In an inbox alone: the reason of a verdict, a state or a code"),
+        delivery.REASON_HEADER: _header("In an inbox alone: the reason of the verdict, a state or a code"),
     },
 }

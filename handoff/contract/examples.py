@@ -1,6 +1,6 @@
-"""One valid event of each type: published beside the schemas, and readable for ever.
+"""One valid event of each type, published beside the schemas.
 
-Ids, times and keys are fixed. An example that has been published never changes; a new version of a type gets its own.
+Ids, times and keys are fixed. A published example never changes and stays readable; a new version gets its own.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,9 +28,9 @@ _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
 def examples() -> Mapping[str, AnyEvent]:
-    """Event type → its example, in the catalogue's order."""
-    spoken = {body.type: _event(emitter, body) for emitter, body in _spoken()}
-    return {event_type: spoken[event_type] for event_type in CATALOGUE}
+    """Return event type → example, in the order of the catalogue."""
+    events = {body.type: _event(emitter, body) for emitter, body in _bodies()}
+    return {event_type: events[event_type] for event_type in CATALOGUE}
 
 
 def _event(emitter: str, body: Body) -> AnyEvent:
@@ -43,15 +43,15 @@ def _event(emitter: str, body: Body) -> AnyEvent:
     )
 
 
-def _spoken() -> Iterator[tuple[str, Body]]:
+def _bodies() -> Iterator[tuple[str, Body]]:
     yield from ((COORDINATION, body) for body in _by_coordination())
     yield from ((EXCHANGE, body) for body in _by_exchange())
     yield from (("police", body) for body in _by_source())
     yield from (("shelter", body) for body in _by_target())
 
 
-def _after(**passed: int) -> datetime:
-    return BEGAN + timedelta(**passed)
+def _after(**elapsed: int) -> datetime:
+    return BEGAN + timedelta(**elapsed)
 
 
 def _by_coordination() -> Iterator[Body]:
@@ -124,7 +124,7 @@ def _by_source() -> Iterator[Body]:
     yield case.SurvivorEnded(scope=codes.EndScope.RECIPIENT, recipient="shelter")
     yield case.CaseRead(reader=READER, purpose=codes.ReadPurpose.ACT_ON_REFERRAL)
     yield case.ErasureCompleted(referral=REFERRAL, backups_clear_at=_after(days=35))
-    yield from _asked()
+    yield from _requests()
     yield referral.AcceptanceClaimed(referral=REFERRAL, seen=1, via=codes.AnsweredVia.PHONE)
     yield referral.DossierDisclosed(
         referral=REFERRAL,
@@ -136,7 +136,7 @@ def _by_source() -> Iterator[Body]:
     yield referral.ReferralRedirected(referral=REFERRAL, seen=4, next=NEXT_REFERRAL)
 
 
-def _asked() -> Iterator[Body]:
+def _requests() -> Iterator[Body]:
     request = referral.ReferralRequested(
         referral=REFERRAL,
         target="shelter",

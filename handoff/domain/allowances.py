@@ -1,4 +1,4 @@
-"""Which code goes with which service: the tables that a professional would argue about, in one place."""
+"""Codes that each service allows. Professionals of the field decide about these tables."""
 
 from collections.abc import Mapping
 
@@ -23,20 +23,20 @@ PURPOSES: Mapping[CaseService, frozenset[ReleasePurpose]] = {
     S.REINTEGRATION_PLAN: frozenset({P.CASE_MANAGEMENT}),
     S.FOLLOW_UP: frozenset({P.FOLLOW_UP_CONTACT}),
 }
-"""Which purposes of a release fit a service."""
+"""Service → release purposes that permit it."""
 
 _NO_CAPACITY = frozenset({RejectionCode.UNITS_FULL, RejectionCode.NO_STAFF, RejectionCode.CLOSED_UNFUNDED})
 
 REJECTIONS: Mapping[CaseService, frozenset[RejectionCode]] = {
     service: frozenset(RejectionCode) for service in CaseService
 } | {
-    # Free legal aid is every survivor's right: it may not be short of capacity, nor unable to meet her need.
+    # Every survivor has a right to free legal aid: neither lack of capacity nor inability to meet her need is allowed.
     S.LEGAL_AID: frozenset(RejectionCode) - _NO_CAPACITY - {RejectionCode.CANNOT_MEET_NEED},
-    # A statutory body cannot answer 'no capacity': overload is a state that escalates.
+    # A statutory body cannot reject for lack of capacity: overload is a state that escalates.
     S.CASE_MANAGEMENT: frozenset(RejectionCode) - _NO_CAPACITY,
     S.CHILD_PROTECTION: frozenset(RejectionCode) - _NO_CAPACITY,
 }
-"""Which refusals a service allows."""
+"""Service → rejection codes that it allows."""
 
 _DISCHARGES = frozenset({O.DISCHARGE_PLANNED, O.DISCHARGE_OWN_WISH, O.DISCHARGE_MOVED_ON})
 _BENEFIT_DECISIONS = frozenset(
@@ -55,7 +55,7 @@ OUTCOMES: Mapping[CaseService, frozenset[ServiceOutcome]] = {
     S.REINTEGRATION_PLAN: frozenset({O.PLAN_AGREED, O.PLAN_REFUSED}),
     S.FOLLOW_UP: frozenset({O.REACHED, O.UNSAFE_TO_CONTACT}),
 }
-"""What a completed service may have come to."""
+"""Service → outcomes that it allows."""
 
 STARTS: Mapping[CaseService, frozenset[StartKind]] = {
     service: frozenset({StartKind.FIRST_CONTACT, StartKind.WORK_BEGUN}) for service in CaseService
@@ -63,8 +63,8 @@ STARTS: Mapping[CaseService, frozenset[StartKind]] = {
     S.SHELTER: frozenset({StartKind.ARRIVAL}),
     S.HOUSING: frozenset({StartKind.ARRIVAL, StartKind.WORK_BEGUN}),
 }
-"""What shows that a service has begun."""
+"""Service → signs that it has begun."""
 
 PLAN_OUTCOMES = frozenset({O.PLAN_AGREED, O.PLAN_REFUSED})
 SOURCE_MAY_FAIL = frozenset({FailureCode.NO_ARRIVAL, FailureCode.SURVIVOR_ENDED, FailureCode.DECEASED})
-"""What the source learns first: she did not come, she ended it, she died."""
+"""Failures that the source may learn first: no arrival, ended by the survivor, deceased."""

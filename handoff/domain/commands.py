@@ -32,7 +32,7 @@ class BasisCommand(Command):
 
 
 class ReferralCommand(Command):
-    """A command about a referral that exists."""
+    """A command about an existing referral."""
 
 
 class DirectoryCommand(Command):

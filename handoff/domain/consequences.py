@@ -1,7 +1,7 @@
-"""What the exchange itself says: what follows from a whole case, which no single institution can see.
+"""Events that the exchange emits as a consequence of other events or of time.
 
-Each consequence has a permanent number. Its id and time derive from its cause alone, so that a repeat is the
-same bytes.
+They follow from a whole case, which no single institution can see. Each kind has a permanent number. Ids and times
+derive from the trigger alone, so that a repetition produces the same bytes.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -28,11 +28,11 @@ from handoff.record.events.deadline import (
 )
 from handoff.record.events.referral import DisclosureClosed, ReferralFailed, ReferralRevoked
 
-_EXCHANGE_SAYS = UUID("0f3c3f57-5c52-5d8e-9a5b-7f5f6a0f6a01")
+_NAMESPACE = UUID("0f3c3f57-5c52-5d8e-9a5b-7f5f6a0f6a01")
 
 
-class Says(IntEnum):
-    """The permanent numbers of what the exchange says. A number is never used again for something else."""
+class ConsequenceKind(IntEnum):
+    """Permanent numbers of the kinds of consequences. A number is never reused."""
 
     BASIS_ENDED = 1
     REFERRAL_REVOKED = 2
@@ -44,21 +44,21 @@ class Says(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
-    """What the exchange reacts to: an event's id (or a step's name) and its record time."""
+class Trigger:
+    """Trigger of a consequence: the id of an event with its record time, or the name of a step with its due time."""
 
     id: str
     at: datetime
 
 
 def consequences(before: Situation, after: Situation, event: Event[Any], at: datetime) -> tuple[Event[Any], ...]:
-    """What the exchange says because ``event`` was effective at ``at``, in order."""
-    follow = _FOLLOWS.get(type(event.data))
-    return tuple(follow(before, after, event, Cause(str(event.id), at))) if follow is not None else ()
+    """Return the events that the exchange emits because ``event`` was effective at ``at``, in order."""
+    derive = _CONSEQUENCES.get(type(event.data))
+    return tuple(derive(before, after, event, Trigger(str(event.id), at))) if derive is not None else ()
 
 
 def deadline_missed(known: Situation, holder: Referral | Basis, step: Step, attempt: int) -> Event[Any]:
-    """The event that says that ``step`` of ``holder`` is late; ``attempt`` counts those that came too early."""
+    """Return the event for a late ``step`` of ``holder``. ``attempt`` counts earlier ones that were too early."""
     is_referral = isinstance(holder, Referral)
     body = DeadlineMissed(
         step=step.step,
@@ -68,74 +68,78 @@ def deadline_missed(known: Situation, holder: Referral | Basis, step: Step, atte
         due_at=step.due_at,
         attempt=attempt,
     )
-    # A step whose time was put off is late anew, so its due time belongs to the name.
+    # After its due time was moved, a step can be late again, so the due time is part of the name.
     name = f"{holder.id}/{step.step}/{to_ms(step.since)}/{to_ms(step.due_at)}/{attempt}"
-    cause = Cause(name, step.due_at)
-    return _say(known, Says.DEADLINE_MISSED, cause, _case(known).id, body)
+    trigger = Trigger(name, step.due_at)
+    return _compose(known, ConsequenceKind.DEADLINE_MISSED, trigger, _case(known).id, body)
 
 
-def _withdrawn(before: Situation, after: Situation, _event: Event[Any], cause: Cause) -> Iterator[Event[Any]]:
-    stood, case = _case(before).bases, _case(after)
+def _withdrawn(before: Situation, after: Situation, _event: Event[Any], trigger: Trigger) -> Iterator[Event[Any]]:
+    bases_before, case = _case(before).bases, _case(after)
     reason = IneffectiveReason.RELEASE_WITHDRAWN
     for basis in sorted(case.bases):
-        if case.bases[basis].ended is not None and stood[basis].ended is None:
-            yield _say(after, Says.BASIS_ENDED, cause, case.id, BasisEnded(basis=basis, reason=reason))
+        if case.bases[basis].ended is not None and bases_before[basis].ended is None:
+            yield _compose(after, ConsequenceKind.BASIS_ENDED, trigger, case.id, BasisEnded(basis=basis, reason=reason))
     for referral in _in_order(case):
-        if not _has_lost_its_basis(referral, stood, case.bases):
+        if not _basis_has_ended(referral, bases_before, case.bases):
             continue
         if referral.state is State.REQUESTED:
             revoked = ReferralRevoked(referral=referral.id, reason=reason)
-            yield _say(after, Says.REFERRAL_REVOKED, cause, case.id, revoked)
+            yield _compose(after, ConsequenceKind.REFERRAL_REVOKED, trigger, case.id, revoked)
         elif referral.state in lifecycle.ACTIVE:
             closed = DisclosureClosed(referral=referral.id, reason=reason)
-            yield _say(after, Says.DISCLOSURE_CLOSED, cause, case.id, closed)
+            yield _compose(after, ConsequenceKind.DISCLOSURE_CLOSED, trigger, case.id, closed)
 
 
-def _has_lost_its_basis(referral: Referral, before: Mapping[UUID, Basis], after: Mapping[UUID, Basis]) -> bool:
+def _basis_has_ended(referral: Referral, before: Mapping[UUID, Basis], after: Mapping[UUID, Basis]) -> bool:
     basis, target = referral.basis, referral.target
     return basis in after and after[basis].ended_for(target) is not None and before[basis].ended_for(target) is None
 
 
-def _survivor_ended(_before: Situation, after: Situation, event: Event[Any], cause: Cause) -> Iterator[Event[Any]]:
+def _survivor_ended(_before: Situation, after: Situation, event: Event[Any], trigger: Trigger) -> Iterator[Event[Any]]:
     case = _case(after)
     for referral in _in_order(case):
         basis = case.bases.get(referral.basis)
         purpose = basis.purpose if basis is not None else ""
         if referral.state in lifecycle.OPEN and is_in_scope(event.data, purpose, referral.target):
             failed = ReferralFailed(referral=referral.id, code=FailureCode.SURVIVOR_ENDED)
-            yield _say(after, Says.SURVIVOR_ENDED, cause, case.id, failed)
+            yield _compose(after, ConsequenceKind.SURVIVOR_ENDED, trigger, case.id, failed)
 
 
-def _escalated(_before: Situation, after: Situation, event: Event[Any], cause: Cause) -> Iterator[Event[Any]]:
-    said: DeadlineMissed = event.data
+def _escalated(_before: Situation, after: Situation, event: Event[Any], trigger: Trigger) -> Iterator[Event[Any]]:
+    missed: DeadlineMissed = event.data
     referral = conditions.referral_of(after, event)
     body = DeadlineEscalated(
         reference=escalation_reference(event.id),
-        member=responsible_member(referral, said.step)
+        member=responsible_member(referral, missed.step)
         if referral is not None
-        else _case(after).bases[_basis_id(said)].owner,
+        else _case(after).bases[_basis_id(missed)].owner,
         service=referral.service if referral is not None else None,
-        step=said.step,
-        age_seconds=max(0, int((cause.at - said.since) / timedelta(seconds=1))),
+        step=missed.step,
+        age_seconds=max(0, int((trigger.at - missed.since) / timedelta(seconds=1))),
     )
-    yield _say(after, Says.DEADLINE_ESCALATED, cause, after.directory.jurisdiction, body)
+    yield _compose(after, ConsequenceKind.DEADLINE_ESCALATED, trigger, after.directory.jurisdiction, body)
 
 
-def _basis_id(said: DeadlineMissed) -> UUID:
-    if said.basis is None:
-        raise LookupError("a missed deadline is of a referral or of a basis")
-    return said.basis
+def _basis_id(missed: DeadlineMissed) -> UUID:
+    if missed.basis is None:
+        raise LookupError("a missed deadline names neither a referral nor a basis")
+    return missed.basis
 
 
-def _acknowledged(before: Situation, after: Situation, event: Event[Any], cause: Cause) -> Iterator[Event[Any]]:
-    said: EscalationAcknowledged = event.data
-    overdue = before.directory.overdue.get(said.reference)
+def _acknowledged(before: Situation, after: Situation, event: Event[Any], trigger: Trigger) -> Iterator[Event[Any]]:
+    answer: EscalationAcknowledged = event.data
+    overdue = before.directory.overdue.get(answer.reference)
     if overdue is None:
         return
     body = DeadlineAcknowledged(
-        step=overdue.step, since=overdue.since, referral=overdue.referral, basis=overdue.basis, action=said.action
+        step=overdue.step,
+        since=overdue.since,
+        referral=overdue.referral,
+        basis=overdue.basis,
+        action=answer.action,
     )
-    yield _say(after, Says.DEADLINE_ACKNOWLEDGED, cause, overdue.case, body)
+    yield _compose(after, ConsequenceKind.DEADLINE_ACKNOWLEDGED, trigger, overdue.case, body)
 
 
 def _in_order(case: Case) -> list[Referral]:
@@ -144,23 +148,23 @@ def _in_order(case: Case) -> list[Referral]:
 
 def _case(known: Situation) -> Case:
     if known.case is None:
-        raise LookupError("what follows from a case needs the case")
+        raise LookupError("cannot derive consequences for a case without the case")
     return known.case
 
 
-def _say(known: Situation, number: Says, cause: Cause, subject: UUID | str, body: Body) -> Event[Any]:
+def _compose(known: Situation, kind: ConsequenceKind, trigger: Trigger, subject: UUID | str, body: Body) -> Event[Any]:
     about = getattr(body, "referral", None) or getattr(body, "basis", None) or subject
     return compose(
-        id=uuid5(_EXCHANGE_SAYS, f"{number.value}/{cause.id}/{about}"),
+        id=uuid5(_NAMESPACE, f"{kind.value}/{trigger.id}/{about}"),
         source=Source(known.directory.jurisdiction, known.directory.generation, EXCHANGE),
         subject=subject,
-        time=cause.at,
+        time=trigger.at,
         body=body,
     )
 
 
-Follow = Callable[[Situation, Situation, Event[Any], Cause], Iterator[Event[Any]]]
-_FOLLOWS: Mapping[type[Body], Follow] = {
+Derivation = Callable[[Situation, Situation, Event[Any], Trigger], Iterator[Event[Any]]]
+_CONSEQUENCES: Mapping[type[Body], Derivation] = {
     ReleaseWithdrawn: _withdrawn,
     SurvivorEnded: _survivor_ended,
     DeadlineMissed: _escalated,

@@ -1,4 +1,4 @@
-"""From a command to the events that it makes, or to a coded refusal. Pure: time and ids are arguments."""
+"""Decide a command: return its events or a coded refusal. Pure: time and ids are arguments."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,27 +24,27 @@ from handoff.record.events.base import Audience, Body, ReferralBody
 from handoff.record.events.referral import BasisSnapshot, ReferralRedirected, ReferralRequested
 
 CANNOT_READ = "recipient_cannot_read"
-"""Refusal: the directory says that the recipient cannot read this type of event."""
+"""Refusal code: the recipient has not declared that it reads this event type."""
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a command is about: the ids in its path. ``case`` is None for the jurisdiction.
+    """Object of a command: the ids in its path. ``case`` is None for a command about the jurisdiction.
 
-    ``makes`` is the id of the basis or referral that it makes; None is a new one.
+    ``makes`` is the id of the basis or referral that the command creates; None for a random one.
     """
 
     case: UUID | None = None
     referral: UUID | None = None
     basis: UUID | None = None
     escalation: UUID | None = None
-    # Nothing that was asked: no part of how a request is told from another.
+    # Derived, not requested: excluded from equality and from the idempotency hash.
     makes: UUID | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a command is not taken: a code, and the referral's state where there is one."""
+    """Reason why a command is refused: a code, and the state of the referral if there is one."""
 
     code: str
     state: State | None = None
@@ -56,9 +56,10 @@ NewId = Callable[[], UUID]
 def decide(
     known: Situation, command: Command, about: About, *, me: Source, now: datetime, new_id: NewId
 ) -> tuple[Event[Any], ...] | Refusal:
-    """The events that ``command`` makes, judged one after the other over what is known here, or a refusal.
+    """Return the events of ``command``, or a refusal if one of them would be ineffective.
 
-    ``known`` is what the record says plus what this node has decided and not heard back yet.
+    ``known`` is the state of the record, plus this node's own events whose echo has not arrived yet. The events are
+    judged in order, each on the state after the one before.
     """
     bodies = _bodies(known, command, about, new_id)
     if isinstance(bodies, Refusal):
@@ -109,7 +110,7 @@ def _request(known: Situation, command: RequestReferral, referral: UUID) -> tupl
 
 
 def snapshot(basis: Basis) -> BasisSnapshot:
-    """``basis`` as a request carries it."""
+    """Return the copy of ``basis`` that a request carries."""
     return BasisSnapshot(
         basis=basis.id,
         kind=basis.kind,
@@ -134,7 +135,7 @@ def _refusal(known: Situation, event: Event[Any], reason: str) -> Refusal:
 
 def _unreadable(known: Situation, event: Event[Any]) -> Refusal | None:
     referral = conditions.referral_of(known, event)
-    if referral is None or event.data.audience is Audience.NOBODY:
+    if referral is None or event.data.audience is Audience.EMITTER_ONLY:
         return None
     recipient = referral.other_party(event.emitter)
     return Refusal(CANNOT_READ) if known.directory.cannot_read(recipient, type(event.data)) else None

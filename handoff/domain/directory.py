@@ -1,4 +1,4 @@
-"""The directory: who belongs to the jurisdiction, with which keys and deadlines, as folded from the record."""
+"""The directory of a jurisdiction, folded from the record: members, keys, deadlines, rules, capacity, escalations."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -11,11 +11,11 @@ from handoff.record.events.base import Body
 from handoff.record.events.directory import Capacity, Deadline
 
 RETIREMENT_GRACE = timedelta(hours=24)
-"""How long what was signed with a retired key still counts: longer than an outgoing row waits in an outage."""
+"""Time for which signatures by a retired key still count. It exceeds the wait of an outbox row in an outage."""
 
 
 class Member(Struct, frozen=True):
-    """A member of the jurisdiction, in the order of admission."""
+    """A member of the jurisdiction."""
 
     id: str
     kind: MemberKind
@@ -25,7 +25,7 @@ class Member(Struct, frozen=True):
     reads: tuple[str, ...] = ()
 
     def can_read(self, event_type: str) -> bool:
-        """Whether it said so; a member that never published its capabilities reads every first version."""
+        """Return whether it declared this type. Without a declaration, it reads the first version of each type."""
         return event_type in self.reads if self.reads else event_type.endswith(".v1")
 
 
@@ -40,14 +40,14 @@ class Key(Struct, frozen=True):
     revoked: bool = False
 
     def is_in_force(self, at: datetime) -> bool:
-        """Whether what it signed counts at record time ``at``."""
+        """Return whether its signatures count at record time ``at``."""
         if self.revoked or self.use is not KeyUse.SIGNING:
             return False
         return self.retired_at is None or at <= self.retired_at + RETIREMENT_GRACE
 
 
 class Overdue(Struct, frozen=True):
-    """What an escalation's opaque reference stands for; known only to who folds the case."""
+    """Object of an escalation's opaque reference. Only readers that fold the case hold it."""
 
     case: UUID
     step: DeadlineStep
@@ -57,7 +57,7 @@ class Overdue(Struct, frozen=True):
 
 
 class Escalation(Struct, frozen=True):
-    """A late step as the coordinator sees it: no case, no referral."""
+    """A late step as the coordinator sees it, without case and referral."""
 
     reference: UUID
     member: str
@@ -68,7 +68,7 @@ class Escalation(Struct, frozen=True):
 
 
 class Directory(Struct, frozen=True):
-    """Everything that was said of the jurisdiction up to a position of the record."""
+    """State of the jurisdiction at a position of the record. ``members`` are in the order of admission."""
 
     jurisdiction: str
     generation: int
@@ -83,11 +83,11 @@ class Directory(Struct, frozen=True):
     escalations: Mapping[UUID, Escalation] = field(default_factory=dict)
 
     def deadline(self, step: DeadlineStep, service: CaseService, urgency: Urgency) -> Deadline | None:
-        """The deadline in force for a step: the first that fits."""
+        """Return the deadline in force for a step, the first that matches; None if none does."""
         return next((row for row in self.deadlines if _fits(row, step, service, urgency)), None)
 
     def candidates(self, recipient_class: RecipientClass, service: CaseService) -> tuple[str, ...]:
-        """Members of a class that offer a service and take requests, in the directory's order."""
+        """Return the members of a class that offer a service and are not suspended, in the order of admission."""
         return tuple(
             member.id
             for member in self.members.values()
@@ -95,12 +95,12 @@ class Directory(Struct, frozen=True):
         )
 
     def signing_key(self, key_id: str, at: datetime) -> Key | None:
-        """The key of that id, if it is in force at ``at``."""
+        """Return the key of this id if it is in force at ``at``."""
         key = self.keys.get(key_id)
         return key if key is not None and key.is_in_force(at) else None
 
     def cannot_read(self, member: str, body: type[Body]) -> bool:
-        """Whether a member has said that it cannot read events of this type."""
+        """Return whether a known member cannot read events of this type."""
         known = self.members.get(member)
         return known is not None and not known.can_read(body.type)
 

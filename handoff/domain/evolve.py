@@ -1,4 +1,4 @@
-"""The fold: what an effective event makes of what was known. Pure and total; it judges nothing."""
+"""The fold: apply an effective event to the folded state. Pure and total; it does not judge."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -30,17 +30,17 @@ _ESCALATIONS = UUID("6a0f2a59-8b0e-5f4e-9a39-5f0f1f0a7b11")
 
 
 def initial_situation(jurisdiction: str, generation: int, case: UUID | None = None) -> Situation:
-    """What is known before anything is on the record."""
+    """Return the state of an empty record."""
     return Situation(Directory(jurisdiction, generation), Case(case) if case is not None else None)
 
 
 def escalation_reference(missed_event: UUID) -> UUID:
-    """The opaque reference under which the coordinator hears of a missed deadline."""
+    """Return the opaque reference of the escalation of a missed deadline."""
     return uuid5(_ESCALATIONS, str(missed_event))
 
 
 def evolve(known: Situation, event: AnyEvent, at: datetime) -> Situation:
-    """What is known after an effective event at record time ``at``; an event that fits nothing changes nothing."""
+    """Return the state after an effective event at record time ``at``. An event without a match changes nothing."""
     if isinstance(event.data, ReferralBody):
         return _with_referral(known, event, at)
     fold = _FOLDS.get(type(event.data))
@@ -58,40 +58,40 @@ def _with_referral(known: Situation, event: AnyEvent, at: datetime) -> Situation
     row = lifecycle.transition_for(event.data, role, before)
     if row is None:
         return known
-    after = _begun(event, at) if before is None else _moved(before, row, event, at)
+    after = _new_referral(event, at) if before is None else _transitioned(before, row, event, at)
     referrals = {**known.case.referrals, after.id: with_open_steps(after, known.directory)}
     if isinstance(event.data, r.ReferralRedirected) and event.data.next in referrals:
         referrals[event.data.next] = replace(referrals[event.data.next], hop=after.hop + 1)
     return Situation(known.directory, replace(known.case, referrals=referrals))
 
 
-def _begun(event: AnyEvent, at: datetime) -> Referral:
-    asked = event.data
+def _new_referral(event: AnyEvent, at: datetime) -> Referral:
+    request = event.data
     return Referral(
-        id=asked.referral,
+        id=request.referral,
         source=event.emitter,
-        target=asked.target,
-        service=asked.service,
-        urgency=asked.urgency,
-        basis=asked.basis.basis,
-        basis_expires_at=asked.basis.expires_at,
-        due_at=asked.due_at,
+        target=request.target,
+        service=request.service,
+        urgency=request.urgency,
+        basis=request.basis.basis,
+        basis_expires_at=request.basis.expires_at,
+        due_at=request.due_at,
         state=State.REQUESTED,
         since=at,
         requested_at=at,
     )
 
 
-def _moved(before: Referral, row: Transition, event: AnyEvent, at: datetime) -> Referral:
-    # All changes in one copy: a referral has thirty fields, and every event about one comes through here.
+def _transitioned(before: Referral, row: Transition, event: AnyEvent, at: datetime) -> Referral:
+    # All changes in one copy: a referral has thirty fields, and each event about one is applied here.
     changes: Changes = {"seen": before.seen + 1}
     if row.once:
         changes["facts"] = (*before.facts, Fact(row.event.name(), row.by))
     if not row.is_fact:
         changes |= _in_state(before, row, event, at)
-    remember = _MEMORIES.get(type(event.data))
-    if remember is not None:
-        changes |= remember(event, at)
+    details_of = _DETAILS.get(type(event.data))
+    if details_of is not None:
+        changes |= details_of(event, at)
     return replace(before, **changes)
 
 
@@ -109,8 +109,8 @@ def _in_state(before: Referral, row: Transition, event: AnyEvent, at: datetime) 
     return changes
 
 
-Memory = Callable[[AnyEvent, datetime], Changes]
-_MEMORIES: Mapping[type[ReferralBody], Memory] = {
+Details = Callable[[AnyEvent, datetime], Changes]
+_DETAILS: Mapping[type[ReferralBody], Details] = {
     r.ReferralDelivered: lambda _event, at: {"delivered_at": at},
     r.ReferralOpened: lambda _event, at: {"opened_at": at},
     r.ReferralAccepted: lambda event, at: {"answered_at": at, "place_held_until": event.data.place_held_until},
@@ -122,7 +122,7 @@ _MEMORIES: Mapping[type[ReferralBody], Memory] = {
     r.DisclosureClosed: lambda _event, _at: {"disclosure_open": False},
     r.ReferralRedirected: lambda event, _at: {"next": event.data.next},
 }
-"""What a referral remembers of an event beside its state: the fields that change."""
+"""Event about a referral → the fields, other than the state, that it changes."""
 
 
 # Cases
@@ -141,16 +141,16 @@ def _linked(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
 
 
 def _basis_recorded(known: Situation, event: AnyEvent, at: datetime) -> Situation:
-    said = event.data
-    due = said.approval_due_at
+    body = event.data
+    due = body.approval_due_at
     basis = Basis(
-        id=said.basis,
+        id=body.basis,
         owner=event.emitter,
-        kind=said.kind,
-        purpose=said.purpose,
-        recipient=said.recipient,
-        recipient_class=said.recipient_class,
-        expires_at=said.expires_at,
+        kind=body.kind,
+        purpose=body.purpose,
+        recipient=body.recipient,
+        recipient_class=body.recipient_class,
+        expires_at=body.expires_at,
         recorded_at=at,
         approved=due is None,
         steps=(Step(DeadlineStep.BASIS_APPROVED, at, due),) if due is not None else (),
@@ -175,11 +175,11 @@ def _basis_ended(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
     return _change_basis(known, event.data.basis, ended=event.data.reason, end_recorded=True, steps=())
 
 
-def is_in_scope(said: c.Scope, purpose: str, recipient: str | None) -> bool:
-    """Whether a withdrawal or an ending covers what has this purpose and recipient."""
-    if said.scope is EndScope.PURPOSE:
-        return purpose == said.purpose
-    return said.scope is EndScope.ALL or recipient == said.recipient
+def is_in_scope(ending: c.Scope, purpose: str, recipient: str | None) -> bool:
+    """Return whether a withdrawal or an ending covers this purpose and recipient."""
+    if ending.scope is EndScope.PURPOSE:
+        return purpose == ending.purpose
+    return ending.scope is EndScope.ALL or recipient == ending.recipient
 
 
 def _withdrawn(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
@@ -189,14 +189,15 @@ def _withdrawn(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
     return _case(known, bases=bases)
 
 
-def _end_if_covered(basis: Basis, said: c.ReleaseWithdrawn) -> Basis:
+def _end_if_covered(basis: Basis, withdrawal: c.ReleaseWithdrawn) -> Basis:
     if not basis.kind.is_release or basis.ended is not None:
         return basis
-    if is_in_scope(said, basis.purpose, basis.recipient):
+    if is_in_scope(withdrawal, basis.purpose, basis.recipient):
         return replace(basis, ended=IneffectiveReason.RELEASE_WITHDRAWN, steps=())
-    # A release to a class goes on for the others of that class: they may still help her.
-    if said.recipient is not None and basis.recipient_class is not None and said.recipient not in basis.withdrawn_for:
-        return replace(basis, withdrawn_for=(*basis.withdrawn_for, said.recipient))
+    # A release to a class stays valid for the other members of the class, which may still help her.
+    member = withdrawal.recipient
+    if member is not None and basis.recipient_class is not None and member not in basis.withdrawn_for:
+        return replace(basis, withdrawn_for=(*basis.withdrawn_for, member))
     return basis
 
 
@@ -204,33 +205,33 @@ def _end_if_covered(basis: Basis, said: c.ReleaseWithdrawn) -> Basis:
 
 
 def _deadline_missed(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
-    said = event.data
+    body = event.data
     if known.case is None:
         return known
-    overdue = Overdue(known.case.id, said.step, said.since, said.referral, said.basis)
+    overdue = Overdue(known.case.id, body.step, body.since, body.referral, body.basis)
     reference = escalation_reference(event.id)
     directory = replace(known.directory, overdue={**known.directory.overdue, reference: overdue})
-    return _mark_missed(Situation(directory, known.case), said)
+    return _mark_missed(Situation(directory, known.case), event.data)
 
 
-def _mark_missed(known: Situation, said: dl.DeadlineMissed) -> Situation:
+def _mark_missed(known: Situation, body: dl.DeadlineMissed) -> Situation:
     if known.case is None:
         return known
-    if said.basis is not None:
-        basis = known.case.bases.get(said.basis)
-        steps = mark_missed(basis.steps, said.step, said.since) if basis is not None else ()
-        return _change_basis(known, said.basis, steps=steps)
-    referral = known.case.referrals.get(said.referral) if said.referral is not None else None
+    if body.basis is not None:
+        basis = known.case.bases.get(body.basis)
+        steps = mark_missed(basis.steps, body.step, body.since) if basis is not None else ()
+        return _change_basis(known, body.basis, steps=steps)
+    referral = known.case.referrals.get(body.referral) if body.referral is not None else None
     if referral is None:
         return known
-    late = replace(referral, seen=referral.seen + 1, steps=mark_missed(referral.steps, said.step, said.since))
+    late = replace(referral, seen=referral.seen + 1, steps=mark_missed(referral.steps, body.step, body.since))
     return _case(known, referrals={**known.case.referrals, late.id: late})
 
 
 def _escalated(known: Situation, event: AnyEvent, at: datetime) -> Situation:
-    said = event.data
-    escalation = Escalation(said.reference, said.member, said.service, said.step, at, said.age_seconds)
-    return _directory(known, escalations={**known.directory.escalations, said.reference: escalation})
+    body = event.data
+    escalation = Escalation(body.reference, body.member, body.service, body.step, at, body.age_seconds)
+    return _directory(known, escalations={**known.directory.escalations, body.reference: escalation})
 
 
 def _escalation_acknowledged(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
@@ -251,15 +252,15 @@ def _without(mapping: Mapping[K, V], key: K) -> Mapping[K, V]:
 
 
 def _founded(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
-    said = event.data
-    coordinator = Member(said.coordinator, MemberKind.COORDINATION, (), ())
-    keys = (_key(said.coordinator, said.coordinator_key), _key(EXCHANGE, said.exchange_key))
+    body = event.data
+    coordinator = Member(body.coordinator, MemberKind.COORDINATION, (), ())
+    keys = (_key(body.coordinator, body.coordinator_key), _key(EXCHANGE, body.exchange_key))
     return _directory(
         known,
         founded=True,
-        coordinator=said.coordinator,
-        rules=said.rules,
-        deadlines=said.deadlines,
+        coordinator=body.coordinator,
+        rules=body.rules,
+        deadlines=body.deadlines,
         members={coordinator.id: coordinator},
         keys={key.id: key for key in keys},
     )
@@ -270,10 +271,10 @@ def _key(owner: str, public_key: str, use: KeyUse = KeyUse.SIGNING) -> Key:
 
 
 def _admitted(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
-    said = event.data
-    before = known.directory.members.get(said.member)
+    body = event.data
+    before = known.directory.members.get(body.member)
     reads = before.reads if before is not None else ()
-    member = Member(said.member, said.kind, said.services, said.classes, reads=reads)
+    member = Member(body.member, body.kind, body.services, body.classes, reads=reads)
     return _directory(known, members={**known.directory.members, member.id: member})
 
 
@@ -297,8 +298,8 @@ def _key_registered(known: Situation, event: AnyEvent, _at: datetime) -> Situati
 
 
 def _capacity(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
-    said = d.Capacity(**{name: getattr(event.data, name) for name in d.Capacity.model_fields})
-    of_member = {**known.directory.capacity.get(event.emitter, {}), said.service: said}
+    body = d.Capacity(**{name: getattr(event.data, name) for name in d.Capacity.model_fields})
+    of_member = {**known.directory.capacity.get(event.emitter, {}), body.service: body}
     return _directory(known, capacity={**known.directory.capacity, event.emitter: of_member})
 
 
@@ -324,4 +325,4 @@ _FOLDS: Mapping[type[Body], Fold] = {
     dl.DeadlineEscalated: _escalated,
     dl.EscalationAcknowledged: _escalation_acknowledged,
 }
-"""What an event changes that is not about a referral's life; a type that is missing here changes nothing."""
+"""Event type that is not about a referral → its fold. An event of any other type changes nothing."""

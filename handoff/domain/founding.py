@@ -1,4 +1,4 @@
-"""How a jurisdiction begins: the founding event, then each member's admission and first key. Pure."""
+"""Foundation of a jurisdiction: the founding event, then the admission and first key of each member. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ FIRST_RULES_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Charter:
-    """What the coordinator lays down: the record's name and generation, who coordinates, and the first deadlines."""
+    """Terms of the foundation: name and generation of the record, coordinator, first deadlines."""
 
     jurisdiction: str
     generation: int
@@ -34,14 +34,14 @@ class Charter:
 
     @property
     def source(self) -> Source:
-        """The coordinator as an emitter."""
+        """Source of the coordinator's events."""
         return Source(self.jurisdiction, self.generation, self.coordinator)
 
 
 def founding_event(
     charter: Charter, coordinator_key: SigningKey, exchange_key: SigningKey, time: datetime
 ) -> Event[Any]:
-    """The event at offset 0; the SHA-256 of its bytes is every configuration's trust anchor."""
+    """Return the event at offset 0. The SHA-256 of its bytes is the trust anchor of each configuration."""
     body = JurisdictionFounded(
         coordinator=charter.coordinator,
         coordinator_key=coordinator_key.public_key.hex(),
@@ -49,30 +49,30 @@ def founding_event(
         deadlines=charter.deadlines,
         rules=FIRST_RULES_VERSION,
     )
-    return _say(charter, body, time)
+    return _event(charter, body, time)
 
 
 def admission_events(
     charter: Charter, members: Iterable[tuple[Admission, SigningKey]], time: datetime
 ) -> Iterator[Event[Any]]:
-    """What admits ``members``, in the directory's order, each with its first key.
+    """Yield the events that admit ``members``, in the order of the directory, each with its first key.
 
-    The ids follow from what is said, so that saying the same again changes nothing.
+    Ids derive from the content, so that a repetition is a duplicate.
     """
     for admission, key in members:
         if admission.kind is not MemberKind.COORDINATION:
-            yield _say(charter, AgencyAdmitted(**admission.model_dump()), time)
-            yield _say(charter, key_registration(charter.jurisdiction, admission.member, key), time)
+            yield _event(charter, AgencyAdmitted(**admission.model_dump()), time)
+            yield _event(charter, key_registration(charter.jurisdiction, admission.member, key), time)
 
 
 def key_registration(jurisdiction: str, member: str, key: SigningKey) -> KeyRegistered:
-    """The registration of ``key``, with the proof that whoever registers it also holds it."""
+    """Return the registration of ``key``, with the proof that the member holds it."""
     statement = possession_statement(jurisdiction, member, key.public_key)
     return KeyRegistered(
         member=member, public_key=key.public_key.hex(), possession=key.sign(statement, formats.KEY_POSSESSION).hex()
     )
 
 
-def _say(charter: Charter, body: Body, time: datetime) -> Event[Any]:
-    said = f"{charter.jurisdiction}/{charter.generation}/{body.type}/{body.model_dump_json()}"
-    return compose(id=uuid5(_FOUNDING, said), source=charter.source, subject=charter.jurisdiction, time=time, body=body)
+def _event(charter: Charter, body: Body, time: datetime) -> Event[Any]:
+    name = f"{charter.jurisdiction}/{charter.generation}/{body.type}/{body.model_dump_json()}"
+    return compose(id=uuid5(_FOUNDING, name), source=charter.source, subject=charter.jurisdiction, time=time, body=body)

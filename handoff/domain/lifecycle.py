@@ -37,7 +37,7 @@ with the name of its event type without the version, so that a new version of th
 Two rules have no row of their own:
 
 - A pause returns to the state before it (`Change.BACK`), which the fold keeps in `Referral.paused_from`.
-- A withdrawn release ends requests that nobody has accepted, and closes disclosure for active referrals. The service
+- A withdrawn release ends requests that are not accepted yet, and closes disclosure for active referrals. The service
   continues. The exchange emits both as events (`ReferralRevoked`, `DisclosureClosed`), and the table has rows for them,
   so that the withdrawal has the same effect at every reader and an acceptance that arrives later is ineffective.
 

@@ -1,9 +1,9 @@
-"""A service is a list of policies: what should exist, given what is known, and does not exist yet.
+"""Policies: the automatic procedures of a service.
 
-A policy looks at one case as its own node knows it and returns reactions. It never obtains consent: it acts once
-the release exists. A reaction's id, time and ``seen`` come from its cause alone, so that a repeat, even after the
-node was rebuilt from nothing, is the same bytes. A reaction that turns out ineffective is shown to a person and
-not tried again.
+A policy is a pure function of one case as its node knows it. It returns reactions: events that should exist and do not
+exist yet. It never obtains consent: it acts once the release exists. Id, time and ``seen`` of a reaction derive from
+its cause alone, so that a repetition, even after a rebuild of the node, produces the same bytes. An ineffective
+reaction is shown to a person and not repeated.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ _REACTIONS = UUID("c7a4f7de-8f0e-5b5b-9f53-0c9a2a4d7e21")
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What a policy reacts to: a referral, how often it was passed on, and the record time of the change."""
+    """Cause of a reaction: a referral, its number of redirects, and the record time of the change."""
 
     referral: UUID
     at: datetime
@@ -34,7 +34,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """Something a policy says because of ``cause``."""
+    """An event that a policy emits because of ``cause``."""
 
     cause: Cause
     body: Body
@@ -42,9 +42,9 @@ class Reaction:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A named procedure with a permanent number, which is never used again for another one.
+    """A named procedure with a permanent number, which is never reused.
 
-    ``react`` takes what is known and the node's own member id; it is pure, and lists its reactions in order.
+    ``react`` takes the folded state and the member id of the node. It is pure and returns its reactions in order.
     """
 
     number: int
@@ -55,52 +55,52 @@ class Policy:
 def reactions(
     policies: Iterable[Policy], known: Situation, me: Source, *, expected: Situation | None = None
 ) -> tuple[tuple[Event[Any], ...], Situation]:
-    """The events that ``policies`` add to what the record says, ``known``, and what is known with them.
+    """Return the events that ``policies`` emit on the state of the record, ``known``, and the state after them.
 
-    Policies see the record alone: what waits for its echo has no record time yet, and a cause must always give the
-    same bytes. ``expected`` is the record with those own events on top; what would change nothing there is left out
-    too, so that a person who acted first is not contradicted. An earlier reaction is known to the next, so that a
-    policy may accept and start in one go. Where one would change nothing, what the same policy says after it for the
-    same cause is left out as well: nothing is half done.
+    Policies see the record only, because an event without an echo has no record time yet and a cause must always
+    produce the same bytes. ``expected`` is that state plus the node's own events without an echo. A reaction that would
+    be ineffective there is omitted as well, so that a policy does not contradict a person who acted first. Each
+    reaction is applied before the next, so that a policy can accept and start in one step. If a reaction would be
+    ineffective, later reactions of the same policy to the same cause are omitted, so that no procedure is half done.
     """
-    said: list[Event[Any]] = []
+    emitted: list[Event[Any]] = []
     expected = expected or known
     for policy in policies:
         dropped: set[Cause] = set()
         for reaction in policy.react(known, me.member):
             event = _event(policy, reaction, known, me)
             verdict, after = judge(known, event, reaction.cause.at)
-            hoped, afterwards = judge(expected, event, reaction.cause.at)
-            if reaction.cause in dropped or not (verdict.is_effective and hoped.is_effective):
+            expected_verdict, expected_after = judge(expected, event, reaction.cause.at)
+            if reaction.cause in dropped or not (verdict.is_effective and expected_verdict.is_effective):
                 dropped.add(reaction.cause)
                 continue
-            said.append(event)
-            known, expected = after, afterwards
-    return tuple(said), known
+            emitted.append(event)
+            known, expected = after, expected_after
+    return tuple(emitted), known
 
 
 def _event(policy: Policy, reaction: Reaction, known: Situation, me: Source) -> Event[Any]:
     if known.case is None:
-        raise LookupError("a policy looks at a case")
+        raise LookupError("cannot compose a reaction without a case")
     cause = reaction.cause
     name = f"{policy.number}/{cause.referral}/{cause.hop}/{reaction.body.type}"
     return compose(id=uuid5(_REACTIONS, name), source=me, subject=known.case.id, time=cause.at, body=reaction.body)
 
 
 def derived_id(policy: int, cause: Cause) -> UUID:
-    """The id of a referral that a policy begins."""
+    """Return the id of a referral that a policy requests."""
     return uuid5(_REACTIONS, f"{policy}/{cause.referral}/{cause.hop}/referral")
 
 
 def referrals(known: Situation) -> list[Referral]:
-    """The case's referrals in the record's order."""
+    """Return the referrals of the case in the order of the record."""
     if known.case is None:
         return []
     return sorted(known.case.referrals.values(), key=lambda referral: (referral.requested_at, referral.id))
 
 
 def live_basis(known: Situation, owner: str, purpose: ReleasePurpose) -> Basis | None:
-    """The newest basis of that purpose that ``owner`` recorded and that has not ended; expiry is the judge's matter."""
+    """Return the newest basis of ``owner`` for this purpose that has not ended. Expiry is left to the verdict."""
     if known.case is None:
         return None
     own = (b for b in known.case.bases.values() if b.owner == owner and b.purpose is purpose and b.ended is None)
@@ -108,7 +108,7 @@ def live_basis(known: Situation, owner: str, purpose: ReleasePurpose) -> Basis |
 
 
 def request(new: UUID, basis: Basis, target: str, service: CaseService, urgency: Urgency) -> ReferralRequested:
-    """A request that rests on ``basis``."""
+    """Return a request on ``basis``."""
     return ReferralRequested(referral=new, target=target, service=service, urgency=urgency, basis=snapshot(basis))
 
 
@@ -118,5 +118,7 @@ def _confirm_delivery(known: Situation, me: str) -> Iterable[Reaction]:
             yield Reaction(Cause(referral.id, referral.requested_at), ReferralDelivered(referral=referral.id, seen=1))
 
 
-CONFIRM_DELIVERY = Policy(1, "A machine receipt: the request has arrived, nobody has seen it yet.", _confirm_delivery)
-"""Every agency's first policy."""
+CONFIRM_DELIVERY = Policy(
+    1, "Confirm delivery: the system has the request, no person has opened it yet.", _confirm_delivery
+)
+"""First policy of every agency."""

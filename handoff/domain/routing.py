@@ -1,4 +1,4 @@
-"""Who receives an event. Nobody writes audiences: its type names them, the folded state knows them."""
+"""Recipients of an event. Its type declares the audience, and the folded state resolves it to members."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,30 +12,30 @@ from handoff.record.events.base import Audience
 from handoff.record.events.deadline import DeadlineAcknowledged, DeadlineMissed
 
 Members = frozenset[str]
-NOBODY: Members = frozenset()
+NO_MEMBERS: Members = frozenset()
 
 
 def recipients(event: Event[Any], verdict: Verdict, before: Situation, after: Situation) -> Members:
-    """The members into whose inboxes ``event`` goes.
+    """Return the members whose inboxes receive ``event``.
 
-    The emitter always hears of its own event, unless it is a mere repetition. What changed nothing goes further
-    only where its emitter is a side of an existing referral: both sides see who lost a race, no outsider learns
-    of a request that was never good.
+    The emitter always receives its own event, unless it is a duplicate. An ineffective event goes to others only if its
+    emitter is a party of an existing referral: both parties see a lost race, and no outsider learns of a request that
+    was never effective.
     """
     if verdict.kind is VerdictKind.DUPLICATE:
-        return NOBODY
+        return NO_MEMBERS
     emitter = frozenset({event.emitter}) - {EXCHANGE}
     if verdict.kind is VerdictKind.INVALID:
         return emitter
     if verdict.is_effective:
         return emitter | _AUDIENCES[event.data.audience](event, after)
-    return emitter | _who_saw_the_race(event, before)
+    return emitter | _race_parties(event, before)
 
 
-def _who_saw_the_race(event: Event[Any], before: Situation) -> Members:
+def _race_parties(event: Event[Any], before: Situation) -> Members:
     referral = conditions.referral_of(before, event)
     if referral is None or event.emitter not in (referral.source, referral.target):
-        return NOBODY
+        return NO_MEMBERS
     return _AUDIENCES[event.data.audience](event, before)
 
 
@@ -45,32 +45,32 @@ def _referral(event: Event[Any], known: Situation) -> Referral | None:
 
 def _source(event: Event[Any], known: Situation) -> Members:
     referral = _referral(event, known)
-    return frozenset({referral.source}) if referral is not None else NOBODY
+    return frozenset({referral.source}) if referral is not None else NO_MEMBERS
 
 
 def _target(event: Event[Any], known: Situation) -> Members:
     referral = _referral(event, known)
-    return frozenset({referral.target}) if referral is not None else NOBODY
+    return frozenset({referral.target}) if referral is not None else NO_MEMBERS
 
 
 def _other_party(event: Event[Any], known: Situation) -> Members:
     referral = _referral(event, known)
-    return frozenset({referral.other_party(event.emitter)}) if referral is not None else NOBODY
+    return frozenset({referral.other_party(event.emitter)}) if referral is not None else NO_MEMBERS
 
 
 def _basis_owner(event: Event[Any], known: Situation) -> Members:
     basis = known.case.bases.get(event.data.basis) if known.case is not None else None
-    return frozenset({basis.owner}) if basis is not None else NOBODY
+    return frozenset({basis.owner}) if basis is not None else NO_MEMBERS
 
 
 def _who_waits_and_owes(event: Event[Any], known: Situation) -> Members:
-    said: DeadlineMissed | DeadlineAcknowledged = event.data
+    body: DeadlineMissed | DeadlineAcknowledged = event.data
     referral = _referral(event, known)
-    return step_parties(referral, said.step) if referral is not None else _basis_owner(event, known)
+    return step_parties(referral, body.step) if referral is not None else _basis_owner(event, known)
 
 
 _AUDIENCES: Mapping[Audience, Callable[[Event[Any], Situation], Members]] = {
-    Audience.NOBODY: lambda _event, _known: NOBODY,
+    Audience.EMITTER_ONLY: lambda _event, _known: NO_MEMBERS,
     Audience.TARGET: _target,
     Audience.SOURCE: _source,
     Audience.OTHER_PARTY: _other_party,

@@ -1,7 +1,6 @@
-"""Who may say what about a case or the jurisdiction, and when it changes nothing.
+"""Rules for events about a case or the jurisdiction: a mapping from event type to its conditions.
 
-Referrals have their own table (``lifecycle``). Here stand the rules for everything else: a mapping from the type
-of an event to the conditions that must hold. To an outsider, what it has no part in is *absent*.
+Events about a referral have the table in ``lifecycle``. For a member that is not a party, the verdict is *absent*.
 """
 
 from collections.abc import Mapping
@@ -19,11 +18,11 @@ from handoff.record.events import directory as d
 from handoff.record.events.base import Body
 
 SUPPORTED_RULES = frozenset({1})
-"""Versions of the rules that this release can judge by."""
+"""Rules versions that this release can judge by."""
 
 ABSENT = State.ABSENT.value
 ALREADY = "already"
-"""Why a fact that stands changes nothing when it is said again."""
+"""Reason of an event that repeats a fact."""
 
 
 def _by_exchange(_known: Situation, event: Event[Any], _at: datetime) -> str | None:
@@ -53,11 +52,11 @@ def _by_referral_party(known: Situation, event: Event[Any], _at: datetime) -> st
     return None if is_party else ABSENT
 
 
-def _not_founded(known: Situation, _event: Event[Any], _at: datetime) -> str | None:
+def _jurisdiction_is_new(known: Situation, _event: Event[Any], _at: datetime) -> str | None:
     return ALREADY if known.directory.founded else None
 
 
-def _case_not_opened(known: Situation, _event: Event[Any], _at: datetime) -> str | None:
+def _case_is_new(known: Situation, _event: Event[Any], _at: datetime) -> str | None:
     return ALREADY if known.case is not None and known.case.opener is not None else None
 
 
@@ -85,7 +84,7 @@ def _awaits_approval(known: Situation, event: Event[Any], _at: datetime) -> str 
     return ALREADY if basis.approved else None
 
 
-def _end_not_said(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+def _end_not_recorded(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     basis = _basis(known, event)
     if basis is None:
         return IneffectiveReason.BASIS_MISSING
@@ -93,7 +92,7 @@ def _end_not_said(known: Situation, event: Event[Any], _at: datetime) -> str | N
 
 
 def steps_of_event(known: Situation, event: Event[Any]) -> tuple[Step, ...] | None:
-    """The awaited steps of the referral or basis that a deadline event is about; None if there is no such thing."""
+    """Return the open steps of the referral or basis of a deadline event; None if it does not exist."""
     if known.case is None:
         return None
     if event.data.referral is not None:
@@ -107,16 +106,16 @@ def _step_is_overdue(known: Situation, event: Event[Any], at: datetime) -> str |
     steps = steps_of_event(known, event)
     if steps is None:
         return ABSENT
-    awaited = next((s for s in steps if s.is_step(event.data.step, event.data.since)), None)
-    if awaited is None or awaited.due_at != event.data.due_at:
+    step = next((s for s in steps if s.is_step(event.data.step, event.data.since)), None)
+    if step is None or step.due_at != event.data.due_at:
         referral = known.case.referrals.get(event.data.referral) if known.case is not None else None
         return referral.state.value if referral is not None else ALREADY
-    if awaited.missed:
+    if step.missed:
         return ALREADY
-    return IneffectiveReason.TOO_EARLY if at < awaited.due_at else None
+    return IneffectiveReason.TOO_EARLY if at < step.due_at else None
 
 
-def _concerns_something(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+def _step_holder_exists(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     return ABSENT if steps_of_event(known, event) is None else None
 
 
@@ -128,7 +127,7 @@ def _escalation_is_open(known: Situation, event: Event[Any], _at: datetime) -> s
     return None if event.data.reference in known.directory.escalations else ABSENT
 
 
-def _names_a_member(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+def _member_is_known(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     return None if event.data.member in known.directory.members else IneffectiveReason.UNKNOWN_TARGET
 
 
@@ -158,14 +157,14 @@ def _key_is_own(known: Situation, event: Event[Any], _at: datetime) -> str | Non
     return None if event.emitter == key.owner else RefusalCode.KEY_NOT_OWNER
 
 
-def _key_stands(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    # A key in its grace could otherwise retire itself again and again, and so stay in force for ever.
+def _key_is_active(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    # Otherwise a key could retire itself again in its grace period, and stay in force without end.
     key = known.directory.keys[event.data.key]
     return ALREADY if key.revoked or key.retired_at is not None else None
 
 
-def _is_no_office(_known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    # Whoever were admitted under the exchange's name could be given a key that speaks for it.
+def _member_is_not_the_exchange(_known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    # A member with the id of the exchange could register a key and emit events in its name.
     return IneffectiveReason.CODE_NOT_ALLOWED if event.data.member == EXCHANGE else None
 
 
@@ -179,29 +178,29 @@ def _service_is_offered(known: Situation, event: Event[Any], _at: datetime) -> s
 
 
 RULES: Mapping[type[Body], tuple[Condition, ...]] = {
-    d.JurisdictionFounded: (_not_founded,),
-    d.AgencyAdmitted: (_by_coordinator, _is_no_office),
-    d.AgencySuspended: (_by_coordinator, _names_a_member),
+    d.JurisdictionFounded: (_jurisdiction_is_new,),
+    d.AgencyAdmitted: (_by_coordinator, _member_is_not_the_exchange),
+    d.AgencySuspended: (_by_coordinator, _member_is_known),
     d.DeadlinesPublished: (_by_coordinator,),
     d.RulesActivated: (_by_coordinator, _rules_are_supported),
-    d.KeyRegistered: (_own_or_by_coordinator, _names_a_member, _possession_is_proven, _key_is_free),
+    d.KeyRegistered: (_own_or_by_coordinator, _member_is_known, _possession_is_proven, _key_is_free),
     d.KeyRevoked: (_by_coordinator, _key_is_known),
-    d.KeyRetired: (_key_is_known, _key_is_own, _key_stands),
+    d.KeyRetired: (_key_is_known, _key_is_own, _key_is_active),
     d.CapabilitiesPublished: (_by_member,),
     d.CapacityPublished: (_by_agency, _service_is_offered),
     d.SubmissionRefused: (_by_exchange,),
-    c.CaseOpened: (_by_agency, _case_not_opened),
+    c.CaseOpened: (_by_agency, _case_is_new),
     c.CasesLinked: (_by_agency, _by_case_party),
     c.BasisRecorded: (_by_agency, _by_case_party, _basis_is_new, _recipient_is_known, _not_expired),
     c.BasisApproved: (_awaits_approval,),
-    c.BasisEnded: (_by_exchange, _end_not_said),
+    c.BasisEnded: (_by_exchange, _end_not_recorded),
     c.ReleaseWithdrawn: (_by_agency, _by_case_party),
     c.SurvivorEnded: (_by_agency, _by_case_party),
     c.CaseRead: (_by_member,),
     c.ErasureCompleted: (_by_referral_party,),
     dl.DeadlineMissed: (_by_exchange, _step_is_overdue),
-    dl.DeadlineAcknowledged: (_by_exchange, _concerns_something),
-    dl.DeadlineEscalated: (_by_exchange, _names_a_member, _escalation_is_new),
+    dl.DeadlineAcknowledged: (_by_exchange, _step_holder_exists),
+    dl.DeadlineEscalated: (_by_exchange, _member_is_known, _escalation_is_new),
     dl.EscalationAcknowledged: (_by_coordinator, _escalation_is_open),
 }
-"""Type of an event that is not about a referral's life → what must hold, first objection first."""
+"""Event type that is not about a referral → its conditions. The first that fails gives the reason."""

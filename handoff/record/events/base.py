@@ -62,7 +62,7 @@ class Emitter(StrEnum):
 class Audience(StrEnum):
     """Recipients of an event type, besides the emitter."""
 
-    NOBODY = "nobody"
+    EMITTER_ONLY = "the emitter only"
     TARGET = "target"
     SOURCE = "source"
     OTHER_PARTY = "the other of source and target"

@@ -106,7 +106,7 @@ class CaseOpened(Opening, Body):
 
     type: ClassVar = "case.opened.v1"
     emitter: ClassVar = Emitter.ANY_AGENCY
-    audience: ClassVar = Audience.NOBODY
+    audience: ClassVar = Audience.EMITTER_ONLY
 
 
 class CasesLinked(Link, Body):
@@ -114,7 +114,7 @@ class CasesLinked(Link, Body):
 
     type: ClassVar = "cases.linked.v1"
     emitter: ClassVar = Emitter.ANY_AGENCY
-    audience: ClassVar = Audience.NOBODY
+    audience: ClassVar = Audience.EMITTER_ONLY
 
 
 class BasisRecorded(Basis, Body):
@@ -122,7 +122,7 @@ class BasisRecorded(Basis, Body):
 
     type: ClassVar = "basis.recorded.v1"
     emitter: ClassVar = Emitter.CASE_PARTY
-    audience: ClassVar = Audience.NOBODY
+    audience: ClassVar = Audience.EMITTER_ONLY
 
     basis: UUID
 
@@ -132,7 +132,7 @@ class BasisApproved(Approval, Body):
 
     type: ClassVar = "basis.approved.v1"
     emitter: ClassVar = Emitter.BASIS_OWNER
-    audience: ClassVar = Audience.NOBODY
+    audience: ClassVar = Audience.EMITTER_ONLY
 
     basis: UUID
 
@@ -153,7 +153,7 @@ class ReleaseWithdrawn(Scope, Body):
 
     type: ClassVar = "release.withdrawn.v1"
     emitter: ClassVar = Emitter.CASE_PARTY
-    audience: ClassVar = Audience.NOBODY
+    audience: ClassVar = Audience.EMITTER_ONLY
 
 
 class SurvivorEnded(Scope, Body):
@@ -161,7 +161,7 @@ class SurvivorEnded(Scope, Body):
 
     type: ClassVar = "survivor.ended.v1"
     emitter: ClassVar = Emitter.CASE_PARTY
-    audience: ClassVar = Audience.NOBODY
+    audience: ClassVar = Audience.EMITTER_ONLY
 
 
 class CaseRead(Body):
@@ -169,7 +169,7 @@ class CaseRead(Body):
 
     type: ClassVar = "case.read.v1"
     emitter: ClassVar = Emitter.MEMBER
-    audience: ClassVar = Audience.NOBODY
+    audience: ClassVar = Audience.EMITTER_ONLY
 
     reader: UUID
     purpose: ReadPurpose
@@ -180,7 +180,7 @@ class ErasureCompleted(Body):
 
     type: ClassVar = "erasure.completed.v1"
     emitter: ClassVar = Emitter.MEMBER
-    audience: ClassVar = Audience.NOBODY
+    audience: ClassVar = Audience.EMITTER_ONLY
 
     referral: UUID
     backups_clear_at: Instant

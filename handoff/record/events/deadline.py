@@ -73,6 +73,6 @@ class EscalationAcknowledged(Acknowledgement, DirectoryBody):
 
     type: ClassVar = "escalation.acknowledged.v1"
     emitter: ClassVar = Emitter.COORDINATION
-    audience: ClassVar = Audience.NOBODY
+    audience: ClassVar = Audience.EMITTER_ONLY
 
     reference: UUID

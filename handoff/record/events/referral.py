@@ -181,7 +181,7 @@ class ReferralRedirected(ReferralBody):
 
     type: ClassVar = "referral.redirected.v1"
     emitter: ClassVar = Emitter.SOURCE
-    audience: ClassVar = Audience.NOBODY
+    audience: ClassVar = Audience.EMITTER_ONLY
 
     next: UUID
 

@@ -10,16 +10,16 @@ from handoff.record.events import CATALOGUE, Audience, Emitter, Keying, Referral
 DESIGNED: tuple[tuple[Emitter, Audience, str], ...] = (
     # The design has no recipient for the founding; a node checks its trust anchor, so it has to receive it.
     (Emitter.COORDINATION, Audience.ALL, "jurisdiction.founded"),
-    (Emitter.ANY_AGENCY, Audience.NOBODY, "case.opened cases.linked"),
-    (Emitter.CASE_PARTY, Audience.NOBODY, "basis.recorded release.withdrawn survivor.ended"),
-    (Emitter.BASIS_OWNER, Audience.NOBODY, "basis.approved"),
+    (Emitter.ANY_AGENCY, Audience.EMITTER_ONLY, "case.opened cases.linked"),
+    (Emitter.CASE_PARTY, Audience.EMITTER_ONLY, "basis.recorded release.withdrawn survivor.ended"),
+    (Emitter.BASIS_OWNER, Audience.EMITTER_ONLY, "basis.approved"),
     (Emitter.EXCHANGE, Audience.BASIS_OWNER, "basis.ended"),
     (
         Emitter.SOURCE,
         Audience.TARGET,
         "referral.requested referral.imported acceptance.claimed dossier.disclosed cancellation.requested",
     ),
-    (Emitter.SOURCE, Audience.NOBODY, "referral.redirected"),
+    (Emitter.SOURCE, Audience.EMITTER_ONLY, "referral.redirected"),
     (Emitter.TARGET, Audience.SOURCE, "referral.delivered referral.opened dossier.delivered cancellation.declined"),
     (Emitter.TARGET, Audience.SOURCE, "referral.accepted referral.rejected place-hold.extended referral.started"),
     (Emitter.TARGET, Audience.SOURCE, "referral.paused referral.resumed referral.completed"),
@@ -29,8 +29,8 @@ DESIGNED: tuple[tuple[Emitter, Audience, str], ...] = (
     (Emitter.EXCHANGE, Audience.BOTH_PARTIES, "referral.revoked disclosure.closed"),
     (Emitter.EXCHANGE, Audience.STEP_PARTIES, "deadline.missed deadline.acknowledged"),
     (Emitter.EXCHANGE, Audience.COORDINATION, "deadline.escalated"),
-    (Emitter.COORDINATION, Audience.NOBODY, "escalation.acknowledged"),
-    (Emitter.MEMBER, Audience.NOBODY, "case.read erasure.completed"),
+    (Emitter.COORDINATION, Audience.EMITTER_ONLY, "escalation.acknowledged"),
+    (Emitter.MEMBER, Audience.EMITTER_ONLY, "case.read erasure.completed"),
     (Emitter.MEMBER, Audience.ALL, "capacity.published capabilities.published key.retired"),
     (
         Emitter.COORDINATION,
