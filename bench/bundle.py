@@ -12,14 +12,13 @@ from bench.race import Spread, run
 from bench.report import Chapter, Finding
 from bench.sizes import Sizes
 from bench.stand import Stand
-from handoff.adapters.postgres.timeline_store import Founding, Ledger, connect
-from handoff.domain.examine import read
+from handoff.adapters.postgres.timeline_store import Founding, TimelineStore, connect
 from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.proof.log.checkpoint import TreeHead
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.record import signing
+from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse
 from handoff.record.topics import PROJECTION
-from handoff.views.timeline_fold import Placed
 
 _AT_ONCE = 2000
 _CHECKPOINT = "INSERT INTO proof.checkpoints VALUES (1, 0, $1, $2, $3)"
@@ -46,12 +45,13 @@ async def _store(jurisdiction: Jurisdiction, record: LongRecord) -> None:
     place = record.place
     connection = await connect(jurisdiction.postgres_settings(PROJECTION, "writer"), patience=None)
     try:
-        ledger = Ledger(connection)
-        position = await ledger.take_over()
+        store = TimelineStore(connection)
+        position = await store.take_over()
         founding = Founding(place.name, place.plan.generation, signing.sha256(place.genesis))
-        chronicle = await ledger.chronicle(founding, position)
-        for batch in _batches(record):
-            position = await ledger.append(position, chronicle.page(batch, await ledger.recall(chronicle, batch)))
+        fold = await store.load_fold(founding, position)
+        for records in _batches(record):
+            batch = fold.apply(records, await store.load_missing(fold, records))
+            position = await store.append(position, batch)
         head = TreeHead(position.tree.size, position.tree.root)
         request = AddCheckpoint(0, (), str(record.log.state(head)).encode())
         await connection.execute(_CHECKPOINT, head.size, head.root, request.encode())
@@ -59,9 +59,9 @@ async def _store(jurisdiction: Jurisdiction, record: LongRecord) -> None:
         await connection.close()
 
 
-def _batches(record: LongRecord) -> Iterator[list[Placed]]:
-    placed = (Placed(offset, offset, read(message)) for offset, message in enumerate(record.messages()))
-    while batch := list(islice(placed, _AT_ONCE)):
+def _batches(record: LongRecord) -> Iterator[list[ParsedRecord]]:
+    parsed = (parse(KafkaRecord(offset, offset, message)) for offset, message in enumerate(record.messages()))
+    while batch := list(islice(parsed, _AT_ONCE)):
         yield batch
 
 

@@ -21,8 +21,7 @@ from handoff.audit.routes import AuditParts, add_audit_routes
 from handoff.bootstrap import build_desk
 from handoff.domain import state_codec
 from handoff.operations.setup.jurisdiction import Jurisdiction
-from handoff.proof.log.entry import NO_PREVIOUS, LogEntry
-from handoff.proof.verify.bundle_checks import PARTITION
+from handoff.proof.log.entry import NO_PREVIOUS, PARTITION, LogEntry
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.codes import ReadPurpose
 from handoff.record.envelope import Source

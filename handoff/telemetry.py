@@ -33,8 +33,10 @@ ROUTED = Counter("handoff_routed", "Record entries routed, by verdict.", ["verdi
 DELIVERED = Counter("handoff_delivered", "Entries put into inboxes and acknowledged, repeats included.")
 RECORD_NEXT_OFFSET = Gauge("handoff_record_next_offset", "The record's next offset to be routed.")
 ROUTING_EPOCH = Gauge("handoff_routing_epoch", "The epoch in which this exchange routes; 0 where it stands by.")
-EXCHANGE_BACKLOG = Gauge("handoff_exchange_backlog", "What waits to be sent: inbox entries, own sayings.", ["what"])
-DEADLINES_SAID = Counter("handoff_deadlines_said", "Late steps that the exchange set out to say.")
+EXCHANGE_BACKLOG = Gauge(
+    "handoff_exchange_backlog", "Rows waiting to be sent: inbox entries, and the exchange's own events.", ["what"]
+)
+DEADLINES_MISSED = Counter("handoff_deadlines_missed", "Missed deadlines that the exchange queued to publish.")
 RECORD_ALARMS = Counter("handoff_record_alarms", "Record entries that should not be as they are, by verdict.", ["why"])
 
 PROJECTED_ENTRIES = Counter("handoff_projected_entries", "Record entries put on the timeline, by verdict.", ["verdict"])

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -181,9 +181,20 @@ _NODE_PENDING = """
 
 
 def _stored_inbox_entry(row: asyncpg.Record) -> InboxEntry:
-    headers: Headers = tuple((name, bytes.fromhex(value)) for name, value in json.loads(row["headers"]))
+    headers: Headers = tuple(_unpacked(row["headers"]))
     record_ms = round(row["record_time"].timestamp() * 1000)
     return InboxEntry(row["sequence"], record_ms, row["outcome"], row["reason"], row["key"], row["value"], headers)
+
+
+def _unpacked(packed: bytes) -> Iterator[tuple[str, bytes]]:
+    """Decode stored headers: a count of four bytes, then each name and value after its length in four bytes."""
+    at, fields = 4, list[bytes]()
+    while at < len(packed):
+        end = at + 4 + int.from_bytes(packed[at : at + 4])
+        fields.append(packed[at + 4 : end])
+        at = end
+    for name, value in zip(fields[::2], fields[1::2], strict=True):
+        yield name.decode(), value
 
 
 async def _read_exchange(settings: Mapping[str, Any]) -> ExchangeSnapshot:
@@ -192,7 +203,7 @@ async def _read_exchange(settings: Mapping[str, Any]) -> ExchangeSnapshot:
         return ExchangeSnapshot(
             next_offset=await connection.fetchval("SELECT next_offset FROM position"),
             states=_referrals(await connection.fetch("SELECT state FROM cases")),
-            routed={row["member"]: row["given"] for row in await connection.fetch("SELECT member, given FROM inboxes")},
+            routed={row["member"]: row["last_sequence"] for row in await connection.fetch("SELECT * FROM inboxes")},
             pending=_plain(await connection.fetchrow(_EXCHANGE_PENDING)),
         )
     finally:
@@ -201,9 +212,9 @@ async def _read_exchange(settings: Mapping[str, Any]) -> ExchangeSnapshot:
 
 _EXCHANGE_PENDING = """
     SELECT (SELECT count(*) FROM routed) AS "entries not sent",
-           (SELECT count(*) FROM sayings) AS "own events without an echo",
-           (SELECT count(*) FROM inboxes WHERE sent < given) AS "inboxes not sent to their end",
-           (SELECT count(*) FROM timers WHERE state = 'said') AS "timer events without an echo"
+           (SELECT count(*) FROM own_outbox) AS "own events without an echo",
+           (SELECT count(*) FROM inboxes WHERE sent < last_sequence) AS "inboxes not sent to their end",
+           (SELECT count(*) FROM timers WHERE state = 'queued') AS "timer events without an echo"
 """
 
 

@@ -18,9 +18,9 @@ from bench.stories import key_of
 from handoff.adapters.kafka.client import security
 from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.domain.directory import Directory
-from handoff.domain.examine import read
-from handoff.exchange.routing import Known, Placed, route
+from handoff.exchange.routing import Known, route
 from handoff.exchange.validation import Submission, SubmissionValidator
+from handoff.record.kafka_record import KafkaRecord, parse
 from handoff.record.message import Message
 from handoff.record.topics import EXCHANGE, in_topic, out_topic
 
@@ -64,7 +64,7 @@ class _State:
 
     def __init__(self, job: Job, directory: Directory) -> None:
         self._job = job
-        self._sieve = SubmissionValidator(job.genesis_sha256, key_of(EXCHANGE))
+        self._validator = SubmissionValidator(job.genesis_sha256, key_of(EXCHANGE))
         self._known = Known(directory, 0, {}, {}, {})
         self._cases: dict[Any, Any] = {}
         self._offset = 0
@@ -72,13 +72,13 @@ class _State:
     def route(self, message: Any) -> Any:
         """Validate and route an event."""
         found = entry(message)
-        submission = Submission(message.topic, found.offset, found.appended_ms, found.message)
-        ((sifted, _),) = self._sieve.sift([submission], self._known.directory)
-        placed = Placed(self._offset, found.appended_ms, read(sifted))
-        known = Known(self._known.directory, 0, self._cases, {}, self._known.given)
-        routed = route(known, (placed,), self._job.genesis_sha256)
+        submission = Submission(message.topic, found)
+        ((validated, _),) = self._validator.validate([submission], self._known.directory)
+        record = parse(KafkaRecord(self._offset, found.appended_ms, validated))
+        known = Known(self._known.directory, 0, self._cases, {}, self._known.sequences)
+        routed = route(known, (record,), self._job.genesis_sha256)
         self._cases.update(routed.cases)
-        self._known = Known(routed.directory, 0, {}, {}, routed.given)
+        self._known = Known(routed.directory, 0, {}, {}, routed.sequences)
         self._offset += 1
         return routed
 

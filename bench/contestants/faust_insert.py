@@ -20,7 +20,7 @@ async def _race(worker: Worker) -> Outcome:
     async def agent(stream: Any) -> None:
         async for event in stream.events():
             worker.watch.begin()
-            await work.insert(connection, work.page([entry(event.message)]))
+            await work.insert(connection, work.batch([entry(event.message)]))
             worker.did(1)
 
     return await worker.work([record_topic(worker.job.jurisdiction)], agent)

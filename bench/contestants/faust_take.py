@@ -24,7 +24,7 @@ async def _race(worker: Worker) -> Outcome:
         # A batch of events, not of values: offsets and signatures are attributes of the messages.
         async for events in stream.noack_take(_BATCH, within=_WITHIN_SECONDS):
             worker.watch.begin()
-            await work.copy(connection, work.page([entry(event.message) for event in events]))
+            await work.copy(connection, work.batch([entry(event.message) for event in events]))
             for event in events:
                 event.ack()
             worker.did(len(events))

@@ -8,46 +8,47 @@ import uvloop
 from bench.contest import Job, Outcome, Stopwatch, take_part
 from bench.contestants.appending import COLUMNS, row_of_event
 from bench.contestants.reading import TimedReader
-from handoff.adapters.postgres.timeline_store import Ledger, connect
+from handoff.adapters.postgres.timeline_store import TimelineStore, connect
 from handoff.domain.directory import Directory
 from handoff.process import freeze_gc
-from handoff.projection.pipeline import Checker, Projecting
+from handoff.projection.pipeline import ParserPool, Pipeline
 from handoff.proof.log.frontier import TreeNode
-from handoff.record.envelope import Event
-from handoff.views.timeline_fold import Chronicle, Identity, Page, Placed
+from handoff.record.envelope import Event, Identity
+from handoff.record.kafka_record import ParsedRecord
+from handoff.views.timeline_fold import TimelineBatch, TimelineFold
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch(Page):
-    placed: Sequence[Placed] = ()
+class _Batch(TimelineBatch):
+    records: Sequence[ParsedRecord] = ()
 
     @property
     def first_offset(self) -> int:
-        return self.placed[0].offset
+        return self.records[0].offset
 
     @property
     def next_offset(self) -> int:
-        return self.placed[-1].offset + 1
+        return self.records[-1].offset + 1
 
     @property
     def record_ms(self) -> int:
-        return self.placed[-1].appended_ms
+        return self.records[-1].kafka.appended_ms
 
 
-class _Unjudged(Chronicle):
-    def page(self, batch: Sequence[Placed], first_hashes: Mapping[Identity, str]) -> Page:  # noqa: ARG002 - as it is
-        return _Batch((), (), None, (), batch)
+class _Unjudged(TimelineFold):
+    def apply(self, records: Sequence[ParsedRecord], first_hashes: Mapping[Identity, str]) -> TimelineBatch:  # noqa: ARG002 - as it is
+        return _Batch((), (), None, (), records)
 
 
-class _Appending(Ledger):
-    async def recall(self, chronicle: Chronicle, batch: Sequence[Placed]) -> Mapping[Identity, str]:  # noqa: ARG002
+class _Appending(TimelineStore):
+    async def load_missing(self, fold: TimelineFold, records: Sequence[ParsedRecord]) -> Mapping[Identity, str]:  # noqa: ARG002
         return {}
 
-    async def _write(self, page: _Batch, nodes: Sequence[TreeNode]) -> None:  # noqa: ARG002 - there are no leaves
+    async def _write(self, batch: _Batch, nodes: Sequence[TreeNode]) -> None:  # noqa: ARG002 - there are no leaves
         rows = [
-            row_of_event(placed.offset, placed.entry.event, placed.entry.message.value)
-            for placed in page.placed
-            if isinstance(placed.entry.event, Event)
+            row_of_event(record.offset, record.event, record.message.value)
+            for record in batch.records
+            if isinstance(record.event, Event)
         ]
         await self._connection.copy_records_to_table("appended", records=rows, columns=COLUMNS)
 
@@ -60,14 +61,14 @@ def run(job: Job) -> Outcome:
 async def _run(job: Job) -> Outcome:
     watch = Stopwatch()
     connection = await connect(job.database)
-    books = _Appending(connection)
-    position = await books.take_over()
+    store = _Appending(connection)
+    position = await store.take_over()
     # Without a key in the directory, no signature is verified.
-    chronicle = _Unjudged(job.genesis_sha256, Directory(job.jurisdiction, job.generation), 0)
+    fold = _Unjudged.at(job.genesis_sha256, Directory(job.jurisdiction, job.generation))
     freeze_gc()
     reader = TimedReader(job, watch)
-    with Checker() as checker:
-        await Projecting(reader, books, chronicle, position).run(checker, lambda _page: None, until=job.entries)
+    with ParserPool() as parsers:
+        await Pipeline(reader, store, fold, position).run(parsers, lambda _batch: None, until=job.entries)
     outcome = watch.end(job.entries)
     await reader.close()
     await connection.close()

@@ -5,10 +5,10 @@ import uvloop
 from bench.contest import Job, Outcome, Stopwatch, take_part
 from bench.contestants.reading import TimedReader
 from handoff import telemetry
-from handoff.adapters.postgres.timeline_store import Founding, ledger
+from handoff.adapters.postgres.timeline_store import Founding, open_timeline_store
 from handoff.process import freeze_gc
-from handoff.projection.observability import tell
-from handoff.projection.pipeline import Checker, Projecting
+from handoff.projection.observability import record_batch
+from handoff.projection.pipeline import ParserPool, Pipeline
 
 
 def run(job: Job) -> Outcome:
@@ -21,12 +21,12 @@ async def _run(job: Job) -> Outcome:
     watch = Stopwatch()
     reader = TimedReader(job, watch)
 
-    async with ledger(job.database) as books:
-        position = await books.take_over()
-        chronicle = await books.chronicle(Founding(job.jurisdiction, job.generation, job.genesis_sha256), position)
+    async with open_timeline_store(job.database) as store:
+        position = await store.take_over()
+        fold = await store.load_fold(Founding(job.jurisdiction, job.generation, job.genesis_sha256), position)
         freeze_gc()
-        with Checker() as checker:
-            await Projecting(reader, books, chronicle, position).run(checker, tell, until=job.entries)
+        with ParserPool() as parsers:
+            await Pipeline(reader, store, fold, position).run(parsers, record_batch, until=job.entries)
         outcome = watch.end(job.entries)
     await reader.close()
     return outcome

@@ -22,7 +22,7 @@ def run(job: Job) -> Outcome:
     """Project the record to the timeline."""
     loop, work = asyncio.new_event_loop(), SameWork(job)
     connection = loop.run_until_complete(work.connect())
-    return race(job, lambda entries: loop.run_until_complete(work.copy(connection, work.page(entries))))
+    return race(job, lambda entries: loop.run_until_complete(work.copy(connection, work.batch(entries))))
 
 
 def race(job: Job, write: Write) -> Outcome:

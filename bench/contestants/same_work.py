@@ -11,12 +11,12 @@ import asyncpg
 
 from bench.contest import Job
 from handoff.adapters.postgres.timeline_reader import handoff_row
-from handoff.adapters.postgres.timeline_store import _ENTRY_COLUMNS, _SQL, SCHEMA, _entry_row, connect
+from handoff.adapters.postgres.timeline_store import _ENTRY_COLUMNS, _SQL, SCHEMA, connect, entry_columns
 from handoff.domain.directory import Directory
-from handoff.projection.pipeline import _check
+from handoff.projection.pipeline import parse_chunk
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message, as_headers
-from handoff.views.timeline_fold import Chronicle, Page
+from handoff.views.timeline_fold import TimelineBatch, TimelineFold
 
 _COLUMNS = ", ".join(_ENTRY_COLUMNS)
 _PLACES = ", ".join(f"${number}" for number in range(1, len(_ENTRY_COLUMNS) + 1))
@@ -28,31 +28,31 @@ class SameWork:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._chronicle = Chronicle(job.genesis_sha256, Directory(job.jurisdiction, job.generation), 0)
+        self._fold = TimelineFold.at(job.genesis_sha256, Directory(job.jurisdiction, job.generation))
 
     async def connect(self) -> asyncpg.Connection:
         """A connection with the timeline's schema in the search path."""
         return await connect(self._job.database, schema=SCHEMA)
 
-    def page(self, entries: Sequence[KafkaRecord]) -> Page:
-        """The rows that ``entries`` add to the timeline."""
-        return self._chronicle.page(_check(entries, self._chronicle.directory.keys), {})
+    def batch(self, records: Sequence[KafkaRecord]) -> TimelineBatch:
+        """The rows that ``records`` add to the timeline."""
+        return self._fold.apply(parse_chunk(records, self._fold.directory.keys), {})
 
-    async def insert(self, connection: asyncpg.Connection, page: Page) -> None:
+    async def insert(self, connection: asyncpg.Connection, batch: TimelineBatch) -> None:
         """Write each entry, and each changed handoff, with one INSERT."""
         async with connection.transaction():
-            for line in page.lines:
-                await connection.execute(_INSERT, *_entry_row(line))
-            for handoff in page.handoffs:
+            for row in batch.rows:
+                await connection.execute(_INSERT, *entry_columns(row))
+            for handoff in batch.handoffs:
                 await connection.execute(_SQL["write_handoff"], *handoff_row(handoff))
 
-    async def copy(self, connection: asyncpg.Connection, page: Page) -> None:
+    async def copy(self, connection: asyncpg.Connection, batch: TimelineBatch) -> None:
         """Write all entries with COPY, and the changed handoffs."""
         async with connection.transaction():
-            rows = [_entry_row(line) for line in page.lines]
+            rows = [entry_columns(row) for row in batch.rows]
             await connection.copy_records_to_table("entries", records=rows, columns=_ENTRY_COLUMNS)
-            if page.handoffs:
-                await connection.executemany(_SQL["write_handoff"], [handoff_row(h) for h in page.handoffs])
+            if batch.handoffs:
+                await connection.executemany(_SQL["write_handoff"], [handoff_row(h) for h in batch.handoffs])
 
 
 def entry(message: Any) -> KafkaRecord:

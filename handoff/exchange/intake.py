@@ -11,16 +11,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from handoff import telemetry
-from handoff.adapters.kafka.client import BrokerUnavailable, Sender, security
+from handoff.adapters.kafka.client import BrokerUnavailable, Sender, kafka_record, security
 from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.backoff import Backoff
 from handoff.config import KafkaSettings
 from handoff.domain.directory import Directory
-from handoff.exchange.offload import off_the_loop
-from handoff.exchange.unassigned_topics import unheard
+from handoff.exchange.cpu_work import run_off_loop
+from handoff.exchange.unassigned_topics import unassigned_topics
 from handoff.exchange.validation import Submission, SubmissionValidator
-from handoff.record.message import Message, as_headers
 from handoff.record.topics import EXCHANGE, groups, out_pattern, record_topic
 
 BATCH = 1000
@@ -45,14 +44,14 @@ class Intake:
         self,
         kafka: KafkaSettings,
         store: ExchangeStore,
-        sieve: SubmissionValidator,
+        validator: SubmissionValidator,
         directory: Directory,
         *,
         instance: str,
     ) -> None:
         self._kafka = kafka
         self._store = store
-        self._sieve = sieve
+        self._validator = validator
         self._instance = instance
         self._directory = directory
         self._version = -1
@@ -63,7 +62,7 @@ class Intake:
         self._founding: Submission | None = None
         self._appended: dict[TopicPartition, int] = {}
         self._committed = 0.0
-        self.listening = False
+        self.consuming = False
 
     async def run(self) -> None:
         """Run until cancelled. After a failure, read again from the last committed offset."""
@@ -71,54 +70,51 @@ class Intake:
         try:
             while True:
                 try:
-                    await self._listen(backoff)
+                    await self._consume(backoff)
                 except _RETRY as error:
-                    self.listening = False
+                    self.consuming = False
                     _log.warning("intake.restarted", error=f"{type(error).__name__}: {error}")
                     await asyncio.sleep(backoff.pause())
         finally:
-            self.listening = False
+            self.consuming = False
             await self._sender.close()
 
-    async def _listen(self, backoff: Backoff) -> None:
-        consumer = self._consumer()
-        hears_all = False
+    async def _consume(self, backoff: Backoff) -> None:
+        consumer = self._new_consumer()
+        all_assigned = False
         try:
             await consumer.start()
             consumer.subscribe(pattern=self._pattern)
             await self._refresh_directory()
             while True:
-                fetched = await consumer.getmany(timeout_ms=self._patience_ms, max_records=BATCH)
+                wait_ms = 500 if self._directory.founded else 50
+                fetched = await consumer.getmany(timeout_ms=wait_ms, max_records=BATCH)
                 backoff.reset()
-                self.listening = bool(consumer.assignment())
+                self.consuming = bool(consumer.assignment())
                 if fetched or not self._directory.founded:
-                    await self._take(consumer, fetched)
+                    await self._process(consumer, fetched)
                 if time.monotonic() - self._committed >= COMMIT_SECONDS:
                     await self._commit(consumer)
-                if self.listening and not hears_all:
-                    hears_all = await self._hears_all(consumer)
+                if self.consuming and not all_assigned:
+                    all_assigned = await self._all_assigned(consumer)
         finally:
-            await self._leave(consumer)
+            await self._close(consumer)
 
-    async def _leave(self, consumer: AIOKafkaConsumer) -> None:
+    async def _close(self, consumer: AIOKafkaConsumer) -> None:
         with suppress(KafkaError, OSError, TimeoutError):
             await asyncio.wait_for(self._commit(consumer), LEAVE_SECONDS)
         self._appended.clear()
         await consumer.stop()
 
-    async def _hears_all(self, consumer: AIOKafkaConsumer) -> bool:
-        """Return whether every outgoing topic is assigned; if one is not, leave the group to force a rebalance."""
-        forgotten = await unheard(self._kafka, self._group, self._pattern)
-        if forgotten:
-            _log.info("intake.topics_unassigned", topics=sorted(forgotten))
-            consumer._coordinator.request_rejoin()  # noqa: SLF001 - to subscribe once more to the same changes nothing
-        return forgotten == frozenset()
+    async def _all_assigned(self, consumer: AIOKafkaConsumer) -> bool:
+        """Return whether every outgoing topic is assigned; if one is not, join the group again to force a rebalance."""
+        unassigned = await unassigned_topics(self._kafka, self._group, self._pattern)
+        if unassigned:
+            _log.info("intake.topics_unassigned", topics=sorted(unassigned))
+            consumer._coordinator.request_rejoin()  # noqa: SLF001 - to subscribe again to the same has no effect
+        return unassigned == frozenset()
 
-    @property
-    def _patience_ms(self) -> int:
-        return 500 if self._directory.founded else 50
-
-    def _consumer(self) -> AIOKafkaConsumer:
+    def _new_consumer(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
             **security(self._kafka),
             client_id="exchange-intake",
@@ -132,7 +128,7 @@ class Intake:
             auto_offset_reset="earliest",
         )
 
-    async def _take(self, consumer: AIOKafkaConsumer, fetched: Fetched) -> None:
+    async def _process(self, consumer: AIOKafkaConsumer, fetched: Fetched) -> None:
         was_founded = self._directory.founded
         await self._refresh_directory()
         if not self._directory.founded:
@@ -151,7 +147,7 @@ class Intake:
 
     async def _found(self, submissions: list[Submission]) -> None:
         """Append the founding event alone, as the record's first entry. Everything else is read again afterwards."""
-        founding = next(filter(self._sieve.founds, submissions), None)
+        founding = next(filter(self._validator.is_founding, submissions), None)
         if founding is not None and self._founding is None:
             await self._sender.send(self._record, [founding.message])
             self._founding = founding
@@ -171,26 +167,23 @@ class Intake:
 
     async def _append(self, submissions: list[Submission]) -> None:
         submissions = [submission for submission in submissions if submission != self._founding]
-        sifted = await off_the_loop(len(submissions), lambda: tuple(self._sieve.sift(submissions, self._directory)))
-        await self._sender.send(self._record, [message for message, _ in sifted])
-        for submission, (_, code) in zip(submissions, sifted, strict=True):
+        validated = await run_off_loop(
+            len(submissions), lambda: tuple(self._validator.validate(submissions, self._directory))
+        )
+        await self._sender.send(self._record, [message for message, _ in validated])
+        for submission, (_, code) in zip(submissions, validated, strict=True):
             outcome = code or "accepted"
             telemetry.SUBMISSIONS.labels(outcome).inc()
             _log.info(
-                "intake.submission_processed", member=submission.member, offset=submission.offset, outcome=outcome
+                "intake.submission_processed",
+                member=submission.member,
+                offset=submission.record.offset,
+                outcome=outcome,
             )
 
 
 def _submissions(fetched: Fetched) -> list[Submission]:
-    return [
-        Submission(tp.topic, record.offset, record.timestamp, _message(record))
-        for tp, records in fetched.items()
-        for record in records
-    ]
-
-
-def _message(record: Any) -> Message:
-    return Message(record.key, record.value, as_headers(record.headers))
+    return [Submission(tp.topic, kafka_record(record)) for tp, records in fetched.items() for record in records]
 
 
 async def _rewind(consumer: AIOKafkaConsumer) -> None:

@@ -3,38 +3,33 @@
 import structlog
 
 from handoff import telemetry
-from handoff.exchange.routing import Alarm, Placed, Routed
+from handoff.domain.record_fold import JudgedRecord
+from handoff.exchange.routing import Routed
 from handoff.record.envelope import Event
 
 _log = structlog.get_logger()
 
 
-def tell(batch: tuple[Placed, ...], routed: Routed, next_offset: int) -> None:
-    """Log and count the verdicts of ``batch``."""
+def record_batch(routed: Routed, next_offset: int) -> None:
+    """Log and count the verdicts of a batch."""
     telemetry.RECORD_NEXT_OFFSET.set(next_offset)
-    for placed, verdict in zip(batch, routed.verdicts, strict=True):
-        telemetry.ROUTED.labels(verdict.kind.value).inc()
-        event = placed.entry.event
-        said = (
-            {"type": event.type, "event_id": str(event.id), "emitter": event.emitter}
-            if isinstance(event, Event)
-            else {}
-        )
-        _log.info(
-            "router.entry_routed", offset=placed.offset, verdict=verdict.kind.value, reason=verdict.reason, **said
-        )
-    for alarm in routed.alarms:
-        _alarm(alarm)
+    for judged in routed.judged:
+        telemetry.ROUTED.labels(judged.verdict.kind.value).inc()
+        _log.info("router.entry_routed", **_fields(judged))
+    for judged in routed.judged:
+        if judged.is_alarming:
+            telemetry.RECORD_ALARMS.labels(str(judged.verdict.reason)).inc()
+            _log.error("router.alarm_raised", **_fields(judged))
 
 
-def _alarm(alarm: Alarm) -> None:
-    why = str(alarm.verdict.reason)
-    telemetry.RECORD_ALARMS.labels(why).inc()
-    _log.error(
-        "router.alarm_raised",
-        offset=alarm.offset,
-        type=alarm.event_type,
-        emitter=alarm.emitter,
-        verdict=alarm.verdict.kind.value,
-        reason=why,
-    )
+def _fields(judged: JudgedRecord) -> dict[str, object]:
+    event, verdict = judged.record.event, judged.verdict
+    fields: dict[str, object] = {
+        "offset": judged.record.offset,
+        "verdict": verdict.kind.value,
+        "reason": verdict.reason,
+    }
+    if isinstance(event, Event):
+        # Type and emitter of a decoded event are names from closed lists, so they may be logged.
+        fields |= {"type": event.type, "event_id": str(event.id), "emitter": event.emitter}
+    return fields

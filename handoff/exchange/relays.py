@@ -21,10 +21,10 @@ from handoff.wakeup import Wakeup
 
 BATCH = 500
 # An acknowledged event that is not read back within this time is sent again: the record may be truncated.
-HEARD_SECONDS = 30.0
+RESEND_SECONDS = 30.0
 
 # Elapsed time triggers no wake-up, so poll.
-LOOK_AGAIN_SECONDS = 5.0
+POLL_SECONDS = 5.0
 
 _RETRY: tuple[type[Exception], ...] = (BrokerUnavailable, *TRANSIENT)
 _log = structlog.get_logger()
@@ -54,16 +54,16 @@ class Relay:
                 except _RETRY as error:
                     _log.warning("relay.send_retried", relay=self._name, error=f"{type(error).__name__}: {error}")
                     await asyncio.sleep(backoff.pause())
-                else:
-                    backoff.reset()
-                    if not has_more:
-                        await woken.wait(LOOK_AGAIN_SECONDS)
+                    continue
+                backoff.reset()
+                if not has_more:
+                    await woken.wait(POLL_SECONDS)
         finally:
             await self._sender.close()
 
 
-class Inbox:
-    """Source of one member's inbox entries, in sequence."""
+class InboxRelay:
+    """Sender of one member's queued inbox entries, in sequence."""
 
     def __init__(self, store: ExchangeStore, sender: Sender, epoch: int, member: str, topic: str) -> None:
         self._store = store
@@ -74,31 +74,31 @@ class Inbox:
 
     async def send_some(self) -> bool:
         """Send the next entries and delete them. Return whether there may be more. Raises ``Superseded``."""
-        waiting = await self._store.unsent(self._member, BATCH)
-        if waiting:
-            await self._sender.send(self._topic, [entry for _, entry in waiting])
-            await self._store.sent(self._epoch, self._member, waiting[-1][0])
-            telemetry.DELIVERED.inc(len(waiting))
-        return len(waiting) == BATCH
+        queued = await self._store.queued_deliveries(self._member, BATCH)
+        if queued:
+            await self._sender.send(self._topic, [message for _, message in queued])
+            await self._store.delete_sent(self._epoch, self._member, queued[-1][0])
+            telemetry.DELIVERED.inc(len(queued))
+        return len(queued) == BATCH
 
 
-class Voice:
-    """Source of the exchange's own events, sent until they are read back from the record."""
+class OwnEventPublisher:
+    """Sender of the exchange's own events, which repeats each until it is read back from the record."""
 
     def __init__(self, store: ExchangeStore, sender: Sender, key: signing.SigningKey, record: str) -> None:
         self._store = store
         self._sender = sender
         self._key = key
         self._record = record
-        self._said: dict[UUID, float] = {}
+        self._sent: dict[UUID, float] = {}
 
     async def send_some(self) -> bool:
         """Send events without an acknowledgement, or with one too old. Return whether there may be more."""
-        unheard = await self._store.unheard(BATCH)
+        unconfirmed = await self._store.unconfirmed_own_events(BATCH)
         now = time.monotonic()
-        self._said = {saying.event_id: at for saying in unheard if (at := self._said.get(saying.event_id)) is not None}
-        waiting = [s for s in unheard if now - self._said.get(s.event_id, now - HEARD_SECONDS) >= HEARD_SECONDS]
-        if waiting:
-            await self._sender.send(self._record, [message.sign(s.subject, s.value, self._key) for s in waiting])
-            self._said |= dict.fromkeys((s.event_id for s in waiting), now)
-        return len(waiting) == BATCH
+        self._sent = {own.event_id: at for own in unconfirmed if (at := self._sent.get(own.event_id)) is not None}
+        due = [own for own in unconfirmed if now - self._sent.get(own.event_id, now - RESEND_SECONDS) >= RESEND_SECONDS]
+        if due:
+            await self._sender.send(self._record, [message.sign(own.subject, own.value, self._key) for own in due])
+            self._sent |= dict.fromkeys((own.event_id for own in due), now)
+        return len(due) == BATCH

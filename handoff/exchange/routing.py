@@ -1,6 +1,6 @@
-"""One batch of the record judged in order: who receives what, what follows from it, and what the exchange keeps.
+"""Routing of one batch of the record: inbox entries, the exchange's own events, and the state to store.
 
-Pure. Whoever calls it brings what was known before the batch and stores what came of it in one transaction.
+Pure. The caller loads the state before the batch and stores the result in one transaction.
 """
 
 from collections.abc import Mapping
@@ -9,38 +9,23 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from handoff.domain.case import Case, Situation
+from handoff.domain.case import Case
 from handoff.domain.consequences import consequences
 from handoff.domain.directory import Directory
-from handoff.domain.examine import Entry, Examined, examine
+from handoff.domain.record_fold import JudgedRecord, RecordFold
 from handoff.domain.routing import recipients
-from handoff.exchange import verification_cache
+from handoff.exchange import cpu_work
 from handoff.record.codes import IneffectiveReason, RefusalCode
-from handoff.record.delivery import Delivery, Verdict, VerdictKind, from_ms
-from handoff.record.envelope import EXCHANGE, Event
+from handoff.record.delivery import EFFECTIVE, Delivery, Verdict, VerdictKind
+from handoff.record.envelope import EXCHANGE, Event, Identity
 from handoff.record.events.base import Audience
-from handoff.record.events.deadline import DeadlineAcknowledged, DeadlineEscalated, DeadlineMissed
-from handoff.record.events.directory import SubmissionRefused
+from handoff.record.events.deadline import DeadlineMissed
+from handoff.record.kafka_record import ParsedRecord
 from handoff.record.message import Message
-
-Identity = tuple[str, UUID]
-"""Subject and event id: the first entry with both counts."""
-
-# The exchange emits these about facts that cannot change before the events are on the record.
-_NEVER_INEFFECTIVE = (SubmissionRefused, DeadlineEscalated, DeadlineAcknowledged)
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A record entry at its offset, with the broker's append time in milliseconds."""
-
-    offset: int
-    appended_ms: int
-    entry: Entry
 
 
 class Announcement(NamedTuple):
-    """An event that everyone was told, kept for whoever is admitted later."""
+    """Event that was routed to all members, stored for members that are admitted later."""
 
     offset: int
     record_time: datetime
@@ -48,18 +33,8 @@ class Announcement(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
-    """An entry that should not be on the record as it is; it carries no payload."""
-
-    offset: int
-    event_type: str
-    emitter: str
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class SaidEarly:
-    """A deadline-missed of ours that landed before its time, with the record time at which it did."""
+class EarlyMiss:
+    """A published deadline miss that was appended before the deadline, and its record time."""
 
     event: Event[Any]
     at: datetime
@@ -67,143 +42,103 @@ class SaidEarly:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known where a batch begins. ``given`` is how many entries each member's inbox has had.
+    """State before a batch.
 
-    ``first_hashes`` has the entries of the batch that were seen before; ``announcements`` is needed only where
-    the batch admits someone.
+    ``first_hashes`` has the batch's identities that were taken before, ``sequences`` the last sequence of each member's
+    inbox. ``announcements`` is needed only if the batch admits a member.
     """
 
     directory: Directory
-    record_time_ms: int
+    record_ms: int
     cases: Mapping[UUID, Case]
     first_hashes: Mapping[Identity, str]
-    given: Mapping[str, int]
+    sequences: Mapping[str, int]
     announcements: tuple[Announcement, ...] = ()
 
 
 @dataclass(slots=True)
 class Routed:
-    """What a batch comes to, in the order in which it came about."""
+    """Result of a batch: the state after it, the parts of it that changed, and what to publish, in order."""
 
     directory: Directory
-    record_time_ms: int
-    given: dict[str, int]
+    record_ms: int
+    sequences: dict[str, int]
+    judged: list[JudgedRecord] = field(default_factory=list)
     cases: dict[UUID, Case] = field(default_factory=dict)
     first_hashes: dict[Identity, str] = field(default_factory=dict)
     deliveries: list[tuple[str, Delivery]] = field(default_factory=list)
     announcements: list[Announcement] = field(default_factory=list)
-    sayings: list[Event[Any]] = field(default_factory=list)
-    heard: list[UUID] = field(default_factory=list)
+    own_events: list[Event[Any]] = field(default_factory=list)
+    confirmed: list[UUID] = field(default_factory=list)
     missed: list[Event[Any]] = field(default_factory=list)
-    early: list[SaidEarly] = field(default_factory=list)
-    alarms: list[Alarm] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
+    early: list[EarlyMiss] = field(default_factory=list)
 
 
-def route(known: Known, batch: tuple[Placed, ...], genesis_hash: str) -> Routed:
-    """What ``batch`` comes to after ``known``. Never raises on any bytes."""
-    routing = _Routing(known, genesis_hash)
-    for placed in batch:
-        routing.take(placed)
-    return routing.routed
+def route(known: Known, batch: tuple[ParsedRecord, ...], genesis_hash: str) -> Routed:
+    """Judge and route ``batch``. Never raises on any bytes."""
+    fold = RecordFold(
+        genesis_hash,
+        known.directory,
+        known.record_ms,
+        dict(known.cases),
+        dict(known.first_hashes),
+        verify=cpu_work.verifies,
+    )
+    routed = Routed(known.directory, known.record_ms, dict(known.sequences))
+    for record in batch:
+        judged = fold.apply(record)
+        routed.judged.append(judged)
+        if isinstance(record.event, Event):
+            _collect_state(routed, judged, record.event)
+            _deliver(routed, judged, record.event, known.announcements)
+            _follow_up(routed, judged, record.event)
+    routed.directory, routed.record_ms = fold.directory, fold.record_ms
+    return routed
 
 
-class _Routing:
-    """The running state of one batch."""
+def _collect_state(routed: Routed, judged: JudgedRecord, event: Event[Any]) -> None:
+    if judged.takes_identity:
+        routed.first_hashes[event.identity] = judged.record.value.sha256
+    case = judged.after.case
+    if case is not None and case is not judged.before.case:
+        routed.cases[case.id] = case
 
-    def __init__(self, known: Known, genesis_hash: str) -> None:
-        self._known = known
-        self._genesis_hash = genesis_hash
-        self.routed = Routed(known.directory, known.record_time_ms, dict(known.given))
 
-    def take(self, placed: Placed) -> None:
-        routed, event = self.routed, placed.entry.event
-        routed.record_time_ms = max(routed.record_time_ms, placed.appended_ms)
-        at = from_ms(routed.record_time_ms)
-        examined = self._examine(placed.entry, at)
-        routed.verdicts.append(examined.verdict)
-        if isinstance(event, Event):
-            self._keep(placed, event, examined)
-            self._deliver(placed, event, examined, at)
-            self._follow(event, examined, at)
-        if _is_alarming(event, examined.verdict):
-            routed.alarms.append(_alarm(placed, examined.verdict))
-
-    def _examine(self, entry: Entry, at: datetime) -> Examined:
-        event = entry.event
-        first_hash = self._first_hash((event.subject, event.id)) if isinstance(event, Event) else None
-        known = Situation(self.routed.directory, self._case(event))
-        return examine(
-            known,
-            entry,
-            first_hash=first_hash,
-            at=at,
-            genesis_hash=self._genesis_hash,
-            verify=verification_cache.verifies,
-        )
-
-    def _first_hash(self, identity: Identity) -> str | None:
-        return self.routed.first_hashes.get(identity) or self._known.first_hashes.get(identity)
-
-    def _case(self, event: Event[Any] | RefusalCode) -> Case | None:
-        if not isinstance(event, Event) or event.case_id is None:
-            return None
-        case = event.case_id
-        return self.routed.cases.get(case) or self._known.cases.get(case) or Case(case)
-
-    def _keep(self, placed: Placed, event: Event[Any], examined: Examined) -> None:
-        routed, verdict = self.routed, examined.verdict
-        if verdict.kind in {VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE}:
-            routed.first_hashes[event.subject, event.id] = placed.entry.value_hash
-        if verdict.is_effective:
-            routed.directory = examined.after.directory
-            if examined.after.case is not None:
-                routed.cases[examined.after.case.id] = examined.after.case
-
-    def _deliver(self, placed: Placed, event: Event[Any], examined: Examined, at: datetime) -> None:
-        before, after, message = examined.before, examined.after, placed.entry.message
+def _deliver(
+    routed: Routed, judged: JudgedRecord, event: Event[Any], earlier_announcements: tuple[Announcement, ...]
+) -> None:
+    before, after, message = judged.before, judged.after, judged.record.message
+    if after.directory is not before.directory:
         for newcomer in after.directory.members.keys() - before.directory.members.keys():
-            for told in (*self._known.announcements, *self.routed.announcements):
-                self._give(newcomer, told.record_time, Verdict(VerdictKind.EFFECTIVE), told.message)
-        # Whoever was not admitted could not check what an inbox says: the directory comes first.
-        audience = recipients(event, examined.verdict, before, after) & after.directory.members.keys()
-        for member in sorted(audience):
-            self._give(member, at, examined.verdict, message)
-        if examined.verdict.is_effective and event.data.audience is Audience.ALL:
-            self.routed.announcements.append(Announcement(placed.offset, at, message))
+            for announced in (*earlier_announcements, *routed.announcements):
+                _append_to_inbox(routed, newcomer, announced.record_time, EFFECTIVE, announced.message)
+    # A node can check its inbox only with the directory, so nothing is delivered to a member before its admission.
+    audience = recipients(event, judged.verdict, before, after) & after.directory.members.keys()
+    at = judged.record_time
+    for member in sorted(audience):
+        _append_to_inbox(routed, member, at, judged.verdict, message)
+    if judged.verdict.is_effective and event.data.audience is Audience.ALL:
+        routed.announcements.append(Announcement(judged.record.offset, at, message))
 
-    def _give(self, member: str, at: datetime, verdict: Verdict, message: Message) -> None:
-        sequence = self.routed.given.get(member, 0) + 1
-        self.routed.given[member] = sequence
-        self.routed.deliveries.append((member, Delivery(sequence, at, verdict, message)))
 
-    def _follow(self, event: Event[Any], examined: Examined, at: datetime) -> None:
-        routed, verdict = self.routed, examined.verdict
+def _append_to_inbox(routed: Routed, member: str, at: datetime, verdict: Verdict, message: Message) -> None:
+    sequence = routed.sequences.get(member, 0) + 1
+    routed.sequences[member] = sequence
+    routed.deliveries.append((member, Delivery(sequence, at, verdict, message)))
+
+
+def _follow_up(routed: Routed, judged: JudgedRecord, event: Event[Any]) -> None:
+    verdict, at = judged.verdict, judged.record_time
+    if verdict.is_effective:
+        routed.own_events += consequences(judged.before, judged.after, event, at)
+    if event.emitter == EXCHANGE and (verdict.kind is not VerdictKind.INVALID or _is_equivocation(verdict)):
+        routed.confirmed.append(event.id)
+    if isinstance(event.data, DeadlineMissed):
         if verdict.is_effective:
-            routed.sayings += consequences(examined.before, examined.after, event, at)
-        if event.emitter == EXCHANGE and (verdict.kind is not VerdictKind.INVALID or _is_equivocation(verdict)):
-            routed.heard.append(event.id)
-        if isinstance(event.data, DeadlineMissed):
-            if verdict.is_effective:
-                routed.missed.append(event)
-            elif verdict.reason == IneffectiveReason.TOO_EARLY:
-                routed.early.append(SaidEarly(event, at))
+            routed.missed.append(event)
+        elif verdict.reason == IneffectiveReason.TOO_EARLY:
+            routed.early.append(EarlyMiss(event, at))
 
 
 def _is_equivocation(verdict: Verdict) -> bool:
     return verdict.kind is VerdictKind.INVALID and verdict.reason == RefusalCode.EQUIVOCATION
-
-
-def _is_alarming(event: Event[Any] | RefusalCode, verdict: Verdict) -> bool:
-    if verdict.kind is VerdictKind.INVALID:
-        return True
-    if verdict.kind is not VerdictKind.INEFFECTIVE or not isinstance(event, Event) or event.emitter != EXCHANGE:
-        return False
-    return isinstance(event.data, _NEVER_INEFFECTIVE)
-
-
-def _alarm(placed: Placed, verdict: Verdict) -> Alarm:
-    event = placed.entry.event
-    if isinstance(event, Event):
-        return Alarm(placed.offset, event.type, event.emitter, verdict)
-    return Alarm(placed.offset, "", "", verdict)

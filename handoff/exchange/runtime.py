@@ -16,7 +16,7 @@ from handoff.backoff import retry
 from handoff.config import ProcessSettings
 from handoff.domain.directory import Directory
 from handoff.exchange.intake import Intake
-from handoff.exchange.router import Duty, Office
+from handoff.exchange.router import Router, RouterContext
 from handoff.exchange.validation import SubmissionValidator
 from handoff.process import cancel_on_signals, instance_name
 
@@ -36,11 +36,11 @@ class Exchange:
         key = signing_key(settings.signing_key_file)
         grace = timedelta(seconds=settings.exchange.grace_seconds)
         empty = Directory(settings.jurisdiction, settings.generation)
-        sieve = SubmissionValidator(settings.genesis_sha256, key)
+        validator = SubmissionValidator(settings.genesis_sha256, key)
         self._settings = settings
         self._store = store
-        self._intake = Intake(settings.kafka, store, sieve, empty, instance=instance_name(settings))
-        self._office = Office(
+        self._intake = Intake(settings.kafka, store, validator, empty, instance=instance_name(settings))
+        self._context = RouterContext(
             settings.kafka,
             store,
             key,
@@ -49,7 +49,7 @@ class Exchange:
             clock.now,
             grace,
         )
-        self._duty: Duty | None = None
+        self._router: Router | None = None
         self._reached_database = False
 
     async def run(self) -> None:
@@ -64,8 +64,8 @@ class Exchange:
     def checks(self) -> Mapping[str, bool]:
         """Return the readiness checks. A standby is ready if it could take over."""
         return {
-            "intake": self._intake.listening,
-            "routing": self._duty.routing if self._duty is not None else self._reached_database,
+            "intake": self._intake.consuming,
+            "routing": self._router.routing if self._router is not None else self._reached_database,
         }
 
     async def _take_turns(self) -> None:
@@ -82,13 +82,13 @@ class Exchange:
     async def _route(self, position: Position) -> None:
         _log.info("router.leadership_acquired", epoch=position.epoch, offset=position.next_offset)
         telemetry.ROUTING_EPOCH.set(position.epoch)
-        self._duty = Duty(self._office, position)
+        self._router = Router(self._context, position)
         try:
-            await self._duty.run()
+            await self._router.run()
         except* Superseded:
             _log.warning("router.leadership_lost", epoch=position.epoch)
         finally:
-            self._duty = None
+            self._router = None
             telemetry.ROUTING_EPOCH.set(0)
             await self._lay_down(position.epoch)
 
@@ -100,9 +100,9 @@ class Exchange:
 
     async def _watch(self) -> None:
         while True:
-            routed, sayings = await retry(self._store.backlog, self._missed_database, transient=TRANSIENT)
-            telemetry.EXCHANGE_BACKLOG.labels("inboxes").set(routed)
-            telemetry.EXCHANGE_BACKLOG.labels("sayings").set(sayings)
+            deliveries, own_events = await retry(self._store.backlog, self._missed_database, transient=TRANSIENT)
+            telemetry.EXCHANGE_BACKLOG.labels("inboxes").set(deliveries)
+            telemetry.EXCHANGE_BACKLOG.labels("own_outbox").set(own_events)
             await asyncio.sleep(5)
 
     def _missed_database(self, error: Exception) -> None:

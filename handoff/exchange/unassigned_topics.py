@@ -5,7 +5,6 @@ topic of a member admitted in between is then unassigned.
 """
 
 import re
-from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
@@ -14,12 +13,12 @@ from handoff.adapters.kafka.client import security
 from handoff.config import KafkaSettings
 
 
-async def unheard(kafka: KafkaSettings, group: str, pattern: str) -> frozenset[str] | None:
+async def unassigned_topics(kafka: KafkaSettings, group: str, pattern: str) -> frozenset[str] | None:
     """Return the topics of ``pattern`` assigned to no member of the group; None during a rebalance.
 
     Uses a connection of its own: a consumer that requests topics by name loses its pattern. Raises ``KafkaError``.
     """
-    admin = AIOKafkaAdminClient(**security(kafka), client_id="exchange-hearing")
+    admin = AIOKafkaAdminClient(**security(kafka), client_id="exchange-assignments")
     try:
         await admin.start()
         (answer,) = await admin.describe_consumer_groups([group])
@@ -29,9 +28,6 @@ async def unheard(kafka: KafkaSettings, group: str, pattern: str) -> frozenset[s
         await admin.close()
     if described["state"] != "Stable":
         return None
-    return frozenset(topics).difference(*(map(_read_by, described["members"])))
-
-
-def _read_by(member: dict[str, Any]) -> set[str]:
-    assignment = ConsumerProtocol.ASSIGNMENT.decode(member["member_assignment"])
-    return {partition.topic for partition in assignment.partitions()}
+    assignments = [ConsumerProtocol.ASSIGNMENT.decode(member["member_assignment"]) for member in described["members"]]
+    assigned = {partition.topic for assignment in assignments for partition in assignment.partitions()}
+    return frozenset(topics - assigned)

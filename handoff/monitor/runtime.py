@@ -69,7 +69,7 @@ class Examiner:
         moved = monotonic()
         while self._found.size < size:
             entries = await self._reader.read(wait=_READ_WAIT_SECONDS, limit=min(BATCH, size - self._found.size))
-            self._found.take(entries)
+            self._found.append(entries)
             moved = monotonic() if entries else moved
             if monotonic() - moved > self._patience:
                 raise RecordBroken(f"the record ends at {self._found.size}, but a head of size {size} was signed")

@@ -16,7 +16,7 @@ from handoff import clock
 from handoff.adapters.files.trust_file import trusted
 from handoff.adapters.kafka.client import BrokerUnavailable
 from handoff.adapters.kafka.record_reader import RecordBroken, RecordReader
-from handoff.adapters.postgres.checkpoints import newest_vouched
+from handoff.adapters.postgres.checkpoints import newest_cosigned
 from handoff.adapters.postgres.pool import open_pool
 from handoff.config import PostgresSettings, ProcessSettings
 from handoff.node.commands.results import StoreUnavailable
@@ -163,7 +163,7 @@ async def checkpoint_finding(installed: InstallationSettings) -> Finding:
             pool.acquire() as connection,
             connection.transaction(readonly=True),
         ):
-            newest = await newest_vouched(connection, origin, trust)
+            newest = await newest_cosigned(connection, origin, trust)
     except _UNREACHABLE as error:
         return Finding("checkpoint", "bad", f"cannot be read: {error}", "start PostgreSQL")
     if newest is None or newest.proven_at is None:

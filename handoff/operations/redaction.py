@@ -19,19 +19,17 @@ from handoff.config import ProcessSettings
 from handoff.domain import state_codec
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
-from handoff.domain.examine import read
 from handoff.operations.errors import OperationError
 from handoff.operations.node_recovery import rebuild_node
 from handoff.operations.session import MaintenanceSession, NotReadyForMaintenance
 from handoff.operations.timeline_rebuild import Progress, rebuild
 from handoff.operations.topic_copy import apply_copy, read_groups, read_topic
 from handoff.record.delivery import REDACTED, Delivery
-from handoff.record.kafka_record import KafkaRecord
+from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse
 from handoff.record.message import Message
 from handoff.record.redaction import Redaction, RedactionReason, original_hash
 from handoff.record.topics import Topic, in_topic
-from handoff.views.redaction_effects import DirectoryStays, redacted, standing_on
-from handoff.views.timeline_fold import Placed
+from handoff.views.redaction_effects import DirectoryNotRedactable, dependent_offsets, redacted
 
 _SQL = statements("redaction.sql", __package__)
 # Default of the exchange's grace period after a deadline.
@@ -120,15 +118,15 @@ async def _check_caught_up(parts: MaintenanceSession) -> None:
 async def _check_effect(parts: MaintenanceSession, targets: _Targets, reason: RedactionReason) -> None:
     settings = parts.exchange
     about = targets.keys | {settings.jurisdiction.encode()}
-    strands, record_ms = list[Placed](), 0
+    strands, record_ms = list[ParsedRecord](), 0
     async for entry in _record(parts):
         record_ms = max(record_ms, entry.appended_ms)
         if entry.message.key in about:
-            strands.append(Placed(entry.offset, record_ms, read(entry.message)))
+            strands.append(parse(replace(entry, appended_ms=record_ms)))
     empty = Directory(settings.jurisdiction, settings.generation)
     try:
-        others = standing_on(targets.offsets, strands, settings.genesis_sha256, empty, reason)
-    except DirectoryStays:
+        others = dependent_offsets(targets.offsets, strands, settings.genesis_sha256, empty, reason)
+    except DirectoryNotRedactable:
         raise RedactionRefused(
             "cannot redact an entry of the directory: it may have keys that all members need"
         ) from None
@@ -192,7 +190,7 @@ async def _store_cases(store: ExchangeStore, cases: dict[UUID, Case]) -> None:
     if position is None:
         raise NotReadyForMaintenance("an exchange is routing: stop it first")
     async with store.between(position.epoch) as batch:
-        await batch.keep_cases(cases, _GRACE)
+        await batch.store_cases(cases, _GRACE)
     await store.lay_down(position.epoch)
 
 

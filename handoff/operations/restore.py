@@ -23,8 +23,8 @@ from handoff.operations.errors import OperationError
 from handoff.operations.session import MaintenanceSession
 from handoff.operations.topic_copy import append, apply_copy, read_topic
 from handoff.proof.log.entry import record_hash
-from handoff.proof.log.header_codec import unpack_headers
 from handoff.record.delivery import Delivery, to_ms
+from handoff.record.header_codec import unpack_headers
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 from handoff.record.topics import in_topic

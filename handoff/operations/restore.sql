@@ -5,7 +5,7 @@ SELECT record_offset, appended_ms, key, value, headers, record_hash FROM timelin
 SELECT coalesce(max(size), 0) FROM proof.checkpoints
 
 -- name: unsent
-SELECT member, key, value, header_names, header_values FROM routed ORDER BY member, sequence
+SELECT member, key, value, headers FROM routed ORDER BY member, sequence
 
 -- name: routed_up_to
 SELECT next_offset FROM position

@@ -12,11 +12,11 @@ import asyncpg
 
 from handoff.adapters.kafka.record_reader import RecordReader
 from handoff.adapters.postgres.named_statements import statements
-from handoff.adapters.postgres.timeline_store import SCHEMA, Founding, Ledger, connect, ledger
+from handoff.adapters.postgres.timeline_store import SCHEMA, Founding, TimelineStore, connect, open_timeline_store
 from handoff.config import ProcessSettings
 from handoff.operations.errors import OperationError
-from handoff.projection.pipeline import Checker, Projecting
-from handoff.views.timeline_fold import Page
+from handoff.projection.pipeline import ParserPool, Pipeline
+from handoff.views.timeline_fold import TimelineBatch
 
 TABLES = ("entries", "tree_nodes", "cases", "directory", "handoffs", "position")
 
@@ -80,7 +80,7 @@ async def rebuild(settings: ProcessSettings, progress: Progress) -> RebuildRepor
                 "the schema timeline_replaced has the tables of an earlier rebuild: examine them, then drop it"
             )
         await control.execute(_SQL["create_tables"])
-        async with ledger(settings.postgres, schema=_FRESH) as fresh:
+        async with open_timeline_store(settings.postgres, schema=_FRESH) as fresh:
             replay = _Replay(settings, reader, fresh, progress)
             await replay.up_to(await control.fetchval(_SQL["live_offset"]))
             return await _put_in_place(control, replay)
@@ -92,7 +92,9 @@ async def rebuild(settings: ProcessSettings, progress: Progress) -> RebuildRepor
 class _Replay:
     """Projection of the record, from its beginning, into new tables."""
 
-    def __init__(self, settings: ProcessSettings, reader: RecordReader, fresh: Ledger, progress: Progress) -> None:
+    def __init__(
+        self, settings: ProcessSettings, reader: RecordReader, fresh: TimelineStore, progress: Progress
+    ) -> None:
         self._founding = Founding(settings.jurisdiction, settings.generation, settings.genesis_sha256)
         self._reader = reader
         self._fresh = fresh
@@ -101,13 +103,13 @@ class _Replay:
     async def up_to(self, offset: int) -> None:
         """Project the entries before ``offset``."""
         position = await self._fresh.position()
-        chronicle = await self._fresh.chronicle(self._founding, position)
+        fold = await self._fresh.load_fold(self._founding, position)
 
-        def report(page: Page) -> None:
-            self._progress(page.next_offset, offset)
+        def report(batch: TimelineBatch) -> None:
+            self._progress(batch.next_offset, offset)
 
-        with Checker() as checker:
-            await Projecting(self._reader, self._fresh, chronicle, position).run(checker, report, until=offset)
+        with ParserPool() as parsers:
+            await Pipeline(self._reader, self._fresh, fold, position).run(parsers, report, until=offset)
 
 
 async def _put_in_place(control: asyncpg.Connection, replay: _Replay) -> RebuildReport:

@@ -9,7 +9,7 @@ import base64
 import json
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,14 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from pydantic import SecretStr
 
-from handoff.adapters.kafka.client import MAX_BATCH_BYTES, MAX_REQUEST_BYTES, REQUEST_TIMEOUT_MS, security
+from handoff.adapters.kafka.client import MAX_BATCH_BYTES, MAX_REQUEST_BYTES, REQUEST_TIMEOUT_MS, kafka_record, security
 from handoff.config import KafkaSettings
 from handoff.operations.errors import OperationError
 from handoff.operations.setup import broker_topics
 from handoff.operations.setup.kafka_operator import KafkaOperator
+from handoff.record.header_codec import pack_headers, unpack_headers
 from handoff.record.kafka_record import KafkaRecord
-from handoff.record.message import Message, as_headers
+from handoff.record.message import Message
 from handoff.record.topics import Topic, groups
 
 _BATCH = 500
@@ -109,7 +110,11 @@ async def read_topic(operator: KafkaOperator, topic: str) -> AsyncIterator[Kafka
         while at < end:
             fetched = await consumer.getmany(partition, timeout_ms=_WAIT_MS)
             for found in fetched.get(partition, ()):
-                yield KafkaRecord(found.offset, found.timestamp, _message(found))
+                record = kafka_record(found)
+                if found.key is None and found.value is None:
+                    # A member may publish an entry with neither key nor value. The client cannot send that.
+                    record = replace(record, message=replace(record.message, value=b""))
+                yield record
                 at = found.offset + 1
     finally:
         await consumer.stop()
@@ -162,12 +167,6 @@ async def _compare(operator: KafkaOperator, topic: str, copy: TopicCopy) -> None
         raise TopicCopyMismatch(f"{topic}: offset {missing.offset} is missing")
 
 
-def _message(found: Any) -> Message:
-    # A member may publish an entry with neither key nor value. The client cannot send that, so send an empty value.
-    value = b"" if found.key is None and found.value is None else found.value
-    return Message(found.key, value, as_headers(found.headers))
-
-
 def _login(operator: KafkaOperator) -> dict[str, Any]:
     tls = operator.security_protocol == "SASL_SSL"
     return security(
@@ -183,13 +182,13 @@ def _login(operator: KafkaOperator) -> dict[str, Any]:
 
 def _line(entry: KafkaRecord) -> str:
     message = entry.message
-    headers = [(name, _text(value)) for name, value in message.headers]
-    return json.dumps([entry.offset, entry.appended_ms, _text(message.key), _text(message.value), headers]) + "\n"
+    parts = (message.key, message.value, pack_headers(message.headers))
+    return json.dumps([entry.offset, entry.appended_ms, *map(_text, parts)]) + "\n"
 
 
 def _entry(line: str) -> KafkaRecord:
     offset, appended_ms, key, value, headers = json.loads(line)
-    message = Message(_raw(key), _raw(value), tuple((name, _raw(content)) for name, content in headers))
+    message = Message(_raw(key), _raw(value), unpack_headers(base64.b64decode(headers)))
     return KafkaRecord(offset, appended_ms, message)
 
 

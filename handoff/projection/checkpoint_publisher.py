@@ -5,7 +5,6 @@ members.
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from handoff import clock
@@ -14,9 +13,9 @@ from handoff.adapters.files.trust_file import trusted
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.client import BrokerUnavailable
 from handoff.adapters.kafka.record_reader import RecordBroken, RecordReader
-from handoff.adapters.postgres.checkpoint_store import HeadForked, LogBook, Owed, sealing_connection
+from handoff.adapters.postgres.checkpoint_store import CheckpointStore, HeadForked, checkpoint_connection
 from handoff.adapters.postgres.pool import TRANSIENT
-from handoff.adapters.postgres.timeline_store import Ledger
+from handoff.adapters.postgres.timeline_store import TimelineStore
 from handoff.backoff import Backoff
 from handoff.config import CheckpointSettings, ConfigurationError, ProcessSettings
 from handoff.projection import observability
@@ -35,14 +34,12 @@ _READ_WAIT_SECONDS = 1.0
 _FOLD_WAIT_SECONDS = 0.2
 
 # The database or the broker is or was unavailable: restart from the stored position.
-_AWAY: tuple[type[Exception], ...] = (*TRANSIENT, BrokerUnavailable)
-
-Value = tuple[int, bytes]
+_UNAVAILABLE: tuple[type[Exception], ...] = (*TRANSIENT, BrokerUnavailable)
 
 
 @dataclass(frozen=True)
-class Sealing:
-    """The log with its record, its topic and its trust policy."""
+class CheckpointPublisher:
+    """Publisher of one record's checkpoints: log key, trust policy, checkpoints topic and record."""
 
     settings: ProcessSettings
     checkpoints: CheckpointSettings
@@ -52,7 +49,7 @@ class Sealing:
     record: RecordReader
 
     @classmethod
-    def of(cls, settings: ProcessSettings) -> "Sealing | None":
+    def of(cls, settings: ProcessSettings) -> "CheckpointPublisher | None":
         """Build it from settings; None if they configure no checkpoints. Raises ``ConfigurationError``."""
         if settings.checkpoints is None:
             return None
@@ -71,11 +68,11 @@ class Sealing:
         backoff = Backoff()
         while True:
             try:
-                async with sealing_connection(self.settings.postgres) as connection:
-                    book = LogBook(connection, self.log, epoch)
-                    await _Round(self, book, Ledger(connection), self.trust).run()
-            except _AWAY as error:
-                observability.tell_of_pause(error)
+                async with checkpoint_connection(self.settings.postgres) as connection:
+                    store = CheckpointStore(connection, self.log, epoch)
+                    await _PublishingSession(self, store, TimelineStore(connection), self.trust).run()
+            except _UNAVAILABLE as error:
+                observability.record_publisher_restart(error)
                 await asyncio.sleep(backoff.pause())
             finally:
                 await self.topic.close()
@@ -83,122 +80,112 @@ class Sealing:
 
 
 @dataclass
-class _Round:
+class _PublishingSession:
     """Work over one set of connections. After a failure a new one starts from the stored state."""
 
-    sealing: Sealing
-    book: LogBook
-    ledger: Ledger
+    publisher: CheckpointPublisher
+    store: CheckpointStore
+    timeline: TimelineStore
     trust: TrustPolicy
     _offset: int = 0
 
     async def run(self) -> None:
         """Run. Nothing is signed before every published checkpoint has been read."""
-        end = await self._begin()
+        end = await self._seek()
         while self._offset < end:
             await self._collect(_READ_WAIT_SECONDS)
         await self._publish()
         # A checkpoint due during a failover is published late, so that no reader waits for a whole cadence.
-        await self._state(self._last_due())
+        await self._sign(self._last_due())
         while True:
             due = self._last_due() + self._cadence_ms
             while (left := (due - to_ms(clock.now())) / 1000) > 0:
-                gave = await self._give_receipts()
-                await self._collect(0 if gave else min(left, _READ_WAIT_SECONDS))
-            await self._state(due)
+                signed = await self._sign_receipts()
+                await self._collect(0 if signed else min(left, _READ_WAIT_SECONDS))
+            await self._sign(due)
 
-    async def _begin(self) -> int:
+    async def _seek(self) -> int:
         """Seek to the stored offset of the topic. Return the topic's end."""
-        topic = self.sealing.topic
-        self._offset = await self.book.next_collected()
+        topic = self.publisher.topic
+        self._offset = await self.store.next_offset()
         try:
             await topic.start(self._offset)
         except RecordBroken:
             # The topic lost its content. It can be published again from the stored checkpoints.
-            observability.alarm("checkpoints_lost", offset=self._offset)
-            await self.book.publish_again()
+            observability.record_checkpoint_alarm("checkpoints_lost", offset=self._offset)
+            await self.store.reset_publication()
             self._offset = 0
             await topic.start(0)
         return await topic.end()
 
     @property
     def _cadence_ms(self) -> int:
-        return round(self.sealing.checkpoints.cadence_seconds * 1000)
+        return round(self.publisher.checkpoints.cadence_seconds * 1000)
 
     def _last_due(self) -> int:
         return to_ms(clock.now()) // self._cadence_ms * self._cadence_ms
 
-    async def _state(self, due: int) -> None:
-        """Sign only what the record still holds; publish only what is stored."""
-        await confirm(self.sealing.record, self.ledger, await self.ledger.position())
-        if await self.book.state(due) is not None:
+    async def _sign(self, due: int) -> None:
+        """Sign only what the record still holds, publish only what is stored, and reload the trust file."""
+        await confirm(self.publisher.record, self.timeline, await self.timeline.position())
+        if await self.store.store_due(due) is not None:
             await self._publish()
-        self._renew_trust()
-
-    def _renew_trust(self) -> None:
-        """Reload the trust file: new witnesses count without a restart. An invalid file is ignored."""
         try:
-            self.trust = trusted(self.sealing.checkpoints, self.sealing.log.origin)
+            # New witnesses count without a restart. An invalid file is ignored.
+            self.trust = trusted(self.publisher.checkpoints, self.publisher.log.origin)
         except ConfigurationError as error:
-            observability.alarm("trust_file", error=str(error))
+            observability.record_checkpoint_alarm("trust_file", error=str(error))
 
     async def _publish(self) -> None:
-        while stated := await self.book.unpublished():
-            for checkpoint in stated:
-                await self.sealing.topic.publish(checkpoint.request)
-                await self.book.published(checkpoint)
-                observability.tell_of_checkpoint(checkpoint.head.size, checkpoint.due_ms)
+        while checkpoints := await self.store.unpublished():
+            for checkpoint in checkpoints:
+                await self.publisher.topic.publish(checkpoint.request)
+                await self.store.mark_published(checkpoint)
+                observability.record_checkpoint(checkpoint.head.size, checkpoint.due_ms)
 
-    async def _give_receipts(self) -> bool:
-        owed = await self.book.owed(_RECEIPTS)
-        if owed is None:
+    async def _sign_receipts(self) -> bool:
+        """Sign the next due receipts. Return whether there were any."""
+        due = await self.store.due_receipts(_RECEIPTS)
+        if due is None:
             return False
-        notes = await asyncio.to_thread(_signed, self.sealing.log, owed)
-        await self.book.give(owed, notes)
-        observability.tell_of_receipts(len(notes))
+        log = self.publisher.log
+        notes = await asyncio.to_thread(lambda: [str(log.receipt(due.size, content)) for _, content in due.entries])
+        await self.store.store_receipts(due, notes)
+        observability.record_receipts(len(notes))
         return True
 
     async def _collect(self, wait: float) -> None:
-        values = await self._read(wait)
-        if values:
-            collected = await asyncio.to_thread(self._understood, values)
-            for found in collected:
-                await self._compare(found)
-            self._offset = values[-1][0] + 1
-            await self.book.keep(collected, self._offset)
-            last = await self.book.last()
-            observability.tell_of_cosigners(len(await self.book.cosigners(last.head.size)))
-
-    async def _read(self, wait: float) -> Sequence[Value]:
+        """Read the topic and store the cosignatures."""
         try:
-            return await self.sealing.topic.read(wait=wait)
+            values = await self.publisher.topic.read(wait=wait)
         except RecordBroken as error:
             # The topic was truncated while being read: the restart detects that and publishes again.
             raise BrokerUnavailable(str(error)) from error
+        if values:
+            # Each signature costs some tens of microseconds.
+            collected = await asyncio.to_thread(lambda: [*filter(None, (self._parsed(*value) for value in values))])
+            for found in collected:
+                await self._compare(found)
+            self._offset = values[-1][0] + 1
+            await self.store.store_cosignatures(collected, self._offset)
+            newest = await self.store.newest()
+            observability.record_cosigners(len(await self.store.cosigners(newest.head.size)))
 
-    def _understood(self, values: Sequence[Value]) -> list[PublishedCheckpoint]:
-        """Parse the values that concern this record; each signature costs some tens of microseconds."""
-        found = (self._collected(offset, body) for offset, body in values)
-        return [collected for collected in found if collected is not None]
-
-    def _collected(self, offset: int, body: bytes) -> PublishedCheckpoint | None:
+    def _parsed(self, offset: int, body: bytes) -> PublishedCheckpoint | None:
+        """Parse a value of the topic; None if it does not concern this record."""
         try:
-            return read_published_checkpoint(body, self.sealing.log.public_key, self.trust.witnesses)
+            return read_published_checkpoint(body, self.publisher.log.public_key, self.trust.witnesses)
         except (MalformedNote, NotSignedByLog, InvalidSignature) as error:
-            observability.alarm("checkpoint_not_genuine", offset=offset, error=type(error).__name__)
+            observability.record_checkpoint_alarm("checkpoint_not_genuine", offset=offset, error=type(error).__name__)
             return None
 
     async def _compare(self, found: PublishedCheckpoint) -> None:
         """Wait until the stored tree reaches a head signed earlier. Raises ``HeadForked`` and ``RecordBroken``."""
         head = found.head
-        while (await self.book.standing()).size < head.size:
+        while (await self.store.tree_head()).size < head.size:
             # A restored database folds the record again, if the record still reaches that far.
-            await self.sealing.record.confirm_whole(head.size)
+            await self.publisher.record.confirm_whole(head.size)
             await asyncio.sleep(_FOLD_WAIT_SECONDS)
-        if await self.book.root(head.size) != head.root:
+        if await self.store.root(head.size) != head.root:
             raise HeadForked(f"this log signed a checkpoint of size {head.size} with another root")
-        await self.book.adopt(found)
-
-
-def _signed(log: LogSigner, owed: Owed) -> list[str]:
-    return [str(log.receipt(owed.size, record_hash)) for _, record_hash in owed.entries]
+        await self.store.restore(found)

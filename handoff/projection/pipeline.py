@@ -11,36 +11,35 @@ from itertools import chain
 from typing import Any, Self
 
 from handoff.adapters.kafka.record_reader import BATCH, RecordBroken, RecordReader
-from handoff.adapters.postgres.timeline_store import Last, Ledger, Position
+from handoff.adapters.postgres.timeline_store import LastEntry, Position, TimelineStore
 from handoff.domain.directory import Key
-from handoff.domain.examine import read
 from handoff.proof.log.entry import record_hash
 from handoff.record import signing
-from handoff.record.kafka_record import KafkaRecord
+from handoff.record.kafka_record import CheckedSignature, KafkaRecord, ParsedRecord, parse_value
 from handoff.record.message import KEY_ID_HEADER, SIGNATURE_HEADER, Message
-from handoff.views.timeline_fold import Checked, Chronicle, Page, Placed
+from handoff.views.timeline_fold import TimelineBatch, TimelineFold
 
 Keys = Mapping[str, Key]
-Batch = Sequence[Placed]
+Batch = Sequence[ParsedRecord]
 
 # One batch in flight behind each stage. More would only use memory.
 _DEPTH = 2
 # Verification ahead uses the keys known so far, so little is read ahead before the founding event.
-_BEFORE_THE_FOUNDING = 100
+_BATCH_BEFORE_FOUNDING = 100
 _THREADS = 2
 _CHUNK = 250
 _READ_WAIT_SECONDS = 0.5
 # Cases and heads in the cache; a case takes a few kilobytes.
-_REMEMBERED = 20_000
+_CACHE_SIZE = 20_000
 
 
-async def confirm(reader: RecordReader, ledger: Ledger, position: Position) -> None:
+async def confirm(reader: RecordReader, store: TimelineStore, position: Position) -> None:
     """Confirm that the record still holds every entry of the timeline, from the first to the last.
 
     Raises ``RecordBroken`` and ``BrokerUnavailable``.
     """
     await reader.confirm_whole(position.next_offset)
-    last = await ledger.last_entry()
+    last = await store.last_entry()
     if last is None:
         return
     await reader.start(last.offset)
@@ -48,11 +47,11 @@ async def confirm(reader: RecordReader, ledger: Ledger, position: Position) -> N
     while not found:
         found = await reader.read(wait=_READ_WAIT_SECONDS, limit=1)
     message = found[0].message
-    if last != Last(last.offset, found[0].appended_ms, record_hash(message.key, message.value, message.headers)):
+    if last != LastEntry(last.offset, found[0].appended_ms, record_hash(message.key, message.value, message.headers)):
         raise RecordBroken(f"the record's entry at offset {last.offset} differs from the timeline's")
 
 
-async def together(*parts: Coroutine[Any, Any, object]) -> None:
+async def run_concurrently(*parts: Coroutine[Any, Any, object]) -> None:
     """Run all concurrently. The first failure cancels the others and is raised unwrapped."""
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -62,11 +61,11 @@ async def together(*parts: Coroutine[Any, Any, object]) -> None:
         raise _first(group) from group
 
 
-class Checker:
+class ParserPool:
     """Thread pool that decodes entries and verifies their signatures."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="check")
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="parse")
 
     def __enter__(self) -> Self:
         return self
@@ -74,68 +73,74 @@ class Checker:
     def __exit__(self, *_: object) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def check(self, entries: Sequence[KafkaRecord], keys: Keys) -> Batch:
-        """Decode ``entries`` and verify them with ``keys``; an entry's key may be newer than ``keys``."""
+    async def parse(self, records: Sequence[KafkaRecord], keys: Keys) -> Batch:
+        """Parse ``records`` and check their signatures with ``keys``; a record's key may be newer than ``keys``."""
         loop = asyncio.get_running_loop()
-        chunks = [entries[at : at + _CHUNK] for at in range(0, len(entries), _CHUNK)]
-        done = await asyncio.gather(*(loop.run_in_executor(self._threads, _check, c, keys) for c in chunks))
+        chunks = [records[at : at + _CHUNK] for at in range(0, len(records), _CHUNK)]
+        done = await asyncio.gather(*(loop.run_in_executor(self._threads, parse_chunk, c, keys) for c in chunks))
         return tuple(chain.from_iterable(done))
 
 
-class Projecting:
+class Pipeline:
     """One writer from one position. After a failure it is discarded and a new one starts."""
 
-    def __init__(self, reader: RecordReader, ledger: Ledger, chronicle: Chronicle, position: Position) -> None:
+    def __init__(self, reader: RecordReader, store: TimelineStore, fold: TimelineFold, position: Position) -> None:
         self._reader = reader
-        self._ledger = ledger
-        self._chronicle = chronicle
+        self._store = store
+        self._fold = fold
         self._position = position
 
-    async def run(self, checker: Checker, told: Callable[[Page], None], *, until: int | None = None) -> Position:
-        """Project without end, or up to the offset ``until``; ``told`` is called with each stored page.
+    async def run(
+        self, parsers: ParserPool, on_stored: Callable[[TimelineBatch], None], *, until: int | None = None
+    ) -> Position:
+        """Project without end, or up to the offset ``until``; ``on_stored`` is called with each stored batch.
 
         Raises ``Superseded``, ``BrokerUnavailable``, ``RecordBroken`` and the database's errors.
         """
         fetched: asyncio.Queue[Sequence[KafkaRecord]] = asyncio.Queue(_DEPTH)
-        checked: asyncio.Queue[Batch] = asyncio.Queue(_DEPTH)
-        await together(self._read(fetched, until), self._check(fetched, checked, checker), self._write(checked, told))
+        parsed: asyncio.Queue[Batch] = asyncio.Queue(_DEPTH)
+        await run_concurrently(
+            self._read(fetched, until), self._parse(fetched, parsed, parsers), self._write(parsed, on_stored)
+        )
         return self._position
 
     async def _read(self, fetched: asyncio.Queue[Sequence[KafkaRecord]], until: int | None) -> None:
         at = self._position.next_offset
         await self._reader.start(at)
         while until is None or at < until:
-            most = BATCH if self._chronicle.directory.founded else _BEFORE_THE_FOUNDING
-            limit = most if until is None else min(most, until - at)
-            entries = await self._reader.read(wait=_READ_WAIT_SECONDS, limit=limit)
-            if entries:
-                at = entries[-1].offset + 1
-                await fetched.put(entries)
+            largest = BATCH if self._fold.directory.founded else _BATCH_BEFORE_FOUNDING
+            limit = largest if until is None else min(largest, until - at)
+            records = await self._reader.read(wait=_READ_WAIT_SECONDS, limit=limit)
+            if records:
+                at = records[-1].offset + 1
+                await fetched.put(records)
         await fetched.put(())
 
-    async def _check(
-        self, fetched: asyncio.Queue[Sequence[KafkaRecord]], checked: asyncio.Queue[Batch], checker: Checker
+    async def _parse(
+        self, fetched: asyncio.Queue[Sequence[KafkaRecord]], parsed: asyncio.Queue[Batch], parsers: ParserPool
     ) -> None:
-        while entries := await fetched.get():
-            await checked.put(await checker.check(entries, self._chronicle.directory.keys))
-        await checked.put(())
+        while records := await fetched.get():
+            await parsed.put(await parsers.parse(records, self._fold.directory.keys))
+        await parsed.put(())
 
-    async def _write(self, checked: asyncio.Queue[Batch], told: Callable[[Page], None]) -> None:
-        while batch := await checked.get():
-            self._chronicle.forgets(_REMEMBERED)
-            first_hashes = await self._ledger.recall(self._chronicle, batch)
-            page = self._chronicle.page(batch, first_hashes)
-            self._position = await self._ledger.append(self._position, page)
-            told(page)
+    async def _write(self, parsed: asyncio.Queue[Batch], on_stored: Callable[[TimelineBatch], None]) -> None:
+        while records := await parsed.get():
+            self._fold.trim_cache(_CACHE_SIZE)
+            first_hashes = await self._store.load_missing(self._fold, records)
+            batch = self._fold.apply(records, first_hashes)
+            self._position = await self._store.append(self._position, batch)
+            on_stored(batch)
 
 
-def _check(entries: Sequence[KafkaRecord], keys: Keys) -> list[Placed]:
+def parse_chunk(records: Sequence[KafkaRecord], keys: Keys) -> list[ParsedRecord]:
+    """Parse ``records`` and check their signatures with ``keys``."""
     return [
-        Placed(entry.offset, entry.appended_ms, read(entry.message), _checked(entry.message, keys)) for entry in entries
+        ParsedRecord(record, parse_value(record.message.value or b""), _check_signature(record.message, keys))
+        for record in records
     ]
 
 
-def _checked(message: Message, keys: Keys) -> Checked | None:
+def _check_signature(message: Message, keys: Keys) -> CheckedSignature | None:
     hint, signature = message.header(KEY_ID_HEADER), message.header(SIGNATURE_HEADER)
     if hint is None or signature is None or message.value is None:
         return None
@@ -143,7 +148,7 @@ def _checked(message: Message, keys: Keys) -> Checked | None:
     if key is None:
         return None
     public_key = bytes.fromhex(key.public_key)
-    return Checked(public_key, signing.verifies(public_key, message.value, signature))
+    return CheckedSignature(public_key, signing.verifies(public_key, message.value, signature))
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

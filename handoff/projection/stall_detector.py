@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Silence:
+class StallDetector:
     """Failure detector for a silent log. A writer that has just taken over gets a grace period."""
 
     cadence_seconds: float

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
@@ -47,6 +47,13 @@ def _parsed(text: str) -> Source:
     return Source(match[1], int(match[2]), match[3])
 
 
+class Identity(NamedTuple):
+    """Identity of an event on the record. The first valid entry with it counts, for all readers."""
+
+    subject: str
+    event_id: UUID
+
+
 class Event(BaseModel, Generic[BodyT]):
     """One event. ``time`` is claimed by the emitter; only the record time decides.
 
@@ -69,6 +76,11 @@ class Event(BaseModel, Generic[BodyT]):
     def emitter(self) -> str:
         """Member part of the source."""
         return self.source.rpartition("/")[2]
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Identity on the record."""
+        return Identity(self.subject, self.id)
 
     @cached_property
     def case_id(self) -> UUID | None:

@@ -1,8 +1,15 @@
-"""A record as Kafka holds it."""
+"""A record as Kafka holds it, and the same record parsed."""
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
+from uuid import UUID
 
+from handoff.record import codec
+from handoff.record.codes import RefusalCode
+from handoff.record.envelope import Event, Identity
+from handoff.record.errors import NotAnEvent
 from handoff.record.message import Message
+from handoff.record.redaction import Redaction, original_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +19,76 @@ class KafkaRecord:
     offset: int
     appended_ms: int
     message: Message
+
+
+class ParsedValue(NamedTuple):
+    """Event in a record's value, or the code of the reason why there is none, and the value's SHA-256 (hex).
+
+    Of a redacted value, the hash is that of the original value.
+    """
+
+    event: Event[Any] | RefusalCode
+    sha256: str
+
+
+class CheckedSignature(NamedTuple):
+    """Result of checking a record's signature with ``public_key`` before its turn."""
+
+    public_key: bytes
+    is_valid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRecord:
+    """A record with its parsed value, and its signature's check if that was made ahead."""
+
+    kafka: KafkaRecord
+    value: ParsedValue
+    checked_signature: CheckedSignature | None = None
+
+    @property
+    def offset(self) -> int:
+        """Offset in the topic."""
+        return self.kafka.offset
+
+    @property
+    def message(self) -> Message:
+        """Key, value bytes and headers."""
+        return self.kafka.message
+
+    @property
+    def event(self) -> Event[Any] | RefusalCode:
+        """Event, or the code of the reason why the value is none."""
+        return self.value.event
+
+    @property
+    def identity(self) -> Identity | None:
+        """Identity of the event; None without an event."""
+        event = self.value.event
+        return event.identity if isinstance(event, Event) else None
+
+    @property
+    def case_id(self) -> UUID | None:
+        """Case that the event is about, if any."""
+        event = self.value.event
+        return event.case_id if isinstance(event, Event) else None
+
+    @property
+    def is_redacted(self) -> bool:
+        """Whether the value was replaced by a redaction stub."""
+        return Redaction.found(self.kafka.message.value) is not None
+
+
+def parse_value(value: bytes) -> ParsedValue:
+    """Parse a record's value. Needs nothing but the bytes: any order, any thread. Never raises on any bytes."""
+    event: Event[Any] | RefusalCode
+    try:
+        event = codec.decode(value)
+    except NotAnEvent as error:
+        event = error.code
+    return ParsedValue(event, original_hash(value).hex())
+
+
+def parse(record: KafkaRecord) -> ParsedRecord:
+    """Parse ``record``. Never raises on any bytes."""
+    return ParsedRecord(record, parse_value(record.message.value or b""))

@@ -1,47 +1,53 @@
-"""What else on the record stands on entries that are to be taken out: their effect goes with their bytes."""
+"""Effects of a redaction: entries whose verdicts depend on the redacted ones."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from handoff.domain.directory import Directory
-from handoff.domain.examine import read
+from handoff.domain.record_fold import RecordFold
+from handoff.record.delivery import Verdict
+from handoff.record.kafka_record import ParsedRecord, parse
 from handoff.record.message import Message
 from handoff.record.redaction import Redaction, RedactionReason
-from handoff.views.timeline_fold import Chronicle, Page, Placed
 
 
-class DirectoryStays(Exception):
-    """An entry of the directory was to be taken out: everyone's keys stand in it, so it is never redacted."""
+class DirectoryNotRedactable(Exception):
+    """A directory entry was to be redacted. All members' keys are there, so it never is."""
 
 
 def redacted(message: Message, reason: RedactionReason) -> Message:
-    """``message`` with a stub in its value's place; key and headers are what the record hash covers."""
+    """Return ``message`` with a redaction stub as its value. Key and headers stay: the record hash covers them."""
     return replace(message, value=Redaction.of(message.value or b"", reason).stub)
 
 
-def standing_on(
-    taken: frozenset[int], strands: Iterable[Placed], genesis_hash: str, empty: Directory, reason: RedactionReason
+def dependent_offsets(
+    offsets: frozenset[int],
+    records: Iterable[ParsedRecord],
+    genesis_hash: str,
+    empty: Directory,
+    reason: RedactionReason,
 ) -> tuple[int, ...]:
-    """The offsets whose verdict would be another without those ``taken``; none of them may stay alone.
+    """Return the offsets whose verdicts change if only ``offsets`` are redacted.
 
-    ``strands``: every entry of the directory and of the cases concerned, in the record's order, each with the record
-    time at its position. Raises ``DirectoryStays``.
+    ``records`` has every entry of the directory and of the cases concerned, in the record's order, each with the record
+    time at its position as its append time. Raises ``DirectoryNotRedactable``.
     """
-    before = tuple(strands)
-    if any(placed.offset in taken and placed.entry.message.key == empty.jurisdiction.encode() for placed in before):
-        raise DirectoryStays
-    after = [_without(placed, reason) if placed.offset in taken else placed for placed in before]
-    pages = (_page(entries, genesis_hash, empty) for entries in (before, after))
+    before = tuple(records)
+    if any(record.offset in offsets and record.message.key == empty.jurisdiction.encode() for record in before):
+        raise DirectoryNotRedactable
+    after = [_redacted_record(record, reason) if record.offset in offsets else record for record in before]
+    verdicts = (_verdicts(records, genesis_hash, empty) for records in (before, after))
     return tuple(
-        was.placed.offset
-        for was, now in zip(*(page.lines for page in pages), strict=True)
-        if was.placed.offset not in taken and was.verdict != now.verdict
+        record.offset
+        for record, old, new in zip(before, *verdicts, strict=True)
+        if record.offset not in offsets and old != new
     )
 
 
-def _without(placed: Placed, reason: RedactionReason) -> Placed:
-    return replace(placed, entry=read(redacted(placed.entry.message, reason)))
+def _redacted_record(record: ParsedRecord, reason: RedactionReason) -> ParsedRecord:
+    return parse(replace(record.kafka, message=redacted(record.message, reason)))
 
 
-def _page(entries: Sequence[Placed], genesis_hash: str, empty: Directory) -> Page:
-    return Chronicle(genesis_hash, empty, record_ms=0).page(entries, {})
+def _verdicts(records: Sequence[ParsedRecord], genesis_hash: str, empty: Directory) -> list[Verdict]:
+    fold = RecordFold(genesis_hash, empty)
+    return [fold.apply(record).verdict for record in records]

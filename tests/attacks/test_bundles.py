@@ -34,7 +34,7 @@ def test_a_tag_depends_on_more_than_the_id() -> None:
 
 def _tag_of(entry_point: EntryPoint) -> bytes:
     opening = c.CaseOpened(entry_point=entry_point, reporting_delay=ReportingDelay.UNKNOWN)
-    return projected(founded((signed(event(opening, subject=OTHER_CASE)), T0))).lines[-1].facts.case_tag
+    return projected(founded((signed(event(opening, subject=OTHER_CASE)), T0))).rows[-1].entry.case_tag
 
 
 @pytest.mark.xfail(

@@ -12,6 +12,7 @@ from handoff.record.codes import DeadlineStep, RefusalCode, Urgency
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events.directory import SubmissionRefused
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 from handoff.views.replay.gaps import Gap, gaps
 from tests.support.dsl import spec
@@ -66,12 +67,13 @@ def test_a_case_is_bounded(flood: Callable[[], list[Said]]) -> None:
 def test_a_thousand_malformed_submissions_cost_little() -> None:
     """What one member sends in one second and is refused takes less of the record than a hundred events."""
     sent = [_garbage(offset) for offset in range(SUBMISSIONS)]
-    sifted = SubmissionValidator("0" * 64, key_of(EXCHANGE)).sift(sent, DIRECTORY)
-    assert sum(_size(message) for message, _ in sifted) < 100 * 1024
+    validated = SubmissionValidator("0" * 64, key_of(EXCHANGE)).validate(sent, DIRECTORY)
+    assert sum(_size(message) for message, _ in validated) < 100 * 1024
 
 
 def _garbage(offset: int) -> Submission:
-    return Submission(f"{JURISDICTION}.out.police", offset, to_ms(T0) + offset, Message(b"x", b"%d" % offset))
+    record = KafkaRecord(offset, to_ms(T0) + offset, Message(b"x", b"%d" % offset))
+    return Submission(f"{JURISDICTION}.out.police", record)
 
 
 def _size(message: Message) -> int:

@@ -23,6 +23,7 @@ from handoff.record.events import Body
 from handoff.record.events import case as c
 from handoff.record.events import directory as d
 from handoff.record.events import referral as r
+from handoff.record.kafka_record import KafkaRecord
 from tests.support.dsl.builders import BASIS, JURISDICTION, REFERRAL, T0, event, signed
 from tests.support.dsl.spec import DIRECTORY, SHELTER
 
@@ -69,7 +70,7 @@ _CARRIERS: dict[str, Body] = {
 
 
 def _refused(body: Body) -> bool:
-    submission = Submission(f"{JURISDICTION}.out.police", 0, to_ms(T0), signed(event(body)))
+    submission = Submission(f"{JURISDICTION}.out.police", KafkaRecord(0, to_ms(T0), signed(event(body))))
     return objection(submission, DIRECTORY, "0" * 64) is not None
 
 

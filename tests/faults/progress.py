@@ -23,7 +23,7 @@ _POSITIONS = {
 }
 _NODE_POSITION = "SELECT sequence FROM position"
 _WITHOUT_ECHO = "SELECT count(*) FROM outbox WHERE outcome IS NULL"
-_NOT_SENT = "SELECT (SELECT count(*) FROM routed) + (SELECT count(*) FROM sayings)"
+_NOT_SENT = "SELECT (SELECT count(*) FROM routed) + (SELECT count(*) FROM own_outbox)"
 
 
 @dataclass

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from handoff.adapters.postgres.checkpoint_store import HeadForked
-from handoff.adapters.postgres.timeline_store import Superseded, ledger
+from handoff.adapters.postgres.timeline_store import Superseded, open_timeline_store
 from handoff.domain.case import Situation
-from handoff.domain.examine import Examined
 from handoff.operations.setup.broker_topics import recreate_topic
 from handoff.operations.timeline_rebuild import rebuild
 from handoff.projection.runtime import Projection
@@ -112,9 +111,9 @@ async def test_a_log_that_was_superseded_states_nothing_more(keeper: RecordKeepe
     """A writer with a superseded epoch is refused before it publishes a signature."""
     async with projecting(keeper):
         await more_checkpoints(keeper)
-    async with ledger(keeper.settings().postgres) as books:
-        before = await books.take_over()
-        await books.take_over()
+    async with open_timeline_store(keeper.settings().postgres) as store:
+        before = await store.take_over()
+        await store.take_over()
     count = await keeper.query("checkpoint_count")
     with pytest.raises(Superseded):
         await state_once(keeper, epoch=before.epoch)
@@ -137,7 +136,7 @@ async def test_mended_rules_change_verdicts_and_no_root(keeper: RecordKeeper, mo
     async with projecting(keeper):
         end = await grow(keeper, 0, 80)
         await more_checkpoints(keeper)
-    monkeypatch.setattr("handoff.views.timeline_fold.examine", strict)
+    monkeypatch.setattr("handoff.domain.record_fold.examine", strict)
     report = await rebuild(keeper.settings("owner"), lambda _done, _of: None)
     monkeypatch.undo()
     differing = {table.name for table in report.tables if not table.is_identical}
@@ -187,6 +186,6 @@ async def grow_without_log(keeper: RecordKeeper, first: int, stories: int) -> No
     keeper.cadence_seconds = cadence
 
 
-def strict(known: Situation, *_: object, **__: object) -> Examined:
+def strict(known: Situation, *_: object, **__: object) -> tuple[Verdict, Situation]:
     """Rules by which nothing counts."""
-    return Examined(Verdict(VerdictKind.INVALID, "malformed"), known, known)
+    return Verdict(VerdictKind.INVALID, "malformed"), known

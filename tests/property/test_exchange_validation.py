@@ -15,11 +15,12 @@ from handoff.record.codes import EntryPoint, RefusalCode, ReportingDelay
 from handoff.record.envelope import COORDINATION, EXCHANGE
 from handoff.record.events.case import CaseOpened
 from handoff.record.events.directory import Admission, SubmissionRefused
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 from tests.support.dsl.builders import JURISDICTION, T0, event, key_of, signed
 
 CHARTER = Charter(JURISDICTION, 1, COORDINATION, ())
-SIEVE = SubmissionValidator("0" * 64, key_of(EXCHANGE))
+VALIDATOR = SubmissionValidator("0" * 64, key_of(EXCHANGE))
 OPENED = event(CaseOpened(entry_point=EntryPoint.HOTLINE, reporting_delay=ReportingDelay.UNKNOWN))
 GENUINE = signed(OPENED)
 HEADERS = st.lists(st.tuples(st.sampled_from(["signature", "key-id", "content-type", "verdict"]), st.binary()))
@@ -38,20 +39,20 @@ DIRECTORY = _directory()
 
 
 def submitted(message: Message, member: str = "police", offset: int = 0) -> Submission:
-    return Submission(f"{JURISDICTION}.out.{member}", offset, 1_767_652_800_000, message)
+    return Submission(f"{JURISDICTION}.out.{member}", KafkaRecord(offset, 1_767_652_800_000, message))
 
 
-def sift(submission: Submission) -> tuple[Message, str | None]:
-    [found] = SIEVE.sift([submission], DIRECTORY)
+def validated(submission: Submission) -> tuple[Message, str | None]:
+    [found] = VALIDATOR.validate([submission], DIRECTORY)
     return found
 
 
 @given(st.none() | st.binary(), st.none() | st.binary(max_size=400), HEADERS)
-def test_no_bytes_pass_and_none_break_the_sieve(
+def test_no_bytes_pass_and_none_break_the_validator(
     key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
 ) -> None:
     """A submission without a genuine signature is refused with a code, and only its hash is stored."""
-    message, code = sift(submitted(Message(key, value, tuple(headers))))
+    message, code = validated(submitted(Message(key, value, tuple(headers))))
     refused = codec.decode(message.value or b"").data
     assert isinstance(refused, SubmissionRefused)
     assert (refused.code, refused.value_hash) == (code, signing.sha256(value or b""))
@@ -59,7 +60,7 @@ def test_no_bytes_pass_and_none_break_the_sieve(
 
 def test_a_genuine_event_passes_unchanged() -> None:
     """An accepted submission is appended to the record as it was signed."""
-    assert sift(submitted(GENUINE)) == (GENUINE, None)
+    assert validated(submitted(GENUINE)) == (GENUINE, None)
 
 
 @given(st.integers(min_value=0, max_value=len(GENUINE.value or b"") - 1), st.integers(min_value=1, max_value=255))
@@ -67,7 +68,7 @@ def test_a_changed_byte_never_passes(place: int, change: int) -> None:
     """No single byte of a signed event can be changed."""
     value = bytearray(GENUINE.value or b"")
     value[place] ^= change
-    _, code = sift(submitted(replace(GENUINE, value=bytes(value))))
+    _, code = validated(submitted(replace(GENUINE, value=bytes(value))))
     assert code is not None
 
 
@@ -86,5 +87,5 @@ def test_another_members_genuine_event_is_refused() -> None:
 def test_a_refusal_said_again_is_the_same_bytes(offset: int) -> None:
     """A refusal follows from the submission's place alone, so a repeat is a duplicate and never an equivocation."""
     garbage = submitted(Message(None, os.urandom(8)), offset=offset)
-    assert sift(garbage) == sift(garbage)
-    assert isinstance(codec.decode(sift(garbage)[0].value or b"").data, SubmissionRefused)
+    assert validated(garbage) == validated(garbage)
+    assert isinstance(codec.decode(validated(garbage)[0].value or b"").data, SubmissionRefused)

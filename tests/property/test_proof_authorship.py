@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from handoff.domain.case import Case, Situation
 from handoff.domain.directory import RETIREMENT_GRACE, Directory
-from handoff.domain.examine import examine, read
 from handoff.domain.founding import key_registration
+from handoff.domain.record_fold import examine
 from handoff.proof.verify.authorship import AuthorshipCheck, AuthorshipRejected
 from handoff.proof.verify.bundle import BundleRecord
 from handoff.proof.verify.keyring import RETIREMENT_GRACE_MS, Keyring
@@ -20,6 +20,7 @@ from handoff.record.delivery import VerdictKind, from_ms, to_ms
 from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events import Body
 from handoff.record.events import directory as d
+from handoff.record.kafka_record import KafkaRecord, parse
 from handoff.record.message import Message
 from tests.support.dsl.builders import CASE, GENERATION, JURISDICTION, T0, after, event, key_of, signed
 from tests.support.parts.proof_record import AGENCIES, COORDINATOR, ORIGIN, founding, opened, reading
@@ -103,21 +104,21 @@ def judged(record: Sequence[Placed]) -> tuple[list[bool], Directory]:
     first: dict[object, str] = {}
     answers = []
     for line in record:
-        entry = read(line.message)
+        entry = parse(KafkaRecord(0, line.at_ms, line.message))
         event = entry.event if isinstance(entry.event, Event) else None
-        identity = (event.subject, event.id) if event else None
-        examined = examine(
+        identity = entry.identity
+        verdict, after = examine(
             Situation(directory, case if event and event.case_id else None),
             entry,
             first_hash=first.get(identity),
             at=from_ms(line.at_ms),
             genesis_hash=GENESIS,
         )
-        outcome = examined.verdict.kind
+        outcome = verdict.kind
         if outcome in {VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE}:
-            first[identity] = entry.value_hash
-        answers.append(outcome is not VerdictKind.INVALID or examined.verdict.reason == "equivocation")
-        directory, case = examined.after.directory, examined.after.case or case
+            first[identity] = entry.value.sha256
+        answers.append(outcome is not VerdictKind.INVALID or verdict.reason == "equivocation")
+        directory, case = after.directory, after.case or case
     return answers, directory
 
 

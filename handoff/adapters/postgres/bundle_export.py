@@ -14,21 +14,20 @@ from uuid import UUID
 
 import asyncpg
 
-from handoff.adapters.postgres.checkpoints import MOST, newest_vouched
+from handoff.adapters.postgres.checkpoints import MOST, newest_cosigned
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.timeline_store import connect
 from handoff.adapters.postgres.tree_reader import Tree
 from handoff.config import PostgresSettings
 from handoff.proof.log.checkpoint import Origin
-from handoff.proof.log.entry import LogEntry
-from handoff.proof.log.header_codec import Headers, NotHeaders, unpack_headers
+from handoff.proof.log.entry import PARTITION, LogEntry
 from handoff.proof.log.merkle import Proof
 from handoff.proof.log.tiles import TILE_WIDTH
 from handoff.proof.log.tree_proofs import Path, ReadNode, build_proof, inclusion_path, required_nodes
 from handoff.proof.verify.bundle import BundleRecord, BundleWriter, Manifest, bundle_tags
-from handoff.proof.verify.bundle_checks import PARTITION
 from handoff.proof.verify.checkpoint_trust import TrustedCheckpoint
 from handoff.proof.verify.trust import TrustPolicy
+from handoff.record.header_codec import Headers, NotHeaders, unpack_headers
 
 _SQL = statements("bundle_export.sql")
 _AT_ONCE = 4 * TILE_WIDTH
@@ -145,7 +144,7 @@ async def collect(connection: asyncpg.Connection, asked: Asked) -> Evidence:
     first: int | None = await connection.fetchval(_SQL["first_of_case"], asked.manifest.tag)
     if first is None:
         raise UnknownCase(f"the record holds nothing about case {asked.case}")
-    vouched = await newest_vouched(connection, asked.origin, asked.trust, most=asked.most)
+    vouched = await newest_cosigned(connection, asked.origin, asked.trust, most=asked.most)
     if vouched is None or not vouched.is_enough:
         raise NothingProven("no checkpoint has a quorum of the trust file's witnesses yet")
     if vouched.opened.head.size <= first:

@@ -15,9 +15,9 @@ from handoff.adapters.postgres.timeline_reader import Timeline
 from handoff.config import PostgresSettings
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.log.entry import case_tag
-from handoff.proof.log.header_codec import Headers, unpack_headers
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.delivery import from_ms
+from handoff.record.header_codec import Headers, unpack_headers
 from handoff.views.replay.history import History
 
 _SQL = statements("case_reader.sql")

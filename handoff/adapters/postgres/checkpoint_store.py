@@ -1,8 +1,8 @@
 """Store of the log's checkpoints, their cosignatures, and receipts; written by the leader of the current epoch.
 
 A checkpoint is stored before it is published. After a crash or a failover the same bytes are published again.
-Two projections never sign two roots of one size: both fold the same record, a leaf holds
-Kafka's facts alone, and only one of them holds the epoch.
+Two projections never sign two roots of one size: both fold the same record, a leaf contains Kafka's facts alone, and
+only one of them owns the epoch.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -31,7 +31,7 @@ class HeadForked(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
+class LogCheckpoint:
     """A stored checkpoint: number, due time (ms since 1970-01-01 UTC), tree head, and the request to cosign it."""
 
     number: int
@@ -40,11 +40,11 @@ class Stated:
     request: AddCheckpoint
 
 
-NOTHING_STATED = Stated(0, 0, EMPTY_TREE_HEAD, AddCheckpoint(0, (), b""))
+NO_CHECKPOINT = LogCheckpoint(0, 0, EMPTY_TREE_HEAD, AddCheckpoint(0, (), b""))
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class DueReceipts:
     """Receipts to sign: pairs (offset, record hash) covered by the checkpoint of ``size``."""
 
     first: int
@@ -53,7 +53,7 @@ class Owed:
     entries: tuple[tuple[int, bytes], ...]
 
 
-class LogBook:
+class CheckpointStore:
     """The log's tables under one ``epoch``, on one connection. Not safe for concurrent tasks."""
 
     def __init__(self, connection: asyncpg.Connection, log: LogSigner, epoch: int) -> None:
@@ -62,9 +62,9 @@ class LogBook:
         self._log = log
         self._epoch = epoch
 
-    async def standing(self) -> TreeHead:
+    async def tree_head(self) -> TreeHead:
         """Return the head of the stored tree. Raises ``Superseded``."""
-        row = await self._connection.fetchrow(_SQL["standing"], self._epoch)
+        row = await self._connection.fetchrow(_SQL["tree_head"], self._epoch)
         if row is None:
             raise Superseded
         tree = Frontier.unpack(row["frontier"])
@@ -74,10 +74,10 @@ class LogBook:
             )
         return TreeHead(tree.size, tree.root)
 
-    async def last(self) -> Stated:
+    async def newest(self) -> LogCheckpoint:
         """Return the newest checkpoint."""
-        row = await self._connection.fetchrow(_SQL["last"])
-        return _stated(row) if row is not None else NOTHING_STATED
+        row = await self._connection.fetchrow(_SQL["newest"])
+        return _checkpoint(row) if row is not None else NO_CHECKPOINT
 
     async def root(self, size: int) -> bytes:
         """Return the root of the stored tree at ``size``. Raises ``HeadForked`` if nodes are missing."""
@@ -89,74 +89,75 @@ class LogBook:
         except LookupError as error:
             raise HeadForked(f"the stored tree has no root of size {size}: {error}") from error
 
-    async def state(self, due_ms: int) -> Stated | None:
+    async def store_due(self, due_ms: int) -> LogCheckpoint | None:
         """Store the due checkpoint of the whole stored tree. None if the tree is empty or that checkpoint exists.
 
         Raises ``Superseded``, and ``HeadForked`` if the tree does not extend the last signed head.
         """
-        last, head = await self.last(), await self.standing()
+        last, head = await self.newest(), await self.tree_head()
         if head.size == 0 or last.due_ms >= due_ms:
             return None
-        request = AddCheckpoint(last.head.size, await self._growth(last.head, head), self._note(head))
-        return await self._store(Stated(last.number + 1, due_ms, head, request))
+        note = str(self._log.state(head)).encode()
+        request = AddCheckpoint(last.head.size, await self._growth(last.head, head), note)
+        return await self._store(LogCheckpoint(last.number + 1, due_ms, head, request))
 
-    async def adopt(self, collected: PublishedCheckpoint) -> None:
+    async def restore(self, collected: PublishedCheckpoint) -> None:
         """Store a published checkpoint that this database lost in a restore."""
-        last = await self.last()
+        last = await self.newest()
         if collected.head.size > last.head.size:
-            stated = Stated(last.number + 1, last.due_ms, collected.head, collected.request)
-            await self.published(await self._store(stated))
+            lost = LogCheckpoint(last.number + 1, last.due_ms, collected.head, collected.request)
+            await self.mark_published(await self._store(lost))
 
-    async def unpublished(self) -> tuple[Stated, ...]:
+    async def unpublished(self) -> tuple[LogCheckpoint, ...]:
         """Return the checkpoints without a confirmed publication, in order."""
-        return tuple(_stated(row) for row in await self._connection.fetch(_SQL["unpublished"]))
+        return tuple(_checkpoint(row) for row in await self._connection.fetch(_SQL["unpublished"]))
 
-    async def published(self, stated: Stated) -> None:
+    async def mark_published(self, checkpoint: LogCheckpoint) -> None:
         """Mark a checkpoint as published: the broker acknowledged it."""
-        await self._connection.execute(_SQL["published"], stated.number)
+        await self._connection.execute(_SQL["mark_published"], checkpoint.number)
 
-    async def publish_again(self) -> None:
+    async def reset_publication(self) -> None:
         """Reset the publication state after the topic lost its content."""
-        await self._connection.execute(_SQL["publish_again"])
+        await self._connection.execute(_SQL["reset_publication"])
 
-    async def next_collected(self) -> int:
+    async def next_offset(self) -> int:
         """Return the next offset to read on the checkpoints topic."""
-        found: int = await self._connection.fetchval(_SQL["next_collected"])
+        found: int = await self._connection.fetchval(_SQL["next_offset"])
         return found
 
-    async def keep(self, collected: Sequence[PublishedCheckpoint], next_offset: int) -> None:
+    async def store_cosignatures(self, collected: Sequence[PublishedCheckpoint], next_offset: int) -> None:
         """Store cosignatures and the next offset in one transaction. Raises ``Superseded``."""
         rows = [(c.head.size, s.cosigner, s.at, s.line) for c in collected for s in c.cosignatures]
         async with self._connection.transaction():
-            await self._connection.executemany(_SQL["keep_cosignature"], rows)
-            await self._connection.execute(_SQL["collected"], next_offset)
-            await self._hold()
+            await self._connection.executemany(_SQL["store_cosignature"], rows)
+            await self._connection.execute(_SQL["advance_offset"], next_offset)
+            await self._check_epoch()
 
     async def cosigners(self, size: int) -> frozenset[str]:
         """Return the cosigners of the head of ``size``."""
         return frozenset(row["cosigner"] for row in await self._connection.fetch(_SQL["cosigners"], size))
 
-    async def owed(self, most: int) -> Owed | None:
+    async def due_receipts(self, most: int) -> DueReceipts | None:
         """Return receipts to sign, for at most ``most`` entries under a published checkpoint; None if none is due."""
-        row: Any = await self._connection.fetchrow(_SQL["covered"])
+        row: Any = await self._connection.fetchrow(_SQL["receipt_progress"])
         first, size = row["next_receipt"], row["size"]
         if first >= size:
             return None
         end = min(first + most, size)
-        rows = await self._connection.fetch(_SQL["owed"], first, end)
-        return Owed(first, end, size, tuple((row["record_offset"], row["record_hash"]) for row in rows))
+        rows = await self._connection.fetch(_SQL["due_receipts"], first, end)
+        return DueReceipts(first, end, size, tuple((row["record_offset"], row["record_hash"]) for row in rows))
 
-    async def give(self, owed: Owed, notes: Sequence[str]) -> None:
+    async def store_receipts(self, due: DueReceipts, notes: Sequence[str]) -> None:
         """Store the signed receipts. Raises ``Superseded``."""
         rows = [
-            (offset, record_hash, owed.size, note)
-            for (offset, record_hash), note in zip(owed.entries, notes, strict=True)
+            (offset, record_hash, due.size, note)
+            for (offset, record_hash), note in zip(due.entries, notes, strict=True)
         ]
         async with self._connection.transaction():
-            if await self._connection.fetchval(_SQL["receipted"], owed.first, owed.next) is None:
+            if await self._connection.fetchval(_SQL["advance_receipts"], due.first, due.next) is None:
                 raise Superseded
             await self._connection.copy_records_to_table("receipts", schema_name="proof", records=rows)
-            await self._hold()
+            await self._check_epoch()
 
     async def _growth(self, old: TreeHead, new: TreeHead) -> Proof:
         """Build and verify the consistency proof from ``old`` to ``new``: a manipulated tree must not be signed."""
@@ -171,24 +172,21 @@ class LogBook:
             ) from error
         return proof
 
-    def _note(self, head: TreeHead) -> bytes:
-        return str(self._log.state(head)).encode()
-
-    async def _store(self, stated: Stated) -> Stated:
-        head, request = stated.head, stated.request.encode()
-        row = (stated.number, stated.due_ms, head.size, head.root, request)
-        if await self._connection.fetchval(_SQL["state"], self._epoch, *row) is None:
+    async def _store(self, checkpoint: LogCheckpoint) -> LogCheckpoint:
+        head, request = checkpoint.head, checkpoint.request.encode()
+        row = (checkpoint.number, checkpoint.due_ms, head.size, head.root, request)
+        if await self._connection.fetchval(_SQL["store_checkpoint"], self._epoch, *row) is None:
             raise Superseded
-        return stated
+        return checkpoint
 
-    async def _hold(self) -> None:
+    async def _check_epoch(self) -> None:
         """Check the epoch, last in its transaction: the row lock delays the timeline's next page until the commit."""
-        if await self._connection.fetchrow(_SQL["hold"], self._epoch) is None:
+        if await self._connection.fetchrow(_SQL["check_epoch"], self._epoch) is None:
             raise Superseded
 
 
 @asynccontextmanager
-async def sealing_connection(settings: PostgresSettings) -> AsyncIterator[asyncpg.Connection]:
+async def checkpoint_connection(settings: PostgresSettings) -> AsyncIterator[asyncpg.Connection]:
     """Open a connection beside the timeline writer's. On exit it is terminated, which rolls back open work."""
     connection = await connect(settings, schema=SCHEMA)
     try:
@@ -197,6 +195,6 @@ async def sealing_connection(settings: PostgresSettings) -> AsyncIterator[asyncp
         connection.terminate()
 
 
-def _stated(row: Any) -> Stated:
+def _checkpoint(row: Any) -> LogCheckpoint:
     head = TreeHead(row["size"], row["root"])
-    return Stated(row["number"], row["due_ms"], head, AddCheckpoint.parse(row["request"]))
+    return LogCheckpoint(row["number"], row["due_ms"], head, AddCheckpoint.parse(row["request"]))

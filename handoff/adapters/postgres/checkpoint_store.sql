@@ -1,13 +1,13 @@
--- name: standing
+-- name: tree_head
 SELECT next_offset, frontier FROM position WHERE epoch = $1
 
--- name: last
+-- name: newest
 SELECT number, due_ms, size, root, request FROM proof.checkpoints ORDER BY number DESC LIMIT 1
 
 -- name: root
 SELECT root FROM proof.checkpoints WHERE size = $1 LIMIT 1
 
--- name: state
+-- name: store_checkpoint
 -- A new leader waits for this statement, or this statement finds the epoch changed.
 WITH writer AS (SELECT FROM position WHERE epoch = $1 FOR SHARE)
 INSERT INTO proof.checkpoints (number, due_ms, size, root, request)
@@ -20,41 +20,41 @@ SELECT number, due_ms, size, root, request
  ORDER BY number
  LIMIT 100
 
--- name: published
+-- name: mark_published
 UPDATE proof.progress SET published = greatest(published, $1)
 
--- name: publish_again
+-- name: reset_publication
 UPDATE proof.progress SET published = 0, next_collected = 0
 
--- name: next_collected
+-- name: next_offset
 SELECT next_collected FROM proof.progress
 
--- name: hold
+-- name: check_epoch
 SELECT FROM position WHERE epoch = $1 FOR SHARE
 
--- name: collected
+-- name: advance_offset
 UPDATE proof.progress SET next_collected = $1
 
--- name: keep_cosignature
-INSERT INTO proof.cosignatures AS kept (size, cosigner, cosigned_at, line) VALUES ($1, $2, $3, $4)
+-- name: store_cosignature
+INSERT INTO proof.cosignatures AS stored (size, cosigner, cosigned_at, line) VALUES ($1, $2, $3, $4)
     ON CONFLICT (size, cosigner) DO UPDATE SET cosigned_at = excluded.cosigned_at, line = excluded.line
- WHERE kept.cosigned_at < excluded.cosigned_at
+ WHERE stored.cosigned_at < excluded.cosigned_at
 
 -- name: cosigners
 SELECT cosigner FROM proof.cosignatures WHERE size = $1
 
--- name: covered
+-- name: receipt_progress
 -- Progress of receipts, and the size of the last published checkpoint.
 SELECT next_receipt,
        coalesce((SELECT size FROM proof.checkpoints WHERE number = published), 0) AS size
   FROM proof.progress
 
--- name: owed
+-- name: due_receipts
 -- The exchange requests no receipts; an undecodable entry has no emitter to request one.
 SELECT record_offset, record_hash
   FROM entries
  WHERE record_offset >= $1 AND record_offset < $2 AND emitter <> 'exchange'
  ORDER BY record_offset
 
--- name: receipted
+-- name: advance_receipts
 UPDATE proof.progress SET next_receipt = $2 WHERE next_receipt = $1 RETURNING 1

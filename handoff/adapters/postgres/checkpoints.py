@@ -22,7 +22,7 @@ class UnknownLog(Exception):
     """The trust file does not name this record's log."""
 
 
-async def newest_vouched(
+async def newest_cosigned(
     connection: "asyncpg.Connection | PoolConnectionProxy[asyncpg.Record]",
     origin: Origin,
     trust: TrustPolicy,
@@ -35,14 +35,14 @@ async def newest_vouched(
     """
     newest: TrustedCheckpoint | None = None
     async for row in connection.cursor(_SQL["checkpoints"], most):
-        vouched = _vouched(row, origin, trust)
-        if vouched is not None and vouched.is_enough:
-            return vouched
-        newest = newest or vouched
+        checkpoint = _checked(row, origin, trust)
+        if checkpoint is not None and checkpoint.is_enough:
+            return checkpoint
+        newest = newest or checkpoint
     return newest
 
 
-def _vouched(row: Any, origin: Origin, trust: TrustPolicy) -> TrustedCheckpoint | None:
+def _checked(row: Any, origin: Origin, trust: TrustPolicy) -> TrustedCheckpoint | None:
     """Check a stored checkpoint. A manipulated one gives None, so that an older, fully signed one is used."""
     try:
         note = Note.parse(AddCheckpoint.parse(row["request"]).note)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from handoff.adapters.postgres.exchange_transaction import Batch, message_in
+from handoff.adapters.postgres.exchange_transaction import RoutingTransaction, message_in
 from handoff.adapters.postgres.named_statements import statements
 from handoff.domain import state_codec
 from handoff.domain.directory import Directory
@@ -31,11 +31,11 @@ class Position:
 
     epoch: int
     next_offset: int
-    record_time_ms: int
+    record_ms: int
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
+class OwnEvent:
     """An event of the exchange that is not on the record yet."""
 
     event_id: UUID
@@ -76,55 +76,56 @@ class ExchangeStore:
         return (row["version"], state_codec.load_directory(row["state"])) if row is not None else None
 
     @asynccontextmanager
-    async def batch(self, position: Position, next_offset: int, record_time_ms: int) -> AsyncIterator[Batch]:
+    async def batch(self, position: Position, next_offset: int, record_ms: int) -> AsyncIterator[RoutingTransaction]:
         """Open the transaction that advances the position and stores the results of a batch.
 
         Raises ``Superseded`` if ``position`` is not the stored one.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             moved = await connection.fetchval(
-                _SQL["advance"], position.epoch, position.next_offset, next_offset, record_time_ms
+                _SQL["advance"], position.epoch, position.next_offset, next_offset, record_ms
             )
             if moved is None:
                 raise Superseded
-            yield Batch(connection)
+            yield RoutingTransaction(connection)
 
     @asynccontextmanager
-    async def between(self, epoch: int) -> AsyncIterator[Batch]:
+    async def between(self, epoch: int) -> AsyncIterator[RoutingTransaction]:
         """Open a transaction between two batches. Raises ``Superseded``."""
         async with self._pool.acquire() as connection, connection.transaction():
             if await connection.fetchval(_SQL["hold_epoch"], epoch) is None:
                 raise Superseded
-            yield Batch(connection)
+            yield RoutingTransaction(connection)
 
-    async def members_given(self) -> dict[str, int]:
-        """Return the number of entries routed to each inbox."""
-        return {row["member"]: row["given"] for row in await self._pool.fetch(_SQL["given"])}
+    async def last_sequences(self) -> dict[str, int]:
+        """Return the sequence of the last entry routed to each inbox."""
+        return {row["member"]: row["last_sequence"] for row in await self._pool.fetch(_SQL["last_sequences"])}
 
-    async def unsent(self, member: str, limit: int) -> tuple[tuple[int, Message], ...]:
+    async def queued_deliveries(self, member: str, limit: int) -> tuple[tuple[int, Message], ...]:
         """Return the queue of a member's inbox as (sequence, message), in sequence."""
         return tuple(
-            (row["sequence"], message_in(row)) for row in await self._pool.fetch(_SQL["unsent"], member, limit)
+            (row["sequence"], message_in(row))
+            for row in await self._pool.fetch(_SQL["queued_deliveries"], member, limit)
         )
 
-    async def sent(self, epoch: int, member: str, sequence: int) -> None:
+    async def delete_sent(self, epoch: int, member: str, sequence: int) -> None:
         """Delete the sent entries of a member's queue up to ``sequence``. Raises ``Superseded``."""
-        if await self._pool.fetchval(_SQL["sent"], member, epoch, sequence) is None:
+        if await self._pool.fetchval(_SQL["delete_sent"], member, epoch, sequence) is None:
             raise Superseded
 
-    async def unheard(self, limit: int) -> Sequence[Saying]:
+    async def unconfirmed_own_events(self, limit: int) -> Sequence[OwnEvent]:
         """Return the exchange's own events that are not confirmed on the record, in order."""
-        rows = await self._pool.fetch(_SQL["unheard"], limit)
-        return [Saying(row["event_id"], row["subject"], row["value"]) for row in rows]
+        rows = await self._pool.fetch(_SQL["unconfirmed_own_events"], limit)
+        return [OwnEvent(row["event_id"], row["subject"], row["value"]) for row in rows]
 
     async def backlog(self) -> tuple[int, int]:
         """Return the numbers of queued inbox entries and of unconfirmed own events."""
         row = await self._the_row(_SQL["backlog"])
-        return row["routed"], row["sayings"]
+        return row["deliveries"], row["own_events"]
 
-    async def is_something_late(self, now: datetime) -> bool:
+    async def has_ready_timers(self, now: datetime) -> bool:
         """Return whether a timer is due. Cheaper than opening a transaction under the epoch."""
-        found: bool = await self._pool.fetchval(_SQL["is_something_late"], now)
+        found: bool = await self._pool.fetchval(_SQL["has_ready_timers"], now)
         return found
 
     async def _the_row(self, statement: str) -> asyncpg.Record:

@@ -35,31 +35,29 @@ SELECT subject, event_id, value_hash
   FROM seen JOIN unnest($1::text[], $2::uuid[]) AS wanted (subject, event_id) USING (subject, event_id)
 
 -- name: announcements
-SELECT record_offset, record_time, key, value, header_names, header_values FROM announcements ORDER BY record_offset
+SELECT record_offset, record_time, key, value, headers FROM announcements ORDER BY record_offset
 
--- name: given
-SELECT member, given FROM inboxes
+-- name: last_sequences
+SELECT member, last_sequence FROM inboxes
 
--- name: keep_count
+-- name: store_sequences
 -- First occurrences, and the number of entries of each inbox.
 WITH first AS (
     INSERT INTO seen (subject, event_id, value_hash) SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[])
 )
-INSERT INTO inboxes (member, given) SELECT * FROM unnest($4::text[], $5::bigint[])
-ON CONFLICT (member) DO UPDATE SET given = excluded.given
+INSERT INTO inboxes (member, last_sequence) SELECT * FROM unnest($4::text[], $5::bigint[])
+ON CONFLICT (member) DO UPDATE SET last_sequence = excluded.last_sequence
 
--- name: route
-INSERT INTO routed (member, sequence, key, value, header_names, header_values) VALUES ($1, $2, $3, $4, $5, $6)
+-- name: queue_delivery
+INSERT INTO routed (member, sequence, key, value, headers) VALUES ($1, $2, $3, $4, $5)
 
--- name: announce
-INSERT INTO announcements (record_offset, record_time, key, value, header_names, header_values)
-VALUES ($1, $2, $3, $4, $5, $6)
+-- name: store_announcement
+INSERT INTO announcements (record_offset, record_time, key, value, headers) VALUES ($1, $2, $3, $4, $5)
 
--- name: unsent
-SELECT sequence, key, value, header_names, header_values
-  FROM routed WHERE member = $1 ORDER BY sequence LIMIT $2
+-- name: queued_deliveries
+SELECT sequence, key, value, headers FROM routed WHERE member = $1 ORDER BY sequence LIMIT $2
 
--- name: sent
+-- name: delete_sent
 WITH moved AS (
     UPDATE inboxes SET sent = $3
      WHERE member = $1 AND sent < $3 AND EXISTS (SELECT FROM position WHERE epoch = $2)
@@ -69,15 +67,15 @@ WITH moved AS (
 )
 SELECT 1 FROM moved
 
--- name: say
-INSERT INTO sayings (event_id, subject, value) SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[])
+-- name: queue_own_events
+INSERT INTO own_outbox (event_id, subject, value) SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[])
 ON CONFLICT (event_id) DO NOTHING
 
--- name: heard
-DELETE FROM sayings WHERE event_id = ANY($1::uuid[])
+-- name: confirm_own_events
+DELETE FROM own_outbox WHERE event_id = ANY($1::uuid[])
 
--- name: unheard
-SELECT event_id, subject, value FROM sayings ORDER BY position LIMIT $1
+-- name: unconfirmed_own_events
+SELECT event_id, subject, value FROM own_outbox ORDER BY position LIMIT $1
 
 -- name: write_cases
 -- With the open steps: a step that is no longer open is closed. No row is both closed and set.
@@ -89,7 +87,7 @@ WITH written AS (
         AS step (case_id, holder, step, since, due_at)
 ), closed AS (
     UPDATE timers SET state = 'closed'
-     WHERE case_id = ANY($1::uuid[]) AND state IN ('awaited', 'said')
+     WHERE case_id = ANY($1::uuid[]) AND state IN ('awaited', 'queued')
        AND (case_id, holder, step, since) NOT IN (SELECT case_id, holder, step, since FROM awaited)
 )
 INSERT INTO timers (case_id, holder, step, since, due_at, ready_at)
@@ -98,23 +96,23 @@ ON CONFLICT (case_id, holder, step, since) DO UPDATE
    SET due_at = excluded.due_at, ready_at = excluded.ready_at, state = 'awaited'
  WHERE timers.state <> 'missed' AND (timers.state = 'closed' OR timers.due_at <> excluded.due_at)
 
--- name: timer_missed
+-- name: close_timer
 UPDATE timers SET state = 'missed' WHERE case_id = $1 AND holder = $2 AND step = $3 AND due_at = $4
 
--- name: timer_early
+-- name: rearm_timer
 UPDATE timers SET state = 'awaited', ready_at = clock_timestamp() + make_interval(secs => $5)
- WHERE case_id = $1 AND holder = $2 AND step = $3 AND due_at = $4 AND state = 'said'
+ WHERE case_id = $1 AND holder = $2 AND step = $3 AND due_at = $4 AND state = 'queued'
 
 -- name: ready_timers
 SELECT case_id, holder, step, since, attempt
   FROM timers WHERE state = 'awaited' AND ready_at <= $1 ORDER BY ready_at LIMIT $2
 
--- name: is_something_late
+-- name: has_ready_timers
 SELECT EXISTS (SELECT FROM timers WHERE state = 'awaited' AND ready_at <= $1)
 
--- name: timer_said
-UPDATE timers SET state = 'said', attempt = attempt + 1
+-- name: mark_timer_queued
+UPDATE timers SET state = 'queued', attempt = attempt + 1
  WHERE case_id = $1 AND holder = $2 AND step = $3 AND since = $4
 
 -- name: backlog
-SELECT (SELECT count(*) FROM routed) AS routed, (SELECT count(*) FROM sayings) AS sayings
+SELECT (SELECT count(*) FROM routed) AS deliveries, (SELECT count(*) FROM own_outbox) AS own_events

@@ -16,14 +16,12 @@ from handoff.domain.directory import Directory
 from handoff.record import codec
 from handoff.record.codes import DeadlineStep
 from handoff.record.delivery import Delivery, from_ms, to_ms
-from handoff.record.envelope import Event
+from handoff.record.envelope import Event, Identity
 from handoff.record.events.deadline import DeadlineMissed
-from handoff.record.message import Message, as_headers
+from handoff.record.header_codec import pack_headers, unpack_headers
+from handoff.record.message import Message
 
 _SQL = statements("exchange_store.sql")
-
-Identity = tuple[str, UUID]
-"""An event's subject and id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class ReadyTimer:
     attempt: int
 
 
-class Batch:
+class RoutingTransaction:
     """An open transaction. If a method raises, it is rolled back and must not be used again."""
 
     def __init__(self, connection: Any) -> None:
@@ -51,17 +49,17 @@ class Batch:
     async def first_hashes(self, wanted: Sequence[Identity]) -> dict[Identity, str]:
         """Return identity → value hash of its first occurrence, for the identities seen before."""
         rows = await self._connection.fetch(_SQL["first_hashes"], [s for s, _ in wanted], [i for _, i in wanted])
-        return {(row["subject"], row["event_id"]): row["value_hash"] for row in rows}
+        return {Identity(row["subject"], row["event_id"]): row["value_hash"] for row in rows}
 
     async def announcements(self) -> tuple[tuple[int, datetime, Message], ...]:
         """Return the broadcast entries in the record's order: (offset, record time, message)."""
         rows = await self._connection.fetch(_SQL["announcements"])
         return tuple((row["record_offset"], from_ms(row["record_time"]), message_in(row)) for row in rows)
 
-    async def keep_directory(self, version: int, directory: Directory) -> None:
+    async def store_directory(self, version: int, directory: Directory) -> None:
         await self._connection.execute(_SQL["write_directory"], version, state_codec.dump_directory(directory))
 
-    async def keep_cases(self, cases: Mapping[UUID, Case], grace: timedelta) -> None:
+    async def store_cases(self, cases: Mapping[UUID, Case], grace: timedelta) -> None:
         """Store folded cases and the timers of their open steps; ``grace`` is added to each due time."""
         if not cases:
             return
@@ -74,40 +72,42 @@ class Batch:
         columns = [list(column) for column in zip(*steps, strict=True)] or [[] for _ in range(5)]
         await self._connection.execute(_SQL["write_cases"], list(cases), states, *columns, grace.total_seconds())
 
-    async def route(
-        self, deliveries: Sequence[tuple[str, Delivery]], given: Mapping[str, int], first: Mapping[Identity, str]
+    async def queue_deliveries(
+        self, deliveries: Sequence[tuple[str, Delivery]], sequences: Mapping[str, int], first: Mapping[Identity, str]
     ) -> None:
-        """Queue inbox entries, and store the inbox counts and the hashes of first occurrences."""
+        """Queue inbox entries, and store the inboxes' last sequences and the hashes of first occurrences."""
         subjects, events = [subject for subject, _ in first], [event for _, event in first]
-        counts = list(given), list(given.values())
-        await self._connection.execute(_SQL["keep_count"], subjects, events, list(first.values()), *counts)
+        columns = (subjects, events, list(first.values()), list(sequences), list(sequences.values()))
+        await self._connection.execute(_SQL["store_sequences"], *columns)
         rows = [(member, d.sequence, *_columns(d.to_message())) for member, d in deliveries]
         if rows:
-            await self._connection.executemany(_SQL["route"], rows)
+            await self._connection.executemany(_SQL["queue_delivery"], rows)
 
-    async def announce(self, announcements: Sequence[tuple[int, datetime, Message]]) -> None:
+    async def store_announcements(self, announcements: Sequence[tuple[int, datetime, Message]]) -> None:
         rows = [(offset, to_ms(at), *_columns(message)) for offset, at, message in announcements]
         if rows:
-            await self._connection.executemany(_SQL["announce"], rows)
+            await self._connection.executemany(_SQL["store_announcement"], rows)
 
-    async def say(self, events: Sequence[Event[Any]]) -> None:
+    async def queue_own_events(self, events: Sequence[Event[Any]]) -> None:
         """Queue the exchange's own events until they are confirmed."""
         if events:
             ids, subjects = [event.id for event in events], [event.subject for event in events]
-            await self._connection.execute(_SQL["say"], ids, subjects, [codec.encode(event) for event in events])
+            await self._connection.execute(
+                _SQL["queue_own_events"], ids, subjects, [codec.encode(event) for event in events]
+            )
 
-    async def heard(self, events: Sequence[UUID]) -> None:
+    async def confirm_own_events(self, events: Sequence[UUID]) -> None:
         """Delete own events that were read back from the record."""
         if events:
-            await self._connection.execute(_SQL["heard"], list(events))
+            await self._connection.execute(_SQL["confirm_own_events"], list(events))
 
-    async def timer_missed(self, event: Event[Any]) -> None:
+    async def close_timer(self, event: Event[Any]) -> None:
         """Close the timer of a step whose ``deadline.missed`` is on the record."""
-        await self._connection.execute(_SQL["timer_missed"], *_timer_of(event))
+        await self._connection.execute(_SQL["close_timer"], *_timer_of(event))
 
-    async def timer_early(self, event: Event[Any], wait: timedelta) -> None:
+    async def rearm_timer(self, event: Event[Any], wait: timedelta) -> None:
         """Re-arm the timer of a step whose ``deadline.missed`` came too early, after ``wait``."""
-        await self._connection.execute(_SQL["timer_early"], *_timer_of(event), wait.total_seconds())
+        await self._connection.execute(_SQL["rearm_timer"], *_timer_of(event), wait.total_seconds())
 
     async def ready_timers(self, now: datetime, limit: int) -> tuple[ReadyTimer, ...]:
         rows = await self._connection.fetch(_SQL["ready_timers"], now, limit)
@@ -116,20 +116,21 @@ class Batch:
             for row in rows
         )
 
-    async def timer_said(self, timer: ReadyTimer) -> None:
-        await self._connection.execute(_SQL["timer_said"], timer.case, timer.holder, timer.step.value, timer.since)
+    async def mark_timer_queued(self, timer: ReadyTimer) -> None:
+        await self._connection.execute(
+            _SQL["mark_timer_queued"], timer.case, timer.holder, timer.step.value, timer.since
+        )
 
 
 def _columns(message: Message) -> tuple[Any, ...]:
-    names, values = [name for name, _ in message.headers], [value for _, value in message.headers]
-    return message.key, message.value, names, values
+    return message.key, message.value, pack_headers(message.headers)
 
 
 def message_in(row: asyncpg.Record) -> Message:
     """Return the message of a row."""
-    return Message(row["key"], row["value"], as_headers(zip(row["header_names"], row["header_values"], strict=True)))
+    return Message(row["key"], row["value"], unpack_headers(row["headers"]))
 
 
 def _timer_of(event: Event[Any]) -> tuple[UUID | None, UUID | None, str, datetime]:
-    said: DeadlineMissed = event.data
-    return event.case_id, said.referral or said.basis, said.step.value, said.due_at
+    missed: DeadlineMissed = event.data
+    return event.case_id, missed.referral or missed.basis, missed.step.value, missed.due_at

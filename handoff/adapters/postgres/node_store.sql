@@ -37,7 +37,7 @@ SELECT next_offset, sequence FROM position WHERE epoch = coalesce($1, epoch) FOR
 -- name: keep
 WITH moved AS (UPDATE position SET next_offset = $1, sequence = $2)
 INSERT INTO inbox (sequence, kafka_offset, key, value, headers, record_time, outcome, reason, own)
-SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[], $7::text[], $8::timestamptz[],
+SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::timestamptz[],
                      $9::text[], $10::text[], $11::boolean[])
 
 -- name: settle

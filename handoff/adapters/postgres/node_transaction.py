@@ -1,6 +1,5 @@
 """One transaction on a node's database, with asyncpg."""
 
-import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple
@@ -29,7 +28,8 @@ from handoff.node.rows import (
 )
 from handoff.record.codes import Urgency
 from handoff.record.delivery import Delivery, Verdict, VerdictKind
-from handoff.record.message import Headers, Message
+from handoff.record.header_codec import pack_headers, unpack_headers
+from handoff.record.message import Message
 
 SQL = statements("node_store.sql")
 _DANGER = {urgency.value: rank for rank, urgency in enumerate(Urgency)}
@@ -156,7 +156,7 @@ def _echo_columns(echo: Echo) -> tuple[object, ...]:
 def _inbox_columns(row: InboxRow) -> tuple[object, ...]:
     delivery, message = row.delivery, row.delivery.message
     verdict = delivery.verdict
-    raw = (message.key, message.value, _headers_as_text(message.headers))
+    raw = (message.key, message.value, pack_headers(message.headers))
     return delivery.sequence, row.offset, *raw, delivery.record_time, verdict.kind.value, verdict.reason, row.own
 
 
@@ -168,16 +168,7 @@ def _inbox_row(row: asyncpg.Record) -> InboxRow:
 
 def kept_message(row: asyncpg.Record) -> Message:
     """Return the message of an inbox row, exactly as recorded."""
-    return Message(row["key"], row["value"], tuple(_headers(row["headers"])))
-
-
-def _headers_as_text(headers: Headers) -> str:
-    return json.dumps([(name, value.hex() if value is not None else None) for name, value in headers])
-
-
-def _headers(text: str) -> Iterator[tuple[str, bytes | None]]:
-    for name, value in json.loads(text):
-        yield name, bytes.fromhex(value) if value is not None else None
+    return Message(row["key"], row["value"], unpack_headers(row["headers"]))
 
 
 def _referral_columns(case: Case, r: Referral) -> tuple[object, ...]:

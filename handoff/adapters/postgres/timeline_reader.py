@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from handoff.adapters.postgres.checkpoints import newest_vouched
+from handoff.adapters.postgres.checkpoints import newest_cosigned
 from handoff.adapters.postgres.named_statements import statements
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.log.entry import case_tag
@@ -57,7 +57,7 @@ class Timeline:
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            vouched = await newest_vouched(connection, origin, trust)
+            vouched = await newest_cosigned(connection, origin, trust)
             sealing = CheckpointStatus.of(vouched) if vouched is not None else None
             return await _history(connection, case, sealing)
 

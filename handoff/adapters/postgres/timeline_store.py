@@ -20,9 +20,11 @@ from handoff.domain import state_codec
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
 from handoff.proof.log.frontier import Frontier, TreeNode
-from handoff.proof.log.header_codec import pack_headers
-from handoff.record.envelope import Event
-from handoff.views.timeline_fold import Chronicle, Head, Identity, Line, Page, Placed
+from handoff.proof.log.tag_chains import ChainHead
+from handoff.record.envelope import Event, Identity
+from handoff.record.header_codec import pack_headers
+from handoff.record.kafka_record import ParsedRecord
+from handoff.views.timeline_fold import TimelineBatch, TimelineFold, TimelineRow
 
 SCHEMA = "timeline"
 
@@ -66,7 +68,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Last:
+class LastEntry:
     """Last entry of the timeline."""
 
     offset: int
@@ -83,7 +85,7 @@ class Founding:
     genesis_hash: str
 
 
-class Ledger:
+class TimelineStore:
     """The timeline's tables, on one connection. Not safe for concurrent tasks."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
@@ -102,78 +104,77 @@ class Ledger:
         row = await self._connection.fetchrow(_SQL["take_over_stalled"], seen.epoch, seen.next_offset)
         return _position(row) if row is not None else None
 
-    async def last_entry(self) -> Last | None:
+    async def last_entry(self) -> LastEntry | None:
         """Return the last entry; None if the timeline is empty."""
         row = await self._connection.fetchrow(_SQL["last_entry"])
-        return Last(*row) if row is not None else None
+        return LastEntry(*row) if row is not None else None
 
     async def last_due_ms(self) -> int:
         """Return the due time (ms) of the newest checkpoint; 0 before the first."""
         return await self._connection.fetchval(_SQL["last_due"]) or 0
 
-    async def chronicle(self, founding: Founding, position: Position) -> Chronicle:
+    async def load_fold(self, founding: Founding, position: Position) -> TimelineFold:
         """Return the fold at ``position``, with an empty case cache."""
         stored = await self._connection.fetchval(_SQL["directory"])
         blank = Directory(founding.jurisdiction, founding.generation)
         directory = state_codec.load_directory(stored) if stored is not None else blank
-        return Chronicle(founding.genesis_hash, directory, position.record_ms)
+        return TimelineFold.at(founding.genesis_hash, directory, position.record_ms)
 
-    async def recall(self, chronicle: Chronicle, batch: Sequence[Placed]) -> Mapping[Identity, str]:
-        """Load into ``chronicle`` the state that ``batch`` needs. Return the value hashes of its events seen before."""
-        cases, heads = chronicle.unknown_cases(batch), chronicle.unknown_tags(batch)
-        chronicle.remembers(await self._cases(cases), await self._heads(heads))
-        return await self._first_hashes([p.identity for p in batch if p.identity is not None])
+    async def load_missing(self, fold: TimelineFold, records: Sequence[ParsedRecord]) -> Mapping[Identity, str]:
+        """Load into ``fold`` the state that ``records`` need. Return the value hashes of their events seen before."""
+        fold.cache(await self._cases(fold.missing_cases(records)), await self._heads(fold.missing_tags(records)))
+        return await self._first_hashes([r.identity for r in records if r.identity is not None])
 
-    async def append(self, position: Position, page: Page) -> Position:
-        """Store ``page`` and the new position in one transaction. Raises ``Superseded``."""
-        tree, nodes = position.tree.extended(line.leaf for line in page.lines)
-        after = Position(position.epoch, page.next_offset, page.record_ms, tree)
+    async def append(self, position: Position, batch: TimelineBatch) -> Position:
+        """Store ``batch`` and the new position in one transaction. Raises ``Superseded``."""
+        tree, nodes = position.tree.extended(row.leaf for row in batch.rows)
+        after = Position(position.epoch, batch.next_offset, batch.record_ms, tree)
         async with self._connection.transaction():
             moved = await self._connection.fetchval(
-                _SQL["advance"], position.epoch, page.first_offset, after.next_offset, after.record_ms, tree.pack()
+                _SQL["advance"], position.epoch, batch.first_offset, after.next_offset, after.record_ms, tree.pack()
             )
             if moved is None:
                 raise Superseded
-            await self._write(page, nodes)
+            await self._write(batch, nodes)
         return after
 
-    async def _write(self, page: Page, nodes: Sequence[TreeNode]) -> None:
+    async def _write(self, batch: TimelineBatch, nodes: Sequence[TreeNode]) -> None:
         connection = self._connection
-        records = [_entry_row(line) for line in page.lines]
+        records = [entry_columns(row) for row in batch.rows]
         await connection.copy_records_to_table("entries", records=records, columns=_ENTRY_COLUMNS)
         if nodes:
             await connection.copy_records_to_table("tree_nodes", records=[(n.level, n.index, n.hash) for n in nodes])
-        if page.directory is not None:
-            await connection.execute(_SQL["write_directory"], state_codec.dump_directory(page.directory))
-        if page.cases:
-            states = [state_codec.dump_case(case) for case in page.cases]
-            await connection.execute(_SQL["write_cases"], [case.id for case in page.cases], states)
-        if page.handoffs:
-            await connection.executemany(_SQL["write_handoff"], [handoff_row(handoff) for handoff in page.handoffs])
+        if batch.directory is not None:
+            await connection.execute(_SQL["write_directory"], state_codec.dump_directory(batch.directory))
+        if batch.cases:
+            states = [state_codec.dump_case(case) for case in batch.cases]
+            await connection.execute(_SQL["write_cases"], [case.id for case in batch.cases], states)
+        if batch.handoffs:
+            await connection.executemany(_SQL["write_handoff"], [handoff_row(handoff) for handoff in batch.handoffs])
 
     async def _cases(self, wanted: frozenset[UUID]) -> list[Case]:
         if not wanted:
             return []
         return [state_codec.load_case(row["state"]) for row in await self._connection.fetch(_SQL["cases"], wanted)]
 
-    async def _heads(self, wanted: frozenset[bytes]) -> dict[bytes, Head]:
+    async def _heads(self, wanted: frozenset[bytes]) -> dict[bytes, ChainHead]:
         if not wanted:
             return {}
         rows = await self._connection.fetch(_SQL["heads"], wanted)
-        return {row["case_tag"]: Head(row["tag_sequence"], row["leaf"]) for row in rows}
+        return {row["case_tag"]: ChainHead(row["tag_sequence"], row["leaf"]) for row in rows}
 
     async def _first_hashes(self, wanted: Sequence[Identity]) -> dict[Identity, str]:
         subjects, events = [subject for subject, _ in wanted], [event for _, event in wanted]
         rows = await self._connection.fetch(_SQL["first_hashes"], subjects, events)
-        return {(row["subject"], row["event_id"]): row["value_hash"].hex() for row in rows}
+        return {Identity(row["subject"], row["event_id"]): row["value_hash"].hex() for row in rows}
 
 
 @asynccontextmanager
-async def ledger(settings: PostgresSettings, *, schema: str = SCHEMA) -> AsyncIterator[Ledger]:
+async def open_timeline_store(settings: PostgresSettings, *, schema: str = SCHEMA) -> AsyncIterator[TimelineStore]:
     """Open the store in ``schema`` on a connection of its own."""
     connection = await connect(settings, schema=schema)
     try:
-        yield Ledger(connection)
+        yield TimelineStore(connection)
     finally:
         # Terminating the connection rolls back open work: nothing partial is stored.
         connection.terminate()
@@ -204,31 +205,28 @@ def _position(row: Any) -> Position:
     return Position(row["epoch"], row["next_offset"], row["record_ms"], Frontier.unpack(row["frontier"]))
 
 
-def _entry_row(line: Line) -> tuple[Any, ...]:
-    placed, facts = line.placed, line.facts
-    message = placed.entry.message
+def entry_columns(row: TimelineRow) -> tuple[Any, ...]:
+    """Return the columns of a row, in the order in which they are written."""
+    judged, entry = row.judged, row.entry
+    message, event = judged.record.message, judged.record.event
+    claims: tuple[Any, ...] = (None,) * 6
+    if isinstance(event, Event):
+        referral = getattr(event.data, "referral", None)
+        claims = (event.subject, event.id, event.type, event.emitter, event.time, referral)
     return (
-        placed.offset,
-        placed.appended_ms,
-        line.record_ms,
+        entry.offset,
+        entry.appended_ms,
+        judged.record_ms,
         message.key,
         message.value,
         pack_headers(message.headers),
-        bytes.fromhex(placed.entry.value_hash),
-        facts.record_hash,
-        facts.case_tag,
-        facts.sequence,
-        facts.previous_leaf,
-        line.leaf,
-        line.verdict.kind.value,
-        line.verdict.reason,
-        *_claims(placed.entry.event),
+        bytes.fromhex(judged.record.value.sha256),
+        entry.record_hash,
+        entry.case_tag,
+        entry.sequence,
+        entry.previous_leaf,
+        row.leaf,
+        judged.verdict.kind.value,
+        judged.verdict.reason,
+        *claims,
     )
-
-
-def _claims(event: object) -> tuple[Any, ...]:
-    """Return the columns taken from an entry's event; nulls if it cannot be decoded."""
-    if not isinstance(event, Event):
-        return (None,) * 6
-    referral = getattr(event.data, "referral", None)
-    return event.subject, event.id, event.type, event.emitter, event.time, referral

@@ -10,11 +10,14 @@ import struct
 from dataclasses import dataclass
 from typing import Final, Self
 
-from handoff.proof.log.header_codec import Headers, pack_headers, prefixed
 from handoff.record import formats
+from handoff.record.header_codec import Headers, pack_headers, prefixed
 from handoff.record.redaction import original_hash
 
 ENTRY_BYTES: Final = 141
+PARTITION: Final = 0
+"""The record has one partition: one tree, one total order."""
+
 NO_PREVIOUS: Final = bytes(32)
 """Previous leaf hash of a case tag's first entry."""
 

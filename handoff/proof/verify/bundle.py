@@ -12,11 +12,11 @@ from typing import Annotated, BinaryIO, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from handoff.proof.log.entry import case_tag, record_hash
-from handoff.proof.log.header_codec import Headers
 from handoff.proof.log.merkle import Proof
 from handoff.proof.log.tiles import TILE_WIDTH, NotATile, entries_path, pack_entries, unpack_entries
 from handoff.proof.verify.archive import ArchiveMember, ArchiveWriter, NotAnArchive, read_members
 from handoff.record import formats
+from handoff.record.header_codec import Headers
 
 _MANIFEST: Final = "bundle.json"
 _CHECKPOINT: Final = "checkpoint"

@@ -8,15 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from handoff.proof.log.checkpoint import TreeHead
-from handoff.proof.log.entry import NO_PREVIOUS, LogEntry, MalformedEntry, case_tag, leaf_hash
+from handoff.proof.log.entry import NO_PREVIOUS, PARTITION, LogEntry, MalformedEntry, case_tag, leaf_hash
 from handoff.proof.log.frontier import Frontier
 from handoff.proof.log.merkle import NotProven, verify_inclusion
 from handoff.proof.verify.authorship import AuthorshipCheck, AuthorshipRejected
 from handoff.proof.verify.bundle import BundleRecord, EntryTile
 from handoff.proof.verify.report import Check, Conclusion, EntryLocation, Finding, Findings
-
-PARTITION = 0
-"""The record has one partition."""
 
 
 @dataclass(slots=True)

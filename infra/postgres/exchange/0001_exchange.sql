@@ -24,8 +24,7 @@ CREATE TABLE announcements (
     record_time    bigint NOT NULL,
     key            bytea NOT NULL,
     value          bytea NOT NULL,
-    header_names   text[] NOT NULL,
-    header_values  bytea[] NOT NULL
+    headers        bytea NOT NULL
 );
 
 CREATE TABLE cases (
@@ -41,11 +40,11 @@ CREATE TABLE seen (
     PRIMARY KEY (subject, event_id)
 );
 
--- Entries of each member's inbox: the number routed to it, and the number that its topic is known to hold.
+-- Each member's inbox: the sequence of the last entry routed to it, and of the last one that its topic is known to hold.
 CREATE TABLE inboxes (
-    member text PRIMARY KEY,
-    given  bigint NOT NULL,
-    sent   bigint NOT NULL DEFAULT 0 CHECK (sent <= given)
+    member        text PRIMARY KEY,
+    last_sequence bigint NOT NULL,
+    sent          bigint NOT NULL DEFAULT 0 CHECK (sent <= last_sequence)
 );
 
 -- Entries that are routed to an inbox and not published yet.
@@ -54,13 +53,12 @@ CREATE TABLE routed (
     sequence      bigint NOT NULL,
     key           bytea NOT NULL,
     value         bytea NOT NULL,
-    header_names  text[] NOT NULL,
-    header_values bytea[] NOT NULL,
+    headers       bytea NOT NULL,
     PRIMARY KEY (member, sequence)
 );
 
 -- The outbox of the exchange's own events: rows are deleted when the event is read back from the record.
-CREATE TABLE sayings (
+CREATE TABLE own_outbox (
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     event_id uuid NOT NULL UNIQUE,
     subject  text NOT NULL,
@@ -77,7 +75,7 @@ CREATE TABLE timers (
     due_at   timestamptz NOT NULL,
     ready_at timestamptz NOT NULL,
     attempt  integer NOT NULL DEFAULT 0,
-    state    text NOT NULL DEFAULT 'awaited' CHECK (state IN ('awaited', 'said', 'closed', 'missed')),
+    state    text NOT NULL DEFAULT 'awaited' CHECK (state IN ('awaited', 'queued', 'closed', 'missed')),
     PRIMARY KEY (case_id, holder, step, since)
 );
 CREATE INDEX timers_ready ON timers (ready_at) WHERE state = 'awaited';

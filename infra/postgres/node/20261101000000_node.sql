@@ -33,7 +33,7 @@ CREATE TABLE inbox (
     kafka_offset bigint      NOT NULL,
     key          bytea,
     value        bytea,
-    headers      text        NOT NULL,
+    headers      bytea       NOT NULL,
     record_time  timestamptz NOT NULL,
     outcome      text        NOT NULL,
     reason       text,

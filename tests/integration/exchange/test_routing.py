@@ -135,8 +135,8 @@ async def test_a_deadline_that_was_said_too_early_is_said_again(place: Town) -> 
     told = await place.inbox("shelter", lambda told: bool(missed(told, matter)))
     [late] = missed(told, matter)
     assert (cast("DeadlineMissed", late.data).attempt, verdict_on(late, told)) == (1, EFFECTIVE)
-    sayings = [codec.decode(entry.message.value or b"") for entry in await place.check_inboxes()]
-    about_this = [e.data for e in sayings if isinstance(e.data, DeadlineMissed) and e.data.referral == matter.referral]
+    appended = [codec.decode(entry.message.value or b"") for entry in await place.check_inboxes()]
+    about_this = [e.data for e in appended if isinstance(e.data, DeadlineMissed) and e.data.referral == matter.referral]
     assert [body.attempt for body in about_this] == [0, 1]
 
 

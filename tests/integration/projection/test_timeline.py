@@ -12,10 +12,10 @@ from handoff.adapters.postgres.timeline_reader import HandoffFilter, Timeline
 from handoff.domain.state_codec import dump_case, load_directory
 from handoff.proof.log.entry import NO_PREVIOUS, LogEntry, case_tag, record_hash
 from handoff.proof.log.frontier import Frontier
-from handoff.proof.log.header_codec import unpack_headers
 from handoff.record.codes import CaseService, State
 from handoff.record.delivery import EFFECTIVE, from_ms
 from handoff.record.events import referral as r
+from handoff.record.header_codec import unpack_headers
 from handoff.record.message import Message
 from handoff.views.latency import Segment, spans
 from handoff.views.replay.gaps import Gap, gaps

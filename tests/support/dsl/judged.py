@@ -1,14 +1,14 @@
 """One record, judged by each of its readers: the exchange, the projection and the history checker."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
 from handoff.domain.directory import Directory
-from handoff.domain.examine import read
 from handoff.exchange import routing
 from handoff.record import codec, signing
 from handoff.record.delivery import to_ms
+from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse
 from handoff.record.message import Message
 from handoff.views import timeline_fold
 from history_checker.history import History
@@ -33,17 +33,23 @@ def story_of(record: spec.Record) -> list[Appended]:
     return founded(*((signed(entry.event), entry.at) for entry in record.entries))
 
 
+def parsed(appended: Iterable[Appended]) -> Iterator[ParsedRecord]:
+    """Return the record, parsed."""
+    for offset, (message, at) in enumerate(appended):
+        yield parse(KafkaRecord(offset, to_ms(at), message))
+
+
 def routed(appended: Iterable[Appended]) -> routing.Routed:
     """The record as the exchange judges and routes it."""
-    batch = (routing.Placed(offset, to_ms(at), read(message)) for offset, (message, at) in enumerate(appended))
+    batch = tuple(parsed(appended))
     known = routing.Known(Directory(JURISDICTION, GENERATION), 0, {}, {}, {})
-    return routing.route(known, tuple(batch), GENESIS_HASH)
+    return routing.route(known, batch, GENESIS_HASH)
 
 
-def projected(appended: Iterable[Appended]) -> timeline_fold.Page:
+def projected(appended: Iterable[Appended]) -> timeline_fold.TimelineBatch:
     """The record as the projection folds it."""
-    batch = [timeline_fold.Placed(offset, to_ms(at), read(message)) for offset, (message, at) in enumerate(appended)]
-    return timeline_fold.Chronicle(GENESIS_HASH, Directory(JURISDICTION, GENERATION), 0).page(batch, {})
+    fold = timeline_fold.TimelineFold.at(GENESIS_HASH, Directory(JURISDICTION, GENERATION))
+    return fold.apply(tuple(parsed(appended)), {})
 
 
 def checked(appended: Iterable[Appended]) -> History:
@@ -61,13 +67,13 @@ def directory_after(appended: Iterable[Appended]) -> Directory:
 
 def record_times(appended: Iterable[Appended]) -> list[int]:
     """The record time of each entry, in milliseconds."""
-    return [line.record_ms for line in projected(appended).lines]
+    return [row.judged.record_ms for row in projected(appended).rows]
 
 
 READERS: Mapping[str, Callable[[list[Appended]], list[str]]] = MappingProxyType(
     {
-        "exchange": lambda appended: [str(verdict.kind) for verdict in routed(appended).verdicts],
-        "projection": lambda appended: [str(line.verdict.kind) for line in projected(appended).lines],
+        "exchange": lambda appended: [str(judged.verdict.kind) for judged in routed(appended).judged],
+        "projection": lambda appended: [str(row.judged.verdict.kind) for row in projected(appended).rows],
         "checker": lambda appended: [judged.outcome for judged in checked(appended).judged],
     }
 )

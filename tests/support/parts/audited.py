@@ -14,10 +14,9 @@ from fastapi import FastAPI
 
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.sign_in_sessions import SignInSessions
-from handoff.adapters.postgres.timeline_store import Founding, ledger
+from handoff.adapters.postgres.timeline_store import Founding, open_timeline_store
 from handoff.audit.api.definition import AUDIT_API
 from handoff.audit.routes import AuditParts, add_audit_routes
-from handoff.domain.examine import read
 from handoff.operations.setup import database_setup
 from handoff.operations.setup.database_setup import Database
 from handoff.operations.setup.jurisdiction import Jurisdiction
@@ -42,8 +41,8 @@ from handoff.record.delivery import to_ms
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events import case as c
 from handoff.record.events import referral as r
+from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse
 from handoff.record.topics import AUDIT, PROJECTION
-from handoff.views.timeline_fold import Placed
 from handoff.web.app import create_app
 from tests.support.dsl import spec
 from tests.support.dsl.builders import GENERATION, JURISDICTION, nth_id, signed
@@ -108,11 +107,11 @@ def long_story(entries: int = 200) -> spec.Record:
     return record
 
 
-def placed(record: spec.Record) -> list[Placed]:
+def parsed(record: spec.Record) -> list[ParsedRecord]:
     """Return the entries of the jurisdiction's founding and of the record, as the projection reads them."""
     founded = [(event, T0 - spec.DAY) for event in spec.foundation()]
     events = [*founded, *((_as_claimed(entry), entry.at) for entry in record.entries)]
-    return [Placed(offset, to_ms(at), read(signed(event))) for offset, (event, at) in enumerate(events)]
+    return [parse(KafkaRecord(offset, to_ms(at), signed(event))) for offset, (event, at) in enumerate(events)]
 
 
 def _as_claimed(entry: spec.Entry) -> spec.AnyEvent:
@@ -126,14 +125,14 @@ def _as_claimed(entry: spec.Entry) -> spec.AnyEvent:
 async def write_timeline(jurisdiction: Jurisdiction, record: spec.Record, *, unanchored: int = 2) -> None:
     """Write the record to the timeline as the projection does; a checkpoint covers all but the last entries."""
     genesis = signing.sha256(encode(spec.founding()))
-    async with ledger(jurisdiction.postgres_settings(PROJECTION, "writer")) as books:
-        position = await books.take_over()
-        chronicle = await books.chronicle(Founding(JURISDICTION, GENERATION, genesis), position)
-        batch = placed(record)
-        page = chronicle.page(batch, await books.recall(chronicle, batch))
-        await books.append(position, page)
+    async with open_timeline_store(jurisdiction.postgres_settings(PROJECTION, "writer")) as store:
+        position = await store.take_over()
+        fold = await store.load_fold(Founding(JURISDICTION, GENERATION, genesis), position)
+        records = parsed(record)
+        batch = fold.apply(records, await store.load_missing(fold, records))
+        await store.append(position, batch)
     await anchor(
-        jurisdiction, [line.leaf for line in page.lines], [line.facts.record_hash for line in page.lines], unanchored
+        jurisdiction, [row.leaf for row in batch.rows], [row.entry.record_hash for row in batch.rows], unanchored
     )
 
 

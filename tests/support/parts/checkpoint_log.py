@@ -1,7 +1,7 @@
 """Checkpoint log of a test's record: published requests, and their verification."""
 
 from handoff import clock
-from handoff.adapters.postgres.checkpoint_store import LogBook, Stated, sealing_connection
+from handoff.adapters.postgres.checkpoint_store import CheckpointStore, LogCheckpoint, checkpoint_connection
 from handoff.proof.log.checkpoint import EMPTY_TREE_HEAD, TreeHead
 from handoff.proof.log.witness import AddCheckpoint, evaluate_request
 from handoff.record.delivery import to_ms
@@ -62,12 +62,12 @@ def walked(keeper: RecordKeeper, requests: list[AddCheckpoint]) -> list[TreeHead
     return heads
 
 
-async def state_once(keeper: RecordKeeper, epoch: int | None) -> Stated | None:
+async def state_once(keeper: RecordKeeper, epoch: int | None) -> LogCheckpoint | None:
     """Store a checkpoint under ``epoch`` or the current epoch, without publishing it."""
-    async with sealing_connection(keeper.settings().postgres) as connection:
+    async with checkpoint_connection(keeper.settings().postgres) as connection:
         if epoch is None:
             epoch = await connection.fetchval("SELECT epoch FROM position")
-        return await LogBook(connection, keeper.log, epoch).state(to_ms(clock.now()))
+        return await CheckpointStore(connection, keeper.log, epoch).store_due(to_ms(clock.now()))
 
 
 async def forget_everything(keeper: RecordKeeper) -> None:

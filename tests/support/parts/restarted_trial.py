@@ -121,7 +121,7 @@ class KeptTrial:
             end = (await self._record())[-1].offset + 1
             routed = (await self._query("exchange", "exchange_routed_offset"))[0][0]
             shown = (await self._query("projection", "timeline_next_offset"))[0][0]
-            given = {row["member"]: row["given"] for row in await self._query("exchange", "exchange_inboxes")}
+            given = {row["member"]: row["last_sequence"] for row in await self._query("exchange", "exchange_inboxes")}
             folded = {member: (await self._query(member, "node_position"))[0][0] for member in given}
             return routed == shown == end and given == folded
 

@@ -13,9 +13,8 @@ import asyncpg
 import tomli_w
 from typer.testing import CliRunner
 
-from handoff.adapters.postgres.timeline_store import SCHEMA, Founding, Ledger
+from handoff.adapters.postgres.timeline_store import SCHEMA, Founding, TimelineStore
 from handoff.cli.app import app
-from handoff.domain.examine import read
 from handoff.operations.installation_settings import InstallationSettings
 from handoff.operations.setup import database_setup
 from handoff.operations.setup.database_setup import Database
@@ -24,8 +23,8 @@ from handoff.proof.log.checkpoint import log_key
 from handoff.proof.log.cosignatures import read_published_checkpoint
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.record import signing
+from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse
 from handoff.record.topics import PROJECTION
-from handoff.views.timeline_fold import Placed
 from tests.support.dsl.builders import GENERATION, JURISDICTION
 from tests.support.parts.proof_record import LOG, ORIGIN, Appended, Dump, founding, receipt, trust, trust_text
 
@@ -140,12 +139,12 @@ class Archive:
 async def stored(connection: asyncpg.Connection, dump: Dump) -> None:
     """Folds and stores the record of ``dump``, page by page, on a connection that may write the timeline."""
     await connection.execute(f"SET search_path TO {SCHEMA}, public")
-    ledger = Ledger(connection)
-    position = await ledger.take_over()
-    chronicle = await ledger.chronicle(Founding(JURISDICTION, GENERATION, _genesis_hash()), position)
-    for batch in _batches(dump):
-        page = chronicle.page(batch, await ledger.recall(chronicle, batch))
-        position = await ledger.append(position, page)
+    store = TimelineStore(connection)
+    position = await store.take_over()
+    fold = await store.load_fold(Founding(JURISDICTION, GENERATION, _genesis_hash()), position)
+    for records in _batches(dump):
+        batch = fold.apply(records, await store.load_missing(fold, records))
+        position = await store.append(position, batch)
 
 
 @asynccontextmanager
@@ -177,10 +176,10 @@ def _copy(table: str) -> str:
     return table.replace(".", "_")
 
 
-def _batches(dump: Dump) -> Iterator[list[Placed]]:
+def _batches(dump: Dump) -> Iterator[list[ParsedRecord]]:
     appended: Iterable[Appended] = (Appended(e.offset, e.appended_ms, dump.records[e.offset]) for e in dump.entries)
-    placed = (Placed(a.offset, a.appended_ms, read(a.message)) for a in appended)
-    while batch := list(islice(placed, _AT_ONCE)):
+    parsed = (parse(KafkaRecord(a.offset, a.appended_ms, a.message)) for a in appended)
+    while batch := list(islice(parsed, _AT_ONCE)):
         yield batch
 
 

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from handoff.domain.case import Case, Situation
 from handoff.domain.directory import Directory
-from handoff.domain.examine import examine, read
+from handoff.domain.record_fold import examine
 from handoff.domain.routing import recipients
 from handoff.record.delivery import EFFECTIVE, Delivery, Verdict, VerdictKind, from_ms
 from handoff.record.envelope import Event
 from handoff.record.events import Audience
-from handoff.record.kafka_record import KafkaRecord
+from handoff.record.kafka_record import KafkaRecord, parse
 
 Line = tuple[bytes | None, Verdict, int]
 """A value, its verdict and its record time in milliseconds."""
@@ -26,20 +26,21 @@ def expected_inboxes(record: Iterable[KafkaRecord], empty: Directory, genesis_ha
     directory, clock = empty, 0
     for placed in record:
         clock = max(clock, placed.appended_ms)
-        entry = read(placed.message)
+        entry = parse(placed)
         assert isinstance(entry.event, Event), f"offset {placed.offset} is no event"
-        event, identity = entry.event, (entry.event.subject, entry.event.id)
+        event, identity = entry.event, entry.event.identity
         case = cases.get(event.subject, Case(event.case_id)) if event.case_id else None
         before = Situation(directory, case)
-        found = examine(before, entry, first_hash=seen.get(identity), at=from_ms(clock), genesis_hash=genesis_hash)
-        if found.verdict.kind in (VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE):
-            seen[identity] = entry.value_hash
-        after = found.after
+        verdict, after = examine(
+            before, entry, first_hash=seen.get(identity), at=from_ms(clock), genesis_hash=genesis_hash
+        )
+        if verdict.kind in (VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE):
+            seen[identity] = entry.value.sha256
         for newcomer in set(after.directory.members) - set(directory.members):
             inboxes[newcomer] += everyone
-        for member in recipients(event, found.verdict, before, after) & set(after.directory.members):
-            inboxes[member].append((placed.message.value, found.verdict, clock))
-        if found.verdict == EFFECTIVE and event.data.audience is Audience.ALL:
+        for member in recipients(event, verdict, before, after) & set(after.directory.members):
+            inboxes[member].append((placed.message.value, verdict, clock))
+        if verdict == EFFECTIVE and event.data.audience is Audience.ALL:
             everyone.append((placed.message.value, EFFECTIVE, clock))
         directory = after.directory
         if after.case is not None:

@@ -63,11 +63,11 @@ SELECT * FROM outbox WHERE sent_at IS NOT NULL ORDER BY position
 -- Database of the exchange
 
 -- name: exchange_is_settled
-SELECT next_offset = $1 AND NOT EXISTS (SELECT FROM routed) AND NOT EXISTS (SELECT FROM sayings) AS settled
+SELECT next_offset = $1 AND NOT EXISTS (SELECT FROM routed) AND NOT EXISTS (SELECT FROM own_outbox) AS settled
   FROM position
 
 -- name: exchange_routed_offset -1 as long as anything is to be sent or confirmed
-SELECT CASE WHEN EXISTS (SELECT FROM routed) OR EXISTS (SELECT FROM sayings) THEN -1 ELSE next_offset END AS next_offset
+SELECT CASE WHEN EXISTS (SELECT FROM routed) OR EXISTS (SELECT FROM own_outbox) THEN -1 ELSE next_offset END AS next_offset
   FROM position
 
 -- name: exchange_case_states

@@ -6,9 +6,9 @@ import pytest
 
 from handoff.domain.directory import RETIREMENT_GRACE
 from handoff.domain.evolve import initial_situation
-from handoff.domain.examine import examine, read
 from handoff.domain.founding import key_registration
 from handoff.domain.judge import authenticate
+from handoff.domain.record_fold import examine
 from handoff.domain.rules import RULES
 from handoff.record import signing
 from handoff.record.codec import encode
@@ -21,11 +21,12 @@ from handoff.record.codes import (
     RecipientClass,
     RefusalCode,
 )
-from handoff.record.delivery import DUPLICATE, EFFECTIVE, VerdictKind, ineffective, invalid
+from handoff.record.delivery import DUPLICATE, EFFECTIVE, Verdict, VerdictKind, ineffective, invalid
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events import CATALOGUE, ReferralBody
 from handoff.record.events import case as c
 from handoff.record.events import directory as d
+from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse
 from handoff.record.message import Message, sign
 from tests.support.dsl import spec
 from tests.support.dsl.builders import GENERATION, event, signed
@@ -254,33 +255,37 @@ def test_a_sealing_key_signs_nothing() -> None:
 # Examined at its position
 
 
-def _examined(message: Message, first: str | None = None) -> Any:
-    return examine(
-        given(spec.opened()).record.known(), read(message), first_hash=first, at=T0 + HOUR, genesis_hash=GENESIS
-    )
+def _verdict(message: Message, first: str | None = None) -> Verdict:
+    known = given(spec.opened()).record.known()
+    verdict, _ = examine(known, _parsed(message), first_hash=first, at=T0 + HOUR, genesis_hash=GENESIS)
+    return verdict
+
+
+def _parsed(message: Message) -> ParsedRecord:
+    return parse(KafkaRecord(0, 0, message))
 
 
 def test_the_founding_event_is_known_by_its_hash_alone() -> None:
     unfounded = initial_situation(JURISDICTION, GENERATION)
-    genesis = read(Message(JURISDICTION.encode(), encode(spec.founding())))
-    founded = examine(unfounded, genesis, first_hash=None, at=T0, genesis_hash=GENESIS)
-    assert founded.verdict == EFFECTIVE
-    assert founded.after.directory.coordinator == COORDINATION
-    another = examine(unfounded, genesis, first_hash=None, at=T0, genesis_hash="0" * 64)
-    assert another.verdict == invalid("signature")
+    genesis = _parsed(Message(JURISDICTION.encode(), encode(spec.founding())))
+    verdict, after = examine(unfounded, genesis, first_hash=None, at=T0, genesis_hash=GENESIS)
+    assert verdict == EFFECTIVE
+    assert after.directory.coordinator == COORDINATION
+    another, _ = examine(unfounded, genesis, first_hash=None, at=T0, genesis_hash="0" * 64)
+    assert another == invalid("signature")
 
 
 def test_the_first_of_two_equal_entries_counts_and_other_bytes_under_its_id_are_an_equivocation() -> None:
     said = signed(event(spec.release()))
     assert said.value is not None
-    assert _examined(said).verdict == EFFECTIVE
-    assert _examined(said, first=signing.sha256(said.value)).verdict == DUPLICATE
-    assert _examined(said, first="0" * 64).verdict == invalid("equivocation")
+    assert _verdict(said) == EFFECTIVE
+    assert _verdict(said, first=signing.sha256(said.value)) == DUPLICATE
+    assert _verdict(said, first="0" * 64) == invalid("equivocation")
 
 
 def test_an_entry_that_is_no_event_or_not_genuine_is_invalid_and_takes_no_id() -> None:
-    assert _examined(Message(b"x", b"{}")).verdict == invalid("schema")
-    assert _examined(Message(None, None)).verdict.kind is VerdictKind.INVALID
+    assert _verdict(Message(b"x", b"{}")) == invalid("schema")
+    assert _verdict(Message(None, None)).kind is VerdictKind.INVALID
     forged = signed(event(spec.release()), key_of(SHELTER))
-    assert _examined(forged, first="0" * 64).verdict == invalid("key_not_owner")
-    assert _examined(signed(event(opening))).verdict == ineffective("already")
+    assert _verdict(forged, first="0" * 64) == invalid("key_not_owner")
+    assert _verdict(signed(event(opening))) == ineffective("already")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handoff.domain.directory import Directory
-from handoff.domain.examine import read
+from handoff.domain.record_fold import RecordFold
 from handoff.proof.log.entry import record_hash
 from handoff.proof.verify.report import Check, Conclusion, VerificationReport
 from handoff.proof.verify.verifier import verify
@@ -16,10 +16,10 @@ from handoff.record.codes import EntryPoint, ReportingDelay
 from handoff.record.delivery import EFFECTIVE, REDACTED, Verdict, to_ms
 from handoff.record.errors import NotAnEvent
 from handoff.record.events import case as c
+from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse, parse_value
 from handoff.record.message import Message
 from handoff.record.redaction import Redaction, RedactionReason
-from handoff.views.redaction_effects import DirectoryStays, redacted, standing_on
-from handoff.views.timeline_fold import Chronicle, Placed
+from handoff.views.redaction_effects import DirectoryNotRedactable, dependent_offsets, redacted
 from tests.support.dsl.builders import GENERATION, JURISDICTION, T0, event, nth_id, signed
 from tests.support.parts.proof_record import Dump, founding, honest, opened, reading, receipt, trust
 
@@ -59,7 +59,7 @@ def test_a_stub_is_written_in_one_way_and_is_never_an_event(value: bytes) -> Non
 )
 def test_what_only_looks_like_a_stub_is_hashed_as_it_stands(near: bytes) -> None:
     assert Redaction.found(near) is None
-    assert read(Message(b"k", near)).value_hash == signing.sha256(near)
+    assert parse_value(near).sha256 == signing.sha256(near)
 
 
 @given(st.binary(max_size=50), st.binary(max_size=300))
@@ -104,13 +104,13 @@ def test_a_stub_does_not_hide_that_its_entry_was_relinked() -> None:
     assert found(dump).conclusion is Conclusion.TAMPERED
 
 
-def placed(messages: list[Message]) -> list[Placed]:
-    return [Placed(offset, to_ms(T0) + offset, read(message)) for offset, message in enumerate(messages)]
+def parsed(messages: list[Message]) -> list[ParsedRecord]:
+    return [parse(KafkaRecord(offset, to_ms(T0) + offset, message)) for offset, message in enumerate(messages)]
 
 
 def judged(messages: list[Message]) -> list[Verdict]:
-    chronicle = Chronicle(GENESIS, Directory(JURISDICTION, GENERATION), 0)
-    return [line.verdict for line in chronicle.page(placed(messages), {}).lines]
+    fold = RecordFold(GENESIS, Directory(JURISDICTION, GENERATION))
+    return [fold.apply(record).verdict for record in parsed(messages)]
 
 
 FOUNDED = founding()
@@ -118,8 +118,8 @@ GENESIS = signing.sha256(FOUNDED[0].value or b"")
 CASE_OPENED = len(FOUNDED)
 
 
-def stands_on(taken: set[int], messages: list[Message]) -> tuple[int, ...]:
-    return standing_on(frozenset(taken), placed(messages), GENESIS, Directory(JURISDICTION, GENERATION), WHY)
+def depends_on(taken: set[int], messages: list[Message]) -> tuple[int, ...]:
+    return dependent_offsets(frozenset(taken), parsed(messages), GENESIS, Directory(JURISDICTION, GENERATION), WHY)
 
 
 def test_nothing_follows_from_a_stub_and_all_else_is_judged_as_before() -> None:
@@ -127,21 +127,21 @@ def test_nothing_follows_from_a_stub_and_all_else_is_judged_as_before() -> None:
     stubbed = [*messages[:-1], redacted(messages[-1], WHY)]
     assert judged(messages)[-1] == EFFECTIVE
     assert judged(stubbed) == [*judged(messages)[:-1], REDACTED]
-    assert stands_on({CASE_OPENED + 1}, messages) == ()
+    assert depends_on({CASE_OPENED + 1}, messages) == ()
 
 
 def test_what_would_be_judged_otherwise_is_named_and_may_go_with_it() -> None:
     again = c.CaseOpened(entry_point=EntryPoint.SCHOOL, reporting_delay=ReportingDelay.OVER_1Y, offered=())
     messages = [*FOUNDED, opened(), signed(event(again, id=nth_id(7))), reading(1)]
-    assert stands_on({CASE_OPENED}, messages) == (CASE_OPENED + 1,), "the second opening would now be the first"
-    assert stands_on({CASE_OPENED, CASE_OPENED + 1}, messages) == ()
+    assert depends_on({CASE_OPENED}, messages) == (CASE_OPENED + 1,), "the second opening would now be the first"
+    assert depends_on({CASE_OPENED, CASE_OPENED + 1}, messages) == ()
 
 
 def test_a_repetition_must_not_outlive_what_it_repeats() -> None:
     messages = [*FOUNDED, opened(), reading(1), reading(1)]
-    assert stands_on({CASE_OPENED + 1}, messages) == (CASE_OPENED + 2,)
+    assert depends_on({CASE_OPENED + 1}, messages) == (CASE_OPENED + 2,)
 
 
 def test_the_directory_is_never_taken_out() -> None:
-    with pytest.raises(DirectoryStays):
-        stands_on({2}, [*FOUNDED, opened()])
+    with pytest.raises(DirectoryNotRedactable):
+        depends_on({2}, [*FOUNDED, opened()])

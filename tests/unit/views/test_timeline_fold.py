@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
-from handoff.domain.examine import read
 from handoff.domain.founding import Charter, admission_events, founding_event
-from handoff.proof.log.header_codec import NotHeaders, pack_headers, unpack_headers
+from handoff.proof.log.entry import case_tag
 from handoff.record import codec, signing
 from handoff.record.codec import AnyEvent
 from handoff.record.codes import (
@@ -38,10 +37,12 @@ from handoff.record.envelope import COORDINATION, EXCHANGE
 from handoff.record.events import case as c
 from handoff.record.events import referral as r
 from handoff.record.events.directory import Admission
+from handoff.record.header_codec import NotHeaders, pack_headers, unpack_headers
+from handoff.record.kafka_record import CheckedSignature, KafkaRecord, ParsedRecord, parse
 from handoff.record.message import Message
 from handoff.views.handoffs import Ending, Handoff, merged
 from handoff.views.timeline import StoredEntry, timeline_entry
-from handoff.views.timeline_fold import Checked, Chronicle, Page, Placed
+from handoff.views.timeline_fold import TimelineBatch, TimelineFold
 from tests.support.dsl.builders import BASIS, CASE, GENERATION, JURISDICTION, T0, event, key_of, nth_id, signed
 
 MINUTE_MS = 60_000
@@ -67,14 +68,14 @@ def founding() -> list[AnyEvent]:
     return [genesis, *admission_events(charter, members, T0)]
 
 
-def blank() -> Chronicle:
+def blank() -> TimelineFold:
     anchor = signing.sha256(codec.encode(founding()[0]))
-    return Chronicle(anchor, Directory(JURISDICTION, GENERATION), 0)
+    return TimelineFold.at(anchor, Directory(JURISDICTION, GENERATION))
 
 
-def placed(messages: list[Message], first: int = 0) -> list[Placed]:
+def parsed(messages: list[Message], first: int = 0) -> list[ParsedRecord]:
     """Messages on the record, a minute apart."""
-    return [Placed(n, START_MS + n * MINUTE_MS, read(m)) for n, m in enumerate(messages, first)]
+    return [parse(KafkaRecord(n, START_MS + n * MINUTE_MS, m)) for n, m in enumerate(messages, first)]
 
 
 def request(referral: UUID, target: str = "shelter") -> AnyEvent:
@@ -102,12 +103,12 @@ def by_shelter(body: Any) -> AnyEvent:
     return event(body, emitter="shelter")
 
 
-def told(*more: AnyEvent) -> Page:
+def told(*more: AnyEvent) -> TimelineBatch:
     """The page of an opened case with one request, and ``more`` about it."""
-    return blank().page(placed([signed(e) for e in (*opening(), *more)]), {})
+    return blank().apply(parsed([signed(e) for e in (*opening(), *more)]), {})
 
 
-def handoff_of(page: Page, referral: UUID = SECOND) -> Handoff:
+def handoff_of(page: TimelineBatch, referral: UUID = SECOND) -> Handoff:
     return next(handoff for handoff in page.handoffs if handoff.referral == referral)
 
 
@@ -121,13 +122,13 @@ def test_a_page_cut_anywhere_gives_the_same_timeline() -> None:
         by_shelter(r.ReferralStarted(referral=SECOND, kind=StartKind.ARRIVAL)),
         by_shelter(r.ReferralFailed(referral=SECOND, code=FailureCode.LEFT_SERVICE)),
     ]
-    entries = placed([signed(e) for e in story])
-    whole = blank().page(entries, {})
+    entries = parsed([signed(e) for e in story])
+    whole = blank().apply(entries, {})
     for cut in range(1, len(entries)):
-        chronicle = blank()
-        pages = [chronicle.page(entries[:cut], {}), chronicle.page(entries[cut:], {})]
-        assert tuple(line for page in pages for line in page.lines) == whole.lines
-        assert chronicle.cases[CASE] == whole.cases[-1]
+        fold = blank()
+        pages = [fold.apply(entries[:cut], {}), fold.apply(entries[cut:], {})]
+        assert tuple(row for page in pages for row in page.rows) == whole.rows
+        assert fold.record.cases[CASE] == whole.cases[-1]
         earlier = next((h for h in pages[0].handoffs if h.referral == SECOND), None)
         later = next((h for h in pages[1].handoffs if h.referral == SECOND), None)
         assert (earlier if later is None else merged(earlier, later)) == handoff_of(whole)
@@ -136,46 +137,48 @@ def test_a_page_cut_anywhere_gives_the_same_timeline() -> None:
 def test_record_time_never_runs_backwards() -> None:
     """A broker's clock that steps back does not undo what was due."""
     read_at = (5, 9, 7)
-    entries = [replace(p, appended_ms=ms) for p, ms in zip(placed([Message(None, b"?")] * 3), read_at, strict=True)]
-    assert [line.record_ms for line in blank().page(entries, {}).lines] == [5, 9, 9]
+    records = [parse(KafkaRecord(n, ms, Message(None, b"?"))) for n, ms in enumerate(read_at)]
+    assert [row.judged.record_ms for row in blank().apply(records, {}).rows] == [5, 9, 9]
 
 
 def test_what_was_seen_on_an_earlier_page_is_a_duplicate_or_an_equivocation() -> None:
     """The first with an id counts, also where only its hash is left."""
-    chronicle = blank()
-    first = chronicle.page(placed([signed(e) for e in opening()]), {})
-    known = {first.lines[-1].placed.identity: first.lines[-1].placed.entry.value_hash}
+    fold = blank()
+    first = fold.apply(parsed([signed(e) for e in opening()]), {})
+    known = {request(SECOND).identity: first.rows[-1].judged.record.value.sha256}
     again, other = signed(request(SECOND)), signed(request(SECOND).model_copy(update={"time": T0 + timedelta(1)}))
-    page = chronicle.page(placed([again, other], 100), known)  # type: ignore[arg-type]
-    assert [line.verdict.kind for line in page.lines] == [VerdictKind.DUPLICATE, VerdictKind.INVALID]
-    assert [line.is_alarming for line in page.lines] == [False, True]
+    page = fold.apply(parsed([again, other], 100), known)
+    assert [row.judged.verdict.kind for row in page.rows] == [VerdictKind.DUPLICATE, VerdictKind.INVALID]
+    assert [row.judged.is_alarming for row in page.rows] == [False, True]
 
 
 def test_a_signature_checked_ahead_counts_only_for_the_key_that_was_expected() -> None:
     """A check under another key, however it came out, is made again under the one in force."""
-    entries = placed([signed(e) for e in opening()])
-    elsewhere = Checked(key_of("stranger").public_key, genuine=False)
-    right = Checked(key_of("police").public_key, genuine=False)
-    ok = blank().page([*entries[:-1], replace(entries[-1], checked=elsewhere)], {})
-    refused = blank().page([*entries[:-1], replace(entries[-1], checked=right)], {})
-    assert ok.lines[-1].verdict == EFFECTIVE
-    assert refused.lines[-1].verdict.reason == "signature"
+    entries = parsed([signed(e) for e in opening()])
+    elsewhere = CheckedSignature(key_of("stranger").public_key, is_valid=False)
+    right = CheckedSignature(key_of("police").public_key, is_valid=False)
+    ok = blank().apply([*entries[:-1], replace(entries[-1], checked_signature=elsewhere)], {})
+    refused = blank().apply([*entries[:-1], replace(entries[-1], checked_signature=right)], {})
+    assert ok.rows[-1].judged.verdict == EFFECTIVE
+    assert refused.rows[-1].judged.verdict.reason == "signature"
 
 
 def test_an_exchange_that_was_overtaken_is_no_alarm_and_one_that_speaks_of_nothing_is() -> None:
     """An ineffective event of the exchange is explained only by a race."""
     revoked = r.ReferralRevoked(referral=SECOND, reason=IneffectiveReason.RELEASE_WITHDRAWN)
-    overtaken = told(by_shelter(r.ReferralAccepted(referral=SECOND)), event(revoked, emitter=EXCHANGE)).lines[-1]
-    nothing = told(event(revoked.model_copy(update={"referral": nth_id(9)}), emitter=EXCHANGE)).lines[-1]
+    overtaken = told(by_shelter(r.ReferralAccepted(referral=SECOND)), event(revoked, emitter=EXCHANGE)).rows[-1].judged
+    nothing = told(event(revoked.model_copy(update={"referral": nth_id(9)}), emitter=EXCHANGE)).rows[-1].judged
     assert (overtaken.verdict.reason, overtaken.is_alarming) == (State.ACCEPTED, False)
     assert (nothing.verdict.reason, nothing.is_alarming) == (State.ABSENT, True)
 
 
 def test_a_member_that_lost_a_race_is_no_alarm() -> None:
     """An event appended after a withdrawal is ineffective and raises no alarm."""
-    line = told(event(c.ReleaseWithdrawn(scope=EndScope.ALL)), by_shelter(r.ReferralAccepted(referral=SECOND))).lines[
-        -1
-    ]
+    line = (
+        told(event(c.ReleaseWithdrawn(scope=EndScope.ALL)), by_shelter(r.ReferralAccepted(referral=SECOND)))
+        .rows[-1]
+        .judged
+    )
     assert line.verdict.kind is VerdictKind.INEFFECTIVE
     assert not line.is_alarming
 
@@ -191,7 +194,7 @@ def test_a_pause_before_the_start_is_told_from_one_after_it() -> None:
         event(pause, emitter="shelter", time=T0 + timedelta(hours=1)),
         event(r.ReferralResumed(referral=SECOND), emitter="shelter", time=T0 + timedelta(hours=1)),
     )
-    assert all(line.verdict == EFFECTIVE for line in page.lines)
+    assert all(row.judged.verdict == EFFECTIVE for row in page.rows)
     found = handoff_of(page)
     assert (found.paused_ms, found.paused_before_start_ms) == (2 * MINUTE_MS, MINUTE_MS)
 
@@ -216,7 +219,7 @@ def test_a_redirect_leads_back_to_the_first_request_of_its_chain() -> None:
         request(next_one, "shelter_gjakova"),
         event(r.ReferralRedirected(referral=SECOND, next=next_one)),
     )
-    assert page.lines[-1].verdict == EFFECTIVE
+    assert page.rows[-1].judged.verdict == EFFECTIVE
     assert [(handoff_of(page, one).root, handoff_of(page, one).hop) for one in (SECOND, next_one)] == [
         (SECOND, 0),
         (SECOND, 1),
@@ -225,15 +228,15 @@ def test_a_redirect_leads_back_to_the_first_request_of_its_chain() -> None:
 
 def test_memory_is_bounded_and_asks_again_for_what_it_forgot() -> None:
     """A case that was forgotten is loaded again before it is judged."""
-    chronicle = blank()
-    entries = placed([signed(e) for e in opening()])
-    chronicle.page(entries, {})
-    assert chronicle.unknown_cases(entries) == frozenset()
-    chronicle.forgets(0)
-    assert chronicle.unknown_cases(entries) == {CASE}
-    assert chronicle.unknown_tags(entries) == {entry.tag for entry in entries}
-    chronicle.remembers([Case(CASE)], {})
-    assert chronicle.unknown_cases(entries) == frozenset()
+    fold = blank()
+    entries = parsed([signed(e) for e in opening()])
+    fold.apply(entries, {})
+    assert fold.missing_cases(entries) == frozenset()
+    fold.trim_cache(0)
+    assert fold.missing_cases(entries) == {CASE}
+    assert fold.missing_tags(entries) == {case_tag(entry.message.key) for entry in entries}
+    fold.cache([Case(CASE)], {})
+    assert fold.missing_cases(entries) == frozenset()
 
 
 messages = st.builds(
@@ -247,11 +250,12 @@ messages = st.builds(
 @given(st.lists(messages, max_size=12))
 def test_no_bytes_whatever_stop_the_timeline(found: list[Message]) -> None:
     """Each entry gets a line with a verdict, and each line can be shown."""
-    page = blank().page(placed(found), {})
-    assert len(page.lines) == len(found)
-    for line in page.lines:
-        value, verdict = line.placed.entry.message.value, line.verdict
-        shown = timeline_entry(StoredEntry(line.placed.offset, line.record_ms, value, verdict.kind, verdict.reason))
+    page = blank().apply(parsed(found), {})
+    assert len(page.rows) == len(found)
+    for row in page.rows:
+        judged, verdict = row.judged, row.judged.verdict
+        value = judged.record.message.value
+        shown = timeline_entry(StoredEntry(row.entry.offset, judged.record_ms, value, verdict.kind, verdict.reason))
         assert shown.verdict == verdict
 
 

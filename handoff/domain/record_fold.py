@@ -1,0 +1,142 @@
+"""The record fold: every entry judged in the record's order, and the state after it.
+
+Exchange, projection and redaction run this fold, so that one record gives all of them the same record times, verdicts
+and alarms.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from handoff.domain.case import Case, Situation
+from handoff.domain.directory import Directory
+from handoff.domain.judge import Verify, authenticate, judge, repetition
+from handoff.domain.rules import ALREADY
+from handoff.record import signing
+from handoff.record.codes import IneffectiveReason, State
+from handoff.record.delivery import REDACTED, Verdict, VerdictKind, from_ms, invalid
+from handoff.record.envelope import EXCHANGE, Event, Identity
+from handoff.record.events.deadline import DeadlineAcknowledged, DeadlineEscalated
+from handoff.record.events.directory import SubmissionRefused
+from handoff.record.kafka_record import ParsedRecord
+
+_TAKES_IDENTITY: Final = frozenset({VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE})
+# The exchange's own events can be overtaken before they are appended: the state moved on, or a timer ran early.
+_OVERTAKEN: Final = frozenset(State) - {State.ABSENT} | {IneffectiveReason.TOO_EARLY, ALREADY}
+# These follow from facts that cannot change before they are appended.
+_NEVER_OVERTAKEN: Final = (SubmissionRefused, DeadlineEscalated, DeadlineAcknowledged)
+
+
+class JudgedRecord(Struct, frozen=True):
+    """A record at its position: its record time, verdict, and the state before and after it.
+
+    Record time is the greatest append time so far, also in milliseconds since 1970-01-01 UTC.
+    """
+
+    record: ParsedRecord
+    record_ms: int
+    record_time: datetime
+    verdict: Verdict
+    before: Situation
+    after: Situation
+
+    @property
+    def takes_identity(self) -> bool:
+        """Whether it is the first entry with its identity; later ones are repetitions."""
+        return self.verdict.kind in _TAKES_IDENTITY
+
+    @property
+    def is_alarming(self) -> bool:
+        """Whether no correct exchange would have appended it.
+
+        Such are invalid entries, and ineffective events of the exchange itself unless another entry explains them
+        that was appended between decision and publication.
+        """
+        kind, event = self.verdict.kind, self.record.event
+        if kind is VerdictKind.INVALID:
+            return True
+        if kind is not VerdictKind.INEFFECTIVE or not isinstance(event, Event) or event.emitter != EXCHANGE:
+            return False
+        return self.verdict.reason not in _OVERTAKEN or isinstance(event.data, _NEVER_OVERTAKEN)
+
+
+@dataclass(slots=True)
+class RecordFold:
+    """State at a position of the record. ``apply`` moves it on by one entry.
+
+    The caller loads the cases and the first hashes that the next entries need before it applies them. A case that is
+    missing counts as new, an identity that is missing as unused. ``first_hashes`` has the SHA-256 (hex) of the value
+    that took each identity.
+    """
+
+    genesis_hash: str
+    directory: Directory
+    record_ms: int = 0
+    cases: dict[UUID, Case] = field(default_factory=dict)
+    first_hashes: dict[Identity, str] = field(default_factory=dict)
+    verify: Verify = signing.verifies
+
+    def apply(self, record: ParsedRecord) -> JudgedRecord:
+        """Judge the next entry and move the state on. Never raises on any bytes."""
+        self.record_ms = max(self.record_ms, record.kafka.appended_ms)
+        at = from_ms(self.record_ms)
+        case_id, identity = record.case_id, record.identity
+        case = None if case_id is None else self.cases.get(case_id) or Case(case_id)
+        before = Situation(self.directory, case)
+        verdict, after = examine(
+            before,
+            record,
+            first_hash=None if identity is None else self.first_hashes.get(identity),
+            at=at,
+            genesis_hash=self.genesis_hash,
+            verify=self.verify,
+        )
+        judged = JudgedRecord(record, self.record_ms, at, verdict, before, after)
+        if identity is not None and judged.takes_identity:
+            self.first_hashes[identity] = record.value.sha256
+        self.directory = after.directory
+        if after.case is not None and after.case is not case:
+            self.cases[after.case.id] = after.case
+        return judged
+
+
+def examine(
+    known: Situation,
+    record: ParsedRecord,
+    *,
+    first_hash: str | None,
+    at: datetime,
+    genesis_hash: str,
+    verify: Verify = signing.verifies,
+) -> tuple[Verdict, Situation]:
+    """Return the verdict on ``record`` at record time ``at``, and the state after it. Never raises on any bytes.
+
+    The state stays the same object unless the verdict is *effective*.
+    """
+    event = record.event
+    if not isinstance(event, Event):
+        return REDACTED if record.is_redacted else invalid(event), known
+    objection = authenticate(known.directory, record.message, event, at, genesis_hash, verify=_verify(record, verify))
+    if objection is not None:
+        return invalid(objection), known
+    repeated = repetition(first_hash, record.value.sha256)
+    if repeated is not None:
+        return repeated, known
+    return judge(known, event, at)
+
+
+def _verify(record: ParsedRecord, otherwise: Verify) -> Verify:
+    checked = record.checked_signature
+    if checked is None:
+        return otherwise
+
+    def known_result(public_key: bytes, body: bytes, signature: bytes) -> bool:
+        # The key may have changed since the check was made.
+        if public_key == checked.public_key:
+            return checked.is_valid
+        return otherwise(public_key, body, signature)
+
+    return known_result
