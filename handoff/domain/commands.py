@@ -55,7 +55,7 @@ class LinkCase(c.Link, CaseCommand):
     makes: ClassVar = c.CasesLinked
 
 
-class RecordBasis(c.Basis, CaseCommand):
+class RecordBasis(c.BasisTerms, CaseCommand):
     """Record a release or a legal basis."""
 
     makes: ClassVar = c.BasisRecorded

@@ -43,7 +43,7 @@ class Link(Terms):
     other_case: UUID
 
 
-class Basis(Terms):
+class BasisTerms(Terms):
     """Basis of a disclosure: recipient, purpose and expiry; a legal basis also names its rule and approver.
 
     Exactly one of ``recipient`` and ``recipient_class`` is given. A legal basis has either ``approved_at`` or
@@ -117,7 +117,7 @@ class CasesLinked(Link, Body):
     audience: ClassVar = Audience.EMITTER_ONLY
 
 
-class BasisRecorded(Basis, Body):
+class BasisRecorded(BasisTerms, Body):
     """A release or a legal basis was recorded."""
 
     type: ClassVar = "basis.recorded.v1"
