@@ -148,7 +148,7 @@ async def test_a_database_that_goes_away_is_waited_for(keeper: RecordKeeper) -> 
     ("change", "why"),
     [
         ("move_timeline_past_the_end", "the record ends at"),
-        ("falsify_append_times", "is not the one that stands on the timeline"),
+        ("falsify_append_times", "differs from the timeline's"),
     ],
 )
 async def test_a_record_that_is_not_what_it_was_stops_the_projection(

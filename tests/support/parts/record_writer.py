@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import tomli_w
 
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.record_reader import RecordReader
@@ -48,6 +47,7 @@ from handoff.record.topics import PROJECTION
 from handoff.trial.child_process import ChildProcess
 from tests.support.dsl.builders import T0, key_of, nth_id, signed
 from tests.support.parts.proof_record import witness_key
+from tests.support.parts.settings_file import write_settings
 from tests.support.parts.small_jurisdiction import ROOT, Town, plan
 from tests.support.parts.stack import Jurisdictions
 from tests.support.probes.queries import QUERIES
@@ -153,14 +153,8 @@ class RecordKeeper:
         return trust_file
 
     def projection(self, name: str) -> ChildProcess:
-        """A projection as a process of its own, not started yet."""
-        path = self.town.directory / f"{name}.toml"
-        document = self.settings().model_dump(mode="json", exclude_none=True)
-        for section in (document["kafka"], document["postgres"]):
-            settings = self.town.jurisdiction.passwords
-            known = settings.kafka[PROJECTION] if "username" in section else settings.postgres[section["user"]]
-            section["password"] = known
-        path.write_text(tomli_w.dumps(document))
+        """Return a projection process, not started yet."""
+        path = write_settings(self.settings(), self.town.directory / f"{name}.toml")
         child = ChildProcess(
             name=f"projection {name}",
             argv=(sys.executable, "-m", "services.projection"),
