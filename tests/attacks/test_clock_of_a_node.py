@@ -36,7 +36,7 @@ async def test_a_fast_clock_refuses_no_release(police: Parts) -> None:
 async def test_a_fast_clock_refuses_no_acceptance(shelter: Parts) -> None:
     """The release that the request rests on is in force for three hours by the record, whatever the shelter's clock."""
     short = spec.release(basis=nth_id(1)).model_copy(update={"expires_at": clock.now() + timedelta(hours=3)})
-    request = shelter.town.event(spec.ask(short), subject=CASE)
+    request = shelter.town.event(spec.request(short), subject=CASE)
     about, intake = About(case=CASE, referral=REFERRAL), await shelter.intake()
     await intake.handle([shelter.post(request, at=clock.now())])
     fast = replace(shelter.desk(), clock=lambda: clock.now() + timedelta(hours=10))

@@ -26,7 +26,7 @@ from services.police_intake.policies import POLICIES
 from tests.support.dsl import spec
 from tests.support.dsl.builders import CASE, REFERRAL, event, key_of, nth_id, signed
 from tests.support.dsl.judged import READERS, Appended, founded, story_of
-from tests.support.dsl.spec import LAWYER, POLICE, SHELTER, T0, Said
+from tests.support.dsl.spec import LAWYER, POLICE, SHELTER, T0, Sent
 from tests.support.parts import proof_record
 
 _SQUATTED = "issue 11: a member that takes the predictable id of another member's next event suppresses that event"
@@ -49,7 +49,7 @@ def _a_missed_deadline() -> Scene:
 
 def _the_next_request() -> Scene:
     """A shelter that refuses takes the id of the request by which the police ask the next shelter."""
-    refused = Said(SHELTER, r.ReferralRejected(referral=REFERRAL, code=RejectionCode.UNITS_FULL))
+    refused = Sent(SHELTER, r.ReferralRejected(referral=REFERRAL, code=RejectionCode.UNITS_FULL))
     record = spec.given(spec.requested(), refused).record
     asked, *_ = reactions(POLICIES, spec.side(POLICE, record).known, spec.source(POLICE))[0]
     return story_of(record), _read_under(asked.id, SHELTER), asked, record.now + spec.MINUTE

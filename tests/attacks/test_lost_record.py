@@ -102,8 +102,8 @@ async def test_a_record_that_grew_again_past_what_it_lost_stops_the_exchange(exc
     first = exchanged.exchange()
     first.start()
     await exchanged.found()
-    await exchanged.say(Matter(exchanged, 1).opened())
-    held = [entry.message for entry in await exchanged.settled()]
+    await exchanged.publish(Matter(exchanged, 1).opened())
+    held = [entry.message for entry in await exchanged.until_settled()]
     assert first.terminate(timeout=5) == 0
     await asyncio.to_thread(
         broker_topics.recreate_topic, exchanged.jurisdiction.kafka, _record_of(exchanged.jurisdiction)

@@ -17,7 +17,7 @@ from handoff.record.message import Message
 from handoff.views.replay.gaps import Gap, gaps
 from tests.support.dsl import spec
 from tests.support.dsl.builders import JURISDICTION, T0, key_of, nth_id
-from tests.support.dsl.spec import DIRECTORY, MINUTE, POLICE, Said
+from tests.support.dsl.spec import DIRECTORY, MINUTE, POLICE, Sent
 from tests.support.parts.replayed import replayed
 
 MANY = 600
@@ -39,23 +39,23 @@ def test_a_missed_deadline_leaves_the_directory_as_it_was() -> None:
     assert record.directory is before
 
 
-def _bases() -> list[Said]:
+def _bases() -> list[Sent]:
     return [spec.released(spec.release(basis=nth_id(2 * number))) for number in range(MANY)]
 
 
-def _open_referrals() -> list[Said]:
-    asked = (spec.ask(referral=nth_id(2 * number + 1), urgency=Urgency.LOW) for number in range(MANY))
-    return [spec.released(), *(Said(POLICE, request) for request in asked)]
+def _open_referrals() -> list[Sent]:
+    asked = (spec.request(referral=nth_id(2 * number + 1), urgency=Urgency.LOW) for number in range(MANY))
+    return [spec.released(), *(Sent(POLICE, request) for request in asked)]
 
 
 @pytest.mark.parametrize("flood", [_bases, _open_referrals])
 @pytest.mark.xfail(
     strict=True, raises=AssertionError, reason="issue 11: a case takes any number of bases and open referrals"
 )
-def test_a_case_is_bounded(flood: Callable[[], list[Said]]) -> None:
+def test_a_case_is_bounded(flood: Callable[[], list[Sent]]) -> None:
     """Beyond a limit, a further basis or a request that is no emergency is ineffective with a code."""
     record = spec.given(spec.opened()).record
-    outcomes = {record.say(said).verdict.is_effective for said in flood()}
+    outcomes = {record.send(said).verdict.is_effective for said in flood()}
     assert outcomes == {True, False}
 
 
@@ -90,7 +90,7 @@ def test_a_refused_submission_marks_no_case() -> None:
     """Nothing shows that what was refused was about this case."""
     record = spec.given(spec.requested()).record
     refused = SubmissionRefused(member=POLICE, code=RefusalCode.MALFORMED, value_hash="ab" * 32)
-    assert record.say(Said(EXCHANGE, refused)).verdict.is_effective
+    assert record.send(Sent(EXCHANGE, refused)).verdict.is_effective
     assert Gap.REFUSED not in {row.gap for row in gaps(replayed(record), record.now).rows}
 
 

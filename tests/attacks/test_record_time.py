@@ -10,7 +10,7 @@ from handoff.record.codes import DeadlineStep
 from handoff.record.delivery import to_ms
 from tests.support.dsl.builders import CASE, OTHER_CASE, event, nth_id, signed
 from tests.support.dsl.judged import READERS, Appended, record_times, routed, story_of
-from tests.support.dsl.spec import DAY, HOUR, MINUTE, POLICE, ask, given, opened, release, released
+from tests.support.dsl.spec import DAY, HOUR, MINUTE, POLICE, given, opened, release, released, request
 
 _FROZEN = "issue 11: one entry that is stamped far ahead moves record time permanently, and nothing reports it"
 
@@ -54,6 +54,6 @@ def test_a_jump_is_alarmed() -> None:
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason=_FROZEN)
 def test_an_emergency_after_a_jump_is_due_as_soon_as_ever() -> None:
     """The clock was a day ahead for one entry; two minutes for a delivery are counted from the true time."""
-    record, now = _with_a_jump(DAY, event(ask(), emitter=POLICE))
+    record, now = _with_a_jump(DAY, event(request(), emitter=POLICE))
     [due] = (step.due_at for _, step in open_steps(routed(record).cases[CASE]) if step.step is DeadlineStep.DELIVERED)
     assert due <= now + HOUR

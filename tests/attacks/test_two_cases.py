@@ -17,7 +17,7 @@ from handoff.record.message import sign
 from tests.support.dsl import spec
 from tests.support.dsl.builders import CASE, OTHER_CASE, REFERRAL, T0, event, key_of, nth_id, signed
 from tests.support.dsl.judged import GENESIS_HASH, projected, story_of
-from tests.support.dsl.spec import POLICE, SHELTER, Said
+from tests.support.dsl.spec import POLICE, SHELTER, Sent
 from tests.support.parts.node_parts import Parts
 
 _SHADOWED = "issue 11: a member that uses a referral's id in a second case replaces the referral of the first"
@@ -29,9 +29,9 @@ def _two_cases() -> spec.Record:
     release = spec.release(
         ReleasePurpose.PROTECTION_ORDER_SUPPORT, basis=nth_id(1), to=POLICE, kind=BasisKind.ORAL_WITNESSED
     )
-    asked = spec.ask(release, target=POLICE, service=CaseService.POLICE_PROTECTION, urgency=Urgency.LOW)
-    for said in (spec.opened(SHELTER), Said(SHELTER, release), Said(SHELTER, asked)):
-        assert record.say(said, about=OTHER_CASE).verdict.is_effective
+    asked = spec.request(release, target=POLICE, service=CaseService.POLICE_PROTECTION, urgency=Urgency.LOW)
+    for said in (spec.opened(SHELTER), Sent(SHELTER, release), Sent(SHELTER, asked)):
+        assert record.send(said, about=OTHER_CASE).verdict.is_effective
     return record
 
 

@@ -16,7 +16,7 @@ from handoff.record.events.deadline import DeadlineEscalated, DeadlineMissed
 from handoff.record.events.directory import Deadline
 from handoff.record.events.referral import ReferralPaused, ReferralRequested, ReferralResumed, ReferralRevoked
 from tests.support.dsl.referral_events import Matter
-from tests.support.parts.small_jurisdiction import Town, has, said, town
+from tests.support.parts.small_jurisdiction import Town, contains, events_of, town
 from tests.support.parts.stack import Jurisdictions
 
 pytestmark = pytest.mark.faults
@@ -45,13 +45,15 @@ async def place(jurisdictions: Jurisdictions, tmp_path: Path) -> AsyncIterator[T
 
 def about(deliveries: list[Delivery], matter: Matter, body: type) -> list[AnyEvent]:
     """The events of that type in the case."""
-    return [event for event in said(deliveries) if isinstance(event.data, body) and event.subject == str(matter.case)]
+    return [
+        event for event in events_of(deliveries) if isinstance(event.data, body) and event.subject == str(matter.case)
+    ]
 
 
 async def reached(place: Town, *events: AnyEvent) -> None:
     """Publish events, and return once the last one is in the inbox of the police."""
-    await place.say(*events)
-    await place.inbox("police", lambda deliveries: has(deliveries, events[-1]))
+    await place.publish(*events)
+    await place.inbox("police", lambda deliveries: contains(deliveries, events[-1]))
 
 
 @pytest.mark.xfail(
@@ -84,7 +86,7 @@ async def test_a_request_ends_with_its_release_and_both_sides_are_notified(place
         deliveries = await place.inbox(side, lambda deliveries: any(about(deliveries, matter, body) for body in ended))
         reasons = [getattr(event.data, "reason", None) for event in about(deliveries, matter, ReferralRevoked)]
         assert reasons == [IneffectiveReason.BASIS_EXPIRED], side
-    assert not [e for e in said(await place.inbox(COORDINATION, bool)) if isinstance(e.data, DeadlineEscalated)]
+    assert not [e for e in events_of(await place.inbox(COORDINATION, bool)) if isinstance(e.data, DeadlineEscalated)]
 
 
 def expiring(matter: Matter, at: datetime) -> tuple[AnyEvent, ...]:

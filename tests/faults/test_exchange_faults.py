@@ -16,7 +16,7 @@ from handoff.record.events.directory import Admission
 from handoff.trial.child_process import ChildProcess
 from tests.support.dsl.builders import T0, key_of
 from tests.support.dsl.referral_events import Matter
-from tests.support.parts.small_jurisdiction import PATIENCE_SECONDS, Town, has, town
+from tests.support.parts.small_jurisdiction import PATIENCE_SECONDS, Town, contains, town
 from tests.support.parts.stack import Jurisdictions
 
 pytestmark = pytest.mark.faults
@@ -32,14 +32,14 @@ async def place(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathF
 
 async def stream(place: Town, first: int) -> list[AnyEvent]:
     """Publish the events of many cases, a few at a time. Return all acknowledged events."""
-    told: list[AnyEvent] = []
+    inbox: list[AnyEvent] = []
     for number in range(first, first + MATTERS):
         matter = Matter(place, number)
-        await place.say(*matter.begun())
-        await place.say(matter.delivered())
-        told += [*matter.begun(), matter.delivered()]
+        await place.publish(*matter.begun())
+        await place.publish(matter.delivered())
+        inbox += [*matter.begun(), matter.delivered()]
         await asyncio.sleep(0.01)
-    return told
+    return inbox
 
 
 async def all_arrived(place: Town, events: list[AnyEvent]) -> None:
@@ -90,7 +90,7 @@ async def test_a_standby_takes_over_and_the_one_that_was_stopped_changes_nothing
     stop(first)
     [frozen] = await place.query("exchange_epoch")
     during = await stream(place, 1000)
-    await place.inbox("shelter", lambda told: has(told, during[-2]))
+    await place.inbox("shelter", lambda inbox: contains(inbox, during[-2]))
     let_go_on(first)
     after = await stream(place, 2000)
     await all_arrived(place, [*before, *during, *after])
@@ -107,11 +107,11 @@ async def test_a_recipient_that_cannot_be_reached_stops_nobody(place: Town) -> N
     late = PlannedMember(id="late", offers=(CaseService.HOUSING,))
     terms = ((Admission(member=late.id, services=late.offers), key_of(late.id)),)
     admission = tuple(admission_events(place.charter, terms, T0))
-    await place.say(*admission, *Matter(place, 1).begun())
-    await place.inbox("shelter", lambda told: has(told, Matter(place, 1).asked()))
-    place.grow(late)
+    await place.publish(*admission, *Matter(place, 1).begun())
+    await place.inbox("shelter", lambda inbox: contains(inbox, Matter(place, 1).asked()))
+    place.plan_members(late)
     await place.jurisdiction.apply_broker()
-    await place.inbox(late.id, lambda told: has(told, admission[-1]))
+    await place.inbox(late.id, lambda inbox: contains(inbox, admission[-1]))
     await place.check_inboxes()
 
 
@@ -122,12 +122,12 @@ async def test_a_member_that_is_founded_while_the_exchange_lies_dead_is_heard(pl
     await place.found()
     exchange.kill()
     newcomer = PlannedMember(id="housing_office", offers=(CaseService.HOUSING,))
-    place.grow(newcomer)
+    place.plan_members(newcomer)
     await place.jurisdiction.apply_broker()
     exchange.start()
     await place.admit(newcomer)
     matter = Matter(place, 7)
     opened = matter.begun()[0].model_copy(update={"source": f"/{place.name}/1/{newcomer.id}"})
-    await place.say(opened)
-    await place.inbox(newcomer.id, lambda told: has(told, opened))
+    await place.publish(opened)
+    await place.inbox(newcomer.id, lambda inbox: contains(inbox, opened))
     await place.check_inboxes()

@@ -9,7 +9,7 @@ import pytest
 from handoff import clock
 from handoff.proof.log.entry import record_hash
 from handoff.record.redaction import Redaction, RedactionReason
-from tests.support.parts.restarted_trial import KeptTrial, kept_trial
+from tests.support.parts.restartable_trial import RestartableTrial, restartable_trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1200)]
 
@@ -19,8 +19,8 @@ _GONE_SECONDS = 180
 
 
 @pytest.fixture
-def kept() -> Iterator[KeptTrial]:
-    with kept_trial() as trial:
+def kept() -> Iterator[RestartableTrial]:
+    with restartable_trial() as trial:
         yield trial
 
 
@@ -37,17 +37,17 @@ def _content(path: Path) -> bytes:
         return b""
 
 
-def test_a_value_is_gone_from_everywhere_and_the_proof_still_holds(kept: KeptTrial) -> None:
+def test_a_value_is_gone_from_everywhere_and_the_proof_still_holds(kept: RestartableTrial) -> None:
     kept.start()
     case, _ = kept.ask_shelter()
     person = str(clock.new_id())
-    kept.say("police", f"/cases/{case}/links", {"other_case": person})
+    kept.send("police", f"/cases/{case}/links", {"other_case": person})
     other_case, other = kept.ask_shelter()
     path = f"/cases/{other_case}/referrals/{other}"
-    kept.sees("shelter", path, state="requested")
-    kept.say("shelter", f"{path}/rejection", {"code": "outside_mandate"})
-    kept.sees("police", path, state="rejected")
-    kept.settled()
+    kept.until_shown("shelter", path, state="requested")
+    kept.send("shelter", f"{path}/rejection", {"code": "outside_mandate"})
+    kept.until_shown("police", path, state="rejected")
+    kept.until_settled()
     before = kept.record()
     frontier = (kept.query("projection", "timeline_frontier"))[0][0]
     (offset,) = [entry.offset for entry in before if person.encode() in (entry.message.value or b"")]
@@ -58,12 +58,12 @@ def test_a_value_is_gone_from_everywhere_and_the_proof_still_holds(kept: KeptTri
     kept.stop()
 
     with kept.stack_alone():
-        code, said = kept.run("record", "redact", str(offset), str(refused), "--reason", "personal_data")
-        assert code == 0, said
+        code, output = kept.run("record", "redact", str(offset), str(refused), "--reason", "personal_data")
+        assert code == 0, output
         assert kept.run("record", "redact", str(offset), "--reason", "personal_data")[0] == 0, "again changes nothing"
 
     kept.start()
-    kept.settled()
+    kept.until_settled()
     after = kept.record()
     assert [(e.offset, e.appended_ms, e.message.key, e.message.headers) for e in after[: len(before)]] == [
         (e.offset, e.appended_ms, e.message.key, e.message.headers) for e in before
@@ -75,25 +75,25 @@ def test_a_value_is_gone_from_everywhere_and_the_proof_still_holds(kept: KeptTri
     _everyone_agrees(kept, other_case, other)
     _is_gone(kept, person.encode(), refusal)
 
-    kept.say("shelter", f"{path}/acceptance")
-    kept.sees("police", path, state="accepted")
-    kept.settled()
+    kept.send("shelter", f"{path}/acceptance")
+    kept.until_shown("police", path, state="accepted")
+    kept.until_settled()
     assert kept.run("projection", "rebuild")[0] == 0
 
 
-def _everyone_agrees(kept: KeptTrial, case: str, referral: str) -> None:
+def _everyone_agrees(kept: RestartableTrial, case: str, referral: str) -> None:
     """The referral whose refusal was taken out waits again, for exchange, projection and both sides."""
     exchange = kept.query("exchange", "exchange_case_states")
     assert exchange == kept.query("projection", "timeline_case_states")
     for member in ("police", "shelter"):
-        kept.sees(member, f"/cases/{case}/referrals/{referral}", state="requested")
+        kept.until_shown(member, f"/cases/{case}/referrals/{referral}", state="requested")
     assert [row["outcome"] for row in kept.query("shelter", "redacted_inbox_outcomes")] == ["invalid"]
     assert [row["outcome"] for row in kept.query("police", "redacted_inbox_outcomes")] == ["invalid"] * 2
     shown = kept.query("projection", "redacted_timeline_entries")
     assert [tuple(row) for row in shown] == [("invalid", None)] * 2
 
 
-def _is_gone(kept: KeptTrial, *words: bytes) -> None:
+def _is_gone(kept: RestartableTrial, *words: bytes) -> None:
     """No file of the broker, the database or the trial holds any of ``words``."""
     places = (kept.directory, kept.running.stack.postgres.directory)
     began, found = time.monotonic(), [""]
@@ -103,18 +103,18 @@ def _is_gone(kept: KeptTrial, *words: bytes) -> None:
     assert found == []
 
 
-def test_what_others_stand_on_is_not_taken_out_alone(kept: KeptTrial) -> None:
+def test_what_others_stand_on_is_not_taken_out_alone(kept: RestartableTrial) -> None:
     kept.start()
     case, referral = kept.ask_shelter()
-    kept.sees("shelter", f"/cases/{case}/referrals/{referral}", state="requested")
-    kept.settled()
+    kept.until_shown("shelter", f"/cases/{case}/referrals/{referral}", state="requested")
+    kept.until_settled()
     record = kept.record()
     (request,) = [e.offset for e in record if b"referral.requested" in (e.message.value or b"")]
     kept.stop()
     with kept.stack_alone():
-        code, said = kept.run("record", "redact", str(request), "--reason", "court_order")
-        assert (code, "depend on it" in " ".join(said.split())) == (1, True), said
-        code, said = kept.run("record", "redact", "0", "--reason", "court_order")
-        assert (code, "directory" in said) == (1, True), said
+        code, output = kept.run("record", "redact", str(request), "--reason", "court_order")
+        assert (code, "depend on it" in " ".join(output.split())) == (1, True), output
+        code, output = kept.run("record", "redact", "0", "--reason", "court_order")
+        assert (code, "directory" in output) == (1, True), output
     kept.start()
     assert kept.record() == record

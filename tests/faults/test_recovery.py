@@ -13,7 +13,7 @@ from history_checker.collector import collect_snapshot
 from history_checker.report import build_report
 from history_checker.snapshot import AnsweredCommand
 from tests.support.parts.api import OPENING, RELEASE
-from tests.support.parts.restarted_trial import KeptTrial, kept_trial
+from tests.support.parts.restartable_trial import RestartableTrial, restartable_trial
 from tests.support.probes.eventually import eventually
 from tests.support.probes.runbook import Operator
 
@@ -29,10 +29,10 @@ PATIENCE_SECONDS = 60
 class Place:
     """A small jurisdiction, and every command that was answered and must be on the record in the end."""
 
-    kept: KeptTrial
+    kept: RestartableTrial
     answered: list[AnsweredCommand] = field(default_factory=list)
 
-    def say(self, member: str, path: str, body: dict[str, Any] | None = None, *, key: str = "") -> dict[str, Any]:
+    def send(self, member: str, path: str, body: dict[str, Any] | None = None, *, key: str = "") -> dict[str, Any]:
         """A command that must be stored and is to be kept; gives what was answered."""
         answer = self.ask(member, path, body, key=key)
         assert answer.status_code == 202, answer.text
@@ -48,17 +48,17 @@ class Place:
 
     def request(self) -> str:
         """Police ask the shelter; the referral's path."""
-        case = self.say("police", "/cases", OPENING)["case"]
-        basis = self.say("police", f"/cases/{case}/bases", RELEASE)["basis"]
+        case = self.send("police", "/cases", OPENING)["case"]
+        basis = self.send("police", f"/cases/{case}/bases", RELEASE)["basis"]
         asked = {"target": "shelter", "service": "shelter", "urgency": "normal", "basis": basis}
-        return f"/cases/{case}/referrals/{self.say('police', f'/cases/{case}/referrals', asked)['referral']}"
+        return f"/cases/{case}/referrals/{self.send('police', f'/cases/{case}/referrals', asked)['referral']}"
 
     def accepted(self) -> str:
         """The path of a referral that is accepted, as both sides see."""
         path = self.request()
-        self.kept.sees("shelter", path, state="requested")
-        self.say("shelter", f"{path}/acceptance", key=f"acceptance-{path}"[:128])
-        self.kept.sees("police", path, state="accepted")
+        self.kept.until_shown("shelter", path, state="requested")
+        self.send("shelter", f"{path}/acceptance", key=f"acceptance-{path}"[:128])
+        self.kept.until_shown("police", path, state="accepted")
         return path
 
     def unsent(self, member: str) -> None:
@@ -92,7 +92,7 @@ class Place:
 
     def holds(self) -> None:
         """Nothing is lost of what was answered, nothing counts twice, both sides are equal, the doctor is content."""
-        self.kept.settled()
+        self.kept.until_settled()
         report = build_report(asyncio.run(collect_snapshot(self.kept.directory, self.answered)))
         assert report.findings == ()
         assert "invalid" not in report.outcomes
@@ -105,7 +105,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
-    with kept_trial() as kept:
+    with restartable_trial() as kept:
         kept.start()
         yield Place(kept)
 
@@ -115,16 +115,16 @@ def test_a_node_is_recovered_from_a_backup_and_names_the_command_that_is_lost(pl
     kept = place.kept
     early = place.accepted()
     place.crash("exchange")
-    place.say("police", "/cases", OPENING)
+    place.send("police", "/cases", OPENING)
     place.follow(BACKING_UP, "police")
     place.start("exchange")
     late = place.accepted()
-    place.say("police", "/cases", OPENING, key="opened-since-the-backup")
-    kept.settled()
+    place.send("police", "/cases", OPENING, key="opened-since-the-backup")
+    kept.until_settled()
     place.unsent("police")
     lost = place.ask("police", "/cases", OPENING).json()
     place.crash("police")
-    place.say("shelter", f"{early}/start", {"kind": "arrival"})
+    place.send("shelter", f"{early}/start", {"kind": "arrival"})
 
     told = place.follow(RECOVERING, "police", WITH_A_BACKUP, AN_AGENCY)
 
@@ -132,11 +132,11 @@ def test_a_node_is_recovered_from_a_backup_and_names_the_command_that_is_lost(pl
     assert lost["events"][0] in named
     assert "not on the record yet" not in told
     place.start("police")
-    kept.sees("police", early, state="in-progress")
-    kept.sees("police", late, state="accepted")
+    kept.until_shown("police", early, state="in-progress")
+    kept.until_shown("police", late, state="accepted")
     assert place.ask("police", "/cases", OPENING, key="opened-since-the-backup").status_code == 409
-    place.say("shelter", f"{late}/start", {"kind": "arrival"})
-    kept.sees("police", late, state="in-progress")
+    place.send("shelter", f"{late}/start", {"kind": "arrival"})
+    kept.until_shown("police", late, state="in-progress")
     place.accepted()
     place.holds()
 
@@ -145,8 +145,8 @@ def test_nodes_are_recovered_from_nothing_the_coordinator_among_them(place: Plac
     """A lost command can be repeated once; a command on the record is refused; policies emit nothing again."""
     kept = place.kept
     known, waiting = place.accepted(), place.request()
-    kept.sees("shelter", waiting, state="requested")
-    kept.settled()
+    kept.until_shown("shelter", waiting, state="requested")
+    kept.until_settled()
     place.unsent("shelter")
     (lost,) = place.ask("shelter", f"{waiting}/acceptance").json()["events"]
     place.crash("shelter", "coordination")
@@ -157,12 +157,12 @@ def test_nodes_are_recovered_from_nothing_the_coordinator_among_them(place: Plac
     assert "lost:" not in place.follow(RECOVERING, "coordination")
 
     place.start("shelter", "coordination")
-    kept.sees("shelter", meanwhile, state="requested")
-    kept.sees("shelter", known, state="accepted")
-    place.say("shelter", f"{waiting}/acceptance")
+    kept.until_shown("shelter", meanwhile, state="requested")
+    kept.until_shown("shelter", known, state="accepted")
+    place.send("shelter", f"{waiting}/acceptance")
     repeated = place.ask("shelter", f"{known}/acceptance", key=f"acceptance-{known}"[:128])
     assert (repeated.status_code, repeated.json()["state"]) == (409, "accepted")
-    kept.sees("police", waiting, state="accepted")
+    kept.until_shown("police", waiting, state="accepted")
     place.holds()
 
 
@@ -171,9 +171,9 @@ def test_a_node_that_is_only_started_on_an_older_database_finds_its_way(place: P
     kept = place.kept
     place.follow(BACKING_UP, "shelter")
     path = place.accepted()
-    kept.settled()
+    kept.until_settled()
     place.crash("shelter")
     place.follow(RECOVERING, "shelter", WITH_A_BACKUP, AN_AGENCY, without="rebuild")
     place.start("shelter")
-    kept.sees("shelter", path, state="accepted")
+    kept.until_shown("shelter", path, state="accepted")
     place.holds()

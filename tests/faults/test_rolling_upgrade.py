@@ -16,7 +16,7 @@ from handoff.domain.decide import CANNOT_READ
 from handoff.record.events import CATALOGUE
 from handoff.trial.child_process import ChildProcess
 from tests.support.parts.newer_release import SECOND
-from tests.support.parts.restarted_trial import KeptTrial, kept_trial
+from tests.support.parts.restartable_trial import RestartableTrial, restartable_trial
 from tests.support.probes.eventually import eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
@@ -30,7 +30,7 @@ PAUSE = {"code": "survivor_request", "review_at": "2150-01-01T00:00:00Z"}
 class Upgraded:
     """A trial whose processes are replaced, one by one, by those of the newer release."""
 
-    kept: KeptTrial
+    kept: RestartableTrial
     children: list[ChildProcess] = field(default_factory=list)
 
     def upgrade(self, name: str) -> None:
@@ -78,7 +78,7 @@ class Upgraded:
 
 @contextmanager
 def upgraded() -> Iterator[Upgraded]:
-    with kept_trial() as kept:
+    with restartable_trial() as kept:
         found = Upgraded(kept)
         try:
             kept.start()
@@ -88,13 +88,13 @@ def upgraded() -> Iterator[Upgraded]:
                 child.terminate()
 
 
-def accepted(kept: KeptTrial) -> str:
+def accepted(kept: RestartableTrial) -> str:
     """The path of a referral that the shelter has accepted."""
     case, referral = kept.ask_shelter()
     path = f"/cases/{case}/referrals/{referral}"
-    kept.sees("shelter", path, state="requested")
-    kept.say("shelter", f"{path}/acceptance")
-    kept.sees("police", path, state="accepted")
+    kept.until_shown("shelter", path, state="requested")
+    kept.send("shelter", f"{path}/acceptance")
+    kept.until_shown("police", path, state="accepted")
     return path
 
 
@@ -111,15 +111,15 @@ def test_who_is_behind_parks_what_it_cannot_read_goes_on_and_catches_up_by_its_u
 
         town.upgrade("projection")
         town.upgrade("exchange")
-        kept.say("police", "/capabilities", {"reads": [*CATALOGUE, SECOND]})
+        kept.send("police", "/capabilities", {"reads": [*CATALOGUE, SECOND]})
         town.until(lambda: town.ask("shelter", f"{one}/pause", PAUSE).status_code == 200)
 
         town.until(lambda: bool(town.shown("police", one)["parked"]))
         before = town.shown("police", one)
-        kept.say("shelter", f"{one}/resumption")
-        kept.say("shelter", f"{other}/start", {"kind": "arrival"})
-        kept.sees("police", other, state="in-progress")
-        kept.settled()
+        kept.send("shelter", f"{one}/resumption")
+        kept.send("shelter", f"{other}/start", {"kind": "arrival"})
+        kept.until_shown("police", other, state="in-progress")
+        kept.until_settled()
         assert town.shown("police", one) == before
         assert before["state"] == "accepted"
         assert town.shown("shelter", one)["seen"] == before["seen"] + 2
@@ -128,8 +128,8 @@ def test_who_is_behind_parks_what_it_cannot_read_goes_on_and_catches_up_by_its_u
         for path in (one, other):
             assert town.shown("police", path) == town.shown("shelter", path)
         assert not town.shown("police", one)["parked"]
-        kept.say("shelter", f"{one}/start", {"kind": "arrival"})
-        kept.sees("police", one, state="in-progress")
-        kept.settled()
+        kept.send("shelter", f"{one}/start", {"kind": "arrival"})
+        kept.until_shown("police", one, state="in-progress")
+        kept.until_settled()
         judged = kept.query("projection", "timeline_verdicts_of_type", SECOND)
         assert [row["verdict"] for row in judged] == ["effective"]

@@ -45,7 +45,7 @@ from tests.support.dsl.spec import (
     SHELTER_B,
     T0,
     Record,
-    Said,
+    Sent,
     nth_id,
 )
 
@@ -58,7 +58,7 @@ BEGINNING = (
     spec.opened(),
     spec.released(),
     *spec.another(CaseService.LEGAL_AID, LAWYER, ReleasePurpose.LEGAL_REPRESENTATION, number=6),
-    Said(SHELTER, spec.release(ReleasePurpose.CASE_MANAGEMENT, basis=nth_id(20), to=CSW)),
+    Sent(SHELTER, spec.release(ReleasePurpose.CASE_MANAGEMENT, basis=nth_id(20), to=CSW)),
 )
 _COMMITMENT = r.Commitment(commitment="0" * 64, sealed="1" * 64)
 
@@ -103,24 +103,24 @@ _SCOPES: tuple[Mapping[str, Any], ...] = (
     {"scope": EndScope.RECIPIENT, "recipient": SHELTER},
     {"scope": EndScope.RECIPIENT, "recipient": LAWYER},
 )
-HONEST: tuple[Said, ...] = (
-    Said(POLICE, spec.ask()),
-    Said(POLICE, spec.ask(target=SHELTER_B, referral=SECOND)),
-    Said(POLICE, spec.release(basis=nth_id(21), kind=BasisKind.WRITTEN)),
-    *(Said(POLICE, body) for referral in REFERRALS for body in _of_source(referral)),
+HONEST: tuple[Sent, ...] = (
+    Sent(POLICE, spec.request()),
+    Sent(POLICE, spec.request(target=SHELTER_B, referral=SECOND)),
+    Sent(POLICE, spec.release(basis=nth_id(21), kind=BasisKind.WRITTEN)),
+    *(Sent(POLICE, body) for referral in REFERRALS for body in _of_source(referral)),
     *(
-        Said(target, body)
+        Sent(target, body)
         for referral, target in zip(REFERRALS, (SHELTER, SHELTER_B, LAWYER), strict=True)
         for body in _of_target(referral)
     ),
-    *(Said(by, c.ReleaseWithdrawn(**scope)) for by in (POLICE, LAWYER, SHELTER) for scope in _SCOPES),
-    *(Said(by, c.SurvivorEnded(**scope)) for by in (POLICE, LAWYER) for scope in _SCOPES),
-    Said(COORDINATION, d.AgencySuspended(member=SHELTER_B)),
-    Said(COORDINATION, d.DeadlinesPublished(deadlines=spec.DEADLINES[:5])),
+    *(Sent(by, c.ReleaseWithdrawn(**scope)) for by in (POLICE, LAWYER, SHELTER) for scope in _SCOPES),
+    *(Sent(by, c.SurvivorEnded(**scope)) for by in (POLICE, LAWYER) for scope in _SCOPES),
+    Sent(COORDINATION, d.AgencySuspended(member=SHELTER_B)),
+    Sent(COORDINATION, d.DeadlinesPublished(deadlines=spec.DEADLINES[:5])),
 )
 
 
-def _saying(said: Said) -> Move:
+def _saying(said: Sent) -> Move:
     def move(record: Record) -> None:
         record.now += said.after
         record.append(record.envelope(said))
@@ -218,19 +218,19 @@ many_moves: st.SearchStrategy[list[Move]] = st.lists(
     st.one_of(honest_moves, honest_moves, honest_moves, forged_moves()), min_size=1, max_size=40
 )
 _ASKED = (*BEGINNING, *HONEST[:2])
-_ANSWERED = tuple(Said(SHELTER, body) for body in _of_target(REFERRAL)[:3])
-_UNDER_WAY = (*_ASKED, *_ANSWERED, Said(SHELTER, _of_target(REFERRAL)[6]))
-_REFUSED = (*_ASKED, Said(SHELTER, _of_target(REFERRAL)[3]))
-beginnings: st.SearchStrategy[tuple[Said, ...]] = st.sampled_from(
+_ANSWERED = tuple(Sent(SHELTER, body) for body in _of_target(REFERRAL)[:3])
+_UNDER_WAY = (*_ASKED, *_ANSWERED, Sent(SHELTER, _of_target(REFERRAL)[6]))
+_REFUSED = (*_ASKED, Sent(SHELTER, _of_target(REFERRAL)[3]))
+beginnings: st.SearchStrategy[tuple[Sent, ...]] = st.sampled_from(
     [BEGINNING, _ASKED, (*_ASKED, *_ANSWERED), _UNDER_WAY, _REFUSED]
 )
 """States of a case in which a program starts."""
 
 
-def played(moves: list[Move], beginning: tuple[Said, ...]) -> Record:
+def played(moves: list[Move], beginning: tuple[Sent, ...]) -> Record:
     """Return the record after all moves and the exchange's consequences."""
     record = Record()
-    record.say(*beginning)
+    record.send(*beginning)
     for move in moves:
         move(record)
     record.settle()

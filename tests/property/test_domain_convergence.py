@@ -16,7 +16,7 @@ from handoff.record.events import referral as r
 from handoff.record.events.deadline import DeadlineMissed
 from tests.property.programs import HONEST, Move, beginnings, many_moves, played
 from tests.support.dsl import spec
-from tests.support.dsl.spec import LAWYER, POLICE, REFERRAL, SHELTER, Record, Said
+from tests.support.dsl.spec import LAWYER, POLICE, REFERRAL, SHELTER, Record, Sent
 
 # A target never learns that its source asked another one next, nor how late that was.
 _OF_THE_SOURCE_ALONE = ("seen", "seen_at_transition", "next", "hop")
@@ -47,7 +47,7 @@ def _assert_both_sides_agree(
 @given(beginning=beginnings, moves=many_moves, redelivered=st.lists(st.integers(0, 30), max_size=5))
 @settings(max_examples=150)
 def test_both_sides_see_what_the_exchange_sees_whatever_is_said(
-    beginning: tuple[Said, ...], moves: list[Move], redelivered: list[int]
+    beginning: tuple[Sent, ...], moves: list[Move], redelivered: list[int]
 ) -> None:
     """With repetitions on the record, redeliveries from the inbox, forged events and late consequences."""
     _assert_both_sides_agree(played(moves, beginning), tuple(redelivered))
@@ -94,7 +94,7 @@ def _play(order: tuple[int, ...], lag: int) -> Record:
             record.now = step.due_at
             event = deadline_missed(record.known(), holder, step, attempt=0)
         else:
-            event = record.envelope(Said((POLICE, SHELTER, LAWYER)[actor], body))
+            event = record.envelope(Sent((POLICE, SHELTER, LAWYER)[actor], body))
         due += [position + lag] * len(record.append(event).follows)
         record.append(event)
         while due and due[0] <= position:
@@ -131,10 +131,10 @@ def test_the_programs_can_reach_every_state() -> None:
     for first in HONEST:
         for second in HONEST[:60:7]:
             record = Record()
-            record.say(*spec.started(), first, second)
+            record.send(*spec.started(), first, second)
             reached |= {referral.state for referral in record.case().referrals.values()}
             record = Record()
-            record.say(*spec.requested(), first, second)
+            record.send(*spec.requested(), first, second)
             reached |= {referral.state for referral in record.case().referrals.values()}
     assert reached == set(State) - {State.ABSENT}
     assert structs.replace(record.referral()) == record.referral()

@@ -21,7 +21,7 @@ from handoff.record.events import Body, Keying
 from tests.property.programs import Move, any_body, beginnings, forged_moves, many_moves, played
 from tests.support.dsl import spec
 from tests.support.dsl.builders import ids
-from tests.support.dsl.spec import CASE, JURISDICTION, T0, Record, Said, nth_id
+from tests.support.dsl.spec import CASE, JURISDICTION, T0, Record, Sent, nth_id
 
 forgeries = st.lists(st.one_of(forged_moves(), forged_moves(), many_moves.map(lambda moves: moves[0])), max_size=40)
 
@@ -34,7 +34,7 @@ def _said_by(emitter: str, body: Body, number: int = 0) -> Event[Any]:
 @given(beginning=beginnings, moves=forgeries)
 @settings(max_examples=200)
 def test_no_sequence_of_events_raises_and_what_is_ineffective_changes_nothing(
-    beginning: tuple[Said, ...], moves: list[Move]
+    beginning: tuple[Sent, ...], moves: list[Move]
 ) -> None:
     """Judging, folding, routing and what follows are total; an entry that counts for nothing keeps the very object."""
     for entry in played(moves, beginning).entries:
@@ -48,7 +48,7 @@ def test_no_sequence_of_events_raises_and_what_is_ineffective_changes_nothing(
 @given(beginning=beginnings, moves=many_moves, body=any_body(), emitter=st.sampled_from((*spec.MEMBERS, EXCHANGE)))
 @settings(max_examples=150)
 def test_no_verdict_makes_the_fold_the_routing_or_the_consequences_raise(
-    beginning: tuple[Said, ...], moves: list[Move], body: Body, emitter: str
+    beginning: tuple[Sent, ...], moves: list[Move], body: Body, emitter: str
 ) -> None:
     """A node folds the verdict it is given, also one that its own rules would not have come to."""
     record = played(moves, beginning)
@@ -66,7 +66,7 @@ def test_no_verdict_makes_the_fold_the_routing_or_the_consequences_raise(
 @given(beginning=beginnings, moves=many_moves)
 @settings(max_examples=100)
 def test_what_the_exchange_says_is_the_same_bytes_on_repeat_and_each_id_is_used_once(
-    beginning: tuple[Said, ...], moves: list[Move]
+    beginning: tuple[Sent, ...], moves: list[Move]
 ) -> None:
     said: dict[tuple[str, UUID], bytes] = {}
     for entry in played(moves, beginning).entries:
@@ -81,7 +81,7 @@ def test_what_the_exchange_says_is_the_same_bytes_on_repeat_and_each_id_is_used_
 
 @given(beginning=beginnings, moves=many_moves)
 @settings(max_examples=100)
-def test_folded_state_survives_being_stored(beginning: tuple[Said, ...], moves: list[Move]) -> None:
+def test_folded_state_survives_being_stored(beginning: tuple[Sent, ...], moves: list[Move]) -> None:
     """A loaded state is equal to the stored one, and is stored as the same bytes again."""
     record = played(moves, beginning)
     case, directory = dump_case(record.case()), dump_directory(record.directory)
@@ -94,7 +94,7 @@ def test_folded_state_survives_being_stored(beginning: tuple[Said, ...], moves: 
 @given(beginning=beginnings, moves=st.lists(many_moves, min_size=2, max_size=2))
 @settings(max_examples=100)
 def test_a_state_that_was_stored_goes_on_like_one_that_was_not(
-    beginning: tuple[Said, ...], moves: list[list[Move]]
+    beginning: tuple[Sent, ...], moves: list[list[Move]]
 ) -> None:
     straight, stored = played(moves[0], beginning), played(moves[0], beginning)
     stored.cases = {key: load_case(dump_case(case)) for key, case in stored.cases.items()}
@@ -110,7 +110,7 @@ def test_a_state_that_was_stored_goes_on_like_one_that_was_not(
 
 @given(beginning=beginnings, moves=many_moves)
 @settings(max_examples=150)
-def test_an_agency_hears_only_of_what_it_says_or_has_a_part_in(beginning: tuple[Said, ...], moves: list[Move]) -> None:
+def test_an_agency_hears_only_of_what_it_says_or_has_a_part_in(beginning: tuple[Sent, ...], moves: list[Move]) -> None:
     for entry in played(moves, beginning).entries:
         for member in entry.recipients - {entry.event.emitter}:
             assert _has_a_part(member, entry)
@@ -157,7 +157,7 @@ def _every_command(base: type[Command] = Command) -> list[type[Command]]:
 )
 @settings(max_examples=200)
 def test_what_a_node_decides_is_effective_by_what_it_knows_and_it_never_raises(
-    *, beginning: tuple[Said, ...], moves: list[Move], body: Body, member: str, about: UUID, redirects: UUID | None
+    *, beginning: tuple[Sent, ...], moves: list[Move], body: Body, member: str, about: UUID, redirects: UUID | None
 ) -> None:
     record = played(moves, beginning)
     for command in _commands(body, about, redirects):

@@ -10,7 +10,7 @@ from handoff.record.codec import encode
 from history_checker import state
 from tests.property.programs import Move, beginnings, many_moves, played
 from tests.support.dsl import spec
-from tests.support.dsl.spec import Said
+from tests.support.dsl.spec import Sent
 from tests.support.parts.checked_record import founding_length, history_of
 
 _COMPARED = (
@@ -30,7 +30,7 @@ def _steps(referral: Referral | state.Referral) -> list[tuple[object, ...]]:
 @given(beginning=beginnings, moves=many_moves)
 @settings(max_examples=150)
 def test_the_checker_judges_routes_and_folds_as_the_product_does(
-    beginning: tuple[Said, ...], moves: list[Move]
+    beginning: tuple[Sent, ...], moves: list[Move]
 ) -> None:
     """Any program of events gives the same verdicts and reasons, inboxes, states and deadlines."""
     record, start = played(moves, beginning), founding_length()

@@ -78,7 +78,7 @@ asks = st.tuples(
 )
 
 
-def said(decisions: Iterable[Decision]) -> list[object]:
+def events_of(decisions: Iterable[Decision]) -> list[object]:
     """Decisions by what they tell."""
     return [_told(decision) for decision in decisions]
 
@@ -102,6 +102,6 @@ def test_commands_decided_together_come_to_what_they_come_to_one_by_one(
         alone.decide([one.under(key, ME.member) if key is not None else one])
     for first in range(0, len(asked), together):
         joined.decide(alone.asked[first : first + together])
-    assert said(joined.decisions) == said(alone.decisions)
+    assert events_of(joined.decisions) == events_of(alone.decisions)
     assert joined.rows == alone.rows
     assert joined.answers == alone.answers

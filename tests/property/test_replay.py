@@ -11,7 +11,7 @@ from handoff.views.replay.diff import diff
 from handoff.views.replay.history import history
 from handoff.views.replay.questions import QUESTIONS
 from tests.property.programs import Move, beginnings, many_moves, played
-from tests.support.dsl.spec import CASE, MEMBERS, Said
+from tests.support.dsl.spec import CASE, MEMBERS, Sent
 from tests.support.parts.replayed import replay_entries, replayed
 
 sealings = st.none() | st.builds(CheckpointStatus, st.just("example"), st.integers(0, 80), is_witnessed=st.booleans())
@@ -19,7 +19,7 @@ sealings = st.none() | st.builds(CheckpointStatus, st.just("example"), st.intege
 
 @given(beginning=beginnings, moves=many_moves)
 @settings(max_examples=100)
-def test_a_replay_ends_where_the_exchange_did(beginning: tuple[Said, ...], moves: list[Move]) -> None:
+def test_a_replay_ends_where_the_exchange_did(beginning: tuple[Sent, ...], moves: list[Move]) -> None:
     """The case that is folded from the stored verdicts is the one that was judged."""
     record = played(moves, beginning)
     assert replayed(record).case == record.case()
@@ -28,7 +28,7 @@ def test_a_replay_ends_where_the_exchange_did(beginning: tuple[Said, ...], moves
 @given(beginning=beginnings, moves=many_moves, sealing=sealings, choice=st.integers(0, 50))
 @settings(max_examples=100)
 def test_a_moment_shows_what_a_record_that_ends_there_would(
-    beginning: tuple[Said, ...], moves: list[Move], sealing: CheckpointStatus | None, choice: int
+    beginning: tuple[Sent, ...], moves: list[Move], sealing: CheckpointStatus | None, choice: int
 ) -> None:
     """No question that is asked of a moment is answered by anything that came later; none raises."""
     entries = replay_entries(played(moves, beginning))
@@ -45,7 +45,7 @@ def test_a_moment_shows_what_a_record_that_ends_there_would(
 @given(beginning=beginnings, moves=many_moves, choice=st.integers(0, 50))
 @settings(max_examples=100)
 def test_nothing_differs_from_itself_and_what_differs_leads_from_one_to_the_other(
-    beginning: tuple[Said, ...], moves: list[Move], choice: int
+    beginning: tuple[Sent, ...], moves: list[Move], choice: int
 ) -> None:
     """The entries of two differences that meet are those of the whole way."""
     told = replayed(played(moves, beginning))
@@ -58,7 +58,7 @@ def test_nothing_differs_from_itself_and_what_differs_leads_from_one_to_the_othe
 @given(beginning=beginnings, moves=many_moves, member=st.sampled_from(MEMBERS))
 @settings(max_examples=60)
 def test_an_institution_s_part_of_an_answer_is_a_part_of_it(
-    beginning: tuple[Said, ...], moves: list[Move], member: str
+    beginning: tuple[Sent, ...], moves: list[Move], member: str
 ) -> None:
     """An agency's view at a time has exactly the entries that it had sent or received by then."""
     told = replayed(played(moves, beginning))

@@ -13,7 +13,7 @@ from history_checker.history import read_history
 from history_checker.snapshot import InboxEntry, Json, Snapshot, TimelineRow
 from tests.support.dsl import spec
 from tests.support.dsl.builders import REFERRAL, key_of, signed
-from tests.support.dsl.spec import CASE, LAWYER, POLICE, SHELTER, Record, Said
+from tests.support.dsl.spec import CASE, LAWYER, POLICE, SHELTER, Record, Sent
 from tests.support.parts.checked_record import snapshot_of
 
 T = TypeVar("T")
@@ -23,13 +23,13 @@ T = TypeVar("T")
 def sound() -> Snapshot:
     """A referral that is delivered, accepted and started. Its source cancels too late and withdraws the release."""
     record = Record()
-    record.say(
+    record.send(
         *spec.requested(),
-        Said(SHELTER, r.ReferralDelivered(referral=REFERRAL)),
-        Said(SHELTER, r.ReferralAccepted(referral=REFERRAL)),
-        Said(POLICE, r.ReferralCancelled(referral=REFERRAL)),
-        Said(SHELTER, r.ReferralStarted(referral=REFERRAL, kind="arrival")),
-        Said(POLICE, c.ReleaseWithdrawn(scope="all")),
+        Sent(SHELTER, r.ReferralDelivered(referral=REFERRAL)),
+        Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL)),
+        Sent(POLICE, r.ReferralCancelled(referral=REFERRAL)),
+        Sent(SHELTER, r.ReferralStarted(referral=REFERRAL, kind="arrival")),
+        Sent(POLICE, c.ReleaseWithdrawn(scope="all")),
     )
     record.append(record.entries[-1].event)
     return snapshot_of(record)
@@ -82,7 +82,7 @@ def _with_inbox(snapshot: Snapshot, change: Callable[[tuple[InboxEntry, ...]], t
 
 def _second_decision(snapshot: Snapshot) -> Snapshot:
     """One command became two decisions with two ids, and both are on the record."""
-    event = spec.Record().envelope(Said(POLICE, c.CasesLinked(other_case=CASE)))
+    event = spec.Record().envelope(Sent(POLICE, c.CasesLinked(other_case=CASE)))
     again = event.model_copy(update={"id": spec.nth_id(900)})
     entry = replace(snapshot.record[-1], offset=len(snapshot.record), value=signed(again).value)
     message = signed(again, key_of(POLICE))
@@ -202,7 +202,7 @@ def test_a_planted_fault_is_found_and_named(
 def test_a_forged_entry_on_the_record_is_not_folded(sound: Snapshot) -> None:
     """The checker verifies signatures: an entry signed with another member's key is invalid."""
     last = next(entry for entry in reversed(sound.record) if entry.key == str(CASE).encode())
-    forged = signed(spec.Record().envelope(Said(POLICE, c.CasesLinked(other_case=CASE))), key_of(LAWYER))
+    forged = signed(spec.Record().envelope(Sent(POLICE, c.CasesLinked(other_case=CASE))), key_of(LAWYER))
     entry = replace(last, offset=len(sound.record), value=forged.value, headers=forged.headers)
     judged = read_history(replace(sound, record=(*sound.record, entry))).judged[-1]
     assert (judged.outcome, judged.reason) == ("invalid", "key_not_owner")

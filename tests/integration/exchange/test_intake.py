@@ -20,7 +20,7 @@ from handoff.record.signing import SigningKey, sha256
 from handoff.record.topics import out_topic
 from tests.support.dsl.builders import event, key_of, nth_id, signed
 from tests.support.dsl.referral_events import Matter
-from tests.support.parts.small_jurisdiction import Town, has, said, town
+from tests.support.parts.small_jurisdiction import Town, contains, events_of, town
 from tests.support.parts.stack import Jurisdictions
 
 SECRET = b"Jane Roe"
@@ -36,8 +36,8 @@ async def place(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathF
         yield founded
 
 
-def refusals(told: list[Delivery]) -> list[tuple[RefusalCode, str]]:
-    return [(e.data.code, e.data.value_hash) for e in said(told) if isinstance(e.data, SubmissionRefused)]
+def refusals(inbox: list[Delivery]) -> list[tuple[RefusalCode, str]]:
+    return [(e.data.code, e.data.value_hash) for e in events_of(inbox) if isinstance(e.data, SubmissionRefused)]
 
 
 def poison(place: Town) -> list[tuple[RefusalCode, Message]]:
@@ -72,7 +72,7 @@ async def test_the_record_begins_with_the_founding_and_early_words_are_refused_a
     """Offset 0 is the founding event whatever was submitted before it."""
     record = await place.record(lambda found: len(found) >= 2)
     assert record[0].message.value == codec.encode(place.genesis)
-    kept = [codec.decode(entry.message.value or b"").data for entry in await place.settled()]
+    kept = [codec.decode(entry.message.value or b"").data for entry in await place.until_settled()]
     early = [body for body in kept if isinstance(body, SubmissionRefused) and body.value_hash == sha256(SECRET)]
     assert len(early) == 1
 
@@ -82,10 +82,10 @@ async def test_each_fuzzed_submission_is_refused_once_by_code(place: Town) -> No
     fuzzed = poison(place)
     await place.submit("police", *(bad for _, bad in fuzzed))
     opening = Matter(place, 101).opened()
-    await place.say(opening)
-    told = await place.inbox("police", lambda told: has(told, opening))
+    await place.publish(opening)
+    inbox = await place.inbox("police", lambda inbox: contains(inbox, opening))
     expected = [(code, sha256(bad.value or b"")) for code, bad in fuzzed]
-    found = [refusal for refusal in refusals(told) if refusal in expected]
+    found = [refusal for refusal in refusals(inbox) if refusal in expected]
     assert found == expected
     record = await place.check_inboxes()
     assert not any(SECRET in bytes(part or b"") for entry in record for part in _parts(entry.message))
@@ -98,15 +98,15 @@ async def test_poison_delays_the_events_after_it_no_more_than_valid_events_do(pl
         opening = Matter(place, number).opened()
         began = time.monotonic()
         await place.submit("police", *before, signed(opening))
-        inbox = await place.inbox("police", lambda inbox: has(inbox, opening))
+        inbox = await place.inbox("police", lambda inbox: contains(inbox, opening))
         return time.monotonic() - began, inbox
 
     bad = [Message(b"key", b"%d" % number) for number in range(500)]
     good = [signed(Matter(place, 1000 + number).opened()) for number in range(500)]
     seconds_behind_good, _ = await passed(good, 102)
-    seconds_behind_bad, told = await passed(bad, 103)
+    seconds_behind_bad, inbox = await passed(bad, 103)
     assert seconds_behind_bad < 5 * seconds_behind_good
-    hashes = {value_hash for _, value_hash in refusals(told)}
+    hashes = {value_hash for _, value_hash in refusals(inbox)}
     assert {sha256(each.value or b"") for each in bad} <= hashes
 
 
@@ -119,8 +119,8 @@ async def test_a_gzip_bomb_goes_nowhere(place: Town) -> None:
     opening = place.event(
         CaseOpened(entry_point=EntryPoint.HOTLINE, reporting_delay=ReportingDelay.UNKNOWN), subject=nth_id(9000)
     )
-    await place.say(opening)
-    await place.inbox("police", lambda told: has(told, opening))
+    await place.publish(opening)
+    await place.inbox("police", lambda inbox: contains(inbox, opening))
 
 
 def _parts(entry: Message) -> list[bytes | None]:

@@ -52,11 +52,11 @@ async def test_a_clean_stop_leaves_nothing_to_be_appended_again(place: Town) -> 
     first.start()
     await place.found()
     before, after = Matter(place, 1).opened(), Matter(place, 2).opened()
-    await place.say(before)
+    await place.publish(before)
     await place.record(lambda record: stands(record, before) == 1)
     assert first.terminate() == 0
     place.exchange().start()
-    await place.say(after)
+    await place.publish(after)
     record = await place.record(lambda record: stands(record, after) == 1)
     assert stands(record, before) == 1
 

@@ -25,7 +25,7 @@ from handoff.record.events.directory import Deadline
 from handoff.record.events.referral import ReferralRevoked
 from tests.support.dsl import builders
 from tests.support.dsl.referral_events import Matter
-from tests.support.parts.small_jurisdiction import Town, has, said, town
+from tests.support.parts.small_jurisdiction import Town, contains, events_of, town
 from tests.support.parts.stack import Jurisdictions
 
 SOON = Deadline(step=DeadlineStep.ANSWERED, amount=1, urgencies=(Urgency.LOW,), source=DeadlineSource.ASSUMED)
@@ -39,18 +39,18 @@ async def place(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathF
         yield founded
 
 
-def verdict_on(event: AnyEvent, told: Iterable[Delivery]) -> Any:
-    return next(d.verdict for d in told if d.message.value == codec.encode(event))
+def verdict_on(event: AnyEvent, inbox: Iterable[Delivery]) -> Any:
+    return next(d.verdict for d in inbox if d.message.value == codec.encode(event))
 
 
-def missed(told: Iterable[Delivery], matter: Matter) -> list[AnyEvent]:
-    return [e for e in said(told) if isinstance(e.data, DeadlineMissed) and e.subject == str(matter.case)]
+def missed(inbox: Iterable[Delivery], matter: Matter) -> list[AnyEvent]:
+    return [e for e in events_of(inbox) if isinstance(e.data, DeadlineMissed) and e.subject == str(matter.case)]
 
 
 async def test_everyone_is_told_the_directory_from_the_founding_on(place: Town) -> None:
     """A member's inbox begins with the whole directory, whenever it was admitted."""
     members = ("police", "legal_aid", COORDINATION)
-    inboxes = [said(await place.inbox(member, lambda told: len(told) >= 9))[:9] for member in members]
+    inboxes = [events_of(await place.inbox(member, lambda inbox: len(inbox) >= 9))[:9] for member in members]
     assert inboxes[0] == inboxes[1] == inboxes[2]
     assert inboxes[0][0] == place.genesis
 
@@ -58,67 +58,67 @@ async def test_everyone_is_told_the_directory_from_the_founding_on(place: Town) 
 async def test_a_referral_reaches_its_two_sides_and_nobody_else(place: Town) -> None:
     """Each inbox holds exactly what the record and the types of its events name, in a sequence without gaps."""
     matter = Matter(place, 1)
-    await place.say(*matter.begun())
-    await place.inbox("shelter", lambda told: has(told, matter.asked()))
-    await place.say(matter.delivered(), matter.accepted())
-    police = await place.inbox("police", lambda told: has(told, matter.accepted()))
+    await place.publish(*matter.begun())
+    await place.inbox("shelter", lambda inbox: contains(inbox, matter.asked()))
+    await place.publish(matter.delivered(), matter.accepted())
+    police = await place.inbox("police", lambda inbox: contains(inbox, matter.accepted()))
     assert {verdict_on(event, police) for event in (*matter.begun(), matter.accepted())} == {EFFECTIVE}
     await place.check_inboxes()
-    assert str(matter.case) not in {event.subject for event in said(await place.inbox("legal_aid", bool))}
+    assert str(matter.case) not in {event.subject for event in events_of(await place.inbox("legal_aid", bool))}
 
 
 async def test_a_withdrawal_ends_the_release_and_revokes_the_request_once(place: Town) -> None:
     """The exchange emits the consequences of a withdrawal once; a later acceptance is ineffective for both sides."""
     matter = Matter(place, 2)
-    await place.say(*matter.begun())
-    await place.inbox("shelter", lambda told: has(told, matter.asked()))
-    await place.say(matter.withdrawn())
-    await place.inbox("police", lambda told: has(told, matter.withdrawn()))
-    await place.say(matter.accepted())
+    await place.publish(*matter.begun())
+    await place.inbox("shelter", lambda inbox: contains(inbox, matter.asked()))
+    await place.publish(matter.withdrawn())
+    await place.inbox("police", lambda inbox: contains(inbox, matter.withdrawn()))
+    await place.publish(matter.accepted())
     record = await place.check_inboxes()
     on_record = [codec.decode(entry.message.value or b"").data for entry in record]
     assert len([b for b in on_record if isinstance(b, BasisEnded) and b.basis == matter.basis]) == 1
     assert len([b for b in on_record if isinstance(b, ReferralRevoked) and b.referral == matter.referral]) == 1
     for member in ("police", "shelter"):
-        told = await place.inbox(member, lambda told: has(told, matter.accepted()))
-        assert verdict_on(matter.accepted(), told).reason in {"release_withdrawn", "revoked"}
+        inbox = await place.inbox(member, lambda inbox: contains(inbox, matter.accepted()))
+        assert verdict_on(matter.accepted(), inbox).reason in {"release_withdrawn", "revoked"}
 
 
 async def test_a_repeat_on_the_record_is_routed_to_nobody(place: Town) -> None:
     """Of an event that is on the record twice, the first entry counts and the others reach no inbox."""
     matter = Matter(place, 3)
-    await place.say(*matter.begun())
-    await place.inbox("shelter", lambda told: has(told, matter.asked()))
+    await place.publish(*matter.begun())
+    await place.inbox("shelter", lambda inbox: contains(inbox, matter.asked()))
     repeated = builders.signed(matter.asked())
     await place.append(repeated, repeated)
     record = await place.check_inboxes()
     assert [entry.message.value for entry in record].count(repeated.value) == 3
-    told = await place.inbox("shelter", lambda told: has(told, matter.asked()))
-    assert [d.message.value for d in told].count(repeated.value) == 1
+    inbox = await place.inbox("shelter", lambda inbox: contains(inbox, matter.asked()))
+    assert [d.message.value for d in inbox].count(repeated.value) == 1
 
 
 async def test_another_event_under_a_used_id_is_an_equivocation(place: Town) -> None:
     """The same id with other bytes is invalid, and only its emitter is notified."""
     matter = Matter(place, 4)
-    await place.say(*matter.begun())
+    await place.publish(*matter.begun())
     other = matter.asked(Urgency.HIGH).model_copy(update={"id": matter.asked().id})
-    await place.say(other)
-    told = await place.inbox("police", lambda told: has(told, other))
-    assert verdict_on(other, told) == invalid(RefusalCode.EQUIVOCATION)
+    await place.publish(other)
+    inbox = await place.inbox("police", lambda inbox: contains(inbox, other))
+    assert verdict_on(other, inbox) == invalid(RefusalCode.EQUIVOCATION)
     await place.check_inboxes()
 
 
 async def test_a_missed_deadline_is_said_once_and_escalated_without_the_case(place: Town) -> None:
     """When a step is overdue, both sides and the coordinator are notified once each."""
     matter = Matter(place, 5)
-    await place.say(*matter.begun(Urgency.LOW))
-    await place.inbox("shelter", lambda told: has(told, matter.asked(Urgency.LOW)))
-    await place.say(matter.delivered())
-    await place.inbox("police", lambda told: bool(missed(told, matter)))
+    await place.publish(*matter.begun(Urgency.LOW))
+    await place.inbox("shelter", lambda inbox: contains(inbox, matter.asked(Urgency.LOW)))
+    await place.publish(matter.delivered())
+    await place.inbox("police", lambda inbox: bool(missed(inbox, matter)))
     await place.check_inboxes()
-    [late] = missed(await place.inbox("shelter", lambda told: bool(missed(told, matter))), matter)
-    told = said(await place.inbox(COORDINATION, bool))
-    [escalated] = [e for e in told if getattr(e.data, "reference", None) == escalation_reference(late.id)]
+    [late] = missed(await place.inbox("shelter", lambda inbox: bool(missed(inbox, matter))), matter)
+    inbox = events_of(await place.inbox(COORDINATION, bool))
+    [escalated] = [e for e in inbox if getattr(e.data, "reference", None) == escalation_reference(late.id)]
     assert isinstance(escalated.data, DeadlineEscalated)
     assert escalated.data.member == "shelter"
     assert str(matter.case) not in escalated.model_dump_json()
@@ -127,14 +127,14 @@ async def test_a_missed_deadline_is_said_once_and_escalated_without_the_case(pla
 async def test_a_deadline_that_was_said_too_early_is_said_again(place: Town) -> None:
     """A missed deadline that is appended before its time is ineffective, and is emitted again by the next attempt."""
     matter = Matter(place, 6)
-    await place.say(*matter.begun(Urgency.LOW))
-    await place.inbox("shelter", lambda told: has(told, matter.asked(Urgency.LOW)))
-    await place.say(matter.delivered())
-    await place.inbox("police", lambda told: has(told, matter.delivered()))
+    await place.publish(*matter.begun(Urgency.LOW))
+    await place.inbox("shelter", lambda inbox: contains(inbox, matter.asked(Urgency.LOW)))
+    await place.publish(matter.delivered())
+    await place.inbox("police", lambda inbox: contains(inbox, matter.delivered()))
     await place.query("make_timers_ready", matter.referral)
-    told = await place.inbox("shelter", lambda told: bool(missed(told, matter)))
-    [late] = missed(told, matter)
-    assert (cast("DeadlineMissed", late.data).attempt, verdict_on(late, told)) == (1, EFFECTIVE)
+    inbox = await place.inbox("shelter", lambda inbox: bool(missed(inbox, matter)))
+    [late] = missed(inbox, matter)
+    assert (cast("DeadlineMissed", late.data).attempt, verdict_on(late, inbox)) == (1, EFFECTIVE)
     appended = [codec.decode(entry.message.value or b"") for entry in await place.check_inboxes()]
     about_this = [e.data for e in appended if isinstance(e.data, DeadlineMissed) and e.data.referral == matter.referral]
     assert [body.attempt for body in about_this] == [0, 1]
@@ -145,14 +145,14 @@ async def test_an_agency_that_is_admitted_later_is_served_without_a_restart(plac
     newcomer = PlannedMember(
         id="shelter_gjakova", offers=(CaseService.SHELTER,), classes=(RecipientClass.LICENSED_SHELTER,)
     )
-    place.grow(newcomer)
+    place.plan_members(newcomer)
     await place.jurisdiction.apply_broker()
     await place.admit(newcomer)
     matter = Matter(place, 7)
-    await place.say(*matter.begun(target=newcomer.id))
-    told = await place.inbox(newcomer.id, lambda told: has(told, matter.asked(target=newcomer.id)))
-    assert said(told)[0] == place.genesis
+    await place.publish(*matter.begun(target=newcomer.id))
+    inbox = await place.inbox(newcomer.id, lambda inbox: contains(inbox, matter.asked(target=newcomer.id)))
+    assert events_of(inbox)[0] == place.genesis
     answer = matter.delivered().model_copy(update={"source": f"/{place.name}/1/{newcomer.id}"})
-    await place.say(answer)
-    await place.inbox("police", lambda told: has(told, answer))
+    await place.publish(answer)
+    await place.inbox("police", lambda inbox: contains(inbox, answer))
     await place.check_inboxes()

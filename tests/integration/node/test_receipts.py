@@ -112,7 +112,7 @@ class Desk:
         for name in cosigners:
             await self.vouching.hear(bodies([self.played.cosigned(self.played.request(0, size), name)]))
 
-    async def say(self) -> tuple[tuple[UUID, ...], list[KafkaRecord]]:
+    async def request_a_place(self) -> tuple[tuple[UUID, ...], list[KafkaRecord]]:
         """The police ask for a place, and the record answers."""
         _, _, events = await request_a_place(self.police.desk())
         echoes = await self.police.echoes()
@@ -140,7 +140,7 @@ async def desk(police: Parts) -> AsyncIterator[Desk]:
 
 async def test_a_receipt_ends_the_row_and_what_it_answered_stays(desk: Desk) -> None:
     """Its bytes are in the inbox alone; its outcome, the feed and the refusal to say it twice are as before."""
-    events, echoes = await desk.say()
+    events, echoes = await desk.request_a_place()
     desk.audit.covers(echoes, 9)
     await desk.prove(9, *ENOUGH)
     fed = await desk.police.desk().feed(0, 100)
@@ -156,7 +156,7 @@ async def test_a_receipt_ends_the_row_and_what_it_answered_stays(desk: Desk) -> 
 
 
 async def test_a_receipt_counts_only_under_a_checkpoint_for_which_enough_have_vouched(desk: Desk) -> None:
-    events, echoes = await desk.say()
+    events, echoes = await desk.request_a_place()
     desk.audit.covers(echoes, 9)
     await desk.prove(9, "monitor")
     assert await desk.receipts.round() == 0
@@ -167,7 +167,7 @@ async def test_a_receipt_counts_only_under_a_checkpoint_for_which_enough_have_vo
 
 
 async def test_what_is_proven_and_what_has_ended_survive_a_restart(desk: Desk) -> None:
-    _, echoes = await desk.say()
+    _, echoes = await desk.request_a_place()
     desk.audit.covers(echoes[:1], 9)
     await desk.prove(9, *ENOUGH)
     await desk.receipts.round()
@@ -191,7 +191,7 @@ async def test_a_cosignature_that_only_claims_to_be_one_counts_for_nothing(desk:
 
 
 async def test_an_unsound_receipt_ends_nothing_and_is_told_once(desk: Desk) -> None:
-    events, echoes = await desk.say()
+    events, echoes = await desk.request_a_place()
     desk.audit.covers(echoes, 9)
     first, second, third = (str(event) for event in events)
     desk.audit.given[first] = desk.audit.given[second]
@@ -205,7 +205,7 @@ async def test_an_unsound_receipt_ends_nothing_and_is_told_once(desk: Desk) -> N
 
 
 async def test_an_event_without_a_receipt_after_its_time_is_alarmed_once(desk: Desk) -> None:
-    events, echoes = await desk.say()
+    events, echoes = await desk.request_a_place()
     desk.audit.covers(echoes[:1], 9)
     await desk.prove(9, *ENOUGH)
     with capture_logs() as early:
@@ -245,7 +245,7 @@ async def test_what_changed_nothing_by_a_lost_race_gets_its_receipt_too_and_what
 
 
 async def test_an_unavailable_audit_does_not_block_commands_and_is_asked_again(desk: Desk) -> None:
-    events, echoes = await desk.say()
+    events, echoes = await desk.request_a_place()
     desk.audit.covers(echoes, 9)
     await desk.prove(9, *ENOUGH)
     desk.audit.is_unavailable = True
@@ -282,7 +282,7 @@ async def test_more_events_than_one_question_holds_are_asked_for_in_pages(
 ) -> None:
     """A row without a receipt at the front does not block the rows after it."""
     monkeypatch.setattr("handoff.node.attestation.receipts.MOST_AT_ONCE", 2)
-    _, echoes = await desk.say()
+    _, echoes = await desk.request_a_place()
     desk.audit.covers(echoes[-1:], 9)
     await desk.prove(9, *ENOUGH)
     assert await desk.receipts.round() == 1

@@ -76,12 +76,12 @@ async def standing(police: Parts) -> Standing:
 
 
 async def test_a_witness_cosigns_what_its_head_has_grown_into(police: Parts, played: PlayedLog) -> None:
-    told = Published()
-    cosigner = witness(police, played, told.take)
+    inbox = Published()
+    cosigner = witness(police, played, inbox.take)
     assert await cosigner.begin() == 0
     await cosigner.hear(bodies([played.request(0, 7)]))
     await cosigner.hear(bodies([played.request(7, 13)], first=1))
-    assert [played.cosigners(request.encode()) for request in told] == [
+    assert [played.cosigners(request.encode()) for request in inbox] == [
         {"police": played.head(7)},
         {"police": played.head(13)},
     ]
@@ -111,30 +111,30 @@ async def test_a_witness_that_died_between_storing_and_cosigning_cosigns_the_sam
     await first.begin()
     with pytest.raises(asyncio.CancelledError):
         await first.hear(values)
-    told = Published()
-    second = witness(police, played, told.take)
+    inbox = Published()
+    second = witness(police, played, inbox.take)
     begun_at = await second.begin()
     assert begun_at == 1
     await second.hear(values[begun_at:])
-    assert [played.cosigners(request.encode()) for request in told] == [{"police": played.head(13)}]
+    assert [played.cosigners(request.encode()) for request in inbox] == [{"police": played.head(13)}]
 
 
 async def test_a_head_that_has_not_grown_is_cosigned_anew_at_each_of_the_logs_own_words(
     police: Parts, played: PlayedLog
 ) -> None:
     """The time in a cosignature is what shows that the record is still the same; others' copies ask for nothing."""
-    told = Published()
-    cosigner = witness(police, played, told.take)
+    inbox = Published()
+    cosigner = witness(police, played, inbox.take)
     await cosigner.begin()
     again = played.request(7, 7)
     for value in bodies([played.request(0, 7), played.cosigned(played.request(0, 7), "shelter"), again]):
         await cosigner.hear([value])
-    assert [request.old_size for request in told] == [0, 7]
+    assert [request.old_size for request in inbox] == [0, 7]
 
 
 async def test_a_forked_head_is_refused_and_both_are_kept(police: Parts, played: PlayedLog) -> None:
-    told = Published()
-    cosigner = witness(police, played, told.take)
+    inbox = Published()
+    cosigner = witness(police, played, inbox.take)
     await cosigner.begin()
     await cosigner.hear(bodies([played.request(0, 13)]))
     forked = played.request(0, 13, FORK)
@@ -142,56 +142,56 @@ async def test_a_forked_head_is_refused_and_both_are_kept(police: Parts, played:
         await cosigner.hear(bodies([forked], first=1))
     (kept,) = await police.query("accusations")
     assert tuple(kept) == ("forked", str(played.note(13)).encode(), forked.encode())
-    assert len(told) == 1
+    assert len(inbox) == 1
     with pytest.raises(Halted, match="forked"):
-        await witness(police, played, told.take).begin()
+        await witness(police, played, inbox.take).begin()
 
 
 async def test_a_fork_that_has_grown_is_never_cosigned_and_a_bad_proof_stops_nobody(
     police: Parts, played: PlayedLog
 ) -> None:
     """Any cosigner may write a proof of its own onto the topic: it is kept as evidence and believed by no one."""
-    told = Published()
-    cosigner = witness(police, played, told.take)
+    inbox = Published()
+    cosigner = witness(police, played, inbox.take)
     await cosigner.begin()
     bad = replace(played.request(7, 13), proof=())
     await cosigner.hear(bodies([played.request(0, 7), played.request(7, 13, FORK), bad, bad]))
     assert (await standing(police)).head == played.head(7)
     assert len(await police.query("inconsistency_accusations")) == 2
     await cosigner.hear(bodies([played.request(7, 13)], first=4))
-    assert [played.cosigners(request.encode()) for request in told] == [
+    assert [played.cosigners(request.encode()) for request in inbox] == [
         {"police": played.head(7)},
         {"police": played.head(13)},
     ]
 
 
 async def test_nonsense_on_the_topic_moves_nobody(police: Parts, played: PlayedLog) -> None:
-    told = Published()
-    cosigner = witness(police, played, told.take)
+    inbox = Published()
+    cosigner = witness(police, played, inbox.take)
     await cosigner.begin()
     stranger = PlayedLog(police.town.name, generation=999_999)
     forged = replace(played.request(0, 9), note=stranger.request(0, 9).note)
     await cosigner.hear([(0, b""), (1, b"old 0\n\n"), (2, b"\xff" * 99), (3, forged.encode())])
-    assert (await standing(police), told) == (Standing(), [])
+    assert (await standing(police), inbox) == (Standing(), [])
 
 
 async def test_of_two_processes_one_moves_on_and_the_other_follows(police: Parts, played: PlayedLog) -> None:
     """Both may have seen another record: only what follows from the stored head is ever cosigned."""
-    told, untold = Published(), Published()
-    one, other = witness(police, played, told.take), witness(police, played, untold.take)
+    inbox, untold = Published(), Published()
+    one, other = witness(police, played, inbox.take), witness(police, played, untold.take)
     await one.begin()
     await other.begin()
     await one.hear(bodies([played.request(0, 7)]))
     await other.hear(bodies([played.request(0, 9, FORK)]))
-    assert (len(told), untold) == (1, [])
+    assert (len(inbox), untold) == (1, [])
     assert other.standing.head == played.head(7)
 
 
 async def test_a_witness_whose_state_is_behind_what_it_published_does_not_start(
     police: Parts, played: PlayedLog
 ) -> None:
-    told = Published()
-    cosigner = witness(police, played, told.take)
+    inbox = Published()
+    cosigner = witness(police, played, inbox.take)
     await cosigner.begin()
     await cosigner.hear(bodies([played.request(0, 7)]))
     published = played.cosigned(played.request(7, 13), "police")
@@ -217,12 +217,12 @@ async def test_whatever_comes_in_whatever_order_one_record_is_cosigned(
     police: Parts, played: PlayedLog, seed: int
 ) -> None:
     """Two processes of one member, a log that forks, values that come again, and crashes where it hurts most."""
-    chance, told = Random(seed), list[TreeHead]()
+    chance, inbox = Random(seed), list[TreeHead]()
 
     async def publish(request: AddCheckpoint) -> None:
         if chance.random() < 0.3:
             raise BrokerUnavailable
-        told.append(played.cosigners(request.encode())["police"])
+        inbox.append(played.cosigners(request.encode())["police"])
 
     processes = [witness(police, played, publish) for _ in range(2)]
     for process in processes:
@@ -238,9 +238,9 @@ async def test_whatever_comes_in_whatever_order_one_record_is_cosigned(
             await process.begin()
         except Halted:
             break
-    assert told
-    assert any(all(head == played.head(head.size, record) for head in told) for record in (LEAVES, FORK))
-    assert (await standing(police)).head.size >= max(head.size for head in told)
+    assert inbox
+    assert any(all(head == played.head(head.size, record) for head in inbox) for record in (LEAVES, FORK))
+    assert (await standing(police)).head.size >= max(head.size for head in inbox)
 
 
 # On the topic

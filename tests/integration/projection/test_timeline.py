@@ -21,14 +21,14 @@ from handoff.views.latency import Segment, spans
 from handoff.views.replay.gaps import Gap, gaps
 from tests.support.dsl.builders import T0, key_of, nth_id, signed
 from tests.support.parts.proof_record import Appended, entries_of, tree
-from tests.support.parts.record_writer import RecordKeeper, Story, record_keeper
+from tests.support.parts.record_writer import RecordedCase, RecordWriter, record_writer
 from tests.support.parts.running_projection import projecting
 from tests.support.parts.stack import Jurisdictions
 
 
-def strange(keeper: RecordKeeper) -> list[Message]:
+def strange(writer: RecordWriter) -> list[Message]:
     """Entries that should never be on a record, and nevertheless may be."""
-    story = Story(keeper.town, 3)
+    story = RecordedCase(writer.town, 3)
     opening = next(story.request())
     genuine = signed(opening)
     other_bytes = signed(opening.model_copy(update={"time": T0 + timedelta(seconds=1)}))
@@ -36,7 +36,7 @@ def strange(keeper: RecordKeeper) -> list[Message]:
         genuine,
         genuine,
         other_bytes,
-        signed(Story(keeper.town, 4).say(opening.data), key_of("shelter")),
+        signed(RecordedCase(writer.town, 4).event(opening.data), key_of("shelter")),
         replace(genuine, key=b"another key"),
         Message(b"nobody", None),
         Message(b"\xff", b"\x00\x01", (("twice", b"1"), ("twice", b""))),
@@ -44,33 +44,33 @@ def strange(keeper: RecordKeeper) -> list[Message]:
 
 
 @pytest.fixture(scope="module")
-async def keeper(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RecordKeeper]:
+async def writer(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RecordWriter]:
     """Timeline of a record with two complete cases, one unanswered request, and invalid entries."""
-    async with record_keeper(jurisdictions, tmp_path_factory.mktemp("timeline")) as kept:
+    async with record_writer(jurisdictions, tmp_path_factory.mktemp("timeline")) as kept:
         async with projecting(kept):
             await kept.found()
             for number in (1, 2):
-                await kept.append(*Story(kept.town, number).whole())
-            await kept.append(*(signed(event) for event in Story(kept.town, 5).request()))
+                await kept.append(*RecordedCase(kept.town, number).whole())
+            await kept.append(*(signed(event) for event in RecordedCase(kept.town, 5).request()))
             await kept.append(*strange(kept))
-            await kept.caught_up()
+            await kept.until_caught_up()
         yield kept
 
 
-async def test_every_entry_of_the_record_stands_on_the_timeline_with_its_exact_bytes(keeper: RecordKeeper) -> None:
+async def test_every_entry_of_the_record_stands_on_the_timeline_with_its_exact_bytes(writer: RecordWriter) -> None:
     """Offset, append time, key, value and headers are the record's own."""
-    stored = await keeper.query("timeline_entries")
+    stored = await writer.query("timeline_entries")
     found = [
         (row["record_offset"], row["appended_ms"], Message(row["key"], row["value"], unpack_headers(row["headers"])))
         for row in stored
     ]
-    assert found == [(entry.offset, entry.appended_ms, entry.message) for entry in await keeper.record()]
+    assert found == [(entry.offset, entry.appended_ms, entry.message) for entry in await writer.record()]
 
 
-async def test_each_tag_s_entries_are_chained_from_one_by_their_leaves(keeper: RecordKeeper) -> None:
+async def test_each_tag_s_entries_are_chained_from_one_by_their_leaves(writer: RecordWriter) -> None:
     """Anyone with the record's bytes recomputes every hash, sequence and previous leaf."""
     heads: dict[bytes, tuple[int, bytes]] = {}
-    for row in await keeper.query("timeline_entries"):
+    for row in await writer.query("timeline_entries"):
         tag = case_tag(row["key"])
         sequence, previous = heads.get(tag, (0, NO_PREVIOUS))
         hashed = record_hash(row["key"], row["value"], unpack_headers(row["headers"]))
@@ -80,18 +80,18 @@ async def test_each_tag_s_entries_are_chained_from_one_by_their_leaves(keeper: R
         heads[tag] = (facts.sequence, facts.leaf_hash())
 
 
-async def test_the_stored_tree_is_the_one_that_anyone_makes_of_the_record(keeper: RecordKeeper) -> None:
+async def test_the_stored_tree_is_the_one_that_anyone_makes_of_the_record(writer: RecordWriter) -> None:
     """Its root needs nothing but the raw topic; strange entries have their leaves like any other."""
-    ((frontier,),) = await keeper.query("timeline_frontier")
-    record = [Appended(entry.offset, entry.appended_ms, entry.message) for entry in await keeper.record()]
+    ((frontier,),) = await writer.query("timeline_frontier")
+    record = [Appended(entry.offset, entry.appended_ms, entry.message) for entry in await writer.record()]
     assert Frontier.unpack(frontier) == tree(entries_of(record))
 
 
 async def test_duplicates_and_equivocations_and_bytes_that_are_no_event_are_named_for_what_they_are(
-    keeper: RecordKeeper,
+    writer: RecordWriter,
 ) -> None:
     """The projection judges for itself, and the first with an id counts."""
-    rows = await keeper.query("last_seven_verdicts")
+    rows = await writer.query("last_seven_verdicts")
     assert [tuple(row) for row in reversed(rows)] == [
         ("effective", None),
         ("duplicate", None),
@@ -103,10 +103,10 @@ async def test_duplicates_and_equivocations_and_bytes_that_are_no_event_are_name
     ]
 
 
-async def test_a_reader_is_told_the_timeline_of_one_case(keeper: RecordKeeper) -> None:
+async def test_a_reader_is_told_the_timeline_of_one_case(writer: RecordWriter) -> None:
     """Entries of a case in order, with emitter and event, and none of another case."""
-    story = Story(keeper.town, 1)
-    async with open_pool(keeper.postgres("reader"), max_size=1) as pool:
+    story = RecordedCase(writer.town, 1)
+    async with open_pool(writer.postgres("reader"), max_size=1) as pool:
         lines = await Timeline(pool).entries(story.case)
     expected = [(event.type, event.emitter, EFFECTIVE) for event in (*story.request(), *story.arrival())]
     assert [(line.type, line.emitter, line.verdict) for line in lines] == expected
@@ -114,10 +114,10 @@ async def test_a_reader_is_told_the_timeline_of_one_case(keeper: RecordKeeper) -
     assert lines[2].referral == story.referral
 
 
-async def test_a_handoff_has_the_record_s_time_of_each_of_its_steps(keeper: RecordKeeper) -> None:
+async def test_a_handoff_has_the_record_s_time_of_each_of_its_steps(writer: RecordWriter) -> None:
     """The five segments of an arrived referral follow one another without a gap."""
-    story = Story(keeper.town, 2)
-    async with open_pool(keeper.postgres("reader"), max_size=1) as pool:
+    story = RecordedCase(writer.town, 2)
+    async with open_pool(writer.postgres("reader"), max_size=1) as pool:
         (handoff,) = await Timeline(pool).handoffs(HandoffFilter(case=story.case))
         times = {line.type: line.record_time for line in await Timeline(pool).entries(story.case)}
     moments = (handoff.requested_at, handoff.delivered_at, handoff.opened_at, handoff.answered_at, handoff.started_at)
@@ -127,29 +127,29 @@ async def test_a_handoff_has_the_record_s_time_of_each_of_its_steps(keeper: Reco
     assert [span.segment for span in spans(handoff, from_ms(0))] == list(Segment)
 
 
-async def test_a_replay_folds_the_timeline_into_what_the_projection_folded(keeper: RecordKeeper) -> None:
+async def test_a_replay_folds_the_timeline_into_what_the_projection_folded(writer: RecordWriter) -> None:
     """The case, its handoffs and its directory are the stored ones; strange entries fold into nothing, and show."""
-    async with open_pool(keeper.postgres("reader"), max_size=1) as pool:
+    async with open_pool(writer.postgres("reader"), max_size=1) as pool:
         timeline = Timeline(pool)
         for number in (1, 2, 3, 5):
-            told = await timeline.history(Story(keeper.town, number).case)
-            ((stored,),) = await keeper.query("timeline_case_state", told.case_id)
+            told = await timeline.history(RecordedCase(writer.town, number).case)
+            ((stored,),) = await writer.query("timeline_case_state", told.case_id)
             assert dump_case(told.case) == stored
             assert told.handoffs == await timeline.handoffs(HandoffFilter(case=told.case_id))
-        strange_one = await timeline.history(Story(keeper.town, 3).case)
+        strange_one = await timeline.history(RecordedCase(writer.town, 3).case)
         assert (await timeline.history(nth_id(999))).own == ()
-    ((directory,),) = await keeper.query("timeline_directory")
+    ((directory,),) = await writer.query("timeline_directory")
     assert strange_one.known.directory.members == load_directory(directory).members
     found = [row.gap for row in gaps(strange_one, from_ms(2**41)).rows]
     assert found == [Gap.DUPLICATE, Gap.EQUIVOCATION]
 
 
-async def test_only_what_nobody_has_closed_is_open(keeper: RecordKeeper) -> None:
+async def test_only_what_nobody_has_closed_is_open(writer: RecordWriter) -> None:
     """Handoffs can be asked for by case, service and whether they are open."""
-    async with open_pool(keeper.postgres("reader"), max_size=1) as pool:
+    async with open_pool(writer.postgres("reader"), max_size=1) as pool:
         waiting = await Timeline(pool).handoffs(HandoffFilter(service=CaseService.SHELTER, open_only=True))
         assert await Timeline(pool).handoffs(HandoffFilter(service=CaseService.LEGAL_AID)) == ()
-    assert {handoff.case for handoff in waiting} == {Story(keeper.town, n).case for n in (1, 2, 5)}
+    assert {handoff.case for handoff in waiting} == {RecordedCase(writer.town, n).case for n in (1, 2, 5)}
 
 
 @pytest.mark.parametrize(
@@ -164,26 +164,24 @@ async def test_only_what_nobody_has_closed_is_open(keeper: RecordKeeper) -> None
         "DELETE FROM proof.receipts",
     ],
 )
-async def test_nobody_changes_what_stands_on_the_timeline_or_was_said_in_signatures(
-    keeper: RecordKeeper, change: str
-) -> None:
-    """The writer's role may not, and a trigger refuses even a superuser who has put ordinary triggers to sleep."""
-    writer = await asyncpg.connect(keeper.postgres("writer").dsn)
-    superuser = await asyncpg.connect(keeper.superuser)
+async def test_entries_and_signed_statements_cannot_be_changed(writer: RecordWriter, change: str) -> None:
+    """The writer's role has no right to, and a trigger refuses even a superuser who has disabled ordinary triggers."""
+    writing = await asyncpg.connect(writer.postgres("writer").dsn)
+    superuser = await asyncpg.connect(writer.superuser)
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await writer.execute(change)
+            await writing.execute(change)
         await superuser.execute("SET session_replication_role = replica")
         with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
             await superuser.execute(change)
     finally:
-        await writer.close()
+        await writing.close()
         await superuser.close()
 
 
 @pytest.mark.parametrize("table", ["cases", "directory", "handoffs", "position", "cosignatures", "progress"])
-async def test_the_writer_removes_nothing_and_the_reader_writes_nothing(keeper: RecordKeeper, table: str) -> None:
-    """Beside the entries, too, rows are added and moved on, never taken away."""
+async def test_the_writer_removes_nothing_and_the_reader_writes_nothing(writer: RecordWriter, table: str) -> None:
+    """In the other tables, too, rows are inserted and updated, never deleted."""
     statements = {
         "cases": ("DELETE FROM timeline.cases", "UPDATE timeline.cases SET state = ''"),
         "directory": ("DELETE FROM timeline.directory", "UPDATE timeline.directory SET state = ''"),
@@ -193,13 +191,13 @@ async def test_the_writer_removes_nothing_and_the_reader_writes_nothing(keeper: 
         "progress": ("DELETE FROM proof.progress", "UPDATE proof.progress SET published = 0"),
     }
     removal, change = statements[table]
-    writer = await asyncpg.connect(keeper.postgres("writer").dsn)
-    reader = await asyncpg.connect(keeper.postgres("reader").dsn)
+    writing = await asyncpg.connect(writer.postgres("writer").dsn)
+    reading = await asyncpg.connect(writer.postgres("reader").dsn)
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await writer.execute(removal)
+            await writing.execute(removal)
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await reader.execute(change)
+            await reading.execute(change)
     finally:
-        await writer.close()
-        await reader.close()
+        await writing.close()
+        await reading.close()

@@ -22,7 +22,7 @@ def eventful_record() -> Record:
     record.miss(DeadlineStep.OPENED)
     _append(record, SHELTER, r.ReferralOpened(referral=REFERRAL, seen=3), 4 * MINUTE)
     _append(record, SHELTER, r.ReferralRejected(referral=REFERRAL, code=RejectionCode.UNITS_FULL, seen=4), 6 * MINUTE)
-    _append(record, POLICE, spec.ask(target=SHELTER_B, referral=NEXT), 38 * MINUTE)
+    _append(record, POLICE, spec.request(target=SHELTER_B, referral=NEXT), 38 * MINUTE)
     _append(record, POLICE, r.ReferralRedirected(referral=REFERRAL, next=NEXT, seen=5))
     _append(record, SHELTER_B, r.ReferralDelivered(referral=NEXT, seen=1))
     _append(record, SHELTER_B, r.ReferralOpened(referral=NEXT, seen=2), 3 * MINUTE)

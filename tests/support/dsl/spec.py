@@ -112,7 +112,7 @@ DIRECTORY = _directory()
 
 
 @dataclass(frozen=True)
-class Said:
+class Sent:
     """Event that a member emits, ``after`` some time."""
 
     emitter: str
@@ -168,11 +168,11 @@ class Record:
         """A referral of ``CASE``."""
         return self.case().referrals[referral]
 
-    def envelope(self, said: Said, about: UUID = CASE) -> AnyEvent:
+    def envelope(self, sent: Sent, about: UUID = CASE) -> AnyEvent:
         """Return the envelope of an event that the member sends now."""
-        subject = about if said.body.keying is Keying.CASE else JURISDICTION
-        name = f"{len(self.entries)} {said.emitter} {said.body.type} {said.body.model_dump_json()}"
-        return compose(id=uuid5(CASE, name), source=source(said.emitter), subject=subject, time=T0, body=said.body)
+        subject = about if sent.body.keying is Keying.CASE else JURISDICTION
+        name = f"{len(self.entries)} {sent.emitter} {sent.body.type} {sent.body.model_dump_json()}"
+        return compose(id=uuid5(CASE, name), source=source(sent.emitter), subject=subject, time=T0, body=sent.body)
 
     def append(self, event: AnyEvent) -> Entry:
         """Put ``event`` on the record now, judge it, fold it and route it."""
@@ -191,13 +191,13 @@ class Record:
         return entry
 
     def settle(self) -> None:
-        """Append what the exchange has yet to say."""
+        """Append the exchange's pending consequences."""
         while self.waiting:
             self.append(self.waiting.popleft())
 
-    def say(self, *said: Said, about: UUID = CASE) -> Entry:
+    def send(self, *sent: Sent, about: UUID = CASE) -> Entry:
         """Append events with their consequences. Return the last event's entry."""
-        for one in said:
+        for one in sent:
             self.now += one.after
             entry = self.append(self.envelope(one, about))
             self.settle()
@@ -312,7 +312,7 @@ class Given:
                 self.record.append(event)
             self.record.settle()
         else:
-            self.record.say(Said(emitter, what, after))
+            self.record.send(Sent(emitter, what, after))
         return Then(self.record, tuple(self.record.entries[start:]))
 
 
@@ -325,25 +325,25 @@ def decided_by(record: Record, member: str, command: Command, about: UUID) -> tu
     return decide(known, command, path, me=source(member), now=record.now, new_id=lambda: next(new_ids))
 
 
-def given(*said: Said | Iterable[Said]) -> Given:
+def given(*sent: Sent | Iterable[Sent]) -> Given:
     """Return a record with these events, each of them effective, and their consequences."""
     record = Record()
-    for one in flat(said):
-        entry = record.say(one)
+    for one in flat(sent):
+        entry = record.send(one)
         assert entry.verdict.is_effective, (one, entry.verdict)
     return Given(record)
 
 
-def flat(said: Iterable[Said | Iterable[Said]]) -> tuple[Said, ...]:
+def flat(sent: Iterable[Sent | Iterable[Sent]]) -> tuple[Sent, ...]:
     """Histories of histories as one."""
-    return tuple(one for item in said for one in ((item,) if isinstance(item, Said) else item))
+    return tuple(one for item in sent for one in ((item,) if isinstance(item, Sent) else item))
 
 
 # Histories
 
 
-def opened(by: str = POLICE) -> Said:
-    return Said(by, c.CaseOpened(entry_point=EntryPoint.POLICE_CALL, reporting_delay=ReportingDelay.UNKNOWN))
+def opened(by: str = POLICE) -> Sent:
+    return Sent(by, c.CaseOpened(entry_point=EntryPoint.POLICE_CALL, reporting_delay=ReportingDelay.UNKNOWN))
 
 
 def release(
@@ -360,7 +360,7 @@ def release(
     return c.BasisRecorded(basis=basis, kind=kind, purpose=purpose, expires_at=T0 + lasting, **recipient, **terms)
 
 
-def ask(
+def request(
     basis: c.BasisRecorded | None = None,
     *,
     target: str = SHELTER,
@@ -380,26 +380,26 @@ def ask(
     )
 
 
-def snapshot_of(said: c.BasisRecorded) -> r.BasisSnapshot:
+def snapshot_of(basis: c.BasisRecorded) -> r.BasisSnapshot:
     """The basis as a request carries it."""
-    fields = {name: getattr(said, name) for name in r.BasisSnapshot.model_fields}
+    fields = {name: getattr(basis, name) for name in r.BasisSnapshot.model_fields}
     return r.BasisSnapshot(**fields)
 
 
-def released(said: c.BasisRecorded | None = None, by: str = POLICE) -> Said:
-    return Said(by, said or release())
+def released(basis: c.BasisRecorded | None = None, by: str = POLICE) -> Sent:
+    return Sent(by, basis or release())
 
 
-def requested() -> tuple[Said, ...]:
-    return (opened(), released(), Said(POLICE, ask()))
+def requested() -> tuple[Sent, ...]:
+    return (opened(), released(), Sent(POLICE, request()))
 
 
-def accepted() -> tuple[Said, ...]:
-    return (*requested(), Said(SHELTER, r.ReferralAccepted(referral=REFERRAL)))
+def accepted() -> tuple[Sent, ...]:
+    return (*requested(), Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL)))
 
 
-def started(kind: StartKind = StartKind.ARRIVAL) -> tuple[Said, ...]:
-    return (*accepted(), Said(SHELTER, r.ReferralStarted(referral=REFERRAL, kind=kind)))
+def started(kind: StartKind = StartKind.ARRIVAL) -> tuple[Sent, ...]:
+    return (*accepted(), Sent(SHELTER, r.ReferralStarted(referral=REFERRAL, kind=kind)))
 
 
 def another(
@@ -412,11 +412,13 @@ def another(
     urgency: Urgency = Urgency.NORMAL,
     due_at: datetime | None = None,
     kind: BasisKind = BasisKind.ORAL_WITNESSED,
-) -> tuple[Said, Said]:
+) -> tuple[Sent, Sent]:
     """One more release and the request that rests on it: basis ``nth_id(2n)``, referral ``nth_id(2n + 1)``."""
     basis = release(purpose, basis=nth_id(2 * number), to=target, kind=kind)
-    asked = ask(basis, target=target, service=service, referral=nth_id(2 * number + 1), urgency=urgency, due_at=due_at)
-    return Said(by, basis), Said(by, asked)
+    asked = request(
+        basis, target=target, service=service, referral=nth_id(2 * number + 1), urgency=urgency, due_at=due_at
+    )
+    return Sent(by, basis), Sent(by, asked)
 
 
 __all__ = [

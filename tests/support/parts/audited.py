@@ -46,7 +46,19 @@ from handoff.record.topics import AUDIT, PROJECTION
 from handoff.web.app import create_app
 from tests.support.dsl import spec
 from tests.support.dsl.builders import GENERATION, JURISDICTION, nth_id, signed
-from tests.support.dsl.spec import CSW, DIRECTORY, HOUR, LAWYER, MINUTE, POLICE, REFERRAL, SHELTER, SHELTER_B, T0, Said
+from tests.support.dsl.spec import (
+    CSW,
+    DIRECTORY,
+    HOUR,
+    LAWYER,
+    MINUTE,
+    POLICE,
+    REFERRAL,
+    SHELTER,
+    SHELTER_B,
+    T0,
+    Sent,
+)
 from tests.support.parts import proof_record
 from tests.support.parts.desks import desk_of
 
@@ -60,41 +72,41 @@ def story() -> spec.Record:
     """Return a record: a full shelter and the next, the CSW, a withdrawal that precedes an acceptance, and reads."""
     record = spec.Record()
     place = spec.release(lasting=30 * spec.DAY)
-    record.say(
+    record.send(
         spec.opened(),
-        Said(POLICE, place, 90 * spec.SECOND),
-        Said(POLICE, spec.ask(place), 40 * spec.SECOND),
-        Said(SHELTER, r.ReferralDelivered(referral=REFERRAL), 2 * spec.SECOND),
-        Said(SHELTER, r.ReferralOpened(referral=REFERRAL), 4 * MINUTE),
-        Said(SHELTER, r.ReferralRejected(referral=REFERRAL, code=RejectionCode.UNITS_FULL), 6 * MINUTE),
-        Said(POLICE, spec.ask(place, target=SHELTER_B, referral=SECOND_PLACE), 9 * MINUTE),
-        Said(POLICE, r.ReferralRedirected(referral=REFERRAL, next=SECOND_PLACE)),
-        Said(SHELTER_B, r.ReferralDelivered(referral=SECOND_PLACE), 2 * spec.SECOND),
-        Said(SHELTER_B, r.ReferralOpened(referral=SECOND_PLACE), 11 * MINUTE),
-        Said(SHELTER_B, r.ReferralAccepted(referral=SECOND_PLACE, place_held_until=T0 + 4 * HOUR), 5 * MINUTE),
-        Said(SHELTER_B, r.ReferralStarted(referral=SECOND_PLACE, kind=StartKind.ARRIVAL), HOUR),
+        Sent(POLICE, place, 90 * spec.SECOND),
+        Sent(POLICE, spec.request(place), 40 * spec.SECOND),
+        Sent(SHELTER, r.ReferralDelivered(referral=REFERRAL), 2 * spec.SECOND),
+        Sent(SHELTER, r.ReferralOpened(referral=REFERRAL), 4 * MINUTE),
+        Sent(SHELTER, r.ReferralRejected(referral=REFERRAL, code=RejectionCode.UNITS_FULL), 6 * MINUTE),
+        Sent(POLICE, spec.request(place, target=SHELTER_B, referral=SECOND_PLACE), 9 * MINUTE),
+        Sent(POLICE, r.ReferralRedirected(referral=REFERRAL, next=SECOND_PLACE)),
+        Sent(SHELTER_B, r.ReferralDelivered(referral=SECOND_PLACE), 2 * spec.SECOND),
+        Sent(SHELTER_B, r.ReferralOpened(referral=SECOND_PLACE), 11 * MINUTE),
+        Sent(SHELTER_B, r.ReferralAccepted(referral=SECOND_PLACE, place_held_until=T0 + 4 * HOUR), 5 * MINUTE),
+        Sent(SHELTER_B, r.ReferralStarted(referral=SECOND_PLACE, kind=StartKind.ARRIVAL), HOUR),
         *spec.another(CaseService.CASE_MANAGEMENT, CSW, ReleasePurpose.CASE_MANAGEMENT, urgency=Urgency.HIGH),
     )
-    record.say(
-        Said(CSW, r.ReferralDelivered(referral=nth_id(3)), 3 * spec.SECOND),
-        Said(CSW, r.ReferralOpened(referral=nth_id(3)), 30 * MINUTE),
+    record.send(
+        Sent(CSW, r.ReferralDelivered(referral=nth_id(3)), 3 * spec.SECOND),
+        Sent(CSW, r.ReferralOpened(referral=nth_id(3)), 30 * MINUTE),
         *spec.another(CaseService.LEGAL_AID, LAWYER, ReleasePurpose.LEGAL_REPRESENTATION, number=2),
-        Said(LAWYER, r.ReferralDelivered(referral=LAWYER_ASKED), 2 * spec.SECOND),
-        Said(LAWYER, r.ReferralOpened(referral=LAWYER_ASKED), 2 * HOUR),
-        Said(POLICE, c.CaseRead(reader=READER, purpose=ReadPurpose.ACT_ON_REFERRAL), 5 * MINUTE),
-        Said(CSW, c.CaseRead(reader=nth_id(91), purpose=ReadPurpose.SUPERVISE), 3 * MINUTE),
-        Said(spec.AUDIT, c.CaseRead(reader=nth_id(92), purpose=ReadPurpose.AUDIT), MINUTE),
-        Said(
+        Sent(LAWYER, r.ReferralDelivered(referral=LAWYER_ASKED), 2 * spec.SECOND),
+        Sent(LAWYER, r.ReferralOpened(referral=LAWYER_ASKED), 2 * HOUR),
+        Sent(POLICE, c.CaseRead(reader=READER, purpose=ReadPurpose.ACT_ON_REFERRAL), 5 * MINUTE),
+        Sent(CSW, c.CaseRead(reader=nth_id(91), purpose=ReadPurpose.SUPERVISE), 3 * MINUTE),
+        Sent(spec.AUDIT, c.CaseRead(reader=nth_id(92), purpose=ReadPurpose.AUDIT), MINUTE),
+        Sent(
             CSW,
             c.ReleaseWithdrawn(scope=EndScope.PURPOSE, purpose=ReleasePurpose.LEGAL_REPRESENTATION),
             20 * MINUTE,
         ),
-        Said(LAWYER, r.ReferralAccepted(referral=LAWYER_ASKED), 2 * spec.SECOND),
+        Sent(LAWYER, r.ReferralAccepted(referral=LAWYER_ASKED), 2 * spec.SECOND),
     )
     record.miss(DeadlineStep.ANSWERED)
-    record.say(
-        Said(CSW, r.ReferralAccepted(referral=nth_id(3)), 2 * HOUR),
-        Said(CSW, r.ReferralStarted(referral=nth_id(3), kind=StartKind.FIRST_CONTACT), 3 * HOUR),
+    record.send(
+        Sent(CSW, r.ReferralAccepted(referral=nth_id(3)), 2 * HOUR),
+        Sent(CSW, r.ReferralStarted(referral=nth_id(3), kind=StartKind.FIRST_CONTACT), 3 * HOUR),
     )
     return record
 
@@ -103,7 +115,7 @@ def long_story(entries: int = 200) -> spec.Record:
     """Return the same record, extended with reads to that many entries."""
     record = story()
     while len(record.entries) < entries:
-        record.say(Said(POLICE, c.CaseRead(reader=READER, purpose=ReadPurpose.SUPERVISE), MINUTE))
+        record.send(Sent(POLICE, c.CaseRead(reader=READER, purpose=ReadPurpose.SUPERVISE), MINUTE))
     return record
 
 

@@ -58,7 +58,7 @@ EXPIRES = T0 + timedelta(days=365 * 100)
 
 
 @dataclass
-class RecordKeeper:
+class RecordWriter:
     """A town whose record the test keeps, with the timeline's database."""
 
     town: Town
@@ -186,7 +186,7 @@ class RecordKeeper:
         found: int = (await self.query("timeline_next_offset"))[0][0]
         return found
 
-    async def caught_up(self, offset: int | None = None) -> int:
+    async def until_caught_up(self, offset: int | None = None) -> int:
         """Returns once the timeline has reached ``offset``, or else the record's end; gives how far it is."""
         wanted = await self.end() if offset is None else offset
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -208,22 +208,22 @@ def witness_of(jurisdiction: str, name: str) -> NoteKey:
 
 
 @asynccontextmanager
-async def record_keeper(
+async def record_writer(
     jurisdictions: Jurisdictions, directory: Path, cadence_seconds: float | None = None
-) -> AsyncIterator[RecordKeeper]:
+) -> AsyncIterator[RecordWriter]:
     """Set up a jurisdiction with its topics and the timeline's database, before the first event."""
     jurisdiction = await jurisdictions.on_broker(plan())
     database = Database(jurisdiction.name, PROJECTION, "projection")
     await database_setup.apply(jurisdiction.postgres, (database,), jurisdiction.passwords.postgres)
-    keeper = RecordKeeper(Town(jurisdiction, directory), cadence_seconds)
+    writer = RecordWriter(Town(jurisdiction, directory), cadence_seconds)
     try:
-        yield keeper
+        yield writer
     finally:
-        await keeper.close()
+        await writer.close()
 
 
 @dataclass(frozen=True)
-class Story:
+class RecordedCase:
     """A case in which police ask the shelter for a place; every event follows from the case's number."""
 
     town: Town
@@ -241,7 +241,7 @@ class Story:
     def referral(self) -> UUID:
         return nth_id(3 * self.number + 2)
 
-    def say(self, body: Body, emitter: str = "police") -> AnyEvent:
+    def event(self, body: Body, emitter: str = "police") -> AnyEvent:
         """``body`` about this case."""
         return self.town.event(body, emitter=emitter, subject=self.case)
 
@@ -253,11 +253,11 @@ class Story:
             "recipient_class": RecipientClass.LICENSED_SHELTER,
             "expires_at": EXPIRES,
         }
-        yield self.say(
+        yield self.event(
             c.CaseOpened(entry_point=EntryPoint.POLICE_CALL, reporting_delay=ReportingDelay.SAME_DAY, offered=())
         )
-        yield self.say(c.BasisRecorded(basis=self.basis, **release))
-        yield self.say(
+        yield self.event(c.BasisRecorded(basis=self.basis, **release))
+        yield self.event(
             r.ReferralRequested(
                 referral=self.referral,
                 target="shelter",
@@ -269,10 +269,10 @@ class Story:
 
     def arrival(self) -> Iterator[AnyEvent]:
         """The shelter has it, opens it, accepts, and she arrives."""
-        yield self.say(r.ReferralDelivered(referral=self.referral), "shelter")
-        yield self.say(r.ReferralOpened(referral=self.referral), "shelter")
-        yield self.say(r.ReferralAccepted(referral=self.referral), "shelter")
-        yield self.say(r.ReferralStarted(referral=self.referral, kind=StartKind.ARRIVAL), "shelter")
+        yield self.event(r.ReferralDelivered(referral=self.referral), "shelter")
+        yield self.event(r.ReferralOpened(referral=self.referral), "shelter")
+        yield self.event(r.ReferralAccepted(referral=self.referral), "shelter")
+        yield self.event(r.ReferralStarted(referral=self.referral, kind=StartKind.ARRIVAL), "shelter")
 
     def whole(self) -> list[Message]:
         """All of it, signed."""

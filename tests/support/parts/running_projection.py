@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from handoff.projection.runtime import Projection
-from tests.support.parts.record_writer import RecordKeeper
+from tests.support.parts.record_writer import RecordWriter
 
 
 @asynccontextmanager
-async def projecting(keeper: RecordKeeper) -> AsyncIterator["asyncio.Task[None]"]:
+async def projecting(writer: RecordWriter) -> AsyncIterator["asyncio.Task[None]"]:
     """A projection at work; it has to be at work still when the test is done with it."""
-    running = asyncio.create_task(Projection(keeper.settings()).run())
+    running = asyncio.create_task(Projection(writer.settings()).run())
     try:
         yield running
     finally:

@@ -118,7 +118,7 @@ class Town:
         """Return the envelope of ``body`` in this jurisdiction."""
         return builders.event(body, jurisdiction=self.name, **about)  # type: ignore[arg-type]
 
-    async def say(self, *events: AnyEvent) -> None:
+    async def publish(self, *events: AnyEvent) -> None:
         """Publishes events, each on its emitter's topic and under its emitter's key."""
         for emitter in dict.fromkeys(event.emitter for event in events):
             own = [builders.signed(event) for event in events if event.emitter == emitter]
@@ -139,8 +139,8 @@ class Town:
 
     async def found(self, *members: PlannedMember) -> None:
         """Found the jurisdiction, and wait until every member has received the founding."""
-        await self.say(self.genesis)
-        await self.inbox(COORDINATION, lambda told: len(told) >= 1)
+        await self.publish(self.genesis)
+        await self.inbox(COORDINATION, lambda inbox: len(inbox) >= 1)
         admitted = [m for m in members or self.jurisdiction.plan.members if m.kind is not MemberKind.COORDINATION]
         await self.admit(*admitted)
 
@@ -150,10 +150,10 @@ class Town:
             (Admission(member=m.id, kind=m.kind, services=m.offers, classes=m.classes), key_of(m.id)) for m in members
         )
         events = tuple(admission_events(self.charter, terms, T0))
-        await self.say(*events)
-        await self.inbox(members[-1].id, lambda told: has(told, events[-1]))
+        await self.publish(*events)
+        await self.inbox(members[-1].id, lambda inbox: contains(inbox, events[-1]))
 
-    def grow(self, *newcomers: PlannedMember) -> None:
+    def plan_members(self, *newcomers: PlannedMember) -> None:
         """Plans for newcomers; ``jurisdiction.apply_broker`` then gives them topics, users and rights."""
         grown = plan(*self.jurisdiction.plan.members, *newcomers).renamed(self.name)
         known = self.jurisdiction.passwords
@@ -175,7 +175,7 @@ class Town:
             await reader.close()
         return found
 
-    async def settled(self) -> list[KafkaRecord]:
+    async def until_settled(self) -> list[KafkaRecord]:
         """The record once the exchange has routed all of it and has nothing left to send or to say."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await self._is_settled():  # noqa: ASYNC110 - another process is waited for
@@ -194,13 +194,13 @@ class Town:
 
     async def check_inboxes(self) -> list[KafkaRecord]:
         """Check that every inbox is exactly the routing of the record, without gaps and in order. Return the record."""
-        record = await self.settled()
+        record = await self.until_settled()
         genesis_hash = signing.sha256(codec.encode(self.genesis))
         expected = expected_inboxes(record, Directory(self.name, 1), genesis_hash)
         for member in self.jurisdiction.members:
             wanted = expected.get(member, [])
-            told = lines(await self.inbox(member, at_least(len(wanted))))
-            assert told == wanted, f"the inbox of {member} is not what the record says"
+            inbox = lines(await self.inbox(member, at_least(len(wanted))))
+            assert inbox == wanted, f"the inbox of {member} is not what the record says"
         return record
 
     async def inbox(self, member: str, until: Callable[[list[Delivery]], bool]) -> list[Delivery]:
@@ -263,14 +263,14 @@ def at_least(number: int) -> Callable[[Sized], bool]:
     return lambda found: len(found) >= number
 
 
-def has(told: Iterable[Delivery], event: AnyEvent) -> bool:
+def contains(inbox: Iterable[Delivery], event: AnyEvent) -> bool:
     """Return whether an inbox has ``event``."""
-    return any(delivery.message.value == codec.encode(event) for delivery in told)
+    return any(delivery.message.value == codec.encode(event) for delivery in inbox)
 
 
-def said(told: Iterable[Delivery]) -> list[AnyEvent]:
+def events_of(inbox: Iterable[Delivery]) -> list[AnyEvent]:
     """The events of an inbox."""
-    return [codec.decode(delivery.message.value or b"") for delivery in told]
+    return [codec.decode(delivery.message.value or b"") for delivery in inbox]
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 
-from tests.support.parts.restarted_trial import KeptTrial
+from tests.support.parts.restartable_trial import RestartableTrial
 
 _RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook.md"
 _BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -41,7 +41,7 @@ def _step(line: str) -> Step:
 class Operator:
     """Operator who follows the runbook for one member, with access to the state directory."""
 
-    kept: KeptTrial
+    kept: RestartableTrial
     member: str
 
     def follow(self, heading: str, *circumstances: str, without: str = "") -> str:

@@ -23,7 +23,7 @@ from handoff.views.replay.questions import QUESTIONS, ask
 from handoff.views.replay.refused import QuestionRefused
 from tests.support.dsl import spec
 from tests.support.dsl.eventful_case import eventful_record
-from tests.support.dsl.spec import CASE, HOUR, MINUTE, POLICE, REFERRAL, SHELTER, T0, Said, given
+from tests.support.dsl.spec import CASE, HOUR, MINUTE, POLICE, REFERRAL, SHELTER, T0, Sent, given
 from tests.support.parts.replayed import replayed
 
 app = typer.Typer()
@@ -34,10 +34,10 @@ END = T0 + HOUR
 
 def case() -> History:
     """A request that was delivered, then withdrawn, then accepted without effect."""
-    delivered = Said(SHELTER, r.ReferralDelivered(referral=REFERRAL), MINUTE)
-    withdrawn = Said(POLICE, c.ReleaseWithdrawn(scope=EndScope.ALL), MINUTE)
+    delivered = Sent(SHELTER, r.ReferralDelivered(referral=REFERRAL), MINUTE)
+    withdrawn = Sent(POLICE, c.ReleaseWithdrawn(scope=EndScope.ALL), MINUTE)
     record = given(spec.requested(), delivered, withdrawn).record
-    record.say(Said(SHELTER, r.ReferralAccepted(referral=REFERRAL)))
+    record.send(Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL)))
     return replayed(record)
 
 

@@ -41,7 +41,7 @@ from tests.support.dsl.spec import (
     SHELTER_B,
     T0,
     Record,
-    Said,
+    Sent,
     given,
     nth_id,
 )
@@ -54,57 +54,57 @@ full = r.ReferralRejected(referral=REFERRAL, code=RejectionCode.UNITS_FULL)
 pause = r.ReferralPaused(referral=REFERRAL, code=HoldCode.WAITING_INTAKE)
 resume = r.ReferralResumed(referral=REFERRAL)
 ask_to_stop = r.CancellationRequested(referral=REFERRAL)
-elsewhere = Said(POLICE, spec.ask(target=SHELTER_B, referral=OTHER))
-redirect = Said(POLICE, r.ReferralRedirected(referral=REFERRAL, next=OTHER))
+elsewhere = Sent(POLICE, spec.request(target=SHELTER_B, referral=OTHER))
+redirect = Sent(POLICE, r.ReferralRedirected(referral=REFERRAL, next=OTHER))
 
 
-def held(hours: int) -> Said:
-    return Said(SHELTER, r.ReferralAccepted(referral=REFERRAL, place_held_until=T0 + hours * HOUR))
+def held(hours: int) -> Sent:
+    return Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL, place_held_until=T0 + hours * HOUR))
 
 
-def service(kind: CaseService, at: str, purpose: ReleasePurpose, *bodies: Body) -> tuple[Said, ...]:
-    return (spec.opened(), *spec.another(kind, at, purpose), *(Said(at, body) for body in bodies))
+def service(kind: CaseService, at: str, purpose: ReleasePurpose, *bodies: Body) -> tuple[Sent, ...]:
+    return (spec.opened(), *spec.another(kind, at, purpose), *(Sent(at, body) for body in bodies))
 
 
 # When a step opens and closes
 
-LADDER: tuple[tuple[str, tuple[Said, ...], dict[DeadlineStep, timedelta]], ...] = (
+LADDER: tuple[tuple[str, tuple[Sent, ...], dict[DeadlineStep, timedelta]], ...] = (
     ("asked", spec.requested(), {DeadlineStep.DELIVERED: 2 * MINUTE}),
     (
         "delivered",
-        (*spec.requested(), Said(SHELTER, deliver)),
+        (*spec.requested(), Sent(SHELTER, deliver)),
         {DeadlineStep.OPENED: 5 * MINUTE, DeadlineStep.ANSWERED: HOUR},
     ),
     (
         "seen by a person",
-        (*spec.requested(), Said(SHELTER, deliver), Said(SHELTER, open_it)),
+        (*spec.requested(), Sent(SHELTER, deliver), Sent(SHELTER, open_it)),
         {DeadlineStep.ANSWERED: HOUR},
     ),
     ("accepted", spec.accepted(), {DeadlineStep.ARRIVAL: 3 * HOUR}),
     ("accepted, a place held", (*spec.requested(), held(5)), {DeadlineStep.ARRIVAL: 5 * HOUR - 4 * SECOND}),
     ("arrived", spec.started(), {}),
-    ("paused", (*spec.started(), Said(SHELTER, pause)), {DeadlineStep.REVIEW: 7 * DAY}),
-    ("resumed", (*spec.started(), Said(SHELTER, pause), Said(SHELTER, resume)), {}),
-    ("asked to stop", (*spec.started(), Said(POLICE, ask_to_stop)), {DeadlineStep.CANCELLATION_ANSWERED: DAY}),
+    ("paused", (*spec.started(), Sent(SHELTER, pause)), {DeadlineStep.REVIEW: 7 * DAY}),
+    ("resumed", (*spec.started(), Sent(SHELTER, pause), Sent(SHELTER, resume)), {}),
+    ("asked to stop", (*spec.started(), Sent(POLICE, ask_to_stop)), {DeadlineStep.CANCELLATION_ANSWERED: DAY}),
     (
         "goes on",
-        (*spec.started(), Said(POLICE, ask_to_stop), Said(SHELTER, r.CancellationDeclined(referral=REFERRAL))),
+        (*spec.started(), Sent(POLICE, ask_to_stop), Sent(SHELTER, r.CancellationDeclined(referral=REFERRAL))),
         {},
     ),
     (
         "stopped",
-        (*spec.started(), Said(POLICE, ask_to_stop), Said(SHELTER, r.ReferralCancelled(referral=REFERRAL))),
+        (*spec.started(), Sent(POLICE, ask_to_stop), Sent(SHELTER, r.ReferralCancelled(referral=REFERRAL))),
         {},
     ),
-    ("no place", (*spec.requested(), Said(SHELTER, full)), {DeadlineStep.NEXT_REFERRAL: HOUR}),
+    ("no place", (*spec.requested(), Sent(SHELTER, full)), {DeadlineStep.NEXT_REFERRAL: HOUR}),
     (
         "she declined",
-        (*spec.requested(), Said(SHELTER, r.ReferralRejected(referral=REFERRAL, code="survivor_declined"))),
+        (*spec.requested(), Sent(SHELTER, r.ReferralRejected(referral=REFERRAL, code="survivor_declined"))),
         {},
     ),
     (
         "no place, another asked",
-        (*spec.requested(), Said(SHELTER, full), elsewhere, redirect),
+        (*spec.requested(), Sent(SHELTER, full), elsewhere, redirect),
         {DeadlineStep.DELIVERED: 2 * MINUTE},
     ),
     (
@@ -145,7 +145,7 @@ LADDER: tuple[tuple[str, tuple[Said, ...], dict[DeadlineStep, timedelta]], ...] 
         (
             spec.opened(),
             *spec.another(CaseService.FOLLOW_UP, CSW, ReleasePurpose.FOLLOW_UP_CONTACT, due_at=T0 + 30 * DAY),
-            Said(CSW, r.ReferralAccepted(referral=OTHER)),
+            Sent(CSW, r.ReferralAccepted(referral=OTHER)),
         ),
         {DeadlineStep.FOLLOW_UP: 30 * DAY - 3 * SECOND},
     ),
@@ -154,22 +154,22 @@ LADDER: tuple[tuple[str, tuple[Said, ...], dict[DeadlineStep, timedelta]], ...] 
 
 @pytest.mark.parametrize(("history", "awaited"), [row[1:] for row in LADDER], ids=[row[0] for row in LADDER])
 def test_a_step_is_awaited_from_its_cause_to_its_answer(
-    history: tuple[Said, ...], awaited: dict[DeadlineStep, timedelta]
+    history: tuple[Sent, ...], awaited: dict[DeadlineStep, timedelta]
 ) -> None:
     assert given(history).record.steps() == awaited
 
 
 def test_new_deadlines_hold_for_steps_that_begin_after_them() -> None:
     shorter = d.Deadline(step=DeadlineStep.ARRIVAL, amount=60, source="assumed")
-    record = given(spec.accepted(), Said(COORDINATION, d.DeadlinesPublished(deadlines=(shorter,)))).record
+    record = given(spec.accepted(), Sent(COORDINATION, d.DeadlinesPublished(deadlines=(shorter,)))).record
     assert record.steps() == {DeadlineStep.ARRIVAL: 3 * HOUR}
-    given_before = given(spec.requested(), Said(COORDINATION, d.DeadlinesPublished(deadlines=(shorter,)))).record
+    given_before = given(spec.requested(), Sent(COORDINATION, d.DeadlinesPublished(deadlines=(shorter,)))).record
     spec.Given(given_before).when(SHELTER, accept)
     assert given_before.steps() == {DeadlineStep.ARRIVAL: MINUTE}
 
 
 def test_a_step_without_a_deadline_is_not_awaited() -> None:
-    nothing = Said(COORDINATION, d.DeadlinesPublished(deadlines=()))
+    nothing = Sent(COORDINATION, d.DeadlinesPublished(deadlines=()))
     assert given(nothing, spec.requested()).record.steps() == {}
 
 
@@ -177,7 +177,7 @@ def test_the_first_deadline_that_fits_counts() -> None:
     asked = service(CaseService.LEGAL_AID, LAWYER, ReleasePurpose.LEGAL_REPRESENTATION)
     assert given(asked).record.steps() == {DeadlineStep.DELIVERED: HOUR}
     of_legal_aid = d.Deadline(step=DeadlineStep.DELIVERED, amount=5, service=CaseService.LEGAL_AID, source="assumed")
-    first = Said(COORDINATION, d.DeadlinesPublished(deadlines=(of_legal_aid, *spec.DEADLINES)))
+    first = Sent(COORDINATION, d.DeadlinesPublished(deadlines=(of_legal_aid, *spec.DEADLINES)))
     assert given(first, asked).record.steps() == {DeadlineStep.DELIVERED: 5 * SECOND}
     assert given(first, spec.requested()).record.steps() == {DeadlineStep.DELIVERED: 2 * MINUTE}
 
@@ -252,7 +252,7 @@ def test_a_place_that_was_already_missed_is_not_missed_again_when_it_is_held_lon
 
 
 def test_each_pause_is_reviewed_and_each_question_answered_anew() -> None:
-    record = given(spec.started(), Said(SHELTER, pause)).record
+    record = given(spec.started(), Sent(SHELTER, pause)).record
     record.miss(DeadlineStep.REVIEW)
     spec.Given(record).when(SHELTER, resume)
     spec.Given(record).when(SHELTER, pause)
@@ -275,12 +275,17 @@ def test_a_timer_says_the_same_bytes_whenever_it_goes_off() -> None:
     [
         (spec.requested(), DeadlineStep.DELIVERED, {POLICE, SHELTER}, SHELTER),
         (spec.accepted(), DeadlineStep.ARRIVAL, {POLICE, SHELTER}, POLICE),
-        ((*spec.started(), Said(POLICE, ask_to_stop)), DeadlineStep.CANCELLATION_ANSWERED, {POLICE, SHELTER}, SHELTER),
-        ((*spec.requested(), Said(SHELTER, full)), DeadlineStep.NEXT_REFERRAL, {POLICE}, POLICE),
+        (
+            (*spec.started(), Sent(POLICE, ask_to_stop)),
+            DeadlineStep.CANCELLATION_ANSWERED,
+            {POLICE, SHELTER},
+            SHELTER,
+        ),
+        ((*spec.requested(), Sent(SHELTER, full)), DeadlineStep.NEXT_REFERRAL, {POLICE}, POLICE),
     ],
 )
 def test_a_miss_is_told_to_who_waits_and_who_owes(
-    history: tuple[Said, ...], step: DeadlineStep, hear: set[str], owes: str
+    history: tuple[Sent, ...], step: DeadlineStep, hear: set[str], owes: str
 ) -> None:
     record = given(history).record
     assert record.miss(step).recipients == hear
@@ -319,7 +324,7 @@ def test_the_coordinators_answer_comes_back_into_the_case_and_its_action_with_it
 
 
 def test_two_misses_of_one_step_are_each_acknowledged() -> None:
-    record = given(spec.started(), Said(SHELTER, pause)).record
+    record = given(spec.started(), Sent(SHELTER, pause)).record
     for change in (resume, pause):
         record.miss(DeadlineStep.REVIEW) if change is resume else None
         spec.Given(record).when(SHELTER, change)
@@ -337,13 +342,13 @@ def test_nobody_but_the_exchange_escalates_or_acknowledges_in_a_case() -> None:
     for body in (escalated, acknowledged):
         given(spec.requested()).when(POLICE, body).then_ineffective("absent")
     given(spec.requested()).when(EXCHANGE, escalated).then(dl.DeadlineEscalated)
-    given(Said(EXCHANGE, escalated)).when(EXCHANGE, escalated).then_ineffective("already")
+    given(Sent(EXCHANGE, escalated)).when(EXCHANGE, escalated).then_ineffective("already")
 
 
 def test_urgency_decides_how_soon_an_answer_is_due() -> None:
     for urgency, due in ((Urgency.EMERGENCY, HOUR), (Urgency.LOW, 3 * DAY)):
-        asked = Said(POLICE, spec.ask(urgency=urgency))
-        record = given(spec.opened(), spec.released(), asked, Said(SHELTER, deliver)).record
+        asked = Sent(POLICE, spec.request(urgency=urgency))
+        record = given(spec.opened(), spec.released(), asked, Sent(SHELTER, deliver)).record
         assert record.steps()[DeadlineStep.ANSWERED] == due
         assert len(list(open_steps(record.case()))) == (2 if urgency is Urgency.EMERGENCY else 1)
 
@@ -351,15 +356,15 @@ def test_urgency_decides_how_soon_an_answer_is_due() -> None:
 def test_a_working_day_counts_as_24_hours_until_calendars_are_applied() -> None:
     """Five working days end five days after the start."""
     rule = d.Deadline(step=DeadlineStep.DELIVERED, amount=5, unit="working_days", source="assumed")
-    record = given(Said(COORDINATION, d.DeadlinesPublished(deadlines=(rule,))), spec.requested()).record
+    record = given(Sent(COORDINATION, d.DeadlinesPublished(deadlines=(rule,))), spec.requested()).record
     assert record.steps()[DeadlineStep.DELIVERED] == 5 * DAY
 
 
 def test_a_step_keeps_the_holds_of_the_deadline_under_which_it_began() -> None:
     """Later deadlines with other holds apply to later steps."""
     rule = d.Deadline(step=DeadlineStep.DELIVERED, amount=60, paused_by=("survivor_request",), source="assumed")
-    record = given(Said(COORDINATION, d.DeadlinesPublished(deadlines=(rule,))), spec.requested()).record
-    record.say(Said(COORDINATION, d.DeadlinesPublished(deadlines=(rule.model_copy(update={"paused_by": ()}),))))
+    record = given(Sent(COORDINATION, d.DeadlinesPublished(deadlines=(rule,))), spec.requested()).record
+    record.send(Sent(COORDINATION, d.DeadlinesPublished(deadlines=(rule.model_copy(update={"paused_by": ()}),))))
     _, step = record.step(DeadlineStep.DELIVERED)
     assert step.paused_by == ("survivor_request",)
 

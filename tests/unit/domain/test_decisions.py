@@ -42,12 +42,12 @@ from tests.support.dsl.spec import (
     SHELTER,
     SHELTER_B,
     T0,
-    Said,
+    Sent,
     given,
 )
 
 ask = cmd.RequestReferral(target=SHELTER, service=CaseService.SHELTER, urgency=Urgency.HIGH, basis=BASIS)
-full = Said(SHELTER, r.ReferralRejected(referral=REFERRAL, code="no_capacity.units_full"))
+full = Sent(SHELTER, r.ReferralRejected(referral=REFERRAL, code="no_capacity.units_full"))
 
 
 # Commands
@@ -63,7 +63,7 @@ def test_a_request_carries_a_snapshot_of_its_basis() -> None:
 def test_a_request_on_an_unknown_basis_is_refused_before_it_is_sent() -> None:
     given(spec.opened()).when(POLICE, ask).then_refused("basis_missing")
     given(spec.opened(), spec.released()).when(POLICE, ask, after=31 * DAY).then_refused("basis_expired")
-    suspended = Said(COORDINATION, d.AgencySuspended(member=SHELTER))
+    suspended = Sent(COORDINATION, d.AgencySuspended(member=SHELTER))
     given(spec.opened(), spec.released(), suspended).when(POLICE, ask).then_refused("suspended")
     elsewhere = ask.model_copy(update={"target": LAWYER})
     given(spec.opened(), spec.released()).when(POLICE, elsewhere).then_refused("unknown_target")
@@ -97,7 +97,7 @@ def test_a_target_that_does_not_know_of_a_withdrawal_yet_loses_the_race_and_is_t
     ).record
     decided = spec.decided_by(record, SHELTER, cmd.AcceptReferral(), REFERRAL)
     assert not isinstance(decided, Refusal)
-    record.say(Said(LAWYER, c.ReleaseWithdrawn(scope=EndScope.ALL)))
+    record.send(Sent(LAWYER, c.ReleaseWithdrawn(scope=EndScope.ALL)))
     late = record.append(decided[0])
     assert late.verdict.reason == "release_withdrawn"
     assert late.recipients == {POLICE, SHELTER}
@@ -106,7 +106,7 @@ def test_a_target_that_does_not_know_of_a_withdrawal_yet_loses_the_race_and_is_t
 
 
 def test_an_event_that_its_recipient_cannot_read_is_not_sent() -> None:
-    reads_little = Said(SHELTER, d.CapabilitiesPublished(reads=("referral.requested.v1",)))
+    reads_little = Sent(SHELTER, d.CapabilitiesPublished(reads=("referral.requested.v1",)))
     record = given(spec.accepted(), reads_little).record
     directory = record.directory
     known = Situation(directory, spec.side(POLICE, record).known.case)
@@ -184,7 +184,7 @@ def test_what_was_decided_and_is_not_on_the_record_yet_counts_for_the_next_decis
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, cmd.Command) else "",
 )
-def test_a_command_makes_its_event(history: tuple[Said, ...], by: str, command: cmd.Command, about: UUID) -> None:
+def test_a_command_makes_its_event(history: tuple[Sent, ...], by: str, command: cmd.Command, about: UUID) -> None:
     made = given(*history).when(by, command, about)
     assert made.refusal is None
     assert isinstance(made.new[0].event.data, command.makes)
@@ -231,7 +231,7 @@ def test_a_machine_receipt_is_said_once_by_the_target_alone() -> None:
 def test_a_reaction_is_the_same_bytes_after_a_node_was_rebuilt_later() -> None:
     record = given(spec.requested()).record
     before = _reactions((CONFIRM_DELIVERY,), spec.side(SHELTER, record).known, SHELTER)
-    record.say(Said(SHELTER, r.ReferralOpened(referral=REFERRAL), after=DAY))
+    record.send(Sent(SHELTER, r.ReferralOpened(referral=REFERRAL), after=DAY))
     again = spec.side(SHELTER, record, redelivered=(0, 1))
     assert _reactions((CONFIRM_DELIVERY,), again.known, SHELTER) == before
 

@@ -41,7 +41,7 @@ from tests.support.dsl.spec import (
     SHELTER,
     SHELTER_B,
     T0,
-    Said,
+    Sent,
     given,
     key_of,
 )
@@ -91,7 +91,7 @@ def test_an_agency_is_a_target_from_its_admission_on() -> None:
 def test_candidates_stand_in_the_order_of_admission_without_the_suspended() -> None:
     shelters = (RecipientClass.LICENSED_SHELTER, CaseService.SHELTER)
     assert DIRECTORY.candidates(*shelters) == (SHELTER, SHELTER_B)
-    suspended = given(Said(COORDINATION, d.AgencySuspended(member=SHELTER))).record
+    suspended = given(Sent(COORDINATION, d.AgencySuspended(member=SHELTER))).record
     assert suspended.directory.candidates(*shelters) == (SHELTER_B,)
     anew = d.AgencyAdmitted(member=SHELTER, services=(CaseService.SHELTER,), classes=(shelters[0],))
     spec.Given(suspended).when(COORDINATION, anew).then(d.AgencyAdmitted)
@@ -131,7 +131,7 @@ def test_capacity_is_published_for_what_one_offers_and_told_to_all() -> None:
 
 def test_a_member_reads_every_first_version_until_it_says_what_it_can_read() -> None:
     assert not DIRECTORY.cannot_read(SHELTER, c.CaseOpened)
-    said = given(Said(SHELTER, d.CapabilitiesPublished(reads=("referral.requested.v1",)))).record
+    said = given(Sent(SHELTER, d.CapabilitiesPublished(reads=("referral.requested.v1",)))).record
     assert said.directory.cannot_read(SHELTER, c.CaseOpened)
     assert not said.directory.cannot_read(POLICE, c.CaseOpened)
 
@@ -152,7 +152,7 @@ def test_a_next_key_needs_proof_that_its_member_holds_it() -> None:
 def test_a_key_is_registered_by_its_member_or_the_coordinator_and_never_twice() -> None:
     given().when(SHELTER, register).then_ineffective("absent")
     given().when(COORDINATION, register).then(d.KeyRegistered)
-    given(Said(POLICE, register)).when(POLICE, register).then_ineffective("already")
+    given(Sent(POLICE, register)).when(POLICE, register).then_ineffective("already")
     stolen = key_registration(JURISDICTION, SHELTER, key_of(POLICE))
     given().when(SHELTER, stolen).then_ineffective("already")
 
@@ -162,14 +162,14 @@ def test_a_key_counts_from_its_registration_and_not_before() -> None:
     said = event(opening)
     early = signed(said, NEXT)
     assert objection(early, said, record) is RefusalCode.KEY_NOT_IN_FORCE
-    record.say(Said(POLICE, register))
+    record.send(Sent(POLICE, register))
     assert objection(early, said, record) is None
 
 
 def test_a_retired_key_counts_through_its_grace_and_is_retired_once_by_its_owner() -> None:
     given().when(SHELTER, retire).then_ineffective("key_not_owner")
     given().when(COORDINATION, retire).then_ineffective("key_not_owner")
-    record = given(Said(POLICE, retire)).record
+    record = given(Sent(POLICE, retire)).record
     spec.Given(record).when(POLICE, retire, after=HOUR).then_ineffective("already")
     said = event(opening)
     record.now = T0 + SECOND + RETIREMENT_GRACE
@@ -182,7 +182,7 @@ def test_a_revoked_key_is_void_from_that_position_on() -> None:
     record = given().record
     said = event(opening)
     assert objection(signed(said), said, record) is None
-    record.say(Said(COORDINATION, revoke))
+    record.send(Sent(COORDINATION, revoke))
     assert objection(signed(said), said, record) is RefusalCode.KEY_NOT_IN_FORCE
     spec.Given(record).when(POLICE, key_registration(JURISDICTION, POLICE, key_of(POLICE))).then_ineffective("already")
     unknown = d.KeyRevoked(key="0" * 64)
@@ -247,7 +247,7 @@ def test_what_is_not_its_emitters_word_is_refused_by_code(said: Any, message: Me
 
 def test_a_sealing_key_signs_nothing() -> None:
     sealing = register.model_copy(update={"use": KeyUse.SEALING})
-    record = given(Said(POLICE, sealing)).record
+    record = given(Sent(POLICE, sealing)).record
     said = event(opening)
     assert objection(signed(said, NEXT), said, record) is RefusalCode.KEY_NOT_IN_FORCE
 

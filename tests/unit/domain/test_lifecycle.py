@@ -29,7 +29,19 @@ from handoff.record.events import case as c
 from handoff.record.events import referral as r
 from tests.support.dsl import spec
 from tests.support.dsl.builders import event
-from tests.support.dsl.spec import EXCHANGE, HOUR, LAWYER, POLICE, REFERRAL, SHELTER, SHELTER_B, T0, Said, given, nth_id
+from tests.support.dsl.spec import (
+    EXCHANGE,
+    HOUR,
+    LAWYER,
+    POLICE,
+    REFERRAL,
+    SHELTER,
+    SHELTER_B,
+    T0,
+    Sent,
+    given,
+    nth_id,
+)
 
 NEXT = nth_id(3)
 COMMITMENT = r.Commitment(commitment="0" * 64, sealed="1" * 64)
@@ -60,21 +72,21 @@ close = r.DisclosureClosed(referral=REFERRAL, reason=WITHDRAWN)
 revoke = r.ReferralRevoked(referral=REFERRAL, reason=WITHDRAWN)
 withdraw = c.ReleaseWithdrawn(scope=EndScope.ALL)
 
-elsewhere = Said(POLICE, spec.ask(target=SHELTER_B, referral=NEXT))
+elsewhere = Sent(POLICE, spec.request(target=SHELTER_B, referral=NEXT))
 ABSENT = (spec.opened(), spec.released())
 REQUESTED, ACCEPTED, STARTED = spec.requested(), spec.accepted(), spec.started()
-PAUSED = (*STARTED, Said(SHELTER, pause))
+PAUSED = (*STARTED, Sent(SHELTER, pause))
 
 
 # Row by row
 
 
 def test_a_request_on_a_live_release_stands_as_requested() -> None:
-    given(ABSENT).when(POLICE, spec.ask()).then(r.ReferralRequested, leaving=State.REQUESTED)
+    given(ABSENT).when(POLICE, spec.request()).then(r.ReferralRequested, leaving=State.REQUESTED)
 
 
 def test_what_began_before_the_record_is_imported_as_a_request() -> None:
-    imported = r.ReferralImported(**dict(spec.ask()), began_at=T0 - timedelta(days=90))
+    imported = r.ReferralImported(**dict(spec.request()), began_at=T0 - timedelta(days=90))
     given(ABSENT).when(POLICE, imported).then(r.ReferralImported, leaving=State.REQUESTED)
 
 
@@ -98,7 +110,7 @@ def test_arrival_makes_it_in_progress() -> None:
 
 
 @pytest.mark.parametrize(("history", "back"), [(ACCEPTED, State.ACCEPTED), (STARTED, State.IN_PROGRESS)])
-def test_a_pause_ends_where_it_began_and_its_length_is_kept(history: tuple[Said, ...], back: State) -> None:
+def test_a_pause_ends_where_it_began_and_its_length_is_kept(history: tuple[Sent, ...], back: State) -> None:
     paused = given(history).when(SHELTER, pause).then(r.ReferralPaused, leaving=State.ON_HOLD)
     resumed = spec.Given(paused.record).when(SHELTER, resume, after=HOUR).then(r.ReferralResumed, leaving=back)
     assert resumed.record.referral().paused_ms == 3_600_000
@@ -118,7 +130,7 @@ def test_a_stay_that_she_ends_herself_is_completed_without_any_plan() -> None:
 
 @pytest.mark.parametrize("code", FailureCode)
 @pytest.mark.parametrize("history", [ACCEPTED, STARTED, PAUSED])
-def test_the_target_may_end_an_active_service_under_any_code(history: tuple[Said, ...], code: FailureCode) -> None:
+def test_the_target_may_end_an_active_service_under_any_code(history: tuple[Sent, ...], code: FailureCode) -> None:
     body = r.ReferralFailed(referral=REFERRAL, code=code)
     given(history).when(SHELTER, body).then(r.ReferralFailed, leaving=State.FAILED)
 
@@ -139,22 +151,22 @@ def test_the_source_cancels_what_nobody_has_answered() -> None:
 
 def test_an_active_service_is_cancelled_by_its_target_once_it_was_asked() -> None:
     given(STARTED).when(SHELTER, cancel).then_ineffective("in-progress")
-    asked = (*STARTED, Said(POLICE, ask_to_stop))
+    asked = (*STARTED, Sent(POLICE, ask_to_stop))
     given(asked).when(SHELTER, cancel).then(r.ReferralCancelled, leaving=State.CANCELLED)
 
 
 def test_who_was_asked_to_stop_may_go_on_and_be_asked_again() -> None:
-    asked = (*STARTED, Said(POLICE, ask_to_stop))
+    asked = (*STARTED, Sent(POLICE, ask_to_stop))
     given(asked).when(POLICE, ask_to_stop).then_ineffective("in-progress")
     declined = given(asked).when(SHELTER, go_on).then(r.CancellationDeclined, leaving=State.IN_PROGRESS)
     spec.Given(declined.record).when(SHELTER, cancel).then_ineffective("in-progress")
-    again = given(asked, Said(SHELTER, go_on)).when(POLICE, ask_to_stop)
+    again = given(asked, Sent(SHELTER, go_on)).when(POLICE, ask_to_stop)
     again.then(r.CancellationRequested, leaving=State.IN_PROGRESS)
 
 
 @pytest.mark.parametrize("code", VoidCode)
 def test_the_source_may_mark_even_an_ended_referral_as_an_error_once(code: VoidCode) -> None:
-    ended = (*STARTED, Said(SHELTER, leave))
+    ended = (*STARTED, Sent(SHELTER, leave))
     body = r.ReferralVoided(referral=REFERRAL, code=code)
     voided = given(ended).when(POLICE, body).then(r.ReferralVoided, leaving=State.ENTERED_IN_ERROR)
     spec.Given(voided.record).when(POLICE, misdirected).then_ineffective("entered-in-error")
@@ -175,14 +187,14 @@ def test_the_target_may_only_say_that_it_was_misdirected_and_only_before_it_bega
         (ACCEPTED, SHELTER, hold),
         (ACCEPTED, POLICE, disclose),
         (ACCEPTED, EXCHANGE, close),
-        ((*ACCEPTED, Said(POLICE, disclose)), SHELTER, receive_dossier),
+        ((*ACCEPTED, Sent(POLICE, disclose)), SHELTER, receive_dossier),
         (ACCEPTED, SHELTER, destroy),
         (ACCEPTED, POLICE, destroy),
-        ((*REQUESTED, Said(SHELTER, reject), elsewhere), POLICE, redirect),
+        ((*REQUESTED, Sent(SHELTER, reject), elsewhere), POLICE, redirect),
     ],
     ids=lambda value: value.type if isinstance(value, ReferralBody) else "",
 )
-def test_of_a_fact_the_first_counts(history: tuple[Said, ...], by: str, fact: ReferralBody) -> None:
+def test_of_a_fact_the_first_counts(history: tuple[Sent, ...], by: str, fact: ReferralBody) -> None:
     first = given(history).when(by, fact)
     state = first.record.referral().state
     first.then(type(fact))
@@ -191,7 +203,7 @@ def test_of_a_fact_the_first_counts(history: tuple[Said, ...], by: str, fact: Re
 
 def test_a_place_is_held_until_the_extension_says_and_is_extended_once() -> None:
     held = r.ReferralAccepted(referral=REFERRAL, place_held_until=T0 + 3 * HOUR)
-    extended = given(REQUESTED, Said(SHELTER, held)).when(SHELTER, hold).then(r.PlaceHoldExtended)
+    extended = given(REQUESTED, Sent(SHELTER, held)).when(SHELTER, hold).then(r.PlaceHoldExtended)
     assert extended.record.referral().place_held_until == T0 + 6 * HOUR
     later = hold.model_copy(update={"place_held_until": T0 + 9 * HOUR})
     spec.Given(extended.record).when(SHELTER, later).then_ineffective("accepted")
@@ -199,7 +211,7 @@ def test_a_place_is_held_until_the_extension_says_and_is_extended_once() -> None
 
 
 def test_a_redirect_counts_only_once_its_next_request_stands() -> None:
-    refused = (*REQUESTED, Said(SHELTER, reject))
+    refused = (*REQUESTED, Sent(SHELTER, reject))
     given(refused).when(POLICE, redirect).then_ineffective("absent")
     redirected = given(refused, elsewhere).when(POLICE, redirect).then(r.ReferralRedirected, leaving=State.REJECTED)
     assert (redirected.record.referral().next, redirected.record.referral(NEXT).hop) == (NEXT, 1)
@@ -207,17 +219,17 @@ def test_a_redirect_counts_only_once_its_next_request_stands() -> None:
 
 def test_a_chain_of_redirects_counts_its_hops() -> None:
     third = nth_id(5)
-    history = (*REQUESTED, Said(SHELTER, reject), elsewhere, Said(POLICE, redirect))
-    refused_too = Said(SHELTER_B, r.ReferralRejected(referral=NEXT, code=RejectionCode.UNITS_FULL))
-    once_more = Said(POLICE, spec.ask(referral=third))
+    history = (*REQUESTED, Sent(SHELTER, reject), elsewhere, Sent(POLICE, redirect))
+    refused_too = Sent(SHELTER_B, r.ReferralRejected(referral=NEXT, code=RejectionCode.UNITS_FULL))
+    once_more = Sent(POLICE, spec.request(referral=third))
     onward = r.ReferralRedirected(referral=NEXT, next=third)
     said = given(history, refused_too, once_more).when(POLICE, onward).then(r.ReferralRedirected)
     assert [said.record.referral(referral).hop for referral in (REFERRAL, NEXT, third)] == [0, 1, 2]
 
 
 def test_redirects_never_lead_in_a_circle() -> None:
-    refused_too = Said(SHELTER_B, r.ReferralRejected(referral=NEXT, code=RejectionCode.UNITS_FULL))
-    history = (*REQUESTED, Said(SHELTER, reject), elsewhere, refused_too, Said(POLICE, redirect))
+    refused_too = Sent(SHELTER_B, r.ReferralRejected(referral=NEXT, code=RejectionCode.UNITS_FULL))
+    history = (*REQUESTED, Sent(SHELTER, reject), elsewhere, refused_too, Sent(POLICE, redirect))
     back = r.ReferralRedirected(referral=NEXT, next=REFERRAL)
     given(history).when(POLICE, back).then_ineffective("absent")
     itself = r.ReferralRedirected(referral=REFERRAL, next=REFERRAL)
@@ -231,7 +243,7 @@ def test_a_dossier_is_delivered_only_after_it_was_disclosed() -> None:
 # A planned discharge
 
 
-def _plan(ends: ServiceOutcome | None) -> tuple[Said, ...]:
+def _plan(ends: ServiceOutcome | None) -> tuple[Sent, ...]:
     release, request = spec.another(
         CaseService.REINTEGRATION_PLAN, spec.CSW, ReleasePurpose.CASE_MANAGEMENT, by=SHELTER, number=5
     )
@@ -241,7 +253,7 @@ def _plan(ends: ServiceOutcome | None) -> tuple[Said, ...]:
         r.ReferralStarted(referral=plan, kind=StartKind.WORK_BEGUN),
         *((r.ReferralCompleted(referral=plan, outcome=ends),) if ends is not None else ()),
     )
-    return (*STARTED, release, request, *(Said(spec.CSW, body) for body in answers))
+    return (*STARTED, release, request, *(Sent(spec.CSW, body) for body in answers))
 
 
 def test_a_planned_discharge_waits_for_a_plan() -> None:
@@ -264,7 +276,7 @@ def test_a_plan_that_another_institution_asked_for_does_not_count() -> None:
         r.ReferralStarted(referral=plan, kind=StartKind.WORK_BEGUN),
         r.ReferralCompleted(referral=plan, outcome=ServiceOutcome.PLAN_AGREED),
     )
-    history = (*STARTED, release, request, *(Said(spec.CSW, body) for body in done))
+    history = (*STARTED, release, request, *(Sent(spec.CSW, body) for body in done))
     given(history).when(SHELTER, planned).then_ineffective("plan_missing")
 
 
@@ -274,13 +286,13 @@ def test_a_plan_that_another_institution_asked_for_does_not_count() -> None:
 class Context(NamedTuple):
     """Shape of a referral: facts, state, state before a pause, and requested cancellation."""
 
-    history: tuple[Said, ...]
+    history: tuple[Sent, ...]
     state: State
     back: State | None = None
     asked: bool = False
 
 
-stop, pausing, before = Said(POLICE, ask_to_stop), Said(SHELTER, pause), State.ACCEPTED
+stop, pausing, before = Sent(POLICE, ask_to_stop), Sent(SHELTER, pause), State.ACCEPTED
 CONTEXTS: dict[str, Context] = {
     "absent": Context(ABSENT, State.ABSENT),
     "requested": Context(REQUESTED, State.REQUESTED),
@@ -292,12 +304,12 @@ CONTEXTS: dict[str, Context] = {
     "on-hold before it began, asked to stop": Context((*ACCEPTED, pausing, stop), State.ON_HOLD, before, asked=True),
     "on-hold": Context(PAUSED, State.ON_HOLD, State.IN_PROGRESS),
     "on-hold, asked to stop": Context((*PAUSED, stop), State.ON_HOLD, State.IN_PROGRESS, asked=True),
-    "rejected": Context((*REQUESTED, elsewhere, Said(SHELTER, reject)), State.REJECTED),
-    "revoked": Context((*REQUESTED, Said(POLICE, withdraw)), State.REVOKED),
-    "completed": Context((*STARTED, Said(SHELTER, leave)), State.COMPLETED),
-    "failed": Context((*ACCEPTED, elsewhere, Said(SHELTER, fail)), State.FAILED),
-    "cancelled": Context((*REQUESTED, elsewhere, Said(POLICE, cancel)), State.CANCELLED),
-    "entered-in-error": Context((*REQUESTED, Said(POLICE, void)), State.ENTERED_IN_ERROR),
+    "rejected": Context((*REQUESTED, elsewhere, Sent(SHELTER, reject)), State.REJECTED),
+    "revoked": Context((*REQUESTED, Sent(POLICE, withdraw)), State.REVOKED),
+    "completed": Context((*STARTED, Sent(SHELTER, leave)), State.COMPLETED),
+    "failed": Context((*ACCEPTED, elsewhere, Sent(SHELTER, fail)), State.FAILED),
+    "cancelled": Context((*REQUESTED, elsewhere, Sent(POLICE, cancel)), State.CANCELLED),
+    "entered-in-error": Context((*REQUESTED, Sent(POLICE, void)), State.ENTERED_IN_ERROR),
 }
 ROLES = {"source": POLICE, "target": SHELTER, "exchange": EXCHANGE, "outsider": LAWYER}
 
@@ -305,8 +317,8 @@ ROLES = {"source": POLICE, "target": SHELTER, "exchange": EXCHANGE, "outsider": 
 def bodies() -> Iterator[ReferralBody]:
     """Every event about a referral, under every code that it may carry."""
     yield from (accept, pause, resume, cancel, ask_to_stop, go_on, deliver, open_it, claim, hold, redirect)
-    yield from (disclose, receive_dossier, destroy, close, revoke, spec.ask())
-    yield r.ReferralImported(**dict(spec.ask()), began_at=T0)
+    yield from (disclose, receive_dossier, destroy, close, revoke, spec.request())
+    yield r.ReferralImported(**dict(spec.request()), began_at=T0)
     yield from (r.ReferralRejected(referral=REFERRAL, code=code) for code in RejectionCode)
     yield from (r.ReferralStarted(referral=REFERRAL, kind=kind) for kind in StartKind)
     yield from (r.ReferralPaused(referral=REFERRAL, code=code) for code in HoldCode)

@@ -33,7 +33,7 @@ from tests.support.dsl.spec import (
     SECOND,
     SHELTER,
     Record,
-    Said,
+    Sent,
     given,
     nth_id,
 )
@@ -52,11 +52,11 @@ PRIZREN = ZoneInfo("Europe/Belgrade")
 def resumed(*holds: timedelta) -> Record:
     """Case management that was accepted, and put on hold an hour later and an hour after each resumption."""
     asked = spec.another(CaseService.CASE_MANAGEMENT, CSW, ReleasePurpose.CASE_MANAGEMENT)
-    record = given(spec.opened(), *asked, Said(CSW, r.ReferralAccepted(referral=MANAGED))).record
+    record = given(spec.opened(), *asked, Sent(CSW, r.ReferralAccepted(referral=MANAGED))).record
     for length in holds:
-        record.say(
-            Said(CSW, r.ReferralPaused(referral=MANAGED, code=HoldCode.SURVIVOR_REQUEST), HOUR),
-            Said(CSW, r.ReferralResumed(referral=MANAGED), length),
+        record.send(
+            Sent(CSW, r.ReferralPaused(referral=MANAGED, code=HoldCode.SURVIVOR_REQUEST), HOUR),
+            Sent(CSW, r.ReferralResumed(referral=MANAGED), length),
         )
     return record
 
@@ -85,8 +85,8 @@ def unanswered(lasting: timedelta) -> Record:
     """A request that was delivered and opened, under a release that lasts so long."""
     short = spec.release(lasting=lasting)
     seen = (r.ReferralDelivered(referral=REFERRAL), r.ReferralOpened(referral=REFERRAL))
-    asked = (spec.opened(), spec.released(short), Said(POLICE, spec.ask(short)))
-    return given(*asked, *(Said(SHELTER, body) for body in seen)).record
+    asked = (spec.opened(), spec.released(short), Sent(POLICE, spec.request(short)))
+    return given(*asked, *(Sent(SHELTER, body) for body in seen)).record
 
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason=_EXPIRED)
@@ -96,10 +96,10 @@ def test_no_answer_is_late_after_its_release_expired() -> None:
     assert (late.verdict.is_effective, late.follows) == (False, ())
 
 
-def expired(referral: UUID = REFERRAL) -> Said:
+def expired(referral: UUID = REFERRAL) -> Sent:
     """The exchange's event that ends a request whose release has expired."""
     revoked = r.ReferralRevoked(referral=referral, reason=IneffectiveReason.BASIS_EXPIRED)
-    return Said(EXCHANGE, revoked)
+    return Sent(EXCHANGE, revoked)
 
 
 @pytest.mark.xfail(
@@ -108,8 +108,8 @@ def expired(referral: UUID = REFERRAL) -> Said:
 def test_a_request_is_not_ended_before_its_release_expires() -> None:
     """An event of the exchange that ends it too early is ineffective; the shelter can still accept."""
     record = unanswered(lasting=30 * MINUTE)
-    assert record.say(expired()).verdict == ineffective(IneffectiveReason.TOO_EARLY)
-    assert record.say(Said(SHELTER, r.ReferralAccepted(referral=REFERRAL))).verdict == EFFECTIVE
+    assert record.send(expired()).verdict == ineffective(IneffectiveReason.TOO_EARLY)
+    assert record.send(Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL))).verdict == EFFECTIVE
 
 
 @pytest.mark.xfail(
@@ -119,8 +119,8 @@ def test_an_answer_after_the_expiry_is_ineffective_because_the_release_expired()
     """The reason of the end is kept, so the verdict on a later acceptance names no withdrawal that never happened."""
     record = unanswered(lasting=30 * MINUTE)
     record.now += HOUR
-    assert record.say(expired()).verdict == EFFECTIVE
-    late = record.say(Said(SHELTER, r.ReferralAccepted(referral=REFERRAL)))
+    assert record.send(expired()).verdict == EFFECTIVE
+    late = record.send(Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL)))
     assert late.verdict == ineffective(IneffectiveReason.BASIS_EXPIRED)
 
 
@@ -136,17 +136,17 @@ def asked_at(moment: datetime, working_days: int) -> Record:
         service=CaseService.BENEFIT_CONTINUITY,
         source=DeadlineSource.ASSUMED,
     )
-    record = given(Said(COORDINATION, d.DeadlinesPublished(deadlines=(rule,)))).record
+    record = given(Sent(COORDINATION, d.DeadlinesPublished(deadlines=(rule,)))).record
     record.now = moment.astimezone(UTC) - 3 * SECOND
     benefit = spec.release(ReleasePurpose.BENEFIT_CONTINUITY, basis=nth_id(2), to=CSW, lasting=400 * DAY)
-    request = spec.ask(
+    request = spec.request(
         benefit,
         target=CSW,
         service=CaseService.BENEFIT_CONTINUITY,
         referral=nth_id(3),
         urgency=Urgency.NORMAL,
     )
-    record.say(spec.opened(), Said(POLICE, benefit), Said(POLICE, request))
+    record.send(spec.opened(), Sent(POLICE, benefit), Sent(POLICE, request))
     return record
 
 

@@ -43,7 +43,7 @@ from tests.support.dsl.spec import (
     SHELTER_B,
     T0,
     VTC,
-    Said,
+    Sent,
     given,
     nth_id,
 )
@@ -55,7 +55,7 @@ disclose = r.DossierDisclosed(
 )
 withdraw_all = c.ReleaseWithdrawn(scope=EndScope.ALL)
 end_all = c.SurvivorEnded(scope=EndScope.ALL)
-elsewhere = Said(POLICE, spec.ask(target=SHELTER_B, referral=SECOND_REFERRAL))
+elsewhere = Sent(POLICE, spec.request(target=SHELTER_B, referral=SECOND_REFERRAL))
 to_lawyer = spec.another(CaseService.LEGAL_AID, LAWYER, ReleasePurpose.LEGAL_REPRESENTATION)
 
 
@@ -81,19 +81,19 @@ def legal(**terms: Any) -> c.BasisRecorded:
 
 LEGAL_AIDS = spec.release(to=RecipientClass.LEGAL_AID)
 REQUESTS: dict[str, tuple[c.BasisRecorded, r.ReferralRequested, str | None]] = {
-    "a class": (spec.release(), spec.ask(), None),
-    "a written one": (spec.release(kind=BasisKind.WRITTEN), spec.ask(spec.release(kind=BasisKind.WRITTEN)), None),
-    "one recipient": (spec.release(to=SHELTER), spec.ask(spec.release(to=SHELTER)), None),
-    "another recipient": (spec.release(to=SHELTER_B), spec.ask(spec.release(to=SHELTER_B)), "basis_missing"),
-    "another class": (LEGAL_AIDS, spec.ask(LEGAL_AIDS), "basis_missing"),
-    "a longer one than she gave": (spec.release(), spec.ask(spec.release(lasting=99 * DAY)), "basis_missing"),
-    "another kind": (spec.release(), spec.ask(spec.release(kind=BasisKind.WRITTEN)), "basis_missing"),
-    "one never recorded": (spec.release(), spec.ask(spec.release(basis=nth_id(99))), "basis_missing"),
-    "another purpose": (spec.release(), spec.ask(service=CaseService.PSYCHOSOCIAL), "basis_missing"),
-    "a service not offered": (spec.release(), spec.ask(service=CaseService.LEGAL_AID), "unknown_target"),
-    "nobody": (spec.release(), spec.ask(target="nobody_here"), "unknown_target"),
-    "oneself": (spec.release(), spec.ask(target=POLICE), "unknown_target"),
-    "no agency": (spec.release(), spec.ask(target=COORDINATION), "unknown_target"),
+    "a class": (spec.release(), spec.request(), None),
+    "a written one": (spec.release(kind=BasisKind.WRITTEN), spec.request(spec.release(kind=BasisKind.WRITTEN)), None),
+    "one recipient": (spec.release(to=SHELTER), spec.request(spec.release(to=SHELTER)), None),
+    "another recipient": (spec.release(to=SHELTER_B), spec.request(spec.release(to=SHELTER_B)), "basis_missing"),
+    "another class": (LEGAL_AIDS, spec.request(LEGAL_AIDS), "basis_missing"),
+    "a longer one than she gave": (spec.release(), spec.request(spec.release(lasting=99 * DAY)), "basis_missing"),
+    "another kind": (spec.release(), spec.request(spec.release(kind=BasisKind.WRITTEN)), "basis_missing"),
+    "one never recorded": (spec.release(), spec.request(spec.release(basis=nth_id(99))), "basis_missing"),
+    "another purpose": (spec.release(), spec.request(service=CaseService.PSYCHOSOCIAL), "basis_missing"),
+    "a service not offered": (spec.release(), spec.request(service=CaseService.LEGAL_AID), "unknown_target"),
+    "nobody": (spec.release(), spec.request(target="nobody_here"), "unknown_target"),
+    "oneself": (spec.release(), spec.request(target=POLICE), "unknown_target"),
+    "no agency": (spec.release(), spec.request(target=COORDINATION), "unknown_target"),
 }
 
 
@@ -111,12 +111,12 @@ def test_a_request_rests_on_a_release_that_fits_service_purpose_and_recipient(
 def test_a_request_rests_only_on_a_basis_that_its_own_source_recorded() -> None:
     mine = spec.release(ReleasePurpose.LEGAL_REPRESENTATION, to=LAWYER, basis=nth_id(8))
     history = (*spec.requested(), spec.released(mine))
-    borrowed = spec.ask(mine, target=LAWYER, service=CaseService.LEGAL_AID, referral=SECOND_REFERRAL)
+    borrowed = spec.request(mine, target=LAWYER, service=CaseService.LEGAL_AID, referral=SECOND_REFERRAL)
     given(history).when(SHELTER, borrowed).then_ineffective("basis_missing")
 
 
 def test_a_release_that_has_expired_carries_no_request_and_no_acceptance() -> None:
-    given(spec.opened(), spec.released()).when(POLICE, spec.ask(), after=31 * DAY).then_ineffective("basis_expired")
+    given(spec.opened(), spec.released()).when(POLICE, spec.request(), after=31 * DAY).then_ineffective("basis_expired")
     given(spec.requested()).when(SHELTER, accept, after=31 * DAY).then_ineffective("basis_expired")
     given(spec.opened()).when(POLICE, spec.release(), after=31 * DAY).then_ineffective("basis_expired")
 
@@ -128,8 +128,8 @@ def test_an_expiry_to_the_second_is_already_too_late() -> None:
 
 
 def test_a_suspended_institution_takes_no_new_request_and_keeps_what_it_has() -> None:
-    suspended = Said(COORDINATION, d.AgencySuspended(member=SHELTER))
-    given(spec.opened(), spec.released(), suspended).when(POLICE, spec.ask()).then_ineffective("suspended")
+    suspended = Sent(COORDINATION, d.AgencySuspended(member=SHELTER))
+    given(spec.opened(), spec.released(), suspended).when(POLICE, spec.request()).then_ineffective("suspended")
     given(spec.requested(), suspended).when(SHELTER, accept).then(r.ReferralAccepted, leaving=State.ACCEPTED)
 
 
@@ -158,8 +158,8 @@ def test_cases_are_linked_by_who_has_a_part_in_them() -> None:
 def test_a_withdrawal_beats_an_acceptance_that_arrives_before_its_consequence() -> None:
     record = given(spec.requested()).record
     record.now += HOUR
-    record.append(record.envelope(Said(POLICE, withdraw_all)))
-    late = record.append(record.envelope(Said(SHELTER, accept)))
+    record.append(record.envelope(Sent(POLICE, withdraw_all)))
+    late = record.append(record.envelope(Sent(SHELTER, accept)))
     assert late.verdict.reason == "release_withdrawn"
     assert late.recipients == {POLICE, SHELTER}
     record.settle()
@@ -167,7 +167,7 @@ def test_a_withdrawal_beats_an_acceptance_that_arrives_before_its_consequence() 
 
 
 def test_a_withdrawal_beats_an_acceptance_that_arrives_after_its_consequence() -> None:
-    given(spec.requested(), Said(POLICE, withdraw_all)).when(SHELTER, accept).then_ineffective("release_withdrawn")
+    given(spec.requested(), Sent(POLICE, withdraw_all)).when(SHELTER, accept).then_ineffective("release_withdrawn")
 
 
 @pytest.mark.parametrize("by", [POLICE, LAWYER, SHELTER])
@@ -179,11 +179,11 @@ def test_she_may_withdraw_at_any_institution_that_has_a_part_in_her_case(by: str
 
 
 def test_a_withdrawal_can_always_be_recorded_also_when_nothing_is_left_to_end() -> None:
-    given(spec.requested(), Said(POLICE, withdraw_all)).when(SHELTER, withdraw_all).then(c.ReleaseWithdrawn)
+    given(spec.requested(), Sent(POLICE, withdraw_all)).when(SHELTER, withdraw_all).then(c.ReleaseWithdrawn)
 
 
 def test_after_acceptance_disclosure_is_closed_and_the_service_goes_on_to_its_end() -> None:
-    closed = given(spec.started(), Said(POLICE, disclose)).when(SHELTER, withdraw_all)
+    closed = given(spec.started(), Sent(POLICE, disclose)).when(SHELTER, withdraw_all)
     closed.then(c.ReleaseWithdrawn, c.BasisEnded, r.DisclosureClosed, leaving=State.IN_PROGRESS)
     record = closed.record
     assert not record.referral().disclosure_open
@@ -198,8 +198,8 @@ def test_after_acceptance_disclosure_is_closed_and_the_service_goes_on_to_its_en
 
 def test_nothing_is_disclosed_after_a_withdrawal_even_before_its_consequence_stands() -> None:
     record = given(spec.accepted()).record
-    record.append(record.envelope(Said(SHELTER, withdraw_all)))
-    crossing = record.append(record.envelope(Said(POLICE, disclose)))
+    record.append(record.envelope(Sent(SHELTER, withdraw_all)))
+    crossing = record.append(record.envelope(Sent(POLICE, disclose)))
     assert crossing.verdict.reason == "release_withdrawn"
     record.settle()
     spec.Given(record).when(POLICE, disclose).then_ineffective("release_withdrawn")
@@ -209,7 +209,7 @@ def test_a_withdrawal_for_one_recipient_leaves_the_others_of_its_class() -> None
     said = given(spec.requested(), elsewhere).when(POLICE, withdrawn_for(SHELTER))
     said.then(c.ReleaseWithdrawn, r.ReferralRevoked, leaving=State.REVOKED)
     assert said.record.referral(SECOND_REFERRAL).state is State.REQUESTED
-    again = spec.ask(referral=nth_id(77))
+    again = spec.request(referral=nth_id(77))
     spec.Given(said.record).when(POLICE, again).then_ineffective("release_withdrawn")
     other = r.ReferralAccepted(referral=SECOND_REFERRAL)
     spec.Given(said.record).when(SHELTER_B, other).then(r.ReferralAccepted)
@@ -224,29 +224,29 @@ def test_a_withdrawal_for_one_recipient_of_a_class_closes_disclosure_to_it() -> 
 
 
 def test_a_withdrawal_ends_no_legal_basis() -> None:
-    request = spec.ask(legal(), target=CSW, service=CaseService.CASE_MANAGEMENT)
-    history = (spec.opened(), spec.released(legal()), Said(POLICE, request))
+    request = spec.request(legal(), target=CSW, service=CaseService.CASE_MANAGEMENT)
+    history = (spec.opened(), spec.released(legal()), Sent(POLICE, request))
     given(history).when(POLICE, withdraw_all).then(c.ReleaseWithdrawn, leaving=State.REQUESTED)
 
 
 def test_a_new_release_allows_a_new_request() -> None:
     anew = spec.release(basis=nth_id(8))
-    history = (*spec.requested(), Said(POLICE, withdraw_all), spec.released(anew))
-    given(history).when(POLICE, spec.ask(anew, referral=SECOND_REFERRAL)).then(r.ReferralRequested)
+    history = (*spec.requested(), Sent(POLICE, withdraw_all), spec.released(anew))
+    given(history).when(POLICE, spec.request(anew, referral=SECOND_REFERRAL)).then(r.ReferralRequested)
 
 
 @pytest.mark.parametrize("body", [c.BasisEnded(basis=BASIS, reason=IneffectiveReason.RELEASE_WITHDRAWN)])
 def test_only_the_exchange_says_that_a_basis_ended_and_once(body: c.BasisEnded) -> None:
     given(spec.requested()).when(POLICE, body).then_ineffective("absent")
-    given(spec.requested(), Said(POLICE, withdraw_all)).when(EXCHANGE, body).then_ineffective("already")
+    given(spec.requested(), Sent(POLICE, withdraw_all)).when(EXCHANGE, body).then_ineffective("already")
 
 
 # Withdrawals
 
 
 def test_what_she_ends_fails_each_open_referral_in_its_scope_and_no_other() -> None:
-    rejected = Said(SHELTER_B, r.ReferralRejected(referral=nth_id(5), code=RejectionCode.UNITS_FULL))
-    asked_and_refused = Said(POLICE, spec.ask(target=SHELTER_B, referral=nth_id(5)))
+    rejected = Sent(SHELTER_B, r.ReferralRejected(referral=nth_id(5), code=RejectionCode.UNITS_FULL))
+    asked_and_refused = Sent(POLICE, spec.request(target=SHELTER_B, referral=nth_id(5)))
     history = (*spec.started(), elsewhere, asked_and_refused, rejected, *to_lawyer_too())
     said = given(history).when(LAWYER, c.SurvivorEnded(scope=EndScope.PURPOSE, purpose=ReleasePurpose.ARRANGE_SHELTER))
     said.then(c.SurvivorEnded, r.ReferralFailed, r.ReferralFailed, leaving=State.FAILED)
@@ -259,7 +259,7 @@ def test_what_she_ends_fails_each_open_referral_in_its_scope_and_no_other() -> N
     }
 
 
-def to_lawyer_too() -> tuple[Said, Said]:
+def to_lawyer_too() -> tuple[Sent, Sent]:
     return spec.another(CaseService.LEGAL_AID, LAWYER, ReleasePurpose.LEGAL_REPRESENTATION, number=3)
 
 
@@ -270,8 +270,8 @@ def test_what_she_ends_at_one_recipient_goes_on_elsewhere() -> None:
 
 
 def test_what_she_ends_ends_what_rests_on_a_legal_basis_too() -> None:
-    request = spec.ask(legal(), target=CSW, service=CaseService.CASE_MANAGEMENT)
-    said = given(spec.opened(), spec.released(legal()), Said(POLICE, request)).when(CSW, end_all)
+    request = spec.request(legal(), target=CSW, service=CaseService.CASE_MANAGEMENT)
+    said = given(spec.opened(), spec.released(legal()), Sent(POLICE, request)).when(CSW, end_all)
     said.then(c.SurvivorEnded, r.ReferralFailed, leaving=State.FAILED)
 
 
@@ -284,8 +284,8 @@ def test_an_outsider_can_neither_withdraw_nor_end() -> None:
 
 
 def test_a_legal_basis_used_at_night_waits_for_its_approval_and_carries_requests_meanwhile() -> None:
-    request = spec.ask(legal(), target=CSW, service=CaseService.CASE_MANAGEMENT)
-    record = given(spec.opened(), spec.released(legal()), Said(POLICE, request)).record
+    request = spec.request(legal(), target=CSW, service=CaseService.CASE_MANAGEMENT)
+    record = given(spec.opened(), spec.released(legal()), Sent(POLICE, request)).record
     assert record.steps()[DeadlineStep.BASIS_APPROVED] == 12 * HOUR - 2 * spec.SECOND
     approve = c.BasisApproved(basis=BASIS, approver_role=ApproverRole.UNIT_HEAD)
     spec.Given(record).when(CSW, approve).then_ineffective("basis_missing")

@@ -14,7 +14,19 @@ from handoff.record.events import directory as d
 from handoff.record.events import referral as r
 from tests.support.dsl import spec
 from tests.support.dsl.builders import event
-from tests.support.dsl.spec import BASIS, LAWYER, MEMBERS, POLICE, REFERRAL, SHELTER, VTC, Record, Said, given, nth_id
+from tests.support.dsl.spec import (
+    BASIS,
+    LAWYER,
+    MEMBERS,
+    POLICE,
+    REFERRAL,
+    SHELTER,
+    VTC,
+    Record,
+    Sent,
+    given,
+    nth_id,
+)
 
 # Emitter → recipients, for a referral from police to the shelter in a case in which legal aid is a party too.
 SOURCE, TARGET, EVERYONE = {POLICE}, {SHELTER}, set(MEMBERS)
@@ -125,7 +137,7 @@ def test_a_repetition_is_told_to_nobody_and_what_is_invalid_to_its_emitter(event
 
 
 def test_a_request_that_was_never_good_does_not_reach_its_target() -> None:
-    refused = given(spec.opened()).when(POLICE, spec.ask()).then_ineffective("basis_missing")
+    refused = given(spec.opened()).when(POLICE, spec.request()).then_ineffective("basis_missing")
     assert refused.new[0].recipients == {POLICE}
 
 
@@ -134,9 +146,9 @@ def test_an_outsider_learns_of_a_referral_only_that_it_is_absent(record: Record)
         r.ReferralAccepted(referral=REFERRAL),
         c.ErasureCompleted(referral=REFERRAL, backups_clear_at=spec.T0),
     ):
-        outside = record.append(record.envelope(Said(VTC, body)))
+        outside = record.append(record.envelope(Sent(VTC, body)))
         assert (outside.verdict.reason, set(outside.recipients)) == ("absent", {VTC})
-    nothing = record.append(record.envelope(Said(VTC, r.ReferralAccepted(referral=nth_id(400)))))
+    nothing = record.append(record.envelope(Sent(VTC, r.ReferralAccepted(referral=nth_id(400)))))
     assert nothing.verdict.reason == "absent"
 
 

@@ -9,54 +9,54 @@ from handoff.node.commands.batching import AT_ONCE, CommandBatcher
 from handoff.node.commands.results import StoreUnavailable
 
 
-class Court:
-    """Answers with what it was asked, unless that is an error; counts its sittings."""
+class BatchHandler:
+    """Echo the commands of a batch, or raise an error. Record the batches."""
 
     def __init__(self, raised: type[Exception] | None = None) -> None:
         self.raised = raised
-        self.sittings: list[Sequence[object]] = []
+        self.batches: list[Sequence[object]] = []
 
-    async def sit(self, asked: Sequence[object]) -> Sequence[object]:
-        self.sittings.append(asked)
+    async def handle(self, asked: Sequence[object]) -> Sequence[object]:
+        self.batches.append(asked)
         await asyncio.sleep(0.01)
         if self.raised is not None and "culprit" in asked:
             raise self.raised
         return asked
 
 
-async def ask_all(court: Court, asked: Sequence[object]) -> list[object]:
-    sittings: CommandBatcher[object, object] = CommandBatcher(court.sit)
-    return await asyncio.gather(*map(sittings.ask, asked), return_exceptions=True)
+async def ask_all(handler: BatchHandler, asked: Sequence[object]) -> list[object]:
+    batches: CommandBatcher[object, object] = CommandBatcher(handler.handle)
+    return await asyncio.gather(*map(batches.ask, asked), return_exceptions=True)
 
 
-async def test_whoever_comes_meanwhile_is_answered_together_and_with_their_own_answer() -> None:
-    court = Court()
-    assert await ask_all(court, range(50)) == list(range(50))
-    assert len(court.sittings) <= AT_ONCE
+async def test_commands_that_arrive_during_a_batch_form_the_next_one_and_get_their_own_answers() -> None:
+    handler = BatchHandler()
+    assert await ask_all(handler, range(50)) == list(range(50))
+    assert len(handler.batches) <= AT_ONCE
 
 
-async def test_an_error_that_one_gets_is_not_the_others() -> None:
+async def test_an_error_of_one_command_does_not_affect_the_others() -> None:
     refused = LookupError("no")
-    assert await ask_all(Court(), [1, refused, 3]) == [1, refused, 3]
+    assert await ask_all(BatchHandler(), [1, refused, 3]) == [1, refused, 3]
 
 
-async def test_an_error_that_undoes_all_is_only_theirs_whose_it_is() -> None:
-    court = Court(raised=ValueError)
-    first, error, last = await ask_all(court, ["first", "culprit", "last"])
+async def test_a_failed_batch_is_repeated_command_by_command() -> None:
+    handler = BatchHandler(raised=ValueError)
+    first, error, last = await ask_all(handler, ["first", "culprit", "last"])
     assert (first, type(error), last) == ("first", ValueError, "last")
-    assert court.sittings == [["first", "culprit", "last"], ["first"], ["culprit"], ["last"]]
+    assert handler.batches == [["first", "culprit", "last"], ["first"], ["culprit"], ["last"]]
 
 
-async def test_what_may_be_stored_is_not_stored_a_second_time() -> None:
-    """After a database went away in the middle only the callers may repeat, under their keys."""
-    court = Court(raised=StoreUnavailable)
-    assert [type(found) for found in await ask_all(court, ["first", "culprit"])] == [StoreUnavailable] * 2
-    assert len(court.sittings) == 1
+async def test_a_batch_that_may_be_stored_is_not_repeated() -> None:
+    """After a lost connection only the callers may repeat, under their idempotency keys."""
+    handler = BatchHandler(raised=StoreUnavailable)
+    assert [type(found) for found in await ask_all(handler, ["first", "culprit"])] == [StoreUnavailable] * 2
+    assert len(handler.batches) == 1
 
 
-async def test_a_caller_that_goes_away_takes_nobody_along() -> None:
-    sittings: CommandBatcher[object, object] = CommandBatcher(Court().sit)
-    impatient, patient = asyncio.ensure_future(sittings.ask(1)), asyncio.ensure_future(sittings.ask(2))
+async def test_a_cancelled_caller_does_not_cancel_the_others() -> None:
+    batches: CommandBatcher[object, object] = CommandBatcher(BatchHandler().handle)
+    impatient, patient = asyncio.ensure_future(batches.ask(1)), asyncio.ensure_future(batches.ask(2))
     await asyncio.sleep(0)
     impatient.cancel()
     assert await patient == 2
@@ -64,19 +64,19 @@ async def test_a_caller_that_goes_away_takes_nobody_along() -> None:
         await impatient
 
 
-async def test_whoever_asks_at_the_moment_a_sitting_ends_is_not_forgotten() -> None:
-    """Many who ask again as soon as they are answered, whatever order their answers come in."""
+async def test_a_command_that_arrives_when_a_batch_ends_is_answered() -> None:
+    """Many callers send the next command as soon as they are answered, in any order."""
 
-    async def sit(asked: Sequence[int]) -> Sequence[int]:
+    async def handle(asked: Sequence[int]) -> Sequence[int]:
         for _ in range(asked[0] % 3):
             await asyncio.sleep(0)
         return asked
 
-    sittings: CommandBatcher[int, int] = CommandBatcher(sit)
+    batches: CommandBatcher[int, int] = CommandBatcher(handle)
 
-    async def ask_on_and_on(first: int) -> None:
+    async def ask_repeatedly(first: int) -> None:
         for number in range(first, first + 200):
-            assert await sittings.ask(number) == number
+            assert await batches.ask(number) == number
 
-    async with asyncio.timeout(5):
-        await asyncio.gather(*map(ask_on_and_on, range(AT_ONCE)))
+    async with asyncio.timeout(60):
+        await asyncio.gather(*map(ask_repeatedly, range(AT_ONCE)))

@@ -37,7 +37,7 @@ from tests.support.dsl.spec import (
     SHELTER_B,
     VTC,
     Record,
-    Said,
+    Sent,
     given,
     nth_id,
     opened,
@@ -98,7 +98,7 @@ def test_a_request_is_confirmed_by_the_machine_that_has_it() -> None:
 
 def test_a_full_shelter_leads_to_the_next_of_the_class() -> None:
     """Police ask the next licensed shelter in the directory's order, and the redirect has no recipient."""
-    record = given(*requested(), Said(SHELTER, FULL)).record
+    record = given(*requested(), Sent(SHELTER, FULL)).record
     assert react(record, POLICE, POLICE_POLICIES) == ["referral.requested.v1", "referral.redirected.v1"]
     assert find(record, target=SHELTER_B).urgency is Urgency.EMERGENCY
     assert record.entries[-1].recipients == {POLICE}
@@ -107,36 +107,36 @@ def test_a_full_shelter_leads_to_the_next_of_the_class() -> None:
 
 def test_each_shelter_is_asked_once() -> None:
     """When the last agency of the class has refused too, no referral is requested."""
-    record = given(*requested(), Said(SHELTER, FULL)).record
+    record = given(*requested(), Sent(SHELTER, FULL)).record
     react(record, POLICE, POLICE_POLICIES)
     asked = find(record, target=SHELTER_B)
-    record.say(Said(SHELTER_B, FULL.model_copy(update={"referral": asked.id})))
+    record.send(Sent(SHELTER_B, FULL.model_copy(update={"referral": asked.id})))
     assert react(record, POLICE, POLICE_POLICIES) == []
 
 
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        (Said(POLICE, c.ReleaseWithdrawn(scope=EndScope.ALL)), "the release is gone"),
-        (Said(SHELTER, r.ReferralOpened(referral=REFERRAL)), "a late receipt changes nothing"),
+        (Sent(POLICE, c.ReleaseWithdrawn(scope=EndScope.ALL)), "the release is gone"),
+        (Sent(SHELTER, r.ReferralOpened(referral=REFERRAL)), "a late receipt changes nothing"),
     ],
 )
-def test_nobody_is_asked_without_her_release(said: Said, why: str) -> None:
+def test_nobody_is_asked_without_her_release(said: Sent, why: str) -> None:
     """A refusal leads on only while her release to the class lives."""
-    record = given(*requested(), Said(SHELTER, FULL)).record
-    record.say(said)
+    record = given(*requested(), Sent(SHELTER, FULL)).record
+    record.send(said)
     expected = [] if why == "the release is gone" else ["referral.requested.v1", "referral.redirected.v1"]
     assert react(record, POLICE, POLICE_POLICIES) == expected
 
 
 def test_the_shelter_that_she_ruled_out_is_passed_over() -> None:
     """Her withdrawal for one shelter of the class leaves the others to be asked."""
-    record = given(*requested(), Said(SHELTER, FULL)).record
+    record = given(*requested(), Sent(SHELTER, FULL)).record
     third = AgencyAdmitted(
         member="shelter_peja", services=(CaseService.SHELTER,), classes=(RecipientClass.LICENSED_SHELTER,)
     )
-    record.say(
-        Said(COORDINATION, third), Said(POLICE, c.ReleaseWithdrawn(scope=EndScope.RECIPIENT, recipient=SHELTER_B))
+    record.send(
+        Sent(COORDINATION, third), Sent(POLICE, c.ReleaseWithdrawn(scope=EndScope.RECIPIENT, recipient=SHELTER_B))
     )
     assert react(record, POLICE, POLICE_POLICIES) == ["referral.requested.v1", "referral.redirected.v1"]
     assert find(record, target="shelter_peja").source == POLICE
@@ -152,22 +152,22 @@ def test_a_release_to_one_shelter_leads_to_no_other() -> None:
         urgency=Urgency.HIGH,
         basis=r.BasisSnapshot(**{name: getattr(basis, name) for name in r.BasisSnapshot.model_fields}),
     )
-    record = given(opened(), released(basis), Said(POLICE, asked), Said(SHELTER, FULL)).record
+    record = given(opened(), released(basis), Sent(POLICE, asked), Sent(SHELTER, FULL)).record
     assert react(record, POLICE, POLICE_POLICIES) == []
 
 
 def test_a_reaction_is_the_same_bytes_after_more_was_said() -> None:
     """A repeat, even by a node that was rebuilt and knows more by now, is the same bytes."""
-    record = given(*requested(), Said(SHELTER, FULL)).record
+    record = given(*requested(), Sent(SHELTER, FULL)).record
     first, _ = reactions(POLICE_POLICIES, side(POLICE, record).known, source(POLICE))
-    record.say(Said(POLICE, release(ReleasePurpose.LEGAL_REPRESENTATION, basis=nth_id(9), to="legal_aid")))
+    record.send(Sent(POLICE, release(ReleasePurpose.LEGAL_REPRESENTATION, basis=nth_id(9), to="legal_aid")))
     again, _ = reactions(POLICE_POLICIES, side(POLICE, record).known, source(POLICE))
     assert [codec.encode(event) for event in first] == [codec.encode(event) for event in again]
 
 
 def test_a_person_who_acted_first_is_not_contradicted() -> None:
     """While a person's own redirect waits for its echo, the policy requests nothing, although the record allows it."""
-    record = given(*requested(), Said(SHELTER, FULL)).record
+    record = given(*requested(), Sent(SHELTER, FULL)).record
     known = side(POLICE, record).known
     by_hand, expected = reactions(POLICE_POLICIES, known, source(POLICE))
     assert len(by_hand) == 2
@@ -178,7 +178,7 @@ def test_her_benefit_is_asked_for_once_she_lives_there_and_has_released_it() -> 
     """The shelter asks the Center for Social Work only after both, and once."""
     record = given(*started()).record
     assert react(record, SHELTER, SHELTER_POLICIES) == []
-    record.say(Said(SHELTER, released_to(CSW)))
+    record.send(Sent(SHELTER, released_to(CSW)))
     assert react(record, SHELTER, SHELTER_POLICIES) == ["referral.requested.v1"]
     assert find(record, source=SHELTER, target=CSW).service is CaseService.BENEFIT_CONTINUITY
     assert react(record, SHELTER, SHELTER_POLICIES) == []
@@ -187,11 +187,11 @@ def test_her_benefit_is_asked_for_once_she_lives_there_and_has_released_it() -> 
 def test_the_benefits_office_is_asked_in_the_centre_s_own_name_and_its_code_comes_back() -> None:
     """The office receives a referral of the Center alone; the shelter is answered with the office's own code."""
     record = given(*started()).record
-    record.say(Said(SHELTER, released_to(CSW)))
+    record.send(Sent(SHELTER, released_to(CSW)))
     react(record, SHELTER, SHELTER_POLICIES)
     assert react(record, CSW, CSW_POLICIES) == ["referral.delivered.v1"]
     office = AgencyAdmitted(member=OFFICE, services=(CaseService.BENEFIT_CONTINUITY,))
-    record.say(Said(COORDINATION, office), Said(CSW, released_to(OFFICE, 7)))
+    record.send(Sent(COORDINATION, office), Sent(CSW, released_to(OFFICE, 7)))
     assert react(record, CSW, CSW_POLICIES) == [
         "referral.requested.v1",
         "referral.accepted.v1",
@@ -199,10 +199,10 @@ def test_the_benefits_office_is_asked_in_the_centre_s_own_name_and_its_code_come
     ]
     ours = find(record, source=CSW, target=OFFICE)
     assert record.entries[-3].recipients == {CSW, OFFICE}
-    record.say(
-        Said(OFFICE, r.ReferralAccepted(referral=ours.id)),
-        Said(OFFICE, r.ReferralStarted(referral=ours.id, kind=StartKind.WORK_BEGUN)),
-        Said(OFFICE, r.ReferralCompleted(referral=ours.id, outcome=ServiceOutcome.REINSTATED)),
+    record.send(
+        Sent(OFFICE, r.ReferralAccepted(referral=ours.id)),
+        Sent(OFFICE, r.ReferralStarted(referral=ours.id, kind=StartKind.WORK_BEGUN)),
+        Sent(OFFICE, r.ReferralCompleted(referral=ours.id, outcome=ServiceOutcome.REINSTATED)),
     )
     assert react(record, CSW, CSW_POLICIES) == ["referral.completed.v1"]
     assert find(record, source=SHELTER, target=CSW).code == ServiceOutcome.REINSTATED
@@ -211,16 +211,16 @@ def test_the_benefits_office_is_asked_in_the_centre_s_own_name_and_its_code_come
 def test_the_centre_takes_on_nothing_that_it_cannot_pass_on() -> None:
     """If the request to the office would be ineffective, the Center does not accept automatically either."""
     record = given(*started()).record
-    record.say(Said(SHELTER, released_to(CSW)))
+    record.send(Sent(SHELTER, released_to(CSW)))
     react(record, SHELTER, SHELTER_POLICIES)
-    record.say(Said(CSW, released_to(VTC, 7)))
+    record.send(Sent(CSW, released_to(VTC, 7)))
     assert react(record, CSW, CSW_POLICIES) == ["referral.delivered.v1"]
 
 
 def test_a_plan_leads_on_to_training_once_she_has_released_it() -> None:
     """While the plan is under way, each release for training or work becomes one request by the Center."""
     plan_basis = release(ReleasePurpose.CASE_MANAGEMENT, basis=nth_id(6), to=CSW)
-    record = given(*started(), Said(SHELTER, plan_basis)).record
+    record = given(*started(), Sent(SHELTER, plan_basis)).record
     plan = r.ReferralRequested(
         referral=nth_id(5),
         target=CSW,
@@ -229,7 +229,7 @@ def test_a_plan_leads_on_to_training_once_she_has_released_it() -> None:
         basis=r.BasisSnapshot(**{name: getattr(plan_basis, name) for name in r.BasisSnapshot.model_fields}),
     )
     training = release(ReleasePurpose.TRAINING, basis=nth_id(4), to=VTC, kind=BasisKind.WRITTEN)
-    record.say(Said(SHELTER, plan), Said(CSW, r.ReferralAccepted(referral=plan.referral)), Said(CSW, training))
+    record.send(Sent(SHELTER, plan), Sent(CSW, r.ReferralAccepted(referral=plan.referral)), Sent(CSW, training))
     assert react(record, CSW, CSW_POLICIES) == ["referral.requested.v1"]
     assert find(record, source=CSW, target=VTC).service is CaseService.VOCATIONAL_TRAINING
     assert react(record, CSW, CSW_POLICIES) == []
@@ -239,8 +239,8 @@ def test_a_plan_leads_on_to_training_once_she_has_released_it() -> None:
 def test_follow_ups_stand_as_dated_referrals_after_a_discharge(outcome: ServiceOutcome) -> None:
     """Three follow-ups, at 30, 90 and 180 days, with her release; none where she left by her own wish."""
     basis = release(ReleasePurpose.FOLLOW_UP_CONTACT, basis=nth_id(8), to=CSW, lasting=365 * DAY)
-    record = given(*started(StartKind.ARRIVAL), Said(SHELTER, basis)).record
-    record.say(Said(SHELTER, r.ReferralCompleted(referral=REFERRAL, outcome=outcome)))
+    record = given(*started(StartKind.ARRIVAL), Sent(SHELTER, basis)).record
+    record.send(Sent(SHELTER, r.ReferralCompleted(referral=REFERRAL, outcome=outcome)))
     react(record, SHELTER, SHELTER_POLICIES)
     follow_ups = [x for x in record.case().referrals.values() if x.service is CaseService.FOLLOW_UP]
     discharged = record.referral().since

@@ -24,7 +24,7 @@ from handoff.record.events import referral as r
 from handoff.record.events.directory import AgencyAdmitted
 from services.social_work.policies import POLICIES as CSW_POLICIES
 from tests.support.dsl import spec
-from tests.support.dsl.spec import COORDINATION, CSW, SHELTER, Record, Said, given, nth_id, side, source
+from tests.support.dsl.spec import COORDINATION, CSW, SHELTER, Record, Sent, given, nth_id, side, source
 
 OFFICE = "benefits_office"
 ASKED = nth_id(41)
@@ -40,7 +40,7 @@ class Chain(NamedTuple):
 
     def end(self, *bodies: Body) -> None:
         """Let the office end the onward request, and let the node of the Center react."""
-        self.record.say(*(Said(OFFICE, body) for body in bodies))
+        self.record.send(*(Sent(OFFICE, body) for body in bodies))
         react(self.record)
 
 
@@ -62,9 +62,9 @@ def chain() -> Chain:
         spec.release(ReleasePurpose.BENEFIT_CONTINUITY, basis=nth_id(basis), to=member)
         for basis, member in ((40, CSW), (42, OFFICE))
     )
-    asked = spec.ask(to_csw, target=CSW, service=BENEFIT, referral=ASKED)
-    admitted = Said(COORDINATION, AgencyAdmitted(member=OFFICE, services=(BENEFIT,)))
-    record = given(admitted, *spec.started(), Said(SHELTER, to_csw), Said(SHELTER, asked), Said(CSW, to_office)).record
+    asked = spec.request(to_csw, target=CSW, service=BENEFIT, referral=ASKED)
+    admitted = Sent(COORDINATION, AgencyAdmitted(member=OFFICE, services=(BENEFIT,)))
+    record = given(admitted, *spec.started(), Sent(SHELTER, to_csw), Sent(SHELTER, asked), Sent(CSW, to_office)).record
     react(record)
     [onward] = (referral for referral in record.case().referrals.values() if referral.target == OFFICE)
     assert record.referral(ASKED).state is State.IN_PROGRESS
@@ -107,7 +107,7 @@ def test_an_onward_refusal_gives_the_institution_in_between_a_task_with_a_deadli
 def test_the_first_asker_receives_the_refusal_as_a_code_that_names_no_office(chain: Chain) -> None:
     """The shelter receives the end of its own request, and nothing about the onward request."""
     chain.end(*refused(chain))
-    ended = chain.record.say(Said(CSW, r.ReferralFailed.model_validate({"referral": ASKED, "code": ONWARD_REFUSED})))
+    ended = chain.record.send(Sent(CSW, r.ReferralFailed.model_validate({"referral": ASKED, "code": ONWARD_REFUSED})))
     assert ended.verdict == EFFECTIVE
     assert SHELTER in ended.recipients
     assert chain.record.referral(ASKED).code == ONWARD_REFUSED

@@ -28,12 +28,12 @@ from tests.support.dsl.spec import (
     SHELTER,
     T0,
     Record,
-    Said,
+    Sent,
     given,
 )
 from tests.support.parts.replayed import replay_entries, replayed
 
-CLAIMED = Said(POLICE, r.AcceptanceClaimed(referral=REFERRAL, via="phone"))
+CLAIMED = Sent(POLICE, r.AcceptanceClaimed(referral=REFERRAL, via="phone"))
 
 
 def told_at(record: Record, emitter: str, body: Body, claimed: datetime) -> Record:
@@ -49,7 +49,7 @@ def corrected(record: Record) -> tuple[CorrectionRow, ...]:
 def test_a_phone_answer_is_notable_until_the_target_confirms_it() -> None:
     record = given(spec.requested(), CLAIMED).record
     (before,) = corrected(record)
-    record.say(Said(SHELTER, r.ReferralAccepted(referral=REFERRAL), MINUTE))
+    record.send(Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL), MINUTE))
     (after,) = corrected(record)
     assert (before.correction, before.code, before.confirmed_at, before.notable) == (
         Correction.CLAIMED_BY_PHONE,
@@ -62,7 +62,7 @@ def test_a_phone_answer_is_notable_until_the_target_confirms_it() -> None:
 
 def test_an_error_mark_is_shown_with_its_code() -> None:
     record = given(
-        spec.requested(), Said(POLICE, r.ReferralVoided(referral=REFERRAL, code=VoidCode.WRONG_TARGET))
+        spec.requested(), Sent(POLICE, r.ReferralVoided(referral=REFERRAL, code=VoidCode.WRONG_TARGET))
     ).record
     assert [(row.correction, row.code) for row in corrected(record)] == [(Correction.VOIDED, "wrong_target")]
 
@@ -124,10 +124,10 @@ def test_noise_changes_no_state_and_its_content_stays_unproven() -> None:
 
 def test_gaps_name_linked_cases_and_what_was_refused_of_the_case_s_parties() -> None:
     """Refused events of an institution that is no party of the case are not shown."""
-    record = given(spec.requested(), Said(POLICE, c.CasesLinked(other_case=OTHER_CASE))).record
+    record = given(spec.requested(), Sent(POLICE, c.CasesLinked(other_case=OTHER_CASE))).record
     for member in (SHELTER, spec.VTC):
         refused = d.SubmissionRefused(member=member, code=RefusalCode.SCHEMA, value_hash="0" * 64)
-        record.say(Said(EXCHANGE, refused))
+        record.send(Sent(EXCHANGE, refused))
     rows = gaps(replayed(record), record.now).rows
     assert [(row.gap, row.emitter, row.code, row.other_case) for row in rows] == [
         (Gap.LINKED_CASE, POLICE, None, OTHER_CASE),

@@ -22,7 +22,20 @@ from handoff.views.replay.disclosed import Unknown, disclosed
 from handoff.views.replay.ineffective import ineffective
 from handoff.views.replay.overrides import Override, overrides
 from tests.support.dsl import spec
-from tests.support.dsl.spec import BASIS, DAY, HOUR, MINUTE, POLICE, REFERRAL, SECOND, SHELTER, T0, Record, Said, given
+from tests.support.dsl.spec import (
+    BASIS,
+    DAY,
+    HOUR,
+    MINUTE,
+    POLICE,
+    REFERRAL,
+    SECOND,
+    SHELTER,
+    T0,
+    Record,
+    Sent,
+    given,
+)
 from tests.support.parts.replayed import replayed
 
 PAPERS = r.Commitment(commitment="0" * 64, sealed="1" * 64)
@@ -32,8 +45,8 @@ WITHDRAWN = c.ReleaseWithdrawn(scope=EndScope.ALL)
 DESTROYED = r.DossierDestroyed(referral=REFERRAL, reason=DestructionReason.UNOPENED)
 
 
-def with_sheet() -> tuple[Said, ...]:
-    return (*spec.requested()[:2], Said(POLICE, spec.ask().model_copy(update={"sheet": SHEET})))
+def with_sheet() -> tuple[Sent, ...]:
+    return (*spec.requested()[:2], Sent(POLICE, spec.request().model_copy(update={"sheet": SHEET})))
 
 
 def danger(due: datetime | None) -> c.BasisRecorded:
@@ -50,20 +63,20 @@ def danger(due: datetime | None) -> c.BasisRecorded:
 
 def used_at_night() -> Record:
     night = danger(T0 + 12 * HOUR)
-    return given(spec.opened(), Said(POLICE, night), Said(POLICE, spec.ask(night))).record
+    return given(spec.opened(), Sent(POLICE, night), Sent(POLICE, spec.request(night))).record
 
 
 def crossed() -> Record:
     """A dossier that crosses a withdrawal in flight."""
-    record = given(spec.accepted(), Said(POLICE, WITHDRAWN, MINUTE)).record
-    record.say(Said(POLICE, DISCLOSED))
+    record = given(spec.accepted(), Sent(POLICE, WITHDRAWN, MINUTE)).record
+    record.send(Sent(POLICE, DISCLOSED))
     return record
 
 
 def test_basis_names_what_each_disclosure_rested_on_and_that_it_was_live() -> None:
     """The sheet with the request, the dossier after the acceptance, both under her oral release."""
-    accepted = Said(SHELTER, r.ReferralAccepted(referral=REFERRAL))
-    record = given(with_sheet(), accepted, Said(POLICE, DISCLOSED)).record
+    accepted = Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL))
+    record = given(with_sheet(), accepted, Sent(POLICE, DISCLOSED)).record
     rows = basis(replayed(record), record.now).rows
     assert [(row.disclosure, row.recipient, row.basis, row.kind) for row in rows] == [
         (Disclosure.SHEET, SHELTER, BASIS, BasisKind.ORAL_WITNESSED),
@@ -94,7 +107,7 @@ def test_basis_that_nobody_had_approved_yet_is_notable_with_its_rule() -> None:
 def test_basis_that_never_stood_is_named_as_missing() -> None:
     """A request whose release is not on the record is refused, and the row has the reason."""
     record = given(spec.opened()).record
-    record.say(Said(POLICE, spec.ask()))
+    record.send(Sent(POLICE, spec.request()))
     (row,) = basis(replayed(record), record.now).rows
     assert (row.kind, row.objection, row.took_place) == (None, "basis_missing", False)
 
@@ -102,7 +115,7 @@ def test_basis_that_never_stood_is_named_as_missing() -> None:
 def test_after_withdrawal_shows_what_it_led_to_what_it_stopped_and_what_went_on() -> None:
     """Disclosure is closed and the dossier is withheld; the service continues."""
     record = crossed()
-    record.say(Said(SHELTER, r.ReferralStarted(referral=REFERRAL, kind="arrival")))
+    record.send(Sent(SHELTER, r.ReferralStarted(referral=REFERRAL, kind="arrival")))
     rows = after_withdrawal(replayed(record), record.now).rows
     assert [(row.type, row.effect) for row in rows] == [
         ("release.withdrawn.v1", Effect.WITHDREW),
@@ -122,9 +135,9 @@ def test_after_withdrawal_has_nothing_to_say_before_one() -> None:
 
 def test_ineffective_names_the_race_that_was_lost_and_who_was_told() -> None:
     """An acceptance after the withdrawal is ineffective; both sides are notified, and the shelter was unaware."""
-    record = given(spec.requested(), Said(POLICE, WITHDRAWN)).record
+    record = given(spec.requested(), Sent(POLICE, WITHDRAWN)).record
     withdrawal = len(spec.foundation()) + 3
-    record.say(Said(SHELTER, r.ReferralAccepted(referral=REFERRAL, seen=1)))
+    record.send(Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL, seen=1)))
     (row,) = ineffective(replayed(record), record.now).rows
     assert (row.reason, row.lost_to, row.unseen) == ("release_withdrawn", withdrawal, 1)
     assert (row.sender_told, row.recipients, row.notable) == (True, (POLICE, SHELTER), False)
@@ -132,7 +145,7 @@ def test_ineffective_names_the_race_that_was_lost_and_who_was_told() -> None:
 
 def test_ineffective_lost_to_the_last_step_that_moved_the_referral() -> None:
     record = given(spec.accepted()).record
-    record.say(Said(SHELTER, r.ReferralRejected(referral=REFERRAL, code="outside_mandate")))
+    record.send(Sent(SHELTER, r.ReferralRejected(referral=REFERRAL, code="outside_mandate")))
     (row,) = ineffective(replayed(record), record.now).rows
     assert (row.reason, row.lost_to) == ("accepted", len(spec.foundation()) + 3)
 
@@ -142,7 +155,7 @@ def test_overrides_show_a_legal_basis_whose_approval_came_late() -> None:
     record = used_at_night()
     record.miss(DeadlineStep.BASIS_APPROVED)
     (overdue,) = overrides(replayed(record), record.now).rows
-    record.say(Said(POLICE, c.BasisApproved(basis=BASIS, approver_role=ApproverRole.UNIT_HEAD), HOUR))
+    record.send(Sent(POLICE, c.BasisApproved(basis=BASIS, approver_role=ApproverRole.UNIT_HEAD), HOUR))
     (late,) = overrides(replayed(record), record.now).rows
     assert (overdue.override, overdue.approved_at, overdue.approved_late) == (Override.LEGAL_BASIS, None, True)
     assert (late.approved_at, late.approved_late, late.approver_role) == (record.now, True, ApproverRole.UNIT_HEAD)
@@ -152,9 +165,9 @@ def test_overrides_show_a_legal_basis_whose_approval_came_late() -> None:
 
 def test_overrides_pass_an_approval_in_time_and_note_an_acceptance_by_phone() -> None:
     record = used_at_night()
-    record.say(
-        Said(POLICE, c.BasisApproved(basis=BASIS, approver_role=ApproverRole.UNIT_HEAD), HOUR),
-        Said(SHELTER, r.ReferralAccepted(referral=REFERRAL, via="phone")),
+    record.send(
+        Sent(POLICE, c.BasisApproved(basis=BASIS, approver_role=ApproverRole.UNIT_HEAD), HOUR),
+        Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL, via="phone")),
     )
     legal, by_phone = overrides(replayed(record), record.now).rows
     assert (legal.approved_late, legal.notable) == (False, False)
@@ -163,8 +176,8 @@ def test_overrides_pass_an_approval_in_time_and_note_an_acceptance_by_phone() ->
 
 def test_disclosed_follows_a_document_until_its_deletion_is_attested() -> None:
     """Delivered, destroyed by both, erased with backups that are not clear yet."""
-    accepted = Said(SHELTER, r.ReferralAccepted(referral=REFERRAL))
-    record = given(with_sheet(), accepted, Said(POLICE, DISCLOSED)).record
+    accepted = Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL))
+    record = given(with_sheet(), accepted, Sent(POLICE, DISCLOSED)).record
     sheet, dossier = disclosed(replayed(record), record.now).rows
     assert (sheet.disclosure, sheet.commitment) == (Disclosure.SHEET, "2" * 64)
     assert dossier.unknown == (
@@ -173,10 +186,10 @@ def test_disclosed_follows_a_document_until_its_deletion_is_attested() -> None:
         Unknown.DELETION_BY_DISCLOSER,
         Unknown.DELETION_BY_RECIPIENT,
     )
-    record.say(
-        Said(SHELTER, r.DossierDelivered(referral=REFERRAL)),
-        Said(POLICE, r.DossierDestroyed(referral=REFERRAL, reason=DestructionReason.EXPIRED)),
-        Said(SHELTER, c.ErasureCompleted(referral=REFERRAL, backups_clear_at=T0 + 30 * DAY)),
+    record.send(
+        Sent(SHELTER, r.DossierDelivered(referral=REFERRAL)),
+        Sent(POLICE, r.DossierDestroyed(referral=REFERRAL, reason=DestructionReason.EXPIRED)),
+        Sent(SHELTER, c.ErasureCompleted(referral=REFERRAL, backups_clear_at=T0 + 30 * DAY)),
     )
     dossier = disclosed(replayed(record), record.now).rows[-1]
     assert dossier.delivered_at is not None
@@ -189,7 +202,7 @@ def test_disclosed_notes_a_stopped_dossier_until_the_recipient_attests_that_it_i
     record = crossed()
     (row,) = disclosed(replayed(record), record.now).rows
     assert (row.passed_on, row.notable) == (False, True)
-    record.say(Said(SHELTER, DESTROYED))
+    record.send(Sent(SHELTER, DESTROYED))
     assert not disclosed(replayed(record), record.now).rows[0].notable
 
 

@@ -42,17 +42,17 @@ from tests.support.dsl.spec import (
     SHELTER,
     SHELTER_B,
     Record,
-    Said,
+    Sent,
     given,
     nth_id,
 )
 from tests.support.parts.replayed import replayed
 
 NEXT = nth_id(3)
-DELIVERED = Said(SHELTER, r.ReferralDelivered(referral=REFERRAL), 10 * SECOND)
-OPENED = Said(SHELTER, r.ReferralOpened(referral=REFERRAL), 4 * MINUTE)
-ACCEPTED = Said(SHELTER, r.ReferralAccepted(referral=REFERRAL), 6 * MINUTE)
-REFUSED = Said(SHELTER, r.ReferralRejected(referral=REFERRAL, code=RejectionCode.UNITS_FULL), 6 * MINUTE)
+DELIVERED = Sent(SHELTER, r.ReferralDelivered(referral=REFERRAL), 10 * SECOND)
+OPENED = Sent(SHELTER, r.ReferralOpened(referral=REFERRAL), 4 * MINUTE)
+ACCEPTED = Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL), 6 * MINUTE)
+REFUSED = Sent(SHELTER, r.ReferralRejected(referral=REFERRAL, code=RejectionCode.UNITS_FULL), 6 * MINUTE)
 
 
 def part(answer: AsOf, agency: str) -> InstitutionThen:
@@ -129,7 +129,7 @@ def test_waits_name_the_segment_its_length_and_who_was_waited_for() -> None:
 
 
 def test_waits_that_a_withdrawal_cut_short_are_over_and_not_ended() -> None:
-    withdrawn = Said(POLICE, c.ReleaseWithdrawn(scope=EndScope.ALL), MINUTE)
+    withdrawn = Sent(POLICE, c.ReleaseWithdrawn(scope=EndScope.ALL), MINUTE)
     record = given(spec.requested(), DELIVERED, withdrawn).record
     row: WaitRow = waits(replayed(record), record.now + HOUR).rows[-1]
     assert (row.segment, row.seconds, row.ended, row.notable) == (Segment.UNSEEN, 60, False, False)
@@ -139,9 +139,9 @@ def test_chain_counts_the_time_in_which_nobody_was_asked() -> None:
     """Refused by one shelter, forty minutes pass until the next is asked; the chain's clock never stops."""
     offered = c.Offer(service=CaseService.SHELTER, answer=OfferAnswer.ACCEPTED)
     opening = c.CaseOpened(entry_point="police_call", reporting_delay="unknown", offered=(offered,))
-    asked_next = Said(POLICE, spec.ask(target=SHELTER_B, referral=NEXT), 40 * MINUTE)
-    redirected = Said(POLICE, r.ReferralRedirected(referral=REFERRAL, next=NEXT), 0 * SECOND)
-    story = (Said(POLICE, opening), *spec.requested()[1:], REFUSED, asked_next, redirected)
+    asked_next = Sent(POLICE, spec.request(target=SHELTER_B, referral=NEXT), 40 * MINUTE)
+    redirected = Sent(POLICE, r.ReferralRedirected(referral=REFERRAL, next=NEXT), 0 * SECOND)
+    story = (Sent(POLICE, opening), *spec.requested()[1:], REFUSED, asked_next, redirected)
     record = given(story).record
     answer = chain(replayed(record), record.now)
     assert [(row.hop, row.target, row.code, row.gap_seconds, row.chain_seconds) for row in answer.rows] == [
@@ -176,7 +176,7 @@ def test_missed_follows_a_late_step_from_its_deadline_to_the_coordinator_s_answe
     escalated = next(entry for entry in record.entries if isinstance(entry.event.data, dl.DeadlineEscalated))
     called = AcknowledgementAction.CALLED_AGENCY
     answered = EscalationAcknowledged(reference=escalated.event.data.reference, action=called)
-    record.say(Said(COORDINATION, answered, 10 * MINUTE), OPENED)
+    record.send(Sent(COORDINATION, answered, 10 * MINUTE), OPENED)
     row = _missed_opening(record)
     assert (row.owes, row.rests_on, row.due_at - row.since) == (SHELTER, RestsOn.ASSUMED, 5 * MINUTE)
     assert (row.said_at, row.escalated_at) == (row.due_at + 2 * SECOND, row.due_at + 2 * SECOND)
@@ -189,7 +189,7 @@ def test_missed_follows_a_late_step_from_its_deadline_to_the_coordinator_s_answe
 def test_missed_tells_an_agreed_time_from_a_published_one() -> None:
     """A place that is held until an hour from now is due then, regardless of the deadline."""
     held = r.ReferralAccepted(referral=REFERRAL, place_held_until=spec.T0 + HOUR)
-    record = given(spec.requested(), Said(SHELTER, held)).record
+    record = given(spec.requested(), Sent(SHELTER, held)).record
     record.miss(DeadlineStep.ARRIVAL)
     row = missed(replayed(record), record.now).rows[-1]
     assert (row.step, row.rests_on, row.owes) == (DeadlineStep.ARRIVAL, RestsOn.AGREED, POLICE)
@@ -205,19 +205,19 @@ def test_missed_shows_a_late_step_of_which_nobody_has_said_so() -> None:
 def test_missed_shows_what_was_done_late_while_nobody_said_so() -> None:
     """An hour and a half to deliver, and no word of the exchange in between."""
     record = given(spec.requested()).record
-    record.say(Said(SHELTER, r.ReferralDelivered(referral=REFERRAL), 90 * MINUTE))
+    record.send(Sent(SHELTER, r.ReferralDelivered(referral=REFERRAL), 90 * MINUTE))
     row = missed(replayed(record), record.now).rows[0]
     assert (row.step, row.said_at, row.over_at) == (DeadlineStep.DELIVERED, None, record.now)
     assert (row.late_seconds, row.notable) == ((88 * MINUTE).total_seconds(), True)
 
 
-def _read(by: str, purpose: ReadPurpose = ReadPurpose.ACT_ON_REFERRAL) -> Said:
-    return Said(by, c.CaseRead(reader=nth_id(70), purpose=purpose))
+def _read(by: str, purpose: ReadPurpose = ReadPurpose.ACT_ON_REFERRAL) -> Sent:
+    return Sent(by, c.CaseRead(reader=nth_id(70), purpose=purpose))
 
 
 def test_reads_tell_who_read_for_what_and_whether_a_referral_was_open() -> None:
     """The shelter's second read comes after its referral ended; the audit needs none."""
-    left = Said(SHELTER, r.ReferralFailed(referral=REFERRAL, code=FailureCode.LEFT_SERVICE))
+    left = Sent(SHELTER, r.ReferralFailed(referral=REFERRAL, code=FailureCode.LEFT_SERVICE))
     story = (*spec.started(StartKind.ARRIVAL), _read(SHELTER), left, _read(SHELTER, ReadPurpose.BREACH))
     record = given(story, _read(AUDIT, ReadPurpose.AUDIT)).record
     answer = reads(replayed(record), record.now)

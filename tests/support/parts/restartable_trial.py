@@ -30,7 +30,7 @@ def _quiet(_stage: str) -> None:
 
 
 @dataclass
-class KeptTrial:
+class RestartableTrial:
     """Police and shelter on a state directory that outlives the trial."""
 
     directory: Path
@@ -70,13 +70,13 @@ class KeptTrial:
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
-    def told(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+    def run_json(self, *arguments: str) -> tuple[int, dict[str, Any]]:
         """The same, as the document that it prints."""
         argv = [str(_HANDOFF), *arguments, "--json", "--state", str(self.directory)]
         done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False)
         return done.returncode, json.loads(done.stdout)
 
-    def say(self, member: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def send(self, member: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """A command that must be stored, and what it is answered."""
         process = self.running.supervisor.processes[member]
         answer = httpx.post(
@@ -88,12 +88,12 @@ class KeptTrial:
 
     def ask_shelter(self) -> tuple[str, str]:
         """Police open a case, record a release and ask the shelter; the case and the referral."""
-        case = self.say("police", "/cases", OPENING)["case"]
-        basis = self.say("police", f"/cases/{case}/bases", RELEASE)["basis"]
+        case = self.send("police", "/cases", OPENING)["case"]
+        basis = self.send("police", f"/cases/{case}/bases", RELEASE)["basis"]
         request = {"target": "shelter", "service": "shelter", "urgency": "normal", "basis": basis}
-        return case, self.say("police", f"/cases/{case}/referrals", request)["referral"]
+        return case, self.send("police", f"/cases/{case}/referrals", request)["referral"]
 
-    def sees(self, member: str, path: str, **wanted: str) -> None:
+    def until_shown(self, member: str, path: str, **wanted: str) -> None:
         """Returns once what a member shows at ``path`` is as wanted."""
         process = self.running.supervisor.processes[member]
         headers = {"Authorization": f"Bearer {process.token}"}
@@ -114,7 +114,7 @@ class KeptTrial:
         """The whole record."""
         return asyncio.run(self._record())
 
-    def settled(self) -> None:
+    def until_settled(self) -> None:
         """Returns once exchange, projection and nodes have come to the record's end."""
 
         async def rests() -> bool:
@@ -127,7 +127,7 @@ class KeptTrial:
 
         asyncio.run(eventually(rests, _PATIENCE_SECONDS))
 
-    def routed(self) -> None:
+    def until_routed(self) -> None:
         """Returns once the exchange has come to the record's end."""
 
         async def rests() -> bool:
@@ -149,10 +149,10 @@ class KeptTrial:
 
 
 @contextmanager
-def kept_trial() -> Iterator[KeptTrial]:
+def restartable_trial() -> Iterator[RestartableTrial]:
     """A directory for a trial, which ends with it."""
     with temporary_directory() as directory:
-        kept = KeptTrial(directory)
+        kept = RestartableTrial(directory)
         try:
             yield kept
         finally:
