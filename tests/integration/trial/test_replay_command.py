@@ -63,7 +63,7 @@ async def test_without_a_question_each_is_answered_in_a_line(kept: Archive) -> N
 @pytest.mark.parametrize(
     ("arguments", "code", "named"),
     [
-        ((nth_id(99),), 1, "case: the record holds nothing about"),
+        ((nth_id(99),), 1, "case: the record has no entry about"),
         ((CASE, "--view", "waits", "--agency", "choir"), 2, "agency: 'choir' is not a member"),
         (
             (CASE, "--as-of", "2026-01-01T00:00:00Z", "--diff", "2026-01-02T00:00:00Z"),
