@@ -18,7 +18,7 @@ from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.sign_in_sessions import SignInSessions
 from handoff.adapters.postgres.timeline_reader import Timeline
 from handoff.audit.routes import AuditParts, add_audit_routes
-from handoff.bootstrap import build_desk
+from handoff.bootstrap.node import build_desk
 from handoff.domain import state_codec
 from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.proof.log.entry import NO_PREVIOUS, PARTITION, LogEntry

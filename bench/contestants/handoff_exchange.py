@@ -14,10 +14,9 @@ from bench.contestants.handoff_projection import Nowhere
 from bench.stories import key_of
 from handoff import telemetry
 from handoff.adapters.kafka.record_reader import RecordReader
-from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.adapters.postgres.pool import open_pool
+from handoff.bootstrap.exchange import build_exchange
 from handoff.config import ProcessSettings
-from handoff.exchange.runtime import Exchange
 from handoff.process import freeze_gc
 from handoff.record.topics import EXCHANGE
 
@@ -38,7 +37,7 @@ async def _run(job: Job) -> Outcome:
         async with open_pool(settings.postgres, max_size=8) as pool:
             reader = RecordReader(job.kafka, job.jurisdiction, client_id="bench")
             before = await reader.end()
-            working = asyncio.ensure_future(Exchange(settings, ExchangeStore(pool)).run())
+            working = asyncio.ensure_future(build_exchange(settings, pool=pool).run())
             try:
                 return await _until_sent(pool, reader, before, before + job.entries)
             finally:

@@ -45,15 +45,15 @@ class JudgedRecord(Struct, frozen=True):
 
     @property
     def takes_identity(self) -> bool:
-        """Whether it is the first entry with its identity; later ones are repetitions."""
+        """True for the first entry that counts with its identity; later ones are repetitions."""
         return self.verdict.kind in _TAKES_IDENTITY
 
     @property
     def is_alarming(self) -> bool:
-        """Whether no correct exchange would have appended it.
+        """True for an entry that a correct exchange would not have appended.
 
-        Such are invalid entries, and ineffective events of the exchange itself unless another entry explains them
-        that was appended between decision and publication.
+        That is an invalid entry, and an ineffective event of the exchange itself, unless an entry appended between
+        decision and publication explains it.
         """
         kind, event = self.verdict.kind, self.record.event
         if kind is VerdictKind.INVALID:

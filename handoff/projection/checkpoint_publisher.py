@@ -7,8 +7,6 @@ members.
 import asyncio
 from dataclasses import dataclass
 
-from handoff import clock
-from handoff.adapters.files.signing_keys import signing_key
 from handoff.adapters.files.trust_file import trusted
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.client import BrokerUnavailable
@@ -17,10 +15,11 @@ from handoff.adapters.postgres.checkpoint_store import CheckpointStore, HeadFork
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.adapters.postgres.timeline_store import TimelineStore
 from handoff.backoff import Backoff
-from handoff.config import CheckpointSettings, ConfigurationError, ProcessSettings
+from handoff.config import CheckpointSettings, ConfigurationError, PostgresSettings
+from handoff.node.ports import Clock
 from handoff.projection import observability
 from handoff.projection.pipeline import confirm
-from handoff.proof.log.checkpoint import NotSignedByLog, Origin
+from handoff.proof.log.checkpoint import NotSignedByLog
 from handoff.proof.log.cosignatures import PublishedCheckpoint, read_published_checkpoint
 from handoff.proof.log.note import InvalidSignature, MalformedNote
 from handoff.proof.log.signer import LogSigner
@@ -41,34 +40,20 @@ _UNAVAILABLE: tuple[type[Exception], ...] = (*TRANSIENT, BrokerUnavailable)
 class CheckpointPublisher:
     """Publisher of one record's checkpoints: log key, trust policy, checkpoints topic and record."""
 
-    settings: ProcessSettings
+    postgres: PostgresSettings
     checkpoints: CheckpointSettings
     log: LogSigner
     trust: TrustPolicy
     topic: CheckpointsTopic
     record: RecordReader
-
-    @classmethod
-    def of(cls, settings: ProcessSettings) -> "CheckpointPublisher | None":
-        """Build it from settings; None if they configure no checkpoints. Raises ``ConfigurationError``."""
-        if settings.checkpoints is None:
-            return None
-        origin = Origin(settings.jurisdiction, settings.generation)
-        log = LogSigner(origin, signing_key(settings.signing_key_file))
-        trust = trusted(settings.checkpoints, origin)
-        if trust.logs[str(origin)].key != log.public_key:
-            raise ConfigurationError("signing_key_file: the trust file names another key for this record's log")
-        name = f"{settings.member}-log"
-        topic = CheckpointsTopic(settings.kafka, origin, client_id=name)
-        record = RecordReader(settings.kafka, settings.jurisdiction, client_id=name)
-        return cls(settings, settings.checkpoints, log, trust, topic, record)
+    clock: Clock
 
     async def run(self, epoch: int) -> None:
         """Run for one epoch. Raises ``Superseded``, ``RecordBroken`` and ``HeadForked``."""
         backoff = Backoff()
         while True:
             try:
-                async with checkpoint_connection(self.settings.postgres) as connection:
+                async with checkpoint_connection(self.postgres) as connection:
                     store = CheckpointStore(connection, self.log, epoch)
                     await _PublishingSession(self, store, TimelineStore(connection), self.trust).run()
             except _UNAVAILABLE as error:
@@ -99,7 +84,7 @@ class _PublishingSession:
         await self._sign(self._last_due())
         while True:
             due = self._last_due() + self._cadence_ms
-            while (left := (due - to_ms(clock.now())) / 1000) > 0:
+            while (left := (due - to_ms(self.publisher.clock())) / 1000) > 0:
                 signed = await self._sign_receipts()
                 await self._collect(0 if signed else min(left, _READ_WAIT_SECONDS))
             await self._sign(due)
@@ -123,7 +108,7 @@ class _PublishingSession:
         return round(self.publisher.checkpoints.cadence_seconds * 1000)
 
     def _last_due(self) -> int:
-        return to_ms(clock.now()) // self._cadence_ms * self._cadence_ms
+        return to_ms(self.publisher.clock()) // self._cadence_ms * self._cadence_ms
 
     async def _sign(self, due: int) -> None:
         """Sign only what the record still holds, publish only what is stored, and reload the trust file."""

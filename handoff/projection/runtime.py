@@ -2,12 +2,12 @@
 
 import asyncio
 import math
-from collections.abc import Coroutine, Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
-from handoff import clock, telemetry
+from handoff import telemetry
 from handoff.adapters.http.probes import serve_probes
 from handoff.adapters.kafka.client import BrokerUnavailable
 from handoff.adapters.kafka.record_reader import RecordBroken, RecordReader
@@ -15,7 +15,8 @@ from handoff.adapters.postgres.checkpoint_store import HeadForked
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.adapters.postgres.timeline_store import Founding, Position, Superseded, TimelineStore, open_timeline_store
 from handoff.backoff import Backoff
-from handoff.config import ProcessSettings
+from handoff.config import HttpSettings, PostgresSettings
+from handoff.node.ports import Clock
 from handoff.process import cancel_on_signals
 from handoff.projection.checkpoint_publisher import CheckpointPublisher
 from handoff.projection.observability import record_batch, record_end
@@ -24,58 +25,75 @@ from handoff.projection.stall_detector import StallDetector
 from handoff.views.timeline_fold import TimelineBatch
 
 BROKEN_RECORD = 3
-"""The exit code where the record does not hold what it held: nothing may be built on it."""
+"""Exit code if the record lost entries: nothing may be built on it."""
 
 # The database or the broker is or was unavailable: restart from the stored position.
-_AWAY: tuple[type[Exception], ...] = (*TRANSIENT, BrokerUnavailable)
+_UNAVAILABLE: tuple[type[Exception], ...] = (*TRANSIENT, BrokerUnavailable)
 
 _log = structlog.get_logger()
 
 
+@dataclass
 class Projection:
     """One projection process over its database and the record."""
 
-    def __init__(self, settings: ProcessSettings) -> None:
-        self._settings = settings
-        self._founding = Founding(settings.jurisdiction, settings.generation, settings.genesis_sha256)
-        self._reader = RecordReader(settings.kafka, settings.jurisdiction, client_id=settings.member)
-        self._patience = settings.projection.patience_seconds
-        self._publisher = CheckpointPublisher.of(settings)
-        self._epoch: int | None = None
-        self._works = False
+    postgres: PostgresSettings
+    founding: Founding
+    reader: RecordReader
+    patience_seconds: float
+    """A standby takes over if the timeline does not advance for this time while the record does."""
+    publisher: CheckpointPublisher | None
+    clock: Clock
+    http: HttpSettings | None = None
+    """Address of the health probes."""
+    _epoch: int | None = field(default=None, init=False)
+    _ready: bool = field(default=False, init=False)
 
     async def run(self) -> None:
         """Run until cancelled. Raises ``RecordBroken`` and ``HeadForked`` (in a group)."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_on())
-            if self._settings.http is not None:
-                tasks.create_task(serve_probes(self._settings.http, self.checks))
+            tasks.create_task(self._lead_or_stand_by())
+            if self.http is not None:
+                tasks.create_task(serve_probes(self.http, self.checks))
+
+    async def run_until_stopped(self) -> int:
+        """Run until SIGTERM or SIGINT, or until the record is broken. Return the exit code."""
+        code = 0
+        try:
+            await cancel_on_signals(self.run())
+        except* asyncio.CancelledError:
+            _log.info("projection.stopped")
+        except* (RecordBroken, HeadForked) as broken:
+            for error in broken.exceptions:
+                record_end(error)
+            code = BROKEN_RECORD
+        return code
 
     def checks(self) -> Mapping[str, bool]:
         """Return the readiness checks. A standby is ready if it could take over."""
-        return {"timeline": self._works}
+        return {"timeline": self._ready}
 
-    async def _keep_on(self) -> None:
+    async def _lead_or_stand_by(self) -> None:
         """Take over first, because the process started last is meant to write; then write or stand by in turn."""
         backoff, stands_by = Backoff(), False
         with ParserPool() as parsers:
             while True:
                 try:
-                    async with open_timeline_store(self._settings.postgres) as store:
+                    async with open_timeline_store(self.postgres) as store:
                         position = await (self._stand_by(store) if stands_by else self._resume(store))
                         backoff = Backoff()
                         await self._write(store, position, parsers)
                 except Superseded:
                     _log.warning("projection.leadership_lost", epoch=self._epoch)
                     self._epoch, stands_by = None, True
-                except _AWAY as error:
-                    self._works = False
+                except _UNAVAILABLE as error:
+                    self._ready = False
                     telemetry.PROJECTION_RETRIES.inc()
                     _log.warning("projection.restarted", error=type(error).__name__)
                     stands_by = self._epoch is None and stands_by
                     await asyncio.sleep(backoff.pause())
                 finally:
-                    await self._reader.close()
+                    await self.reader.close()
 
     async def _resume(self, store: TimelineStore) -> Position:
         """Return the position under the own epoch, at first under a new one. Raises ``Superseded``."""
@@ -89,48 +107,28 @@ class Projection:
     async def _stand_by(self, store: TimelineStore) -> Position:
         """Wait until the timeline lags behind the record or its log is silent; then start a new epoch."""
         telemetry.PROJECTION_EPOCH.set(0)
-        silence = self._silence()
+        cadence = self.publisher.checkpoints.cadence_seconds if self.publisher is not None else math.inf
+        detector = StallDetector(cadence, self.patience_seconds)
         while True:
             seen = await store.position()
-            behind = await self._reader.end() > seen.next_offset
-            self._works = True
-            await asyncio.sleep(self._patience)
-            if behind or silence.is_too_long(seen.epoch, await store.last_due_ms(), clock.now().timestamp()):
+            behind = await self.reader.end() > seen.next_offset
+            self._ready = True
+            await asyncio.sleep(self.patience_seconds)
+            if behind or detector.is_too_long(seen.epoch, await store.last_due_ms(), self.clock().timestamp()):
                 position = await store.take_over_stalled(seen)
                 if position is not None:
                     return position
 
-    def _silence(self) -> StallDetector:
-        cadence = self._publisher.checkpoints.cadence_seconds if self._publisher is not None else math.inf
-        return StallDetector(cadence, self._patience)
-
     async def _write(self, store: TimelineStore, position: Position, parsers: ParserPool) -> None:
-        self._epoch, self._works = position.epoch, True
+        self._epoch, self._ready = position.epoch, True
         telemetry.PROJECTION_EPOCH.set(position.epoch)
         _log.info("projection.leadership_acquired", epoch=position.epoch, offset=position.next_offset)
-        await confirm(self._reader, store, position)
-        fold = await store.load_fold(self._founding, position)
-        pipeline = Pipeline(self._reader, store, fold, position)
-        await run_concurrently(pipeline.run(parsers, self._stored), *self._seals(position.epoch))
+        await confirm(self.reader, store, position)
+        fold = await store.load_fold(self.founding, position)
+        pipeline = Pipeline(self.reader, store, fold, position)
+        publishing = [] if self.publisher is None else [self.publisher.run(position.epoch)]
+        await run_concurrently(pipeline.run(parsers, self._on_stored), *publishing)
 
-    def _seals(self, epoch: int) -> Iterator[Coroutine[Any, Any, None]]:
-        if self._publisher is not None:
-            yield self._publisher.run(epoch)
-
-    def _stored(self, batch: TimelineBatch) -> None:
-        self._works = True
+    def _on_stored(self, batch: TimelineBatch) -> None:
+        self._ready = True
         record_batch(batch)
-
-
-async def run(settings: ProcessSettings) -> int:
-    """Run the projection until SIGTERM or SIGINT, or until the record is broken. Return the exit code."""
-    code = 0
-    try:
-        await cancel_on_signals(Projection(settings).run())
-    except* asyncio.CancelledError:
-        _log.info("projection.stopped")
-    except* (RecordBroken, HeadForked) as broken:
-        for error in broken.exceptions:
-            record_end(error)
-        code = BROKEN_RECORD
-    return code

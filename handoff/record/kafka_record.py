@@ -58,7 +58,7 @@ class ParsedRecord:
 
     @property
     def event(self) -> Event[Any] | RefusalCode:
-        """Event, or the code of the reason why the value is none."""
+        """Event, or the code of the reason why the value has no event."""
         return self.value.event
 
     @property
@@ -75,7 +75,7 @@ class ParsedRecord:
 
     @property
     def is_redacted(self) -> bool:
-        """Whether the value was replaced by a redaction stub."""
+        """True if a redaction stub replaced the value."""
         return Redaction.found(self.kafka.message.value) is not None
 
 

@@ -20,10 +20,10 @@ from handoff.config import CONFIG_VARIABLE
 from handoff.trial.child_process import SupervisedProcess
 
 _PRELOADED = [
-    "handoff.bootstrap",
-    "handoff.exchange.runtime",
-    "handoff.projection.runtime",
-    "handoff.monitor.runtime",
+    "handoff.bootstrap.node",
+    "handoff.bootstrap.exchange",
+    "handoff.bootstrap.projection",
+    "handoff.bootstrap.monitor",
 ]
 
 

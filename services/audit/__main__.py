@@ -1,7 +1,7 @@
 """`python -m services.audit`: the audit's node, with its API and the timeline's pages."""
 
 from handoff.audit.api.definition import AUDIT_API
-from handoff.bootstrap import run_node
+from handoff.bootstrap.node import run_node
 from handoff.service import ServiceDefinition
 from services.audit.extension import audit_extension
 from services.audit.policies import POLICIES

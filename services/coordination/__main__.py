@@ -1,6 +1,6 @@
 """`python -m services.coordination`: the node of the Local Coordinating Mechanism's coordinator."""
 
-from handoff.bootstrap import run_node
+from handoff.bootstrap.node import run_node
 from handoff.service import ServiceDefinition
 from handoff.web.apis import COORDINATION_API
 from services.coordination.policies import POLICIES

@@ -1,7 +1,6 @@
 """`python -m services.exchange`: run an exchange."""
 
-from handoff.exchange.runtime import run
-from handoff.process import run_process
+from handoff.bootstrap.exchange import run_exchange
 
 if __name__ == "__main__":
-    run_process(run)
+    run_exchange()

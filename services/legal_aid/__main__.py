@@ -1,6 +1,6 @@
 """`python -m services.legal_aid`: the node of the Agency for Free Legal Aid."""
 
-from handoff.bootstrap import run_node
+from handoff.bootstrap.node import run_node
 from handoff.service import ServiceDefinition
 from services.legal_aid.policies import POLICIES
 

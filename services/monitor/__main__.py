@@ -1,7 +1,6 @@
 """`python -m services.monitor`: run a monitor."""
 
-from handoff.monitor.runtime import run
-from handoff.process import run_process
+from handoff.bootstrap.monitor import run_monitor
 
 if __name__ == "__main__":
-    run_process(run)
+    run_monitor()

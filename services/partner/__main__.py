@@ -1,6 +1,6 @@
 """`python -m services.partner`: the node of a partner, which joins with a configuration file and no code."""
 
-from handoff.bootstrap import run_node
+from handoff.bootstrap.node import run_node
 from handoff.service import ServiceDefinition
 from services.partner.policies import POLICIES
 

@@ -1,7 +1,6 @@
 """`python -m services.projection`: run a projection."""
 
-from handoff.process import run_process
-from handoff.projection.runtime import run
+from handoff.bootstrap.projection import run_projection
 
 if __name__ == "__main__":
-    run_process(run)
+    run_projection()

@@ -1,6 +1,6 @@
 """`python -m services.shelter`: the node of a shelter."""
 
-from handoff.bootstrap import run_node
+from handoff.bootstrap.node import run_node
 from handoff.service import ServiceDefinition
 from services.shelter.policies import POLICIES
 

@@ -1,6 +1,6 @@
 """`python -m services.social_work`: the node of the Center for Social Work."""
 
-from handoff.bootstrap import run_node
+from handoff.bootstrap.node import run_node
 from handoff.service import ServiceDefinition
 from services.social_work.policies import POLICIES
 

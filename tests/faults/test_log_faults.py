@@ -9,10 +9,10 @@ import pytest
 
 from handoff.adapters.postgres.checkpoint_store import HeadForked
 from handoff.adapters.postgres.timeline_store import Superseded, open_timeline_store
+from handoff.bootstrap.projection import build_projection
 from handoff.domain.case import Situation
 from handoff.operations.setup.broker_topics import recreate_topic
 from handoff.operations.timeline_rebuild import rebuild
-from handoff.projection.runtime import Projection
 from handoff.proof.log.checkpoint import TreeHead
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.record.delivery import Verdict, VerdictKind
@@ -124,7 +124,7 @@ async def test_a_log_that_was_superseded_states_nothing_more(writer: RecordWrite
 
 async def test_a_fork_signed_by_the_log_s_own_key_stops_it(writer: RecordWriter) -> None:
     """Two roots of one size stop the log: it signs nothing until an operator has examined them."""
-    running = asyncio.create_task(Projection(writer.settings()).run())
+    running = asyncio.create_task(build_projection(writer.settings()).run())
     head = witnessed_heads(writer, await until_more_checkpoints(writer))[-1]
     fork = writer.log.state(TreeHead(head.size, bytes(32)))
     await publish(writer, AddCheckpoint(head.size, (), str(fork).encode()))
@@ -157,7 +157,7 @@ async def test_a_tree_that_was_tampered_with_is_not_signed(writer: RecordWriter)
     count = len(await published(writer))
     with pytest.RaisesGroup(HeadForked, flatten_subgroups=True):
         async with asyncio.timeout(20):
-            await Projection(writer.settings()).run()
+            await build_projection(writer.settings()).run()
     assert len(await published(writer)) == count
 
 

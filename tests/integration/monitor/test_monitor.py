@@ -13,8 +13,9 @@ import pytest
 
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.record_reader import RecordReader
+from handoff.bootstrap.monitor import build_monitor
 from handoff.config import CONFIG_VARIABLE, CheckpointSettings, ProcessSettings
-from handoff.monitor.runtime import BROKEN_RECORD, Examiner, Monitor
+from handoff.monitor.runtime import BROKEN_RECORD, Examiner
 from handoff.node.attestation.witness import Differs, Halted
 from handoff.operations.setup import database_setup
 from handoff.operations.setup.database_setup import Database
@@ -112,7 +113,7 @@ class Watched:
     @asynccontextmanager
     async def monitoring(self) -> AsyncIterator["asyncio.Task[None]"]:
         """A monitor inside the test."""
-        task = asyncio.create_task(Monitor(self.settings()).run())
+        task = asyncio.create_task(build_monitor(self.settings()).run())
         try:
             yield task
         finally:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
-from handoff.bootstrap import build_desk
+from handoff.bootstrap.node import build_desk
 from handoff.config import JurisdictionPlan
 from handoff.domain.directory import Directory, Escalation, Member
 from handoff.domain.judge import judge

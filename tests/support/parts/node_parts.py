@@ -14,7 +14,7 @@ from handoff.adapters.kafka.client import Sender
 from handoff.adapters.kafka.outgoing_topic import OutgoingTopic
 from handoff.adapters.postgres.node_store import PostgresStore
 from handoff.adapters.postgres.pool import open_pool
-from handoff.bootstrap import NodeWakeups, build_desk, build_intake, build_relay
+from handoff.bootstrap.node import NodeWakeups, build_desk, build_intake, build_relay
 from handoff.domain.commands import OpenCase, RecordBasis, RequestReferral
 from handoff.domain.decide import About
 from handoff.domain.founding import admission_events

@@ -1,7 +1,4 @@
-"""The place that wires: functions that build a process from its settings. Tests call the same functions.
-
-Every part that a test replaces is a parameter: the clock, the source of ids, the publisher, the connection pool.
-"""
+"""Wiring of an institution's node."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,0 +1,57 @@
+"""Wiring of an exchange."""
+
+from datetime import timedelta
+from typing import NoReturn
+
+import asyncpg
+
+from handoff import clock
+from handoff.adapters.files.signing_keys import signing_key
+from handoff.adapters.postgres.exchange_store import ExchangeStore
+from handoff.adapters.postgres.pool import open_pool
+from handoff.config import ProcessSettings
+from handoff.domain.directory import Directory
+from handoff.exchange.intake import Intake
+from handoff.exchange.router import RouterContext
+from handoff.exchange.runtime import Exchange
+from handoff.exchange.validation import SubmissionValidator
+from handoff.node.ports import Clock
+from handoff.process import instance_name, run_process
+
+
+def run_exchange() -> NoReturn:
+    """Run an exchange with the configuration that $HANDOFF_CONFIG names, until SIGTERM or SIGINT; then exit with 0.
+
+    Exits with 2 if the configuration is wrong, and with 3 if the record is broken.
+    """
+
+    async def run(settings: ProcessSettings) -> int:
+        # Built inside the event loop: a connection pool belongs to the loop that runs when it is created.
+        return await build_exchange(settings).run_until_stopped()
+
+    run_process(run)
+
+
+def build_exchange(
+    settings: ProcessSettings, *, pool: asyncpg.Pool | None = None, clock: Clock = clock.now
+) -> Exchange:
+    """Build an exchange. Nothing connects before it runs. Raises ``ConfigurationError``."""
+    pool = pool or open_pool(settings.postgres, max_size=8)
+    store, key = ExchangeStore(pool), signing_key(settings.signing_key_file)
+    empty = Directory(settings.jurisdiction, settings.generation)
+    validator = SubmissionValidator(settings.genesis_sha256, key)
+    return Exchange(
+        pool=pool,
+        store=store,
+        intake=Intake(settings.kafka, store, validator, empty, instance=instance_name(settings)),
+        context=RouterContext(
+            kafka=settings.kafka,
+            store=store,
+            key=key,
+            genesis_hash=settings.genesis_sha256,
+            empty=empty,
+            now=clock,
+            grace=timedelta(seconds=settings.exchange.grace_seconds),
+        ),
+        http=settings.http,
+    )
