@@ -7,7 +7,7 @@ from uuid import UUID
 import uvloop
 
 from bench.contest import Job, Outcome, Stopwatch, peak_mib, take_part
-from handoff.adapters.postgres.bundle_export import Asked, evidence
+from handoff.adapters.postgres.bundle_export import BundleRequest, open_export
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.verify.trust import TrustPolicy
 
@@ -20,9 +20,9 @@ def run(job: Job) -> Outcome:
 
 async def _run(job: Job, out: BinaryIO) -> Outcome:
     trust = TrustPolicy.parse(job.options["trust"].encode())
-    asked = Asked(UUID(job.options["case"]), Origin(job.jurisdiction, job.generation), trust)
+    asked = BundleRequest(UUID(job.options["case"]), Origin(job.jurisdiction, job.generation), trust)
     watch = Stopwatch()
-    async with evidence(job.database, asked) as found:
+    async with open_export(job.database, asked) as found:
         watch.begin()
         chunks = found.chunks()
         out.write(await anext(chunks))

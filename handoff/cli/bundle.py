@@ -68,7 +68,7 @@ async def _write(case: UUID, path: Path, state: Path, trust: Path | None, size: 
 @contextmanager
 def _exit_codes() -> Iterator[None]:
     """Convert each reason for which no bundle can be written into a message and its exit code."""
-    from handoff.adapters.postgres.bundle_export import NothingProven, Spoilt, UnknownCase
+    from handoff.adapters.postgres.bundle_export import NoCheckpointCoversCase, UnencodableRow, UnknownCase
     from handoff.adapters.postgres.checkpoints import UnknownLog
     from handoff.adapters.postgres.pool import TRANSIENT
     from handoff.config import ConfigurationError
@@ -76,9 +76,9 @@ def _exit_codes() -> Iterator[None]:
 
     try:
         yield
-    except Spoilt as error:
+    except UnencodableRow as error:
         fail(f"tampered: {error}", Conclusion.TAMPERED)
-    except (NothingProven, UnknownLog) as error:
+    except (NoCheckpointCoversCase, UnknownLog) as error:
         fail(f"unproven: {error}", Conclusion.UNPROVEN)
     except (UnknownCase, MalformedTrustFile, ConfigurationError) as error:
         fail(f"bad input: {error}", BAD_INPUT)

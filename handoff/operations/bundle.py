@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from handoff.adapters.postgres.bundle_export import Asked, evidence
+from handoff.adapters.postgres.bundle_export import BundleRequest, open_export
 from handoff.operations.installation_settings import InstallationSettings
 from handoff.proof.verify.trust import TrustPolicy
 
@@ -27,26 +27,26 @@ class WrittenBundle:
 
 def bundle_request(
     installed: InstallationSettings, case: UUID, *, trust: Path | None = None, most: int | None = None
-) -> Asked:
+) -> BundleRequest:
     """Request for a bundle of ``case`` under the trust file ``trust``, else under that of the installation.
 
     ``most`` limits the size of the checkpoint. Raises ConfigurationError, MalformedTrustFile and OSError.
     """
     trusted = TrustPolicy.parse((trust or installed.checkpoints.trust_file).read_bytes())
-    request = Asked(case, installed.origin, trusted)
-    return request if most is None else Asked(case, request.origin, trusted, most)
+    request = BundleRequest(case, installed.origin, trusted)
+    return request if most is None else BundleRequest(case, request.origin, trusted, most)
 
 
 async def write_bundle(
-    installed: InstallationSettings, request: Asked, path: Path, progress: Progress = lambda _done, _total: None
+    installed: InstallationSettings, request: BundleRequest, path: Path, progress: Progress = lambda _done, _total: None
 ) -> WrittenBundle:
     """Write the bundle to ``path``; the file appears complete or not at all.
 
-    Raises the errors of ``evidence``, and OSError.
+    Raises the errors of ``open_export``, and OSError.
     """
     partial = path.with_name(f"{path.name}.partial")
     try:
-        async with evidence(installed.timeline_reader, request) as found:
+        async with open_export(installed.timeline_reader, request) as found:
             with partial.open("wb") as out:
                 async for chunk in found.chunks():
                     out.write(chunk)
@@ -55,4 +55,4 @@ async def write_bundle(
             partial.rename(path)
     finally:
         partial.unlink(missing_ok=True)
-    return WrittenBundle(path, found.size, found.vouched.proven_at, found.vouched.cosigners, written)
+    return WrittenBundle(path, found.size, found.checkpoint.proven_at, found.checkpoint.cosigners, written)

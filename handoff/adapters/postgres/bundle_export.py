@@ -30,23 +30,23 @@ from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.header_codec import Headers, NotHeaders, unpack_headers
 
 _SQL = statements("bundle_export.sql")
-_AT_ONCE = 4 * TILE_WIDTH
+_FETCH_SIZE = 4 * TILE_WIDTH
 
 
 class UnknownCase(Exception):
     """The record has no entry about this case."""
 
 
-class NothingProven(Exception):
+class NoCheckpointCoversCase(Exception):
     """No checkpoint with a quorum covers the case yet: retry after the next checkpoint."""
 
 
-class Spoilt(Exception):
+class UnencodableRow(Exception):
     """A row that cannot be encoded as an entry: the timeline was manipulated and the bundle cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BundleRequest:
     """Parameters of an export: case, record, trust policy and maximum number of entries."""
 
     case: UUID
@@ -60,28 +60,28 @@ class Asked:
         return Manifest(origin=str(self.origin), case=str(self.case))
 
 
-class Evidence:
-    """Export of one case in a snapshot. ``vouched`` is the newest checkpoint that satisfies the trust policy.
+class BundleExport:
+    """Export of one case in a snapshot. ``checkpoint`` is the newest checkpoint that satisfies the trust policy.
 
     ``done`` counts the written entries, out of ``size``.
     """
 
-    def __init__(self, connection: asyncpg.Connection, asked: Asked, vouched: TrustedCheckpoint) -> None:
+    def __init__(self, connection: asyncpg.Connection, request: BundleRequest, checkpoint: TrustedCheckpoint) -> None:
         self._connection = connection
         self._tree = Tree(connection)
-        self._asked = asked
-        self.vouched = vouched
+        self._request = request
+        self.checkpoint = checkpoint
         self.done = 0
 
     @property
     def size(self) -> int:
         """Number of entries under the checkpoint."""
-        return self.vouched.opened.head.size
+        return self.checkpoint.opened.head.size
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the bundle's bytes. Single use. Raises ``Spoilt``."""
+        """Yield the bundle's bytes. Single use. Raises ``UnencodableRow``."""
         out = io.BytesIO()
-        note, manifest = str(self.vouched.opened.note).encode(), self._asked.manifest
+        note, manifest = str(self.checkpoint.opened.note).encode(), self._request.manifest
         writer = BundleWriter(out, manifest, note, await self._receipts(manifest))
         async for rows in self._tiles(manifest):
             entries = [_entry(row) for row in rows]
@@ -89,9 +89,9 @@ class Evidence:
             for row, entry in zip(rows, entries, strict=True):
                 writer.add(entry, _record(row, proofs) if row["wanted"] else None)
             self.done += len(rows)
-            yield _taken(out)
+            yield _drain(out)
         writer.close()
-        yield _taken(out)
+        yield _drain(out)
 
     async def _receipts(self, manifest: Manifest) -> list[bytes]:
         rows = await self._connection.fetch(_SQL["receipts"], manifest.tag, self.size)
@@ -99,15 +99,15 @@ class Evidence:
 
     async def _tiles(self, manifest: Manifest) -> AsyncIterator[list[Any]]:
         """Yield the rows of each tile. A deleted row leaves its tile short."""
-        tags = bundle_tags(manifest, self._asked.origin.jurisdiction)
+        tags = bundle_tags(manifest, self._request.origin.jurisdiction)
         cursor = await self._connection.cursor(_SQL["entries"], self.size, tags)
-        held: list[Any] = []
-        while fetched := await cursor.fetch(_AT_ONCE):
-            *whole, held = [list(rows) for _, rows in groupby([*held, *fetched], key=lambda row: row[0] // TILE_WIDTH)]
+        rest: list[Any] = []
+        while fetched := await cursor.fetch(_FETCH_SIZE):
+            *whole, rest = [list(rows) for _, rows in groupby([*rest, *fetched], key=lambda row: row[0] // TILE_WIDTH)]
             for rows in whole:
                 yield rows
-        if held:
-            yield held
+        if rest:
+            yield rest
 
     async def _proofs(self, rows: list[Any]) -> Mapping[int, Proof]:
         offsets = (row["record_offset"] for row in rows if row["wanted"])
@@ -117,47 +117,47 @@ class Evidence:
 
 
 @asynccontextmanager
-async def evidence(settings: PostgresSettings, asked: Asked) -> AsyncIterator[Evidence]:
+async def open_export(settings: PostgresSettings, request: BundleRequest) -> AsyncIterator[BundleExport]:
     """Open an export in a snapshot of its own; ``settings`` log in as the timeline's reader.
 
-    Raises ``UnknownCase``, ``NothingProven``, ``UnknownLog`` and the database's own errors.
+    Raises ``UnknownCase``, ``NoCheckpointCoversCase``, ``UnknownLog`` and the database's own errors.
     """
     connection = await connect(settings, patience=None)
     try:
         await connection.execute(_SQL["be_patient"])
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            yield await collect(connection, asked)
+            yield await start_export(connection, request)
     finally:
         connection.terminate()
 
 
-async def bundle(settings: PostgresSettings, asked: Asked) -> AsyncIterator[bytes]:
-    """Yield a case's bundle. Errors of ``evidence`` are raised before the first bytes."""
-    async with evidence(settings, asked) as found:
-        async for chunk in found.chunks():
+async def bundle(settings: PostgresSettings, request: BundleRequest) -> AsyncIterator[bytes]:
+    """Yield a case's bundle. Errors of ``open_export`` are raised before the first bytes."""
+    async with open_export(settings, request) as export:
+        async for chunk in export.chunks():
             yield chunk
 
 
-async def collect(connection: asyncpg.Connection, asked: Asked) -> Evidence:
-    """Open an export in the transaction that is open on ``connection``. Raises as ``evidence`` does."""
+async def start_export(connection: asyncpg.Connection, request: BundleRequest) -> BundleExport:
+    """Open an export in the transaction that is open on ``connection``. Raises as ``open_export`` does."""
     await connection.execute(_SQL["hold"])
-    first: int | None = await connection.fetchval(_SQL["first_of_case"], asked.manifest.tag)
+    first: int | None = await connection.fetchval(_SQL["first_of_case"], request.manifest.tag)
     if first is None:
-        raise UnknownCase(f"the record holds nothing about case {asked.case}")
-    vouched = await newest_cosigned(connection, asked.origin, asked.trust, most=asked.most)
-    if vouched is None or not vouched.is_enough:
-        raise NothingProven("no checkpoint has a quorum of the trust file's witnesses yet")
-    if vouched.opened.head.size <= first:
-        raise NothingProven(f"the case begins at offset {first}, after the newest checkpoint with a quorum")
-    return Evidence(connection, asked, vouched)
+        raise UnknownCase(f"the record holds nothing about case {request.case}")
+    checkpoint = await newest_cosigned(connection, request.origin, request.trust, most=request.most)
+    if checkpoint is None or not checkpoint.is_enough:
+        raise NoCheckpointCoversCase("no checkpoint has a quorum of the trust file's witnesses yet")
+    if checkpoint.opened.head.size <= first:
+        raise NoCheckpointCoversCase(f"the case begins at offset {first}, after the newest checkpoint with a quorum")
+    return BundleExport(connection, request, checkpoint)
 
 
 def _entry(row: Any) -> bytes:
-    facts = LogEntry(PARTITION, *row[:6])
+    entry = LogEntry(PARTITION, *row[:6])
     try:
-        return facts.pack()
+        return entry.pack()
     except (ValueError, struct.error) as error:
-        raise Spoilt(f"the timeline's row at offset {facts.offset} cannot be encoded as an entry") from error
+        raise UnencodableRow(f"the timeline's row at offset {entry.offset} cannot be encoded as an entry") from error
 
 
 def _record(row: Any, proofs: Mapping[int, Proof]) -> BundleRecord:
@@ -181,7 +181,7 @@ def _proof(path: Path, read: ReadNode) -> Proof:
         return ()
 
 
-def _taken(out: io.BytesIO) -> bytes:
+def _drain(out: io.BytesIO) -> bytes:
     written = out.getvalue()
     out.seek(0)
     out.truncate()

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from handoff.adapters.postgres.bundle_export import Asked, NothingProven, bundle
+from handoff.adapters.postgres.bundle_export import BundleRequest, NoCheckpointCoversCase, bundle
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.node_store import store_errors
 from handoff.adapters.postgres.timeline_reader import Timeline
@@ -71,10 +71,10 @@ class CaseReader:
             return await timeline.proven_history(case, self.origin, self.trust)
 
     async def bundle(self, case: UUID) -> AsyncIterator[bytes]:
-        """Stream the bundle of a case. The errors of ``evidence`` are raised before the first chunk."""
+        """Stream the bundle of a case. The errors of ``open_export`` are raised before the first chunk."""
         if self.trust is None:
-            raise NothingProven("no trust file is configured: set checkpoints.trust_file")
-        async for chunk in bundle(self.settings, Asked(case, self.origin, self.trust)):
+            raise NoCheckpointCoversCase("no trust file is configured: set checkpoints.trust_file")
+        async for chunk in bundle(self.settings, BundleRequest(case, self.origin, self.trust)):
             yield chunk
 
     async def raw_entries(self, case: UUID, until_ms: int) -> tuple[RawEntry, ...]:

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from starlette.responses import Response, StreamingResponse
 
-from handoff.adapters.postgres.bundle_export import NothingProven, UnknownCase
+from handoff.adapters.postgres.bundle_export import NoCheckpointCoversCase, UnknownCase
 from handoff.adapters.postgres.node_store import store_errors
 from handoff.audit.access.case_access import AuditContext, Auditor, InAudit, Purpose, open_case
 from handoff.audit.audit_problems import CASE_NOT_RECORDED, NOT_PROVEN_YET
@@ -38,7 +38,7 @@ async def _bundle(context: AuditContext, case: UUID) -> Response:
             first = await anext(chunks)
     except UnknownCase:
         raise CASE_NOT_RECORDED.error() from None
-    except NothingProven:
+    except NoCheckpointCoversCase:
         raise NOT_PROVEN_YET.error(headers={"Retry-After": "10"}) from None
     headers = {**SECURITY_HEADERS, "Content-Disposition": f'attachment; filename="case-{case}.bundle"'}
     return StreamingResponse(_prepend(first, chunks), media_type=_MEDIA_TYPE, headers=headers)

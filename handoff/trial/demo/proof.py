@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from handoff.adapters.postgres.bundle_export import Asked, NothingProven, evidence
+from handoff.adapters.postgres.bundle_export import BundleRequest, NoCheckpointCoversCase, open_export
 from handoff.operations.bundle import WrittenBundle, bundle_request, write_bundle
 from handoff.operations.installation_settings import InstallationSettings
 from handoff.proof.verify.report import Conclusion, VerificationReport
@@ -50,15 +50,15 @@ def verify_case(trial: Trial, case: UUID, timeline: Sequence[TimelineEntry]) -> 
     return Verification(written, report, asyncio.run(tamperings(superuser, request, path.read_bytes(), timeline)))
 
 
-async def _covers(installed: InstallationSettings, request: Asked, last: int) -> bool:
+async def _covers(installed: InstallationSettings, request: BundleRequest, last: int) -> bool:
     try:
-        async with evidence(installed.timeline_reader, request) as found:
+        async with open_export(installed.timeline_reader, request) as found:
             return found.size > last
-    except NothingProven:
+    except NoCheckpointCoversCase:
         return False
 
 
-def _verified(path: Path, request: Asked) -> VerificationReport:
+def _verified(path: Path, request: BundleRequest) -> VerificationReport:
     with path.open("rb") as source:
         report = verify(source, request.trust)
     if report.conclusion is not Conclusion.GOOD:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from handoff.adapters.postgres.bundle_export import Asked, collect
+from handoff.adapters.postgres.bundle_export import BundleRequest, start_export
 from handoff.adapters.postgres.timeline_store import SCHEMA
 from handoff.proof.verify.archive import ArchiveWriter, read_members
 from handoff.proof.verify.report import Conclusion, VerificationReport
@@ -49,7 +49,7 @@ class Tampering:
 
 
 async def tamperings(
-    superuser: str, asked: Asked, honest: bytes, timeline: Sequence[TimelineEntry]
+    superuser: str, asked: BundleRequest, honest: bytes, timeline: Sequence[TimelineEntry]
 ) -> tuple[Tampering, ...]:
     """Reports on an edited value, a withheld entry and a truncated record.
 
@@ -70,13 +70,13 @@ def _position(timeline: Iterable[TimelineEntry], event_type: str) -> int:
     return next(entry.position for entry in timeline if entry.type == event_type)
 
 
-async def _changed(superuser: str, asked: Asked, statement: str, place: int) -> VerificationReport:
+async def _changed(superuser: str, asked: BundleRequest, statement: str, place: int) -> VerificationReport:
     """Report on the bundle that is written after ``statement`` was executed."""
     async with _rolled_back(superuser) as connection:
         await connection.execute(_DISABLE_TRIGGER)
         await connection.execute(statement, place)
-        evidence = await collect(connection, asked)
-        return _report(b"".join([chunk async for chunk in evidence.chunks()]), asked)
+        export = await start_export(connection, asked)
+        return _report(b"".join([chunk async for chunk in export.chunks()]), asked)
 
 
 @asynccontextmanager
@@ -102,5 +102,5 @@ def _without(bundle: bytes, place: int) -> bytes:
     return out.getvalue()
 
 
-def _report(bundle: bytes, asked: Asked) -> VerificationReport:
+def _report(bundle: bytes, asked: BundleRequest) -> VerificationReport:
     return verify(io.BytesIO(bundle), asked.trust)

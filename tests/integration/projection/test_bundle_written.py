@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handoff.adapters.postgres.bundle_export import NothingProven, bundle
+from handoff.adapters.postgres.bundle_export import NoCheckpointCoversCase, bundle
 from handoff.operations.bundle import bundle_request
 from handoff.operations.doctor import checkpoint_finding
 from handoff.proof.log.checkpoint import Origin, log_key
@@ -107,7 +107,7 @@ async def test_a_trust_file_of_another_record_proves_nothing(kept: Archive, tmp_
 
 async def test_a_stream_that_proves_nothing_says_so_before_its_first_byte(kept: Archive) -> None:
     asked = bundle_request(kept.installed, CASE, most=1)
-    with pytest.raises(NothingProven):
+    with pytest.raises(NoCheckpointCoversCase):
         await anext(bundle(kept.installed.timeline_reader, asked))
 
 
