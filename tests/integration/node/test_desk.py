@@ -17,6 +17,11 @@ from handoff.record.envelope import COORDINATION
 from tests.support.dsl.builders import CASE, REFERRAL, T0, after
 from tests.support.parts.node_parts import OPENING, RELEASE, Parts, request_a_place
 
+_PENDING = """
+INSERT INTO outbox (id, subject, type, value, value_hash, created_at)
+SELECT gen_random_uuid(), 'subject ' || number, '', '', number, now() FROM generate_series(1, 20000) AS number
+"""
+
 
 async def test_every_statement_is_one_that_the_database_accepts(police: Parts) -> None:
     connection = await asyncpg.connect(police.town.jurisdiction.postgres_settings("police").dsn)
@@ -28,11 +33,13 @@ async def test_every_statement_is_one_that_the_database_accepts(police: Parts) -
 
 
 async def test_what_waits_in_an_outage_slows_no_command(police: Parts) -> None:
-    """A plan that is made while nothing waits looks by subject, and so reads nothing else when much does."""
+    """A statement that ran often while nothing was pending finds its subject by the index once much is pending."""
     async with police.pool.acquire() as connection, connection.transaction():
-        await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         await connection.execute(f"PREPARE known (text[], uuid[]) AS {SQL['known']}")
-        plan = "\n".join(row[0] for row in await connection.fetch("EXPLAIN EXECUTE known ('{}', '{}')"))
+        for _ in range(10):
+            await connection.execute("EXECUTE known ('{}', '{}')")
+        await connection.execute(_PENDING)
+        plan = "\n".join(row[0] for row in await connection.fetch("EXPLAIN EXECUTE known ('{a subject}', '{}')"))
         await connection.execute("DEALLOCATE known")
     assert "outbox_pending" in plan
     assert "outbox_unsettled" not in plan
