@@ -18,11 +18,11 @@ from handoff.adapters.http.audit_client import AuditClient
 from handoff.adapters.kafka.checkpoint_watch import CheckpointWatch
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.postgres.proof_store import ProofStore
-from handoff.adapters.postgres.witness_memory import WitnessMemory
+from handoff.adapters.postgres.witness_store import PostgresWitnessStore
 from handoff.config import CheckpointSettings, ProcessSettings
-from handoff.node.attestation.quorum import Vouching
-from handoff.node.attestation.receipts import Receipts
-from handoff.node.attestation.witness import Examine, Halted, Witness, believe
+from handoff.node.attestation.quorum import QuorumTracker
+from handoff.node.attestation.receipts import ReceiptCollector
+from handoff.node.attestation.witness import Examine, Witness, WitnessHalted, accept_any_root
 from handoff.node.ports import Clock
 from handoff.proof.log.checkpoint import Origin, cosigner_key
 from handoff.proof.log.note import NoteKey
@@ -42,15 +42,15 @@ def witness_of(
     log_key: NoteKey,
     pool: asyncpg.Pool,
     clock: Clock,
-    examine: Examine = believe,
+    examine: Examine = accept_any_root,
 ) -> Witness:
     """Build the witness whose private key is in ``key_file``."""
     private = signing_key(key_file)
     key = cosigner_key(settings.jurisdiction, settings.member, private.public_key)
-    return Witness(WitnessMemory(pool), log_key, key, private, topic.publish, clock, examine)
+    return Witness(PostgresWitnessStore(pool), log_key, key, private, topic.publish, clock, examine)
 
 
-class Sealing:
+class NodeAttestation:
     """The tasks of a node that depend on checkpoints."""
 
     def __init__(
@@ -59,18 +59,18 @@ class Sealing:
         origin = Origin(settings.jurisdiction, settings.generation)
         topic = CheckpointsTopic(settings.kafka, origin, client_id=f"{settings.member}-checkpoints")
         store = ProofStore(pool)
-        self._vouching = vouching = Vouching(store, trusted(checkpoints, origin), origin, Wakeup())
+        self._vouching = quorum = QuorumTracker(store, trusted(checkpoints, origin), origin, Wakeup())
         key_file = checkpoints.witness_key_file
         witness = None
         if key_file is not None:
-            witness = witness_of(settings, key_file, topic, log_key=vouching.log, pool=pool, clock=clock)
-        self._watch = CheckpointWatch(topic, witness, vouching)
+            witness = witness_of(settings, key_file, topic, log_key=quorum.log, pool=pool, clock=clock)
+        self._watch = CheckpointWatch(topic, witness, quorum)
         self._audit = AuditClient(settings.audit) if settings.audit is not None else None
-        self._receipts: Receipts | None = None
+        self._receipts: ReceiptCollector | None = None
         if self._audit is not None:
             cadence = checkpoints.cadence_seconds
             patience = max(2 * cadence, LEAST_PATIENCE_SECONDS)
-            self._receipts = Receipts(store, self._audit, vouching, clock, cadence, patience)
+            self._receipts = ReceiptCollector(store, self._audit, quorum, clock, cadence, patience)
         self.failures: dict[str, str] = {}
         """Part → why it does not work any more."""
 
@@ -88,7 +88,7 @@ class Sealing:
     async def _follow(self) -> None:
         try:
             await self._watch.run()
-        except Halted as halted:
+        except WitnessHalted as halted:
             self._fail("witness", halted.why)
             await CheckpointWatch(self._watch.topic, None, self._vouching).run()
 

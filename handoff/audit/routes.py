@@ -22,7 +22,7 @@ from handoff.audit.pages.audit_site import audit_site
 from handoff.audit.pages.case_pages import case_page_router
 from handoff.config import DEFAULT_TIME_ZONE, PostgresSettings
 from handoff.node.commands.results import StoreUnavailable
-from handoff.node.ports import Clock, Reception
+from handoff.node.ports import Clock, NodeApi
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.envelope import Source
@@ -41,7 +41,7 @@ class AuditParts:
 
     source: Source
     token: str
-    desk: Reception
+    desk: NodeApi
     own: asyncpg.Pool
     timeline: asyncpg.Pool
     timeline_settings: PostgresSettings

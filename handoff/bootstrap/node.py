@@ -13,7 +13,7 @@ from handoff.adapters.http.server import http_server
 from handoff.adapters.kafka.client import Sender
 from handoff.adapters.kafka.faust_inbox import FaustInbox
 from handoff.adapters.kafka.outgoing_topic import OutgoingTopic
-from handoff.adapters.node_attestation import Sealing
+from handoff.adapters.node_attestation import NodeAttestation
 from handoff.adapters.postgres.leadership_store import PostgresLeadership
 from handoff.adapters.postgres.node_store import PostgresStore
 from handoff.adapters.postgres.pool import TRANSIENT, open_pool
@@ -21,7 +21,7 @@ from handoff.config import ConfigurationError, ProcessSettings
 from handoff.domain.decide import NewId
 from handoff.domain.policies import Policy
 from handoff.leadership import Leadership, ProgressTimeout
-from handoff.node.commands.derived_ids import naming
+from handoff.node.commands.derived_ids import id_derivation
 from handoff.node.commands.desk import Desk
 from handoff.node.inbox.intake import Intake
 from handoff.node.inbox.rebuild import refold_parked
@@ -103,7 +103,7 @@ def build_node(
             group=topics.groups(me.jurisdiction, me.member)[0],
             intake=intake,
         ),
-        attestation=Sealing(settings, settings.checkpoints, pool, clock) if settings.checkpoints else None,
+        attestation=NodeAttestation(settings, settings.checkpoints, pool, clock) if settings.checkpoints else None,
         pools=pools,
         server=http_server(api, settings.http, grace_seconds=GRACE_SECONDS),
     )
@@ -129,7 +129,7 @@ def build_desk(
 ) -> Desk:
     """Build a desk on a node's database. The ids that it derives from idempotency keys depend on ``key``."""
     wakeups = wakeups or NodeWakeups()
-    return Desk(PostgresStore(pool), me, wakeups.stored, wakeups.folded, clock, new_id, naming(key.seed))
+    return Desk(PostgresStore(pool), me, wakeups.stored, wakeups.folded, clock, new_id, id_derivation(key.seed))
 
 
 def build_relay(

@@ -13,7 +13,7 @@ from handoff.cli.options import DEFAULT_STATE, StateOption
 from handoff.cli.output import FAILED, JsonFlag, emit, fail, failures
 
 if TYPE_CHECKING:
-    from handoff.adapters.files.answered_commands import Said
+    from handoff.adapters.files.answered_commands import AnsweredCommand
     from handoff.node.inbox.rebuild import RebuildReport
 
 app = typer.Typer(no_args_is_help=True)
@@ -112,7 +112,7 @@ def _lines(logs: list[Path] | None, directory: Path, member: str) -> Iterator[st
             yield from lines
 
 
-def _draw(console: Console, member: str, report: "RebuildReport", lost: "Sequence[Said]") -> None:
+def _draw(console: Console, member: str, report: "RebuildReport", lost: "Sequence[AnsweredCommand]") -> None:
     word = "equal to the stored result" if report.identical else "[red]different from the stored result[/]"
     console.print(f"{member}: {report.entries} stored entries folded again; {word}.")
     console.print(f"  {report.caught_up} more read from the inbox topic; {report.cases} cases.")

@@ -19,7 +19,7 @@ from handoff.adapters.kafka.client import BrokerUnavailable
 from handoff.adapters.kafka.record_reader import BATCH, RecordBroken, RecordReader
 from handoff.config import HttpSettings
 from handoff.monitor.recomputation import Recomputation
-from handoff.node.attestation.witness import Differs, Halted
+from handoff.node.attestation.witness import RootMismatch, WitnessHalted
 from handoff.process import cancel_on_signals
 from handoff.proof.log.checkpoint import TreeHead
 
@@ -44,7 +44,7 @@ class Examiner:
     async def examine(self, head: TreeHead) -> None:
         """Return if the record gives ``head``; wait for the record if it is shorter.
 
-        Raises ``Differs``, ``Halted`` if the record stays shorter, and ``BrokerUnavailable`` (retry).
+        Raises ``RootMismatch``, ``WitnessHalted`` if the record stays shorter, and ``BrokerUnavailable`` (retry).
         """
         if head.size < self._tree.size:
             # The log went back. Of earlier entries only the frontier is kept, so recompute from the beginning.
@@ -56,9 +56,9 @@ class Examiner:
             raise
         except RecordBroken as error:
             _log.critical("record.broken", why=str(error))
-            raise Halted("record_truncated") from error
+            raise WitnessHalted("record_truncated") from error
         if self._tree.head != head:
-            raise Differs(f"the record has another root at size {head.size}")
+            raise RootMismatch(f"the record has another root at size {head.size}")
 
     async def _reach(self, size: int) -> None:
         if not self._started:
@@ -86,7 +86,7 @@ class Monitor:
     _ready: bool = field(default=False, init=False)
 
     async def run(self) -> None:
-        """Run until cancelled. Raises ``Halted`` (in a group)."""
+        """Run until cancelled. Raises ``WitnessHalted`` (in a group)."""
         try:
             async with self.pool, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.watch.run(self._set_ready))
@@ -102,8 +102,8 @@ class Monitor:
             await cancel_on_signals(self.run())
         except* asyncio.CancelledError:
             _log.info("monitor.stopped")
-        except* Halted as halted:
-            for why in (error.why for error in halted.exceptions if isinstance(error, Halted)):
+        except* WitnessHalted as halted:
+            for why in (error.why for error in halted.exceptions if isinstance(error, WitnessHalted)):
                 telemetry.WITNESS_ALARMS.labels(why).inc()
                 _log.critical("monitor.halted", why=why)
             code = BROKEN_RECORD

@@ -13,16 +13,16 @@ from handoff.domain.decide import About
 from handoff.domain.directory import Directory
 from handoff.node.commands.results import Backlog, CaseView, FeedEntry, ReferralRow, Stored
 from handoff.node.rows import (
-    Due,
+    DueEvent,
     Echo,
     InboxRow,
-    KeptAnswer,
-    Known,
+    KnownState,
     OutboxRow,
-    Park,
+    ParkedReferral,
     Position,
-    QuarantineRow,
-    Refusal,
+    QuarantinedEntry,
+    RefusedSubmission,
+    StoredAnswer,
 )
 from handoff.record.codes import State
 from handoff.record.delivery import Verdict
@@ -38,7 +38,7 @@ class Side(StrEnum):
     TARGET = "target"
 
 
-class Reception(Protocol):
+class NodeApi(Protocol):
     """Interface of a node for the HTTP API, implemented by ``Desk``. Every method may raise ``StoreUnavailable``."""
 
     async def submit(
@@ -88,13 +88,13 @@ class Transaction(Protocol):
     async def lock(self, subjects: Iterable[str]) -> None:
         """Lock these subjects until the end of the transaction, against concurrent decisions and folds."""
 
-    async def answered(self, key_hashes: Iterable[str]) -> Sequence[KeptAnswer]:
+    async def stored_answers(self, key_hashes: Iterable[str]) -> Sequence[StoredAnswer]:
         """Return the stored answers of those idempotency keys that are taken."""
 
-    async def remember(self, answers: Sequence[KeptAnswer]) -> None:
+    async def store_answers(self, answers: Sequence[StoredAnswer]) -> None:
         """Store answers under their keys. Waits for a concurrent writer of a key. Raises ``KeyTaken``."""
 
-    async def known(self, subjects: Iterable[str]) -> Known:
+    async def known(self, subjects: Iterable[str]) -> KnownState:
         """Return the stored state of these subjects."""
 
     async def enqueue(self, rows: Iterable[OutboxRow]) -> int:
@@ -103,13 +103,13 @@ class Transaction(Protocol):
     async def position(self, epoch: int | None) -> Position:
         """Return and lock the inbox position. None is any epoch. Raises ``LeadershipLost`` if ``epoch`` is over."""
 
-    async def keep(self, rows: Sequence[InboxRow], position: Position) -> None:
+    async def store_inbox(self, rows: Sequence[InboxRow], position: Position) -> None:
         """Store raw inbox entries and advance the position, which was read in this transaction."""
 
     async def settle(self, echoes: Sequence[Echo]) -> None:
         """Store the verdicts on own events. An event missing in the outbox is restored as settled."""
 
-    async def refuse(self, refusals: Sequence[Refusal]) -> None:
+    async def refuse(self, refusals: Sequence[RefusedSubmission]) -> None:
         """Mark own events as refused: they never reached the record."""
 
     async def save_directory(self, directory: Directory, sequence: int) -> None:
@@ -118,19 +118,19 @@ class Transaction(Protocol):
     async def save_cases(self, cases: Mapping[UUID, tuple[Case, int]]) -> None:
         """Store folded cases, each with the sequence of its last change, and their rows of the work list."""
 
-    async def park(self, parks: Iterable[Park]) -> None:
-        """Park referrals. The first reason is kept."""
+    async def park(self, parks: Iterable[ParkedReferral]) -> None:
+        """ParkedReferral referrals. The first reason is kept."""
 
-    async def quarantine(self, rows: Sequence[QuarantineRow]) -> None:
+    async def quarantine(self, rows: Sequence[QuarantinedEntry]) -> None:
         """Store the coordinates of entries that cannot be decoded."""
 
-    async def take_unreacted(self, limit: int) -> Sequence[UUID]:
+    async def pop_unreacted(self, limit: int) -> Sequence[UUID]:
         """Return up to ``limit`` cases marked for the policies, and clear their marks."""
 
     async def mark_unreacted(self, cases: Iterable[UUID]) -> None:
         """Mark cases for the policies."""
 
-    async def forget_folded(self) -> None:
+    async def delete_folded(self) -> None:
         """Delete the folded state. Inbox and outbox are kept."""
 
     def inbox(self) -> AsyncIterator[InboxRow]:
@@ -169,16 +169,16 @@ class Store(Protocol):
     async def backlog(self, at: datetime) -> Backlog:
         """Return the backlog."""
 
-    async def begin_intake(self) -> tuple[int, Position]:
+    async def start_intake_epoch(self) -> tuple[int, Position]:
         """Start a new inbox epoch. Return it with the position to continue from."""
 
-    async def begin_relay(self) -> int:
+    async def start_relay_epoch(self) -> int:
         """Start a new relay epoch."""
 
     async def pause(self, *, paused: bool) -> None:
         """Pause or resume the relay."""
 
-    async def due(self, epoch: int, at: datetime, limit: int) -> Sequence[Due]:
+    async def due(self, epoch: int, at: datetime, limit: int) -> Sequence[DueEvent]:
         """Return own events to send now, in order; none while the relay is paused. Raises ``LeadershipLost``.
 
         An event is due if it was never sent, if a later event has its echo (so it was lost), or if its echo is overdue.

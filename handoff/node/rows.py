@@ -45,7 +45,7 @@ class OutboxRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PendingRow:
+class PendingEvent:
     """An own event without an echo."""
 
     id: UUID
@@ -55,17 +55,17 @@ class PendingRow:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptAnswer:
-    """The answer stored under an idempotency key, and the hash of its request."""
+class StoredAnswer:
+    """The answer stored under an idempotency key, and the fingerprint of its request."""
 
     key_hash: str
-    request_hash: str
+    fingerprint: str
     answer: str
     created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueEvent:
     """An own event to send now."""
 
     id: UUID
@@ -94,8 +94,8 @@ class Echo:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Refusal of an own event, identified by its hash, with the code."""
+class RefusedSubmission:
+    """RefusedSubmission of an own event, identified by its hash, with the code."""
 
     value_hash: str
     code: str
@@ -104,7 +104,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Park:
+class ParkedReferral:
     """A referral that cannot be folded from an inbox sequence on, with the reason."""
 
     referral: UUID
@@ -114,7 +114,7 @@ class Park:
 
 
 @dataclass(frozen=True, slots=True)
-class QuarantineRow:
+class QuarantinedEntry:
     """Coordinates, code and hash of an entry that cannot be decoded or authenticated; no payload."""
 
     sequence: int
@@ -124,7 +124,7 @@ class QuarantineRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownState:
     """Stored state of some subjects.
 
     ``directory`` is absent before the founding. ``parked`` are parked referrals, ``pending`` own events without
@@ -133,8 +133,8 @@ class Known:
 
     directory: Directory | None
     cases: Mapping[UUID, Case]
-    parked: Mapping[UUID, Park]
-    pending: tuple[PendingRow, ...]
+    parked: Mapping[UUID, ParkedReferral]
+    pending: tuple[PendingEvent, ...]
 
     def directory_for(self, me: Source) -> Directory:
         """Return the directory; an empty one before the founding."""

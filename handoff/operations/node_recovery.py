@@ -4,16 +4,16 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 
 from handoff import clock
-from handoff.adapters.files.answered_commands import Said, said_in
+from handoff.adapters.files.answered_commands import AnsweredCommand, answered_commands
 from handoff.adapters.files.trust_file import trusted
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.record_reader import RecordReader
 from handoff.adapters.node_attestation import witness_of
 from handoff.adapters.postgres.node_store import PostgresStore
 from handoff.adapters.postgres.pool import open_pool
-from handoff.adapters.postgres.witness_memory import WitnessMemory
+from handoff.adapters.postgres.witness_store import PostgresWitnessStore
 from handoff.config import ConfigurationError, PostgresSettings, ProcessSettings
-from handoff.node.attestation.witness import Standing, Witness
+from handoff.node.attestation.witness import Witness, WitnessState
 from handoff.node.inbox import rebuild
 from handoff.proof.log.checkpoint import Origin, TreeHead
 from handoff.record.envelope import Source
@@ -36,7 +36,9 @@ async def rebuild_node(settings: ProcessSettings) -> rebuild.RebuildReport:
         return await rebuild.rebuild(PostgresStore(pool), me, settings.genesis_sha256)
 
 
-async def recover_node(settings: ProcessSettings, log: Iterable[str]) -> tuple[rebuild.RebuildReport, tuple[Said, ...]]:
+async def recover_node(
+    settings: ProcessSettings, log: Iterable[str]
+) -> tuple[rebuild.RebuildReport, tuple[AnsweredCommand, ...]]:
     """Fold a node's inbox again up to the topic's end.
 
     Also returns the events that ``log`` reports as stored and that the database no longer has. Raises
@@ -46,7 +48,7 @@ async def recover_node(settings: ProcessSettings, log: Iterable[str]) -> tuple[r
     async with open_pool(settings.postgres) as pool:
         store = PostgresStore(pool)
         report = await rebuild.rebuild(store, me, settings.genesis_sha256, _InboxTopic(settings))
-        answered = said_in(log)
+        answered = answered_commands(log)
         async with store.transaction() as tx:
             stored = await tx.stored(one.event for one in answered)
     return report, tuple(one for one in answered if one.event not in stored)
@@ -87,8 +89,8 @@ async def adopt_witness(settings: ProcessSettings) -> tuple[TreeHead, TreeHead]:
     log_key = trusted(checkpoints, origin).logs[str(origin)].key
     async with open_pool(settings.postgres) as pool:
         witness = witness_of(settings, checkpoints.witness_key_file, topic, log_key=log_key, pool=pool, clock=clock.now)
-        memory = WitnessMemory(pool)
-        before = await memory.standing()
+        memory = PostgresWitnessStore(pool)
+        before = await memory.state()
         try:
             found = await _largest_cosigned(topic, witness, before)
         finally:
@@ -97,11 +99,11 @@ async def adopt_witness(settings: ProcessSettings) -> tuple[TreeHead, TreeHead]:
     return before.head, found.head
 
 
-async def _largest_cosigned(topic: CheckpointsTopic, witness: Witness, known: Standing) -> Standing:
+async def _largest_cosigned(topic: CheckpointsTopic, witness: Witness, known: WitnessState) -> WitnessState:
     end, at = await topic.end(), 0
     await topic.start(at)
     while at < end:
         values = await topic.read(wait=_WAIT_SECONDS)
-        known = witness.recollect(values, known)
+        known = witness.recover_state(values, known)
         at = values[-1][0] + 1 if values else at
     return known

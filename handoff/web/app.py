@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from handoff.node.ports import Reception
+from handoff.node.ports import NodeApi
 from handoff.web.apis import AGENCY_API, ApiDefinition
 from handoff.web.command_endpoint import command_endpoint
 from handoff.web.context import ApiContext, PartReadiness, only_known_parameters, require_token
@@ -18,7 +18,7 @@ WAIT_LIMIT_SECONDS = 30.0
 
 
 def create_app(
-    desk: Reception,
+    desk: NodeApi,
     *,
     member: str,
     token: str,

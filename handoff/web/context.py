@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict
 
-from handoff.node.ports import Reception
+from handoff.node.ports import NodeApi
 from handoff.web.problems import NOT_VALID, UNAUTHORIZED, Fault, ProblemKind
 
 
@@ -33,7 +33,7 @@ class ApiContext:
     ``wait_limit`` is the longest wait in seconds that a caller may ask for.
     """
 
-    desk: Reception
+    desk: NodeApi
     member: str
     token: str
     parts: Callable[[], Sequence[PartReadiness]]

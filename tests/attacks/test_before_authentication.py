@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from handoff.adapters.http.server import http_server
 from handoff.config import HttpSettings
-from handoff.node.ports import Reception
+from handoff.node.ports import NodeApi
 from handoff.web.app import create_app
 from tests.support.parts.api import TOKEN
 from tests.support.parts.node_process import free_port
@@ -29,7 +29,7 @@ _POST = _BEGUN + f"Authorization: Bearer {TOKEN}\r\nContent-Type: application/js
 
 def _app() -> FastAPI:
     """An agency's API; none of these requests comes as far as its node."""
-    return create_app(cast("Reception", object()), member="police", token=TOKEN)
+    return create_app(cast("NodeApi", object()), member="police", token=TOKEN)
 
 
 @pytest.fixture

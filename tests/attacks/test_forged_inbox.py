@@ -9,8 +9,8 @@ import pytest
 
 from handoff import clock
 from handoff.adapters.postgres.proof_store import ProofStore
-from handoff.node.attestation.quorum import Vouching
-from handoff.node.attestation.receipts import Receipts
+from handoff.node.attestation.quorum import QuorumTracker
+from handoff.node.attestation.receipts import ReceiptCollector
 from handoff.record.delivery import (
     EFFECTIVE,
     RECORD_TIME_HEADER,
@@ -105,9 +105,9 @@ async def test_the_addressee_asks_the_log_for_what_it_received(shelter: Parts) -
     matter = await _asked(shelter)
     played, audit = PlayedLog(shelter.town.name), _AskedAudit()
     store = ProofStore(shelter.pool)
-    vouching = Vouching(store, played.trust, played.origin, Wakeup())
+    quorum = QuorumTracker(store, played.trust, played.origin, Wakeup())
     for name in ("monitor", *played.agencies):
-        await vouching.hear(bodies([played.cosigned(played.request(0, 9), name)]))
-    assert vouching.proven.size == 9
-    await Receipts(store, audit, vouching, clock.now, 0.2, 60).round()
+        await quorum.process(bodies([played.cosigned(played.request(0, 9), name)]))
+    assert quorum.proven.size == 9
+    await ReceiptCollector(store, audit, quorum, clock.now, 0.2, 60).round()
     assert matter.asked().id in audit.about

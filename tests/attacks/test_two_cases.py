@@ -6,8 +6,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from handoff.node.inbox.fold import Fold
-from handoff.node.inbox.inbox_entry import Reading
+from handoff.node.inbox.fold import InboxFold
+from handoff.node.inbox.inbox_entry import InboxEntry
 from handoff.record.codec import AnyEvent, encode
 from handoff.record.codes import BasisKind, CaseService, ReleasePurpose, State, Urgency
 from handoff.record.delivery import EFFECTIVE, Delivery
@@ -49,11 +49,11 @@ def _newer(about: UUID) -> bytes:
     return encode(known).replace(b"referral.opened.v1", b"referral.opened.v9")
 
 
-def _taken(messages: Sequence[tuple[UUID, bytes, str]]) -> Fold:
-    fold = Fold(POLICE, GENESIS_HASH, spec.DIRECTORY, {}, {})
+def _taken(messages: Sequence[tuple[UUID, bytes, str]]) -> InboxFold:
+    fold = InboxFold(POLICE, GENESIS_HASH, spec.DIRECTORY, {}, {})
     for number, (subject, value, emitter) in enumerate(messages, 1):
         message = sign(str(subject), value, key_of(emitter))
-        fold.take(Reading.again(number, Delivery(number, T0, EFFECTIVE, message)))
+        fold.apply(InboxEntry.from_delivery(number, Delivery(number, T0, EFFECTIVE, message)))
     return fold
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from handoff.domain.commands import CancelReferral, Command, RequestReferral
 from handoff.domain.decide import About
-from handoff.node.commands.command_batch import Asked, CommandBatch, Decision
+from handoff.node.commands.command_batch import CommandBatch, Decision, SubmittedCommand
 from handoff.node.commands.results import PreconditionFailed, Refused, Stored
-from handoff.node.rows import KeptAnswer, Known, OutboxRow, PendingRow
+from handoff.node.rows import KnownState, OutboxRow, PendingEvent, StoredAnswer
 from handoff.record.codes import CaseService, Urgency
 from handoff.record.envelope import Source
 from tests.support.dsl.builders import CASE, OTHER_CASE, T0, nth_id
@@ -30,18 +30,18 @@ class Office:
     """Stored state, with the commands and decisions so far; clock and ids are derived from their number."""
 
     rows: list[OutboxRow] = field(default_factory=list)
-    answers: list[KeptAnswer] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
+    answers: list[StoredAnswer] = field(default_factory=list)
+    asked: list[SubmittedCommand] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     _ticks: Iterator[int] = field(default_factory=count)
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def decide(self, asked: Sequence[Asked]) -> None:
+    def decide(self, asked: Sequence[SubmittedCommand]) -> None:
         """One transaction."""
-        pending = tuple(PendingRow(row.id, row.subject, row.value, row.created_at) for row in self.rows)
-        known = Known(DIRECTORY, {}, {}, pending)
+        pending = tuple(PendingEvent(row.id, row.subject, row.value, row.created_at) for row in self.rows)
+        known = KnownState(DIRECTORY, {}, {}, pending)
         deciding = CommandBatch(known, self.answers, ME, self._now, lambda: nth_id(next(self._ids)))
-        self.decisions += [deciding.take(one) for one in asked]
+        self.decisions += [deciding.decide(one) for one in asked]
         self.rows += deciding.rows
         self.answers += deciding.answers
         self.asked += asked
@@ -98,7 +98,7 @@ def test_commands_decided_together_come_to_what_they_come_to_one_by_one(
     """Any commands give the same answers and the same bytes in the same order, however they are batched."""
     alone, joined = Office(), Office()
     for move, case, key, if_match in asked:
-        one = Asked(*move(alone, case), if_match)
+        one = SubmittedCommand(*move(alone, case), if_match)
         alone.decide([one.under(key, ME.member) if key is not None else one])
     for first in range(0, len(asked), together):
         joined.decide(alone.asked[first : first + together])

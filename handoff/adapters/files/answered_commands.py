@@ -8,7 +8,7 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class AnsweredCommand:
     """An event of a successfully answered command: time, route and request id.
 
     ``sent`` is True if the log also shows its publication; it may then still reach the record.
@@ -21,7 +21,7 @@ class Said:
     sent: bool
 
 
-def said_in(lines: Iterable[str]) -> tuple[Said, ...]:
+def answered_commands(lines: Iterable[str]) -> tuple[AnsweredCommand, ...]:
     """Return each event that these log lines report as stored for a caller, once, in order."""
     stored: dict[str, dict[str, Any]] = {}
     sent: set[str] = set()
@@ -31,7 +31,7 @@ def said_in(lines: Iterable[str]) -> tuple[Said, ...]:
         for event in line.get("stored", ()):
             stored.setdefault(event, line)
     return tuple(
-        Said(UUID(event), line["timestamp"], line["route"], line["request_id"], event in sent)
+        AnsweredCommand(UUID(event), line["timestamp"], line["route"], line["request_id"], event in sent)
         for event, line in stored.items()
     )
 

@@ -23,7 +23,7 @@ from mode import CrashingSupervisor
 
 from handoff import telemetry
 from handoff.adapters.kafka.client import ssl_context
-from handoff.adapters.kafka.group_offsets import InboxSeat
+from handoff.adapters.kafka.group_offsets import GroupOffsets
 from handoff.backoff import retry
 from handoff.config import KafkaSettings
 from handoff.node.commands.results import StoreUnavailable
@@ -63,7 +63,7 @@ class FaustInbox:
         Raises ``InboxCrashed``, and the errors with which ``Intake.handle`` stops.
         """
         position = await retry(self._intake.begin, _retried, transient=(StoreUnavailable,))
-        end = await InboxSeat(self._settings, self._topic, self._group).take(position.next_offset)
+        end = await GroupOffsets(self._settings, self._topic, self._group).commit_position(position.next_offset)
         async with self._application() as app, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._catch_up(end))
             tasks.create_task(self._drain())

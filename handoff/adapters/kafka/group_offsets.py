@@ -16,14 +16,14 @@ LONGEST_PAUSE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class InboxSeat:
+class GroupOffsets:
     """The offsets of a member's inbox topic and consumer group."""
 
     settings: KafkaSettings
     topic: str
     group: str
 
-    async def take(self, next_offset: int) -> int:
+    async def commit_position(self, next_offset: int) -> int:
         """Commit ``next_offset`` for the group and return the topic's end. Retries until the brokers are available.
 
         While a killed process of the same instance id is still a group member, the broker refuses the commit. A stored

@@ -15,7 +15,7 @@ from handoff.domain.state_codec import load_directory
 from handoff.leadership import LeadershipLost
 from handoff.node.commands.results import Backlog, FeedEntry, ReferralRow, StoreUnavailable
 from handoff.node.ports import Transaction
-from handoff.node.rows import Due, Position
+from handoff.node.rows import DueEvent, Position
 from handoff.record import strict_json
 from handoff.record.codes import CaseService, State, Urgency
 from handoff.record.delivery import Verdict, VerdictKind
@@ -55,23 +55,23 @@ class PostgresStore:
         (row,) = await self._fetch("backlog", at)
         return Backlog(**row)
 
-    async def begin_intake(self) -> tuple[int, Position]:
-        (row,) = await self._fetch("begin_intake")
+    async def start_intake_epoch(self) -> tuple[int, Position]:
+        (row,) = await self._fetch("start_intake_epoch")
         return row["epoch"], Position(row["next_offset"], row["sequence"])
 
-    async def begin_relay(self) -> int:
-        (row,) = await self._fetch("begin_relay")
+    async def start_relay_epoch(self) -> int:
+        (row,) = await self._fetch("start_relay_epoch")
         epoch: int = row["epoch"]
         return epoch
 
     async def pause(self, *, paused: bool) -> None:
         await self._fetch("pause", paused)
 
-    async def due(self, epoch: int, at: datetime, limit: int) -> Sequence[Due]:
+    async def due(self, epoch: int, at: datetime, limit: int) -> Sequence[DueEvent]:
         rows = await self._fetch("due", epoch, at, limit)
         if not rows:
             raise LeadershipLost("another process relays this outbox now")
-        return [Due(**row) for row in rows if row["id"] is not None]
+        return [DueEvent(**row) for row in rows if row["id"] is not None]
 
     async def mark_sent(self, epoch: int, events: Sequence[UUID], at: datetime, first_delay: float) -> None:
         if not await self._fetch("mark_sent", epoch, list(events), at, first_delay):

@@ -3,11 +3,11 @@ SELECT pg_advisory_xact_lock(key) FROM (
     SELECT DISTINCT hashtextextended(subject, 0) AS key FROM unnest($1::text[]) AS subject ORDER BY key
 ) AS keys
 
--- name: answered
-SELECT key_hash, request_hash, answer, created_at FROM idempotency WHERE key_hash = ANY($1)
+-- name: stored_answers
+SELECT key_hash, fingerprint, answer, created_at FROM idempotency WHERE key_hash = ANY($1)
 
--- name: remember
-INSERT INTO idempotency (key_hash, request_hash, answer, created_at)
+-- name: store_answers
+INSERT INTO idempotency (key_hash, fingerprint, answer, created_at)
 -- Lock in a fixed order, so that two transactions cannot deadlock.
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS kept (key_hash) ORDER BY key_hash
 ON CONFLICT DO NOTHING RETURNING true
@@ -34,7 +34,7 @@ ON CONFLICT (id) DO NOTHING RETURNING true
 -- name: position
 SELECT next_offset, sequence FROM position WHERE epoch = coalesce($1, epoch) FOR UPDATE
 
--- name: keep
+-- name: store_inbox
 WITH moved AS (UPDATE position SET next_offset = $1, sequence = $2)
 INSERT INTO inbox (sequence, kafka_offset, key, value, headers, record_time, outcome, reason, own)
 SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::timestamptz[],
@@ -77,14 +77,14 @@ INSERT INTO parked (referral, case_id, sequence, why) VALUES ($1, $2, $3, $4) ON
 -- name: quarantine
 INSERT INTO quarantine (sequence, kafka_offset, code, value_hash) VALUES ($1, $2, $3, $4)
 
--- name: take_unreacted
+-- name: pop_unreacted
 UPDATE cases SET needs_reaction = false
  WHERE id IN (SELECT id FROM cases WHERE needs_reaction ORDER BY id LIMIT $1) RETURNING id
 
 -- name: mark_unreacted
 UPDATE cases SET needs_reaction = true WHERE id = ANY($1)
 
--- name: forget_folded
+-- name: delete_folded
 WITH work_list AS (DELETE FROM referrals), found AS (DELETE FROM directory),
      aside AS (DELETE FROM parked), unread AS (DELETE FROM quarantine)
 DELETE FROM cases
@@ -131,10 +131,10 @@ SELECT count(*) FILTER (WHERE sent_at IS NULL) AS unsent, count(*) AS unechoed,
        (SELECT sequence FROM position) AS sequence, (SELECT paused FROM relay) AS paused
   FROM outbox WHERE outcome IS NULL
 
--- name: begin_intake
+-- name: start_intake_epoch
 UPDATE position SET epoch = epoch + 1 RETURNING epoch, next_offset, sequence
 
--- name: begin_relay
+-- name: start_relay_epoch
 UPDATE relay SET epoch = epoch + 1 RETURNING epoch
 
 -- name: pause

@@ -17,14 +17,14 @@ from handoff.node.ports import KeyTaken
 from handoff.node.rows import (
     Echo,
     InboxRow,
-    KeptAnswer,
-    Known,
+    KnownState,
     OutboxRow,
-    Park,
-    PendingRow,
+    ParkedReferral,
+    PendingEvent,
     Position,
-    QuarantineRow,
-    Refusal,
+    QuarantinedEntry,
+    RefusedSubmission,
+    StoredAnswer,
 )
 from handoff.record.codes import Urgency
 from handoff.record.delivery import Delivery, Verdict, VerdictKind
@@ -44,24 +44,28 @@ class PostgresTransaction:
     async def lock(self, subjects: Iterable[str]) -> None:
         await self._connection.execute(SQL["lock"], list(subjects))
 
-    async def answered(self, key_hashes: Iterable[str]) -> Sequence[KeptAnswer]:
+    async def stored_answers(self, key_hashes: Iterable[str]) -> Sequence[StoredAnswer]:
         hashes = list(key_hashes)
-        return [KeptAnswer(**row) for row in await self._connection.fetch(SQL["answered"], hashes)] if hashes else ()
+        return (
+            [StoredAnswer(**row) for row in await self._connection.fetch(SQL["stored_answers"], hashes)]
+            if hashes
+            else ()
+        )
 
-    async def remember(self, answers: Sequence[KeptAnswer]) -> None:
-        if answers and len(await self._insert("remember", map(astuple, answers))) < len(answers):
+    async def store_answers(self, answers: Sequence[StoredAnswer]) -> None:
+        if answers and len(await self._insert("store_answers", map(astuple, answers))) < len(answers):
             raise KeyTaken("another process has just answered under the same key")
 
-    async def known(self, subjects: Iterable[str]) -> Known:
+    async def known(self, subjects: Iterable[str]) -> KnownState:
         named = list(subjects)
         row = await self._connection.fetchrow(SQL["known"], named, list(_cases_among(named)))
         if row is None:
             raise LookupError("the statement always gives one row")
-        return Known(
+        return KnownState(
             directory=load_directory(row["directory"]) if row["directory"] is not None else None,
             cases={case.id: case for case in map(load_case, row["cases"])},
-            parked={park.referral: park for park in (Park(*found) for found in row["parked"])},
-            pending=tuple(PendingRow(*found) for found in row["pending"]),
+            parked={park.referral: park for park in (ParkedReferral(*found) for found in row["parked"])},
+            pending=tuple(PendingEvent(*found) for found in row["pending"]),
         )
 
     async def enqueue(self, rows: Iterable[OutboxRow]) -> int:
@@ -82,14 +86,14 @@ class PostgresTransaction:
             raise LeadershipLost("another process folds this inbox now")
         return Position(**row)
 
-    async def keep(self, rows: Sequence[InboxRow], position: Position) -> None:
+    async def store_inbox(self, rows: Sequence[InboxRow], position: Position) -> None:
         columns = _columns(map(_inbox_columns, rows), 9)
-        await self._connection.execute(SQL["keep"], position.next_offset, position.sequence, *columns)
+        await self._connection.execute(SQL["store_inbox"], position.next_offset, position.sequence, *columns)
 
     async def settle(self, echoes: Sequence[Echo]) -> None:
         await self._for_each("settle", [_echo_columns(echo) for echo in echoes])
 
-    async def refuse(self, refusals: Sequence[Refusal]) -> None:
+    async def refuse(self, refusals: Sequence[RefusedSubmission]) -> None:
         columns = [(r.value_hash, r.code, r.sequence, r.at) for r in refusals]
         await self._for_each("refuse", columns)
 
@@ -102,21 +106,21 @@ class PostgresTransaction:
         if rows:
             await self._connection.execute(SQL["save_cases"], *_columns(rows, 3), *_columns(lines, 15))
 
-    async def park(self, parks: Iterable[Park]) -> None:
+    async def park(self, parks: Iterable[ParkedReferral]) -> None:
         await self._for_each("park", [(p.referral, p.case, p.sequence, p.why) for p in parks])
 
-    async def quarantine(self, rows: Sequence[QuarantineRow]) -> None:
+    async def quarantine(self, rows: Sequence[QuarantinedEntry]) -> None:
         columns = [(q.sequence, q.offset, q.code, q.value_hash) for q in rows]
         await self._for_each("quarantine", columns)
 
-    async def take_unreacted(self, limit: int) -> Sequence[UUID]:
-        return [row["id"] for row in await self._connection.fetch(SQL["take_unreacted"], limit)]
+    async def pop_unreacted(self, limit: int) -> Sequence[UUID]:
+        return [row["id"] for row in await self._connection.fetch(SQL["pop_unreacted"], limit)]
 
     async def mark_unreacted(self, cases: Iterable[UUID]) -> None:
         await self._connection.execute(SQL["mark_unreacted"], list(cases))
 
-    async def forget_folded(self) -> None:
-        await self._connection.execute(SQL["forget_folded"])
+    async def delete_folded(self) -> None:
+        await self._connection.execute(SQL["delete_folded"])
 
     async def inbox(self) -> AsyncIterator[InboxRow]:
         async for row in self._connection.cursor(SQL["inbox"], prefetch=500):
@@ -162,11 +166,11 @@ def _inbox_columns(row: InboxRow) -> tuple[object, ...]:
 
 def _inbox_row(row: asyncpg.Record) -> InboxRow:
     verdict = Verdict(VerdictKind(row["outcome"]), row["reason"])
-    delivery = Delivery(row["sequence"], row["record_time"], verdict, kept_message(row))
+    delivery = Delivery(row["sequence"], row["record_time"], verdict, stored_message(row))
     return InboxRow(row["kafka_offset"], delivery, row["own"])
 
 
-def kept_message(row: asyncpg.Record) -> Message:
+def stored_message(row: asyncpg.Record) -> Message:
     """Return the message of an inbox row, exactly as recorded."""
     return Message(row["key"], row["value"], unpack_headers(row["headers"]))
 

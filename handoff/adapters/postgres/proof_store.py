@@ -8,33 +8,33 @@ import asyncpg
 
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.node_store import store_errors
-from handoff.adapters.postgres.node_transaction import kept_message
-from handoff.node.attestation.quorum import Proven
-from handoff.node.attestation.receipts import Awaiting
+from handoff.adapters.postgres.node_transaction import stored_message
+from handoff.node.attestation.quorum import ProvenCheckpoint
+from handoff.node.attestation.receipts import UnreceiptedEvent
 
 _SQL = statements("proof_store.sql")
 
 
 class ProofStore:
-    """``ProvenStore`` and ``ReceiptStore`` on a pool of connections to PostgreSQL."""
+    """``ProvenCheckpointStore`` and ``ReceiptStore`` on a pool of connections to PostgreSQL."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def proven(self) -> Proven:
+    async def proven(self) -> ProvenCheckpoint:
         (row,) = await self._fetch("proven")
-        return Proven(row["size"], row["note"], row["topic_offset"])
+        return ProvenCheckpoint(row["size"], row["note"], row["topic_offset"])
 
-    async def prove(self, proven: Proven) -> None:
+    async def prove(self, proven: ProvenCheckpoint) -> None:
         await self._fetch("prove", proven.size, proven.note, proven.offset)
 
-    async def awaiting(self, after: int, limit: int) -> Sequence[Awaiting]:
-        rows = await self._fetch("awaiting", after, limit)
-        return [Awaiting(row["position"], row["id"], row["subject"], kept_message(row)) for row in rows]
+    async def without_receipt(self, after: int, limit: int) -> Sequence[UnreceiptedEvent]:
+        rows = await self._fetch("without_receipt", after, limit)
+        return [UnreceiptedEvent(row["position"], row["id"], row["subject"], stored_message(row)) for row in rows]
 
-    async def end(self, receipts: Mapping[UUID, bytes]) -> None:
+    async def store_receipts(self, receipts: Mapping[UUID, bytes]) -> None:
         if receipts:
-            await self._fetch("end", list(receipts), list(receipts.values()))
+            await self._fetch("store_receipts", list(receipts), list(receipts.values()))
 
     async def missed(self, before: datetime, at: datetime) -> Sequence[UUID]:
         return [row["id"] for row in await self._fetch("missed", before, at)]

@@ -24,11 +24,11 @@ from handoff.wakeup import Wakeup
 log = structlog.get_logger(__name__)
 
 # Heads that never reach the quorum are dropped; a later head covers the same entries.
-_REMEMBERED = 32
+_MAX_HEADS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class ProvenCheckpoint:
     """A checkpoint with a quorum: size, note, and the offset from which to continue reading."""
 
     size: int = 0
@@ -36,26 +36,26 @@ class Proven:
     offset: int = 0
 
 
-class ProvenStore(Protocol):
+class ProvenCheckpointStore(Protocol):
     """Store of the largest proven checkpoint. Every method may raise ``StoreUnavailable`` and is safe to retry."""
 
-    async def proven(self) -> Proven:
+    async def proven(self) -> ProvenCheckpoint:
         """Return the largest stored checkpoint."""
 
-    async def prove(self, proven: Proven) -> None:
+    async def prove(self, proven: ProvenCheckpoint) -> None:
         """Store ``proven`` unless a larger checkpoint is stored."""
 
 
 @dataclass
-class Vouching:
+class QuorumTracker:
     """Largest checkpoint with a quorum; ``proved`` signals every growth."""
 
-    store: ProvenStore
+    store: ProvenCheckpointStore
     trust: TrustPolicy
     origin: Origin
     proved: Wakeup
-    proven: Proven = field(default_factory=Proven, init=False)
-    _gathered: dict[str, dict[str, NoteSignature]] = field(default_factory=dict, init=False)
+    proven: ProvenCheckpoint = field(default_factory=ProvenCheckpoint, init=False)
+    _cosignatures: dict[str, dict[str, NoteSignature]] = field(default_factory=dict, init=False)
 
     @property
     def log(self) -> NoteKey:
@@ -68,26 +68,26 @@ class Vouching:
         self.proved.notify()
         return self.proven.offset
 
-    async def hear(self, values: Sequence[Value]) -> None:
+    async def process(self, values: Sequence[Value]) -> None:
         """Process values of the checkpoints topic. Idempotent. Raises ``StoreUnavailable``."""
         for offset, body in values:
             try:
                 raw = AddCheckpoint.parse(body).note
                 # Most values repeat a head that is already proven.
                 if _size(Note.parse(raw).text) > self.proven.size:
-                    await self._gather(open_checkpoint(raw, self.log), offset)
+                    await self._collect(open_checkpoint(raw, self.log), offset)
             except (MalformedNote, NotSignedByLog, InvalidSignature) as error:
                 log.debug("quorum.value_skipped", offset=offset, why=type(error).__name__)
 
-    async def _gather(self, opened: SignedCheckpoint, offset: int) -> None:
+    async def _collect(self, opened: SignedCheckpoint, offset: int) -> None:
         note = opened.note
         genuine = self._genuine(note)
-        self._forget_some()
-        known = self._gathered.setdefault(note.text, {})
+        self._drop_smallest()
+        known = self._cosignatures.setdefault(note.text, {})
         known.update(genuine)
         if self.trust.quorum.is_met_by(frozenset(known)):
             signatures = (*note.claims(self.log), *known.values())
-            await self._prove(Proven(opened.head.size, str(Note(note.text, signatures)).encode(), offset))
+            await self._prove(ProvenCheckpoint(opened.head.size, str(Note(note.text, signatures)).encode(), offset))
 
     def _genuine(self, note: Note) -> dict[str, NoteSignature]:
         """Return the cosignatures by trusted witnesses. Raises ``InvalidSignature`` if one does not verify."""
@@ -97,16 +97,16 @@ class Vouching:
                 found[name] = note.claims(key)[-1]
         return found
 
-    async def _prove(self, proven: Proven) -> None:
+    async def _prove(self, proven: ProvenCheckpoint) -> None:
         await self.store.prove(proven)
         self.proven = proven
         telemetry.PROVEN_SIZE.set(proven.size)
-        self._gathered = {text: known for text, known in self._gathered.items() if _size(text) > proven.size}
+        self._cosignatures = {text: known for text, known in self._cosignatures.items() if _size(text) > proven.size}
         self.proved.notify()
 
-    def _forget_some(self) -> None:
-        for text in sorted(self._gathered, key=_size)[: -_REMEMBERED + 1]:
-            del self._gathered[text]
+    def _drop_smallest(self) -> None:
+        for text in sorted(self._cosignatures, key=_size)[: -_MAX_HEADS + 1]:
+            del self._cosignatures[text]
 
 
 def _size(text: str) -> int:

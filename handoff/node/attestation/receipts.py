@@ -10,7 +10,7 @@ import structlog
 
 from handoff import telemetry
 from handoff.backoff import Backoff
-from handoff.node.attestation.quorum import Vouching
+from handoff.node.attestation.quorum import QuorumTracker
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.ports import Clock
 from handoff.proof.log.checkpoint import NotSignedByLog
@@ -21,7 +21,7 @@ from handoff.record.message import Message
 
 log = structlog.get_logger(__name__)
 
-MOST_AT_ONCE = 500
+MAX_EVENTS = 500
 """Maximum number of events in one request to the audit API."""
 FIRST_PAUSE_SECONDS = 0.5
 
@@ -35,7 +35,7 @@ _UNSOUND: Mapping[type[Exception], str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Awaiting:
+class UnreceiptedEvent:
     """A recorded own event without a receipt, with the message of its echo."""
 
     position: int
@@ -47,20 +47,20 @@ class Awaiting:
 class ReceiptStore(Protocol):
     """Port to the node's database. Every method may raise ``StoreUnavailable`` and is safe to retry."""
 
-    async def awaiting(self, after: int, limit: int) -> Sequence[Awaiting]:
+    async def without_receipt(self, after: int, limit: int) -> Sequence[UnreceiptedEvent]:
         """Return effective and ineffective own events without a receipt, in the order of their positions.
 
         Refused and invalid events get no receipt.
         """
 
-    async def end(self, receipts: Mapping[UUID, bytes]) -> None:
+    async def store_receipts(self, receipts: Mapping[UUID, bytes]) -> None:
         """Store receipts and delete their outbox rows atomically. The events' bytes remain in the inbox."""
 
     async def missed(self, before: datetime, at: datetime) -> Sequence[UUID]:
         """Return events without a receipt whose echo came before ``before``. Each event is returned only once."""
 
 
-class Audit(Protocol):
+class ReceiptSource(Protocol):
     """Port to the audit API, which gives receipts."""
 
     async def receipts(self, events: Iterable[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], bytes]:
@@ -75,23 +75,23 @@ class AuditUnavailable(Exception):
 
 
 @dataclass
-class Receipts:
+class ReceiptCollector:
     """Task that requests receipts whenever the proven checkpoint grows, and every ``cadence_seconds``."""
 
     store: ReceiptStore
-    audit: Audit
-    vouching: Vouching
+    audit: ReceiptSource
+    quorum: QuorumTracker
     clock: Clock
     cadence_seconds: float
     patience_seconds: float
     """Time after its echo until a missing receipt raises an alarm."""
-    _told: set[UUID] = field(default_factory=set, init=False)
+    _reported: set[UUID] = field(default_factory=set, init=False)
 
     async def run(self) -> None:
         """Run until cancelled. Retry while the audit or the database is unavailable."""
         backoff = Backoff(first=FIRST_PAUSE_SECONDS, longest=self.cadence_seconds)
         while True:
-            changed = self.vouching.proved.subscribe()
+            changed = self.quorum.proved.subscribe()
             try:
                 await self.round()
                 idle = self.cadence_seconds
@@ -107,49 +107,51 @@ class Receipts:
         Raises ``AuditUnavailable`` and ``StoreUnavailable``.
         """
         try:
-            return await self._ask() if self.vouching.proven.size else 0
+            return await self._collect() if self.quorum.proven.size else 0
         finally:
-            await self._alarm()
+            await self._report_missing()
 
-    async def _ask(self) -> int:
+    async def _collect(self) -> int:
         ended, after = 0, 0
-        while page := await self.store.awaiting(after, MOST_AT_ONCE):
+        while page := await self.store.without_receipt(after, MAX_EVENTS):
             after = page[-1].position
             given = await self.audit.receipts((row.subject, row.id) for row in page)
             sound = dict(self._sound(page, given))
-            await self.store.end(sound)
+            await self.store.store_receipts(sound)
             ended += len(sound)
         if ended:
             telemetry.RECEIPTS_KEPT.inc(ended)
-            log.info("receipts.stored", events=ended, size=self.vouching.proven.size)
+            log.info("receipts.stored", events=ended, size=self.quorum.proven.size)
         return ended
 
-    def _sound(self, page: Iterable[Awaiting], given: Mapping[tuple[str, UUID], bytes]) -> Iterator[tuple[UUID, bytes]]:
+    def _sound(
+        self, page: Iterable[UnreceiptedEvent], given: Mapping[tuple[str, UUID], bytes]
+    ) -> Iterator[tuple[UUID, bytes]]:
         """Yield the valid receipts: they match the event and are covered by the proven checkpoint."""
         for row in page:
             raw = given.get((row.subject, row.id))
             if raw is None:
                 continue
             try:
-                receipt = open_receipt(raw, self.vouching.log)
+                receipt = open_receipt(raw, self.quorum.log)
             except (MalformedNote, NotSignedByLog, InvalidSignature) as error:
-                self._object(row.id, _UNSOUND[type(error)])
+                self._report_invalid(row.id, _UNSOUND[type(error)])
                 continue
             message = row.message
             if receipt.record_hash != record_hash(message.key, message.value, message.headers):
-                self._object(row.id, "other_bytes")
-            elif receipt.size <= self.vouching.proven.size:
+                self._report_invalid(row.id, "other_bytes")
+            elif receipt.size <= self.quorum.proven.size:
                 yield row.id, raw
 
-    def _object(self, event: UUID, why: str) -> None:
+    def _report_invalid(self, event: UUID, why: str) -> None:
         """Log an invalid receipt once a process: it is requested repeatedly."""
-        if event not in self._told:
-            self._told.add(event)
+        if event not in self._reported:
+            self._reported.add(event)
             telemetry.RECEIPT_ALARMS.labels("unsound").inc()
             log.critical("receipt.invalid", event_id=str(event), why=why)
 
-    async def _alarm(self) -> None:
+    async def _report_missing(self) -> None:
         now = self.clock()
         for event in await self.store.missed(now - timedelta(seconds=self.patience_seconds), now):
             telemetry.RECEIPT_ALARMS.labels("missing").inc()
-            log.error("receipt.missing", event_id=str(event), proven=self.vouching.proven.size)
+            log.error("receipt.missing", event_id=str(event), proven=self.quorum.proven.size)

@@ -42,11 +42,11 @@ Value = tuple[int, bytes]
 Publish = Callable[[AddCheckpoint], Awaitable[None]]
 Examine = Callable[[TreeHead], Awaitable[None]]
 
-_NONSENSE = (MalformedNote, NotSignedByLog, InvalidSignature)
+_MALFORMED = (MalformedNote, NotSignedByLog, InvalidSignature)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class WitnessState:
     """Stored state of a witness: tree head, the log's note, and the offset of the request that led to it."""
 
     head: TreeHead = EMPTY_TREE_HEAD
@@ -64,23 +64,23 @@ class Evidence:
     at: datetime
 
 
-class Memory(Protocol):
+class WitnessStore(Protocol):
     """Store of a witness's head. Every method may raise ``StoreUnavailable`` and is safe to retry."""
 
-    async def standing(self) -> Standing:
+    async def state(self) -> WitnessState:
         """Return the stored head."""
 
-    async def advance(self, before: TreeHead, after: Standing) -> bool:
+    async def advance(self, before: TreeHead, after: WitnessState) -> bool:
         """Replace ``before`` by ``after`` durably (compare-and-set). Return False if another head is stored."""
 
-    async def accuse(self, evidence: Evidence) -> None:
+    async def store_evidence(self, evidence: Evidence) -> None:
         """Store evidence. Idempotent."""
 
-    async def accusation(self) -> str | None:
+    async def halting_evidence(self) -> str | None:
         """Return the reason why cosigning has stopped; None without evidence."""
 
 
-class Halted(Exception):
+class WitnessHalted(Exception):
     """The witness must not cosign until an operator intervenes: stop it and raise an alarm; the node continues."""
 
     def __init__(self, why: str) -> None:
@@ -88,116 +88,118 @@ class Halted(Exception):
         self.why = why
 
 
-class Lagging(Exception):
+class WitnessBehind(Exception):
     """The request that continues the witness's head is earlier on the topic: read the topic from its beginning."""
 
 
-class Differs(Exception):
+class RootMismatch(Exception):
     """The log's root differs from the root recomputed from the record."""
 
 
-async def believe(_head: TreeHead) -> None:
+async def accept_any_root(_head: TreeHead) -> None:
     """Accept any root. An agency cannot recompute it; the monitor does."""
 
 
 _EVIDENCE: Mapping[type[Exception], str] = {
     ForkedCheckpoint: "forked",
     InconsistentCheckpoint: "inconsistent",
-    Differs: "differs",
+    RootMismatch: "differs",
 }
 """Codes under which evidence against the log is stored, logged and counted."""
 
 
 @dataclass
 class Witness:
-    """Cosigner of one log. ``examine`` raises ``Differs`` if a head is not the record's."""
+    """Cosigner of one log. ``examine`` raises ``RootMismatch`` if a head is not the record's."""
 
-    memory: Memory
+    store: WitnessStore
     log: NoteKey
     key: NoteKey
     private: SigningKey
     publish: Publish
     clock: Clock
-    examine: Examine = believe
-    standing: Standing = field(default_factory=Standing, init=False)
-    _walked_from: TreeHead | None = field(default=None, init=False)
+    examine: Examine = accept_any_root
+    standing: WitnessState = field(default_factory=WitnessState, init=False)
+    _reread_from: TreeHead | None = field(default=None, init=False)
 
     async def begin(self) -> int:
-        """Load the stored state. Return the offset to read from. Raises ``Halted`` if evidence is stored."""
-        if (why := await self.memory.accusation()) is not None:
-            raise Halted(why)
-        self.standing = await self.memory.standing()
-        return self.standing.offset
+        """Load the stored state. Return the offset to read from. Raises ``WitnessHalted`` if evidence is stored."""
+        if (why := await self.store.halting_evidence()) is not None:
+            raise WitnessHalted(why)
+        self.state = await self.store.state()
+        return self.state.offset
 
     async def confirm(self) -> None:
-        """Examine the stored head again, because the record may have changed since. Raises ``Halted``."""
+        """Examine the stored head again, because the record may have changed since. Raises ``WitnessHalted``."""
         try:
-            await self.examine(self.standing.head)
-        except Differs as error:
-            await self._object(error, self.standing.note)
+            await self.examine(self.state.head)
+        except RootMismatch as error:
+            await self._record_evidence(error, self.state.note)
 
-    def remember(self, values: Sequence[Value]) -> None:
-        """Check the topic's values at the start. Raises ``Halted`` if a head beyond the stored one was cosigned."""
+    def check_published(self, values: Sequence[Value]) -> None:
+        """Check the topic at the start. Raises ``WitnessHalted`` if it cosigned a head beyond the stored one."""
         published = [opened for _, body in values if (opened := self.cosigned(body)) is not None]
         try:
-            check_witness_state(self.standing.head, published, self.key)
+            check_witness_state(self.state.head, published, self.key)
         except WitnessStateLost as error:
-            log.critical("witness.state_lost", size=self.standing.head.size, why=str(error))
-            raise Halted("forgotten") from error
+            log.critical("witness.state_lost", size=self.state.head.size, why=str(error))
+            raise WitnessHalted("forgotten") from error
 
-    async def hear(self, values: Sequence[Value]) -> None:
+    async def process(self, values: Sequence[Value]) -> None:
         """Advance along these requests, and cosign the last head once it is stored.
 
-        Raises ``Halted``, ``Lagging``, ``StoreUnavailable`` and the errors of ``publish``: then start again.
+        Raises ``WitnessHalted``, ``WitnessBehind``, ``StoreUnavailable`` and what ``publish`` raises: then start again.
         """
-        before, wanted = self.standing.head, None
+        before, wanted = self.state.head, None
         for value in values:
-            wanted = await self._weigh(value) or wanted
+            wanted = await self._evaluate(value) or wanted
         if wanted is None:
             return
-        if not await self.memory.advance(before, self.standing):
+        if not await self.store.advance(before, self.state):
             # Another process of this member advanced in the meantime.
-            self.standing = await self.memory.standing()
+            self.state = await self.store.state()
             return
         await self._cosign(*wanted)
 
-    async def _weigh(self, value: Value) -> tuple[AddCheckpoint, HeadUpdate] | None:
+    async def _evaluate(self, value: Value) -> tuple[AddCheckpoint, HeadUpdate] | None:
         """Return the request and its head update if it is to be cosigned."""
         offset, body = value
         try:
             request = AddCheckpoint.parse(body)
-            step = evaluate_request(self.standing.head, request, self.log)
+            step = evaluate_request(self.state.head, request, self.log)
             is_news = step.after != step.before
             # A note that repeats the head with other cosignatures is not a request.
             if not is_news and len(step.note.signatures) > 1:
                 return None
             if is_news:
                 await self.examine(step.after)
-        except (StaleCheckpoint, *_NONSENSE) as error:
+        except (StaleCheckpoint, *_MALFORMED) as error:
             log.debug("witness.request_skipped", offset=offset, why=type(error).__name__)
             return None
         except ProofSizeMismatch as error:
-            self._missed(request, error)
+            self._check_behind(request, error)
             return None
-        except (ForkedCheckpoint, InconsistentCheckpoint, Differs) as error:
-            await self._object(error, body)
+        except (ForkedCheckpoint, InconsistentCheckpoint, RootMismatch) as error:
+            await self._record_evidence(error, body)
             return None
-        self.standing = Standing(step.after, str(_bare(step.note, self.log)).encode(), offset)
+        self.state = WitnessState(step.after, str(_bare(step.note, self.log)).encode(), offset)
         return request, step
 
-    def _missed(self, request: AddCheckpoint, missed: ProofSizeMismatch) -> None:
-        if request.old_size > missed.size and self._walked_from != self.standing.head:
-            self._walked_from = self.standing.head
-            raise Lagging
+    def _check_behind(self, request: AddCheckpoint, missed: ProofSizeMismatch) -> None:
+        if request.old_size > missed.size and self._reread_from != self.state.head:
+            self._reread_from = self.state.head
+            raise WitnessBehind
         log.warning("witness.proof_size_mismatch", own=missed.size, old=request.old_size)
 
-    async def _object(self, error: ForkedCheckpoint | InconsistentCheckpoint | Differs, body: bytes) -> None:
+    async def _record_evidence(
+        self, error: ForkedCheckpoint | InconsistentCheckpoint | RootMismatch, body: bytes
+    ) -> None:
         """Store the evidence. An invalid proof may come from any cosigner; two signed heads prove a fork by the log."""
         why = _EVIDENCE[type(error)]
-        await self.memory.accuse(Evidence(why, self.standing.note, body, self.clock()))
-        log.critical("witness.inconsistency_found", why=why, size=self.standing.head.size, found=str(error))
+        await self.store.store_evidence(Evidence(why, self.state.note, body, self.clock()))
+        log.critical("witness.inconsistency_found", why=why, size=self.state.head.size, found=str(error))
         if not isinstance(error, InconsistentCheckpoint):
-            raise Halted(why) from error
+            raise WitnessHalted(why) from error
         telemetry.WITNESS_ALARMS.labels(why).inc()
 
     async def _cosign(self, request: AddCheckpoint, step: HeadUpdate) -> None:
@@ -212,15 +214,15 @@ class Witness:
         try:
             opened = open_checkpoint(AddCheckpoint.parse(body).note, self.log)
             return opened if cosigned_at(opened.note, self.key) is not None else None
-        except _NONSENSE:
+        except _MALFORMED:
             return None
 
-    def recollect(self, values: Sequence[Value], known: Standing) -> Standing:
+    def recover_state(self, values: Sequence[Value], known: WitnessState) -> WitnessState:
         """Return the largest head among ``known`` and the heads this witness cosigned on the topic."""
         for offset, body in values:
             opened = self.cosigned(body)
             if opened is not None and opened.head.size >= known.head.size:
-                known = Standing(opened.head, str(_bare(opened.note, self.log)).encode(), offset)
+                known = WitnessState(opened.head, str(_bare(opened.note, self.log)).encode(), offset)
         return known
 
 

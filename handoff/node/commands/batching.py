@@ -7,60 +7,61 @@ from typing import Generic, TypeVar
 
 from handoff.node.commands.results import StoreUnavailable
 
-Asked = TypeVar("Asked")
-Answer = TypeVar("Answer")
-Sit = Callable[[Sequence[Asked]], Awaitable[Sequence[Answer | Exception]]]
-"""Answers a few in one transaction, in order. An error that it gives is one's own; one that it raises undid all."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Process = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
+"""Processes a batch in one transaction and returns one result for each item, in order.
 
-# Several batches run in parallel, so that one that waits for a lock does not delay the others.
-AT_ONCE = 2
-MOST_TOGETHER = 100
+An error that it returns is that item's own; an error that it raises rolled the whole batch back.
+"""
+
+# Batches run in parallel, so that one that waits for a lock does not delay the others.
+MAX_BATCHES = 2
+MAX_BATCH_SIZE = 100
 
 
-class CommandBatcher(Generic[Asked, Answer]):
+class CommandBatcher(Generic[Item, Result]):
     """Callers wait for the next batch. The first caller starts it."""
 
-    def __init__(self, sit: Sit[Asked, Answer]) -> None:
-        self._sit = sit
-        self._waiting: deque[tuple[Asked, asyncio.Future[Answer]]] = deque()
-        self._under_way: set[asyncio.Task[None]] = set()
+    def __init__(self, process: Process[Item, Result]) -> None:
+        self._process = process
+        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._running: set[asyncio.Task[None]] = set()
 
-    async def ask(self, asked: Asked) -> Answer:
-        """Return the answer to ``asked`` once it is stored. The batch completes even if its callers are cancelled."""
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((asked, answer))
-        if len(self._under_way) < AT_ONCE:
-            self._under_way.add(asyncio.create_task(self._hold()))
-        return await answer
+    async def submit(self, item: Item) -> Result:
+        """Return the result of ``item`` once it is stored. The batch completes even if its callers are cancelled."""
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, result))
+        if len(self._running) < MAX_BATCHES:
+            self._running.add(asyncio.create_task(self._run_batches()))
+        return await result
 
-    async def _hold(self) -> None:
+    async def _run_batches(self) -> None:
         try:
             while self._waiting:
-                await self._answer([self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))])
+                size = min(len(self._waiting), MAX_BATCH_SIZE)
+                await self._run_batch([self._waiting.popleft() for _ in range(size)])
         finally:
             # Before the task ends: a caller that arrives in between would otherwise wait for a batch that never starts.
-            self._under_way.discard(asyncio.current_task())
+            self._running.discard(asyncio.current_task())
 
-    async def _answer(self, some: Sequence[tuple[Asked, "asyncio.Future[Answer]"]]) -> None:
+    async def _run_batch(self, batch: Sequence[tuple[Item, "asyncio.Future[Result]"]]) -> None:
         try:
-            found = await self._sit([asked for asked, _ in some])
+            results = await self._process([item for item, _ in batch])
         except StoreUnavailable as error:
             # The outcome of the commit is unknown: only the callers can retry, under their idempotency keys.
-            found = [error] * len(some)
-        except Exception as error:  # noqa: BLE001 - whose error it is shows when each is answered alone
-            if len(some) > 1:
-                for one in some:
-                    await self._answer([one])
+            results = [error] * len(batch)
+        except Exception as error:  # noqa: BLE001 - processed one by one, the failing item shows
+            if len(batch) > 1:
+                for one in batch:
+                    await self._run_batch([one])
                 return
-            found = [error]
-        for (_, answer), what in zip(some, found, strict=True):
-            _tell(answer, what)
-
-
-def _tell(answer: "asyncio.Future[Answer]", found: Answer | Exception) -> None:
-    if answer.done():
-        return
-    if isinstance(found, Exception):
-        answer.set_exception(found)
-    else:
-        answer.set_result(found)
+            results = [error]
+        for (_, future), result in zip(batch, results, strict=True):
+            if future.done():
+                # The caller was cancelled.
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)

@@ -4,14 +4,14 @@ import hmac
 from collections.abc import Callable
 from uuid import UUID
 
-Name = Callable[[str], UUID]
+DeriveId = Callable[[str], UUID]
 _PURPOSE = "handoff id v1"
 
 
-def naming(secret: bytes) -> Name:
+def id_derivation(secret: bytes) -> DeriveId:
     """Return a function from a name to its id under ``secret``."""
 
-    def name(what: str) -> UUID:
-        return UUID(bytes=hmac.digest(secret, f"{_PURPOSE}\n{what}".encode(), "sha256")[:16], version=4)
+    def derive(name: str) -> UUID:
+        return UUID(bytes=hmac.digest(secret, f"{_PURPOSE}\n{name}".encode(), "sha256")[:16], version=4)
 
-    return name
+    return derive

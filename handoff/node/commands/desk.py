@@ -15,8 +15,8 @@ from handoff.domain.decide import About, NewId
 from handoff.domain.directory import Directory
 from handoff.node.commands import optimistic_state
 from handoff.node.commands.batching import CommandBatcher
-from handoff.node.commands.command_batch import Asked, CommandBatch, Decision, subject_of
-from handoff.node.commands.derived_ids import Name
+from handoff.node.commands.command_batch import CommandBatch, Decision, SubmittedCommand, subject_of
+from handoff.node.commands.derived_ids import DeriveId
 from handoff.node.commands.results import (
     Backlog,
     CaseView,
@@ -35,14 +35,14 @@ from handoff.record.envelope import Event, Source
 from handoff.wakeup import Wakeup
 
 # Another process of this node may fold the inbox, which triggers no wake-up here, so poll.
-LOOK_AGAIN_SECONDS = 0.5
+POLL_SECONDS = 0.5
 _MAKES: Mapping[type[Command], str] = {OpenCase: "case", RecordBasis: "makes", RequestReferral: "makes"}
 """Command that makes something → where its ``About`` has the id of that."""
 
 
 @dataclass(frozen=True)
 class Desk:
-    """Command and query service of one member; implements ``Reception``."""
+    """Command and query service of one member; implements ``NodeApi``."""
 
     store: Store
     me: Source
@@ -50,17 +50,17 @@ class Desk:
     folded: Wakeup
     clock: Clock
     new_id: NewId
-    name: Name
+    derive_id: DeriveId
 
     async def submit(
         self, command: Command, about: About, *, idempotency_key: str | None = None, if_match: int | None = None
     ) -> Stored:
-        asked = Asked(command, about, if_match)
+        submitted = SubmittedCommand(command, about, if_match)
         if idempotency_key is not None:
-            asked = asked.under(idempotency_key, self.me.member)
+            submitted = submitted.under(idempotency_key, self.me.member)
         name = type(command).__name__
         try:
-            answer = await self._sittings.ask(self._named(asked))
+            answer = await self._batcher.submit(self._with_new_id(submitted))
         except (Refused, PreconditionFailed, IdempotencyConflict) as error:
             telemetry.COMMANDS.labels(name, type(error).__name__).inc()
             raise
@@ -69,41 +69,41 @@ class Desk:
         structlog.contextvars.bind_contextvars(stored=[str(event) for event in answer.events])
         return answer
 
-    def _named(self, asked: Asked) -> Asked:
+    def _with_new_id(self, submitted: SubmittedCommand) -> SubmittedCommand:
         """Return the command with the id of the object it creates.
 
         The id derives from the idempotency key, so that a repeat creates nothing twice, even if the database that
         stored the key is lost.
         """
-        place = _MAKES.get(type(asked.command))
-        if place is None:
-            return asked
-        what = f"{type(asked.command).__name__}/{asked.key_hash}"
-        made = self.name(what) if asked.key_hash is not None else self.new_id()
-        return replace(asked, about=replace(asked.about, **{place: made}))
+        attribute = _MAKES.get(type(submitted.command))
+        if attribute is None:
+            return submitted
+        name = f"{type(submitted.command).__name__}/{submitted.key_hash}"
+        made = self.derive_id(name) if submitted.key_hash is not None else self.new_id()
+        return replace(submitted, about=replace(submitted.about, **{attribute: made}))
 
     @cached_property
-    def _sittings(self) -> CommandBatcher[Asked, Stored]:
+    def _batcher(self) -> CommandBatcher[SubmittedCommand, Stored]:
         return CommandBatcher(self._decide)
 
-    async def _decide(self, asked: Sequence[Asked]) -> list[Decision]:
+    async def _decide(self, commands: Sequence[SubmittedCommand]) -> list[Decision]:
         while True:
             try:
                 async with self.store.transaction() as tx:
-                    deciding = await self._deciding(tx, asked)
-                    decisions = [deciding.take(one) for one in asked]
-                    await tx.enqueue(deciding.rows)
-                    await tx.remember(deciding.answers)
+                    batch = await self._load_batch(tx, commands)
+                    decisions = [batch.decide(command) for command in commands]
+                    await tx.enqueue(batch.rows)
+                    await tx.store_answers(batch.answers)
             except KeyTaken:
                 # The answer is stored by now.
                 continue
             self.stored.notify()
             return decisions
 
-    async def _deciding(self, tx: Transaction, asked: Sequence[Asked]) -> CommandBatch:
-        subjects = {subject_of(one.about, self.me) for one in asked}
+    async def _load_batch(self, tx: Transaction, commands: Sequence[SubmittedCommand]) -> CommandBatch:
+        subjects = {subject_of(command.about, self.me) for command in commands}
         await tx.lock(subjects)
-        answered = await tx.answered([one.key_hash for one in asked if one.key_hash is not None])
+        answered = await tx.stored_answers([command.key_hash for command in commands if command.key_hash is not None])
         return CommandBatch(await tx.known(subjects), answered, self.me, self.clock, self.new_id)
 
     async def publish(self, events: Iterable[Event[Any]]) -> int:
@@ -123,20 +123,20 @@ class Desk:
                 return next((v for e in events if not (v := verdicts[e]).is_effective), EFFECTIVE)
             if (left := deadline - monotonic()) <= 0:
                 return None
-            await changed.wait(min(left, LOOK_AGAIN_SECONDS))
+            await changed.wait(min(left, POLL_SECONDS))
 
     async def case(self, case: UUID) -> CaseView | None:
         subject = str(case)
         async with self.store.transaction() as tx:
-            kept = await tx.known([subject])
-        folded = kept.cases.get(case)
-        if folded is None and not kept.pending and not kept.parked:
+            stored = await tx.known([subject])
+        folded = stored.cases.get(case)
+        if folded is None and not stored.pending and not stored.parked:
             return None
-        known = optimistic_state.about(kept.directory_for(self.me), subject, folded)
-        expected = optimistic_state.with_pending(known, kept.pending)
+        known = optimistic_state.situation_of(stored.directory_for(self.me), subject, folded)
+        expected = optimistic_state.with_pending(known, stored.pending)
         if known.case is None or expected.case is None:
             raise LookupError("a case was looked up under the jurisdiction's id")
-        return CaseView(known.case, expected.case, tuple(row.id for row in kept.pending), tuple(kept.parked))
+        return CaseView(known.case, expected.case, tuple(row.id for row in stored.pending), tuple(stored.parked))
 
     async def referrals(
         self, *, after: UUID | None = None, limit: int = 50, states: Sequence[State] = (), side: Side | None = None

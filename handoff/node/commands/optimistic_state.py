@@ -6,18 +6,18 @@ from uuid import UUID
 from handoff.domain.case import Case, Situation
 from handoff.domain.directory import Directory
 from handoff.domain.judge import judge
-from handoff.node.rows import PendingRow
+from handoff.node.rows import PendingEvent
 from handoff.record import codec
 
 
-def about(directory: Directory, subject: str, case: Case | None) -> Situation:
+def situation_of(directory: Directory, subject: str, case: Case | None) -> Situation:
     """Return the situation of a subject: the jurisdiction, or a case, existing or not."""
     if subject == directory.jurisdiction:
         return Situation(directory)
     return Situation(directory, case if case is not None else Case(UUID(subject)))
 
 
-def with_pending(known: Situation, pending: Iterable[PendingRow]) -> Situation:
+def with_pending(known: Situation, pending: Iterable[PendingEvent]) -> Situation:
     """Return ``known`` with the ``pending`` events applied; those that would be ineffective change nothing."""
     for row in pending:
         _, known = judge(known, codec.decode(row.value), row.created_at)

@@ -10,8 +10,8 @@ from handoff.domain.directory import Directory
 from handoff.domain.evolve import evolve
 from handoff.domain.judge import authenticate, table_allows
 from handoff.node.commands import optimistic_state
-from handoff.node.inbox.inbox_entry import Reading
-from handoff.node.rows import Echo, OutboxRow, Park, PendingRow, QuarantineRow, Refusal
+from handoff.node.inbox.inbox_entry import InboxEntry
+from handoff.node.rows import Echo, OutboxRow, ParkedReferral, PendingEvent, QuarantinedEntry, RefusedSubmission
 from handoff.record import signing
 from handoff.record.envelope import Event
 from handoff.record.events.directory import SubmissionRefused
@@ -23,37 +23,37 @@ IMPOSSIBLE = "impossible"
 
 
 @dataclass
-class Fold:
+class InboxFold:
     """The folded state during a batch, and the other results of the batch."""
 
     me: str
     genesis_hash: str
     directory: Directory
     cases: dict[UUID, Case]
-    parked: dict[UUID, Park]
+    parked: dict[UUID, ParkedReferral]
     changed: dict[UUID, int] = field(default_factory=dict)
     directory_sequence: int | None = None
-    parks: list[Park] = field(default_factory=list)
-    quarantined: list[QuarantineRow] = field(default_factory=list)
+    parks: list[ParkedReferral] = field(default_factory=list)
+    quarantined: list[QuarantinedEntry] = field(default_factory=list)
     echoes: list[Echo] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
+    refusals: list[RefusedSubmission] = field(default_factory=list)
 
-    def take(self, reading: Reading) -> None:
+    def apply(self, entry: InboxEntry) -> None:
         """Apply the next entry, in inbox order."""
-        event = reading.event
+        event = entry.event
         if event is None:
-            self._set_aside(reading)
+            self._apply_undecodable(entry)
             return
         if event.emitter == self.me:
-            self._hear_echo(reading, event)
-        if reading.delivery.verdict.is_effective:
-            self._believe(reading, event)
+            self._apply_echo(entry, event)
+        if entry.delivery.verdict.is_effective:
+            self._apply_effective(entry, event)
 
     def saved(self) -> Mapping[UUID, tuple[Case, int]]:
         """Return the changed cases, each with the sequence of its last change."""
         return {key: (self.cases[key], sequence) for key, sequence in self.changed.items()}
 
-    def unanswered(self, pending: Iterable[PendingRow]) -> tuple[PendingRow, ...]:
+    def still_pending(self, pending: Iterable[PendingEvent]) -> tuple[PendingEvent, ...]:
         """Return the events of ``pending`` that the batch neither echoed nor refused."""
         echoed = {(echo.row.id, echo.row.value) for echo in self.echoes}
         refused = {refusal.value_hash for refusal in self.refusals}
@@ -61,56 +61,58 @@ class Fold:
             row for row in pending if (row.id, row.value) not in echoed and signing.sha256(row.value) not in refused
         )
 
-    def _set_aside(self, reading: Reading) -> None:
-        if not reading.delivery.verdict.is_effective:
+    def _apply_undecodable(self, entry: InboxEntry) -> None:
+        if not entry.delivery.verdict.is_effective:
             return
-        if reading.case is not None and reading.referral is not None:
-            self._park(reading, reading.case, reading.referral, NEWER_TYPE)
+        if entry.case is not None and entry.referral is not None:
+            self._park(entry, entry.case, entry.referral, NEWER_TYPE)
         else:
-            self._quarantine(reading, reading.objection or NEWER_TYPE)
+            self._quarantine(entry, entry.objection or NEWER_TYPE)
 
-    def _hear_echo(self, reading: Reading, event: Event[Any]) -> None:
-        delivery = reading.delivery
+    def _apply_echo(self, entry: InboxEntry, event: Event[Any]) -> None:
+        delivery = entry.delivery
         row = OutboxRow.of(event, delivery.record_time, delivery.message.value)
         self.echoes.append(Echo(row, delivery.sequence, delivery.verdict, delivery.record_time))
 
-    def _believe(self, reading: Reading, event: Event[Any]) -> None:
-        delivery = reading.delivery
+    def _apply_effective(self, entry: InboxEntry, event: Event[Any]) -> None:
+        delivery = entry.delivery
         objection = authenticate(self.directory, delivery.message, event, delivery.record_time, self.genesis_hash)
         if objection is not None:
-            self._quarantine(reading, objection.value)
+            self._quarantine(entry, objection.value)
             return
         if isinstance(event.data, SubmissionRefused):
             said = event.data
-            self.refusals.append(Refusal(said.value_hash, said.code.value, delivery.sequence, delivery.record_time))
-        self._evolve(reading, event)
+            self.refusals.append(
+                RefusedSubmission(said.value_hash, said.code.value, delivery.sequence, delivery.record_time)
+            )
+        self._evolve(entry, event)
 
-    def _evolve(self, reading: Reading, event: Event[Any]) -> None:
+    def _evolve(self, entry: InboxEntry, event: Event[Any]) -> None:
         case, referral = event.case_id, getattr(event.data, "referral", None)
         if referral in self.parked:
             return
-        known = optimistic_state.about(
+        known = optimistic_state.situation_of(
             self.directory, event.subject, self.cases.get(case) if case is not None else None
         )
         if case is not None and referral is not None and not table_allows(known, event):
-            self._park(reading, case, referral, IMPOSSIBLE)
+            self._park(entry, case, referral, IMPOSSIBLE)
             return
-        self._remember(evolve(known, event, reading.delivery.record_time), reading)
+        self._update(evolve(known, event, entry.delivery.record_time), entry)
 
-    def _remember(self, after: Situation, reading: Reading) -> None:
-        sequence = reading.delivery.sequence
+    def _update(self, after: Situation, entry: InboxEntry) -> None:
+        sequence = entry.delivery.sequence
         if after.directory is not self.directory:
             self.directory, self.directory_sequence = after.directory, sequence
         if after.case is not None:
             self.cases[after.case.id] = after.case
             self.changed[after.case.id] = sequence
 
-    def _park(self, reading: Reading, case: UUID, referral: UUID, why: str) -> None:
+    def _park(self, entry: InboxEntry, case: UUID, referral: UUID, why: str) -> None:
         if referral not in self.parked:
-            park = Park(referral, case, reading.delivery.sequence, why)
+            park = ParkedReferral(referral, case, entry.delivery.sequence, why)
             self.parked[referral] = park
             self.parks.append(park)
 
-    def _quarantine(self, reading: Reading, code: str) -> None:
-        value_hash = signing.sha256(reading.delivery.message.value or b"")
-        self.quarantined.append(QuarantineRow(reading.delivery.sequence, reading.offset, code, value_hash))
+    def _quarantine(self, entry: InboxEntry, code: str) -> None:
+        value_hash = signing.sha256(entry.delivery.message.value or b"")
+        self.quarantined.append(QuarantinedEntry(entry.delivery.sequence, entry.offset, code, value_hash))

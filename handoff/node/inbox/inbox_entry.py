@@ -13,7 +13,7 @@ from handoff.record.kafka_record import KafkaRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class InboxEntry:
     """A parsed entry: its offset in the topic, and its event if this release can decode it.
 
     Otherwise ``objection`` is the code; for a newer event type, case and referral are set if the event names them.
@@ -27,12 +27,12 @@ class Reading:
     referral: UUID | None = None
 
     @classmethod
-    def of(cls, record: KafkaRecord) -> Self:
+    def from_record(cls, record: KafkaRecord) -> Self:
         """Parse a record of the inbox topic. Raises ``BrokenDelivery``."""
-        return cls.again(record.offset, Delivery.from_message(record.message))
+        return cls.from_delivery(record.offset, Delivery.from_message(record.message))
 
     @classmethod
-    def again(cls, offset: int, delivery: Delivery) -> Self:
+    def from_delivery(cls, offset: int, delivery: Delivery) -> Self:
         """Parse an entry that was stored before."""
         value = delivery.message.value or b""
         try:

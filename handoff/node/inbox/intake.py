@@ -7,17 +7,17 @@ import structlog
 from handoff import telemetry
 from handoff.domain.policies import Policy, reactions
 from handoff.node.commands import optimistic_state
-from handoff.node.inbox.fold import Fold
-from handoff.node.inbox.inbox_entry import Reading
+from handoff.node.inbox.fold import InboxFold
+from handoff.node.inbox.inbox_entry import InboxEntry
 from handoff.node.ports import Clock, Store, Transaction
-from handoff.node.rows import Known, OutboxRow, PendingRow, Position
+from handoff.node.rows import KnownState, OutboxRow, PendingEvent, Position
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import Source
 from handoff.record.kafka_record import KafkaRecord
 from handoff.wakeup import Wakeup
 
 log = structlog.get_logger(__name__)
-REACTED_AT_ONCE = 100
+MAX_REACTIONS = 100
 
 
 class InboxGap(Exception):
@@ -52,7 +52,7 @@ class Intake:
 
     async def begin(self) -> Position:
         """Start a new epoch, which fences off the previous process. Return the position to continue from."""
-        self._epoch, position = await self._store.begin_intake()
+        self._epoch, position = await self._store.start_intake_epoch()
         return position
 
     async def reach(self, end: int) -> None:
@@ -70,48 +70,48 @@ class Intake:
         """
         async with self._store.transaction() as tx:
             before = await tx.position(self._epoch)
-            fresh = in_order([Reading.of(record) for record in records], before.sequence)
-            fold, added = await self._take(tx, fresh)
+            fresh = in_order([InboxEntry.from_record(record) for record in records], before.sequence)
+            fold, added = await self._fold_batch(tx, fresh)
             last = fresh[-1].delivery.sequence if fresh else before.sequence
             position = Position(max(before.next_offset, records[-1].offset + 1), last)
-            await tx.keep([reading.row(self._me.member) for reading in fresh], position)
+            await tx.store_inbox([entry.row(self._me.member) for entry in fresh], position)
         self._folded.notify()
         if fold.directory_sequence is not None or added:
             self._stored.notify()
-        self._say(fresh, fold)
+        self._log_batch(fresh, fold)
         await self._notice_end(position)
 
-    async def _take(self, tx: Transaction, fresh: Sequence[Reading]) -> tuple[Fold, int]:
+    async def _fold_batch(self, tx: Transaction, fresh: Sequence[InboxEntry]) -> tuple[InboxFold, int]:
         """The fold of ``fresh``, and how many events the policies added."""
-        subjects = {_subject(reading) for reading in fresh}
+        subjects = {_subject(entry) for entry in fresh}
         await tx.lock(subjects)
         known = await tx.known(subjects)
-        fold = self._fold(known)
-        for reading in fresh:
-            fold.take(reading)
+        fold = self._new_fold(known)
+        for entry in fresh:
+            fold.apply(entry)
         await self._save(tx, fold)
         if self.caught_up:
-            return fold, await self._react(tx, fold, fold.unanswered(known.pending))
+            return fold, await self._react(tx, fold, fold.still_pending(known.pending))
         await tx.mark_unreacted(fold.cases)
         return fold, 0
 
-    def _fold(self, known: Known) -> Fold:
+    def _new_fold(self, known: KnownState) -> InboxFold:
         directory = known.directory_for(self._me)
-        return Fold(self._me.member, self._genesis_hash, directory, dict(known.cases), dict(known.parked))
+        return InboxFold(self._me.member, self._genesis_hash, directory, dict(known.cases), dict(known.parked))
 
-    async def _save(self, tx: Transaction, fold: Fold) -> None:
+    async def _save(self, tx: Transaction, fold: InboxFold) -> None:
         await tx.settle(fold.echoes)
         await tx.refuse(fold.refusals)
         await save(tx, fold)
 
-    async def _react(self, tx: Transaction, fold: Fold, pending: Sequence[PendingRow]) -> int:
+    async def _react(self, tx: Transaction, fold: InboxFold, pending: Sequence[PendingEvent]) -> int:
         """Store the reactions of the policies to this batch's cases. Return the number of new events."""
         now, rows = self._clock(), []
         for case in fold.cases.values():
-            known = optimistic_state.about(fold.directory, str(case.id), case)
+            known = optimistic_state.situation_of(fold.directory, str(case.id), case)
             expected = optimistic_state.with_pending(known, (row for row in pending if row.subject == str(case.id)))
-            said, _ = reactions(self._policies, known, self._me, expected=expected)
-            rows += [OutboxRow.of(event, now) for event in said]
+            events, _ = reactions(self._policies, known, self._me, expected=expected)
+            rows += [OutboxRow.of(event, now) for event in events]
         return await tx.enqueue(rows)
 
     async def _notice_end(self, position: Position) -> None:
@@ -123,25 +123,25 @@ class Intake:
     async def _react_to_backlog(self) -> None:
         async with self._store.transaction() as tx:
             await tx.position(self._epoch)
-            cases = await tx.take_unreacted(REACTED_AT_ONCE)
+            cases = await tx.pop_unreacted(MAX_REACTIONS)
             subjects = [str(case) for case in cases]
             await tx.lock(subjects)
             known = await tx.known(subjects)
-            await self._react(tx, self._fold(known), known.pending)
+            await self._react(tx, self._new_fold(known), known.pending)
             # Set while the position is locked; the next batch reacts itself.
             self.caught_up = not cases
 
-    def _say(self, fresh: Sequence[Reading], fold: Fold) -> None:
+    def _log_batch(self, fresh: Sequence[InboxEntry], fold: InboxFold) -> None:
         now = to_ms(self._clock())
-        for reading in fresh:
-            delivery = reading.delivery
+        for entry in fresh:
+            delivery = entry.delivery
             telemetry.INBOX_ENTRIES.labels(delivery.verdict.kind.value).inc()
             telemetry.INBOX_SEQUENCE.set(delivery.sequence)
             log.info(
                 "inbox.entry_folded",
                 sequence=delivery.sequence,
-                event_id=str(reading.event.id) if reading.event is not None else None,
-                type=reading.event.type if reading.event is not None else None,
+                event_id=str(entry.event.id) if entry.event is not None else None,
+                type=entry.event.type if entry.event is not None else None,
                 verdict=delivery.verdict.kind.value,
                 reason=delivery.verdict.reason,
                 age_ms=now - to_ms(delivery.record_time),
@@ -149,21 +149,21 @@ class Intake:
         _alarm(fold)
 
 
-def in_order(readings: Sequence[Reading], last: int) -> list[Reading]:
+def in_order(entries: Sequence[InboxEntry], last: int) -> list[InboxEntry]:
     """Return the entries after ``last``, skipping those already folded. Raises ``InboxGap``."""
-    fresh: list[Reading] = []
-    for reading in readings:
-        sequence = reading.delivery.sequence
+    fresh: list[InboxEntry] = []
+    for entry in entries:
+        sequence = entry.delivery.sequence
         if sequence > last + 1:
             telemetry.INBOX_GAPS.inc()
             raise InboxGap(f"expected the inbox entry {last + 1}, got {sequence}")
         if sequence == last + 1:
-            fresh.append(reading)
+            fresh.append(entry)
             last = sequence
     return fresh
 
 
-async def save(tx: Transaction, fold: Fold) -> None:
+async def save(tx: Transaction, fold: InboxFold) -> None:
     """Store the results of the fold."""
     if fold.directory_sequence is not None:
         await tx.save_directory(fold.directory, fold.directory_sequence)
@@ -172,13 +172,13 @@ async def save(tx: Transaction, fold: Fold) -> None:
     await tx.quarantine(fold.quarantined)
 
 
-def _subject(reading: Reading) -> str:
-    if reading.event is not None:
-        return reading.event.subject
-    return str(reading.case or "")
+def _subject(entry: InboxEntry) -> str:
+    if entry.event is not None:
+        return entry.event.subject
+    return str(entry.case or "")
 
 
-def _alarm(fold: Fold) -> None:
+def _alarm(fold: InboxFold) -> None:
     for park in fold.parks:
         telemetry.PARKED.labels(park.why).inc()
         log.error("inbox.parked", sequence=park.sequence, why=park.why)

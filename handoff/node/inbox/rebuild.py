@@ -9,8 +9,8 @@ from uuid import UUID
 import structlog
 
 from handoff.domain.directory import Directory
-from handoff.node.inbox.fold import Fold
-from handoff.node.inbox.inbox_entry import Reading
+from handoff.node.inbox.fold import InboxFold
+from handoff.node.inbox.inbox_entry import InboxEntry
 from handoff.node.inbox.intake import in_order, save
 from handoff.node.ports import Clock, Store, Transaction
 from handoff.node.rows import Position
@@ -62,7 +62,7 @@ async def rebuild(store: Store, me: Source, genesis_hash: str, topic: InboxTopic
     async with store.transaction() as tx:
         position = await tx.position(None)
         before = await tx.digests()
-        await tx.forget_folded()
+        await tx.delete_folded()
         fold, entries = await _folded(tx, me, genesis_hash)
         await save(tx, fold)
         after = await tx.digests()
@@ -79,26 +79,26 @@ async def refold_parked(store: Store, me: Source, genesis_hash: str, clock: Cloc
         log.info("node.refolded", entries=report.entries, parked_before=backlog.parked)
 
 
-async def _folded(tx: Transaction, me: Source, genesis_hash: str) -> tuple[Fold, int]:
-    fold = Fold(me.member, genesis_hash, Directory(me.jurisdiction, me.generation), {}, {})
+async def _folded(tx: Transaction, me: Source, genesis_hash: str) -> tuple[InboxFold, int]:
+    fold = InboxFold(me.member, genesis_hash, Directory(me.jurisdiction, me.generation), {}, {})
     entries = 0
     async for row in tx.inbox():
-        fold.take(Reading.again(row.offset, row.delivery))
+        fold.apply(InboxEntry.from_delivery(row.offset, row.delivery))
         entries += 1
     return fold, entries
 
 
-async def _catch_up(tx: Transaction, me: str, kept: Fold, position: Position, topic: InboxTopic) -> int:
+async def _catch_up(tx: Transaction, me: str, kept: InboxFold, position: Position, topic: InboxTopic) -> int:
     """Fold later entries of the topic after ``kept``. Return the number of new entries."""
-    fold = Fold(me, kept.genesis_hash, kept.directory, kept.cases, kept.parked)
+    fold = InboxFold(me, kept.genesis_hash, kept.directory, kept.cases, kept.parked)
     offset, sequence = position.next_offset, position.sequence
     async with aclosing(topic.since(offset)) as batches:
         async for records in batches:
-            fresh = in_order([Reading.of(record) for record in records], sequence)
-            for reading in fresh:
-                fold.take(reading)
+            fresh = in_order([InboxEntry.from_record(record) for record in records], sequence)
+            for entry in fresh:
+                fold.apply(entry)
             offset, sequence = records[-1].offset + 1, sequence + len(fresh)
-            await tx.keep([reading.row(me) for reading in fresh], Position(offset, sequence))
+            await tx.store_inbox([entry.row(me) for entry in fresh], Position(offset, sequence))
     await tx.settle(fold.echoes)
     await tx.refuse(fold.refusals)
     await save(tx, fold)

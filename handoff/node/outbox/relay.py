@@ -11,7 +11,7 @@ from handoff import telemetry
 from handoff.backoff import Backoff
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.ports import Clock, Publisher, PublishingFailed, Store
-from handoff.node.rows import Due
+from handoff.node.rows import DueEvent
 from handoff.record import message
 from handoff.record.envelope import Source
 from handoff.record.events.directory import JurisdictionFounded
@@ -68,7 +68,7 @@ class Relay:
     async def _round(self) -> float:
         """Send the due events. Return the seconds until the next poll."""
         if not self._epoch:
-            self._epoch = await self.store.begin_relay()
+            self._epoch = await self.store.start_relay_epoch()
         await self._mark()
         due = await self.store.due(self._epoch, self.clock(), BATCH)
         if due or not self.admitted:
@@ -85,7 +85,7 @@ class Relay:
         key = directory.signing_key(self.key.id, self.clock()) if directory is not None else None
         return key is not None and key.owner == self.me.member
 
-    async def _send(self, due: Sequence[Due]) -> None:
+    async def _send(self, due: Sequence[DueEvent]) -> None:
         try:
             await self.publisher.send([message.sign(row.subject, row.value, self.key) for row in due])
         except PublishingFailed:

@@ -93,7 +93,7 @@ INSERT INTO relay DEFAULT VALUES;
 -- Keys and requests as hashes, because a caller may have derived a key from personal data.
 CREATE TABLE idempotency (
     key_hash     text        PRIMARY KEY,
-    request_hash text        NOT NULL,
+    fingerprint  text        NOT NULL,
     answer       text,
     created_at   timestamptz NOT NULL
 );

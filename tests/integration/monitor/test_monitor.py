@@ -16,7 +16,7 @@ from handoff.adapters.kafka.record_reader import RecordReader
 from handoff.bootstrap.monitor import build_monitor
 from handoff.config import CONFIG_VARIABLE, CheckpointSettings, ProcessSettings
 from handoff.monitor.runtime import BROKEN_RECORD, Examiner
-from handoff.node.attestation.witness import Differs, Halted
+from handoff.node.attestation.witness import RootMismatch, WitnessHalted
 from handoff.operations.setup import database_setup
 from handoff.operations.setup.database_setup import Database
 from handoff.proof.log import tree_proofs
@@ -162,7 +162,7 @@ async def halted(monitor: "asyncio.Task[None]") -> str:
     with pytest.raises(BaseExceptionGroup) as group:
         await asyncio.wait_for(monitor, 30)
     (error,) = group.value.exceptions
-    assert isinstance(error, Halted)
+    assert isinstance(error, WitnessHalted)
     return error.why
 
 
@@ -201,7 +201,7 @@ async def test_a_head_ahead_of_the_record_waits_until_the_record_gets_there(watc
         await reads.more(3)
         assert not examined.done()
         await watched.append("two")
-        with pytest.raises(Differs):
+        with pytest.raises(RootMismatch):
             await asyncio.wait_for(examined, 60)
     finally:
         examined.cancel()
@@ -218,7 +218,7 @@ async def test_a_record_that_stays_behind_a_signed_head_is_truncated_and_one_tha
     try:
         await examiner.examine(head_of(leaves))
         await examiner.examine(head_of(leaves[:2]))
-        with pytest.raises(Halted, match="record_truncated"):
+        with pytest.raises(WitnessHalted, match="record_truncated"):
             await examiner.examine(TreeHead(4, bytes(32)))
     finally:
         await reader.close()

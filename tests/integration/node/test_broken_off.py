@@ -13,7 +13,7 @@ from tests.support.parts.node_parts import Parts
 @pytest.mark.parametrize("answer", range(1, 5))
 async def test_a_query_cancelled_between_two_messages_of_the_server_leaves_no_lock(police: Parts, answer: int) -> None:
     """A relay that is cancelled after a statement is parsed and before it is executed does not lock the outbox."""
-    epoch = await police.store.begin_relay()
+    epoch = await police.store.start_relay_epoch()
     # A connection that has never seen the statement parses it before it executes it.
     await police.pool.expire_connections()
     await police.query("node_nothing")

@@ -23,8 +23,8 @@ from handoff.adapters.http.server import http_server
 from handoff.adapters.postgres.proof_store import ProofStore
 from handoff.config import AuditSettings, HttpSettings
 from handoff.domain.decide import About
-from handoff.node.attestation.quorum import Vouching
-from handoff.node.attestation.receipts import AuditUnavailable, Receipts
+from handoff.node.attestation.quorum import QuorumTracker
+from handoff.node.attestation.receipts import AuditUnavailable, ReceiptCollector
 from handoff.node.rows import OutboxRow
 from handoff.proof.log.entry import record_hash
 from handoff.record import codec
@@ -104,13 +104,13 @@ class Desk:
     police: Parts
     played: PlayedLog
     audit: PlayedAudit
-    vouching: Vouching
-    receipts: Receipts
+    quorum: QuorumTracker
+    receipts: ReceiptCollector
 
     async def prove(self, size: int, *cosigners: str) -> None:
         """Lets the node hear that these have cosigned the head of that size."""
         for name in cosigners:
-            await self.vouching.hear(bodies([self.played.cosigned(self.played.request(0, size), name)]))
+            await self.quorum.process(bodies([self.played.cosigned(self.played.request(0, size), name)]))
 
     async def request_a_place(self) -> tuple[tuple[UUID, ...], list[KafkaRecord]]:
         """The police ask for a place, and the record answers."""
@@ -126,8 +126,8 @@ class Desk:
 
 def receipts_of(police: Parts, played: PlayedLog, audit: PlayedAudit, *, patience: float = 60) -> Desk:
     store = ProofStore(police.pool)
-    vouching = Vouching(store, played.trust, played.origin, Wakeup())
-    return Desk(police, played, audit, vouching, Receipts(store, audit.client, vouching, clock.now, 0.2, patience))
+    quorum = QuorumTracker(store, played.trust, played.origin, Wakeup())
+    return Desk(police, played, audit, quorum, ReceiptCollector(store, audit.client, quorum, clock.now, 0.2, patience))
 
 
 @pytest.fixture
@@ -172,8 +172,8 @@ async def test_what_is_proven_and_what_has_ended_survive_a_restart(desk: Desk) -
     await desk.prove(9, *ENOUGH)
     await desk.receipts.round()
     again = receipts_of(desk.police, desk.played, desk.audit)
-    await again.vouching.begin()
-    assert again.vouching.proven == desk.vouching.proven
+    await again.quorum.begin()
+    assert again.quorum.proven == desk.quorum.proven
     desk.audit.covers(echoes, 9)
     assert await again.receipts.round() == len(echoes) - 1
 
@@ -183,11 +183,11 @@ async def test_a_cosignature_that_only_claims_to_be_one_counts_for_nothing(desk:
     request = desk.played.request(0, 9)
     strangers = PlayedLog("elsewhere").cosigned(PlayedLog("elsewhere").request(0, 9), "shelter").note
     claim = strangers.splitlines()[-1].replace(b"handoff/elsewhere/", f"handoff/{desk.played.jurisdiction}/".encode())
-    await desk.vouching.hear([(0, request.encode() + claim + b"\n")])
+    await desk.quorum.process([(0, request.encode() + claim + b"\n")])
     await desk.prove(9, "monitor", "police")
-    assert desk.vouching.proven.size == 0
+    assert desk.quorum.proven.size == 0
     await desk.prove(9, "shelter")
-    assert desk.vouching.proven.size == 9
+    assert desk.quorum.proven.size == 9
 
 
 async def test_an_unsound_receipt_ends_nothing_and_is_told_once(desk: Desk) -> None:
@@ -236,7 +236,7 @@ async def test_what_changed_nothing_by_a_lost_race_gets_its_receipt_too_and_what
     desk.audit.covers([*lost_echoes, *spoilt], 9)
     await desk.prove(9, *ENOUGH)
     impatient = receipts_of(police, desk.played, desk.audit, patience=0)
-    await impatient.vouching.begin()
+    await impatient.quorum.begin()
     with capture_logs() as lines:
         await impatient.receipts.round()
     assert await desk.ended() == set(lost.events)

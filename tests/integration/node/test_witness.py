@@ -18,12 +18,12 @@ from handoff import clock
 from handoff.adapters.kafka.checkpoint_watch import CheckpointWatch
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.client import BrokerUnavailable
-from handoff.adapters.node_attestation import Sealing
+from handoff.adapters.node_attestation import NodeAttestation
 from handoff.adapters.postgres.proof_store import ProofStore
-from handoff.adapters.postgres.witness_memory import WitnessMemory
+from handoff.adapters.postgres.witness_store import PostgresWitnessStore
 from handoff.config import CONFIG_VARIABLE, CheckpointSettings, ProcessSettings
-from handoff.node.attestation.quorum import Vouching
-from handoff.node.attestation.witness import Halted, Lagging, Publish, Standing, Witness
+from handoff.node.attestation.quorum import QuorumTracker
+from handoff.node.attestation.witness import Publish, Witness, WitnessBehind, WitnessHalted, WitnessState
 from handoff.operations.node_recovery import adopt_witness
 from handoff.proof.log.checkpoint import EMPTY_TREE_HEAD, TreeHead
 from handoff.proof.log.witness import AddCheckpoint
@@ -68,35 +68,35 @@ class Published(list[AddCheckpoint]):
 
 def witness(police: Parts, played: PlayedLog, publish: Publish) -> Witness:
     key = witness_key("police")
-    return Witness(WitnessMemory(police.pool), played.key, played.cosigner("police"), key, publish, lambda: T0)
+    return Witness(PostgresWitnessStore(police.pool), played.key, played.cosigner("police"), key, publish, lambda: T0)
 
 
-async def standing(police: Parts) -> Standing:
-    return await WitnessMemory(police.pool).standing()
+async def state(police: Parts) -> WitnessState:
+    return await PostgresWitnessStore(police.pool).state()
 
 
 async def test_a_witness_cosigns_what_its_head_has_grown_into(police: Parts, played: PlayedLog) -> None:
     inbox = Published()
     cosigner = witness(police, played, inbox.take)
     assert await cosigner.begin() == 0
-    await cosigner.hear(bodies([played.request(0, 7)]))
-    await cosigner.hear(bodies([played.request(7, 13)], first=1))
+    await cosigner.process(bodies([played.request(0, 7)]))
+    await cosigner.process(bodies([played.request(7, 13)], first=1))
     assert [played.cosigners(request.encode()) for request in inbox] == [
         {"police": played.head(7)},
         {"police": played.head(13)},
     ]
-    assert (await standing(police)).head == played.head(13)
+    assert (await state(police)).head == played.head(13)
 
 
 async def test_the_head_is_stored_before_it_is_cosigned(police: Parts, played: PlayedLog) -> None:
     stored: list[TreeHead] = []
 
     async def look(_request: AddCheckpoint) -> None:
-        stored.append((await standing(police)).head)
+        stored.append((await state(police)).head)
 
     cosigner = witness(police, played, look)
     await cosigner.begin()
-    await cosigner.hear(bodies([played.request(0, 7)]))
+    await cosigner.process(bodies([played.request(0, 7)]))
     assert stored == [played.head(7)]
 
 
@@ -110,12 +110,12 @@ async def test_a_witness_that_died_between_storing_and_cosigning_cosigns_the_sam
     first = witness(police, played, die)
     await first.begin()
     with pytest.raises(asyncio.CancelledError):
-        await first.hear(values)
+        await first.process(values)
     inbox = Published()
     second = witness(police, played, inbox.take)
     begun_at = await second.begin()
     assert begun_at == 1
-    await second.hear(values[begun_at:])
+    await second.process(values[begun_at:])
     assert [played.cosigners(request.encode()) for request in inbox] == [{"police": played.head(13)}]
 
 
@@ -128,7 +128,7 @@ async def test_a_head_that_has_not_grown_is_cosigned_anew_at_each_of_the_logs_ow
     await cosigner.begin()
     again = played.request(7, 7)
     for value in bodies([played.request(0, 7), played.cosigned(played.request(0, 7), "shelter"), again]):
-        await cosigner.hear([value])
+        await cosigner.process([value])
     assert [request.old_size for request in inbox] == [0, 7]
 
 
@@ -136,14 +136,14 @@ async def test_a_forked_head_is_refused_and_both_are_kept(police: Parts, played:
     inbox = Published()
     cosigner = witness(police, played, inbox.take)
     await cosigner.begin()
-    await cosigner.hear(bodies([played.request(0, 13)]))
+    await cosigner.process(bodies([played.request(0, 13)]))
     forked = played.request(0, 13, FORK)
-    with pytest.raises(Halted, match="forked"):
-        await cosigner.hear(bodies([forked], first=1))
+    with pytest.raises(WitnessHalted, match="forked"):
+        await cosigner.process(bodies([forked], first=1))
     (kept,) = await police.query("accusations")
     assert tuple(kept) == ("forked", str(played.note(13)).encode(), forked.encode())
     assert len(inbox) == 1
-    with pytest.raises(Halted, match="forked"):
+    with pytest.raises(WitnessHalted, match="forked"):
         await witness(police, played, inbox.take).begin()
 
 
@@ -155,10 +155,10 @@ async def test_a_fork_that_has_grown_is_never_cosigned_and_a_bad_proof_stops_nob
     cosigner = witness(police, played, inbox.take)
     await cosigner.begin()
     bad = replace(played.request(7, 13), proof=())
-    await cosigner.hear(bodies([played.request(0, 7), played.request(7, 13, FORK), bad, bad]))
-    assert (await standing(police)).head == played.head(7)
+    await cosigner.process(bodies([played.request(0, 7), played.request(7, 13, FORK), bad, bad]))
+    assert (await state(police)).head == played.head(7)
     assert len(await police.query("inconsistency_accusations")) == 2
-    await cosigner.hear(bodies([played.request(7, 13)], first=4))
+    await cosigner.process(bodies([played.request(7, 13)], first=4))
     assert [played.cosigners(request.encode()) for request in inbox] == [
         {"police": played.head(7)},
         {"police": played.head(13)},
@@ -171,8 +171,8 @@ async def test_nonsense_on_the_topic_moves_nobody(police: Parts, played: PlayedL
     await cosigner.begin()
     stranger = PlayedLog(police.town.name, generation=999_999)
     forged = replace(played.request(0, 9), note=stranger.request(0, 9).note)
-    await cosigner.hear([(0, b""), (1, b"old 0\n\n"), (2, b"\xff" * 99), (3, forged.encode())])
-    assert (await standing(police), inbox) == (Standing(), [])
+    await cosigner.process([(0, b""), (1, b"old 0\n\n"), (2, b"\xff" * 99), (3, forged.encode())])
+    assert (await state(police), inbox) == (WitnessState(), [])
 
 
 async def test_of_two_processes_one_moves_on_and_the_other_follows(police: Parts, played: PlayedLog) -> None:
@@ -181,10 +181,10 @@ async def test_of_two_processes_one_moves_on_and_the_other_follows(police: Parts
     one, other = witness(police, played, inbox.take), witness(police, played, untold.take)
     await one.begin()
     await other.begin()
-    await one.hear(bodies([played.request(0, 7)]))
-    await other.hear(bodies([played.request(0, 9, FORK)]))
+    await one.process(bodies([played.request(0, 7)]))
+    await other.process(bodies([played.request(0, 9, FORK)]))
     assert (len(inbox), untold) == (1, [])
-    assert other.standing.head == played.head(7)
+    assert other.state.head == played.head(7)
 
 
 async def test_a_witness_whose_state_is_behind_what_it_published_does_not_start(
@@ -193,23 +193,23 @@ async def test_a_witness_whose_state_is_behind_what_it_published_does_not_start(
     inbox = Published()
     cosigner = witness(police, played, inbox.take)
     await cosigner.begin()
-    await cosigner.hear(bodies([played.request(0, 7)]))
+    await cosigner.process(bodies([played.request(0, 7)]))
     published = played.cosigned(played.request(7, 13), "police")
-    with pytest.raises(Halted, match="forgotten"):
-        cosigner.remember(bodies([played.request(7, 13), published], first=1))
-    cosigner.remember(bodies([played.cosigned(played.request(7, 13), "shelter")], first=1))
+    with pytest.raises(WitnessHalted, match="forgotten"):
+        cosigner.check_published(bodies([played.request(7, 13), published], first=1))
+    cosigner.check_published(bodies([played.cosigned(played.request(7, 13), "shelter")], first=1))
 
 
 async def test_a_lagging_witness_asks_for_the_topic_from_its_beginning_once(police: Parts, played: PlayedLog) -> None:
     cosigner = witness(police, played, Published().take)
     await cosigner.begin()
-    await cosigner.hear(bodies([played.request(0, 7)]))
+    await cosigner.process(bodies([played.request(0, 7)]))
     gap = bodies([played.request(9, 13)], first=5)
-    with pytest.raises(Lagging):
-        await cosigner.hear(gap)
+    with pytest.raises(WitnessBehind):
+        await cosigner.process(gap)
     await cosigner.begin()
-    await cosigner.hear(gap)
-    assert cosigner.standing.head == played.head(7)
+    await cosigner.process(gap)
+    assert cosigner.state.head == played.head(7)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -229,18 +229,18 @@ async def test_whatever_comes_in_whatever_order_one_record_is_cosigned(
         await process.begin()
     for _ in range(60):
         process = chance.choice(processes)
-        old = process.standing.head.size if chance.random() < 0.7 else chance.randrange(20)
+        old = process.state.head.size if chance.random() < 0.7 else chance.randrange(20)
         size = min(old + chance.randrange(4), 40)
         requests = [played.request(old, size, chance.choice((LEAVES, FORK)))] * chance.randrange(1, 3)
         try:
-            await process.hear(bodies(requests))
-        except (BrokerUnavailable, Lagging):
+            await process.process(bodies(requests))
+        except (BrokerUnavailable, WitnessBehind):
             await process.begin()
-        except Halted:
+        except WitnessHalted:
             break
     assert inbox
     assert any(all(head == played.head(head.size, record) for head in inbox) for record in (LEAVES, FORK))
-    assert (await standing(police)).head.size >= max(head.size for head in inbox)
+    assert (await state(police)).head.size >= max(head.size for head in inbox)
 
 
 # On the topic
@@ -260,7 +260,7 @@ async def watching(police: Parts, played: PlayedLog) -> AsyncIterator["asyncio.T
         yield task
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError, Halted):
+        with suppress(asyncio.CancelledError, WitnessHalted):
             await task
 
 
@@ -320,10 +320,10 @@ async def test_a_witness_that_lost_its_database_refuses_and_is_not_shown_a_fork(
         await police.wipe()
         await log.publish(played.request(0, 9, FORK))
         async with watching(police, played) as task:
-            with pytest.raises(Halted, match="forgotten"):
+            with pytest.raises(WitnessHalted, match="forgotten"):
                 await asyncio.wait_for(task, 20)
         assert await cosigned(log, played) == [played.head(7)]
-        assert (await standing(police)).head == EMPTY_TREE_HEAD
+        assert (await state(police)).head == EMPTY_TREE_HEAD
 
 
 async def test_an_operator_lets_a_witness_that_lost_its_database_go_on(police: Parts, played: PlayedLog) -> None:
@@ -351,7 +351,7 @@ async def test_a_witness_that_was_killed_between_storing_and_answering_cosigns_t
             env={**os.environ, CONFIG_VARIABLE: str(_settings_file(police, played))},
         )  # fmt: skip
         assert await asyncio.wait_for(killed.wait(), 30) == -signal.SIGKILL
-        assert ((await standing(police)).head, await cosigned(log, played)) == (played.head(13), [])
+        assert ((await state(police)).head, await cosigned(log, played)) == (played.head(13), [])
         await log.publish(played.request(7, 20, FORK))
         async with watching(police, played):
             await eventually(lambda: _last(log, played, played.head(13)))
@@ -383,7 +383,7 @@ async def test_a_node_whose_witness_has_halted_still_sees_what_others_vouch_for(
 ) -> None:
     settings = _settings(police, played)
     assert settings.checkpoints is not None
-    sealing = Sealing(settings, settings.checkpoints, police.pool, clock.now)
+    sealing = NodeAttestation(settings, settings.checkpoints, police.pool, clock.now)
     task = asyncio.create_task(sealing.run())
     try:
         async with log_of(police, played) as log:
@@ -393,7 +393,7 @@ async def test_a_node_whose_witness_has_halted_still_sees_what_others_vouch_for(
             await eventually(lambda: _is(sealing.failures == {"witness": "forked"}))
             await log.publish(played.cosigned(played.request(7, 13), "monitor", "shelter", "police"))
             await eventually(lambda: _proves(police, 13))
-        assert (await standing(police)).head == played.head(7)
+        assert (await state(police)).head == played.head(7)
     finally:
         task.cancel()
 
@@ -406,10 +406,10 @@ async def test_a_topic_that_ends_before_what_was_read_halts_a_witness_and_others
         await police.query("move_witness_past_the_end")
         await police.query("move_proven_past_the_end")
         async with watching(police, played) as task:
-            with pytest.raises(Halted, match="checkpoints_lost"):
+            with pytest.raises(WitnessHalted, match="checkpoints_lost"):
                 await asyncio.wait_for(task, 20)
-        vouching = Vouching(ProofStore(police.pool), played.trust, played.origin, Wakeup())
-        reading = asyncio.create_task(CheckpointWatch(topic(police, played, "police"), None, vouching).run())
+        quorum = QuorumTracker(ProofStore(police.pool), played.trust, played.origin, Wakeup())
+        reading = asyncio.create_task(CheckpointWatch(topic(police, played, "police"), None, quorum).run())
         try:
             await eventually(lambda: _proves(police, 7))
         finally:
@@ -425,7 +425,7 @@ async def _proves(police: Parts, size: int) -> bool:
 
 
 async def _has(police: Parts, head: TreeHead) -> bool:
-    return (await standing(police)).head == head
+    return (await state(police)).head == head
 
 
 async def _last(log: CheckpointsTopic, played: PlayedLog, head: TreeHead) -> bool:

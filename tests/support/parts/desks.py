@@ -58,7 +58,7 @@ async def echo(desk: Desk, case: UUID, verdict: Verdict = EFFECTIVE) -> None:
 async def _fold(tx: Transaction, case: UUID, events: Iterable[AnyEvent]) -> None:
     kept = await tx.known([str(case)])
     assert kept.directory is not None
-    known = optimistic_state.about(kept.directory, str(case), kept.cases.get(case))
+    known = optimistic_state.situation_of(kept.directory, str(case), kept.cases.get(case))
     for event in events:
         judged, known = judge(known, event, event.time)
         assert judged.is_effective, judged
@@ -77,4 +77,4 @@ async def receive(desk: Desk, *deliveries: tuple[AnyEvent, Verdict]) -> None:
             )
             for number, (event, verdict) in enumerate(deliveries, 1)
         ]
-        await tx.keep(rows, Position(len(rows), len(rows)))
+        await tx.store_inbox(rows, Position(len(rows), len(rows)))

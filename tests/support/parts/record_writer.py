@@ -145,7 +145,7 @@ class RecordWriter:
         return {"signing_key_file": key_file, "checkpoints": checkpoints}
 
     def trust(self, *names: str) -> Path:
-        """The trust file, from now on naming these agencies and the monitor."""
+        """The trust file, from now on id_derivation these agencies and the monitor."""
         trust_file = self.town.directory / "trust.policy"
         monitor, *agencies = (witness_of(self.town.name, name) for name in ("monitor", *names))
         genesis = signing.sha256(codec.encode(self.town.genesis))

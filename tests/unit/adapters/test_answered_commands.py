@@ -3,7 +3,7 @@
 import json
 from uuid import UUID
 
-from handoff.adapters.files.answered_commands import Said, said_in
+from handoff.adapters.files.answered_commands import AnsweredCommand, answered_commands
 
 ONE, OTHER = UUID(int=1), UUID(int=2)
 
@@ -26,12 +26,15 @@ def sent(event: UUID) -> str:
 
 def test_each_stored_event_is_named_once_with_whether_it_was_sent() -> None:
     """An answer that was given again under its key names the same event."""
-    said = said_in([request(ONE), request(OTHER), sent(OTHER), request(ONE, request_id="again")])
+    said = answered_commands([request(ONE), request(OTHER), sent(OTHER), request(ONE, request_id="again")])
     at = "2026-11-01T08:00:00Z"
-    assert said == (Said(ONE, at, "/cases", "r", sent=False), Said(OTHER, at, "/cases", "r", sent=True))
+    assert said == (
+        AnsweredCommand(ONE, at, "/cases", "r", sent=False),
+        AnsweredCommand(OTHER, at, "/cases", "r", sent=True),
+    )
 
 
 def test_what_says_nothing_of_a_command_is_passed_over() -> None:
     """Questions, other lines, lines that are no JSON, and one that a crash has cut short."""
     cut = request(ONE)[:-5]
-    assert said_in([request(), '{"event": "node.starts"}', "Traceback", '"stored"', cut]) == ()
+    assert answered_commands([request(), '{"event": "node.starts"}', "Traceback", '"stored"', cut]) == ()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from handoff.node.commands.batching import AT_ONCE, CommandBatcher
+from handoff.node.commands.batching import MAX_BATCHES, CommandBatcher
 from handoff.node.commands.results import StoreUnavailable
 
 
@@ -26,13 +26,13 @@ class BatchHandler:
 
 async def ask_all(handler: BatchHandler, asked: Sequence[object]) -> list[object]:
     batches: CommandBatcher[object, object] = CommandBatcher(handler.handle)
-    return await asyncio.gather(*map(batches.ask, asked), return_exceptions=True)
+    return await asyncio.gather(*map(batches.submit, asked), return_exceptions=True)
 
 
 async def test_commands_that_arrive_during_a_batch_form_the_next_one_and_get_their_own_answers() -> None:
     handler = BatchHandler()
     assert await ask_all(handler, range(50)) == list(range(50))
-    assert len(handler.batches) <= AT_ONCE
+    assert len(handler.batches) <= MAX_BATCHES
 
 
 async def test_an_error_of_one_command_does_not_affect_the_others() -> None:
@@ -56,7 +56,7 @@ async def test_a_batch_that_may_be_stored_is_not_repeated() -> None:
 
 async def test_a_cancelled_caller_does_not_cancel_the_others() -> None:
     batches: CommandBatcher[object, object] = CommandBatcher(BatchHandler().handle)
-    impatient, patient = asyncio.ensure_future(batches.ask(1)), asyncio.ensure_future(batches.ask(2))
+    impatient, patient = asyncio.ensure_future(batches.submit(1)), asyncio.ensure_future(batches.submit(2))
     await asyncio.sleep(0)
     impatient.cancel()
     assert await patient == 2
@@ -76,7 +76,7 @@ async def test_a_command_that_arrives_when_a_batch_ends_is_answered() -> None:
 
     async def ask_repeatedly(first: int) -> None:
         for number in range(first, first + 200):
-            assert await batches.ask(number) == number
+            assert await batches.submit(number) == number
 
     async with asyncio.timeout(60):
-        await asyncio.gather(*map(ask_repeatedly, range(AT_ONCE)))
+        await asyncio.gather(*map(ask_repeatedly, range(MAX_BATCHES)))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handoff.node.inbox.inbox_entry import Reading
+from handoff.node.inbox.inbox_entry import InboxEntry
 from handoff.node.inbox.intake import InboxGap, in_order
 from handoff.record.delivery import EFFECTIVE, Delivery
 from handoff.record.message import Message
@@ -14,8 +14,8 @@ from handoff.wakeup import Wakeup
 from tests.support.dsl.builders import T0
 
 
-def readings(sequences: list[int]) -> list[Reading]:
-    return [Reading(n, Delivery(n, T0, EFFECTIVE, Message(None, None))) for n in sequences]
+def entries(sequences: list[int]) -> list[InboxEntry]:
+    return [InboxEntry(n, Delivery(n, T0, EFFECTIVE, Message(None, None))) for n in sequences]
 
 
 @given(st.lists(st.integers(0, 6), max_size=12), st.integers(0, 5))
@@ -28,9 +28,9 @@ def test_each_entry_is_taken_once_and_in_order_or_the_gap_is_found(starts: list[
         reached = sequence if sequence == reached + 1 else reached
     if has_gap:
         with pytest.raises(InboxGap):
-            in_order(readings(sent), last)
+            in_order(entries(sent), last)
     else:
-        taken = [reading.delivery.sequence for reading in in_order(readings(sent), last)]
+        taken = [entry.delivery.sequence for entry in in_order(entries(sent), last)]
         assert taken == list(range(last + 1, reached + 1))
 
 

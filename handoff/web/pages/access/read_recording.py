@@ -7,7 +7,7 @@ from uuid import UUID
 from handoff.domain.commands import RecordRead
 from handoff.domain.decide import About
 from handoff.node.commands.results import Refused, StoreUnavailable
-from handoff.node.ports import Clock, Reception
+from handoff.node.ports import Clock, NodeApi
 from handoff.record.codes import ReadPurpose
 from handoff.web.pages.access.authentication import AuthenticatedReader
 from handoff.web.pages.access.session_store import CaseOpening, SessionStore
@@ -28,7 +28,7 @@ class ReadNotRecorded(Exception):
 class ReadRecorder:
     """Gate in front of every case. ``store_failures`` are the errors that mean that the read was not committed."""
 
-    desk: Reception
+    desk: NodeApi
     sessions: SessionStore
     clock: Clock
     store_failures: tuple[type[Exception], ...] = (StoreUnavailable,)

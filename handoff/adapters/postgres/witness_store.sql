@@ -1,14 +1,14 @@
--- name: standing
+-- name: state
 SELECT size, root, note, topic_offset FROM witness
 
 -- name: advance
 UPDATE witness SET size = $3, root = $4, note = $5, topic_offset = $6 WHERE size = $1 AND root = $2 RETURNING true
 
--- name: accuse
+-- name: store_evidence
 INSERT INTO accusations (offered_hash, why, own, offered, found_at)
 VALUES (sha256($3::bytea), $1, $2, $3, $4) ON CONFLICT DO NOTHING
 
--- name: accusation
+-- name: halting_evidence
 SELECT why FROM accusations WHERE why <> 'inconsistent' ORDER BY found_at LIMIT 1
 
 -- name: adopt
