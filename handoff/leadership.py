@@ -29,10 +29,13 @@ class LeadershipLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Leader:
-    """The leader as it is observed. ``progress`` changes while it works; None if it released, or none ever led."""
+    """The leader as it is observed. ``instance`` is None if the store does not know it.
+
+    ``progress`` changes while it works; None if it released, or none ever led.
+    """
 
     epoch: int
-    instance: str
+    instance: str | None
     progress: Hashable
 
 

@@ -8,15 +8,21 @@ import asyncpg
 from handoff import clock
 from handoff.adapters.files.signing_keys import signing_key
 from handoff.adapters.postgres.exchange_store import ExchangeStore
-from handoff.adapters.postgres.pool import open_pool
+from handoff.adapters.postgres.leadership_store import PostgresLeadership
+from handoff.adapters.postgres.pool import TRANSIENT, open_pool
 from handoff.config import ProcessSettings
 from handoff.domain.directory import Directory
 from handoff.exchange.intake import Intake
 from handoff.exchange.router import RouterContext
 from handoff.exchange.runtime import Exchange
 from handoff.exchange.validation import SubmissionValidator
+from handoff.leadership import Leadership, ProgressTimeout
 from handoff.node.ports import Clock
 from handoff.process import instance_name, run_process
+
+HEARTBEAT_SECONDS = 0.5
+LEADER_TIMEOUT_SECONDS = 2.5
+"""A standby takes over after this time: every referral waits for the exchange."""
 
 
 def run_exchange() -> NoReturn:
@@ -52,6 +58,13 @@ def build_exchange(
             empty=empty,
             now=clock,
             grace=timedelta(seconds=settings.exchange.grace_seconds),
+        ),
+        leadership=Leadership(
+            PostgresLeadership(pool),
+            instance_name(settings),
+            ProgressTimeout(LEADER_TIMEOUT_SECONDS),
+            unavailable=TRANSIENT,
+            heartbeat_seconds=HEARTBEAT_SECONDS,
         ),
         http=settings.http,
     )

@@ -10,7 +10,7 @@ from handoff.adapters.kafka.record_reader import RecordReader
 from handoff.adapters.postgres.timeline_store import Founding
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.node.ports import Clock
-from handoff.process import run_process
+from handoff.process import instance_name, run_process
 from handoff.projection.checkpoint_publisher import CheckpointPublisher
 from handoff.projection.runtime import Projection
 from handoff.proof.log.checkpoint import Origin
@@ -38,6 +38,7 @@ def build_projection(settings: ProcessSettings, *, clock: Clock = clock.now) -> 
         patience_seconds=settings.projection.patience_seconds,
         publisher=build_checkpoint_publisher(settings, clock=clock),
         clock=clock,
+        instance=instance_name(settings),
         http=settings.http,
     )
 

@@ -44,7 +44,7 @@ class Relay:
         self._wakeup.notify()
 
     async def run(self) -> None:
-        """Run until cancelled. Raises ``Superseded``."""
+        """Run until cancelled. Raises ``LeadershipLost``."""
         backoff = Backoff()
         try:
             while True:
@@ -73,7 +73,7 @@ class InboxRelay:
         self._topic = topic
 
     async def send_some(self) -> bool:
-        """Send the next entries and delete them. Return whether there may be more. Raises ``Superseded``."""
+        """Send the next entries and delete them. Return whether there may be more. Raises ``LeadershipLost``."""
         queued = await self._store.queued_deliveries(self._member, BATCH)
         if queued:
             await self._sender.send(self._topic, [message for _, message in queued])

@@ -24,6 +24,7 @@ from handoff.exchange import cpu_work, observability
 from handoff.exchange.relays import InboxRelay, OwnEventPublisher, Relay
 from handoff.exchange.routing import Announcement, Known, Routed, route
 from handoff.exchange.timers import queue_missed_deadlines
+from handoff.leadership import Leadership
 from handoff.record.envelope import Event
 from handoff.record.events.directory import AgencyAdmitted, JurisdictionFounded
 from handoff.record.kafka_record import KafkaRecord, ParsedRecord
@@ -31,8 +32,6 @@ from handoff.record.signing import SigningKey
 from handoff.record.topics import in_topic, record_topic
 
 POLL_SECONDS = 0.2
-# Each heartbeat is a write to disk.
-HEARTBEAT_SECONDS = 0.5
 CACHED_CASES = 10_000
 
 _RETRY: tuple[type[Exception], ...] = (BrokerUnavailable, *TRANSIENT)
@@ -55,17 +54,17 @@ class RouterContext:
 class Router:
     """Loop that reads the record, judges and routes its entries, and emits the consequences."""
 
-    def __init__(self, context: RouterContext, position: Position) -> None:
+    def __init__(self, context: RouterContext, leadership: Leadership, epoch: int) -> None:
         self._context = context
         self._store = context.store
-        self._epoch = position.epoch
-        self._position = position
+        self._leadership = leadership
+        self._epoch = epoch
+        self._position = Position(epoch, 0, 0)
         self._directory = context.empty
         self._sequences: dict[str, int] = {}
         self._cases: OrderedDict[UUID, Case] = OrderedDict()
         self._inboxes: dict[str, Relay] = {}
         self._timers_polled = 0.0
-        self._heartbeat = 0.0
         self._reader = RecordReader(context.kafka, context.empty.jurisdiction, client_id="exchange-routing")
         sender = Sender(context.kafka, client_id="exchange-own-events")
         publisher = OwnEventPublisher(context.store, sender, context.key, record_topic(context.empty.jurisdiction))
@@ -73,7 +72,7 @@ class Router:
         self.routing = False
 
     async def run(self) -> None:
-        """Run until cancelled. Raises ``Superseded`` (in a group) and ``RecordBroken``."""
+        """Run until cancelled. Raises ``LeadershipLost`` (in a group) and ``RecordBroken``."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._own_events.run())
@@ -98,7 +97,7 @@ class Router:
 
     async def _load(self, tasks: asyncio.TaskGroup) -> None:
         """Drop the caches and load the stored state."""
-        self._position = await self._store.position(self._epoch)
+        self._position = await self._store.start_routing(self._epoch)
         stored = await self._store.newer_directory(-1)
         self._directory = stored[1] if stored is not None else self._context.empty
         self._sequences = await self._store.last_sequences()
@@ -108,14 +107,13 @@ class Router:
 
     async def _step(self, tasks: asyncio.TaskGroup) -> None:
         records = await self._reader.read(wait=POLL_SECONDS)
+        # Here, not in a task of its own: an exchange that cannot read the record must not keep leadership.
+        await self._leadership.renew()
         if records:
             await self._route_batch(records, tasks)
         # Missed deadlines are emitted only after the answers already on the record have been read.
         if len(records) < BATCH and time.monotonic() - self._timers_polled >= POLL_SECONDS:
             self._timers_polled = time.monotonic()
-            if self._timers_polled - self._heartbeat >= HEARTBEAT_SECONDS:
-                await self._store.stay_alive(self._epoch)
-                self._heartbeat = self._timers_polled
             if missed := await queue_missed_deadlines(self._store, self._epoch, self._directory, self._context.now()):
                 telemetry.DEADLINES_MISSED.inc(missed)
                 self._own_events.wake()

@@ -10,17 +10,15 @@ import structlog
 from handoff import telemetry
 from handoff.adapters.http.probes import serve_probes
 from handoff.adapters.kafka.record_reader import RecordBroken
-from handoff.adapters.postgres.exchange_store import ExchangeStore, Position, Superseded
+from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.backoff import retry
 from handoff.config import HttpSettings
 from handoff.exchange.intake import Intake
 from handoff.exchange.router import Router, RouterContext
+from handoff.leadership import Leadership, LeadershipLost
 from handoff.process import cancel_on_signals
 
-# The leader writes a heartbeat twice a second. After this silence a standby takes over.
-SILENCE_SECONDS = 2.5
-POLL_SECONDS = 0.25
 BROKEN_RECORD = 3
 """Exit code if the record lost entries: nothing may be built on it."""
 
@@ -36,10 +34,10 @@ class Exchange:
     store: ExchangeStore
     intake: Intake
     context: RouterContext
+    leadership: Leadership
     http: HttpSettings | None = None
     """Address of the health probes."""
     _router: Router | None = field(default=None, init=False)
-    _database_available: bool = field(default=False, init=False)
 
     async def run(self) -> None:
         """Run until cancelled. Raises ``RecordBroken`` (in a group)."""
@@ -66,38 +64,22 @@ class Exchange:
         """Return the readiness checks. A standby is ready if it could take over."""
         return {
             "intake": self.intake.consuming,
-            "routing": self._router.routing if self._router is not None else self._database_available,
+            "routing": self._router.routing if self._router is not None else self.leadership.standby,
         }
 
     async def _lead(self) -> None:
         while True:
-            position = await retry(
-                lambda: self.store.take_over(SILENCE_SECONDS), self._log_unavailable, transient=TRANSIENT
-            )
-            self._database_available = True
-            if position is None:
-                await asyncio.sleep(POLL_SECONDS)
-            else:
-                await self._route(position)
-
-    async def _route(self, position: Position) -> None:
-        _log.info("router.leadership_acquired", epoch=position.epoch, offset=position.next_offset)
-        telemetry.ROUTING_EPOCH.set(position.epoch)
-        self._router = Router(self.context, position)
-        try:
-            await self._router.run()
-        except* Superseded:
-            _log.warning("router.leadership_lost", epoch=position.epoch)
-        finally:
-            self._router = None
-            telemetry.ROUTING_EPOCH.set(0)
-            await self._lay_down(position.epoch)
-
-    async def _lay_down(self, epoch: int) -> None:
-        try:
-            await asyncio.wait_for(self.store.lay_down(epoch), 0.5)
-        except TRANSIENT as error:
-            self._log_unavailable(error)
+            epoch = await self.leadership.acquire()
+            telemetry.ROUTING_EPOCH.set(epoch)
+            self._router = Router(self.context, self.leadership, epoch)
+            try:
+                await self._router.run()
+            except* LeadershipLost:
+                _log.warning("router.leadership_lost", epoch=epoch)
+            finally:
+                self._router = None
+                telemetry.ROUTING_EPOCH.set(0)
+                await self.leadership.release()
 
     async def _measure_backlog(self) -> None:
         while True:
@@ -107,7 +89,6 @@ class Exchange:
             await asyncio.sleep(5)
 
     def _log_unavailable(self, error: Exception) -> None:
-        self._database_available = False
         telemetry.DATABASE_RETRIES.inc()
         _log.warning("exchange.database_unavailable", error=type(error).__name__)
 

@@ -14,7 +14,7 @@ BATCH = 200
 
 
 async def queue_missed_deadlines(store: ExchangeStore, epoch: int, directory: Directory, now: datetime) -> int:
-    """Queue ``deadline.missed`` for every step late at ``now``. Return their number. Raises ``Superseded``.
+    """Queue ``deadline.missed`` for every step late at ``now``. Return their number. Raises ``LeadershipLost``.
 
     Judging at the event's position decides whether the step is still open.
     """

@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from handoff.adapters.postgres.exchange_store import ExchangeStore
+from handoff.adapters.postgres.leadership_store import PostgresLeadership
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.pool import open_pool
 from handoff.config import ProcessSettings
@@ -182,16 +183,18 @@ async def _correct_exchange(parts: MaintenanceSession, targets: _Targets) -> Non
         for case in targets.cases:
             await connection.execute(_SQL["forget_timers"], case, _holders(cases.get(case)))
     async with open_pool(parts.exchange.postgres, max_size=1) as pool:
-        await _store_cases(ExchangeStore(pool), cases)
+        await _store_cases(pool, cases)
 
 
-async def _store_cases(store: ExchangeStore, cases: dict[UUID, Case]) -> None:
-    position = await store.take_over(0)
-    if position is None:
+async def _store_cases(pool: asyncpg.Pool, cases: dict[UUID, Case]) -> None:
+    leadership, store = PostgresLeadership(pool), ExchangeStore(pool)
+    epoch = await leadership.acquire("redaction", await leadership.leader())
+    if epoch is None:
         raise NotReadyForMaintenance("an exchange is routing: stop it first")
-    async with store.between(position.epoch) as batch:
+    await store.start_routing(epoch)
+    async with store.between(epoch) as batch:
         await batch.store_cases(cases, _GRACE)
-    await store.lay_down(position.epoch)
+    await leadership.release(epoch)
 
 
 def _holders(case: Case | None) -> list[UUID]:

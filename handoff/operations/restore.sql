@@ -11,7 +11,8 @@ SELECT member, key, value, headers FROM routed ORDER BY member, sequence
 SELECT next_offset FROM position
 
 -- name: set_position_back
-UPDATE position SET next_offset = least(next_offset, $1), epoch = epoch + 1, alive_at = '-infinity'
+WITH released AS (UPDATE leadership SET epoch = epoch + 1, heartbeat_at = NULL RETURNING epoch)
+UPDATE position SET next_offset = least(next_offset, $1), epoch = released.epoch FROM released
 
 -- name: set_directory_back
 UPDATE directory SET version = least(version, $1)

@@ -49,7 +49,7 @@ class CheckpointPublisher:
     clock: Clock
 
     async def run(self, epoch: int) -> None:
-        """Run for one epoch. Raises ``Superseded``, ``RecordBroken`` and ``HeadForked``."""
+        """Run for one epoch. Raises ``LeadershipLost``, ``RecordBroken`` and ``HeadForked``."""
         backoff = Backoff()
         while True:
             try:

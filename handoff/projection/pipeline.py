@@ -95,7 +95,7 @@ class Pipeline:
     ) -> Position:
         """Project without end, or up to the offset ``until``; ``on_stored`` is called with each stored batch.
 
-        Raises ``Superseded``, ``BrokerUnavailable``, ``RecordBroken`` and the database's errors.
+        Raises ``LeadershipLost``, ``BrokerUnavailable``, ``RecordBroken`` and the database's errors.
         """
         fetched: asyncio.Queue[Sequence[KafkaRecord]] = asyncio.Queue(_DEPTH)
         parsed: asyncio.Queue[Batch] = asyncio.Queue(_DEPTH)

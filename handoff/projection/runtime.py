@@ -13,17 +13,20 @@ from handoff.adapters.kafka.client import BrokerUnavailable
 from handoff.adapters.kafka.record_reader import RecordBroken, RecordReader
 from handoff.adapters.postgres.checkpoint_store import HeadForked
 from handoff.adapters.postgres.pool import TRANSIENT
-from handoff.adapters.postgres.timeline_store import Founding, Position, Superseded, TimelineStore, open_timeline_store
+from handoff.adapters.postgres.timeline_store import Founding, Position, TimelineStore, open_timeline_store
 from handoff.backoff import Backoff
 from handoff.config import HttpSettings, PostgresSettings
+from handoff.leadership import Leadership, LeadershipLost
 from handoff.node.ports import Clock
 from handoff.process import cancel_on_signals
 from handoff.projection.checkpoint_publisher import CheckpointPublisher
 from handoff.projection.observability import record_batch, record_end
 from handoff.projection.pipeline import ParserPool, Pipeline, confirm, run_concurrently
-from handoff.projection.stall_detector import StallDetector
+from handoff.projection.stall_detector import StallDetector, TimelineLeadership
 from handoff.views.timeline_fold import TimelineBatch
 
+POLLS = 5
+"""Observations of the leader by a standby within its patience."""
 BROKEN_RECORD = 3
 """Exit code if the record lost entries: nothing may be built on it."""
 
@@ -44,10 +47,13 @@ class Projection:
     """A standby takes over if the timeline does not advance for this time while the record does."""
     publisher: CheckpointPublisher | None
     clock: Clock
+    instance: str
+    """Name of this process in log events."""
     http: HttpSettings | None = None
     """Address of the health probes."""
     _epoch: int | None = field(default=None, init=False)
     _ready: bool = field(default=False, init=False)
+    _standby: Leadership | None = field(default=None, init=False)
 
     async def run(self) -> None:
         """Run until cancelled. Raises ``RecordBroken`` and ``HeadForked`` (in a group)."""
@@ -71,7 +77,7 @@ class Projection:
 
     def checks(self) -> Mapping[str, bool]:
         """Return the readiness checks. A standby is ready if it could take over."""
-        return {"timeline": self._ready}
+        return {"timeline": self._ready or (self._standby is not None and self._standby.standby)}
 
     async def _lead_or_stand_by(self) -> None:
         """Take over first, because the process started last is meant to write; then write or stand by in turn."""
@@ -80,44 +86,48 @@ class Projection:
             while True:
                 try:
                     async with open_timeline_store(self.postgres) as store:
-                        position = await (self._stand_by(store) if stands_by else self._resume(store))
-                        backoff = Backoff()
+                        if stands_by:
+                            await self._stand_by(store)
+                            stands_by = False
+                        position = await self._resume(store)
+                        backoff.reset()
                         await self._write(store, position, parsers)
-                except Superseded:
+                except LeadershipLost:
                     _log.warning("projection.leadership_lost", epoch=self._epoch)
                     self._epoch, stands_by = None, True
                 except _UNAVAILABLE as error:
                     self._ready = False
                     telemetry.PROJECTION_RETRIES.inc()
                     _log.warning("projection.restarted", error=type(error).__name__)
-                    stands_by = self._epoch is None and stands_by
                     await asyncio.sleep(backoff.pause())
                 finally:
                     await self.reader.close()
 
     async def _resume(self, store: TimelineStore) -> Position:
-        """Return the position under the own epoch, at first under a new one. Raises ``Superseded``."""
+        """Return the position under the own epoch, at first under a new one. Raises ``LeadershipLost``."""
         if self._epoch is None:
             return await store.take_over()
         position = await store.position()
         if position.epoch != self._epoch:
-            raise Superseded
+            raise LeadershipLost(f"epoch {self._epoch} is over: another projection writes")
         return position
 
-    async def _stand_by(self, store: TimelineStore) -> Position:
-        """Wait until the timeline lags behind the record or its log is silent; then start a new epoch."""
+    async def _stand_by(self, store: TimelineStore) -> None:
+        """Start a new epoch once the leader is suspected."""
         telemetry.PROJECTION_EPOCH.set(0)
         cadence = self.publisher.checkpoints.cadence_seconds if self.publisher is not None else math.inf
-        detector = StallDetector(cadence, self.patience_seconds)
-        while True:
-            seen = await store.position()
-            behind = await self.reader.end() > seen.next_offset
-            self._ready = True
-            await asyncio.sleep(self.patience_seconds)
-            if behind or detector.is_too_long(seen.epoch, await store.last_due_ms(), self.clock().timestamp()):
-                position = await store.take_over_stalled(seen)
-                if position is not None:
-                    return position
+        self._standby = Leadership(
+            TimelineLeadership(store, self.reader),
+            self.instance,
+            StallDetector(cadence, self.patience_seconds, self.clock),
+            # An error needs another connection, which the caller opens.
+            unavailable=(),
+            poll_seconds=self.patience_seconds / POLLS,
+        )
+        try:
+            self._epoch = await self._standby.acquire()
+        finally:
+            self._standby = None
 
     async def _write(self, store: TimelineStore, position: Position, parsers: ParserPool) -> None:
         self._epoch, self._ready = position.epoch, True

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from handoff.adapters.postgres.checkpoint_store import HeadForked
-from handoff.adapters.postgres.timeline_store import Superseded, open_timeline_store
+from handoff.adapters.postgres.timeline_store import open_timeline_store
 from handoff.bootstrap.projection import build_projection
 from handoff.domain.case import Situation
+from handoff.leadership import LeadershipLost
 from handoff.operations.setup.broker_topics import recreate_topic
 from handoff.operations.timeline_rebuild import rebuild
 from handoff.proof.log.checkpoint import TreeHead
@@ -117,7 +118,7 @@ async def test_a_log_that_was_superseded_states_nothing_more(writer: RecordWrite
         before = await store.take_over()
         await store.take_over()
     count = await writer.query("checkpoint_count")
-    with pytest.raises(Superseded):
+    with pytest.raises(LeadershipLost):
         await store_checkpoint(writer, epoch=before.epoch)
     assert await writer.query("checkpoint_count") == count
 

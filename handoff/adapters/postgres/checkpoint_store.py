@@ -13,9 +13,10 @@ from typing import Any
 import asyncpg
 
 from handoff.adapters.postgres.named_statements import statements
-from handoff.adapters.postgres.timeline_store import SCHEMA, Superseded, connect
+from handoff.adapters.postgres.timeline_store import SCHEMA, connect
 from handoff.adapters.postgres.tree_reader import Tree
 from handoff.config import PostgresSettings
+from handoff.leadership import LeadershipLost
 from handoff.proof.log.checkpoint import EMPTY_TREE_HEAD, TreeHead
 from handoff.proof.log.cosignatures import PublishedCheckpoint
 from handoff.proof.log.frontier import Frontier
@@ -63,10 +64,10 @@ class CheckpointStore:
         self._epoch = epoch
 
     async def tree_head(self) -> TreeHead:
-        """Return the head of the stored tree. Raises ``Superseded``."""
+        """Return the head of the stored tree. Raises ``LeadershipLost``."""
         row = await self._connection.fetchrow(_SQL["tree_head"], self._epoch)
         if row is None:
-            raise Superseded
+            raise LeadershipLost
         tree = Frontier.unpack(row["frontier"])
         if tree.size != row["next_offset"]:
             raise HeadForked(
@@ -92,7 +93,7 @@ class CheckpointStore:
     async def store_due(self, due_ms: int) -> LogCheckpoint | None:
         """Store the due checkpoint of the whole stored tree. None if the tree is empty or that checkpoint exists.
 
-        Raises ``Superseded``, and ``HeadForked`` if the tree does not extend the last signed head.
+        Raises ``LeadershipLost``, and ``HeadForked`` if the tree does not extend the last signed head.
         """
         last, head = await self.newest(), await self.tree_head()
         if head.size == 0 or last.due_ms >= due_ms:
@@ -126,7 +127,7 @@ class CheckpointStore:
         return found
 
     async def store_cosignatures(self, collected: Sequence[PublishedCheckpoint], next_offset: int) -> None:
-        """Store cosignatures and the next offset in one transaction. Raises ``Superseded``."""
+        """Store cosignatures and the next offset in one transaction. Raises ``LeadershipLost``."""
         rows = [(c.head.size, s.cosigner, s.at, s.line) for c in collected for s in c.cosignatures]
         async with self._connection.transaction():
             await self._connection.executemany(_SQL["store_cosignature"], rows)
@@ -148,14 +149,14 @@ class CheckpointStore:
         return DueReceipts(first, end, size, tuple((row["record_offset"], row["record_hash"]) for row in rows))
 
     async def store_receipts(self, due: DueReceipts, notes: Sequence[str]) -> None:
-        """Store the signed receipts. Raises ``Superseded``."""
+        """Store the signed receipts. Raises ``LeadershipLost``."""
         rows = [
             (offset, record_hash, due.size, note)
             for (offset, record_hash), note in zip(due.entries, notes, strict=True)
         ]
         async with self._connection.transaction():
             if await self._connection.fetchval(_SQL["advance_receipts"], due.first, due.next) is None:
-                raise Superseded
+                raise LeadershipLost
             await self._connection.copy_records_to_table("receipts", schema_name="proof", records=rows)
             await self._check_epoch()
 
@@ -176,13 +177,13 @@ class CheckpointStore:
         head, request = checkpoint.head, checkpoint.request.encode()
         row = (checkpoint.number, checkpoint.due_ms, head.size, head.root, request)
         if await self._connection.fetchval(_SQL["store_checkpoint"], self._epoch, *row) is None:
-            raise Superseded
+            raise LeadershipLost
         return checkpoint
 
     async def _check_epoch(self) -> None:
         """Check the epoch, last in its transaction: the row lock delays the timeline's next page until the commit."""
         if await self._connection.fetchrow(_SQL["check_epoch"], self._epoch) is None:
-            raise Superseded
+            raise LeadershipLost
 
 
 @asynccontextmanager

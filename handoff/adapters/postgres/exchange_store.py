@@ -1,7 +1,7 @@
-"""The exchange's database: routing position and leader, and the queues of the relays.
+"""The exchange's database: routing position, and the queues of the relays.
 
-The leader holds an epoch. Every write is conditional on it (compare-and-set). A process that was suspended and
-resumes changes nothing: it gets ``Superseded``.
+Every write is conditional on the leader's epoch (compare-and-set). A process that was suspended and
+resumes changes nothing: it gets ``LeadershipLost``.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -16,13 +16,10 @@ from handoff.adapters.postgres.exchange_transaction import RoutingTransaction, m
 from handoff.adapters.postgres.named_statements import statements
 from handoff.domain import state_codec
 from handoff.domain.directory import Directory
+from handoff.leadership import LeadershipLost
 from handoff.record.message import Message
 
 _SQL = statements("exchange_store.sql")
-
-
-class Superseded(Exception):
-    """Another exchange leads: drop every cache and stand by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +46,12 @@ class ExchangeStore:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def take_over(self, silence: float) -> Position | None:
-        """Start a new epoch if the leader has been silent for ``silence`` seconds; else return None."""
-        row = await self._pool.fetchrow(_SQL["take_over"], silence)
-        return _position(row) if row is not None else None
-
-    async def position(self, epoch: int) -> Position:
-        """Return the stored position. Raises ``Superseded``."""
-        position = _position(await self._the_row(_SQL["read_position"]))
-        if position.epoch != epoch:
-            raise Superseded
-        return position
-
-    async def stay_alive(self, epoch: int) -> None:
-        """Write a heartbeat of this epoch. Raises ``Superseded``."""
-        if await self._pool.fetchval(_SQL["stay_alive"], epoch) is None:
-            raise Superseded
-
-    async def lay_down(self, epoch: int) -> None:
-        """Release leadership, so that a standby can take over without waiting."""
-        await self._pool.execute(_SQL["lay_down"], epoch)
+    async def start_routing(self, epoch: int) -> Position:
+        """Fence off earlier epochs, and return the position. Raises ``LeadershipLost`` if there is a later epoch."""
+        row = await self._pool.fetchrow(_SQL["start_routing"], epoch)
+        if row is None:
+            raise LeadershipLost(f"epoch {epoch} is over: another exchange routes")
+        return Position(row["epoch"], row["next_offset"], row["record_time"])
 
     async def newer_directory(self, version: int) -> tuple[int, Directory] | None:
         """Return the directory and its version if it is newer than ``version``."""
@@ -79,22 +62,22 @@ class ExchangeStore:
     async def batch(self, position: Position, next_offset: int, record_ms: int) -> AsyncIterator[RoutingTransaction]:
         """Open the transaction that advances the position and stores the results of a batch.
 
-        Raises ``Superseded`` if ``position`` is not the stored one.
+        Raises ``LeadershipLost`` if ``position`` is not the stored one.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             moved = await connection.fetchval(
                 _SQL["advance"], position.epoch, position.next_offset, next_offset, record_ms
             )
             if moved is None:
-                raise Superseded
+                raise LeadershipLost
             yield RoutingTransaction(connection)
 
     @asynccontextmanager
     async def between(self, epoch: int) -> AsyncIterator[RoutingTransaction]:
-        """Open a transaction between two batches. Raises ``Superseded``."""
+        """Open a transaction between two batches. Raises ``LeadershipLost``."""
         async with self._pool.acquire() as connection, connection.transaction():
             if await connection.fetchval(_SQL["hold_epoch"], epoch) is None:
-                raise Superseded
+                raise LeadershipLost
             yield RoutingTransaction(connection)
 
     async def last_sequences(self) -> dict[str, int]:
@@ -109,9 +92,9 @@ class ExchangeStore:
         )
 
     async def delete_sent(self, epoch: int, member: str, sequence: int) -> None:
-        """Delete the sent entries of a member's queue up to ``sequence``. Raises ``Superseded``."""
+        """Delete the sent entries of a member's queue up to ``sequence``. Raises ``LeadershipLost``."""
         if await self._pool.fetchval(_SQL["delete_sent"], member, epoch, sequence) is None:
-            raise Superseded
+            raise LeadershipLost
 
     async def unconfirmed_own_events(self, limit: int) -> Sequence[OwnEvent]:
         """Return the exchange's own events that are not confirmed on the record, in order."""
@@ -133,7 +116,3 @@ class ExchangeStore:
         if row is None:
             raise LookupError("the statement always gives one row")
         return row
-
-
-def _position(row: asyncpg.Record) -> Position:
-    return Position(row["epoch"], row["next_offset"], row["record_time"])

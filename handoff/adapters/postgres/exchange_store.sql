@@ -1,19 +1,8 @@
--- name: take_over
-UPDATE position SET epoch = epoch + 1, alive_at = clock_timestamp()
- WHERE alive_at < clock_timestamp() - make_interval(secs => $1)
-RETURNING epoch, next_offset, record_time
-
--- name: read_position
-SELECT epoch, next_offset, record_time FROM position
-
--- name: stay_alive
-UPDATE position SET alive_at = clock_timestamp() WHERE epoch = $1 RETURNING 1
-
--- name: lay_down
-UPDATE position SET alive_at = '-infinity' WHERE epoch = $1
+-- name: start_routing
+UPDATE position SET epoch = $1 WHERE epoch <= $1 RETURNING epoch, next_offset, record_time
 
 -- name: advance
-UPDATE position SET next_offset = $3, record_time = $4, alive_at = clock_timestamp()
+UPDATE position SET next_offset = $3, record_time = $4
  WHERE next_offset = $2 AND epoch = $1
 RETURNING 1
 

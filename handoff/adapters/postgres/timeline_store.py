@@ -1,7 +1,7 @@
 """The projection's database: the timeline's tables, written in batches by the leader of the current epoch.
 
 Every write is conditional on epoch and offset (compare-and-set). A process that was suspended and resumes changes
-nothing: it gets ``Superseded``.
+nothing: it gets ``LeadershipLost``.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -19,6 +19,7 @@ from handoff.config import PostgresSettings
 from handoff.domain import state_codec
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
+from handoff.leadership import LeadershipLost
 from handoff.proof.log.frontier import Frontier, TreeNode
 from handoff.proof.log.tag_chains import ChainHead
 from handoff.record.envelope import Event, Identity
@@ -51,10 +52,6 @@ _ENTRY_COLUMNS = (
     "claimed_at",
     "referral",
 )
-
-
-class Superseded(Exception):
-    """Another projection leads or has written this position: drop every cache and stand by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +96,10 @@ class TimelineStore:
         """Start a new epoch and return the position. The previous leader is fenced off."""
         return _position(await self._connection.fetchrow(_SQL["take_over"]))
 
-    async def take_over_stalled(self, seen: Position) -> Position | None:
-        """Start a new epoch if the position is still ``seen``; else return None."""
-        row = await self._connection.fetchrow(_SQL["take_over_stalled"], seen.epoch, seen.next_offset)
-        return _position(row) if row is not None else None
+    async def take_over_stalled(self, epoch: int, next_offset: int) -> int | None:
+        """Start a new epoch and return it if ``epoch`` and ``next_offset`` are still the stored ones; else None."""
+        started: int | None = await self._connection.fetchval(_SQL["take_over_stalled"], epoch, next_offset)
+        return started
 
     async def last_entry(self) -> LastEntry | None:
         """Return the last entry; None if the timeline is empty."""
@@ -126,7 +123,7 @@ class TimelineStore:
         return await self._first_hashes([r.identity for r in records if r.identity is not None])
 
     async def append(self, position: Position, batch: TimelineBatch) -> Position:
-        """Store ``batch`` and the new position in one transaction. Raises ``Superseded``."""
+        """Store ``batch`` and the new position in one transaction. Raises ``LeadershipLost``."""
         tree, nodes = position.tree.extended(row.leaf for row in batch.rows)
         after = Position(position.epoch, batch.next_offset, batch.record_ms, tree)
         async with self._connection.transaction():
@@ -134,7 +131,7 @@ class TimelineStore:
                 _SQL["advance"], position.epoch, batch.first_offset, after.next_offset, after.record_ms, tree.pack()
             )
             if moved is None:
-                raise Superseded
+                raise LeadershipLost
             await self._write(batch, nodes)
         return after
 

@@ -2,7 +2,7 @@
 UPDATE position SET epoch = epoch + 1 RETURNING epoch, next_offset, record_ms, frontier
 
 -- name: take_over_stalled
-UPDATE position SET epoch = epoch + 1 WHERE epoch = $1 AND next_offset = $2 RETURNING epoch, next_offset, record_ms, frontier
+UPDATE position SET epoch = epoch + 1 WHERE epoch = $1 AND next_offset = $2 RETURNING epoch
 
 -- name: read_position
 SELECT epoch, next_offset, record_ms, frontier FROM position

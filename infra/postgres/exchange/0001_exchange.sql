@@ -1,15 +1,24 @@
 -- migrate:up
 
--- The router's position and epoch. A process raises the epoch when it takes over, and moves next_offset only under its
--- own epoch, so that a process that was frozen and resumes cannot change anything.
+-- The router's position, fenced by the leader's epoch: a leader stores its epoch here when it starts to route, and moves
+-- next_offset only under it, so that a process that was frozen and resumes cannot change anything.
 CREATE TABLE position (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     next_offset bigint NOT NULL DEFAULT 0,
     record_time bigint NOT NULL DEFAULT 0,
-    epoch       bigint NOT NULL DEFAULT 0,
-    alive_at    timestamptz NOT NULL DEFAULT '-infinity'
+    epoch       bigint NOT NULL DEFAULT 0
 );
 INSERT INTO position DEFAULT VALUES;
+
+-- The exchange that leads: its epoch and its last heartbeat. Without a heartbeat it has released leadership, or none has
+-- led yet.
+CREATE TABLE leadership (
+    only_row     boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    epoch        bigint NOT NULL DEFAULT 0,
+    instance     text   NOT NULL DEFAULT '',
+    heartbeat_at timestamptz
+);
+INSERT INTO leadership DEFAULT VALUES;
 
 -- The folded directory; version is the offset after the last entry that changed it.
 CREATE TABLE directory (
