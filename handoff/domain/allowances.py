@@ -30,7 +30,7 @@ _NO_CAPACITY = frozenset({RejectionCode.UNITS_FULL, RejectionCode.NO_STAFF, Reje
 REJECTIONS: Mapping[CaseService, frozenset[RejectionCode]] = {
     service: frozenset(RejectionCode) for service in CaseService
 } | {
-    # Every survivor has a right to free legal aid: neither lack of capacity nor inability to meet her need is allowed.
+    # Every survivor has a right to free legal aid: no_capacity and cannot_meet_need are not allowed.
     S.LEGAL_AID: frozenset(RejectionCode) - _NO_CAPACITY - {RejectionCode.CANNOT_MEET_NEED},
     # A statutory body cannot reject for lack of capacity: overload is a state that escalates.
     S.CASE_MANAGEMENT: frozenset(RejectionCode) - _NO_CAPACITY,

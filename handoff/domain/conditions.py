@@ -1,7 +1,7 @@
 """Conditions of an event beyond the state of its referral.
 
 A condition takes the folded state, the event and the record time. It returns the reason why the event is ineffective,
-or None. Conditions are pure and total. Their names appear in ``docs/lifecycle.md``.
+or None. Conditions are pure and total. A docstring states what has to hold. The names appear in ``docs/lifecycle.md``.
 """
 
 from collections.abc import Callable, Iterator, Mapping

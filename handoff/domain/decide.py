@@ -58,8 +58,8 @@ def decide(
 ) -> tuple[Event[Any], ...] | Refusal:
     """Return the events of ``command``, or a refusal if one of them would be ineffective.
 
-    ``known`` is the state of the record, plus this node's own events whose echo has not arrived yet. The events are
-    judged in order, each on the state after the one before.
+    ``known`` is the optimistic state: the state of the record plus this node's pending events. The events are judged
+    in order, each on the state after the one before.
     """
     bodies = _bodies(known, command, about, new_id)
     if isinstance(bodies, Refusal):

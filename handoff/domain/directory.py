@@ -47,7 +47,7 @@ class Key(Struct, frozen=True):
 
 
 class Overdue(Struct, frozen=True):
-    """Object of an escalation's opaque reference. Only readers that fold the case hold it."""
+    """Case and step behind an escalation's opaque reference. Only readers that fold the case hold it."""
 
     case: UUID
     step: DeadlineStep

@@ -57,7 +57,7 @@ def admission_events(
 ) -> Iterator[Event[Any]]:
     """Yield the events that admit ``members``, in the order of the directory, each with its first key.
 
-    Ids derive from the content, so that a repetition is a duplicate.
+    Ids derive from the content, so that a repeated admission has no effect.
     """
     for admission, key in members:
         if admission.kind is not MemberKind.COORDINATION:

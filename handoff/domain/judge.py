@@ -66,12 +66,12 @@ def _visible_state(known: Situation, event: Event[Any]) -> str:
     referral = conditions.referral_of(known, event)
     if referral is None or lifecycle.role_of(event.emitter, referral, EXCHANGE) is None:
         return State.ABSENT
-    # The reason is the withdrawal itself, whether or not its consequence is on the record yet.
+    # The same reason as before the revocation: until that is recorded, the condition basis_is_valid gives it.
     return IneffectiveReason.RELEASE_WITHDRAWN if referral.state is State.REVOKED else referral.state
 
 
 Verify = Callable[[bytes, bytes, bytes], bool]
-"""Public key, body, signature → whether it verifies. A batch may pass results that threads computed before."""
+"""Public key, body, signature → whether the signature is valid. A batch may pass results computed in advance."""
 
 
 def authenticate(

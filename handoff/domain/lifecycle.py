@@ -1,4 +1,4 @@
-"""The state machine of a referral.
+"""State machine of a referral.
 
 Theory of operation
 ===================
@@ -7,6 +7,9 @@ A referral is one request by one institution, the *source*, to another, the *tar
 It is a state machine whose inputs are the events of the record, in the order of the record. There is one state
 machine for each referral. It has no outputs: `handoff.domain.consequences` derives the events that the exchange emits.
 
+States
+------
+
 The states are those of HL7 FHIR Task, and *revoked* for a request whose release was withdrawn. They are of three kinds:
 
 - *open* (`OPEN`): requested, accepted, in progress, on hold. All but requested are *active* (`ACTIVE`): the target has
@@ -14,35 +17,73 @@ The states are those of HL7 FHIR Task, and *revoked* for a request whose release
 - *ended* (`ENDED`): no event leads out of these, except that the source may mark an ended referral as entered in error.
 - `ABSENT`: there is no referral with this id yet.
 
+Transitions
+-----------
+
 `TABLE` holds every transition: the event, the role of its emitter, the states in which it is allowed, the state that it
-leads to, and further conditions. Nothing else changes the state of a referral. In particular, no module that handles
-events has an `if` on a state to decide what may happen next.
+leads to, and further conditions. Nothing else changes the state of a referral.
+
+The table depends on no I/O, clock or configuration, and imports no process. `docs/lifecycle.md` and its diagram are
+generated from it. The history checker has a table of its own, written independently, against which this one is tested.
 
 Each event goes through these steps, in every process that judges:
 
-1. `role_of` compares the emitter with the two parties of the referral. A member that is neither has no role, and the
-   verdict on its event is *absent*, as if the referral did not exist. It learns nothing.
-2. `transition_for` finds the row with this event, role and state. If there is none, the event is ineffective, and the
-   state is the reason. This is the normal result of a race: the target rejected while the source cancelled, and the
-   record holds the cancellation first. The rejection stays on the record, changes nothing, and its emitter learns that
-   the referral is cancelled. A race is never an error.
+1. `role_of` compares the emitter with the two parties of the referral. A member that is neither has no role. Its event
+   is ineffective with the reason *absent*, as if the referral did not exist, so it learns nothing.
+2. `transition_for` finds the row with this event, role, state and code. If there is none, the event is ineffective, and
+   the state is the reason (in state *revoked*: `release_withdrawn`).
 3. The row's conditions (`handoff.domain.conditions`) are checked in order. The first reason that one returns is the
    reason of the verdict. Conditions depend on more than the state: on the basis, the directory, other referrals.
 4. `handoff.domain.evolve` applies the effective event to the folded state.
 
+The node of an agency does not repeat step 3 for the entries of its inbox: it does not hold the whole case, so it uses
+the verdict that the exchange delivered with the entry.
+
 Some rows leave the state as it is (`Change.NONE`). They record *facts*: the request was delivered, a person opened it,
 a dossier was disclosed. Most facts are counted once; `Transition.once` makes a repetition ineffective. A fact is kept
 with the name of its event type without the version, so that a new version of the type does not count it again.
+A request for cancellation is not a fact of this kind: the source may repeat it after the target has declined it, and
+conditions refuse a second one before that.
 
-Two rules have no row of their own:
+`ReferralResumed` returns to the state before the pause (`Change.BACK`), which the fold keeps in `Referral.paused_from`.
 
-- A pause returns to the state before it (`Change.BACK`), which the fold keeps in `Referral.paused_from`.
-- A withdrawn release ends requests that are not accepted yet, and closes disclosure for active referrals. The service
-  continues. The exchange emits both as events (`ReferralRevoked`, `DisclosureClosed`), and the table has rows for them,
-  so that the withdrawal has the same effect at every reader and an acceptance that arrives later is ineffective.
+Ineffective events
+------------------
 
-The table depends on no I/O, clock or configuration, and imports no process. `docs/lifecycle.md` and its diagram are
-generated from it. The history checker has a table of its own, written independently, against which this one is tested.
+A race normally ends in an ineffective event, which is not an error. If the target rejects while the source cancels, the
+order of the record decides. The later event stays on the record and changes nothing. Both parties receive it with the
+reason, so its emitter learns the state that it did not know. No lock and no agreement between nodes is needed.
+
+Corrections
+-----------
+
+The record only grows, so nothing is undone. A later event corrects an earlier one:
+
+- *Entered in error*: the source may mark a referral in any state. The target may do so while it is requested or
+  accepted, with the code *misdirected* only.
+- *Withdrawn release*: the exchange revokes a request that is not accepted yet (`ReferralRevoked`). For an active
+  referral it closes disclosure (`DisclosureClosed`), and the service continues. Both are events with rows of their own,
+  so that a withdrawal has the same effect for every reader.
+- *Acceptance by phone*: the source records it as a claim, which is a fact. The state changes when the target accepts.
+
+A race
+------
+
+The police withdraw a release at the survivor's wish while the shelter accepts. The exchange reacts to the withdrawal
+after the acceptance is on the record::
+
+    event               emitter   state before   verdict                          state after
+    referral.requested  police    absent         effective                        requested
+    referral.delivered  shelter   requested      effective, a fact                requested
+    release.withdrawn   police    requested      effective, changes the basis     requested
+    referral.accepted   shelter   requested      ineffective: release_withdrawn   requested
+    basis.ended         exchange  requested      effective, changes the basis     requested
+    referral.revoked    exchange  requested      effective                        revoked
+    referral.rejected   shelter   revoked        ineffective: release_withdrawn   revoked
+    referral.voided     police    revoked        effective                        entered-in-error
+
+The acceptance has a row, and its condition `basis_is_valid` fails. The rejection has no row in state *revoked*.
+The events about the release and the basis are not about a referral: `handoff.domain.rules` has their conditions.
 """
 
 from dataclasses import dataclass

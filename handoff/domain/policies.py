@@ -57,8 +57,8 @@ def reactions(
 ) -> tuple[tuple[Event[Any], ...], Situation]:
     """Return the events that ``policies`` emit on the state of the record, ``known``, and the state after them.
 
-    Policies see the record only, because an event without an echo has no record time yet and a cause must always
-    produce the same bytes. ``expected`` is that state plus the node's own events without an echo. A reaction that would
+    Policies see the record only, because a pending event has no record time yet and a cause must always produce the
+    same bytes. ``expected`` is the optimistic state: that state plus the node's pending events. A reaction that would
     be ineffective there is omitted as well, so that a policy does not contradict a person who acted first. Each
     reaction is applied before the next, so that a policy can accept and start in one step. If a reaction would be
     ineffective, later reactions of the same policy to the same cause are omitted, so that no procedure is half done.
@@ -100,7 +100,7 @@ def referrals(known: Situation) -> list[Referral]:
 
 
 def live_basis(known: Situation, owner: str, purpose: ReleasePurpose) -> Basis | None:
-    """Return the newest basis of ``owner`` for this purpose that has not ended. Expiry is left to the verdict."""
+    """Return the newest basis of ``owner`` for this purpose that has not ended. Judging checks its expiry."""
     if known.case is None:
         return None
     own = (b for b in known.case.bases.values() if b.owner == owner and b.purpose is purpose and b.ended is None)
@@ -108,7 +108,7 @@ def live_basis(known: Situation, owner: str, purpose: ReleasePurpose) -> Basis |
 
 
 def request(new: UUID, basis: Basis, target: str, service: CaseService, urgency: Urgency) -> ReferralRequested:
-    """Return a request on ``basis``."""
+    """Return the body of a request that rests on ``basis``."""
     return ReferralRequested(referral=new, target=target, service=service, urgency=urgency, basis=snapshot(basis))
 
 

@@ -134,7 +134,7 @@ def _verify(record: ParsedRecord, otherwise: Verify) -> Verify:
         return otherwise
 
     def known_result(public_key: bytes, body: bytes, signature: bytes) -> bool:
-        # The key may have changed since the check was made.
+        # The key may have changed since the check.
         if public_key == checked.public_key:
             return checked.is_valid
         return otherwise(public_key, body, signature)

@@ -22,7 +22,7 @@ SUPPORTED_RULES = frozenset({1})
 
 ABSENT = State.ABSENT.value
 ALREADY = "already"
-"""Reason of an event that repeats a fact."""
+"""Reason for an event that repeats a fact already in force."""
 
 
 def _by_exchange(_known: Situation, event: Event[Any], _at: datetime) -> str | None:
@@ -158,7 +158,7 @@ def _key_is_own(known: Situation, event: Event[Any], _at: datetime) -> str | Non
 
 
 def _key_is_active(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    # Otherwise a key could retire itself again in its grace period, and stay in force without end.
+    # Otherwise a key could retire itself again in its grace period, and stay in force indefinitely.
     key = known.directory.keys[event.data.key]
     return ALREADY if key.revoked or key.retired_at is not None else None
 

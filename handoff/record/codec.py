@@ -1,4 +1,4 @@
-"""Encoding of events, once, and strict decoding."""
+"""Encoding and strict decoding of events. An event is encoded once."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _TYPE_PATTERN = re.compile(get_args(EventTypeName)[1].metadata[0].pattern)
 
 
 def encode(event: Event[Any]) -> bytes:
-    """Serialise ``event``. These bytes are signed, recorded, routed, stored and verified; nothing serialises again."""
+    """Serialise ``event``. The same bytes are signed, recorded, routed, stored and verified."""
     return event.model_dump_json(exclude_none=True).encode()
 
 

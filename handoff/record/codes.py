@@ -28,7 +28,7 @@ class CaseService(StrEnum):
 
 
 class Urgency(StrEnum):
-    """Urgency of a request."""
+    """Urgency of a request; it selects the deadlines."""
 
     EMERGENCY = "emergency"
     HIGH = "high"
@@ -37,7 +37,7 @@ class Urgency(StrEnum):
 
 
 class RejectionCode(StrEnum):
-    """Reason of a rejection; each service allows only some of them."""
+    """Reason for a rejection; each service allows only some of them."""
 
     UNITS_FULL = "no_capacity.units_full"
     NO_STAFF = "no_capacity.no_staff"
@@ -67,7 +67,7 @@ class FailureCode(StrEnum):
 
 
 class HoldCode(StrEnum):
-    """Reason of a pause."""
+    """Reason for a pause."""
 
     WAITING_INTAKE = "waiting_intake"
     WAITING_THIRD_PARTY = "waiting_third_party"
@@ -102,7 +102,7 @@ class BasisKind(StrEnum):
 
 
 class SurvivorInformed(StrEnum):
-    """Information of the survivor about a disclosure without her release."""
+    """Record of whether the survivor was informed about a disclosure without her release."""
 
     YES = "yes"
     DEFERRED_UNSAFE = "deferred_unsafe"
@@ -254,7 +254,7 @@ class CapacityBand(StrEnum):
 
 
 class CapacityState(StrEnum):
-    """State of a provider: open for requests, or why not."""
+    """State of a service at a provider: open for requests, or the reason why it takes none."""
 
     OPEN = "open"
     FULL = "full"
@@ -332,7 +332,7 @@ class MemberKind(StrEnum):
 
 
 class KeyUse(StrEnum):
-    """Use of a member's key. ``sealing`` keys encrypt."""
+    """Use of a member's key: signatures on events, or encryption of documents for the member."""
 
     SIGNING = "signing"
     SEALING = "sealing"

@@ -45,7 +45,7 @@ def ineffective(reason: str) -> Verdict:
 
 
 def invalid(code: str) -> Verdict:
-    """Return the verdict on an event that should never have been sent."""
+    """Return the verdict on an entry that is malformed, not authentic, an equivocation or redacted."""
     return Verdict(VerdictKind.INVALID, code)
 
 

@@ -32,7 +32,7 @@ class ParsedValue(NamedTuple):
 
 
 class CheckedSignature(NamedTuple):
-    """Result of checking a record's signature with ``public_key`` before its turn."""
+    """Result of checking a record's signature with ``public_key`` before the record is judged."""
 
     public_key: bytes
     is_valid: bool

@@ -41,5 +41,5 @@ def sign(subject: str, value: bytes, key: signing.SigningKey) -> Message:
 
 
 def as_headers(pairs: Iterable[tuple[str, bytes | None]]) -> Headers:
-    """Headers as a client library gives them, frozen; Kafka knows headers without a value."""
+    """Return a client library's headers as an immutable tuple. A Kafka header may have no value."""
     return tuple((name, bytes(value) if value is not None else None) for name, value in pairs)

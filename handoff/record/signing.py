@@ -19,7 +19,7 @@ _ED25519 = b"\x01"
 
 
 def pre_authentication_encoding(payload_type: bytes, body: bytes) -> bytes:
-    """Return the signed form of ``body``, which binds its type."""
+    """Return the bytes that are signed for ``body``. They bind its type, so no signature is valid for another type."""
     return b"DSSEv1 %d %b %d %b" % (len(payload_type), payload_type, len(body), body)
 
 
@@ -58,7 +58,7 @@ class SigningKey:
         """Return the key with this seed of 64 hexadecimal digits. Raises ``ValueError``."""
         seed = bytes.fromhex(text.strip())
         if len(seed) != 32:
-            raise ValueError("a signing key is 32 bytes in hexadecimal")
+            raise ValueError("not a signing key: expected 32 bytes in hexadecimal")
         return cls(seed)
 
     @property

@@ -20,7 +20,7 @@ def parse(raw: bytes) -> dict[str, Any]:
     Raises ``NotAnEvent`` with ``oversize`` or ``malformed``.
     """
     if len(raw) > MAX_EVENT_BYTES:
-        raise NotAnEvent(RefusalCode.OVERSIZE, "event", f"{len(raw)} bytes are over {MAX_EVENT_BYTES}")
+        raise NotAnEvent(RefusalCode.OVERSIZE, "event", f"{len(raw)} bytes, more than {MAX_EVENT_BYTES}")
     try:
         document = _DECODER.decode(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -58,7 +58,7 @@ def _check_escapes(document: dict[str, Any]) -> None:
     try:
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise _malformed("event", "half of a surrogate pair") from error
+        raise _malformed("event", "an unpaired surrogate in a string") from error
 
 
 def _check_depth(value: object, left: int) -> None:

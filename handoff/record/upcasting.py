@@ -50,7 +50,7 @@ def _deadline_escalated_v2(old: DeadlineEscalatedV1) -> DeadlineEscalated:
 UPCASTERS: Mapping[str, Upcaster] = MappingProxyType(
     {DeadlineEscalatedV1.type: Upcaster(DeadlineEscalatedV1, _deadline_escalated_v2)}
 )
-"""Superseded event type → how it is read."""
+"""Superseded event type → its upcaster."""
 
 
 def upcast(event: Event[Any], upcasters: Mapping[str, Upcaster] = UPCASTERS) -> Event[Any]:

@@ -16,19 +16,19 @@ def _rfc_3339(written: object) -> object:
     if not isinstance(written, str):
         return written
     if _RFC_3339.fullmatch(written) is None:
-        raise ValueError("not an RFC 3339 time with a zone and at most six digits of a second")
+        raise ValueError("not an RFC 3339 time with a zone and at most six fractional digits")
     return datetime.fromisoformat(written)
 
 
-MemberId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$", description="A member's id in the directory")]
-JurisdictionId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,29}$", description="A jurisdiction's id")]
+MemberId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$", description="Id of a member in the directory")]
+JurisdictionId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,29}$", description="Id of a jurisdiction")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, lower-case hexadecimal")]
 KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of key type and public key")]
 PublicKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="32-byte public key, hexadecimal")]
 Signature = Annotated[str, Field(pattern=r"^[0-9a-f]{128}$", description="64-byte signature, hexadecimal")]
 RuleId = Annotated[
     str,
-    Field(pattern=r"^[a-z]{2,8}(\.[0-9a-z]{1,8}){1,5}$", description="A rule's citation, as xk.08.l185.22"),
+    Field(pattern=r"^[a-z]{2,8}(\.[0-9a-z]{1,8}){1,5}$", description="Citation of a rule, such as xk.08.l185.22"),
 ]
 EventTypeName = Annotated[str, Field(pattern=r"^[a-z][a-z-]{1,30}\.[a-z-]{2,20}\.v[0-9]{1,3}$")]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]

@@ -149,7 +149,7 @@ class BasisEnded(Body):
 
 
 class ReleaseWithdrawn(Scope, Body):
-    """The survivor withdrew her release, at any institution, orally or in writing."""
+    """The survivor withdrew her release, orally or in writing, at any party of the case."""
 
     type: ClassVar = "release.withdrawn.v1"
     emitter: ClassVar = Emitter.CASE_PARTY

@@ -34,7 +34,7 @@ from handoff.record.events.base import (
     Terms,
 )
 
-# Larger amounts could lead beyond the last date that datetime has.
+# With larger amounts, a due time could exceed the range of datetime.
 _LONGEST = {DeadlineUnit.SECONDS: 366 * 86_400, DeadlineUnit.WORKING_DAYS: 366}
 
 RulesVersion = Annotated[int, Field(ge=1, le=10_000)]
@@ -43,7 +43,7 @@ RulesVersion = Annotated[int, Field(ge=1, le=10_000)]
 class Deadline(Terms):
     """Time allowed for a step, by service and urgency, with its source.
 
-    ``amount`` counts ``unit``s. ``paused_by`` are the hold codes that stop the clock; a deadline by law has none.
+    ``amount`` is in ``unit``. ``paused_by`` are the hold codes that stop the clock; a deadline by law has none.
     """
 
     step: DeadlineStep
@@ -58,7 +58,7 @@ class Deadline(Terms):
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.amount > _LONGEST[self.unit]:
-            raise ValueError(f"at most {_LONGEST[self.unit]} {self.unit.value}")
+            raise ValueError(f"amount is more than {_LONGEST[self.unit]} {self.unit.value}")
         if self.source is DeadlineSource.LAW and self.paused_by:
             raise ValueError("no hold stops the clock of a deadline by law")
         return self

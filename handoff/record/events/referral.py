@@ -77,7 +77,7 @@ class Claim(Terms):
 
 
 class Rejection(Terms):
-    """Reason of a rejection."""
+    """Reason for a rejection."""
 
     code: RejectionCode
 
@@ -95,7 +95,7 @@ class Start(Terms):
 
 
 class Pause(Terms):
-    """Reason of a pause."""
+    """Reason for a pause."""
 
     code: HoldCode
 
@@ -275,7 +275,7 @@ class CancellationDeclined(ReferralBody):
 
 
 class ReferralFailed(Failure, ReferralBody):
-    """The service ended without an outcome. The exchange emits it if the survivor ended services elsewhere."""
+    """The service ended without an outcome. The exchange emits it if the survivor ended it at another party."""
 
     type: ClassVar = "referral.failed.v1"
     emitter: ClassVar = Emitter.EITHER_PARTY
