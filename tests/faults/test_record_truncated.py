@@ -75,7 +75,7 @@ async def test_a_record_that_has_grown_again_past_what_it_lost_stops_the_project
     await replace(writer, [*held[:-2], *held])
     child = writer.projection("regrown")
     child.start()
-    assert f"the record's entry {len(held) - 1} is not the one that stands on the timeline" in await ended(child)
+    assert f"the record's entry at offset {len(held) - 1} differs from the timeline's" in await ended(child)
 
 
 async def test_a_record_that_no_longer_begins_at_0_stops_the_projection(writer: RecordWriter) -> None:
