@@ -154,12 +154,11 @@ async def test_init_sets_up_given_brokers_and_databases(site: Site) -> None:
 
 async def test_reading_commands_show_the_case(site: Site, tmp_path: Path) -> None:
     bundle = tmp_path / "case.bundle"
-    timeline, replay, handoffs, link, doctor, written = await asyncio.gather(
+    timeline, replay, handoffs, link, written = await asyncio.gather(
         site.document("timeline", site.case),
         site.document("replay", site.case, "--view", "waits"),
         site.document("handoffs"),
         site.document("sign-in", "--base-url", "https://audit.example"),
-        site.document("doctor"),
         site.document("bundle", site.case, "--output", bundle),
     )
     types = [entry["type"] for entry in timeline["entries"]]
@@ -167,7 +166,11 @@ async def test_reading_commands_show_the_case(site: Site, tmp_path: Path) -> Non
     assert replay["answer"]["count"] > 0
     assert [(row["service"], row["open"]) for row in handoffs["handoffs"]] == [("shelter", 1)]
     assert link["link"].startswith("https://audit.example/enter/")
-    assert {finding["part"] for finding in doctor["findings"]} >= {"kafka", "checkpoint", "police", "exchange"}
+    # Its checkpoint counts as old after a few seconds, which a busy machine may take.
+    await eventually(site.is_healthy, _READY_SECONDS)
+    code, text = await site.production.run("doctor", "--state", site.state)
+    assert code in (0, 1)
+    assert all(part in text for part in ("kafka", "checkpoint", "police", "exchange's database"))
     assert written["bytes"] == bundle.stat().st_size
     verified = await site.production.document("verify", bundle, "--trust", site.state / "trust.policy")
     assert (verified["outcome"], verified["case"]) == ("good", site.case)
