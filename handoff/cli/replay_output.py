@@ -35,7 +35,7 @@ class Single:
     view: str
     answer: Answer[Any]
 
-    def document(self) -> Mapping[str, Any]:
+    def document(self) -> Mapping[str, object]:
         """Complete answer as a JSON document."""
         question = QUESTIONS[self.view]
         answer = self.answer.model_dump(mode="json")
@@ -61,7 +61,7 @@ class Comparison:
     case: UUID
     diff: Diff
 
-    def document(self) -> Mapping[str, Any]:
+    def document(self) -> Mapping[str, object]:
         """Complete answer as a JSON document."""
         return {"case": self.case, "diff": self.diff.model_dump(mode="json")}
 
@@ -91,7 +91,7 @@ class Summary:
         """Summary of a case. Raises QuestionRefused."""
         return cls(history.case_id, moment, {name: ask(history, name, moment, agency) for name in QUESTIONS})
 
-    def document(self) -> Mapping[str, Any]:
+    def document(self) -> Mapping[str, object]:
         """Counts and headlines of all answers as a JSON document."""
         return {
             "case": self.case,

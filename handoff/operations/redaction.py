@@ -68,42 +68,42 @@ class _Targets:
 
 
 async def redact(
-    parts: MaintenanceSession, offsets: Sequence[int], reason: RedactionReason, progress: Progress
+    session: MaintenanceSession, offsets: Sequence[int], reason: RedactionReason, progress: Progress
 ) -> RedactionReport:
     """Redact the values at ``offsets`` everywhere.
 
     Raises NotReadyForMaintenance, RedactionRefused and TopicCopyMismatch.
     """
-    await parts.check()
-    targets = await _targets(parts, frozenset(offsets))
-    await _check_caught_up(parts)
-    await _check_effect(parts, targets, reason)
-    topics = tuple([topic.name for topic in parts.topics if await _rewrite(parts, topic, targets, reason)])
-    await _rebuild_timeline(parts, progress)
-    await _correct_exchange(parts, targets)
-    corrected = tuple([node.member for node in parts.nodes if await _correct_node(parts, node, targets, reason)])
-    await _rewrite_files(parts)
+    await session.check()
+    targets = await _targets(session, frozenset(offsets))
+    await _check_caught_up(session)
+    await _check_effect(session, targets, reason)
+    topics = tuple([topic.name for topic in session.topics if await _rewrite(session, topic, targets, reason)])
+    await _rebuild_timeline(session, progress)
+    await _correct_exchange(session, targets)
+    corrected = tuple([node.member for node in session.nodes if await _correct_node(session, node, targets, reason)])
+    await _rewrite_files(session)
     return RedactionReport(tuple(sorted(targets.offsets)), topics, corrected)
 
 
-async def _targets(parts: MaintenanceSession, offsets: frozenset[int]) -> _Targets:
-    hashes = {original_hash(e.message.value) async for e in _record(parts) if e.offset in offsets}
+async def _targets(session: MaintenanceSession, offsets: frozenset[int]) -> _Targets:
+    hashes = {original_hash(e.message.value) async for e in _record(session) if e.offset in offsets}
     # A repetition holds the same bytes.
-    found = [(e.offset, e.message.key) async for e in _record(parts) if original_hash(e.message.value) in hashes]
+    found = [(e.offset, e.message.key) async for e in _record(session) if original_hash(e.message.value) in hashes]
     if missing := offsets - {offset for offset, _ in found}:
         raise RedactionRefused(f"the record has no offset {min(missing)}")
     keys = frozenset(key for _, key in found)
     return _Targets(frozenset(offset for offset, _ in found), frozenset(hashes), keys)
 
 
-async def _check_caught_up(parts: MaintenanceSession) -> None:
+async def _check_caught_up(session: MaintenanceSession) -> None:
     """Check that exchange and projection have processed the whole record: both are corrected from its end."""
     end = 0
-    async for entry in _record(parts):
+    async for entry in _record(session):
         end = entry.offset + 1
-    async with parts.database(parts.exchange) as connection:
+    async with session.database(session.exchange) as connection:
         caught_up: bool = await connection.fetchval(_SQL["exchange_caught_up"], end)
-    async with parts.database(parts.projection) as connection:
+    async with session.database(session.projection) as connection:
         caught_up &= await connection.fetchval(_SQL["timeline_caught_up"], end)
         has_replaced: bool = await connection.fetchval(_SQL["has_replaced"])
     if not caught_up:
@@ -116,11 +116,11 @@ async def _check_caught_up(parts: MaintenanceSession) -> None:
         )
 
 
-async def _check_effect(parts: MaintenanceSession, targets: _Targets, reason: RedactionReason) -> None:
-    settings = parts.exchange
+async def _check_effect(session: MaintenanceSession, targets: _Targets, reason: RedactionReason) -> None:
+    settings = session.exchange
     about = targets.keys | {settings.jurisdiction.encode()}
     strands, record_ms = list[ParsedRecord](), 0
-    async for entry in _record(parts):
+    async for entry in _record(session):
         record_ms = max(record_ms, entry.appended_ms)
         if entry.message.key in about:
             strands.append(parse(replace(entry, appended_ms=record_ms)))
@@ -138,20 +138,20 @@ async def _check_effect(parts: MaintenanceSession, targets: _Targets, reason: Re
         )
 
 
-async def _rewrite(parts: MaintenanceSession, topic: Topic, targets: _Targets, reason: RedactionReason) -> bool:
+async def _rewrite(session: MaintenanceSession, topic: Topic, targets: _Targets, reason: RedactionReason) -> bool:
     """Rewrite a topic that has one of the values. Return whether it had one."""
-    if not any([targets.holds(entry.message) async for entry in read_topic(parts.kafka, topic.name)]):
+    if not any([targets.holds(entry.message) async for entry in read_topic(session.kafka, topic.name)]):
         return False
-    inboxes = {in_topic(parts.jurisdiction, member) for member in parts.members}
+    inboxes = {in_topic(session.jurisdiction, member) for member in session.members}
     without = _delivery_without if topic.name in inboxes else redacted
 
     async def stubbed() -> AsyncIterator[KafkaRecord]:
-        async for entry in read_topic(parts.kafka, topic.name):
+        async for entry in read_topic(session.kafka, topic.name):
             yield replace(entry, message=without(entry.message, reason)) if targets.holds(entry.message) else entry
 
-    copy = parts.copy_of(topic)
-    await copy.write(await read_groups(parts.kafka, parts.jurisdiction, topic), stubbed())
-    await apply_copy(parts.kafka, topic, copy)
+    copy = session.copy_of(topic)
+    await copy.write(await read_groups(session.kafka, session.jurisdiction, topic), stubbed())
+    await apply_copy(session.kafka, topic, copy)
     return True
 
 
@@ -160,11 +160,11 @@ def _delivery_without(message: Message, reason: RedactionReason) -> Message:
     return replace(delivery, verdict=REDACTED, message=redacted(delivery.message, reason)).to_message()
 
 
-async def _rebuild_timeline(parts: MaintenanceSession, progress: Progress) -> None:
-    report = await rebuild(parts.projection, progress)
+async def _rebuild_timeline(session: MaintenanceSession, progress: Progress) -> None:
+    report = await rebuild(session.projection, progress)
     if report.is_identical:
         return
-    async with parts.database(parts.projection) as connection:
+    async with session.database(session.projection) as connection:
         if moved := await connection.fetchval(_SQL["moved_leaves"]):
             raise RedactionRefused(
                 f"{moved} leaves of the old timeline differ from the record: examine the schema timeline_replaced"
@@ -172,14 +172,14 @@ async def _rebuild_timeline(parts: MaintenanceSession, progress: Progress) -> No
         await connection.execute(_SQL["drop_replaced"])
 
 
-async def _correct_exchange(parts: MaintenanceSession, targets: _Targets) -> None:
+async def _correct_exchange(session: MaintenanceSession, targets: _Targets) -> None:
     """Replace the exchange's cases with those of the projection: both fold the same record with the same function."""
-    async with parts.database(parts.projection) as timeline:
+    async with session.database(session.projection) as timeline:
         rows = await timeline.fetch(_SQL["timeline_cases"], targets.cases)
     cases = {row["case_id"]: state_codec.load_case(row["state"]) for row in rows}
-    async with parts.database(parts.exchange) as connection:
-        await connection.execute(_SQL["forget_seen"], [value_hash.hex() for value_hash in targets.hashes])
-        await connection.execute(_SQL["forget_case"], list(targets.cases))
+    async with session.database(session.exchange) as connection:
+        await connection.execute(_SQL["delete_seen"], [value_hash.hex() for value_hash in targets.hashes])
+        await connection.execute(_SQL["delete_cases"], list(targets.cases))
         for case in targets.cases:
             await connection.execute(_SQL["forget_timers"], case, _holders(cases.get(case)))
     async with open_pool(parts.exchange.postgres, max_size=1) as pool:
@@ -202,27 +202,27 @@ def _holders(case: Case | None) -> list[UUID]:
 
 
 async def _correct_node(
-    parts: MaintenanceSession, node: ProcessSettings, targets: _Targets, reason: RedactionReason
+    session: MaintenanceSession, node: ProcessSettings, targets: _Targets, reason: RedactionReason
 ) -> bool:
     """Redact a node's inbox and outbox, and fold it again. Return whether it has any of the redacted values."""
     stubs = {value_hash: Redaction(value_hash.hex(), reason).stub for value_hash in targets.hashes}
     every = [Redaction(value_hash.hex(), why).stub for value_hash in targets.hashes for why in RedactionReason]
-    async with parts.database(node) as connection, connection.transaction():
+    async with session.database(node) as connection, connection.transaction():
         for value_hash, stub in stubs.items():
             await connection.execute(_SQL["inbox"], value_hash, stub)
             await connection.execute(_SQL["outbox"], value_hash.hex(), stub)
-        has_stubs: bool = await connection.fetchval(_SQL["holds_stubs"], every)
+        has_stubs: bool = await connection.fetchval(_SQL["has_stubs"], every)
     if has_stubs:
         await rebuild_node(node)
     return has_stubs
 
 
-async def _rewrite_files(parts: MaintenanceSession) -> None:
+async def _rewrite_files(session: MaintenanceSession) -> None:
     """Rewrite tables, statistics and the write-ahead log, so that no file has the old bytes."""
-    for process in (parts.exchange, parts.projection, *parts.nodes):
-        async with parts.database(process) as connection:
+    for process in (session.exchange, session.projection, *session.nodes):
+        async with session.database(process) as connection:
             await connection.execute("VACUUM (FULL, ANALYZE)")
-    async with parts.database(parts.exchange) as connection:
+    async with session.database(session.exchange) as connection:
         await _discard_wal(connection)
 
 
@@ -232,13 +232,13 @@ async def _discard_wal(connection: asyncpg.Connection) -> None:
     try:
         await connection.execute("SELECT pg_reload_conf()")
         while await connection.fetchval(_SQL["segments_ahead"]):
-            await connection.execute(_SQL["into_the_next_segment"])
-        await connection.execute(_SQL["into_the_next_segment"])
+            await connection.execute(_SQL["switch_segment"])
+        await connection.execute(_SQL["switch_segment"])
         await connection.execute("CHECKPOINT")
     finally:
         await connection.execute("ALTER SYSTEM RESET wal_recycle")
         await connection.execute("SELECT pg_reload_conf()")
 
 
-def _record(parts: MaintenanceSession) -> AsyncIterator[KafkaRecord]:
-    return read_topic(parts.kafka, parts.record.name)
+def _record(session: MaintenanceSession) -> AsyncIterator[KafkaRecord]:
+    return read_topic(session.kafka, session.record.name)

@@ -14,17 +14,17 @@ UPDATE inbox SET value = $2, outcome = 'invalid', reason = 'redacted' WHERE sha2
 -- Keep the row, so that no policy issues the same event again.
 UPDATE outbox SET value = $2, referral = NULL, outcome = 'invalid', reason = 'redacted' WHERE value_hash = $1
 
--- name: holds_stubs
+-- name: has_stubs
 SELECT EXISTS (SELECT FROM inbox WHERE value = ANY($1::bytea[]))
     OR EXISTS (SELECT FROM outbox WHERE value = ANY($1::bytea[]))
 
--- name: forget_seen
+-- name: delete_seen
 DELETE FROM seen WHERE value_hash = ANY($1::text[])
 
--- name: forget_case
+-- name: delete_cases
 DELETE FROM cases WHERE case_id = ANY($1::uuid[])
 
--- name: forget_timers
+-- name: delete_timers
 DELETE FROM timers WHERE case_id = $1 AND NOT holder = ANY($2::uuid[])
 
 -- name: timeline_cases
@@ -40,5 +40,5 @@ DROP SCHEMA timeline_replaced CASCADE
 -- name: segments_ahead
 SELECT count(*) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$' AND name > pg_walfile_name(pg_current_wal_lsn())
 
--- name: into_the_next_segment
+-- name: switch_segment
 SELECT pg_logical_emit_message(false, 'handoff', 'redaction'), pg_switch_wal()

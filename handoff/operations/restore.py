@@ -74,20 +74,20 @@ class RecordLosses:
         return self.agrees_up_to + len(self.only_on_timeline) + len(self.only_in_inboxes)
 
 
-async def losses(parts: MaintenanceSession) -> RecordLosses:
+async def losses(session: MaintenanceSession) -> RecordLosses:
     """Compare the record with the timeline, the signed checkpoints and the inboxes.
 
     Raises NotReadyForMaintenance.
     """
-    await parts.check()
+    await session.check()
     comparison = _Comparison()
-    async with parts.database(parts.projection) as timeline, timeline.transaction():
+    async with session.database(session.projection) as timeline, timeline.transaction():
         rows = timeline.cursor(_SQL["timeline_entries"], prefetch=_BATCH)
-        await comparison.run(_record(parts), (_timeline_entry(row) async for row in rows))
+        await comparison.run(_record(session), (_timeline_entry(row) async for row in rows))
         largest: int = await timeline.fetchval(_SQL["largest_head"])
-    async with parts.database(parts.exchange) as connection:
+    async with session.database(session.exchange) as connection:
         routed: int = await connection.fetchval(_SQL["routed_up_to"])
-    inboxes = [inbox async for inbox in _inboxes(parts)]
+    inboxes = [inbox async for inbox in _inboxes(session)]
     known = frozenset(comparison.known)
     return RecordLosses(
         size=comparison.size,
@@ -101,12 +101,12 @@ async def losses(parts: MaintenanceSession) -> RecordLosses:
     )
 
 
-async def restore(parts: MaintenanceSession) -> RecordLosses:
+async def restore(session: MaintenanceSession) -> RecordLosses:
     """Restore the record, and set the exchange's position back if necessary. Return the losses.
 
     Idempotent. Raises NotReadyForMaintenance, NotRestorable and TopicCopyMismatch.
     """
-    lost = await losses(parts)
+    lost = await losses(session)
     if lost.is_whole:
         return lost
     if lost.routed_at_most < lost.largest_head:
@@ -115,13 +115,13 @@ async def restore(parts: MaintenanceSession) -> RecordLosses:
             ": change nothing; a person has to examine this"
         )
     for topic, tail in lost.tails.items():
-        await append(parts.kafka, topic, tail)
+        await append(session.kafka, topic, tail)
     # The exchange first: it may process an entry twice, but must not skip one.
-    await _set_back(parts, lost)
+    await _set_back(session, lost)
     if lost.only_on_timeline or lost.only_in_inboxes:
-        copy = parts.copy_of(parts.record)
-        await copy.write({}, _restored(parts, lost))
-        await apply_copy(parts.kafka, parts.record, copy)
+        copy = session.copy_of(session.record)
+        await copy.write({}, _restored(session, lost))
+        await apply_copy(session.kafka, session.record, copy)
     return lost
 
 
@@ -196,15 +196,15 @@ def merge_in_order(strands: Iterable[Sequence[KafkaRecord]]) -> Iterator[KafkaRe
         order.done(value)
 
 
-async def _inboxes(parts: MaintenanceSession) -> AsyncIterator[_Inbox]:
-    unsent: dict[str, list[Message]] = {member: [] for member in parts.members}
-    async with parts.database(parts.exchange) as connection:
+async def _inboxes(session: MaintenanceSession) -> AsyncIterator[_Inbox]:
+    unsent: dict[str, list[Message]] = {member: [] for member in session.members}
+    async with session.database(session.exchange) as connection:
         for row in await connection.fetch(_SQL["unsent"]):
             unsent[row["member"]].append(message_in(row))
-    for member in parts.members:
-        topic = in_topic(parts.jurisdiction, member)
-        on_topic = tuple([entry async for entry in read_topic(parts.kafka, topic)])
-        node = parts.processes.get(member)
+    for member in session.members:
+        topic = in_topic(session.jurisdiction, member)
+        on_topic = tuple([entry async for entry in read_topic(session.kafka, topic)])
+        node = session.processes.get(member)
         tail = await _tail(node, on_topic[-1].offset + 1 if on_topic else 0) if node is not None else ()
         yield _Inbox(topic, on_topic, tail, tuple(unsent[member]))
 
@@ -225,10 +225,10 @@ async def _tail(node: ProcessSettings, end: int) -> tuple[KafkaRecord, ...]:
     return tuple(KafkaRecord(at, 0, rows[places[min(bisect_left(places, at), len(places) - 1)]]) for at in beyond)
 
 
-async def _set_back(parts: MaintenanceSession, lost: RecordLosses) -> None:
+async def _set_back(session: MaintenanceSession, lost: RecordLosses) -> None:
     at = lost.routed_at_most
     places = {entry.message.value: entry.offset for entry in lost.end}
-    async with parts.database(parts.exchange) as connection, connection.transaction():
+    async with session.database(session.exchange) as connection, connection.transaction():
         await connection.execute(_SQL["set_position_back"], at)
         await connection.execute(_SQL["set_directory_back"], at)
         for row in await connection.fetch(_SQL["announced_after"], lost.agrees_up_to):
@@ -236,8 +236,8 @@ async def _set_back(parts: MaintenanceSession, lost: RecordLosses) -> None:
         await connection.execute(_SQL["finish_moves"])
 
 
-async def _restored(parts: MaintenanceSession, lost: RecordLosses) -> AsyncIterator[KafkaRecord]:
-    async for entry in _record(parts):
+async def _restored(session: MaintenanceSession, lost: RecordLosses) -> AsyncIterator[KafkaRecord]:
+    async for entry in _record(session):
         if entry.offset < lost.agrees_up_to:
             yield entry
     for entry in lost.end:
@@ -263,5 +263,5 @@ def _hash(entry: KafkaRecord) -> bytes:
     return record_hash(entry.message.key, entry.message.value, entry.message.headers)
 
 
-def _record(parts: MaintenanceSession) -> AsyncIterator[KafkaRecord]:
-    return read_topic(parts.kafka, parts.record.name)
+def _record(session: MaintenanceSession) -> AsyncIterator[KafkaRecord]:
+    return read_topic(session.kafka, session.record.name)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from handoff.adapters.postgres.bundle_export import BundleRequest, NoCheckpointCoversCase, open_export
@@ -28,7 +27,7 @@ class Verification:
     report: VerificationReport
     tamperings: Sequence[Tampering]
 
-    def document(self) -> Mapping[str, Any]:
+    def document(self) -> Mapping[str, object]:
         """Verification as a JSON document."""
         tampered = [{"where": t.where, "done": t.done, "found": t.found} for t in self.tamperings]
         verified = {"outcome": self.report.conclusion.name.lower(), "lines": tuple(self.report.lines())}

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 from uuid import UUID
 
 from handoff import clock
@@ -30,7 +29,7 @@ class DemoResult:
     history: History
     verification: Verification
 
-    def document(self) -> Mapping[str, Any]:
+    def document(self) -> Mapping[str, object]:
         """Result as a JSON document."""
         return {
             "case": self.case,
