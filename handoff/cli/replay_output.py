@@ -91,7 +91,7 @@ class Summary:
         """Summary of a case. Raises QuestionRefused."""
         return cls(history.case_id, moment, {name: ask(history, name, moment, agency) for name in QUESTIONS})
 
-    def document(self) -> Mapping[str, object]:
+    def document(self) -> Mapping[str, Any]:
         """Counts and headlines of all answers as a JSON document."""
         return {
             "case": self.case,
