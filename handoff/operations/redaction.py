@@ -58,7 +58,7 @@ class _Targets:
     hashes: frozenset[bytes]
     keys: frozenset[bytes | None]
 
-    def holds(self, message: Message) -> bool:
+    def match(self, message: Message) -> bool:
         """Return whether ``message`` still has one of the values."""
         return original_hash(message.value) in self.hashes and Redaction.found(message.value) is None
 
@@ -88,7 +88,7 @@ async def redact(
 
 async def _targets(session: MaintenanceSession, offsets: frozenset[int]) -> _Targets:
     hashes = {original_hash(e.message.value) async for e in _record(session) if e.offset in offsets}
-    # A repetition holds the same bytes.
+    # A repetition has the same bytes.
     found = [(e.offset, e.message.key) async for e in _record(session) if original_hash(e.message.value) in hashes]
     if missing := offsets - {offset for offset, _ in found}:
         raise RedactionRefused(f"the record has no offset {min(missing)}")
@@ -140,14 +140,14 @@ async def _check_effect(session: MaintenanceSession, targets: _Targets, reason: 
 
 async def _rewrite(session: MaintenanceSession, topic: Topic, targets: _Targets, reason: RedactionReason) -> bool:
     """Rewrite a topic that has one of the values. Return whether it had one."""
-    if not any([targets.holds(entry.message) async for entry in read_topic(session.kafka, topic.name)]):
+    if not any([targets.match(entry.message) async for entry in read_topic(session.kafka, topic.name)]):
         return False
     inboxes = {in_topic(session.jurisdiction, member) for member in session.members}
     without = _delivery_without if topic.name in inboxes else redacted
 
     async def stubbed() -> AsyncIterator[KafkaRecord]:
         async for entry in read_topic(session.kafka, topic.name):
-            yield replace(entry, message=without(entry.message, reason)) if targets.holds(entry.message) else entry
+            yield replace(entry, message=without(entry.message, reason)) if targets.match(entry.message) else entry
 
     copy = session.copy_of(topic)
     await copy.write(await read_groups(session.kafka, session.jurisdiction, topic), stubbed())

@@ -56,9 +56,9 @@ async def tamperings(
     ``superuser`` is the operator's connection string to the timeline's database; ``honest`` is the unchanged bundle.
     """
     refused, withdrawn = (_position(timeline, event) for event in (ReferralRejected.type, ReleaseWithdrawn.type))
-    edited = await _changed(superuser, asked, _EDIT, refused)
-    withheld = _report(_without(honest, withdrawn), asked)
-    cut = await _changed(superuser, asked, _CUT, timeline[-1].position)
+    edited = await _changed(superuser, request, _EDIT, refused)
+    withheld = _report(_without(honest, withdrawn), request)
+    cut = await _changed(superuser, request, _CUT, timeline[-1].position)
     return (
         Tampering(_IN_DATABASE, "the refusal of the shelter that was full is changed to *survivor declined*", edited),
         Tampering(_IN_FILE, "her withdrawal is removed", withheld),
