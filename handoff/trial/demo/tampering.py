@@ -49,7 +49,7 @@ class Tampering:
 
 
 async def tamperings(
-    superuser: str, asked: BundleRequest, honest: bytes, timeline: Sequence[TimelineEntry]
+    superuser: str, request: BundleRequest, honest: bytes, timeline: Sequence[TimelineEntry]
 ) -> tuple[Tampering, ...]:
     """Reports on an edited value, a withheld entry and a truncated record.
 
@@ -70,13 +70,13 @@ def _position(timeline: Iterable[TimelineEntry], event_type: str) -> int:
     return next(entry.position for entry in timeline if entry.type == event_type)
 
 
-async def _changed(superuser: str, asked: BundleRequest, statement: str, place: int) -> VerificationReport:
+async def _changed(superuser: str, request: BundleRequest, statement: str, place: int) -> VerificationReport:
     """Report on the bundle that is written after ``statement`` was executed."""
     async with _rolled_back(superuser) as connection:
         await connection.execute(_DISABLE_TRIGGER)
         await connection.execute(statement, place)
-        export = await start_export(connection, asked)
-        return _report(b"".join([chunk async for chunk in export.chunks()]), asked)
+        export = await start_export(connection, request)
+        return _report(b"".join([chunk async for chunk in export.chunks()]), request)
 
 
 @asynccontextmanager
@@ -102,5 +102,5 @@ def _without(bundle: bytes, place: int) -> bytes:
     return out.getvalue()
 
 
-def _report(bundle: bytes, asked: BundleRequest) -> VerificationReport:
-    return verify(io.BytesIO(bundle), asked.trust)
+def _report(bundle: bytes, request: BundleRequest) -> VerificationReport:
+    return verify(io.BytesIO(bundle), request.trust)
