@@ -281,7 +281,7 @@ async def test_more_events_than_one_question_holds_are_asked_for_in_pages(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A row without a receipt at the front does not block the rows after it."""
-    monkeypatch.setattr("handoff.node.attestation.receipts.MOST_AT_ONCE", 2)
+    monkeypatch.setattr("handoff.node.attestation.receipts.MAX_EVENTS", 2)
     _, echoes = await desk.request_a_place()
     desk.audit.covers(echoes[-1:], 9)
     await desk.prove(9, *ENOUGH)
