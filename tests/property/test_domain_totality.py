@@ -143,7 +143,8 @@ def _commands(body: Body, basis: UUID, redirects: UUID | None) -> list[Command]:
 
 
 def _every_command(base: type[Command] = Command) -> list[type[Command]]:
-    below = base.__subclasses__()
+    # Other tests derive commands of their own, as a later release would.
+    below = [child for child in base.__subclasses__() if child.__module__ == Command.__module__]
     return [command for child in below for command in (child, *_every_command(child)) if hasattr(command, "makes")]
 
 
