@@ -181,7 +181,7 @@ async def _correct_exchange(session: MaintenanceSession, targets: _Targets) -> N
         await connection.execute(_SQL["delete_seen"], [value_hash.hex() for value_hash in targets.hashes])
         await connection.execute(_SQL["delete_cases"], list(targets.cases))
         for case in targets.cases:
-            await connection.execute(_SQL["forget_timers"], case, _holders(cases.get(case)))
+            await connection.execute(_SQL["delete_timers"], case, _holders(cases.get(case)))
     async with open_pool(session.exchange.postgres, max_size=1) as pool:
         await _store_cases(pool, cases)
 
