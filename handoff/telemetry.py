@@ -17,52 +17,64 @@ from prometheus_client import Counter, Gauge, Histogram
 NODE_EPOCH = Gauge("handoff_node_epoch", "The epoch in which this process leads for its member; 0 if it is a standby.")
 INBOX_ENTRIES = Counter("handoff_inbox_entries", "Inbox entries handled, by the record's verdict.", ["verdict"])
 INBOX_SEQUENCE = Gauge("handoff_inbox_sequence", "Sequence of the last inbox entry that is folded.")
-INBOX_GAPS = Counter("handoff_inbox_gaps", "Inbox entries that came too early: one before them is missing.")
-PARKED = Counter("handoff_parked", "Referrals set aside because this release cannot fold them, by cause.", ["why"])
-QUARANTINED = Counter("handoff_quarantined", "Inbox entries that could not be read, by code.", ["code"])
-OUTBOX_UNSENT = Gauge("handoff_outbox_unsent", "Own events not sent yet.")
-OUTBOX_UNECHOED = Gauge("handoff_outbox_unechoed", "Own events whose echo is not back.")
+INBOX_GAPS = Counter("handoff_inbox_gaps", "Gaps found in the inbox: an entry before the one that was read is missing.")
+PARKED = Counter(
+    "handoff_parked", "Referrals parked because this release cannot fold their next entry, by cause.", ["why"]
+)
+QUARANTINED = Counter(
+    "handoff_quarantined", "Inbox entries quarantined because they cannot be read, by code.", ["code"]
+)
+OUTBOX_UNSENT = Gauge("handoff_outbox_unsent", "Own events that are not sent yet.")
+OUTBOX_UNECHOED = Gauge("handoff_outbox_unechoed", "Own events without an echo.")
 OUTBOX_OLDEST_SECONDS = Gauge("handoff_outbox_oldest_seconds", "Age of the oldest own event without an echo.")
 SENT = Counter("handoff_sent", "Events sent to the broker and acknowledged, repeats included.")
 SEND_FAILURES = Counter("handoff_send_failures", "Batches that the broker did not acknowledge.")
-COMMANDS = Counter("handoff_commands", "Commands by their outcome at the desk.", ["command", "outcome"])
-DATABASE_RETRIES = Counter("handoff_database_retries", "Transactions repeated because the database was away.")
+COMMANDS = Counter("handoff_commands", "Commands by outcome.", ["command", "outcome"])
+DATABASE_RETRIES = Counter("handoff_database_retries", "Transactions repeated because the database was unavailable.")
 
-SUBMISSIONS = Counter("handoff_submissions", "Submissions that the exchange took in, accepted or by code.", ["outcome"])
+SUBMISSIONS = Counter(
+    "handoff_submissions", "Submissions read by the exchange: accepted, or refused by code.", ["outcome"]
+)
 ROUTED = Counter("handoff_routed", "Record entries routed, by verdict.", ["verdict"])
-DELIVERED = Counter("handoff_delivered", "Entries put into inboxes and acknowledged, repeats included.")
+DELIVERED = Counter("handoff_delivered", "Entries sent to inboxes and acknowledged, repeats included.")
 RECORD_NEXT_OFFSET = Gauge("handoff_record_next_offset", "The record's next offset to be routed.")
-ROUTING_EPOCH = Gauge("handoff_routing_epoch", "The epoch in which this exchange routes; 0 where it stands by.")
+ROUTING_EPOCH = Gauge("handoff_routing_epoch", "The epoch in which this exchange routes; 0 if it is a standby.")
 EXCHANGE_BACKLOG = Gauge(
     "handoff_exchange_backlog", "Rows waiting to be sent: inbox entries, and the exchange's own events.", ["what"]
 )
 DEADLINES_MISSED = Counter("handoff_deadlines_missed", "Missed deadlines that the exchange queued to publish.")
-RECORD_ALARMS = Counter("handoff_record_alarms", "Record entries that should not be as they are, by verdict.", ["why"])
+RECORD_ALARMS = Counter("handoff_record_alarms", "Record entries that raise an alarm, by code.", ["why"])
 
-PROJECTED_ENTRIES = Counter("handoff_projected_entries", "Record entries put on the timeline, by verdict.", ["verdict"])
-PROJECTION_OFFSET = Gauge("handoff_projection_offset", "The record's next offset to be put on the timeline.")
-PROJECTION_EPOCH = Gauge("handoff_projection_epoch", "The epoch in which this projection writes; 0 where it stands by.")
+PROJECTED_ENTRIES = Counter(
+    "handoff_projected_entries", "Record entries written to the timeline, by verdict.", ["verdict"]
+)
+PROJECTION_OFFSET = Gauge("handoff_projection_offset", "The record's next offset to be written to the timeline.")
+PROJECTION_EPOCH = Gauge("handoff_projection_epoch", "The epoch in which this projection writes; 0 if it is a standby.")
 PROJECTION_SECONDS = Histogram(
     "handoff_projection_seconds",
-    "From the append time of a page's last entry to its commit on the timeline.",
+    "Time from the append of a batch's last entry to the commit on the timeline.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120),
 )
-PROJECTION_RETRIES = Counter("handoff_projection_retries", "Times a projection began again from its stored position.")
+PROJECTION_RETRIES = Counter("handoff_projection_retries", "Restarts of a projection from its stored position.")
 
 WITNESS_SIZE = Gauge("handoff_witness_size", "Size of the largest checkpoint that this process has cosigned.")
 WITNESS_ALARMS = Counter(
-    "handoff_witness_alarms", "What a witness or the monitor holds against the log, by kind.", ["why"]
+    "handoff_witness_alarms", "Alarms of a witness or the monitor about the log, by code.", ["why"]
 )
-PROVEN_SIZE = Gauge("handoff_proven_size", "Size of the largest checkpoint for which enough have vouched.")
-RECEIPTS_KEPT = Counter("handoff_receipts_kept", "Own events whose receipt was kept, which ends their outbox row.")
-RECEIPT_ALARMS = Counter("handoff_receipt_alarms", "Own events whose receipt is missing or unsound.", ["why"])
-CHECKPOINT_SIZE = Gauge("handoff_checkpoint_size", "Entries below the last checkpoint that the log published.")
-CHECKPOINT_TIME = Gauge("handoff_checkpoint_time_seconds", "When that was due, in seconds since 1970.")
-CHECKPOINT_COSIGNERS = Gauge("handoff_checkpoint_cosigners", "How many have cosigned its head so far.")
-CHECKPOINT_RETRIES = Counter("handoff_checkpoint_retries", "Times a log began again from what is stored.")
-CHECKPOINT_ALARMS = Counter(
-    "handoff_checkpoint_alarms", "What should not be on the topic of checkpoints, or is not.", ["why"]
+PROVEN_SIZE = Gauge("handoff_proven_size", "Size of the largest checkpoint with a quorum of cosignatures.")
+RECEIPTS_STORED = Counter("handoff_receipts_stored", "Own events with a stored receipt, which ends their outbox row.")
+RECEIPT_ALARMS = Counter("handoff_receipt_alarms", "Own events whose receipt is missing or invalid.", ["why"])
+CHECKPOINT_SIZE = Gauge("handoff_checkpoint_size", "Size of the last checkpoint that the log published.")
+CHECKPOINT_TIME = Gauge(
+    "handoff_checkpoint_time_seconds", "Due time of the last published checkpoint, in seconds since 1970-01-01 UTC."
 )
+CHECKPOINT_COSIGNERS = Gauge(
+    "handoff_checkpoint_cosigners", "Witnesses that have cosigned the last published checkpoint."
+)
+CHECKPOINT_RETRIES = Counter(
+    "handoff_checkpoint_retries", "Restarts of the checkpoint publisher from its stored state."
+)
+CHECKPOINT_ALARMS = Counter("handoff_checkpoint_alarms", "Alarms about the topic of checkpoints, by code.", ["why"])
 RECEIPTS = Counter("handoff_receipts", "Receipts signed for emitters.")
 
 # Lines

@@ -7,7 +7,7 @@ from handoff.domain.policies import CONFIRM_DELIVERY, Cause, Policy, Reaction, d
 from handoff.record.codes import RejectionCode, State
 from handoff.record.events.referral import ReferralRedirected
 
-_NO_PLACE_HERE = frozenset(
+_REDIRECTED_CODES = frozenset(
     {
         RejectionCode.UNITS_FULL,
         RejectionCode.NO_STAFF,
@@ -18,30 +18,30 @@ _NO_PLACE_HERE = frozenset(
 )
 
 
-def _ask_the_next_of_the_class(known: Situation, me: str) -> Iterator[Reaction]:
+def _redirect_within_class(known: Situation, me: str) -> Iterator[Reaction]:
     for refused in referrals(known):
         if refused.source != me or refused.state is not State.REJECTED or refused.next is not None:
             continue
-        if refused.code in _NO_PLACE_HERE:
-            yield from _passed_on(known, refused)
+        if refused.code in _REDIRECTED_CODES:
+            yield from _redirect(known, refused)
 
 
-def _passed_on(known: Situation, refused: Referral) -> Iterator[Reaction]:
+def _redirect(known: Situation, refused: Referral) -> Iterator[Reaction]:
     basis = known.case.bases.get(refused.basis) if known.case is not None else None
     if basis is None or basis.ended is not None or basis.recipient_class is None or refused.closed_at is None:
         return
-    asked = _asked_in_chain(known, refused)
+    asked = _members_in_chain(known, refused)
     candidates = known.directory.candidates(basis.recipient_class, refused.service)
     target = next((m for m in candidates if m not in asked and basis.ended_for(m) is None), None)
     if target is None:
         return
     cause = Cause(refused.id, refused.closed_at, refused.hop)
-    new = derived_id(ASK_THE_NEXT_OF_THE_CLASS.number, cause)
+    new = derived_id(REDIRECT_WITHIN_CLASS.number, cause)
     yield Reaction(cause, request(new, basis, target, refused.service, refused.urgency))
     yield Reaction(cause, ReferralRedirected(referral=refused.id, next=new, seen=refused.seen_at_transition))
 
 
-def _asked_in_chain(known: Situation, last: Referral) -> frozenset[str]:
+def _members_in_chain(known: Situation, last: Referral) -> frozenset[str]:
     asked = {last.target}
     earlier = {referral.next: referral for referral in referrals(known) if referral.next is not None}
     while (previous := earlier.pop(last.id, None)) is not None:
@@ -50,10 +50,10 @@ def _asked_in_chain(known: Situation, last: Referral) -> frozenset[str]:
     return frozenset(asked)
 
 
-ASK_THE_NEXT_OF_THE_CLASS = Policy(
+REDIRECT_WITHIN_CLASS = Policy(
     10,
     "A refusal for lack of a place: ask the next institution of the class she released, each at most once.",
-    _ask_the_next_of_the_class,
+    _redirect_within_class,
 )
 
-POLICIES = (CONFIRM_DELIVERY, ASK_THE_NEXT_OF_THE_CLASS)
+POLICIES = (CONFIRM_DELIVERY, REDIRECT_WITHIN_CLASS)

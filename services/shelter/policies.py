@@ -26,9 +26,9 @@ def _stays(known: Situation, me: str, state: State) -> Iterator[Referral]:
             yield referral
 
 
-def _keep_her_benefit(known: Situation, me: str) -> Iterator[Reaction]:
+def _request_benefit_continuity(known: Situation, me: str) -> Iterator[Reaction]:
     basis = live_basis(known, me, ReleasePurpose.BENEFIT_CONTINUITY)
-    if basis is None or basis.recipient is None or _has_asked(known, me, CaseService.BENEFIT_CONTINUITY):
+    if basis is None or basis.recipient is None or _has_requested(known, me, CaseService.BENEFIT_CONTINUITY):
         return
     for stay in _stays(known, me, State.IN_PROGRESS):
         cause = Cause(stay.id, max(stay.since, basis.recorded_at))
@@ -37,21 +37,21 @@ def _keep_her_benefit(known: Situation, me: str) -> Iterator[Reaction]:
         return
 
 
-def _has_asked(known: Situation, me: str, service: CaseService) -> bool:
+def _has_requested(known: Situation, me: str, service: CaseService) -> bool:
     return any(referral.source == me and referral.service is service for referral in referrals(known))
 
 
-def _ask_after_her(known: Situation, me: str) -> Iterator[Reaction]:
+def _schedule_follow_ups(known: Situation, me: str) -> Iterator[Reaction]:
     basis = live_basis(known, me, ReleasePurpose.FOLLOW_UP_CONTACT)
-    if basis is None or basis.recipient is None or _has_asked(known, me, CaseService.FOLLOW_UP):
+    if basis is None or basis.recipient is None or _has_requested(known, me, CaseService.FOLLOW_UP):
         return
     for stay in _stays(known, me, State.COMPLETED):
         if stay.code in _FOLLOWED_UP:
-            yield from _follow_ups(stay, basis, basis.recipient)
+            yield from _follow_up_requests(stay, basis, basis.recipient)
             return
 
 
-def _follow_ups(stay: Referral, basis: Basis, target: str) -> Iterator[Reaction]:
+def _follow_up_requests(stay: Referral, basis: Basis, target: str) -> Iterator[Reaction]:
     for hop, days in enumerate(FOLLOW_UP_DAYS):
         cause = Cause(stay.id, max(stay.since, basis.recorded_at), hop)
         new = derived_id(SCHEDULE_FOLLOW_UPS.number, cause)
@@ -62,12 +62,12 @@ def _follow_ups(stay: Referral, basis: Basis, target: str) -> Iterator[Reaction]
 REQUEST_BENEFIT_CONTINUITY = Policy(
     30,
     "She lives here now: once she has released it, ask the Center for Social Work to keep her social assistance.",
-    _keep_her_benefit,
+    _request_benefit_continuity,
 )
 SCHEDULE_FOLLOW_UPS = Policy(
     31,
     "After a discharge, once she has released it: follow-ups at 30, 90 and 180 days, as dated referrals.",
-    _ask_after_her,
+    _schedule_follow_ups,
 )
 
 POLICIES = (CONFIRM_DELIVERY, REQUEST_BENEFIT_CONTINUITY, SCHEDULE_FOLLOW_UPS)

@@ -17,24 +17,24 @@ from handoff.domain.policies import (
 from handoff.record.codes import CaseService, ReleasePurpose, ServiceOutcome, StartKind, State, Urgency
 from handoff.record.events.referral import ReferralAccepted, ReferralCompleted, ReferralStarted
 
-_PLAN_LEADS_TO: Mapping[ReleasePurpose, CaseService] = {
+_PLANNED_SERVICES: Mapping[ReleasePurpose, CaseService] = {
     ReleasePurpose.TRAINING: CaseService.VOCATIONAL_TRAINING,
     ReleasePurpose.JOB_PLACEMENT: CaseService.EMPLOYMENT,
     ReleasePurpose.HOUSING: CaseService.HOUSING,
 }
 
 
-def _asked_of_us(known: Situation, me: str, service: CaseService) -> Iterator[Referral]:
+def _requests_to(known: Situation, me: str, service: CaseService) -> Iterator[Referral]:
     for referral in referrals(known):
         if referral.target == me and referral.service is service:
             yield referral
 
 
-def _ask_in_our_own_name(known: Situation, me: str) -> Iterator[Reaction]:
+def _request_benefit_on_own_behalf(known: Situation, me: str) -> Iterator[Reaction]:
     basis = live_basis(known, me, ReleasePurpose.BENEFIT_CONTINUITY)
     if basis is None or basis.recipient is None:
         return
-    for asked in _asked_of_us(known, me, CaseService.BENEFIT_CONTINUITY):
+    for asked in _requests_to(known, me, CaseService.BENEFIT_CONTINUITY):
         if asked.state is not State.REQUESTED:
             continue
         cause = Cause(asked.id, max(asked.requested_at, basis.recorded_at))
@@ -44,10 +44,10 @@ def _ask_in_our_own_name(known: Situation, me: str) -> Iterator[Reaction]:
         yield Reaction(cause, ReferralStarted(referral=asked.id, kind=StartKind.WORK_BEGUN, seen=2))
 
 
-def _answer_as_it_was_decided(known: Situation, me: str) -> Iterator[Reaction]:
+def _relay_benefit_decision(known: Situation, me: str) -> Iterator[Reaction]:
     if known.case is None:
         return
-    for asked in _asked_of_us(known, me, CaseService.BENEFIT_CONTINUITY):
+    for asked in _requests_to(known, me, CaseService.BENEFIT_CONTINUITY):
         ours = known.case.referrals.get(
             derived_id(REQUEST_BENEFIT_ON_OWN_BEHALF.number, Cause(asked.id, asked.requested_at))
         )
@@ -59,20 +59,20 @@ def _answer_as_it_was_decided(known: Situation, me: str) -> Iterator[Reaction]:
         yield Reaction(Cause(asked.id, ours.since), decided)
 
 
-def _refer_on_from_the_plan(known: Situation, me: str) -> Iterator[Reaction]:
-    plan = next((p for p in _asked_of_us(known, me, CaseService.REINTEGRATION_PLAN) if p.state in ACTIVE), None)
+def _refer_on_from_plan(known: Situation, me: str) -> Iterator[Reaction]:
+    plan = next((p for p in _requests_to(known, me, CaseService.REINTEGRATION_PLAN) if p.state in ACTIVE), None)
     if plan is None:
         return
-    for purpose, service in _PLAN_LEADS_TO.items():
+    for purpose, service in _PLANNED_SERVICES.items():
         basis = live_basis(known, me, purpose)
-        if basis is None or basis.recipient is None or _rests_on(known, basis.id):
+        if basis is None or basis.recipient is None or _has_referral_on(known, basis.id):
             continue
         cause = Cause(basis.id, max(plan.answered_at or plan.since, basis.recorded_at))
-        new = derived_id(REFER_ON_FROM_THE_PLAN.number, cause)
+        new = derived_id(REFER_ON_FROM_PLAN.number, cause)
         yield Reaction(cause, request(new, basis, basis.recipient, service, Urgency.NORMAL))
 
 
-def _rests_on(known: Situation, basis: object) -> bool:
+def _has_referral_on(known: Situation, basis: object) -> bool:
     return any(referral.basis == basis for referral in referrals(known))
 
 
@@ -80,15 +80,15 @@ REQUEST_BENEFIT_ON_OWN_BEHALF = Policy(
     20,
     "Asked to keep her social assistance: once she has released it to us too, ask the benefits office ourselves, "
     "so that it never learns of a shelter.",
-    _ask_in_our_own_name,
+    _request_benefit_on_own_behalf,
 )
 RELAY_BENEFIT_DECISION = Policy(
-    21, "The benefits office has decided: answer who asked us with the same code.", _answer_as_it_was_decided
+    21, "The benefits office has decided: answer who asked us with the same code.", _relay_benefit_decision
 )
-REFER_ON_FROM_THE_PLAN = Policy(
+REFER_ON_FROM_PLAN = Policy(
     22,
     "A reintegration plan is under way: each release for training, work or housing leads to a request.",
-    _refer_on_from_the_plan,
+    _refer_on_from_plan,
 )
 
-POLICIES = (CONFIRM_DELIVERY, REQUEST_BENEFIT_ON_OWN_BEHALF, RELAY_BENEFIT_DECISION, REFER_ON_FROM_THE_PLAN)
+POLICIES = (CONFIRM_DELIVERY, REQUEST_BENEFIT_ON_OWN_BEHALF, RELAY_BENEFIT_DECISION, REFER_ON_FROM_PLAN)

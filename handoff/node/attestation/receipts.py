@@ -120,7 +120,7 @@ class ReceiptCollector:
             await self.store.store_receipts(sound)
             ended += len(sound)
         if ended:
-            telemetry.RECEIPTS_KEPT.inc(ended)
+            telemetry.RECEIPTS_STORED.inc(ended)
             log.info("receipts.stored", events=ended, size=self.quorum.proven.size)
         return ended
 

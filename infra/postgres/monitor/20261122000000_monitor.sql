@@ -11,7 +11,7 @@ CREATE TABLE witness (
 INSERT INTO witness DEFAULT VALUES;
 
 -- Evidence against the log: the note of the stored checkpoint, and the request that contradicts it. Never deleted.
-CREATE TABLE accusations (
+CREATE TABLE log_evidence (
     offered_hash bytea       PRIMARY KEY CHECK (octet_length(offered_hash) = 32),
     why          text        NOT NULL CHECK (why IN ('forked', 'inconsistent', 'differs')),
     own          bytea       NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE accusations (
 );
 
 GRANT SELECT, UPDATE ON witness TO handoff_monitor;
-GRANT SELECT, INSERT ON accusations TO handoff_monitor;
+GRANT SELECT, INSERT ON log_evidence TO handoff_monitor;
 
 -- migrate:down
-DROP TABLE accusations, witness;
+DROP TABLE log_evidence, witness;

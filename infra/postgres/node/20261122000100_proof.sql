@@ -11,7 +11,7 @@ CREATE TABLE witness (
 INSERT INTO witness DEFAULT VALUES;
 
 -- Evidence against the log: the note of the stored checkpoint, and the request that contradicts it. Never deleted.
-CREATE TABLE accusations (
+CREATE TABLE log_evidence (
     offered_hash bytea       PRIMARY KEY CHECK (octet_length(offered_hash) = 32),
     why          text        NOT NULL CHECK (why IN ('forked', 'inconsistent')),
     own          bytea       NOT NULL,
@@ -40,8 +40,8 @@ ALTER TABLE outbox
 CREATE INDEX outbox_awaiting ON outbox (position) WHERE outcome IN ('effective', 'ineffective') AND receipt IS NULL;
 
 GRANT SELECT, UPDATE ON witness, proven TO handoff_node;
-GRANT SELECT, INSERT ON accusations TO handoff_node;
+GRANT SELECT, INSERT ON log_evidence TO handoff_node;
 
 -- migrate:down
 ALTER TABLE outbox DROP COLUMN receipt_missed_at, DROP COLUMN receipt, DROP COLUMN echoed_at;
-DROP TABLE proven, accusations, witness;
+DROP TABLE proven, log_evidence, witness;

@@ -37,7 +37,11 @@ async def test_the_projections_reader_and_writer_are_two(jurisdiction: Jurisdict
 async def test_a_witness_may_not_take_back_what_speaks_against_the_log(
     jurisdiction: Jurisdiction, witness: str
 ) -> None:
-    for statement in ("DELETE FROM accusations", "UPDATE accusations SET why = 'inconsistent'", "DELETE FROM witness"):
+    for statement in (
+        "DELETE FROM log_evidence",
+        "UPDATE log_evidence SET why = 'inconsistent'",
+        "DELETE FROM witness",
+    ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await _ask(jurisdiction.postgres_settings(witness), statement)
 

@@ -86,11 +86,11 @@ class Watched:
 
         await eventually(last)
 
-    async def accusations(self) -> list[Any]:
+    async def log_evidence(self) -> list[Any]:
         """Return the alarms in its database."""
         connection = await asyncpg.connect(self.town.jurisdiction.postgres_settings(MONITOR).dsn)
         try:
-            return await connection.fetch("SELECT why, own, offered FROM accusations")
+            return await connection.fetch("SELECT why, own, offered FROM log_evidence")
         finally:
             await connection.close()
 
@@ -182,7 +182,7 @@ async def test_it_cosigns_a_root_that_the_record_gives_and_halts_at_one_that_it_
         await watched.append(*(next(names) for _ in range(4)))
         await watched.publish(7, [*leaves, *[bytes(32)] * 4])
         assert await halted(monitor) == "differs"
-    ((why, own, offered),) = await watched.accusations()
+    ((why, own, offered),) = await watched.log_evidence()
     assert (why, b"\n7\n" in own, b"\n11\n" in offered) == ("differs", True, True)
 
     await watched.publish(7, await watched.leaves())

@@ -140,7 +140,7 @@ async def test_a_forked_head_is_refused_and_both_are_kept(police: Parts, played:
     forked = played.request(0, 13, FORK)
     with pytest.raises(WitnessHalted, match="forked"):
         await cosigner.process(bodies([forked], first=1))
-    (kept,) = await police.query("accusations")
+    (kept,) = await police.query("log_evidence")
     assert tuple(kept) == ("forked", str(played.note(13)).encode(), forked.encode())
     assert len(inbox) == 1
     with pytest.raises(WitnessHalted, match="forked"):
@@ -157,7 +157,7 @@ async def test_a_fork_that_has_grown_is_never_cosigned_and_a_bad_proof_stops_nob
     bad = replace(played.request(7, 13), proof=())
     await cosigner.process(bodies([played.request(0, 7), played.request(7, 13, FORK), bad, bad]))
     assert (await state(police)).head == played.head(7)
-    assert len(await police.query("inconsistency_accusations")) == 2
+    assert len(await police.query("inconsistency_evidence")) == 2
     await cosigner.process(bodies([played.request(7, 13)], first=4))
     assert [played.cosigners(request.encode()) for request in inbox] == [
         {"police": played.head(7)},

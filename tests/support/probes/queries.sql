@@ -6,14 +6,14 @@ SELECT
 -- name: redacted_inbox_outcomes
 SELECT outcome FROM inbox WHERE reason = 'redacted' ORDER BY sequence
 
--- name: accusations
-SELECT why, own, offered FROM accusations
+-- name: log_evidence
+SELECT why, own, offered FROM log_evidence
 
 -- name: idempotency_keys
 SELECT * FROM idempotency
 
--- name: inconsistency_accusations
-SELECT * FROM accusations WHERE why = 'inconsistent'
+-- name: inconsistency_evidence
+SELECT * FROM log_evidence WHERE why = 'inconsistent'
 
 -- name: node_cases
 SELECT * FROM cases ORDER BY id
@@ -180,7 +180,7 @@ UPDATE witness SET topic_offset = 1000000
 UPDATE leadership SET heartbeat_at = clock_timestamp() - interval '1 hour'
 
 -- name: wipe_node as its migrations made it
-TRUNCATE outbox, inbox, cases, referrals, directory, idempotency, parked, quarantine, accusations;
+TRUNCATE outbox, inbox, cases, referrals, directory, idempotency, parked, quarantine, log_evidence;
 UPDATE position SET next_offset = 0, sequence = 0;
 UPDATE relay SET paused = false;
 UPDATE witness SET size = 0, root = sha256(''), note = '', topic_offset = 0;

@@ -1,4 +1,4 @@
-"""The fingerprint by which a repetition under one idempotency key is told from another request."""
+"""Fingerprint that distinguishes a repetition under one idempotency key from another request."""
 
 import hashlib
 from uuid import UUID
