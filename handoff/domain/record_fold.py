@@ -30,18 +30,16 @@ _OVERTAKEN: Final = frozenset(State) - {State.ABSENT} | {IneffectiveReason.TOO_E
 _NEVER_OVERTAKEN: Final = (SubmissionRefused, DeadlineEscalated, DeadlineAcknowledged)
 
 
-class JudgedRecord(Struct, frozen=True):
-    """A record at its position: its record time, verdict, and the state before and after it.
+class JudgedRecord(Struct, frozen=True, gc=False):
+    """A record with its verdict and its record time, also in milliseconds since 1970-01-01 UTC.
 
-    Record time is the greatest append time so far, also in milliseconds since 1970-01-01 UTC.
+    Record time is the greatest append time so far.
     """
 
     record: ParsedRecord
     record_ms: int
     record_time: datetime
     verdict: Verdict
-    before: Situation
-    after: Situation
 
     @property
     def takes_identity(self) -> bool:
@@ -79,8 +77,8 @@ class RecordFold:
     first_hashes: dict[Identity, str] = field(default_factory=dict)
     verify: Verify = signing.verifies
 
-    def apply(self, record: ParsedRecord) -> JudgedRecord:
-        """Judge the next entry and move the state on. Never raises on any bytes."""
+    def apply(self, record: ParsedRecord) -> tuple[JudgedRecord, Situation, Situation]:
+        """Judge the next entry and move the state on; return the state before and after it too. Never raises."""
         self.record_ms = max(self.record_ms, record.kafka.appended_ms)
         at = from_ms(self.record_ms)
         case_id, identity = record.case_id, record.identity
@@ -94,13 +92,13 @@ class RecordFold:
             genesis_hash=self.genesis_hash,
             verify=self.verify,
         )
-        judged = JudgedRecord(record, self.record_ms, at, verdict, before, after)
+        judged = JudgedRecord(record, self.record_ms, at, verdict)
         if identity is not None and judged.takes_identity:
-            self.first_hashes[identity] = record.value.sha256
+            self.first_hashes[identity] = record.value_hash
         self.directory = after.directory
         if after.case is not None and after.case is not case:
             self.cases[after.case.id] = after.case
-        return judged
+        return judged, before, after
 
 
 def examine(
@@ -122,7 +120,7 @@ def examine(
     objection = authenticate(known.directory, record.message, event, at, genesis_hash, verify=_verify(record, verify))
     if objection is not None:
         return invalid(objection), known
-    repeated = repetition(first_hash, record.value.sha256)
+    repeated = repetition(first_hash, record.value_hash)
     if repeated is not None:
         return repeated, known
     return judge(known, event, at)

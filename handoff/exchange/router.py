@@ -182,4 +182,4 @@ class Router:
 
 
 def _parsed(record: KafkaRecord) -> ParsedRecord:
-    return ParsedRecord(record, cpu_work.parse_value(record.message.value or b""))
+    return ParsedRecord(record, *cpu_work.parse_value(record.message.value or b""))

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from handoff.domain.case import Case
+from handoff.domain.case import Case, Situation
 from handoff.domain.consequences import consequences
 from handoff.domain.directory import Directory
 from handoff.domain.record_fold import JudgedRecord, RecordFold
@@ -86,38 +86,43 @@ def route(known: Known, batch: tuple[ParsedRecord, ...], genesis_hash: str) -> R
     )
     routed = Routed(known.directory, known.record_ms, dict(known.sequences))
     for record in batch:
-        judged = fold.apply(record)
+        judged, before, after = fold.apply(record)
         routed.judged.append(judged)
-        if isinstance(record.event, Event):
-            _collect_state(routed, judged, record.event)
-            _deliver(routed, judged, record.event, known.announcements)
-            _follow_up(routed, judged, record.event)
+        event = record.event
+        if not isinstance(event, Event):
+            continue
+        if judged.takes_identity:
+            routed.first_hashes[event.identity] = record.value_hash
+        if after.case is not None and after.case is not before.case:
+            routed.cases[after.case.id] = after.case
+        _deliver(routed, judged, event, before, after, earlier_announcements=known.announcements)
+        if judged.verdict.is_effective:
+            routed.own_events += consequences(before, after, event, judged.record_time)
+        _settle(routed, judged, event)
     routed.directory, routed.record_ms = fold.directory, fold.record_ms
     return routed
 
 
-def _collect_state(routed: Routed, judged: JudgedRecord, event: Event[Any]) -> None:
-    if judged.takes_identity:
-        routed.first_hashes[event.identity] = judged.record.value.sha256
-    case = judged.after.case
-    if case is not None and case is not judged.before.case:
-        routed.cases[case.id] = case
-
-
 def _deliver(
-    routed: Routed, judged: JudgedRecord, event: Event[Any], earlier_announcements: tuple[Announcement, ...]
+    routed: Routed,
+    judged: JudgedRecord,
+    event: Event[Any],
+    before: Situation,
+    after: Situation,
+    *,
+    earlier_announcements: tuple[Announcement, ...],
 ) -> None:
-    before, after, message = judged.before, judged.after, judged.record.message
+    """Append the entry to the inboxes of its recipients, and earlier announcements to those of new members."""
+    message, verdict, at = judged.record.message, judged.verdict, judged.record_time
     if after.directory is not before.directory:
         for newcomer in after.directory.members.keys() - before.directory.members.keys():
             for announced in (*earlier_announcements, *routed.announcements):
                 _append_to_inbox(routed, newcomer, announced.record_time, EFFECTIVE, announced.message)
     # A node can check its inbox only with the directory, so nothing is delivered to a member before its admission.
-    audience = recipients(event, judged.verdict, before, after) & after.directory.members.keys()
-    at = judged.record_time
+    audience = recipients(event, verdict, before, after) & after.directory.members.keys()
     for member in sorted(audience):
-        _append_to_inbox(routed, member, at, judged.verdict, message)
-    if judged.verdict.is_effective and event.data.audience is Audience.ALL:
+        _append_to_inbox(routed, member, at, verdict, message)
+    if verdict.is_effective and event.data.audience is Audience.ALL:
         routed.announcements.append(Announcement(judged.record.offset, at, message))
 
 
@@ -127,18 +132,14 @@ def _append_to_inbox(routed: Routed, member: str, at: datetime, verdict: Verdict
     routed.deliveries.append((member, Delivery(sequence, at, verdict, message)))
 
 
-def _follow_up(routed: Routed, judged: JudgedRecord, event: Event[Any]) -> None:
-    verdict, at = judged.verdict, judged.record_time
-    if verdict.is_effective:
-        routed.own_events += consequences(judged.before, judged.after, event, at)
-    if event.emitter == EXCHANGE and (verdict.kind is not VerdictKind.INVALID or _is_equivocation(verdict)):
+def _settle(routed: Routed, judged: JudgedRecord, event: Event[Any]) -> None:
+    """Collect the exchange's own events that were read back, and the timers that a deadline miss closes or re-arms."""
+    verdict = judged.verdict
+    is_equivocation = verdict.kind is VerdictKind.INVALID and verdict.reason == RefusalCode.EQUIVOCATION
+    if event.emitter == EXCHANGE and (verdict.kind is not VerdictKind.INVALID or is_equivocation):
         routed.confirmed.append(event.id)
     if isinstance(event.data, DeadlineMissed):
         if verdict.is_effective:
             routed.missed.append(event)
         elif verdict.reason == IneffectiveReason.TOO_EARLY:
-            routed.early.append(EarlyMiss(event, at))
-
-
-def _is_equivocation(verdict: Verdict) -> bool:
-    return verdict.kind is VerdictKind.INVALID and verdict.reason == RefusalCode.EQUIVOCATION
+            routed.early.append(EarlyMiss(event, judged.record_time))

@@ -135,7 +135,7 @@ class Pipeline:
 def parse_chunk(records: Sequence[KafkaRecord], keys: Keys) -> list[ParsedRecord]:
     """Parse ``records`` and check their signatures with ``keys``."""
     return [
-        ParsedRecord(record, parse_value(record.message.value or b""), _check_signature(record.message, keys))
+        ParsedRecord(record, *parse_value(record.message.value or b""), _check_signature(record.message, keys))
         for record in records
     ]
 

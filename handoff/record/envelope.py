@@ -77,7 +77,7 @@ class Event(BaseModel, Generic[BodyT]):
         """Member part of the source."""
         return self.source.rpartition("/")[2]
 
-    @cached_property
+    @property
     def identity(self) -> Identity:
         """Identity on the record."""
         return Identity(self.subject, self.id)

@@ -28,7 +28,7 @@ class ParsedValue(NamedTuple):
     """
 
     event: Event[Any] | RefusalCode
-    sha256: str
+    value_hash: str
 
 
 class CheckedSignature(NamedTuple):
@@ -40,10 +40,14 @@ class CheckedSignature(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ParsedRecord:
-    """A record with its parsed value, and its signature's check if that was made ahead."""
+    """A record with its event, or the code of the reason why it has none, and the SHA-256 (hex) of its value.
+
+    ``checked_signature`` is set if the signature was checked ahead.
+    """
 
     kafka: KafkaRecord
-    value: ParsedValue
+    event: Event[Any] | RefusalCode
+    value_hash: str
     checked_signature: CheckedSignature | None = None
 
     @property
@@ -57,21 +61,14 @@ class ParsedRecord:
         return self.kafka.message
 
     @property
-    def event(self) -> Event[Any] | RefusalCode:
-        """Event, or the code of the reason why the value has no event."""
-        return self.value.event
-
-    @property
     def identity(self) -> Identity | None:
         """Identity of the event; None without an event."""
-        event = self.value.event
-        return event.identity if isinstance(event, Event) else None
+        return self.event.identity if isinstance(self.event, Event) else None
 
     @property
     def case_id(self) -> UUID | None:
         """Case that the event is about, if any."""
-        event = self.value.event
-        return event.case_id if isinstance(event, Event) else None
+        return self.event.case_id if isinstance(self.event, Event) else None
 
     @property
     def is_redacted(self) -> bool:
@@ -91,4 +88,4 @@ def parse_value(value: bytes) -> ParsedValue:
 
 def parse(record: KafkaRecord) -> ParsedRecord:
     """Parse ``record``. Never raises on any bytes."""
-    return ParsedRecord(record, parse_value(record.message.value or b""))
+    return ParsedRecord(record, *parse_value(record.message.value or b""))

@@ -50,4 +50,4 @@ def _redacted_record(record: ParsedRecord, reason: RedactionReason) -> ParsedRec
 
 def _verdicts(records: Sequence[ParsedRecord], genesis_hash: str, empty: Directory) -> list[Verdict]:
     fold = RecordFold(genesis_hash, empty)
-    return [fold.apply(record).verdict for record in records]
+    return [fold.apply(record)[0].verdict for record in records]

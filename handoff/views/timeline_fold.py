@@ -96,21 +96,17 @@ class TimelineFold:
         """Fold the next records. ``first_hashes`` has the value hashes that earlier batches stored for their events."""
         before = self.record.directory
         self.record.first_hashes = dict(first_hashes)
-        rows = tuple([self._row(record) for record in records])
-        changed, handoffs = dict[UUID, None](), dict[UUID, Handoff]()
-        for row in rows:
-            earlier, later = row.judged.before.case, row.judged.after.case
-            if later is not None and later is not earlier:
-                changed[later.id] = None
-                for handoff in changed_handoffs(earlier, later):
+        rows, changed, handoffs = list[TimelineRow](), dict[UUID, None](), dict[UUID, Handoff]()
+        for record in records:
+            judged, earlier, later = self.record.apply(record)
+            rows.append(TimelineRow(judged, *self.chains.append(record.kafka)))
+            if later.case is not None and later.case is not earlier.case:
+                changed[later.case.id] = None
+                for handoff in changed_handoffs(earlier.case, later.case):
                     handoffs[handoff.referral] = merged(handoffs.get(handoff.referral), handoff)
         return TimelineBatch(
-            rows=rows,
+            rows=tuple(rows),
             cases=tuple(self.record.cases[case] for case in changed),
             directory=None if self.record.directory is before else self.record.directory,
             handoffs=tuple(handoffs.values()),
         )
-
-    def _row(self, record: ParsedRecord) -> TimelineRow:
-        judged = self.record.apply(record)
-        return TimelineRow(judged, *self.chains.append(record.kafka))

@@ -116,7 +116,7 @@ def judged(record: Sequence[Placed]) -> tuple[list[bool], Directory]:
         )
         outcome = verdict.kind
         if outcome in {VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE}:
-            first[identity] = entry.value.sha256
+            first[identity] = entry.value_hash
         answers.append(outcome is not VerdictKind.INVALID or verdict.reason == "equivocation")
         directory, case = after.directory, after.case or case
     return answers, directory

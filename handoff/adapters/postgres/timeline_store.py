@@ -217,7 +217,7 @@ def entry_columns(row: TimelineRow) -> tuple[Any, ...]:
         message.key,
         message.value,
         pack_headers(message.headers),
-        bytes.fromhex(judged.record.value.sha256),
+        bytes.fromhex(judged.record.value_hash),
         entry.record_hash,
         entry.case_tag,
         entry.sequence,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from handoff.proof.log.entry import NO_PREVIOUS, PARTITION, LogEntry, case_tag, record_hash
@@ -16,6 +17,8 @@ class ChainHead(NamedTuple):
 
 
 _NO_HEAD: Final = ChainHead(0, NO_PREVIOUS)
+# Each tag is needed twice, to load its head and to append, and recurs with every entry of its case.
+_tag = lru_cache(4096)(case_tag)
 
 
 @dataclass(slots=True)
@@ -27,7 +30,7 @@ class TagChains:
     def append(self, record: KafkaRecord) -> tuple[LogEntry, bytes]:
         """Append the record to its tag's chain. Return its log entry and leaf hash."""
         message = record.message
-        tag = case_tag(message.key)
+        tag = _tag(message.key)
         head = self.heads.get(tag, _NO_HEAD)
         entry = LogEntry(
             partition=PARTITION,
@@ -44,4 +47,4 @@ class TagChains:
 
     def missing(self, records: Iterable[KafkaRecord]) -> frozenset[bytes]:
         """Return the tags of ``records`` that have no head here."""
-        return frozenset(case_tag(record.message.key) for record in records) - self.heads.keys()
+        return frozenset(_tag(record.message.key) for record in records) - self.heads.keys()

@@ -35,7 +35,7 @@ def expected_inboxes(record: Iterable[KafkaRecord], empty: Directory, genesis_ha
             before, entry, first_hash=seen.get(identity), at=from_ms(clock), genesis_hash=genesis_hash
         )
         if verdict.kind in (VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE):
-            seen[identity] = entry.value.sha256
+            seen[identity] = entry.value_hash
         for newcomer in set(after.directory.members) - set(directory.members):
             inboxes[newcomer] += everyone
         for member in recipients(event, verdict, before, after) & set(after.directory.members):

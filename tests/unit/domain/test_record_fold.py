@@ -2,7 +2,6 @@
 
 import pytest
 
-from handoff.domain.case import Situation
 from handoff.domain.directory import Directory
 from handoff.domain.record_fold import JudgedRecord, RecordFold
 from handoff.domain.rules import ALREADY
@@ -25,8 +24,7 @@ OPENED = event(spec.opened().body)
 
 
 def judged(said: AnyEvent, verdict: Verdict) -> JudgedRecord:
-    situation = Situation(EMPTY)
-    return JudgedRecord(parse(KafkaRecord(0, 0, signed(said))), 0, from_ms(0), verdict, situation, situation)
+    return JudgedRecord(parse(KafkaRecord(0, 0, signed(said))), 0, from_ms(0), verdict)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +53,9 @@ def test_only_the_first_valid_entry_takes_an_identity() -> None:
     other = OPENED.model_copy(update={"time": spec.T0 - spec.DAY})
     records = tuple(parsed(founded(*((signed(one), spec.T0) for one in (OPENED, OPENED, other)))))
     fold = RecordFold(GENESIS_HASH, EMPTY)
-    kinds = [fold.apply(record).verdict.kind for record in records][-3:]
+    kinds = [fold.apply(record)[0].verdict.kind for record in records][-3:]
     assert kinds == [VerdictKind.EFFECTIVE, VerdictKind.DUPLICATE, VerdictKind.INVALID]
-    assert fold.first_hashes[Identity(OPENED.subject, OPENED.id)] == records[-3].value.sha256
+    assert fold.first_hashes[Identity(OPENED.subject, OPENED.id)] == records[-3].value_hash
 
 
 def test_a_case_that_was_loaded_counts_as_one_that_was_folded() -> None:

@@ -59,7 +59,7 @@ def test_a_stub_is_written_in_one_way_and_is_never_an_event(value: bytes) -> Non
 )
 def test_what_only_looks_like_a_stub_is_hashed_as_it_stands(near: bytes) -> None:
     assert Redaction.found(near) is None
-    assert parse_value(near).sha256 == signing.sha256(near)
+    assert parse_value(near).value_hash == signing.sha256(near)
 
 
 @given(st.binary(max_size=50), st.binary(max_size=300))
@@ -110,7 +110,7 @@ def parsed(messages: list[Message]) -> list[ParsedRecord]:
 
 def judged(messages: list[Message]) -> list[Verdict]:
     fold = RecordFold(GENESIS, Directory(JURISDICTION, GENERATION))
-    return [fold.apply(record).verdict for record in parsed(messages)]
+    return [fold.apply(record)[0].verdict for record in parsed(messages)]
 
 
 FOUNDED = founding()

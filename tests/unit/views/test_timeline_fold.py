@@ -145,7 +145,7 @@ def test_what_was_seen_on_an_earlier_page_is_a_duplicate_or_an_equivocation() ->
     """The first with an id counts, also where only its hash is left."""
     fold = blank()
     first = fold.apply(parsed([signed(e) for e in opening()]), {})
-    known = {request(SECOND).identity: first.rows[-1].judged.record.value.sha256}
+    known = {request(SECOND).identity: first.rows[-1].judged.record.value_hash}
     again, other = signed(request(SECOND)), signed(request(SECOND).model_copy(update={"time": T0 + timedelta(1)}))
     page = fold.apply(parsed([again, other], 100), known)
     assert [row.judged.verdict.kind for row in page.rows] == [VerdictKind.DUPLICATE, VerdictKind.INVALID]
