@@ -44,7 +44,7 @@ INSERT INTO routed (member, sequence, key, value, headers) VALUES ($1, $2, $3, $
 INSERT INTO announcements (record_offset, record_time, key, value, headers) VALUES ($1, $2, $3, $4, $5)
 
 -- name: queued_deliveries
-SELECT sequence, key, value, headers FROM routed WHERE member = $1 ORDER BY sequence LIMIT $2
+SELECT sequence, key, value, headers FROM queued_deliveries($1, $2)
 
 -- name: delete_sent
 WITH moved AS (

@@ -16,12 +16,11 @@ ON CONFLICT DO NOTHING RETURNING true
 SELECT state FROM directory
 
 -- name: known
--- One statement, so one snapshot. The condition on pending rows is that of their partial index.
+-- One statement, so one snapshot.
 SELECT (SELECT state FROM directory) AS directory,
        ARRAY(SELECT state FROM cases WHERE id = ANY($2)) AS cases,
        ARRAY(SELECT ROW(referral, case_id, sequence, why) FROM parked WHERE case_id = ANY($2)) AS parked,
-       ARRAY(SELECT ROW(id, subject, value, created_at) FROM outbox
-              WHERE subject = ANY($1) AND coalesce(outcome, '') = '' ORDER BY position) AS pending
+       ARRAY(SELECT ROW(id, subject, value, created_at) FROM pending_events($1)) AS pending
 
 -- name: enqueue
 INSERT INTO outbox (id, subject, referral, type, value, value_hash, created_at)
@@ -144,11 +143,8 @@ UPDATE relay SET paused = $1
 -- One row of nulls if nothing is due or the relay is paused; no row if the epoch is over.
 SELECT own.id, own.subject, own.type, own.value
   FROM relay LEFT JOIN (
-       SELECT id, subject, type, value, position FROM outbox
-        WHERE (SELECT NOT paused FROM relay) AND outcome IS NULL
-          AND (sent_at IS NULL OR next_attempt_at <= $2
-               OR sent_number < (SELECT max(first_number) FROM outbox WHERE outcome IS NOT NULL))
-        ORDER BY position LIMIT $3
+       SELECT due.id, due.subject, due.type, due.value, due.position
+         FROM relay AS running, due_events($2, $3) AS due WHERE NOT running.paused
        ) AS own ON true
  WHERE relay.epoch = $1 ORDER BY own.position
 

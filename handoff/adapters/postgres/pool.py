@@ -51,9 +51,6 @@ def open_pool(settings: PostgresSettings, *, max_size: int = 4) -> asyncpg.Pool:
         max_inactive_connection_lifetime=0,
         server_settings={
             "jit": "off",
-            # A cached plan lives as long as its connection: one made while a table was small would still scan it after
-            # it has grown, as an outbox does in an outage. To plan each execution costs 10 to 20 µs.
-            "plan_cache_mode": "force_custom_plan",
             "idle_in_transaction_session_timeout": str(FROZEN_MS),
         },
     )

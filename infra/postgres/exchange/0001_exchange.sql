@@ -65,6 +65,11 @@ CREATE TABLE routed (
     headers       bytea NOT NULL,
     PRIMARY KEY (member, sequence)
 );
+-- The table is empty at times and large while an inbox cannot be written. A cached plan lives as long as its connection, and one made
+-- while the table was empty would read all of it later. So this lookup is planned at each execution.
+CREATE FUNCTION queued_deliveries(inbox text, most integer) RETURNS SETOF routed LANGUAGE sql STABLE SET plan_cache_mode = force_custom_plan AS $$
+    SELECT * FROM routed WHERE member = inbox ORDER BY sequence LIMIT most
+$$;
 
 -- The outbox of the exchange's own events: rows are deleted when the event is read back from the record.
 CREATE TABLE own_outbox (
