@@ -3,13 +3,15 @@
 Addresses, settings and rights come from the declaration of the topics, with names as parameters.
 """
 
+import re
 from typing import Any
 
 from handoff.contract.json_schema import SUPERSEDED
+from handoff.operations.setup.access import user_name
 from handoff.record import delivery, message, topics
 from handoff.record.envelope import CONTENT_TYPE
 from handoff.record.events import CATALOGUE, Body, Emitter
-from handoff.record.topics import Topic
+from handoff.record.topics import CLIENT_SUFFIX, Topic, client_group
 
 Document = dict[str, Any]
 
@@ -19,20 +21,42 @@ _PARAMETERS = {
     "jurisdiction": {"description": "The jurisdiction's id; all of its topics begin with it"},
     "member": {"description": "A member's id in the directory"},
 }
+_SERVER = {
+    "host": "{bootstrap}",
+    "protocol": "kafka-secure",
+    "protocolVersion": "4.3",
+    "description": "The jurisdiction's brokers. On loopback, in a trial, the protocol is `kafka`: SASL without TLS.",
+    "variables": {"bootstrap": {"description": "Host and port of a broker, from the member's settings"}},
+    "security": [{"$ref": "#/components/securitySchemes/member"}],
+}
+_SECURITY = {
+    "type": "scramSha512",
+    "description": f"SASL/SCRAM. The user is `{user_name('{jurisdiction}', '{member}')}`, shared with the node.",
+}
+_GROUP = {
+    "type": "string",
+    "pattern": rf"^[a-z][a-z0-9]*\.[a-z][a-z0-9_]*{re.escape(CLIENT_SUFFIX)}$",
+    "description": (
+        f"Always `{client_group('{jurisdiction}', '{member}')}`: a member's own client may use this group alone. "
+        "Begin at the earliest offset, and skip sequences that were processed."
+    ),
+}
 
 
 def document() -> Document:
     """Return the document. Topics that a member can neither read nor write have no operations."""
     channels = {_channel_id(topic): topic for topic in topics.topics("{jurisdiction}", ("{member}",))}
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {"title": "Handoff", "version": "1", "description": _ABOUT},
         "defaultContentType": CONTENT_TYPE,
+        "servers": {"brokers": _SERVER},
         "channels": {name: _channel(name, topic) for name, topic in channels.items()},
         "operations": dict(_operation(*row) for row in _rights(channels)),
         "components": {
             "messages": {event_type: _message(body) for event_type, body in {**CATALOGUE, **SUPERSEDED}.items()},
             "schemas": {"EventHeaders": _EVENT_HEADERS},
+            "securitySchemes": {"member": _SECURITY},
         },
     }
 
@@ -76,7 +100,10 @@ def _rights(channels: dict[str, Topic]) -> list[tuple[str, str]]:
 
 
 def _operation(action: str, channel: str) -> tuple[str, Document]:
-    return f"{action}-{channel}", {"action": action, "channel": {"$ref": f"#/channels/{channel}"}}
+    operation: Document = {"action": action, "channel": {"$ref": f"#/channels/{channel}"}}
+    if action == "receive":
+        operation["bindings"] = {"kafka": {"groupId": _GROUP} | _BINDING}
+    return f"{action}-{channel}", operation
 
 
 def _message(body: type[Body]) -> Document:

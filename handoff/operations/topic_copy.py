@@ -25,7 +25,7 @@ from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.record.header_codec import pack_headers, unpack_headers
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
-from handoff.record.topics import Topic, groups
+from handoff.record.topics import Topic, groups, is_client_group
 
 _BATCH = 500
 _WAIT_MS = 500
@@ -81,7 +81,7 @@ class TopicCopy:
 async def apply_copy(operator: KafkaOperator, topic: Topic, copy: TopicCopy) -> None:
     """Replace the content of ``topic`` with that of the copy, and remove the copy. Raises TopicCopyMismatch.
 
-    Readers and writers of the topic must be stopped. Consumer groups keep their offsets.
+    Readers and writers of the topic must be stopped, except members' own clients. Consumer groups keep their offsets.
     """
     start = next((entry.offset for entry in copy.entries()), 0)
     await asyncio.to_thread(broker_topics.recreate_topic, operator, topic)
@@ -93,7 +93,8 @@ async def apply_copy(operator: KafkaOperator, topic: Topic, copy: TopicCopy) -> 
     await _compare(operator, topic.name, copy)
     await asyncio.to_thread(broker_topics.apply_topics, operator, (topic,))
     for group, offset in copy.committed.items():
-        await asyncio.to_thread(broker_topics.commit_offset, operator, group, topic.name, offset)
+        restore = broker_topics.offer_offset if is_client_group(group) else broker_topics.commit_offset
+        await asyncio.to_thread(restore, operator, group, topic.name, offset)
     copy.remove()
 
 

@@ -20,6 +20,8 @@ SEALED_LIMIT_BYTES = 320 * 1024
 # Size of a record batch and of the headers (signature, key id, verdict, times) on top of a value.
 _OVERHEAD_BYTES = 4 * 1024
 
+CLIENT_SUFFIX = ".client"
+
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 _MIB = 1024 * 1024
@@ -91,8 +93,23 @@ def topics(jurisdiction: str, members: tuple[str, ...]) -> tuple[Topic, ...]:
 def groups(jurisdiction: str, principal: str) -> tuple[str, ...]:
     """Return the consumer groups of a principal; the first is named after it."""
     own = f"{jurisdiction}.{principal}"
-    # Every exchange instance runs intake and one runs routing, so the two cannot share a group's assignment.
-    return (own, f"{own}.routing") if principal == EXCHANGE else (own,)
+    if principal == EXCHANGE:
+        # Every exchange instance runs intake and one runs routing, so the two cannot share a group's assignment.
+        return own, f"{own}.routing"
+    return (own,) if principal in {PROJECTION, MONITOR} else (own, client_group(jurisdiction, principal))
+
+
+def client_group(jurisdiction: str, member: str) -> str:
+    """Return the consumer group of a Kafka client that a member runs beside its node.
+
+    In the node's own group, such a client would take the node's partition.
+    """
+    return f"{jurisdiction}.{member}{CLIENT_SUFFIX}"
+
+
+def is_client_group(group: str) -> bool:
+    """Return whether a group is for a member's own client, which no operator can stop."""
+    return group.count(".") == len("..") and group.endswith(CLIENT_SUFFIX)
 
 
 def _config(**settings: str | int) -> Config:

@@ -1,11 +1,12 @@
 """The committed schemas, examples and AsyncAPI document match the code."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator, Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from handoff.contract import published_files
@@ -13,7 +14,7 @@ from handoff.record.codec import decode, encode
 from handoff.record.envelope import schema_uri
 from handoff.record.errors import NotAnEvent
 from handoff.record.events import CATALOGUE, Emitter
-from handoff.record.topics import topics
+from handoff.record.topics import client_group, topics
 from handoff.record.upcasting import UPCASTERS
 
 COMMITTED = published_files.committed_files()
@@ -84,6 +85,28 @@ def test_the_asyncapi_document_has_every_topic_of_the_record_and_nothing_else() 
     channels = committed("asyncapi.json")["channels"]
     addresses = [channel["address"].format(jurisdiction="prizren", member="police") for channel in channels.values()]
     assert addresses == [topic.name for topic in topics("prizren", ("police",))]
+
+
+def test_the_asyncapi_document_fits_the_official_schema_of_its_version() -> None:
+    document = committed("asyncapi.json")
+    schema = json.loads(Path(f"tests/vectors/asyncapi_{document['asyncapi']}.json").read_text())
+    validator = Draft7Validator(schema, format_checker=Draft7Validator.FORMAT_CHECKER)
+    assert [error.message for error in validator.iter_errors(document)] == []
+    del document["servers"]["brokers"]["protocol"]
+    assert [error.message for error in validator.iter_errors(document)]
+
+
+def test_the_asyncapi_document_says_how_a_client_logs_in_and_which_group_it_uses() -> None:
+    document = committed("asyncapi.json")
+    (server,) = document["servers"].values()
+    assert server["protocol"] == "kafka-secure"
+    assert server["security"] == [{"$ref": "#/components/securitySchemes/member"}]
+    assert document["components"]["securitySchemes"]["member"]["type"] == "scramSha512"
+    receiving = [row["bindings"]["kafka"] for row in document["operations"].values() if row["action"] == "receive"]
+    assert receiving
+    for binding in receiving:
+        assert re.fullmatch(binding["groupId"]["pattern"], client_group("prizren", "police"))
+        assert client_group("{jurisdiction}", "{member}") in binding["groupId"]["description"]
 
 
 def test_only_the_exchange_puts_its_own_events_on_a_topic() -> None:

@@ -16,6 +16,7 @@ from handoff.record.topics import Topic
 TIMEOUT_SECONDS = 30.0
 # A node's session timeout is a minute: its group has it as a member that long after it was stopped.
 _GROUP_EMPTY_SECONDS = 90.0
+_GROUP_HAS_MEMBERS = {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP}
 
 
 class BrokerSetupError(OperationError):
@@ -118,6 +119,13 @@ def committed_offsets(operator: KafkaOperator, groups: Iterable[str], topic: str
         if partition.error is None and partition.offset >= 0:
             found[group] = partition.offset
     return found
+
+
+def offer_offset(operator: KafkaOperator, group: str, topic: str, offset: int) -> None:
+    """Commit an offset for ``group``, unless the group has members: they keep their positions in memory."""
+    error = _commit(operator.client(), ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, offset)]))
+    if error is not None and error.code() not in _GROUP_HAS_MEMBERS:
+        raise KafkaException(error)
 
 
 def commit_offset(operator: KafkaOperator, group: str, topic: str, offset: int) -> None:

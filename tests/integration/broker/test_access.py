@@ -6,13 +6,17 @@ from typing import NamedTuple
 
 import pytest
 import pytest_asyncio
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import GroupAuthorizationFailedError
 from confluent_kafka.admin import NewTopic
 
+from handoff.adapters.kafka.client import security
 from handoff.config import jurisdiction_plan
 from handoff.operations.setup.access import principals
+from handoff.operations.setup.broker_topics import committed_offsets
 from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.operations.setup.kafka_operator import KafkaOperator
-from handoff.record.topics import Topic, topics
+from handoff.record.topics import EXCHANGE, Topic, client_group, groups, in_topic, topics
 from handoff.trial.kafka import CLUSTER
 from handoff.trial.stack import TrialStack
 from tests.support.parts.stack import PRIZREN, Jurisdictions
@@ -112,6 +116,33 @@ async def test_a_principal_joins_its_own_groups_alone(site: Site, who: str, prob
         for group in principal.groups
     }
     assert await probe.join(expected) == expected
+
+
+async def test_a_members_own_client_reads_its_inbox_beside_the_node_in_the_group_for_it(site: Site) -> None:
+    exchange, inbox = site.home.kafka_settings(EXCHANGE), in_topic(site.home.name, "police")
+    async with AIOKafkaProducer(**security(exchange), client_id="exchange") as producer:
+        await producer.send_and_wait(inbox, b"value")
+    own = client_group(site.home.name, "police")
+    client = await _first_entry(site, "police", inbox, own)
+    assert client == (b"value", 1)
+    # The node's group is untouched, so the node still gets the entry.
+    assert committed_offsets(site.home.kafka, groups(site.home.name, "police"), inbox) == {own: 1}
+    with pytest.raises(GroupAuthorizationFailedError):
+        await _first_entry(site, "shelter", in_topic(site.home.name, "shelter"), own)
+
+
+async def _first_entry(site: Site, who: str, topic: str, group: str) -> tuple[bytes, int]:
+    """Read, as a member's Kafka client, the first entry in a group and commit it."""
+    consumer = AIOKafkaConsumer(
+        topic, **security(site.home.kafka_settings(who)), group_id=group, auto_offset_reset="earliest"
+    )
+    try:
+        await consumer.start()
+        found = await consumer.getone()
+        await consumer.commit()
+        return found.value, found.offset + 1
+    finally:
+        await consumer.stop()
 
 
 @every_principal

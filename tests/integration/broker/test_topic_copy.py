@@ -5,15 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from confluent_kafka.admin import ConfigResource, ResourceType
 
-from handoff.adapters.kafka.client import Sender
+from handoff.adapters.kafka.client import Sender, security
 from handoff.operations.setup import broker_topics
 from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.operations.topic_copy import TopicCopy, TopicCopyMismatch, apply_copy, read_groups, read_topic
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
-from handoff.record.topics import EXCHANGE, Topic, groups, topics
+from handoff.record.topics import EXCHANGE, Topic, client_group, groups, topics
 from tests.support.parts.small_jurisdiction import plan
 from tests.support.parts.stack import Jurisdictions
 
@@ -78,6 +79,28 @@ async def test_a_topic_that_had_dropped_its_beginning_keeps_its_offsets_and_its_
     await apply_copy(town.kafka, out, copy)
     assert await held(town, out) == before
     assert await read_groups(town.kafka, town.name, out) == {group: 650}
+
+
+async def test_a_members_own_client_does_not_stop_the_replacement_of_its_inbox(
+    town: Jurisdiction, tmp_path: Path
+) -> None:
+    """No operator can stop it. It keeps its position in memory; one that is stopped gets its offset back."""
+    inbox, copy = topic_of(town, ".in.police"), TopicCopy(tmp_path / "copy")
+    await append(town, EXCHANGE, inbox, WORDS[:9])
+    running, stopped = client_group(town.name, "police"), groups(town.name, "police")[0]
+    broker_topics.commit_offset(town.kafka, stopped, inbox.name, 5)
+    before = await held(town, inbox)
+    settings = security(town.kafka_settings("police"))
+    async with AIOKafkaConsumer(inbox.name, **settings, group_id=running, auto_offset_reset="earliest") as client:
+        await client.getmany(timeout_ms=10_000)
+        await client.commit()
+        await copy.write(await read_groups(town.kafka, town.name, inbox), each(before))
+        await apply_copy(town.kafka, inbox, copy)
+        assert await held(town, inbox) == before
+        assert (await read_groups(town.kafka, town.name, inbox))[stopped] == 5
+    await copy.write({running: 7}, each(before))
+    await apply_copy(town.kafka, inbox, copy)
+    assert (await read_groups(town.kafka, town.name, inbox))[running] == 7
 
 
 async def test_a_copy_that_was_interrupted_is_put_back_from_its_file(town: Jurisdiction, tmp_path: Path) -> None:
