@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn
 
 import uvloop
+from setproctitle import setproctitle
 
 from handoff import telemetry
 from handoff.config import ConfigurationError, ProcessSettings, process_settings
@@ -50,6 +51,8 @@ def instance_name(settings: ProcessSettings) -> str:
 def _exit_code(run: Callable[[ProcessSettings], Awaitable[int]]) -> int:
     try:
         settings = process_settings()
+        # `ps` lists a dozen processes of one program: name the member in each.
+        setproctitle(f"handoff: {settings.jurisdiction} {settings.member}")
         telemetry.set_up_logging(process=settings.member, level=settings.log.level, form=settings.log.format)
         freeze_gc()
         return uvloop.run(_run(run, settings))

@@ -9,12 +9,16 @@ from typing import Never
 import typer
 
 _INTERRUPTED = 130
+_STOPPING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 @contextmanager
 def stops_on_signal() -> Iterator[None]:
-    """Handle SIGTERM and SIGHUP like Ctrl-C, so that started processes are stopped."""
-    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    """Handle SIGTERM, SIGHUP and SIGINT like Ctrl-C, so that started processes are stopped.
+
+    SIGINT needs a handler too: a shell script starts a background command with SIGINT ignored, and Python keeps that.
+    """
+    before = {number: signal.signal(number, _interrupt) for number in _STOPPING}
     try:
         yield
     except KeyboardInterrupt:

@@ -34,6 +34,7 @@ _LAG = 100
 _CADENCES = 3
 """Number of cadences without a cosigned checkpoint from which the newest one counts as old."""
 _BROKER_SECONDS = 10
+_START = "start {part}; a running `handoff up` starts it again and prints why it ended"
 _UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, StoreUnavailable)
 
 
@@ -130,7 +131,7 @@ async def _end(settings: ProcessSettings, topic: str | None) -> int | Finding:
     try:
         return await asyncio.wait_for(reader.end(), _BROKER_SECONDS)
     except (BrokerUnavailable, RecordBroken, TimeoutError) as error:
-        advice = "start the broker; until then commands are stored and not sent"
+        advice = f"{_START.format(part='the broker')}; until then commands are stored and not sent"
         return Finding("kafka", "bad", f"{topic or 'the record'} cannot be read: {error}", advice)
     finally:
         await reader.close()
@@ -142,7 +143,7 @@ async def _lag(name: str, database: PostgresSettings, query: str, end: int, sour
         async with open_pool(database, max_size=1) as pool:
             position = await pool.fetchval(query)
     except _UNREACHABLE as error:
-        return Finding(part, "bad", f"is not available: {error}", "start PostgreSQL")
+        return Finding(part, "bad", f"is not available: {error}", _START.format(part="PostgreSQL"))
     lag = end - position
     if lag > _LAG:
         return Finding(part, "slow", f"{lag} entries behind {source}", f"read the log of {name}")
@@ -165,7 +166,7 @@ async def checkpoint_finding(installed: InstallationSettings) -> Finding:
         ):
             newest = await newest_cosigned(connection, origin, trust)
     except _UNREACHABLE as error:
-        return Finding("checkpoint", "bad", f"cannot be read: {error}", "start PostgreSQL")
+        return Finding("checkpoint", "bad", f"cannot be read: {error}", _START.format(part="PostgreSQL"))
     if newest is None or newest.proven_at is None:
         return Finding(
             "checkpoint", "slow", "none has enough cosignatures yet", "wait; if it lasts, read the cosigners' logs"
@@ -188,7 +189,7 @@ async def _process(settings: ProcessSettings, *, several: bool = False) -> Findi
         async with httpx.AsyncClient(timeout=5) as client:
             response = await client.get(f"{url}/health/ready")
     except httpx.TransportError:
-        return Finding(settings.member, "bad", f"does not respond at {url}", "start it; if it ends, read its log")
+        return Finding(settings.member, "bad", f"does not respond at {url}", _START.format(part="it"))
     parts = response.json().get("parts", [])
     not_ready = [f"{part['name']}: {part.get('detail') or 'not ready'}" for part in parts if not part["ready"]]
     if response.status_code != httpx.codes.OK:

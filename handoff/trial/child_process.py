@@ -12,10 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
+from handoff.trial.end_reason import end_reason
 from handoff.trial.errors import TrialError
 
 _POLL_SECONDS = 0.05
 _LOG_LINE = 2_000
+_LOG_TAIL_BYTES = 64_000
 
 
 @cache
@@ -33,6 +35,11 @@ class SupervisedProcess(ABC):
 
     name: str
     log: Path
+    _log_size_at_start: int = 0
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start the process unless it runs. Its output is appended to its log."""
 
     @property
     @abstractmethod
@@ -56,6 +63,22 @@ class SupervisedProcess(ABC):
             if time.monotonic() > deadline:
                 raise TrialError(f"{self.name} was not ready after {timeout:.0f} s.\n{self.log_tail()}")
             time.sleep(_POLL_SECONDS)
+
+    def end_reason(self) -> str:
+        """Return how the process ended, with the problem that its log names."""
+        return end_reason(self.exit_code, self._log_of_run().splitlines())
+
+    def _open_log(self) -> None:
+        """Create the directory of the log, and note where the log of this run begins."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._log_size_at_start = self.log.stat().st_size if self.log.exists() else 0
+
+    def _log_of_run(self) -> str:
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as log:
+            log.seek(max(self._log_size_at_start, self.log.stat().st_size - _LOG_TAIL_BYTES))
+            return log.read().decode(errors="replace")
 
     def log_tail(self, lines: int = 30) -> str:
         """Last lines of the log."""
@@ -93,10 +116,9 @@ class ChildProcess(SupervisedProcess):
         return self._process.returncode if self._process else None
 
     def start(self) -> None:
-        """Start the process. Its output is appended to its log."""
         if self.running:
             return
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._open_log()
         with self.log.open("ab") as output:
             self._process = _spawner().submit(self._spawn, output).result()
 

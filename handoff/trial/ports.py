@@ -38,10 +38,13 @@ class PortBlock:
 
     @classmethod
     def reclaim(cls, base: int) -> "PortBlock":
-        """Reserve the block of a stopped stack again. Raises TrialError."""
+        """Reserve the block of a stopped stack again. Raises TrialError if another program has its first port."""
         guard = _bind(base)
         if guard is None:
-            raise TrialError(f"port {base} is in use: this trial stack is already running")
+            raise TrialError(
+                f"port {base}, the first of this stack, is in use by another program. "
+                f"Find it with `ss -ltnp 'sport = :{base}'`, stop it, and start again"
+            )
         return cls(base, guard)
 
     def port(self, index: int) -> int:

@@ -64,10 +64,9 @@ class ServiceProcess(SupervisedProcess):
         return self._process.exitcode if self._process else None
 
     def start(self) -> None:
-        """Start the process. Its output is appended to its log."""
         if self.running:
             return
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._open_log()
         arguments = (self.module, self.config, self.log)
         process = _fork_server().Process(target=_run_service, args=arguments, name=self.name)
         process.start()

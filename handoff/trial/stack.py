@@ -15,6 +15,7 @@ from handoff.trial.errors import TrialError
 from handoff.trial.jars import jars_are_cached
 from handoff.trial.kafka import KafkaCluster
 from handoff.trial.postgres import PostgresServer
+from handoff.trial.run_lock import RunLock
 from handoff.trial.stack_state import open_stack_state
 
 Progress = Callable[[str], None]
@@ -39,7 +40,12 @@ class TrialStack:
         self.directory = directory.absolute()
         self._progress = progress
         self._cancelled = Event()
-        state, self._ports = open_stack_state(self.directory, brokers)
+        self._lock = RunLock.acquire(self.directory)
+        try:
+            state, self._ports = open_stack_state(self.directory, brokers)
+        except BaseException:
+            self._lock.release()
+            raise
         self.kafka = KafkaCluster(
             self.directory / "kafka",
             tuple(self._broker_ports(index) for index in range(brokers)),
@@ -123,6 +129,7 @@ class TrialStack:
     def close(self) -> None:
         """Release the ports. The stack cannot be started again afterwards."""
         self._ports.release()
+        self._lock.release()
 
     def discard(self) -> None:
         """Kill both parts and remove their data."""

@@ -24,7 +24,7 @@ class StackState:
 def open_stack_state(directory: Path, brokers: int) -> tuple[StackState, PortBlock]:
     """Read the state of a directory and reserve its ports. A new directory gets new ports.
 
-    Raises TrialError if the stack is running, or has another number of brokers.
+    Raises TrialError if another program has its ports, or if the stack has another number of brokers.
     """
     path = directory / "stack.json"
     if path.exists():

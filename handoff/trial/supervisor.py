@@ -1,13 +1,14 @@
 """Supervisor of a trial's services, each of which is a process of its own."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from handoff.operations.setup.installation import Process
+from handoff.trial.restarts import Restarts
 from handoff.trial.service_process import ServiceProcess
 
 Progress = Callable[[str], None]
@@ -23,6 +24,7 @@ class Supervisor:
         self._logs = logs
         self.processes = {process.id: process for process in processes}
         self._children = {process.id: _child(process, logs) for process in self.processes.values()}
+        self._restarts = Restarts()
 
     def start(self, progress: Progress) -> None:
         """Start all processes and wait until each is ready. Raises TrialError with the end of the log."""
@@ -57,12 +59,9 @@ class Supervisor:
             self._children[process.id].start()
         return tuple(process.id for process in new)
 
-    def restart_ended(self) -> tuple[str, ...]:
-        """Start the processes that have ended. Return their ids."""
-        ended = tuple(name for name, child in self._children.items() if not child.running)
-        for name in ended:
-            self._children[name].start()
-        return ended
+    def restart_ended(self) -> Iterator[str]:
+        """Start the processes that ended, each after its pause; yield a sentence for each end and each restart."""
+        return self._restarts.check(self._children.values())
 
     def stop(self) -> None:
         """Stop all processes concurrently and wait for them."""

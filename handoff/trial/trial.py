@@ -17,6 +17,8 @@ from handoff.operations.setup.jurisdiction import Jurisdiction, stored_passwords
 from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.operations.setup.operator_logins import write_operator_logins
 from handoff.trial import service_process
+from handoff.trial.child_process import SupervisedProcess
+from handoff.trial.restarts import Restarts
 from handoff.trial.stack import TrialStack
 from handoff.trial.supervisor import Progress, Supervisor
 
@@ -44,6 +46,7 @@ class Trial:
         )
         self.installation = Installation(self.directory, self.jurisdiction, stack.service_port)
         self.supervisor = Supervisor((), self.directory / "logs")
+        self._restarts = Restarts()
 
     def start(self) -> None:
         """Start everything and wait until each part is ready. Raises TrialError or a set-up error."""
@@ -91,16 +94,22 @@ class Trial:
         self._progress("the jurisdiction is founded and its members are admitted")
 
     def supervise(self) -> Iterator[str]:
-        """Start processes that ended, and those that `handoff init` added; yield a sentence for each.
+        """Start brokers, database and services that ended, and services that `handoff init` added.
 
-        A trial without services has nothing to supervise.
+        Yields a sentence for each event.
         """
-        if not self.supervisor.processes:
-            return
-        for name in self.supervisor.start_added(self.installation.processes()):
-            yield f"{name} was added and is started"
-        for name in self.supervisor.restart_ended():
-            yield f"{name} had ended and is started again; the cause is in its log"
+        yield from self._restarts.check(self._started_parts)
+        if self.supervisor.processes:
+            for name in self.supervisor.start_added(self.installation.processes()):
+                yield f"{name} was added and is started."
+        yield from self.supervisor.restart_ended()
+
+    @property
+    def _started_parts(self) -> Iterator[SupervisedProcess]:
+        if self._starts_kafka:
+            yield from self.stack.kafka.brokers
+        if self._starts_postgres:
+            yield self.stack.postgres.process
 
     def stop(self) -> None:
         """Stop the services, then the broker and the database."""
