@@ -20,7 +20,7 @@ def ineffective_reason(state: JurisdictionState, event: Event, at: datetime) -> 
     referral = case.referrals.get(event.referral or "")
     transition = find_transition(state, referral, event)
     if transition is None:
-        return _state_as_reason(referral, event)
+        return _why_not_allowed(referral, event)
     failed = (_CONDITIONS[name](state, case, event, at) for name in transition.conditions)
     return next((reason for reason in failed if reason), None)
 
@@ -53,10 +53,19 @@ def _role(member: str, referral: Referral | None) -> str:
     return "target" if member == referral.target else _NO_ROLE
 
 
-def _state_as_reason(referral: Referral | None, event: Event) -> str:
-    if referral is None or _role(event.emitter, referral) == _NO_ROLE:
+def _why_not_allowed(referral: Referral | None, event: Event) -> str:
+    if referral is None or (role := _role(event.emitter, referral)) == _NO_ROLE:
         return "absent"
-    return "release_withdrawn" if referral.state == "revoked" else referral.state
+    of_role = [row for row in TRANSITIONS if (row.event, row.role) == (event.type, role)]
+    if not of_role:
+        return "wrong_emitter"
+    if event.type in tables.BEGINNINGS:
+        return "already"
+    in_state = [row for row in of_role if referral.state in row.from_states]
+    if not in_state:
+        return "release_withdrawn" if referral.state == "revoked" else referral.state
+    repeats = any(row.once and fact_name(row) in referral.facts for row in in_state)
+    return "already" if repeats else "code_not_allowed"
 
 
 # Conditions
@@ -64,21 +73,28 @@ def _state_as_reason(referral: Referral | None, event: Event) -> str:
 
 def _target_accepts_the_service(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
     target = state.members.get(event.data["target"])
-    if target is None or target.kind != "agency" or event.data["target"] == event.emitter:
+    if target is None:
         return "unknown_target"
+    if event.data["target"] == event.emitter:
+        return "own_target"
+    if target.kind != "agency":
+        return "target_not_agency"
     if event.data["service"] not in target.services:
-        return "unknown_target"
+        return "service_not_offered"
     return "suspended" if target.suspended else None
 
 
 def _basis_is_live_and_fits(state: JurisdictionState, case: Case, event: Event, at: datetime) -> str | None:
     target, snapshot = event.data["target"], event.data["basis"]
     basis = case.bases.get(snapshot["basis"])
-    if basis is None or basis.owner != event.emitter or not _is_snapshot_of(basis, snapshot):
+    if basis is None or basis.owner != event.emitter:
         return "basis_missing"
-    has_purpose = basis.terms["purpose"] in tables.PURPOSES_OF_SERVICE[event.data["service"]].split()
-    if not has_purpose or not _covers(state, basis, target):
-        return "basis_missing"
+    if not _is_snapshot_of(basis, snapshot):
+        return "basis_differs"
+    if basis.terms["purpose"] not in tables.PURPOSES_OF_SERVICE[event.data["service"]].split():
+        return "purpose_not_covered"
+    if not _covers(state, basis, target):
+        return "recipient_not_covered"
     return basis.ended_for(target) or ("basis_expired" if at >= basis.expires else None)
 
 
@@ -136,28 +152,28 @@ def _plan_is_settled(_state: JurisdictionState, case: Case, event: Event, _at: d
 
 def _cancellation_is_requested(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
     referral = case.referrals[event.data["referral"]]
-    return None if referral.cancellation_asked_at is not None else referral.state
+    return None if referral.cancellation_asked_at is not None else "cancellation_not_requested"
 
 
 def _cancellation_is_not_requested(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
     referral = case.referrals[event.data["referral"]]
-    return None if referral.cancellation_asked_at is None else referral.state
+    return None if referral.cancellation_asked_at is None else "already"
 
 
 def _next_referral_was_requested(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
     following = case.referrals.get(event.data["next"])
     if following is None or following.source != event.emitter:
-        return "absent"
+        return "next_referral_missing"
     while following is not None:
         if following.id == event.data["referral"]:
-            return "absent"
+            return "redirect_cycle"
         following = case.referrals.get(following.next or "")
     return None
 
 
 def _dossier_was_disclosed(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
     referral = case.referrals[event.data["referral"]]
-    return None if "dossier.disclosed.v1/source" in referral.facts else referral.state
+    return None if "dossier.disclosed.v1/source" in referral.facts else "dossier_not_disclosed"
 
 
 _CONDITIONS: dict[str, Rule] = {

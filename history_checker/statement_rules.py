@@ -21,20 +21,20 @@ def _unless(holds: object, reason: str) -> str | None:
 
 
 def _by_exchange(_state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
-    return _unless(event.emitter == EXCHANGE, "absent")
+    return _unless(event.emitter == EXCHANGE, "wrong_emitter")
 
 
 def _by_coordinator(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
-    return _unless(event.emitter == state.coordinator, "absent")
+    return _unless(event.emitter == state.coordinator, "wrong_emitter")
 
 
 def _by_agency(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
     member = state.members.get(event.emitter)
-    return _unless(member is not None and member.kind == "agency", "absent")
+    return _unless(member is not None and member.kind == "agency", "wrong_emitter")
 
 
 def _by_member(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
-    return _unless(event.emitter in state.members, "absent")
+    return _unless(event.emitter in state.members, "wrong_emitter")
 
 
 def _by_party(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
@@ -47,7 +47,7 @@ def _by_side(_state: JurisdictionState, case: Case, event: Event, _at: datetime)
 
 
 def _by_key_owner_or_coordinator(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
-    return _unless(event.emitter in (event.data["member"], state.coordinator), "absent")
+    return _unless(event.emitter in (event.data["member"], state.coordinator), "wrong_emitter")
 
 
 # Case
@@ -62,7 +62,7 @@ def _basis_is_new(_state: JurisdictionState, case: Case, event: Event, _at: date
 
 
 def _recipient_is_member(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
-    return _unless(event.data["recipient"] is None or event.data["recipient"] in state.members, "unknown_target")
+    return _unless(event.data["recipient"] is None or event.data["recipient"] in state.members, "unknown_member")
 
 
 def _basis_is_unexpired(_state: JurisdictionState, _case: Case, event: Event, at: datetime) -> str | None:
@@ -128,16 +128,16 @@ def _is_first_founding(state: JurisdictionState, _case: Case, _event: Event, _at
 
 
 def _names_member(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
-    return _unless(event.data["member"] in state.members, "unknown_target")
+    return _unless(event.data["member"] in state.members, "unknown_member")
 
 
 def _is_not_the_exchange(_state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
-    return _unless(event.data["member"] != EXCHANGE, "code_not_allowed")
+    return _unless(event.data["member"] != EXCHANGE, "reserved_member_id")
 
 
 def _proves_possession(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
     public, proof = (bytes.fromhex(event.data[name]) for name in ("public_key", "possession"))
-    return _unless(proves_possession(state.jurisdiction, event.data["member"], public, proof), "signature")
+    return _unless(proves_possession(state.jurisdiction, event.data["member"], public, proof), "possession_not_proven")
 
 
 def _key_is_new(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
@@ -145,11 +145,11 @@ def _key_is_new(state: JurisdictionState, _case: Case, event: Event, _at: dateti
 
 
 def _key_is_known(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
-    return _unless(event.data["key"] in state.keys, "key_not_in_force")
+    return _unless(event.data["key"] in state.keys, "unknown_key")
 
 
 def _key_is_own(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
-    return _unless(state.keys[event.data["key"]].owner == event.emitter, "key_not_owner")
+    return _unless(state.keys[event.data["key"]].owner == event.emitter, "wrong_emitter")
 
 
 def _key_is_in_use(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
@@ -158,11 +158,11 @@ def _key_is_in_use(state: JurisdictionState, _case: Case, event: Event, _at: dat
 
 
 def _is_version_one(_state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
-    return _unless(event.data["version"] == 1, "code_not_allowed")
+    return _unless(event.data["version"] == 1, "rules_not_supported")
 
 
 def _service_is_offered(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
-    return _unless(event.data["service"] in state.members[event.emitter].services, "code_not_allowed")
+    return _unless(event.data["service"] in state.members[event.emitter].services, "service_not_offered")
 
 
 RULES: dict[str, tuple[Rule, ...]] = {

@@ -71,6 +71,7 @@ TRANSITIONS = (
     _fact("disclosure.closed", "exchange", _ACTIVE),
 )
 REFERRAL_EVENTS = frozenset(row.event for row in TRANSITIONS)
+BEGINNINGS = frozenset({"referral.requested.v1", "referral.imported.v1"})
 
 # Recipients of an event, in addition to its emitter.
 _RECIPIENTS = {

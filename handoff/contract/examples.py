@@ -90,7 +90,7 @@ def _by_coordination() -> Iterator[Body]:
 
 
 def _by_exchange() -> Iterator[Body]:
-    withdrawn = codes.IneffectiveReason.RELEASE_WITHDRAWN
+    withdrawn = codes.BasisEndReason.RELEASE_WITHDRAWN
     answered = codes.DeadlineStep.ANSWERED
     yield directory.SubmissionRefused(member="police", code=codes.RefusalCode.SIGNATURE, value_hash=_HASH)
     yield case.BasisEnded(basis=BASIS, reason=withdrawn)

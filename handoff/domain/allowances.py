@@ -2,7 +2,15 @@
 
 from collections.abc import Mapping
 
-from handoff.record.codes import CaseService, FailureCode, RejectionCode, ReleasePurpose, ServiceOutcome, StartKind
+from handoff.record.codes import (
+    CaseService,
+    FailureCode,
+    HoldCode,
+    RejectionCode,
+    ReleasePurpose,
+    ServiceOutcome,
+    StartKind,
+)
 
 S, P, O = CaseService, ReleasePurpose, ServiceOutcome  # noqa: E741 - three columns of one table
 
@@ -64,6 +72,9 @@ STARTS: Mapping[CaseService, frozenset[StartKind]] = {
     S.HOUSING: frozenset({StartKind.ARRIVAL, StartKind.WORK_BEGUN}),
 }
 """Service → signs that it has begun."""
+
+HOLDS: Mapping[CaseService, frozenset[HoldCode]] = {service: frozenset(HoldCode) for service in CaseService}
+"""Service → reasons for a pause that it allows."""
 
 PLAN_OUTCOMES = frozenset({O.PLAN_AGREED, O.PLAN_REFUSED})
 SOURCE_MAY_FAIL = frozenset({FailureCode.NO_ARRIVAL, FailureCode.SURVIVOR_ENDED, FailureCode.DECEASED})

@@ -12,11 +12,11 @@ from msgspec import Struct, field
 
 from handoff.domain.directory import Directory
 from handoff.record.codes import (
+    BasisEndReason,
     BasisKind,
     CaseService,
     DeadlineStep,
     HoldCode,
-    IneffectiveReason,
     RecipientClass,
     ReleasePurpose,
     State,
@@ -66,7 +66,7 @@ class Basis(Struct, frozen=True):
     expires_at: datetime
     recorded_at: datetime
     approved: bool = True
-    ended: IneffectiveReason | None = None
+    ended: BasisEndReason | None = None
     withdrawn_for: tuple[str, ...] = ()
     end_recorded: bool = False
     steps: tuple[Step, ...] = ()
@@ -78,9 +78,9 @@ class Basis(Struct, frozen=True):
         known = directory.members.get(member)
         return known is not None and self.recipient_class in known.classes
 
-    def ended_for(self, member: str) -> IneffectiveReason | None:
+    def ended_for(self, member: str) -> BasisEndReason | None:
         """Return the reason why it allows no more disclosure to ``member``; None if it does."""
-        return IneffectiveReason.RELEASE_WITHDRAWN if member in self.withdrawn_for else self.ended
+        return BasisEndReason.RELEASE_WITHDRAWN if member in self.withdrawn_for else self.ended
 
 
 class Referral(Struct, frozen=True):

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from handoff.domain.allowances import OUTCOMES, PLAN_OUTCOMES, PURPOSES, REJECTIONS, STARTS
+from handoff.domain.allowances import HOLDS, OUTCOMES, PLAN_OUTCOMES, PURPOSES, REJECTIONS, STARTS
 from handoff.domain.case import Basis, Case, Referral, Situation
 from handoff.record.codes import CaseService, IneffectiveReason, MemberKind, ServiceOutcome, State
 from handoff.record.envelope import Event
@@ -44,10 +44,14 @@ _COPIED = ("kind", "purpose", "recipient", "recipient_class", "expires_at")
 def target_accepts_requests(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     """The target is an admitted agency, offers the service, and is not suspended."""
     target = known.directory.members.get(event.data.target)
-    if target is None or target.id == event.emitter or target.kind is not MemberKind.AGENCY:
+    if target is None:
         return IneffectiveReason.UNKNOWN_TARGET
+    if target.id == event.emitter:
+        return IneffectiveReason.OWN_TARGET
+    if target.kind is not MemberKind.AGENCY:
+        return IneffectiveReason.TARGET_NOT_AGENCY
     if event.data.service not in target.services:
-        return IneffectiveReason.UNKNOWN_TARGET
+        return IneffectiveReason.SERVICE_NOT_OFFERED
     return IneffectiveReason.SUSPENDED if target.suspended else None
 
 
@@ -58,9 +62,11 @@ def request_has_valid_basis(known: Situation, event: Event[Any], at: datetime) -
     if basis is None or basis.owner != event.emitter:
         return IneffectiveReason.BASIS_MISSING
     if any(getattr(request.basis, name) != getattr(basis, name) for name in _COPIED):
-        return IneffectiveReason.BASIS_MISSING
-    if basis.purpose not in PURPOSES[request.service] or not basis.covers(request.target, known.directory):
-        return IneffectiveReason.BASIS_MISSING
+        return IneffectiveReason.BASIS_DIFFERS
+    if basis.purpose not in PURPOSES[request.service]:
+        return IneffectiveReason.PURPOSE_NOT_COVERED
+    if not basis.covers(request.target, known.directory):
+        return IneffectiveReason.RECIPIENT_NOT_COVERED
     return objection_to_basis(basis, request.target, basis.expires_at, at)
 
 
@@ -99,6 +105,11 @@ def outcome_is_allowed(known: Situation, event: Event[Any], _at: datetime) -> st
     return _code_verdict(event.data.outcome in OUTCOMES[_the_referral(known, event).service])
 
 
+def hold_is_allowed(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    """The service allows this reason for a pause."""
+    return _code_verdict(event.data.code in HOLDS[_the_referral(known, event).service])
+
+
 def start_is_allowed(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     """The service allows this start."""
     return _code_verdict(event.data.kind in STARTS[_the_referral(known, event).service])
@@ -121,14 +132,13 @@ def plan_is_completed(known: Situation, event: Event[Any], _at: datetime) -> str
 
 def cancellation_is_pending(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     """The source requested a cancellation and has no answer yet."""
-    referral = _the_referral(known, event)
-    return None if referral.cancellation_asked_at is not None else referral.state
+    is_pending = _the_referral(known, event).cancellation_asked_at is not None
+    return None if is_pending else IneffectiveReason.CANCELLATION_NOT_REQUESTED
 
 
 def no_cancellation_is_pending(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     """The source has no unanswered request for a cancellation."""
-    referral = _the_referral(known, event)
-    return None if referral.cancellation_asked_at is None else referral.state
+    return None if _the_referral(known, event).cancellation_asked_at is None else IneffectiveReason.ALREADY
 
 
 def next_request_exists(known: Situation, event: Event[Any], _at: datetime) -> str | None:
@@ -139,8 +149,8 @@ def next_request_exists(known: Situation, event: Event[Any], _at: datetime) -> s
     referrals = _the_case(known).referrals
     following = referrals.get(event.data.next)
     if following is None or following.source != event.emitter:
-        return State.ABSENT
-    return State.ABSENT if event.data.referral in _chain(referrals, following) else None
+        return IneffectiveReason.NEXT_REFERRAL_MISSING
+    return IneffectiveReason.REDIRECT_CYCLE if event.data.referral in _chain(referrals, following) else None
 
 
 def _chain(referrals: Mapping[UUID, Referral], first: Referral | None) -> Iterator[UUID]:
@@ -151,5 +161,5 @@ def _chain(referrals: Mapping[UUID, Referral], first: Referral | None) -> Iterat
 
 def dossier_was_disclosed(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     """The source disclosed a dossier."""
-    referral = _the_referral(known, event)
-    return None if referral.has_fact(DossierDisclosed, "source") else referral.state
+    was_disclosed = _the_referral(known, event).has_fact(DossierDisclosed, "source")
+    return None if was_disclosed else IneffectiveReason.DOSSIER_NOT_DISCLOSED

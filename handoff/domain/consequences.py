@@ -15,7 +15,7 @@ from handoff.domain import conditions, lifecycle
 from handoff.domain.case import Basis, Case, Referral, Situation, Step
 from handoff.domain.deadlines import responsible_member
 from handoff.domain.evolve import escalation_reference, is_in_scope
-from handoff.record.codes import FailureCode, IneffectiveReason, State
+from handoff.record.codes import BasisEndReason, FailureCode, State
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import EXCHANGE, Event, Source, compose
 from handoff.record.events.base import Body
@@ -76,7 +76,7 @@ def deadline_missed(known: Situation, holder: Referral | Basis, step: Step, atte
 
 def _withdrawn(before: Situation, after: Situation, _event: Event[Any], trigger: Trigger) -> Iterator[Event[Any]]:
     bases_before, case = _case(before).bases, _case(after)
-    reason = IneffectiveReason.RELEASE_WITHDRAWN
+    reason = BasisEndReason.RELEASE_WITHDRAWN
     for basis in sorted(case.bases):
         if case.bases[basis].ended is not None and bases_before[basis].ended is None:
             yield _compose(after, ConsequenceKind.BASIS_ENDED, trigger, case.id, BasisEnded(basis=basis, reason=reason))

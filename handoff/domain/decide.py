@@ -18,13 +18,10 @@ from handoff.domain.commands import (
     RequestReferral,
 )
 from handoff.domain.judge import judge
-from handoff.record.codes import IneffectiveReason, State
+from handoff.record.codes import CommandRefusal, IneffectiveReason, State
 from handoff.record.envelope import Event, Source, compose
 from handoff.record.events.base import Audience, Body, ReferralBody
 from handoff.record.events.referral import BasisSnapshot, ReferralRedirected, ReferralRequested
-
-CANNOT_READ = "recipient_cannot_read"
-"""Refusal code: the recipient has not declared that it reads this event type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +135,8 @@ def _unreadable(known: Situation, event: Event[Any]) -> Refusal | None:
     if referral is None or event.data.audience is Audience.EMITTER_ONLY:
         return None
     recipient = referral.other_party(event.emitter)
-    return Refusal(CANNOT_READ) if known.directory.cannot_read(recipient, type(event.data)) else None
+    return (
+        Refusal(CommandRefusal.RECIPIENT_CANNOT_READ)
+        if known.directory.cannot_read(recipient, type(event.data))
+        else None
+    )

@@ -13,7 +13,7 @@ from handoff.domain.deadlines import mark_missed, with_open_steps
 from handoff.domain.directory import Directory, Escalation, Key, Member, Overdue
 from handoff.domain.lifecycle import Change, Transition
 from handoff.record import signing
-from handoff.record.codes import DeadlineStep, EndScope, IneffectiveReason, KeyUse, MemberKind, State
+from handoff.record.codes import BasisEndReason, DeadlineStep, EndScope, KeyUse, MemberKind, State
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events import case as c
@@ -193,7 +193,7 @@ def _end_if_covered(basis: Basis, withdrawal: c.ReleaseWithdrawn) -> Basis:
     if not basis.kind.is_release or basis.ended is not None:
         return basis
     if is_in_scope(withdrawal, basis.purpose, basis.recipient):
-        return replace(basis, ended=IneffectiveReason.RELEASE_WITHDRAWN, steps=())
+        return replace(basis, ended=BasisEndReason.RELEASE_WITHDRAWN, steps=())
     # A release to a class stays valid for the other members of the class, which may still help her.
     member = withdrawal.recipient
     if member is not None and basis.recipient_class is not None and member not in basis.withdrawn_for:

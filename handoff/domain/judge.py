@@ -13,7 +13,7 @@ from handoff.domain.directory import Directory
 from handoff.domain.evolve import evolve
 from handoff.domain.rules import RULES
 from handoff.record import signing
-from handoff.record.codes import IneffectiveReason, RefusalCode, State
+from handoff.record.codes import RefusalCode, State
 from handoff.record.delivery import DUPLICATE, EFFECTIVE, Verdict, ineffective, invalid
 from handoff.record.envelope import EXCHANGE, Event, Source
 from handoff.record.events.base import ReferralBody
@@ -37,7 +37,7 @@ def objection(known: Situation, event: Event[Any], at: datetime) -> str | None:
     if not isinstance(event.data, ReferralBody):
         conditions_to_check = RULES[type(event.data)]
     elif (row := _row(known, event)) is None:
-        return _visible_state(known, event)
+        return _without_row(known, event)
     else:
         conditions_to_check = row.conditions
     reasons = (condition(known, event, at) for condition in conditions_to_check)
@@ -62,12 +62,12 @@ def _row(known: Situation, event: Event[Any]) -> lifecycle.Transition | None:
     return lifecycle.transition_for(event.data, role, referral)
 
 
-def _visible_state(known: Situation, event: Event[Any]) -> str:
+def _without_row(known: Situation, event: Event[Any]) -> str:
     referral = conditions.referral_of(known, event)
-    if referral is None or lifecycle.role_of(event.emitter, referral, EXCHANGE) is None:
+    role = lifecycle.role_of(event.emitter, referral, EXCHANGE)
+    if referral is None or role is None:
         return State.ABSENT
-    # The same reason as before the revocation: until that is recorded, the condition basis_is_valid gives it.
-    return IneffectiveReason.RELEASE_WITHDRAWN if referral.state is State.REVOKED else referral.state
+    return lifecycle.obstacle(event.data, role, referral)
 
 
 Verify = Callable[[bytes, bytes, bytes], bool]

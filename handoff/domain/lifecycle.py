@@ -31,7 +31,9 @@ Each event goes through these steps, in every process that judges:
 1. `role_of` compares the emitter with the two parties of the referral. A member that is neither has no role. Its event
    is ineffective with the reason *absent*, as if the referral did not exist, so it learns nothing.
 2. `transition_for` finds the row with this event, role, state and code. If there is none, the event is ineffective, and
-   the state is the reason (in state *revoked*: `release_withdrawn`).
+   `obstacle` gives the reason: the event belongs to another role (`wrong_emitter`), the state forbids it (the state is
+   the reason; in state *revoked* `release_withdrawn`), it is a fact that is recorded (`already`), or this role may not
+   use the code (`code_not_allowed`).
 3. The row's conditions (`handoff.domain.conditions`) are checked in order. The first reason that one returns is the
    reason of the verdict. Conditions depend on more than the state: on the basis, the directory, other referrals.
 4. `handoff.domain.evolve` applies the effective event to the folded state.
@@ -93,7 +95,7 @@ from handoff.domain import conditions as c
 from handoff.domain.allowances import SOURCE_MAY_FAIL
 from handoff.domain.case import Referral
 from handoff.domain.conditions import Condition
-from handoff.record.codes import FailureCode, State, VoidCode
+from handoff.record.codes import FailureCode, IneffectiveReason, State, VoidCode
 from handoff.record.events import referral as e
 from handoff.record.events.base import ReferralBody
 
@@ -164,7 +166,7 @@ TABLE: tuple[Transition, ...] = (
     Transition(e.ReferralRejected, TARGET, _REQUESTED, State.REJECTED, (c.code_is_allowed,)),
     Transition(e.ReferralRevoked, EXCHANGE, _REQUESTED, State.REVOKED),
     Transition(e.ReferralStarted, TARGET, _ACCEPTED, State.IN_PROGRESS, (c.start_is_allowed,)),
-    Transition(e.ReferralPaused, TARGET, _ACCEPTED | _IN_PROGRESS, State.ON_HOLD),
+    Transition(e.ReferralPaused, TARGET, _ACCEPTED | _IN_PROGRESS, State.ON_HOLD, (c.hold_is_allowed,)),
     Transition(e.ReferralResumed, TARGET, _ON_HOLD, Change.BACK),
     Transition(
         e.ReferralCompleted,
@@ -232,3 +234,18 @@ def transition_for(body: ReferralBody, role: Role | None, referral: Referral | N
             continue
         return row
     return None
+
+
+def obstacle(body: ReferralBody, role: Role, referral: Referral) -> str:
+    """Return the reason why no row allows ``body`` by ``role`` on an existing referral: a code, or its state."""
+    rows = [row for row in _ROWS_OF.get(type(body), ()) if row.by is role]
+    if not rows:
+        return IneffectiveReason.WRONG_EMITTER
+    if all(row.start == _ABSENT for row in rows):
+        return IneffectiveReason.ALREADY
+    rows = [row for row in rows if referral.state in row.start]
+    if not rows:
+        # The same reason as before the revocation: until that is recorded, the condition basis_is_valid gives it.
+        return IneffectiveReason.RELEASE_WITHDRAWN if referral.state is State.REVOKED else referral.state
+    is_repeated = any(row.once and referral.has_fact(row.event, row.by) for row in rows)
+    return IneffectiveReason.ALREADY if is_repeated else IneffectiveReason.CODE_NOT_ALLOWED

@@ -14,7 +14,6 @@ from msgspec import Struct
 from handoff.domain.case import Case, Situation
 from handoff.domain.directory import Directory
 from handoff.domain.judge import Verify, authenticate, judge, repetition
-from handoff.domain.rules import ALREADY
 from handoff.record import signing
 from handoff.record.codes import IneffectiveReason, State
 from handoff.record.delivery import REDACTED, Verdict, VerdictKind, from_ms, invalid
@@ -25,7 +24,7 @@ from handoff.record.kafka_record import ParsedRecord
 
 _TAKES_IDENTITY: Final = frozenset({VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE})
 # The exchange's own events can be overtaken before they are appended: the state moved on, or a timer ran early.
-_OVERTAKEN: Final = frozenset(State) - {State.ABSENT} | {IneffectiveReason.TOO_EARLY, ALREADY}
+_OVERTAKEN: Final = frozenset(State) - {State.ABSENT} | {IneffectiveReason.TOO_EARLY, IneffectiveReason.ALREADY}
 # These follow from facts that cannot change before they are appended.
 _NEVER_OVERTAKEN: Final = (SubmissionRefused, DeadlineEscalated, DeadlineAcknowledged)
 

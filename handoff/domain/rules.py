@@ -10,7 +10,7 @@ from typing import Any
 from handoff.domain.case import Basis, Situation, Step
 from handoff.domain.conditions import Condition
 from handoff.record import formats, signing
-from handoff.record.codes import IneffectiveReason, MemberKind, RefusalCode, State
+from handoff.record.codes import IneffectiveReason, MemberKind, State
 from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events import case as c
 from handoff.record.events import deadline as dl
@@ -21,25 +21,24 @@ SUPPORTED_RULES = frozenset({1})
 """Rules versions that this release can judge by."""
 
 ABSENT = State.ABSENT.value
-ALREADY = "already"
-"""Reason for an event that repeats a fact already in force."""
+ALREADY, WRONG_EMITTER = IneffectiveReason.ALREADY, IneffectiveReason.WRONG_EMITTER
 
 
 def _by_exchange(_known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    return None if event.emitter == EXCHANGE else ABSENT
+    return None if event.emitter == EXCHANGE else WRONG_EMITTER
 
 
 def _by_coordinator(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    return None if event.emitter == known.directory.coordinator else ABSENT
+    return None if event.emitter == known.directory.coordinator else WRONG_EMITTER
 
 
 def _by_agency(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     member = known.directory.members.get(event.emitter)
-    return None if member is not None and member.kind is MemberKind.AGENCY else ABSENT
+    return None if member is not None and member.kind is MemberKind.AGENCY else WRONG_EMITTER
 
 
 def _by_member(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    return None if event.emitter in known.directory.members else ABSENT
+    return None if event.emitter in known.directory.members else WRONG_EMITTER
 
 
 def _by_case_party(known: Situation, event: Event[Any], _at: datetime) -> str | None:
@@ -70,7 +69,7 @@ def _basis_is_new(known: Situation, event: Event[Any], _at: datetime) -> str | N
 
 def _recipient_is_known(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     recipient = event.data.recipient
-    return None if recipient is None or recipient in known.directory.members else IneffectiveReason.UNKNOWN_TARGET
+    return None if recipient is None or recipient in known.directory.members else IneffectiveReason.UNKNOWN_MEMBER
 
 
 def _not_expired(_known: Situation, event: Event[Any], at: datetime) -> str | None:
@@ -128,11 +127,11 @@ def _escalation_is_open(known: Situation, event: Event[Any], _at: datetime) -> s
 
 
 def _member_is_known(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    return None if event.data.member in known.directory.members else IneffectiveReason.UNKNOWN_TARGET
+    return None if event.data.member in known.directory.members else IneffectiveReason.UNKNOWN_MEMBER
 
 
 def _own_or_by_coordinator(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    return None if event.emitter in (event.data.member, known.directory.coordinator) else ABSENT
+    return None if event.emitter in (event.data.member, known.directory.coordinator) else WRONG_EMITTER
 
 
 def _possession_is_proven(known: Situation, event: Event[Any], _at: datetime) -> str | None:
@@ -140,7 +139,7 @@ def _possession_is_proven(known: Situation, event: Event[Any], _at: datetime) ->
     statement = signing.possession_statement(known.directory.jurisdiction, event.data.member, key)
     proof = bytes.fromhex(event.data.possession)
     proven = signing.is_valid_public_key(key) and signing.verifies(key, statement, proof, formats.KEY_POSSESSION)
-    return None if proven else RefusalCode.SIGNATURE
+    return None if proven else IneffectiveReason.POSSESSION_NOT_PROVEN
 
 
 def _key_is_free(known: Situation, event: Event[Any], _at: datetime) -> str | None:
@@ -149,12 +148,12 @@ def _key_is_free(known: Situation, event: Event[Any], _at: datetime) -> str | No
 
 
 def _key_is_known(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    return None if event.data.key in known.directory.keys else RefusalCode.KEY_NOT_IN_FORCE
+    return None if event.data.key in known.directory.keys else IneffectiveReason.UNKNOWN_KEY
 
 
 def _key_is_own(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     key = known.directory.keys[event.data.key]
-    return None if event.emitter == key.owner else RefusalCode.KEY_NOT_OWNER
+    return None if event.emitter == key.owner else WRONG_EMITTER
 
 
 def _key_is_active(known: Situation, event: Event[Any], _at: datetime) -> str | None:
@@ -165,16 +164,16 @@ def _key_is_active(known: Situation, event: Event[Any], _at: datetime) -> str | 
 
 def _member_is_not_the_exchange(_known: Situation, event: Event[Any], _at: datetime) -> str | None:
     # A member with the id of the exchange could register a key and emit events in its name.
-    return IneffectiveReason.CODE_NOT_ALLOWED if event.data.member == EXCHANGE else None
+    return IneffectiveReason.RESERVED_MEMBER_ID if event.data.member == EXCHANGE else None
 
 
 def _rules_are_supported(_known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    return None if event.data.version in SUPPORTED_RULES else IneffectiveReason.CODE_NOT_ALLOWED
+    return None if event.data.version in SUPPORTED_RULES else IneffectiveReason.RULES_NOT_SUPPORTED
 
 
 def _service_is_offered(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     offered = known.directory.members[event.emitter].services
-    return None if event.data.service in offered else IneffectiveReason.CODE_NOT_ALLOWED
+    return None if event.data.service in offered else IneffectiveReason.SERVICE_NOT_OFFERED
 
 
 RULES: Mapping[type[Body], tuple[Condition, ...]] = {

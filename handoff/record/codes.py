@@ -338,17 +338,47 @@ class KeyUse(StrEnum):
     SEALING = "sealing"
 
 
-class IneffectiveReason(StrEnum):
-    """Reason why an event is ineffective, other than the state of its referral."""
+class BasisEndReason(StrEnum):
+    """Reason why a basis ended, and with it a request or a disclosure."""
 
     RELEASE_WITHDRAWN = "release_withdrawn"
     BASIS_EXPIRED = "basis_expired"
+
+
+class IneffectiveReason(StrEnum):
+    """Reason why an event is ineffective, other than the state of its referral."""
+
+    ALREADY = "already"
+    WRONG_EMITTER = "wrong_emitter"
+    CODE_NOT_ALLOWED = "code_not_allowed"
+    RELEASE_WITHDRAWN = "release_withdrawn"
+    BASIS_EXPIRED = "basis_expired"
     BASIS_MISSING = "basis_missing"
+    BASIS_DIFFERS = "basis_differs"
+    PURPOSE_NOT_COVERED = "purpose_not_covered"
+    RECIPIENT_NOT_COVERED = "recipient_not_covered"
     UNKNOWN_TARGET = "unknown_target"
+    OWN_TARGET = "own_target"
+    TARGET_NOT_AGENCY = "target_not_agency"
+    SERVICE_NOT_OFFERED = "service_not_offered"
     SUSPENDED = "suspended"
     PLAN_MISSING = "plan_missing"
-    CODE_NOT_ALLOWED = "code_not_allowed"
+    CANCELLATION_NOT_REQUESTED = "cancellation_not_requested"
+    NEXT_REFERRAL_MISSING = "next_referral_missing"
+    REDIRECT_CYCLE = "redirect_cycle"
+    DOSSIER_NOT_DISCLOSED = "dossier_not_disclosed"
+    UNKNOWN_MEMBER = "unknown_member"
+    RESERVED_MEMBER_ID = "reserved_member_id"
+    UNKNOWN_KEY = "unknown_key"
+    POSSESSION_NOT_PROVEN = "possession_not_proven"
+    RULES_NOT_SUPPORTED = "rules_not_supported"
     TOO_EARLY = "too_early"
+
+
+class CommandRefusal(StrEnum):
+    """Reason for which a node refuses a command that the record would allow."""
+
+    RECIPIENT_CANNOT_READ = "recipient_cannot_read"
 
 
 class RefusalCode(StrEnum):

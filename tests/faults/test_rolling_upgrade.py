@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from handoff.config import CONFIG_VARIABLE
-from handoff.domain.decide import CANNOT_READ
+from handoff.record.codes import CommandRefusal
 from handoff.record.events import CATALOGUE
 from handoff.trial.child_process import ChildProcess
 from tests.support.parts.newer_release import SECOND
@@ -106,7 +106,7 @@ def test_who_is_behind_parks_what_it_cannot_read_goes_on_and_catches_up_by_its_u
 
         town.upgrade("shelter")
         refused = town.ask("shelter", f"{one}/pause", PAUSE)
-        assert (refused.status_code, refused.json()["reason"]) == (409, CANNOT_READ)
+        assert (refused.status_code, refused.json()["reason"]) == (409, CommandRefusal.RECIPIENT_CANNOT_READ)
         assert town.shown("shelter", one)["expected"] == "accepted"
 
         town.upgrade("projection")

@@ -23,7 +23,7 @@ _MEMBERS = frozenset({
     "by", "opener", "member", "cosigners", "coordinator",
 })  # fmt: skip
 _VERSION = re.compile(r"\.v[0-9]+$")
-REASONS: tuple[str, ...] = ("IneffectiveReason", "RefusalCode", "State", "Reason")
+REASONS: tuple[str, ...] = ("IneffectiveReason", "RefusalCode", "State")
 """Vocabularies that hold the reasons of verdicts, in the order in which they are searched."""
 
 

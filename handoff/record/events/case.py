@@ -7,11 +7,11 @@ from pydantic import model_validator
 
 from handoff.record.codes import (
     ApproverRole,
+    BasisEndReason,
     BasisKind,
     CaseService,
     EndScope,
     EntryPoint,
-    IneffectiveReason,
     OfferAnswer,
     ReadPurpose,
     RecipientClass,
@@ -145,7 +145,7 @@ class BasisEnded(Body):
     audience: ClassVar = Audience.BASIS_OWNER
 
     basis: UUID
-    reason: IneffectiveReason
+    reason: BasisEndReason
 
 
 class ReleaseWithdrawn(Scope, Body):

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from handoff.record.codes import (
     AnsweredVia,
+    BasisEndReason,
     BasisKind,
     CaseService,
     DestructionReason,
     FailureCode,
     HoldCode,
-    IneffectiveReason,
     RecipientClass,
     RejectionCode,
     ReleasePurpose,
@@ -313,7 +313,7 @@ class ReferralRevoked(ReferralBody):
     emitter: ClassVar = Emitter.EXCHANGE
     audience: ClassVar = Audience.BOTH_PARTIES
 
-    reason: IneffectiveReason
+    reason: BasisEndReason
 
 
 class DisclosureClosed(ReferralBody):
@@ -323,4 +323,4 @@ class DisclosureClosed(ReferralBody):
     emitter: ClassVar = Emitter.EXCHANGE
     audience: ClassVar = Audience.BOTH_PARTIES
 
-    reason: IneffectiveReason
+    reason: BasisEndReason

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from handoff.record.codes import IneffectiveReason
+from handoff.record.codes import BasisEndReason, IneffectiveReason
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events.case import ReleaseWithdrawn
 from handoff.record.events.referral import DossierDisclosed, ReferralImported, ReferralRequested
@@ -79,7 +79,7 @@ def _effect(entry: ReplayedEntry) -> Effect:
         return Effect.STOPPED if stopped else Effect.CHANGED_NOTHING
     if entry.says(ReleaseWithdrawn):
         return Effect.WITHDREW
-    if entry.emitter == EXCHANGE and getattr(entry.body, "reason", None) == IneffectiveReason.RELEASE_WITHDRAWN:
+    if entry.emitter == EXCHANGE and getattr(entry.body, "reason", None) == BasisEndReason.RELEASE_WITHDRAWN:
         return Effect.FOLLOWED
     if not _rests_on_what_was_withdrawn(entry):
         return Effect.UNRELATED
@@ -92,4 +92,4 @@ def _rests_on_what_was_withdrawn(entry: ReplayedEntry) -> bool:
     basis = case.bases.get(referral.basis) if case is not None and referral is not None else None
     if basis is None or referral is None:
         return False
-    return basis.ended_for(referral.target) is IneffectiveReason.RELEASE_WITHDRAWN
+    return basis.ended_for(referral.target) is BasisEndReason.RELEASE_WITHDRAWN

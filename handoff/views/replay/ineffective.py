@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from handoff.record.codes import IneffectiveReason
+from handoff.record.codes import IneffectiveReason, State
 from handoff.record.delivery import VerdictKind
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events.base import ReferralBody
@@ -65,7 +65,7 @@ def _lost_to(then: History, entry: ReplayedEntry) -> ReplayedEntry | None:
     before = [other for other in then.own if other.position < entry.position]
     if entry.verdict.reason == IneffectiveReason.RELEASE_WITHDRAWN:
         return next((other for other in reversed(before) if other.says(ReleaseWithdrawn)), None)
-    if entry.referral_before is None:
+    if entry.referral_before is None or entry.verdict.reason not in set(State):
         return None
     return next((other for other in reversed(before) if _moved(other, entry.referral_before.id)), None)
 

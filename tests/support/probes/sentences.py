@@ -11,7 +11,6 @@ from babel.messages.extract import extract_from_dir
 from pydantic import BaseModel
 
 import handoff.views.replay
-from handoff.domain.rules import ALREADY
 from handoff.record import codes
 from handoff.record.delivery import VerdictKind
 from handoff.record.events import CATALOGUE, Keying
@@ -58,7 +57,6 @@ def record_codes() -> Iterator[Message]:
     for vocabulary in _vocabularies(codes):
         yield from ((vocabulary.__name__, code.value) for code in vocabulary)
     yield from (("VerdictKind", outcome.value) for outcome in VerdictKind)
-    yield "Reason", ALREADY
     yield from (("Event", event_type.rpartition(".v")[0]) for event_type in CATALOGUE)
 
 

@@ -194,7 +194,7 @@ def test_a_step_is_missed_once_by_the_exchange_and_only_when_it_is_late() -> Non
     record = given(spec.requested()).record
     said = _missed(record, DeadlineStep.DELIVERED)
     spec.Given(record).when(EXCHANGE, said).then_ineffective("too_early")
-    spec.Given(record).when(SHELTER, said, after=DAY).then_ineffective("absent")
+    spec.Given(record).when(SHELTER, said, after=DAY).then_ineffective("wrong_emitter")
     spec.Given(record).when(EXCHANGE, said).then(dl.DeadlineMissed, dl.DeadlineEscalated)
     spec.Given(record).when(EXCHANGE, said).then_ineffective("already")
     assert DeadlineStep.DELIVERED not in record.steps()
@@ -310,7 +310,7 @@ def test_the_coordinators_answer_comes_back_into_the_case_and_its_action_with_it
     missed = record.miss(DeadlineStep.DELIVERED)
     reference = record.entries[-1].event.data.reference
     answer = dl.EscalationAcknowledged(reference=reference, action=AcknowledgementAction.CALLED_AGENCY)
-    spec.Given(record).when(SHELTER, answer).then_ineffective("absent")
+    spec.Given(record).when(SHELTER, answer).then_ineffective("wrong_emitter")
     answered = spec.Given(record).when(COORDINATION, answer)
     answered.then(dl.EscalationAcknowledged, dl.DeadlineAcknowledged)
     said, acknowledged = answered.new
@@ -340,7 +340,7 @@ def test_nobody_but_the_exchange_escalates_or_acknowledges_in_a_case() -> None:
         step=DeadlineStep.ANSWERED, since=spec.T0, referral=REFERRAL, action=AcknowledgementAction.NO_ACTION_NEEDED
     )
     for body in (escalated, acknowledged):
-        given(spec.requested()).when(POLICE, body).then_ineffective("absent")
+        given(spec.requested()).when(POLICE, body).then_ineffective("wrong_emitter")
     given(spec.requested()).when(EXCHANGE, escalated).then(dl.DeadlineEscalated)
     given(Sent(EXCHANGE, escalated)).when(EXCHANGE, escalated).then_ineffective("already")
 

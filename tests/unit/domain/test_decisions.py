@@ -7,7 +7,7 @@ import pytest
 
 from handoff.domain import commands as cmd
 from handoff.domain.case import Situation
-from handoff.domain.decide import CANNOT_READ, About, Refusal, decide
+from handoff.domain.decide import About, Refusal, decide
 from handoff.domain.evolve import evolve
 from handoff.domain.policies import CONFIRM_DELIVERY, Cause, Policy, Reaction, reactions
 from handoff.record.codec import encode
@@ -15,6 +15,7 @@ from handoff.record.codes import (
     ApproverRole,
     BasisKind,
     CaseService,
+    CommandRefusal,
     DeadlineStep,
     EndScope,
     ReleasePurpose,
@@ -66,7 +67,7 @@ def test_a_request_on_an_unknown_basis_is_refused_before_it_is_sent() -> None:
     suspended = Sent(COORDINATION, d.AgencySuspended(member=SHELTER))
     given(spec.opened(), spec.released(), suspended).when(POLICE, ask).then_refused("suspended")
     elsewhere = ask.model_copy(update={"target": LAWYER})
-    given(spec.opened(), spec.released()).when(POLICE, elsewhere).then_refused("unknown_target")
+    given(spec.opened(), spec.released()).when(POLICE, elsewhere).then_refused("service_not_offered")
 
 
 def test_a_request_that_redirects_says_so_behind_it() -> None:
@@ -118,7 +119,7 @@ def test_an_event_that_its_recipient_cannot_read_is_not_sent() -> None:
         now=record.now,
         new_id=lambda: next(ids(70)),
     )
-    assert asked == Refusal(CANNOT_READ)
+    assert asked == Refusal(CommandRefusal.RECIPIENT_CANNOT_READ)
 
 
 def test_a_decision_tells_how_much_its_node_had_folded_and_when_it_happened() -> None:

@@ -73,7 +73,7 @@ def test_only_the_coordinator_admits_suspends_and_sets_the_rules() -> None:
         d.RulesActivated(version=1),
         revoke,
     ):
-        given().when(SHELTER, body).then_ineffective("absent")
+        given().when(SHELTER, body).then_ineffective("wrong_emitter")
         given().when(COORDINATION, body).then(type(body))
 
 
@@ -99,14 +99,14 @@ def test_candidates_stand_in_the_order_of_admission_without_the_suspended() -> N
 
 
 def test_nobody_unknown_is_suspended_and_nobody_is_admitted_as_the_exchange() -> None:
-    given().when(COORDINATION, d.AgencySuspended(member="nobody")).then_ineffective("unknown_target")
-    given().when(COORDINATION, d.AgencyAdmitted(member=EXCHANGE)).then_ineffective("code_not_allowed")
+    given().when(COORDINATION, d.AgencySuspended(member="nobody")).then_ineffective("unknown_member")
+    given().when(COORDINATION, d.AgencyAdmitted(member=EXCHANGE)).then_ineffective("reserved_member_id")
     impersonating = key_registration(JURISDICTION, EXCHANGE, NEXT)
-    given().when(COORDINATION, impersonating).then_ineffective("unknown_target")
+    given().when(COORDINATION, impersonating).then_ineffective("unknown_member")
 
 
 def test_rules_that_this_release_does_not_know_are_not_activated() -> None:
-    given().when(COORDINATION, d.RulesActivated(version=2)).then_ineffective("code_not_allowed")
+    given().when(COORDINATION, d.RulesActivated(version=2)).then_ineffective("rules_not_supported")
 
 
 def test_a_jurisdiction_is_founded_once() -> None:
@@ -122,8 +122,8 @@ def test_capacity_is_published_for_what_one_offers_and_told_to_all() -> None:
         as_of=T0,
         valid_until=T0 + DAY,
     )
-    given().when(POLICE, capacity).then_ineffective("code_not_allowed")
-    given().when(COORDINATION, capacity).then_ineffective("absent")
+    given().when(POLICE, capacity).then_ineffective("service_not_offered")
+    given().when(COORDINATION, capacity).then_ineffective("wrong_emitter")
     said = given().when(SHELTER, capacity).then(d.CapacityPublished)
     assert said.record.directory.capacity[SHELTER][CaseService.SHELTER].state is CapacityState.FULL
     assert said.new[0].recipients == set(spec.MEMBERS)
@@ -142,15 +142,15 @@ def test_a_member_reads_every_first_version_until_it_says_what_it_can_read() -> 
 def test_a_next_key_needs_proof_that_its_member_holds_it() -> None:
     given().when(POLICE, register).then(d.KeyRegistered)
     unproven = register.model_copy(update={"possession": "0" * 128})
-    given().when(POLICE, unproven).then_ineffective("signature")
+    given().when(POLICE, unproven).then_ineffective("possession_not_proven")
     for_another = key_registration(JURISDICTION, SHELTER, NEXT).model_copy(update={"member": POLICE})
-    given().when(POLICE, for_another).then_ineffective("signature")
+    given().when(POLICE, for_another).then_ineffective("possession_not_proven")
     no_point = register.model_copy(update={"public_key": "02" + "00" * 31})
-    given().when(POLICE, no_point).then_ineffective("signature")
+    given().when(POLICE, no_point).then_ineffective("possession_not_proven")
 
 
 def test_a_key_is_registered_by_its_member_or_the_coordinator_and_never_twice() -> None:
-    given().when(SHELTER, register).then_ineffective("absent")
+    given().when(SHELTER, register).then_ineffective("wrong_emitter")
     given().when(COORDINATION, register).then(d.KeyRegistered)
     given(Sent(POLICE, register)).when(POLICE, register).then_ineffective("already")
     stolen = key_registration(JURISDICTION, SHELTER, key_of(POLICE))
@@ -167,8 +167,8 @@ def test_a_key_counts_from_its_registration_and_not_before() -> None:
 
 
 def test_a_retired_key_counts_through_its_grace_and_is_retired_once_by_its_owner() -> None:
-    given().when(SHELTER, retire).then_ineffective("key_not_owner")
-    given().when(COORDINATION, retire).then_ineffective("key_not_owner")
+    given().when(SHELTER, retire).then_ineffective("wrong_emitter")
+    given().when(COORDINATION, retire).then_ineffective("wrong_emitter")
     record = given(Sent(POLICE, retire)).record
     spec.Given(record).when(POLICE, retire, after=HOUR).then_ineffective("already")
     said = event(opening)
@@ -186,7 +186,7 @@ def test_a_revoked_key_is_void_from_that_position_on() -> None:
     assert objection(signed(said), said, record) is RefusalCode.KEY_NOT_IN_FORCE
     spec.Given(record).when(POLICE, key_registration(JURISDICTION, POLICE, key_of(POLICE))).then_ineffective("already")
     unknown = d.KeyRevoked(key="0" * 64)
-    spec.Given(record).when(COORDINATION, unknown).then_ineffective("key_not_in_force")
+    spec.Given(record).when(COORDINATION, unknown).then_ineffective("unknown_key")
 
 
 # Authentication

@@ -8,6 +8,7 @@ import pytest
 
 from handoff.domain.consequences import deadline_missed
 from handoff.record.codes import (
+    BasisEndReason,
     CaseService,
     DeadlineSource,
     DeadlineStep,
@@ -98,7 +99,7 @@ def test_no_answer_is_late_after_its_release_expired() -> None:
 
 def expired(referral: UUID = REFERRAL) -> Sent:
     """The exchange's event that ends a request whose release has expired."""
-    revoked = r.ReferralRevoked(referral=referral, reason=IneffectiveReason.BASIS_EXPIRED)
+    revoked = r.ReferralRevoked(referral=referral, reason=BasisEndReason.BASIS_EXPIRED)
     return Sent(EXCHANGE, revoked)
 
 

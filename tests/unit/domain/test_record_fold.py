@@ -4,9 +4,8 @@ import pytest
 
 from handoff.domain.directory import Directory
 from handoff.domain.record_fold import JudgedRecord, RecordFold
-from handoff.domain.rules import ALREADY
 from handoff.record.codec import AnyEvent
-from handoff.record.codes import IneffectiveReason, RefusalCode, State
+from handoff.record.codes import BasisEndReason, IneffectiveReason, RefusalCode, State
 from handoff.record.delivery import DUPLICATE, EFFECTIVE, REDACTED, Verdict, VerdictKind, from_ms, ineffective, invalid
 from handoff.record.envelope import EXCHANGE, Identity
 from handoff.record.events.directory import SubmissionRefused
@@ -18,7 +17,7 @@ from tests.support.dsl.judged import GENESIS_HASH, founded, parsed
 
 EMPTY = Directory(JURISDICTION, GENERATION)
 _REFUSED = SubmissionRefused(member=spec.POLICE, code=RefusalCode.SCHEMA, value_hash="0" * 64)
-REVOKED = event(ReferralRevoked(referral=spec.REFERRAL, reason=IneffectiveReason.RELEASE_WITHDRAWN), emitter=EXCHANGE)
+REVOKED = event(ReferralRevoked(referral=spec.REFERRAL, reason=BasisEndReason.RELEASE_WITHDRAWN), emitter=EXCHANGE)
 REFUSED = event(_REFUSED, emitter=EXCHANGE, subject=JURISDICTION)
 OPENED = event(spec.opened().body)
 
@@ -32,14 +31,14 @@ def judged(said: AnyEvent, verdict: Verdict) -> JudgedRecord:
     [
         (OPENED, EFFECTIVE, False),
         (OPENED, DUPLICATE, False),
-        (OPENED, ineffective(ALREADY), False),
+        (OPENED, ineffective(IneffectiveReason.ALREADY), False),
         (OPENED, invalid(RefusalCode.EQUIVOCATION), True),
         (OPENED, REDACTED, True),
         (REVOKED, ineffective(State.ACCEPTED), False),
         (REVOKED, ineffective(IneffectiveReason.TOO_EARLY), False),
         (REVOKED, ineffective(State.ABSENT), True),
         (REFUSED, EFFECTIVE, False),
-        (REFUSED, ineffective(ALREADY), True),
+        (REFUSED, ineffective(IneffectiveReason.ALREADY), True),
     ],
     ids=str,
 )

@@ -9,12 +9,12 @@ from handoff.domain.allowances import OUTCOMES, PURPOSES, REJECTIONS, STARTS
 from handoff.domain.case import Referral
 from handoff.record.codes import (
     ApproverRole,
+    BasisEndReason,
     BasisKind,
     CaseService,
     DeadlineStep,
     EndScope,
     HoldCode,
-    IneffectiveReason,
     MemberKind,
     ReadPurpose,
     RecipientClass,
@@ -79,21 +79,26 @@ def legal(**terms: Any) -> c.BasisRecorded:
 # Bases of a request
 
 
+ANOTHER_SHELTER = spec.release(to=SHELTER_B)
 LEGAL_AIDS = spec.release(to=RecipientClass.LEGAL_AID)
 REQUESTS: dict[str, tuple[c.BasisRecorded, r.ReferralRequested, str | None]] = {
     "a class": (spec.release(), spec.request(), None),
     "a written one": (spec.release(kind=BasisKind.WRITTEN), spec.request(spec.release(kind=BasisKind.WRITTEN)), None),
     "one recipient": (spec.release(to=SHELTER), spec.request(spec.release(to=SHELTER)), None),
-    "another recipient": (spec.release(to=SHELTER_B), spec.request(spec.release(to=SHELTER_B)), "basis_missing"),
-    "another class": (LEGAL_AIDS, spec.request(LEGAL_AIDS), "basis_missing"),
-    "a longer one than she gave": (spec.release(), spec.request(spec.release(lasting=99 * DAY)), "basis_missing"),
-    "another kind": (spec.release(), spec.request(spec.release(kind=BasisKind.WRITTEN)), "basis_missing"),
+    "another recipient": (
+        spec.release(to=SHELTER_B),
+        spec.request(spec.release(to=SHELTER_B)),
+        "recipient_not_covered",
+    ),
+    "another class": (LEGAL_AIDS, spec.request(LEGAL_AIDS), "recipient_not_covered"),
+    "a longer one than she gave": (spec.release(), spec.request(spec.release(lasting=99 * DAY)), "basis_differs"),
+    "another kind": (spec.release(), spec.request(spec.release(kind=BasisKind.WRITTEN)), "basis_differs"),
     "one never recorded": (spec.release(), spec.request(spec.release(basis=nth_id(99))), "basis_missing"),
-    "another purpose": (spec.release(), spec.request(service=CaseService.PSYCHOSOCIAL), "basis_missing"),
-    "a service not offered": (spec.release(), spec.request(service=CaseService.LEGAL_AID), "unknown_target"),
+    "another purpose": (spec.release(), spec.request(service=CaseService.PSYCHOSOCIAL), "purpose_not_covered"),
+    "a service not offered": (spec.release(), spec.request(service=CaseService.LEGAL_AID), "service_not_offered"),
     "nobody": (spec.release(), spec.request(target="nobody_here"), "unknown_target"),
-    "oneself": (spec.release(), spec.request(target=POLICE), "unknown_target"),
-    "no agency": (spec.release(), spec.request(target=COORDINATION), "unknown_target"),
+    "oneself": (spec.release(), spec.request(target=POLICE), "own_target"),
+    "no agency": (spec.release(), spec.request(target=COORDINATION), "target_not_agency"),
 }
 
 
@@ -137,11 +142,11 @@ def test_only_a_party_to_the_case_records_a_basis_in_it() -> None:
     given(spec.opened()).when(VTC, spec.release()).then_ineffective("absent")
     given(spec.requested()).when(SHELTER, spec.release(basis=nth_id(8))).then(c.BasisRecorded)
     given(spec.requested()).when(POLICE, spec.release()).then_ineffective("already")
-    given(spec.opened()).when(POLICE, spec.release(to="nobody_here")).then_ineffective("unknown_target")
+    given(spec.opened()).when(POLICE, spec.release(to="nobody_here")).then_ineffective("unknown_member")
 
 
 def test_a_case_is_opened_once_by_an_agency() -> None:
-    given().when(COORDINATION, spec.opened().body).then_ineffective("absent")
+    given().when(COORDINATION, spec.opened().body).then_ineffective("wrong_emitter")
     given(spec.opened()).when(CSW, spec.opened().body).then_ineffective("already")
 
 
@@ -187,7 +192,7 @@ def test_after_acceptance_disclosure_is_closed_and_the_service_goes_on_to_its_en
     closed.then(c.ReleaseWithdrawn, c.BasisEnded, r.DisclosureClosed, leaving=State.IN_PROGRESS)
     record = closed.record
     assert not record.referral().disclosure_open
-    spec.Given(record).when(POLICE, disclose).then_ineffective("in-progress")
+    spec.Given(record).when(POLICE, disclose).then_ineffective("already")
     for body in (
         r.ReferralPaused(referral=REFERRAL, code=HoldCode.WAITING_INTAKE),
         r.ReferralResumed(referral=REFERRAL),
@@ -235,9 +240,9 @@ def test_a_new_release_allows_a_new_request() -> None:
     given(history).when(POLICE, spec.request(anew, referral=SECOND_REFERRAL)).then(r.ReferralRequested)
 
 
-@pytest.mark.parametrize("body", [c.BasisEnded(basis=BASIS, reason=IneffectiveReason.RELEASE_WITHDRAWN)])
+@pytest.mark.parametrize("body", [c.BasisEnded(basis=BASIS, reason=BasisEndReason.RELEASE_WITHDRAWN)])
 def test_only_the_exchange_says_that_a_basis_ended_and_once(body: c.BasisEnded) -> None:
-    given(spec.requested()).when(POLICE, body).then_ineffective("absent")
+    given(spec.requested()).when(POLICE, body).then_ineffective("wrong_emitter")
     given(spec.requested(), Sent(POLICE, withdraw_all)).when(EXCHANGE, body).then_ineffective("already")
 
 

@@ -181,4 +181,4 @@ def test_a_refused_submission_is_told_to_who_sent_it() -> None:
     refused = d.SubmissionRefused(member=SHELTER, code=RefusalCode.OVERSIZE, value_hash="0" * 64)
     said = given().when(EXCHANGE, refused).then(d.SubmissionRefused)
     assert said.new[0].recipients == {SHELTER}
-    given().when(SHELTER, refused).then_ineffective("absent")
+    given().when(SHELTER, refused).then_ineffective("wrong_emitter")

@@ -16,13 +16,13 @@ from handoff.proof.log.entry import case_tag
 from handoff.record import codec, signing
 from handoff.record.codec import AnyEvent
 from handoff.record.codes import (
+    BasisEndReason,
     BasisKind,
     CaseService,
     EndScope,
     EntryPoint,
     FailureCode,
     HoldCode,
-    IneffectiveReason,
     RecipientClass,
     RejectionCode,
     ReleasePurpose,
@@ -165,7 +165,7 @@ def test_a_signature_checked_ahead_counts_only_for_the_key_that_was_expected() -
 
 def test_an_exchange_that_was_overtaken_is_no_alarm_and_one_that_speaks_of_nothing_is() -> None:
     """An ineffective event of the exchange is explained only by a race."""
-    revoked = r.ReferralRevoked(referral=SECOND, reason=IneffectiveReason.RELEASE_WITHDRAWN)
+    revoked = r.ReferralRevoked(referral=SECOND, reason=BasisEndReason.RELEASE_WITHDRAWN)
     overtaken = told(by_shelter(r.ReferralAccepted(referral=SECOND)), event(revoked, emitter=EXCHANGE)).rows[-1].judged
     nothing = told(event(revoked.model_copy(update={"referral": nth_id(9)}), emitter=EXCHANGE)).rows[-1].judged
     assert (overtaken.verdict.reason, overtaken.is_alarming) == (State.ACCEPTED, False)
