@@ -29,9 +29,9 @@ there. -->
 
 A referral is *open* while it is requested, accepted, in progress or on hold, and *active* once it was accepted.
 An event that neither table below allows is ineffective: it stays on the record and changes nothing, and its sender
-receives the reason: the state (after a revocation: `release_withdrawn`), `wrong_emitter` if the event belongs to another
-role, `already` if it repeats a fact, `code_not_allowed` if its role may not use the code. The diagram omits one
-transition: the source may mark a referral as entered in error in any state, even an ended one.
+receives the reason: the state (after a revocation: `release_withdrawn`), `wrong_emitter` if the event belongs to
+another role, `already` if it repeats a fact, `code_not_allowed` if its role may not use the code. The diagram omits
+one transition: the source may mark a referral as entered in error in any state, even an ended one.
 """
 
 
