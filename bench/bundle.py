@@ -9,7 +9,7 @@ from bench.case import case_alone
 from bench.contest import Job, Outcome
 from bench.long_record import LongRecord
 from bench.race import Spread, run
-from bench.report import Chapter, Finding
+from bench.report import Chapter, Measurement
 from bench.sizes import Sizes
 from bench.stand import Stand
 from handoff.adapters.postgres.timeline_store import Founding, TimelineStore, connect
@@ -26,7 +26,7 @@ _CHECKPOINT = "INSERT INTO proof.checkpoints VALUES (1, 0, $1, $2, $3)"
 
 def bundle(stand: Stand, sizes: Sizes) -> Chapter:
     """Write and verify the bundle of one case from a record of each size; then read that case alone."""
-    findings: list[Finding] = []
+    findings: list[Measurement] = []
     for size in sizes.bundles:
         jurisdiction = stand.jurisdiction()
         record = LongRecord(jurisdiction.plan, size)
@@ -80,12 +80,12 @@ def _job(jurisdiction: Jurisdiction, record: LongRecord, path: Path) -> Job:
     )
 
 
-def _findings(size: int, written: Outcome, verified: Outcome) -> Iterator[Finding]:
-    yield Finding(f"{size:,} entries: a bundle written", _once(written.rate), "entries/s")
-    yield Finding(f"{size:,} entries: memory at its first chunk", _once(written.notes["first_mib"]), "MiB")
-    yield Finding(f"{size:,} entries: greatest memory", _once(written.peak_mib), "MiB")
-    yield Finding(f"{size:,} entries: the bundle verified", _once(verified.rate), "entries/s")
-    yield Finding(f"{size:,} entries: the verifier's greatest memory", _once(verified.peak_mib), "MiB")
+def _findings(size: int, written: Outcome, verified: Outcome) -> Iterator[Measurement]:
+    yield Measurement(f"{size:,} entries: a bundle written", _once(written.rate), "entries/s")
+    yield Measurement(f"{size:,} entries: memory at its first chunk", _once(written.notes["first_mib"]), "MiB")
+    yield Measurement(f"{size:,} entries: greatest memory", _once(written.peak_mib), "MiB")
+    yield Measurement(f"{size:,} entries: the bundle verified", _once(verified.rate), "entries/s")
+    yield Measurement(f"{size:,} entries: the verifier's greatest memory", _once(verified.peak_mib), "MiB")
 
 
 def _once(value: float) -> Spread:

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from bench.long_record import LongRecord
 from bench.race import Spread
-from bench.report import Aim, Finding
+from bench.report import Aim, Measurement
 from bench.stories import key_of
 from handoff import clock
 from handoff.adapters.postgres.pool import open_pool
@@ -38,7 +38,7 @@ SELECT record_offset, appended_ms, record_hash, case_tag, tag_sequence, previous
 _CASE_STATE = "SELECT state FROM timeline.cases WHERE case_id = $1"
 
 
-async def case_alone(jurisdiction: Jurisdiction, record: LongRecord) -> tuple[Finding, ...]:
+async def case_alone(jurisdiction: Jurisdiction, record: LongRecord) -> tuple[Measurement, ...]:
     """The times for the one case of the record."""
     events = f"A case of {len(record.case_events)} events"
     async with open_pool(jurisdiction.postgres_settings(PROJECTION, "owner"), max_size=1) as pool:
@@ -49,9 +49,12 @@ async def case_alone(jurisdiction: Jurisdiction, record: LongRecord) -> tuple[Fi
         paths = {name: f"/timelines/{record.case}{below}" for name, below in _SHOWN.items()}
         shown = {name: await _times_ms(partial(_page, browser, path), _PAGES) for name, path in paths.items()}
     return (
-        Finding(f"{events}: read, chain and state", checked, "ms", Aim(2, at_most=True)),
-        Finding(f"{events}: read, decoded and folded for a replay", replayed, "ms"),
-        *(Finding(f"{events}: the page {name}", took, "ms", Aim(100, at_most=True)) for name, took in shown.items()),
+        Measurement(f"{events}: read, chain and state", checked, "ms", Aim(2, at_most=True)),
+        Measurement(f"{events}: read, decoded and folded for a replay", replayed, "ms"),
+        *(
+            Measurement(f"{events}: the page {name}", took, "ms", Aim(100, at_most=True))
+            for name, took in shown.items()
+        ),
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from bench.consumed import append_times
 from bench.memory import memory
 from bench.race import Spread
-from bench.report import Aim, Chapter, Finding
+from bench.report import Aim, Chapter, Measurement
 from bench.sizes import Sizes
 from bench.stand import Stand
 from bench.wire import Json, Wires
@@ -45,7 +45,7 @@ class Crossing:
 
 def end_to_end(stand: Stand, sizes: Sizes) -> Chapter:
     """Requests from police to shelter, and the shelter's answers, at a constant rate."""
-    findings: list[Finding] = []
+    findings: list[Measurement] = []
     with stand.trial() as trial:
         for rate in sizes.rates:
             crossings = asyncio.run(_send_stories(trial, rate, sizes.end_to_end_seconds))
@@ -134,10 +134,10 @@ def _seconds(line: Mapping[str, str]) -> float:
     return datetime.fromisoformat(line["timestamp"]).timestamp()
 
 
-def _findings(rate: int, hops: Mapping[str, list[float]]) -> Iterator[Finding]:
+def _findings(rate: int, hops: Mapping[str, list[float]]) -> Iterator[Measurement]:
     for hop, took in hops.items():
         percentiles = statistics.quantiles(took, n=100, method="inclusive")
         aims = _AIMS.get(rate, (None, None)) if hop == _HOPS[2] or hop == _HOPS[3] else (None, None)
         for name, value, aim in zip(("p50", "p99"), (percentiles[49], percentiles[98]), aims, strict=True):
             wanted = Aim(aim, at_most=True) if aim is not None else None
-            yield Finding(f"{rate}/s: {hop}, {name}", Spread(value, value, value), "ms", wanted)
+            yield Measurement(f"{rate}/s: {hop}, {name}", Spread(value, value, value), "ms", wanted)

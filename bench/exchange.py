@@ -6,7 +6,7 @@ from itertools import islice
 
 from bench.contest import Job, Outcome
 from bench.race import Spread, Standings, race, run
-from bench.report import Aim, Chapter, Finding
+from bench.report import Aim, Chapter, Measurement
 from bench.sizes import Sizes
 from bench.stand import Stand
 from bench.stories import Place, signed
@@ -51,13 +51,13 @@ def _submissions(place: Place, source: str, first: int) -> Iterator[Message]:
     return map(signed, events)
 
 
-def _findings(standings: Standings) -> Iterator[Finding]:
-    yield Finding("Handoff, one process", standings.rate(OWN), "events/s", Aim(6000))
+def _findings(standings: Standings) -> Iterator[Measurement]:
+    yield Measurement("Handoff, one process", standings.rate(OWN), "events/s", Aim(6000))
     for name, note in (("until the last is on the record", "recorded"), ("until the last is routed", "routed")):
-        yield Finding(f"of that {name}", _share(standings.outcomes[OWN], note), "of the time")
-    yield Finding("CPU of the process", Spread.of([o.cpu_us for o in standings.outcomes[OWN]]), "µs an event")
-    yield Finding("Faust agent, one row per event", standings.rate(PEER), "events/s")
-    yield Finding("Handoff ÷ Faust agent", standings.ratio(OWN, PEER), "times", Aim(3))
+        yield Measurement(f"of that {name}", _share(standings.outcomes[OWN], note), "of the time")
+    yield Measurement("CPU of the process", Spread.of([o.cpu_us for o in standings.outcomes[OWN]]), "µs an event")
+    yield Measurement("Faust agent, one row per event", standings.rate(PEER), "events/s")
+    yield Measurement("Handoff ÷ Faust agent", standings.ratio(OWN, PEER), "times", Aim(3))
 
 
 def _share(outcomes: list[Outcome], note: str) -> Spread:

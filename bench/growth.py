@@ -11,7 +11,7 @@ import asyncpg
 
 from bench.contest import Job, Outcome
 from bench.race import Spread, run
-from bench.report import Aim, Chapter, Finding
+from bench.report import Aim, Chapter, Measurement
 from bench.sizes import Sizes
 from bench.stand import Stand
 from bench.stories import Place, Story
@@ -28,7 +28,7 @@ def growth(stand: Stand, sizes: Sizes) -> Chapter:
     """The projection over a record of each size, and the duration of the whole fold compared with signatures alone."""
     jurisdiction, marks = stand.jurisdiction(), sizes.growth
     place = stand.lay_record(jurisdiction, marks[-1])
-    findings: list[Finding] = []
+    findings: list[Measurement] = []
     for size in marks:
         whole = run("handoff_projection", _job(stand, jurisdiction, size))
         read = asyncio.run(_reading_ms(jurisdiction, place, size))
@@ -37,8 +37,8 @@ def growth(stand: Stand, sizes: Sizes) -> Chapter:
     alone = run("verify_limit", _job(stand, jurisdiction, min(marks[-1], sizes.entries)))
     stand.progress(f"signatures alone: {alone.rate:,.0f}/s")
     findings += [
-        Finding("Signatures alone, on two threads", _once(alone.rate), "events/s"),
-        Finding(f"{size:,} rebuilt ÷ their signatures alone", _once(alone.rate / whole.rate), "times", _TWICE),
+        Measurement("Signatures alone, on two threads", _once(alone.rate), "events/s"),
+        Measurement(f"{size:,} rebuilt ÷ their signatures alone", _once(alone.rate / whole.rate), "times", _TWICE),
     ]
     return Chapter("growth", "Growth of the record", findings, _REMARKS)
 
@@ -63,10 +63,10 @@ async def _reading_ms(jurisdiction: Jurisdiction, place: Place, size: int) -> fl
     return statistics.median(took)
 
 
-def _findings(size: int, whole: Outcome, read_ms: float) -> Iterator[Finding]:
-    yield Finding(f"{size:,} entries: projected", _once(whole.rate), "events/s")
-    yield Finding(f"{size:,} entries: the projection's greatest memory", _once(whole.peak_mib), "MiB")
-    yield Finding(f"{size:,} entries: one case's timeline read", _once(read_ms), "ms")
+def _findings(size: int, whole: Outcome, read_ms: float) -> Iterator[Measurement]:
+    yield Measurement(f"{size:,} entries: projected", _once(whole.rate), "events/s")
+    yield Measurement(f"{size:,} entries: the projection's greatest memory", _once(whole.peak_mib), "MiB")
+    yield Measurement(f"{size:,} entries: one case's timeline read", _once(read_ms), "ms")
 
 
 def _once(value: float) -> Spread:

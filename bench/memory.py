@@ -5,26 +5,26 @@ from collections.abc import Iterator
 import psutil
 
 from bench.race import Spread
-from bench.report import Finding
+from bench.report import Measurement
 from handoff.trial.trial import Trial
 
 _MIB = 1024 * 1024
 _BUSY = ("police", "shelter", "exchange", "projection")
 
 
-def memory(trial: Trial) -> Iterator[Finding]:
+def memory(trial: Trial) -> Iterator[Measurement]:
     """Resident MiB of the busy processes, of the idle ones, and of Kafka and PostgreSQL."""
     listening = {c.laddr.port: c.pid for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
     held = {name: _resident(listening[process.port]) for name, process in trial.supervisor.processes.items()}
     for name in _BUSY:
-        yield Finding(f"Memory: {name}", Spread.of([held[name]]), "MiB")
+        yield Measurement(f"Memory: {name}", Spread.of([held[name]]), "MiB")
     idle = [mib for name, mib in held.items() if name not in _BUSY]
-    yield Finding("Memory: each other process", Spread.of(idle), "MiB")
+    yield Measurement("Memory: each other process", Spread.of(idle), "MiB")
     broker = int(trial.jurisdiction.kafka.bootstrap_servers.rpartition(":")[2])
-    yield Finding("Memory: Apache Kafka", Spread.of([_resident(listening[broker])]), "MiB")
+    yield Measurement("Memory: Apache Kafka", Spread.of([_resident(listening[broker])]), "MiB")
     server = psutil.Process(listening[trial.jurisdiction.postgres.port])
     shares = [process.memory_full_info().pss / _MIB for process in (server, *server.children())]
-    yield Finding("Memory: PostgreSQL, all connections", Spread.of([sum(shares)]), "MiB")
+    yield Measurement("Memory: PostgreSQL, all connections", Spread.of([sum(shares)]), "MiB")
 
 
 def _resident(pid: int) -> float:

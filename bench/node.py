@@ -11,7 +11,7 @@ import httpx
 import uvloop
 
 from bench.race import Spread
-from bench.report import Aim, Chapter, Finding
+from bench.report import Aim, Chapter, Measurement
 from bench.sizes import Sizes
 from bench.stand import Stand
 from bench.wire import Wire
@@ -38,9 +38,9 @@ def node(stand: Stand, sizes: Sizes) -> Chapter:
                 stand.progress(f"round {number}: {name} {rates[name][-1]:,.0f} commands/s")
     ratio = Spread.of([own / other for own, other in zip(rates["node"], rates["peer"], strict=True)])
     findings = [
-        Finding("Node, durable outbox", Spread.of(rates["node"]), "commands/s"),
-        Finding("FastAPI, one INSERT", Spread.of(rates["peer"]), "commands/s"),
-        Finding("Node ÷ FastAPI", ratio, "times", Aim(3)),
+        Measurement("Node, durable outbox", Spread.of(rates["node"]), "commands/s"),
+        Measurement("FastAPI, one INSERT", Spread.of(rates["peer"]), "commands/s"),
+        Measurement("Node ÷ FastAPI", ratio, "times", Aim(3)),
     ]
     return Chapter("node", "Node, commands a second", findings, _REMARKS)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bench.exchange import OWN, lay_submissions
 from bench.race import Spread, run
-from bench.report import Aim, Chapter, Finding
+from bench.report import Aim, Chapter, Measurement
 from bench.sizes import Sizes
 from bench.stand import Stand
 from bench.stories import key_of
@@ -27,9 +27,9 @@ def poison(stand: Stand, sizes: Sizes) -> Chapter:
         stand.progress(f"round {number}: {alone[-1]:,.0f} good/s alone, {among[-1]:,.0f} good/s among poison")
     ratio = Spread.of([with_it / without for with_it, without in zip(among, alone, strict=True)])
     findings = [
-        Finding("Good submissions alone", Spread.of(alone), "events/s"),
-        Finding("Good submissions, 1 % poison beside them", Spread.of(among), "events/s"),
-        Finding("Among poison ÷ alone", ratio, "times", Aim(_LEAST)),
+        Measurement("Good submissions alone", Spread.of(alone), "events/s"),
+        Measurement("Good submissions, 1 % poison beside them", Spread.of(among), "events/s"),
+        Measurement("Among poison ÷ alone", ratio, "times", Aim(_LEAST)),
     ]
     return Chapter("poison", "Bad input under load", findings, _REMARKS)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from bench.contest import Job
 from bench.race import Standings, race
-from bench.report import Aim, Chapter, Finding
+from bench.report import Aim, Chapter, Measurement
 from bench.sizes import Sizes
 from bench.stand import Stand
 
@@ -46,8 +46,8 @@ def _race(stand: Stand, sizes: Sizes, contestants: list[str]) -> Standings:
     return race(contestants, sizes.rounds, prepare, stand.progress)
 
 
-def _findings(standings: Standings, own: str, peers: dict[str, tuple[str, Aim]]) -> Iterator[Finding]:
-    yield Finding("Handoff", standings.rate(own), "events/s")
+def _findings(standings: Standings, own: str, peers: dict[str, tuple[str, Aim]]) -> Iterator[Measurement]:
+    yield Measurement("Handoff", standings.rate(own), "events/s")
     for name, (title, aim) in peers.items():
-        yield Finding(title, standings.rate(name), "events/s")
-        yield Finding(f"Handoff ÷ {title}", standings.ratio(own, name), "times", aim)
+        yield Measurement(title, standings.rate(name), "events/s")
+        yield Measurement(f"Handoff ÷ {title}", standings.ratio(own, name), "times", aim)

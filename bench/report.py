@@ -25,7 +25,7 @@ class Aim:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Measurement:
     """One figure: its name, its median and spread, its unit, and its target."""
 
     name: str
@@ -47,7 +47,7 @@ class Chapter:
 
     name: str
     title: str
-    findings: Sequence[Finding]
+    findings: Sequence[Measurement]
     remarks: Sequence[str] = field(default_factory=tuple)
 
 
@@ -75,12 +75,12 @@ def figure(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def _table(findings: Sequence[Finding]) -> list[str]:
+def _table(findings: Sequence[Measurement]) -> list[str]:
     head = ["| | median | spread | aim | |", "|---|--:|--:|--:|---|"]
     return head + [_row(finding) for finding in findings]
 
 
-def _row(finding: Finding) -> str:
+def _row(finding: Measurement) -> str:
     spread = finding.spread
     between = "" if spread.least == spread.greatest else f"{figure(spread.least)} to {figure(spread.greatest)}"
     aim = "" if finding.aim is None else str(finding.aim)

@@ -19,8 +19,8 @@ from handoff.domain.policies import Policy
 from handoff.leadership import Leadership
 from handoff.node.commands.desk import Desk
 from handoff.node.commands.results import StoreUnavailable
-from handoff.node.inbox.intake import Intake
-from handoff.node.outbox.relay import Relay
+from handoff.node.inbox.intake import InboxIntake
+from handoff.node.outbox.relay import OutboxRelay
 from handoff.web.apis import AGENCY_API, ApiDefinition
 from handoff.web.context import PartReadiness
 
@@ -81,8 +81,8 @@ class Node:
     """One institution's process: API, relay and inbox over one database and one broker."""
 
     leadership: Leadership
-    relay: Relay
-    intake: Intake
+    relay: OutboxRelay
+    intake: InboxIntake
     refold_parked: Callable[[], Awaitable[None]]
     """Folds the inbox again if referrals are parked."""
     inbox: InboxConsumer

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from history_checker.snapshot import AnsweredCommand
+from history_checker.snapshot import ObservedCommand
 
 
 class AnsweredCommandLog:
@@ -26,7 +26,7 @@ class AnsweredCommandLog:
         self._file.close()
 
 
-def read_answered_commands(path: Path) -> Iterator[AnsweredCommand]:
+def read_answered_commands(path: Path) -> Iterator[ObservedCommand]:
     """Read every entry of a log."""
     for line in path.read_text().splitlines():
-        yield AnsweredCommand(**json.loads(line))
+        yield ObservedCommand(**json.loads(line))

@@ -5,9 +5,9 @@ from dataclasses import astuple, dataclass
 from datetime import timedelta
 from itertools import zip_longest
 
-from history_checker.history import History, JudgedEntry
+from history_checker.history import CheckedHistory, JudgedEntry
 from history_checker.parsing import parse_time, sha256, time_from_ms
-from history_checker.snapshot import InboxEntry, Json, NodeSnapshot, OutboxRow, Snapshot
+from history_checker.snapshot import Json, NodeSnapshot, ObservedInboxEntry, ObservedOutboxRow, Snapshot
 from history_checker.state import Referral
 
 _CODES = ("source", "target", "service", "urgency", "state", "code", "disclosure_open")
@@ -22,7 +22,7 @@ _MISS_REPORTED_WITHIN = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Violation:
     """Broken promise: the check, the component that differs, and the difference."""
 
     check: str
@@ -30,7 +30,7 @@ class Finding:
     detail: str
 
 
-def find_differences(snapshot: Snapshot, history: History) -> Iterator[Finding]:
+def find_differences(snapshot: Snapshot, history: CheckedHistory) -> Iterator[Violation]:
     """Run every check."""
     checks = (
         _check_answered, _check_outboxes, _check_inboxes, _check_nodes, _check_shared_states, _check_timeline,
@@ -43,94 +43,98 @@ def find_differences(snapshot: Snapshot, history: History) -> Iterator[Finding]:
 # Every answered command is on the record once, in the order of the outbox
 
 
-def _check_answered(snapshot: Snapshot, history: History) -> Iterator[Finding]:
+def _check_answered(snapshot: Snapshot, history: CheckedHistory) -> Iterator[Violation]:
     for answer in snapshot.answered:
         stored = {row.id for row in snapshot.nodes[answer.member].outbox}
         if answer.event not in stored:
-            yield Finding("answered", answer.member, f"{answer.event} was answered and is not in the outbox")
+            yield Violation("answered", answer.member, f"{answer.event} was answered and is not in the outbox")
         if (answer.subject, answer.event) not in history.first:
-            yield Finding("answered", answer.member, f"{answer.event} was answered and is not on the record")
+            yield Violation("answered", answer.member, f"{answer.event} was answered and is not on the record")
     answered = {(answer.member, answer.event) for answer in snapshot.answered}
     for member in {member for member, _ in answered}:
         for row in snapshot.nodes[member].outbox:
             if row.id[_VERSION_POSITION] == _RANDOM and (member, row.id) not in answered:
                 detail = f"{row.id} is in the outbox and was not answered: possibly a second decision for one command"
-                yield Finding("answered", member, detail)
+                yield Violation("answered", member, detail)
 
 
-def _check_outboxes(snapshot: Snapshot, history: History) -> Iterator[Finding]:
+def _check_outboxes(snapshot: Snapshot, history: CheckedHistory) -> Iterator[Violation]:
     refused = {
         j.event.data["value_hash"] for j in history.judged if j.event and j.event.type == "submission.refused.v1"
     }
     for member, node in snapshot.nodes.items():
-        last: dict[str, tuple[int, OutboxRow]] = {}
+        last: dict[str, tuple[int, ObservedOutboxRow]] = {}
         for row in sorted(node.outbox, key=lambda row: row.position):
             judged = history.first.get((row.subject, row.id))
             if judged is None:
                 if sha256(row.value) not in refused:
-                    yield Finding("outbox", member, f"{row.id} is not on the record")
+                    yield Violation("outbox", member, f"{row.id} is not on the record")
                 continue
             yield from _compare_outbox_row(member, row, judged)
             offset, previous = last.get(row.subject, (-1, row))
             if judged.entry.offset < offset:
                 detail = f"{row.id} precedes {previous.id} on the record, although it was decided later"
-                yield Finding("outbox", member, detail)
+                yield Violation("outbox", member, detail)
             last[row.subject] = (judged.entry.offset, row)
 
 
-def _compare_outbox_row(member: str, row: OutboxRow, judged: JudgedEntry) -> Iterator[Finding]:
+def _compare_outbox_row(member: str, row: ObservedOutboxRow, judged: JudgedEntry) -> Iterator[Violation]:
     if judged.entry.value != row.value:
-        yield Finding("outbox", member, f"{row.id} has other bytes on the record")
+        yield Violation("outbox", member, f"{row.id} has other bytes on the record")
     if row.outcome is not None and (row.outcome, row.reason) != (judged.outcome, judged.reason):
         stored, due = f"{row.outcome} ({row.reason})", f"{judged.outcome} ({judged.reason})"
-        yield Finding("outbox", member, f"{row.id}: verdict is {stored}, on the record {due}")
+        yield Violation("outbox", member, f"{row.id}: verdict is {stored}, on the record {due}")
 
 
 # Every inbox is the routing of the record
 
 
-def _check_inboxes(snapshot: Snapshot, history: History) -> Iterator[Finding]:
+def _check_inboxes(snapshot: Snapshot, history: CheckedHistory) -> Iterator[Violation]:
     for member in snapshot.inboxes.keys() | history.inboxes.keys():
         due = [_inbox_entry(number, judged) for number, judged in enumerate(history.inboxes.get(member, ()), start=1)]
         topic = _without_repeated_sends(snapshot.inboxes.get(member, ()))
         yield from _compare_inboxes(f"in.{member}", due, topic)
         routed = snapshot.exchange.routed.get(member, 0)
         if routed != len(due):
-            yield Finding("inbox", "exchange", f"routed {routed} of {len(due)} entries to {member}")
+            yield Violation("inbox", "exchange", f"routed {routed} of {len(due)} entries to {member}")
         if member in snapshot.nodes:
             yield from _compare_inboxes(f"{member}'s database", due, snapshot.nodes[member].inbox)
 
 
-def _inbox_entry(sequence: int, judged: JudgedEntry) -> InboxEntry:
+def _inbox_entry(sequence: int, judged: JudgedEntry) -> ObservedInboxEntry:
     entry = judged.entry
-    return InboxEntry(sequence, judged.record_ms, judged.outcome, judged.reason, entry.key, entry.value, entry.headers)
+    return ObservedInboxEntry(
+        sequence, judged.record_ms, judged.outcome, judged.reason, entry.key, entry.value, entry.headers
+    )
 
 
-def _without_repeated_sends(topic: tuple[InboxEntry, ...]) -> list[InboxEntry]:
+def _without_repeated_sends(topic: tuple[ObservedInboxEntry, ...]) -> list[ObservedInboxEntry]:
     """Return an inbox topic as a node reads it: an entry with a known sequence is skipped."""
-    entries: list[InboxEntry] = []
+    entries: list[ObservedInboxEntry] = []
     for entry in topic:
         if not entries or entry.sequence > entries[-1].sequence:
             entries.append(entry)
     return entries
 
 
-def _compare_inboxes(component: str, due: Sequence[InboxEntry], found: Sequence[InboxEntry]) -> Iterator[Finding]:
+def _compare_inboxes(
+    component: str, due: Sequence[ObservedInboxEntry], found: Sequence[ObservedInboxEntry]
+) -> Iterator[Violation]:
     for number, (expected, actual) in enumerate(zip_longest(due, found), start=1):
         if expected == actual:
             continue
         if actual is None:
-            yield Finding("inbox", component, f"ends at {number - 1} of {len(due)}")
+            yield Violation("inbox", component, f"ends at {number - 1} of {len(due)}")
         elif expected is None:
-            yield Finding("inbox", component, f"has {len(found)} entries, {len(due)} are due")
+            yield Violation("inbox", component, f"has {len(found)} entries, {len(due)} are due")
         else:
             detail = f"entry {number} is {_describe(actual)}, on the record {_describe(expected)}"
-            yield Finding("inbox", component, detail)
+            yield Violation("inbox", component, detail)
         # Report the first difference only: after it every entry differs.
         return
 
 
-def _describe(entry: InboxEntry) -> str:
+def _describe(entry: ObservedInboxEntry) -> str:
     value = sha256(entry.value or b"")[:12]
     return f"sequence {entry.sequence} ({value}, {entry.outcome}, {entry.reason}, {entry.record_ms})"
 
@@ -138,7 +142,7 @@ def _describe(entry: InboxEntry) -> str:
 # Both sides of a referral have the state of the record
 
 
-def _check_nodes(snapshot: Snapshot, history: History) -> Iterator[Finding]:
+def _check_nodes(snapshot: Snapshot, history: CheckedHistory) -> Iterator[Violation]:
     for referral in history.state.referrals.values():
         for member in (referral.source, referral.target):
             if member in snapshot.nodes:
@@ -148,10 +152,10 @@ def _check_nodes(snapshot: Snapshot, history: History) -> Iterator[Finding]:
         for referral_id in node.states:
             own = history.state.referrals.get(referral_id)
             if own is None or member not in (own.source, own.target):
-                yield Finding("state", member, f"has {referral_id}, of which it is no side")
+                yield Violation("state", member, f"has {referral_id}, of which it is no side")
 
 
-def _check_shared_states(snapshot: Snapshot, history: History) -> Iterator[Finding]:
+def _check_shared_states(snapshot: Snapshot, history: CheckedHistory) -> Iterator[Violation]:
     components = {
         "exchange's cases": snapshot.exchange.states,
         "projection's cases": snapshot.projection.states,
@@ -161,37 +165,37 @@ def _check_shared_states(snapshot: Snapshot, history: History) -> Iterator[Findi
         for referral in history.state.referrals.values():
             yield from _compare_state(referral, component, states)
         for extra in states.keys() - history.state.referrals.keys():
-            yield Finding("state", component, f"{extra} is not on the record")
+            yield Violation("state", component, f"{extra} is not on the record")
 
 
-def _compare_state(referral: Referral, component: str, states: Mapping[str, Json]) -> Iterator[Finding]:
+def _compare_state(referral: Referral, component: str, states: Mapping[str, Json]) -> Iterator[Violation]:
     found = states.get(referral.id)
     if found is None:
-        yield Finding("state", component, f"{referral.id} is missing")
+        yield Violation("state", component, f"{referral.id} is missing")
         return
     for name in found.keys() & {*_CODES, *_TIMES}:
         expected = getattr(referral, name)
         actual = parse_time(found[name]) if name in _TIMES and found[name] is not None else found[name]
         if actual != expected:
-            yield Finding("state", component, f"{referral.id}: {name} is {found[name]}, on the record {expected}")
+            yield Violation("state", component, f"{referral.id}: {name} is {found[name]}, on the record {expected}")
 
 
 # The timeline is the record
 
 
-def _check_timeline(snapshot: Snapshot, history: History) -> Iterator[Finding]:
+def _check_timeline(snapshot: Snapshot, history: CheckedHistory) -> Iterator[Violation]:
     for judged, row in zip_longest(history.judged, snapshot.projection.entries):
         if judged is None:
-            yield Finding("timeline", "entries", f"offset {row.offset} is not on the record")
+            yield Violation("timeline", "entries", f"offset {row.offset} is not on the record")
         elif row is None:
-            yield Finding("timeline", "entries", f"offset {judged.entry.offset} is missing")
+            yield Violation("timeline", "entries", f"offset {judged.entry.offset} is missing")
         else:
             entry = judged.entry
             expected = (entry.offset, entry.appended_ms, entry.key, entry.value, judged.outcome, judged.reason)
             if astuple(row) == expected:
                 continue
             due = f"offset {entry.offset} ({judged.outcome}, {judged.reason})"
-            yield Finding(
+            yield Violation(
                 "timeline", "entries", f"has offset {row.offset} ({row.outcome}, {row.reason}) in place of {due}"
             )
         return
@@ -200,34 +204,34 @@ def _check_timeline(snapshot: Snapshot, history: History) -> Iterator[Finding]:
 # Nothing is left pending
 
 
-def _check_pending(snapshot: Snapshot, history: History) -> Iterator[Finding]:
+def _check_pending(snapshot: Snapshot, history: CheckedHistory) -> Iterator[Violation]:
     end = len(history.judged)
     for member, node in snapshot.nodes.items():
         yield from _pending_at_node(member, node)
         due = len(history.inboxes.get(member, ()))
         if node.sequence != due:
-            yield Finding("pending", member, f"has read {node.sequence} of {due} inbox entries")
+            yield Violation("pending", member, f"has read {node.sequence} of {due} inbox entries")
     for name, count in snapshot.exchange.pending.items():
         if count:
-            yield Finding("pending", "exchange", f"{count} {name}")
+            yield Violation("pending", "exchange", f"{count} {name}")
     positions = (("exchange", snapshot.exchange.next_offset), ("timeline", snapshot.projection.next_offset))
     for component, position in positions:
         if position != end:
-            yield Finding("pending", component, f"has read {position} of {end} entries")
+            yield Violation("pending", component, f"has read {position} of {end} entries")
     yield from _unreported_misses(history)
 
 
-def _pending_at_node(member: str, node: NodeSnapshot) -> Iterator[Finding]:
+def _pending_at_node(member: str, node: NodeSnapshot) -> Iterator[Violation]:
     without_echo = [row for row in node.outbox if row.outcome is None]
     if without_echo:
         detail = f"{len(without_echo)} own events without an echo, the first is {without_echo[0].id}"
-        yield Finding("pending", member, detail)
+        yield Violation("pending", member, detail)
     for name, count in node.pending.items():
         if count:
-            yield Finding("pending", member, f"{count} {name}")
+            yield Violation("pending", member, f"{count} {name}")
 
 
-def _unreported_misses(history: History) -> Iterator[Finding]:
+def _unreported_misses(history: CheckedHistory) -> Iterator[Violation]:
     if not history.judged:
         return
     reported_until = time_from_ms(history.judged[-1].record_ms) - _MISS_REPORTED_WITHIN
@@ -235,4 +239,4 @@ def _unreported_misses(history: History) -> Iterator[Finding]:
         for step in referral.steps:
             if not step.missed and step.due < reported_until:
                 detail = f"{referral.id}: {step.name} was due at {step.due}, and no deadline.missed is on the record"
-                yield Finding("pending", "exchange", detail)
+                yield Violation("pending", "exchange", detail)

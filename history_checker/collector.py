@@ -14,17 +14,17 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from history_checker.parsing import time_from_ms
 from history_checker.snapshot import (
-    AnsweredCommand,
     ExchangeSnapshot,
     Headers,
-    InboxEntry,
     Json,
     NodeSnapshot,
-    OutboxRow,
+    ObservedCommand,
+    ObservedInboxEntry,
+    ObservedOutboxRow,
+    ObservedTimelineRow,
     ProjectionSnapshot,
     RecordEntry,
     Snapshot,
-    TimelineRow,
 )
 
 _EXCHANGE, _PROJECTION, _MONITOR = "exchange", "projection", "monitor"
@@ -33,14 +33,14 @@ _READ_TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Installation:
+class CheckedInstallation:
     """State directory of an installation, with the configuration of each process."""
 
     directory: Path
     settings: Mapping[str, Mapping[str, Any]]
 
     @classmethod
-    def load(cls, directory: Path) -> "Installation":
+    def load(cls, directory: Path) -> "CheckedInstallation":
         """Read the configurations in ``directory``. Active process and standby share a database, so one is enough."""
         found = [tomllib.loads(path.read_text()) for path in sorted((directory / "config").glob("*.toml"))]
         return cls(directory, {settings["member"]: settings for settings in found})
@@ -69,9 +69,9 @@ class Installation:
         )
 
 
-async def collect_snapshot(directory: Path, answered: Iterable[AnsweredCommand] = ()) -> Snapshot:
+async def collect_snapshot(directory: Path, answered: Iterable[ObservedCommand] = ()) -> Snapshot:
     """Read the topics and databases of the installation in ``directory``."""
-    installation = Installation.load(directory)
+    installation = CheckedInstallation.load(directory)
     name = installation.general["jurisdiction"]
     topics = await _read_topics(installation, name)
     nodes = await asyncio.gather(
@@ -96,7 +96,7 @@ async def collect_snapshot(directory: Path, answered: Iterable[AnsweredCommand] 
 # Broker
 
 
-async def _read_topics(installation: Installation, name: str) -> dict[str, list[ConsumerRecord]]:
+async def _read_topics(installation: CheckedInstallation, name: str) -> dict[str, list[ConsumerRecord]]:
     """Read every entry of the record and of each inbox."""
     consumer = installation.consumer()
     await consumer.start()
@@ -127,9 +127,9 @@ def _record_entry(record: ConsumerRecord) -> RecordEntry:
     return RecordEntry(record.offset, record.timestamp, record.key, record.value, _headers(record))
 
 
-def _inbox_entry(record: ConsumerRecord) -> InboxEntry:
+def _inbox_entry(record: ConsumerRecord) -> ObservedInboxEntry:
     added = {name: value.decode() for name, value in _headers(record) if name in _EXCHANGE_HEADERS}
-    return InboxEntry(
+    return ObservedInboxEntry(
         sequence=int(added["inbox-sequence"]),
         record_ms=int(added["record-time"]),
         outcome=added["verdict"],
@@ -156,7 +156,7 @@ async def _read_node(settings: Mapping[str, Any]) -> NodeSnapshot:
         cases = await connection.fetch("SELECT state FROM cases")
         work_list = await connection.fetch("SELECT * FROM referrals")
         return NodeSnapshot(
-            outbox=tuple(OutboxRow(str(row["id"]), *tuple(row)[1:]) for row in outbox),
+            outbox=tuple(ObservedOutboxRow(str(row["id"]), *tuple(row)[1:]) for row in outbox),
             inbox=tuple(map(_stored_inbox_entry, inbox)),
             states=_referrals(cases),
             work_list={str(row["id"]): _plain(row) for row in work_list},
@@ -180,10 +180,12 @@ _NODE_PENDING = """
 """
 
 
-def _stored_inbox_entry(row: asyncpg.Record) -> InboxEntry:
+def _stored_inbox_entry(row: asyncpg.Record) -> ObservedInboxEntry:
     headers: Headers = tuple(_unpacked(row["headers"]))
     record_ms = round(row["record_time"].timestamp() * 1000)
-    return InboxEntry(row["sequence"], record_ms, row["outcome"], row["reason"], row["key"], row["value"], headers)
+    return ObservedInboxEntry(
+        row["sequence"], record_ms, row["outcome"], row["reason"], row["key"], row["value"], headers
+    )
 
 
 def _unpacked(packed: bytes) -> Iterator[tuple[str, bytes]]:
@@ -230,7 +232,7 @@ async def _read_projection(settings: Mapping[str, Any]) -> ProjectionSnapshot:
         handoffs = await connection.fetch("SELECT * FROM timeline.handoffs")
         return ProjectionSnapshot(
             next_offset=await connection.fetchval("SELECT next_offset FROM timeline.position"),
-            entries=tuple(TimelineRow(*row) for row in rows),
+            entries=tuple(ObservedTimelineRow(*row) for row in rows),
             states=_referrals(await connection.fetch("SELECT state FROM timeline.cases")),
             handoffs={str(row["referral"]): _handoff(row) for row in handoffs},
         )

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from history_checker.parsing import Event, parse_time
 from history_checker.referral_rules import fact_name, find_transition
-from history_checker.signatures import Key, key_id
+from history_checker.signatures import MemberKey, key_id
 from history_checker.snapshot import Json
 from history_checker.state import Basis, Case, JurisdictionState, Member, PendingStep, Referral, update_steps
 from history_checker.statement_rules import EXCHANGE, missed_step
@@ -156,7 +156,7 @@ def _found(state: JurisdictionState, event: Event, _at: datetime) -> None:
     state.founded, state.coordinator, state.deadlines = True, charter["coordinator"], tuple(charter["deadlines"])
     state.members = {charter["coordinator"]: Member("coordination", (), ())}
     for owner, public in ((charter["coordinator"], charter["coordinator_key"]), (EXCHANGE, charter["exchange_key"])):
-        state.keys[key_id(bytes.fromhex(public))] = Key(owner, bytes.fromhex(public))
+        state.keys[key_id(bytes.fromhex(public))] = MemberKey(owner, bytes.fromhex(public))
 
 
 def _admit(state: JurisdictionState, event: Event, _at: datetime) -> None:
@@ -176,7 +176,7 @@ def _publish_deadlines(state: JurisdictionState, event: Event, _at: datetime) ->
 
 def _register_key(state: JurisdictionState, event: Event, _at: datetime) -> None:
     public = bytes.fromhex(event.data["public_key"])
-    state.keys[key_id(public)] = Key(event.data["member"], public, event.data["use"])
+    state.keys[key_id(public)] = MemberKey(event.data["member"], public, event.data["use"])
 
 
 def _revoke_key(state: JurisdictionState, event: Event, _at: datetime) -> None:

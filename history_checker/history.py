@@ -26,7 +26,7 @@ class JudgedEntry:
 
 
 @dataclass(slots=True)
-class History:
+class CheckedHistory:
     """Everything that follows from the record alone; ``first`` has the first entry of each (subject, event id)."""
 
     state: JurisdictionState
@@ -139,9 +139,9 @@ def _sides_by_table(recipients: str, referral: Referral, event: Event) -> set[st
     }[recipients]
 
 
-def read_history(snapshot: Snapshot) -> History:
+def read_history(snapshot: Snapshot) -> CheckedHistory:
     """Judge, route and fold every entry of the snapshot's record."""
-    history = History(JurisdictionState(snapshot.jurisdiction), snapshot.generation, snapshot.genesis)
+    history = CheckedHistory(JurisdictionState(snapshot.jurisdiction), snapshot.generation, snapshot.genesis)
     for entry in snapshot.record:
         history.append(entry)
     return history

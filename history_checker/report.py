@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import asdict, dataclass
 
-from history_checker.checks import Finding, find_differences
-from history_checker.history import History, JudgedEntry, read_history
+from history_checker.checks import Violation, find_differences
+from history_checker.history import CheckedHistory, JudgedEntry, read_history
 from history_checker.snapshot import Snapshot
 
 
@@ -25,7 +25,7 @@ class Report:
     duplicates_on_record: int
     longest_duplicate_distance: int
     duplicates_in_inboxes: int
-    findings: tuple[Finding, ...]
+    findings: tuple[Violation, ...]
 
     @property
     def holds(self) -> bool:
@@ -74,7 +74,7 @@ def build_report(snapshot: Snapshot) -> Report:
     )
 
 
-def _duplicate_distances(history: History) -> list[int]:
+def _duplicate_distances(history: CheckedHistory) -> list[int]:
     return [
         judged.entry.offset - history.first[judged.event.subject, judged.event.id].entry.offset
         for judged in history.judged

@@ -16,7 +16,7 @@ _RETIREMENT_GRACE = timedelta(hours=24)
 
 
 @dataclass(slots=True)
-class Key:
+class MemberKey:
     """Public key as the record registered it."""
 
     owner: str
@@ -53,7 +53,7 @@ def proves_possession(jurisdiction: str, member: str, public: bytes, proof: byte
 
 
 def authentication_failure(
-    keys: Mapping[str, Key], event: Event, value: bytes, headers: Headers, at: datetime
+    keys: Mapping[str, MemberKey], event: Event, value: bytes, headers: Headers, at: datetime
 ) -> str | None:
     """Return the reason why an entry is not signed by its emitter at ``at``; None if it is."""
     given = dict(headers)

@@ -20,7 +20,7 @@ class RecordEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class InboxEntry:
+class ObservedInboxEntry:
     """Entry of an inbox. The first four fields come from the exchange's headers; ``headers`` are the emitter's."""
 
     sequence: int
@@ -33,7 +33,7 @@ class InboxEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class OutboxRow:
+class ObservedOutboxRow:
     """Row of a node's outbox; ``outcome`` is None until the event's echo has arrived."""
 
     id: str
@@ -48,8 +48,8 @@ class OutboxRow:
 class NodeSnapshot:
     """Database of a node: referrals by id, in the folded cases (``states``) and in the table ``work_list``."""
 
-    outbox: tuple[OutboxRow, ...] = ()
-    inbox: tuple[InboxEntry, ...] = ()
+    outbox: tuple[ObservedOutboxRow, ...] = ()
+    inbox: tuple[ObservedInboxEntry, ...] = ()
     states: Mapping[str, Json] = field(default_factory=dict)
     work_list: Mapping[str, Json] = field(default_factory=dict)
     sequence: int = 0
@@ -67,7 +67,7 @@ class ExchangeSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class TimelineRow:
+class ObservedTimelineRow:
     """Row of the table ``timeline.entries``."""
 
     offset: int
@@ -83,13 +83,13 @@ class ProjectionSnapshot:
     """Database of the projection: referrals by id, in the folded cases (``states``) and in ``handoffs``."""
 
     next_offset: int
-    entries: tuple[TimelineRow, ...] = ()
+    entries: tuple[ObservedTimelineRow, ...] = ()
     states: Mapping[str, Json] = field(default_factory=dict)
     handoffs: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class AnsweredCommand:
+class ObservedCommand:
     """One event of a command that was answered with success, as the client logged it."""
 
     member: str
@@ -105,8 +105,8 @@ class Snapshot:
     generation: int
     genesis: str
     record: tuple[RecordEntry, ...]
-    inboxes: Mapping[str, tuple[InboxEntry, ...]]
+    inboxes: Mapping[str, tuple[ObservedInboxEntry, ...]]
     nodes: Mapping[str, NodeSnapshot]
     exchange: ExchangeSnapshot
     projection: ProjectionSnapshot
-    answered: tuple[AnsweredCommand, ...] = ()
+    answered: tuple[ObservedCommand, ...] = ()

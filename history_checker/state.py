@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from history_checker.signatures import Key
+from history_checker.signatures import MemberKey
 from history_checker.snapshot import Json
 from history_checker.tables import NO_PLACE_CODES, OPEN_STATES
 
@@ -102,7 +102,7 @@ class JurisdictionState:
     founded: bool = False
     coordinator: str = ""
     members: dict[str, Member] = field(default_factory=dict)
-    keys: dict[str, Key] = field(default_factory=dict)
+    keys: dict[str, MemberKey] = field(default_factory=dict)
     deadlines: tuple[Json, ...] = ()
     escalations: set[str] = field(default_factory=set)
     cases: dict[str, Case] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from handoff.adapters.postgres.leadership_store import PostgresLeadership
 from handoff.adapters.postgres.pool import TRANSIENT, open_pool
 from handoff.config import ProcessSettings
 from handoff.domain.directory import Directory
-from handoff.exchange.intake import Intake
+from handoff.exchange.intake import SubmissionIntake
 from handoff.exchange.router import RouterContext
 from handoff.exchange.runtime import Exchange
 from handoff.exchange.validation import SubmissionValidator
@@ -49,7 +49,7 @@ def build_exchange(
     return Exchange(
         pool=pool,
         store=store,
-        intake=Intake(settings.kafka, store, validator, empty, instance=instance_name(settings)),
+        intake=SubmissionIntake(settings.kafka, store, validator, empty, instance=instance_name(settings)),
         context=RouterContext(
             kafka=settings.kafka,
             store=store,

@@ -23,9 +23,9 @@ from handoff.domain.policies import Policy
 from handoff.leadership import Leadership, ProgressTimeout
 from handoff.node.commands.derived_ids import id_derivation
 from handoff.node.commands.desk import Desk
-from handoff.node.inbox.intake import Intake
+from handoff.node.inbox.intake import InboxIntake
 from handoff.node.inbox.rebuild import refold_parked
-from handoff.node.outbox.relay import RESEND_SECONDS, Relay
+from handoff.node.outbox.relay import RESEND_SECONDS, OutboxRelay
 from handoff.node.ports import Clock, Publisher
 from handoff.process import instance_name, run_process
 from handoff.record import topics
@@ -141,10 +141,10 @@ def build_relay(
     wakeups: NodeWakeups | None = None,
     clock: Clock = clock.now,
     resend_seconds: float = RESEND_SECONDS,
-) -> Relay:
+) -> OutboxRelay:
     """Build a relay from a node's outbox to ``publisher``."""
     wakeups = wakeups or NodeWakeups()
-    return Relay(PostgresStore(pool), publisher, me, key, wakeups.stored, clock, resend_seconds)
+    return OutboxRelay(PostgresStore(pool), publisher, me, key, wakeups.stored, clock, resend_seconds)
 
 
 def build_intake(
@@ -155,10 +155,10 @@ def build_intake(
     *,
     wakeups: NodeWakeups | None = None,
     clock: Clock = clock.now,
-) -> Intake:
+) -> InboxIntake:
     """Build an intake into a node's database."""
     wakeups = wakeups or NodeWakeups()
-    return Intake(
+    return InboxIntake(
         PostgresStore(pool),
         me,
         genesis_sha256,

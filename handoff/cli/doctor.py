@@ -13,7 +13,7 @@ from handoff.cli.options import DEFAULT_STATE, StateOption
 from handoff.cli.output import FAILED, JsonFlag, emit, failures
 
 if TYPE_CHECKING:
-    from handoff.operations.doctor import Finding
+    from handoff.operations.doctor import DoctorFinding
 
 _MARKS = {"ok": "[green]ok[/]", "slow": "[yellow]slow[/]", "bad": "[red]bad[/]", "unchecked": "[dim]unchecked[/]"}
 
@@ -32,7 +32,7 @@ def doctor(state: StateOption = DEFAULT_STATE, *, as_json: JsonFlag = False) -> 
         raise typer.Exit(FAILED)
 
 
-def _draw(console: Console, findings: "Sequence[Finding]") -> None:
+def _draw(console: Console, findings: "Sequence[DoctorFinding]") -> None:
     table = Table(title="Findings", title_justify="left")
     for column in ("part", "state", "finding", "action"):
         table.add_column(column, overflow="fold")

@@ -14,7 +14,7 @@ from handoff.cli.output import FAILED, JsonFlag, emit, fail, failures
 
 if TYPE_CHECKING:
     from handoff.adapters.files.answered_commands import AnsweredCommand
-    from handoff.node.inbox.rebuild import RebuildReport
+    from handoff.node.inbox.rebuild import InboxRebuildReport
 
 app = typer.Typer(no_args_is_help=True)
 relay = typer.Typer(no_args_is_help=True)
@@ -112,7 +112,7 @@ def _lines(logs: list[Path] | None, directory: Path, member: str) -> Iterator[st
             yield from lines
 
 
-def _draw(console: Console, member: str, report: "RebuildReport", lost: "Sequence[AnsweredCommand]") -> None:
+def _draw(console: Console, member: str, report: "InboxRebuildReport", lost: "Sequence[AnsweredCommand]") -> None:
     word = "equal to the stored result" if report.identical else "[red]different from the stored result[/]"
     console.print(f"{member}: {report.entries} stored entries folded again; {word}.")
     console.print(f"  {report.caught_up} more read from the inbox topic; {report.cases} cases.")

@@ -13,7 +13,7 @@ from handoff.cli.options import DEFAULT_STATE, StateOption
 from handoff.cli.output import FAILED, JsonFlag, emit, failures, progress_bar
 
 if TYPE_CHECKING:
-    from handoff.operations.timeline_rebuild import RebuildReport
+    from handoff.operations.timeline_rebuild import TimelineRebuildReport
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -36,7 +36,7 @@ def rebuild(state: StateOption = DEFAULT_STATE, *, as_json: JsonFlag = False) ->
         raise typer.Exit(FAILED)
 
 
-async def _rebuild(state: Path) -> "RebuildReport":
+async def _rebuild(state: Path) -> "TimelineRebuildReport":
     from handoff.operations.installation_settings import InstallationSettings
     from handoff.operations.timeline_rebuild import rebuild
     from handoff.record.topics import PROJECTION
@@ -48,7 +48,7 @@ async def _rebuild(state: Path) -> "RebuildReport":
         return await rebuild(settings, lambda done, total: bar.update(task, completed=done, total=total))
 
 
-def _draw(console: Console, report: "RebuildReport") -> None:
+def _draw(console: Console, report: "TimelineRebuildReport") -> None:
     table = Table(title=f"Timeline recomputed up to offset {report.next_offset}", title_justify="left")
     for column in ("table", "rows", "SHA-256, recomputed", "stored"):
         table.add_column(column)

@@ -37,7 +37,7 @@ _RETRY: tuple[type[Exception], ...] = (KafkaError, BrokerUnavailable, *TRANSIENT
 _log = structlog.get_logger()
 
 
-class Intake:
+class SubmissionIntake:
     """Consumer of every member's outgoing topic, and the only writer of the record."""
 
     def __init__(

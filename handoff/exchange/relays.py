@@ -30,7 +30,7 @@ _RETRY: tuple[type[Exception], ...] = (BrokerUnavailable, *TRANSIENT)
 _log = structlog.get_logger()
 
 
-class Relay:
+class SendingTask:
     """Task that sends when woken, and retries without limit."""
 
     def __init__(self, name: str, send_some: Callable[[], Awaitable[bool]], sender: Sender) -> None:

@@ -13,7 +13,7 @@ import structlog
 from handoff import telemetry
 from handoff.adapters.kafka.client import BrokerUnavailable, Sender
 from handoff.adapters.kafka.record_reader import BATCH, RecordReader
-from handoff.adapters.postgres.exchange_store import ExchangeStore, Position
+from handoff.adapters.postgres.exchange_store import ExchangeStore, RecordPosition
 from handoff.adapters.postgres.exchange_transaction import RoutingTransaction
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.backoff import Backoff
@@ -21,7 +21,7 @@ from handoff.config import KafkaSettings
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
 from handoff.exchange import cpu_work, observability
-from handoff.exchange.relays import InboxRelay, OwnEventPublisher, Relay
+from handoff.exchange.relays import InboxRelay, OwnEventPublisher, SendingTask
 from handoff.exchange.routing import Announcement, Known, Routed, route
 from handoff.exchange.timers import queue_missed_deadlines
 from handoff.leadership import Leadership
@@ -59,16 +59,16 @@ class Router:
         self._store = context.store
         self._leadership = leadership
         self._epoch = epoch
-        self._position = Position(epoch, 0, 0)
+        self._position = RecordPosition(epoch, 0, 0)
         self._directory = context.empty
         self._sequences: dict[str, int] = {}
         self._cases: OrderedDict[UUID, Case] = OrderedDict()
-        self._inboxes: dict[str, Relay] = {}
+        self._inboxes: dict[str, SendingTask] = {}
         self._timers_polled = 0.0
         self._reader = RecordReader(context.kafka, context.empty.jurisdiction, client_id="exchange-routing")
         sender = Sender(context.kafka, client_id="exchange-own-events")
         publisher = OwnEventPublisher(context.store, sender, context.key, record_topic(context.empty.jurisdiction))
-        self._own_events = Relay("own events", publisher.send_some, sender)
+        self._own_events = SendingTask("own events", publisher.send_some, sender)
         self.routing = False
 
     async def run(self) -> None:
@@ -157,7 +157,7 @@ class Router:
         while len(self._cases) > CACHED_CASES:
             self._cases.popitem(last=False)
 
-    async def _store_routed(self, transaction: RoutingTransaction, routed: Routed, moved: Position) -> None:
+    async def _store_routed(self, transaction: RoutingTransaction, routed: Routed, moved: RecordPosition) -> None:
         if routed.directory is not self._directory:
             await transaction.store_directory(moved.next_offset, routed.directory)
         await transaction.store_cases(routed.cases, self._context.grace)
@@ -176,7 +176,7 @@ class Router:
                 sender = Sender(self._context.kafka, client_id=f"exchange-in-{member}")
                 topic = in_topic(self._context.empty.jurisdiction, member)
                 inbox = InboxRelay(self._store, sender, self._epoch, member, topic)
-                self._inboxes[member] = Relay(f"inbox {member}", inbox.send_some, sender)
+                self._inboxes[member] = SendingTask(f"inbox {member}", inbox.send_some, sender)
                 tasks.create_task(self._inboxes[member].run())
             self._inboxes[member].wake()
 

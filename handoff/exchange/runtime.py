@@ -14,7 +14,7 @@ from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.backoff import retry
 from handoff.config import HttpSettings
-from handoff.exchange.intake import Intake
+from handoff.exchange.intake import SubmissionIntake
 from handoff.exchange.router import Router, RouterContext
 from handoff.leadership import Leadership, LeadershipLost
 from handoff.process import cancel_on_signals
@@ -32,7 +32,7 @@ class Exchange:
     pool: asyncpg.Pool
     """Opened when the exchange runs, closed at the end."""
     store: ExchangeStore
-    intake: Intake
+    intake: SubmissionIntake
     context: RouterContext
     leadership: Leadership
     http: HttpSettings | None = None

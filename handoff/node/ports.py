@@ -15,11 +15,11 @@ from handoff.node.commands.results import Backlog, CaseView, FeedEntry, Referral
 from handoff.node.rows import (
     DueEvent,
     Echo,
+    InboxPosition,
     InboxRow,
     KnownState,
     OutboxRow,
     ParkedReferral,
-    Position,
     QuarantinedEntry,
     RefusedSubmission,
     StoredAnswer,
@@ -100,10 +100,10 @@ class Transaction(Protocol):
     async def enqueue(self, rows: Iterable[OutboxRow]) -> int:
         """Insert own events into the outbox. Return the number of new ones; existing ids are unchanged."""
 
-    async def position(self, epoch: int | None) -> Position:
+    async def position(self, epoch: int | None) -> InboxPosition:
         """Return and lock the inbox position. None is any epoch. Raises ``LeadershipLost`` if ``epoch`` is over."""
 
-    async def store_inbox(self, rows: Sequence[InboxRow], position: Position) -> None:
+    async def store_inbox(self, rows: Sequence[InboxRow], position: InboxPosition) -> None:
         """Store raw inbox entries and advance the position, which was read in this transaction."""
 
     async def settle(self, echoes: Sequence[Echo]) -> None:
@@ -169,7 +169,7 @@ class Store(Protocol):
     async def backlog(self, at: datetime) -> Backlog:
         """Return the backlog."""
 
-    async def start_intake_epoch(self) -> tuple[int, Position]:
+    async def start_intake_epoch(self) -> tuple[int, InboxPosition]:
         """Start a new inbox epoch. Return it with the position to continue from."""
 
     async def start_relay_epoch(self) -> int:

@@ -14,8 +14,8 @@ from handoff.record.envelope import Event, Source
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """Position of the inbox: next offset to read, and sequence of the last folded entry."""
+class InboxPosition:
+    """Position in the inbox: next offset to read, and sequence of the last folded entry."""
 
     next_offset: int
     sequence: int

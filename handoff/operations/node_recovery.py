@@ -29,7 +29,7 @@ async def pause_relay(settings: PostgresSettings, *, paused: bool) -> None:
         await PostgresStore(pool).pause(paused=paused)
 
 
-async def rebuild_node(settings: ProcessSettings) -> rebuild.RebuildReport:
+async def rebuild_node(settings: ProcessSettings) -> rebuild.InboxRebuildReport:
     """Fold the inbox that a node has stored again."""
     me = Source(settings.jurisdiction, settings.generation, settings.member)
     async with open_pool(settings.postgres) as pool:
@@ -38,7 +38,7 @@ async def rebuild_node(settings: ProcessSettings) -> rebuild.RebuildReport:
 
 async def recover_node(
     settings: ProcessSettings, log: Iterable[str]
-) -> tuple[rebuild.RebuildReport, tuple[AnsweredCommand, ...]]:
+) -> tuple[rebuild.InboxRebuildReport, tuple[AnsweredCommand, ...]]:
     """Fold a node's inbox again up to the topic's end.
 
     Also returns the events that ``log`` reports as stored and that the database no longer has. Raises

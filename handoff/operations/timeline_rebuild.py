@@ -54,7 +54,7 @@ class RebuiltTable:
 
 
 @dataclass(frozen=True, slots=True)
-class RebuildReport:
+class TimelineRebuildReport:
     """Result of a rebuild up to ``next_offset`` of the record."""
 
     next_offset: int
@@ -66,7 +66,7 @@ class RebuildReport:
         return all(table.is_identical for table in self.tables)
 
 
-async def rebuild(settings: ProcessSettings, progress: Progress) -> RebuildReport:
+async def rebuild(settings: ProcessSettings, progress: Progress) -> TimelineRebuildReport:
     """Rebuild the timeline. The login in ``settings`` must be the database's owner.
 
     The projection may run: it waits only during the last part of the comparison. Raises RebuildRefused,
@@ -112,13 +112,13 @@ class _Replay:
             await Pipeline(self._reader, self._fresh, fold, position).run(parsers, report, until=offset)
 
 
-async def _put_in_place(control: asyncpg.Connection, replay: _Replay) -> RebuildReport:
+async def _put_in_place(control: asyncpg.Connection, replay: _Replay) -> TimelineRebuildReport:
     async with control.transaction():
         await control.execute(_SQL["lock"])
         offset: int = await control.fetchval(_SQL["live_offset"])
         await replay.up_to(offset)
         tables = tuple([await _compared(control, table) for table in TABLES])
-        report = RebuildReport(offset, tables)
+        report = TimelineRebuildReport(offset, tables)
         await control.execute(_SQL["swap"])
         if report.is_identical:
             await control.execute(_SQL["drop_replaced"])

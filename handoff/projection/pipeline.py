@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, Self
 
 from handoff.adapters.kafka.record_reader import BATCH, RecordBroken, RecordReader
-from handoff.adapters.postgres.timeline_store import LastEntry, Position, TimelineStore
+from handoff.adapters.postgres.timeline_store import LastEntry, TimelinePosition, TimelineStore
 from handoff.domain.directory import Key
 from handoff.proof.log.entry import record_hash
 from handoff.record import signing
@@ -33,7 +33,7 @@ _READ_WAIT_SECONDS = 0.5
 _CACHE_SIZE = 20_000
 
 
-async def confirm(reader: RecordReader, store: TimelineStore, position: Position) -> None:
+async def confirm(reader: RecordReader, store: TimelineStore, position: TimelinePosition) -> None:
     """Confirm that the record still holds every entry of the timeline, from the first to the last.
 
     Raises ``RecordBroken`` and ``BrokerUnavailable``.
@@ -84,7 +84,9 @@ class ParserPool:
 class Pipeline:
     """One writer from one position. After a failure it is discarded and a new one starts."""
 
-    def __init__(self, reader: RecordReader, store: TimelineStore, fold: TimelineFold, position: Position) -> None:
+    def __init__(
+        self, reader: RecordReader, store: TimelineStore, fold: TimelineFold, position: TimelinePosition
+    ) -> None:
         self._reader = reader
         self._store = store
         self._fold = fold
@@ -92,7 +94,7 @@ class Pipeline:
 
     async def run(
         self, parsers: ParserPool, on_stored: Callable[[TimelineBatch], None], *, until: int | None = None
-    ) -> Position:
+    ) -> TimelinePosition:
         """Project without end, or up to the offset ``until``; ``on_stored`` is called with each stored batch.
 
         Raises ``LeadershipLost``, ``BrokerUnavailable``, ``RecordBroken`` and the database's errors.

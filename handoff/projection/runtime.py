@@ -13,7 +13,7 @@ from handoff.adapters.kafka.client import BrokerUnavailable
 from handoff.adapters.kafka.record_reader import RecordBroken, RecordReader
 from handoff.adapters.postgres.checkpoint_store import HeadForked
 from handoff.adapters.postgres.pool import TRANSIENT
-from handoff.adapters.postgres.timeline_store import Founding, Position, TimelineStore, open_timeline_store
+from handoff.adapters.postgres.timeline_store import Founding, TimelinePosition, TimelineStore, open_timeline_store
 from handoff.backoff import Backoff
 from handoff.config import HttpSettings, PostgresSettings
 from handoff.leadership import Leadership, LeadershipLost
@@ -103,7 +103,7 @@ class Projection:
                 finally:
                     await self.reader.close()
 
-    async def _resume(self, store: TimelineStore) -> Position:
+    async def _resume(self, store: TimelineStore) -> TimelinePosition:
         """Return the position under the own epoch, at first under a new one. Raises ``LeadershipLost``."""
         if self._epoch is None:
             return await store.take_over()
@@ -129,7 +129,7 @@ class Projection:
         finally:
             self._standby = None
 
-    async def _write(self, store: TimelineStore, position: Position, parsers: ParserPool) -> None:
+    async def _write(self, store: TimelineStore, position: TimelinePosition, parsers: ParserPool) -> None:
         self._epoch, self._ready = position.epoch, True
         telemetry.PROJECTION_EPOCH.set(position.epoch)
         _log.info("projection.leadership_acquired", epoch=position.epoch, offset=position.next_offset)

@@ -18,7 +18,7 @@ _USER = "nobody"
 _LIBRARY = Path("/var/lib/handoff-trial")
 
 
-class Identity(TypedDict, total=False):
+class ProcessIdentity(TypedDict, total=False):
     """Arguments of subprocess that switch to the server's user."""
 
     user: int
@@ -35,7 +35,7 @@ class ServerAccount:
     user: str | None
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> ProcessIdentity:
         """Arguments of subprocess for this user."""
         if self.user is None:
             return {}

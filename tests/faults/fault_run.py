@@ -15,7 +15,7 @@ from handoff.record.codes import CaseService, DeadlineSource, DeadlineStep, Memb
 from handoff.record.envelope import COORDINATION
 from handoff.trial.trial import Trial, temporary_directory
 from history_checker.answered_commands import AnsweredCommandLog, read_answered_commands
-from history_checker.checks import Finding
+from history_checker.checks import Violation
 from history_checker.collector import collect_snapshot
 from history_checker.report import Report, build_report
 from tests.faults.context import FaultContext, Impact, Injector
@@ -81,7 +81,7 @@ class FaultRunResult:
     seconds: float
     became_idle: bool
     report: Report
-    planted: tuple[Finding, ...]
+    planted: tuple[Violation, ...]
 
     def lines(self) -> Iterator[str]:
         """Return a table with a row per kind of fault: median and maximum, in seconds."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from history_checker.collector import Installation
+from history_checker.collector import CheckedInstallation
 
 _SAMPLE_SECONDS = 0.1
 _IDLE_SAMPLES = 5
@@ -37,7 +37,7 @@ class ProgressSampler:
     _query_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        self._installation = Installation.load(self.directory)
+        self._installation = CheckedInstallation.load(self.directory)
 
     async def run(self) -> None:
         """Sample until cancelled. An unavailable database counts as no progress."""

@@ -11,7 +11,7 @@ import pytest
 
 from history_checker.collector import collect_snapshot
 from history_checker.report import build_report
-from history_checker.snapshot import AnsweredCommand
+from history_checker.snapshot import ObservedCommand
 from tests.support.parts.api import OPENING, RELEASE
 from tests.support.parts.restartable_trial import RestartableTrial, restartable_trial
 from tests.support.probes.eventually import eventually
@@ -30,14 +30,14 @@ class Place:
     """A small jurisdiction, and every command that was answered and must be on the record in the end."""
 
     kept: RestartableTrial
-    answered: list[AnsweredCommand] = field(default_factory=list)
+    answered: list[ObservedCommand] = field(default_factory=list)
 
     def send(self, member: str, path: str, body: dict[str, Any] | None = None, *, key: str = "") -> dict[str, Any]:
         """A command that must be stored and is to be kept; gives what was answered."""
         answer = self.ask(member, path, body, key=key)
         assert answer.status_code == 202, answer.text
         found: dict[str, Any] = answer.json()
-        self.answered += [AnsweredCommand(member, event, found["case"]) for event in found["events"]]
+        self.answered += [ObservedCommand(member, event, found["case"]) for event in found["events"]]
         return found
 
     def ask(self, member: str, path: str, body: dict[str, Any] | None = None, *, key: str = "") -> httpx.Response:

@@ -8,9 +8,9 @@ import pytest
 
 from handoff.record.events import case as c
 from handoff.record.events import referral as r
-from history_checker.checks import Finding, find_differences
+from history_checker.checks import Violation, find_differences
 from history_checker.history import read_history
-from history_checker.snapshot import InboxEntry, Json, Snapshot, TimelineRow
+from history_checker.snapshot import Json, ObservedInboxEntry, ObservedTimelineRow, Snapshot
 from tests.support.dsl import spec
 from tests.support.dsl.builders import REFERRAL, key_of, signed
 from tests.support.dsl.spec import CASE, LAWYER, POLICE, SHELTER, Record, Sent
@@ -35,7 +35,7 @@ def sound() -> Snapshot:
     return snapshot_of(record)
 
 
-def differences(snapshot: Snapshot) -> list[Finding]:
+def differences(snapshot: Snapshot) -> list[Violation]:
     return list(find_differences(snapshot, read_history(snapshot)))
 
 
@@ -59,7 +59,7 @@ def _dropped_inbox_entry(snapshot: Snapshot) -> Snapshot:
 
 
 def _swapped_inbox_entries(snapshot: Snapshot) -> Snapshot:
-    def swapped(inbox: tuple[InboxEntry, ...]) -> tuple[InboxEntry, ...]:
+    def swapped(inbox: tuple[ObservedInboxEntry, ...]) -> tuple[ObservedInboxEntry, ...]:
         one, other = inbox[-2], inbox[-1]
         return (*inbox[:-2], replace(other, sequence=one.sequence), replace(one, sequence=other.sequence))
 
@@ -76,7 +76,9 @@ def _changed_verdict(snapshot: Snapshot) -> Snapshot:
     )
 
 
-def _with_inbox(snapshot: Snapshot, change: Callable[[tuple[InboxEntry, ...]], tuple[InboxEntry, ...]]) -> Snapshot:
+def _with_inbox(
+    snapshot: Snapshot, change: Callable[[tuple[ObservedInboxEntry, ...]], tuple[ObservedInboxEntry, ...]]
+) -> Snapshot:
     return replace(snapshot, inboxes={**snapshot.inboxes, SHELTER: change(snapshot.inboxes[SHELTER])})
 
 
@@ -158,7 +160,9 @@ def _rewritten_timeline_row(snapshot: Snapshot) -> Snapshot:
     return _with_rows(snapshot, lambda rows: (*rows[:-1], replace(rows[-1], value=b"{}")))
 
 
-def _with_rows(snapshot: Snapshot, change: Callable[[tuple[TimelineRow, ...]], tuple[TimelineRow, ...]]) -> Snapshot:
+def _with_rows(
+    snapshot: Snapshot, change: Callable[[tuple[ObservedTimelineRow, ...]], tuple[ObservedTimelineRow, ...]]
+) -> Snapshot:
     return replace(snapshot, projection=replace(snapshot.projection, entries=change(snapshot.projection.entries)))
 
 

@@ -27,7 +27,7 @@ from handoff.adapters.kafka.group_offsets import GroupOffsets
 from handoff.backoff import retry
 from handoff.config import KafkaSettings
 from handoff.node.commands.results import StoreUnavailable
-from handoff.node.inbox.intake import Intake
+from handoff.node.inbox.intake import InboxIntake
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message, as_headers
 
@@ -46,9 +46,9 @@ class InboxCrashed(Exception):
 
 
 class FaustInbox:
-    """Consumer that feeds an ``Intake`` from the member's inbox topic."""
+    """Consumer that feeds an ``InboxIntake`` from the member's inbox topic."""
 
-    def __init__(self, settings: KafkaSettings, *, topic: str, group: str, intake: Intake) -> None:
+    def __init__(self, settings: KafkaSettings, *, topic: str, group: str, intake: InboxIntake) -> None:
         self._settings = settings
         self._topic = topic
         self._group = group
@@ -60,7 +60,7 @@ class FaustInbox:
     async def run(self) -> None:
         """Consume until cancelled.
 
-        Raises ``InboxCrashed``, and the errors with which ``Intake.handle`` stops.
+        Raises ``InboxCrashed``, and the errors with which ``InboxIntake.handle`` stops.
         """
         position = await retry(self._intake.begin, _retried, transient=(StoreUnavailable,))
         end = await GroupOffsets(self._settings, self._topic, self._group).commit_position(position.next_offset)

@@ -23,7 +23,7 @@ _SQL = statements("exchange_store.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class RecordPosition:
     """Routing position: next offset, record time (ms since 1970-01-01 UTC), and the leader's epoch."""
 
     epoch: int
@@ -46,12 +46,12 @@ class ExchangeStore:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def start_routing(self, epoch: int) -> Position:
+    async def start_routing(self, epoch: int) -> RecordPosition:
         """Fence off earlier epochs, and return the position. Raises ``LeadershipLost`` if there is a later epoch."""
         row = await self._pool.fetchrow(_SQL["start_routing"], epoch)
         if row is None:
             raise LeadershipLost(f"epoch {epoch} is over: another exchange routes")
-        return Position(row["epoch"], row["next_offset"], row["record_time"])
+        return RecordPosition(row["epoch"], row["next_offset"], row["record_time"])
 
     async def newer_directory(self, version: int) -> tuple[int, Directory] | None:
         """Return the directory and its version if it is newer than ``version``."""
@@ -59,7 +59,9 @@ class ExchangeStore:
         return (row["version"], state_codec.load_directory(row["state"])) if row is not None else None
 
     @asynccontextmanager
-    async def batch(self, position: Position, next_offset: int, record_ms: int) -> AsyncIterator[RoutingTransaction]:
+    async def batch(
+        self, position: RecordPosition, next_offset: int, record_ms: int
+    ) -> AsyncIterator[RoutingTransaction]:
         """Open the transaction that advances the position and stores the results of a batch.
 
         Raises ``LeadershipLost`` if ``position`` is not the stored one.

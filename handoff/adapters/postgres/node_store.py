@@ -15,7 +15,7 @@ from handoff.domain.state_codec import load_directory
 from handoff.leadership import LeadershipLost
 from handoff.node.commands.results import Backlog, FeedEntry, ReferralRow, StoreUnavailable
 from handoff.node.ports import Transaction
-from handoff.node.rows import DueEvent, Position
+from handoff.node.rows import DueEvent, InboxPosition
 from handoff.record import strict_json
 from handoff.record.codes import CaseService, State, Urgency
 from handoff.record.delivery import Verdict, VerdictKind
@@ -55,9 +55,9 @@ class PostgresStore:
         (row,) = await self._fetch("backlog", at)
         return Backlog(**row)
 
-    async def start_intake_epoch(self) -> tuple[int, Position]:
+    async def start_intake_epoch(self) -> tuple[int, InboxPosition]:
         (row,) = await self._fetch("start_intake_epoch")
-        return row["epoch"], Position(row["next_offset"], row["sequence"])
+        return row["epoch"], InboxPosition(row["next_offset"], row["sequence"])
 
     async def start_relay_epoch(self) -> int:
         (row,) = await self._fetch("start_relay_epoch")

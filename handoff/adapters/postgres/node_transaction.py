@@ -16,12 +16,12 @@ from handoff.leadership import LeadershipLost
 from handoff.node.ports import KeyTaken
 from handoff.node.rows import (
     Echo,
+    InboxPosition,
     InboxRow,
     KnownState,
     OutboxRow,
     ParkedReferral,
     PendingEvent,
-    Position,
     QuarantinedEntry,
     RefusedSubmission,
     StoredAnswer,
@@ -80,13 +80,13 @@ class PostgresTransaction:
         if rows:
             await self._connection.executemany(SQL[name], rows)
 
-    async def position(self, epoch: int | None) -> Position:
+    async def position(self, epoch: int | None) -> InboxPosition:
         row = await self._connection.fetchrow(SQL["position"], epoch)
         if row is None:
             raise LeadershipLost("another process folds this inbox now")
-        return Position(**row)
+        return InboxPosition(**row)
 
-    async def store_inbox(self, rows: Sequence[InboxRow], position: Position) -> None:
+    async def store_inbox(self, rows: Sequence[InboxRow], position: InboxPosition) -> None:
         columns = _columns(map(_inbox_columns, rows), 9)
         await self._connection.execute(SQL["store_inbox"], position.next_offset, position.sequence, *columns)
 

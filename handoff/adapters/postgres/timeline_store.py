@@ -55,7 +55,7 @@ _ENTRY_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class TimelinePosition:
     """Position of the fold: next offset, record time (ms since 1970, UTC), tree frontier, and the leader's epoch."""
 
     epoch: int
@@ -88,11 +88,11 @@ class TimelineStore:
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 
-    async def position(self) -> Position:
+    async def position(self) -> TimelinePosition:
         """Return the stored position."""
         return _position(await self._connection.fetchrow(_SQL["read_position"]))
 
-    async def take_over(self) -> Position:
+    async def take_over(self) -> TimelinePosition:
         """Start a new epoch and return the position. The previous leader is fenced off."""
         return _position(await self._connection.fetchrow(_SQL["take_over"]))
 
@@ -110,7 +110,7 @@ class TimelineStore:
         """Return the due time (ms) of the newest checkpoint; 0 before the first."""
         return await self._connection.fetchval(_SQL["last_due"]) or 0
 
-    async def load_fold(self, founding: Founding, position: Position) -> TimelineFold:
+    async def load_fold(self, founding: Founding, position: TimelinePosition) -> TimelineFold:
         """Return the fold at ``position``, with an empty case cache."""
         stored = await self._connection.fetchval(_SQL["directory"])
         blank = Directory(founding.jurisdiction, founding.generation)
@@ -122,10 +122,10 @@ class TimelineStore:
         fold.cache(await self._cases(fold.missing_cases(records)), await self._heads(fold.missing_tags(records)))
         return await self._first_hashes([r.identity for r in records if r.identity is not None])
 
-    async def append(self, position: Position, batch: TimelineBatch) -> Position:
+    async def append(self, position: TimelinePosition, batch: TimelineBatch) -> TimelinePosition:
         """Store ``batch`` and the new position in one transaction. Raises ``LeadershipLost``."""
         tree, nodes = position.tree.extended(row.leaf for row in batch.rows)
-        after = Position(position.epoch, batch.next_offset, batch.record_ms, tree)
+        after = TimelinePosition(position.epoch, batch.next_offset, batch.record_ms, tree)
         async with self._connection.transaction():
             moved = await self._connection.fetchval(
                 _SQL["advance"], position.epoch, batch.first_offset, after.next_offset, after.record_ms, tree.pack()
@@ -198,8 +198,8 @@ async def connect(
     return connection
 
 
-def _position(row: Any) -> Position:
-    return Position(row["epoch"], row["next_offset"], row["record_ms"], Frontier.unpack(row["frontier"]))
+def _position(row: Any) -> TimelinePosition:
+    return TimelinePosition(row["epoch"], row["next_offset"], row["record_ms"], Frontier.unpack(row["frontier"]))
 
 
 def entry_columns(row: TimelineRow) -> tuple[Any, ...]:

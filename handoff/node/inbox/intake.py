@@ -10,7 +10,7 @@ from handoff.node.commands import optimistic_state
 from handoff.node.inbox.fold import InboxFold
 from handoff.node.inbox.inbox_entry import InboxEntry
 from handoff.node.ports import Clock, Store, Transaction
-from handoff.node.rows import KnownState, OutboxRow, PendingEvent, Position
+from handoff.node.rows import InboxPosition, KnownState, OutboxRow, PendingEvent
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import Source
 from handoff.record.kafka_record import KafkaRecord
@@ -24,7 +24,7 @@ class InboxGap(Exception):
     """The sequence has a gap: restart from the stored position and log it."""
 
 
-class Intake:
+class InboxIntake:
     """Fold of the inbox for one epoch. Policies start once every entry present at the start is folded."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Intake:
         self.caught_up = False
         """True once every entry present at the start is folded and the policies are on."""
 
-    async def begin(self) -> Position:
+    async def begin(self) -> InboxPosition:
         """Start a new epoch, which fences off the previous process. Return the position to continue from."""
         self._epoch, position = await self._store.start_intake_epoch()
         return position
@@ -73,7 +73,7 @@ class Intake:
             fresh = in_order([InboxEntry.from_record(record) for record in records], before.sequence)
             fold, added = await self._fold_batch(tx, fresh)
             last = fresh[-1].delivery.sequence if fresh else before.sequence
-            position = Position(max(before.next_offset, records[-1].offset + 1), last)
+            position = InboxPosition(max(before.next_offset, records[-1].offset + 1), last)
             await tx.store_inbox([entry.row(self._me.member) for entry in fresh], position)
         self._folded.notify()
         if fold.directory_sequence is not None or added:
@@ -114,7 +114,7 @@ class Intake:
             rows += [OutboxRow.of(event, now) for event in events]
         return await tx.enqueue(rows)
 
-    async def _notice_end(self, position: Position) -> None:
+    async def _notice_end(self, position: InboxPosition) -> None:
         if self._end is not None and position.next_offset >= self._end:
             while not self.caught_up:
                 await self._react_to_backlog()

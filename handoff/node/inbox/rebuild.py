@@ -13,7 +13,7 @@ from handoff.node.inbox.fold import InboxFold
 from handoff.node.inbox.inbox_entry import InboxEntry
 from handoff.node.inbox.intake import in_order, save
 from handoff.node.ports import Clock, Store, Transaction
-from handoff.node.rows import Position
+from handoff.node.rows import InboxPosition
 from handoff.record.envelope import Source
 from handoff.record.kafka_record import KafkaRecord
 
@@ -31,7 +31,7 @@ class InboxTopic(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class RebuildReport:
+class InboxRebuildReport:
     """Report of a rebuild: each folded table's digest before and after folding the stored ``entries``.
 
     ``caught_up`` entries came from the topic afterwards: a lost or restored database lacked them.
@@ -52,7 +52,7 @@ class RebuildReport:
         return self.before == self.after
 
 
-async def rebuild(store: Store, me: Source, genesis_hash: str, topic: InboxTopic | None = None) -> RebuildReport:
+async def rebuild(store: Store, me: Source, genesis_hash: str, topic: InboxTopic | None = None) -> InboxRebuildReport:
     """Fold the stored inbox again, then later entries of ``topic``, in one transaction.
 
     A running node waits for it. Parked entries are folded if this release can decode them. Own events that
@@ -68,7 +68,7 @@ async def rebuild(store: Store, me: Source, genesis_hash: str, topic: InboxTopic
         after = await tx.digests()
         caught_up = await _catch_up(tx, me.member, fold, position, topic) if topic is not None else 0
         await tx.mark_unreacted(fold.cases)
-        return RebuildReport(entries, caught_up, len(fold.cases), before, after, tuple(await tx.unpublished()))
+        return InboxRebuildReport(entries, caught_up, len(fold.cases), before, after, tuple(await tx.unpublished()))
 
 
 async def refold_parked(store: Store, me: Source, genesis_hash: str, clock: Clock) -> None:
@@ -88,7 +88,7 @@ async def _folded(tx: Transaction, me: Source, genesis_hash: str) -> tuple[Inbox
     return fold, entries
 
 
-async def _catch_up(tx: Transaction, me: str, kept: InboxFold, position: Position, topic: InboxTopic) -> int:
+async def _catch_up(tx: Transaction, me: str, kept: InboxFold, position: InboxPosition, topic: InboxTopic) -> int:
     """Fold later entries of the topic after ``kept``. Return the number of new entries."""
     fold = InboxFold(me, kept.genesis_hash, kept.directory, kept.cases, kept.parked)
     offset, sequence = position.next_offset, position.sequence
@@ -98,7 +98,7 @@ async def _catch_up(tx: Transaction, me: str, kept: InboxFold, position: Positio
             for entry in fresh:
                 fold.apply(entry)
             offset, sequence = records[-1].offset + 1, sequence + len(fresh)
-            await tx.store_inbox([entry.row(me) for entry in fresh], Position(offset, sequence))
+            await tx.store_inbox([entry.row(me) for entry in fresh], InboxPosition(offset, sequence))
     await tx.settle(fold.echoes)
     await tx.refuse(fold.refusals)
     await save(tx, fold)

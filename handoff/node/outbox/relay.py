@@ -30,7 +30,7 @@ LONGEST_PAUSE_SECONDS = 5.0
 
 
 @dataclass
-class Relay:
+class OutboxRelay:
     """Publisher of the outbox for one epoch. It selects by state, not by cursor: serials commit out of order."""
 
     store: Store

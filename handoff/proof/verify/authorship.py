@@ -7,7 +7,7 @@ from uuid import UUID
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.verify.bundle import BundleRecord
 from handoff.proof.verify.keyring import Keyring
-from handoff.proof.verify.report import Check, Conclusion, Finding
+from handoff.proof.verify.report import Check, Conclusion, VerificationFinding
 from handoff.record import codec, signing
 from handoff.record.envelope import Event, Source
 from handoff.record.errors import NotAnEvent, UnknownEventType
@@ -21,7 +21,7 @@ class AuthorshipRejected(Exception):
 
     def __init__(self, check: Check, sentence: str, conclusion: Conclusion = Conclusion.TAMPERED) -> None:
         super().__init__(sentence)
-        self.finding = Finding(check, sentence, conclusion)
+        self.finding = VerificationFinding(check, sentence, conclusion)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from handoff.proof.log.frontier import Frontier
 from handoff.proof.log.merkle import NotProven, verify_inclusion
 from handoff.proof.verify.authorship import AuthorshipCheck, AuthorshipRejected
 from handoff.proof.verify.bundle import BundleRecord, EntryTile
-from handoff.proof.verify.report import Check, Conclusion, EntryLocation, Finding, Findings
+from handoff.proof.verify.report import Check, Conclusion, EntryLocation, Findings, VerificationFinding
 
 
 @dataclass(slots=True)
@@ -65,18 +65,22 @@ class BundleScan:
     def finish(self) -> None:
         """Check size, root and founding event at the end of the bundle."""
         if not self.authors.keyring.founded:
-            self.failures.add(Finding(Check.GENESIS, "the founding event named in the trust file is missing"))
+            self.failures.add(
+                VerificationFinding(Check.GENESIS, "the founding event named in the trust file is missing")
+            )
         if self.frontier.size != self.head.size:
             sentence = f"the bundle has {self.frontier.size} of the checkpoint's {self.head.size} entries"
-            self.failures.add(Finding(Check.SKELETON, sentence))
+            self.failures.add(VerificationFinding(Check.SKELETON, sentence))
         elif self.frontier.root != self.head.root:
-            self.failures.add(Finding(Check.SKELETON, "the root of its entries differs from the checkpoint's root"))
+            self.failures.add(
+                VerificationFinding(Check.SKELETON, "the root of its entries differs from the checkpoint's root")
+            )
 
     def _place(self, index: int, packed: bytes, leaf: bytes) -> None:
         try:
             entry = LogEntry.unpack(packed)
         except MalformedEntry as error:
-            self.failures.add(Finding(Check.SKELETON, str(error)), EntryLocation(index))
+            self.failures.add(VerificationFinding(Check.SKELETON, str(error)), EntryLocation(index))
             return
         self.record_ms = max(self.record_ms, entry.appended_ms)
         if entry.record_hash in self.receipts and self.receipts[entry.record_hash] is None:
@@ -99,32 +103,34 @@ class BundleScan:
             self._check(self.expected.popleft(), record)
         else:
             sentence = "a record that belongs to neither the case nor the directory, or is repeated"
-            self.failures.add(Finding(Check.STRAY, sentence), EntryLocation(record.offset))
+            self.failures.add(VerificationFinding(Check.STRAY, sentence), EntryLocation(record.offset))
 
     def _withhold_before(self, offset: int | None) -> None:
         while self.expected and (offset is None or self.expected[0].index < offset):
             missing = self.expected.popleft()
-            self.failures.add(Finding(Check.WITHHELD, "the bundle lacks the record of this entry"), missing.place)
+            self.failures.add(
+                VerificationFinding(Check.WITHHELD, "the bundle lacks the record of this entry"), missing.place
+            )
 
     def _check(self, expected: ExpectedRecord, record: BundleRecord) -> None:
         finding = _most_telling(self._findings(expected, record))
         if finding is not None:
             self.failures.add(finding, expected.place)
 
-    def _findings(self, expected: ExpectedRecord, record: BundleRecord) -> Iterator[Finding]:
+    def _findings(self, expected: ExpectedRecord, record: BundleRecord) -> Iterator[VerificationFinding]:
         entry = expected.entry
         if entry.sequence != expected.place.number:
-            yield Finding(Check.SEQUENCE, f"its own sequence number is {entry.sequence}")
+            yield VerificationFinding(Check.SEQUENCE, f"its own sequence number is {entry.sequence}")
         if (finding := _order(expected.index, entry)) is not None:
             yield finding
         if record.hash != entry.record_hash or case_tag(record.key) != entry.case_tag:
-            yield Finding(Check.CONTENT, "key, value or headers differ from the recorded ones")
+            yield VerificationFinding(Check.CONTENT, "key, value or headers differ from the recorded ones")
         yield from self._authorship(expected, record)
         if entry.previous_leaf != expected.previous_leaf:
-            yield Finding(Check.CASE_LINK, "its previous leaf hash is not that of the entry before it")
+            yield VerificationFinding(Check.CASE_LINK, "its previous leaf hash is not that of the entry before it")
         yield from _inclusion(expected, record, self.head)
 
-    def _authorship(self, expected: ExpectedRecord, record: BundleRecord) -> Iterator[Finding]:
+    def _authorship(self, expected: ExpectedRecord, record: BundleRecord) -> Iterator[VerificationFinding]:
         try:
             remark = self.authors.check(record, expected.record_ms)
         except AuthorshipRejected as disowned:
@@ -133,7 +139,7 @@ class BundleScan:
             self.remarks.extend([remark] if remark is not None else [])
 
 
-def _most_telling(findings: Iterator[Finding]) -> Finding | None:
+def _most_telling(findings: Iterator[VerificationFinding]) -> VerificationFinding | None:
     """Return the first finding of tampering, else the first: an unprovable finding must not mask a proven fault."""
     first = None
     for finding in findings:
@@ -143,19 +149,19 @@ def _most_telling(findings: Iterator[Finding]) -> Finding | None:
     return first
 
 
-def _order(index: int, entry: LogEntry) -> Finding | None:
+def _order(index: int, entry: LogEntry) -> VerificationFinding | None:
     if (entry.partition, entry.offset) == (PARTITION, index):
         return None
-    return Finding(
+    return VerificationFinding(
         Check.ORDER, f"expected the entry of this offset, found partition {entry.partition}, offset {entry.offset}"
     )
 
 
-def _inclusion(expected: ExpectedRecord, record: BundleRecord, head: TreeHead) -> Iterator[Finding]:
+def _inclusion(expected: ExpectedRecord, record: BundleRecord, head: TreeHead) -> Iterator[VerificationFinding]:
     if not record.proof and head.size > 1:
-        yield Finding(Check.INCLUSION, "its inclusion proof is missing", Conclusion.UNPROVEN)
+        yield VerificationFinding(Check.INCLUSION, "its inclusion proof is missing", Conclusion.UNPROVEN)
         return
     try:
         verify_inclusion(expected.index, head.size, expected.leaf, record.proof, head.root)
     except NotProven as error:
-        yield Finding(Check.INCLUSION, f"its inclusion is not proven: {error}")
+        yield VerificationFinding(Check.INCLUSION, f"its inclusion is not proven: {error}")

@@ -5,14 +5,14 @@ from datetime import datetime
 
 from handoff.proof.log.checkpoint import NotSignedByLog, SignedCheckpoint, cosigned_at, open_checkpoint
 from handoff.proof.log.note import InvalidSignature, MalformedNote
-from handoff.proof.verify.report import Check, Conclusion, Finding
+from handoff.proof.verify.report import Check, Conclusion, VerificationFinding
 from handoff.proof.verify.trust import TrustedLog, TrustPolicy
 
 
 class CheckpointDistrusted(Exception):
     """A checkpoint that cannot be trusted. Nothing under it can be verified."""
 
-    def __init__(self, finding: Finding) -> None:
+    def __init__(self, finding: VerificationFinding) -> None:
         super().__init__(finding.sentence)
         self.finding = finding
 
@@ -27,14 +27,14 @@ class TrustedCheckpoint:
     proven_at: datetime | None
     is_enough: bool
 
-    def finding(self, as_of: datetime | None) -> Finding | None:
+    def finding(self, as_of: datetime | None) -> VerificationFinding | None:
         """Return why the checkpoint does not satisfy the trust policy; None if it does."""
         if not self.is_enough:
-            return Finding(
+            return VerificationFinding(
                 Check.COSIGNATURES, "the cosignatures do not reach the quorum of the trust file", Conclusion.UNPROVEN
             )
         if as_of is not None and (self.proven_at is None or self.proven_at < as_of):
-            return Finding(
+            return VerificationFinding(
                 Check.AGE,
                 f"nothing is proven as of {as_of.isoformat()}: the newest quorum is older",
                 Conclusion.UNPROVEN,
@@ -46,14 +46,16 @@ def check_trust(origin: str, checkpoint: bytes, trust: TrustPolicy) -> TrustedCh
     """Check a checkpoint that claims the origin ``origin``. Raises ``CheckpointDistrusted``."""
     log = trust.logs.get(origin)
     if log is None:
-        raise CheckpointDistrusted(Finding(Check.TRUST, f"the trust file names no log {origin}", Conclusion.UNPROVEN))
+        raise CheckpointDistrusted(
+            VerificationFinding(Check.TRUST, f"the trust file names no log {origin}", Conclusion.UNPROVEN)
+        )
     try:
         opened = open_checkpoint(checkpoint, log.key)
         cosigned = _cosigned(opened, trust)
     except NotSignedByLog as error:
-        raise CheckpointDistrusted(Finding(Check.CHECKPOINT, str(error), Conclusion.UNPROVEN)) from error
+        raise CheckpointDistrusted(VerificationFinding(Check.CHECKPOINT, str(error), Conclusion.UNPROVEN)) from error
     except (MalformedNote, InvalidSignature) as error:
-        raise CheckpointDistrusted(Finding(Check.CHECKPOINT, str(error))) from error
+        raise CheckpointDistrusted(VerificationFinding(Check.CHECKPOINT, str(error))) from error
     is_enough = trust.quorum.is_met_by(frozenset(cosigned))
     return TrustedCheckpoint(log, opened, tuple(cosigned), trust.proven_at(cosigned), is_enough)
 

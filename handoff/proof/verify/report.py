@@ -43,7 +43,7 @@ _OF_THE_TREE = frozenset({Check.INCLUSION, Check.SKELETON, Check.RECEIPT})
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class VerificationFinding:
     """One fault, in a sentence, and the conclusion it implies."""
 
     check: Check
@@ -68,7 +68,7 @@ class EntryLocation:
 class FindingSummary:
     """A finding, its first location, and the number of further findings of its kind."""
 
-    finding: Finding
+    finding: VerificationFinding
     place: EntryLocation | None = None
     more: int = 0
 
@@ -99,7 +99,7 @@ class Findings:
 
     found: dict[tuple[Check, Conclusion], FindingSummary] = field(default_factory=dict)
 
-    def add(self, finding: Finding, place: EntryLocation | None = None) -> None:
+    def add(self, finding: VerificationFinding, place: EntryLocation | None = None) -> None:
         """Record a finding."""
         kind = (finding.check, finding.conclusion)
         known = self.found.get(kind)

@@ -15,7 +15,14 @@ from handoff.proof.verify.bundle import BundleReader, bundle_tags
 from handoff.proof.verify.bundle_checks import BundleScan, Strand
 from handoff.proof.verify.checkpoint_trust import CheckpointDistrusted, TrustedCheckpoint, check_trust
 from handoff.proof.verify.keyring import Keyring
-from handoff.proof.verify.report import Check, Conclusion, Finding, Findings, FindingSummary, VerificationReport
+from handoff.proof.verify.report import (
+    Check,
+    Conclusion,
+    Findings,
+    FindingSummary,
+    VerificationFinding,
+    VerificationReport,
+)
 from handoff.proof.verify.trust import TrustPolicy
 
 _MOST_REMARKS = 20
@@ -65,7 +72,7 @@ def _opened(notes: Iterable[bytes], log: NoteKey, failures: Findings) -> Iterabl
             yield open_receipt(note, log)
         except (MalformedNote, NotSignedByLog, InvalidSignature) as error:
             # An invalid receipt is evidence neither for nor against the record.
-            failures.add(Finding(Check.RECEIPT, f"an invalid receipt: {error}", Conclusion.UNPROVEN))
+            failures.add(VerificationFinding(Check.RECEIPT, f"an invalid receipt: {error}", Conclusion.UNPROVEN))
 
 
 def _hold_to(promised: tuple[Receipt, ...], walk: BundleScan) -> None:
@@ -73,12 +80,12 @@ def _hold_to(promised: tuple[Receipt, ...], walk: BundleScan) -> None:
         offset = walk.receipts[receipt.record_hash]
         if receipt.size > walk.head.size:
             sentence = f"a receipt names size {receipt.size}, beyond this checkpoint"
-            walk.failures.add(Finding(Check.RECEIPT, sentence, Conclusion.UNPROVEN))
+            walk.failures.add(VerificationFinding(Check.RECEIPT, sentence, Conclusion.UNPROVEN))
         elif offset is None or offset >= receipt.size:
             sentence = (
                 f"{receipt.record_hash.hex()} is covered by a receipt for size {receipt.size} but not by the record"
             )
-            walk.failures.add(Finding(Check.RECEIPT, sentence))
+            walk.failures.add(VerificationFinding(Check.RECEIPT, sentence))
 
 
 def _report(bundle: BundleReader, vouched: TrustedCheckpoint, walk: BundleScan, receipts: int) -> VerificationReport:

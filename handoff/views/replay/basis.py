@@ -12,7 +12,7 @@ from handoff.views.replay.answer import Answer, AnswerRow, distinct_members
 from handoff.views.replay.history import History, ReplayedEntry
 
 
-class Disclosure(StrEnum):
+class DisclosureExtent(StrEnum):
     """Extent of a disclosure: the request alone, with the sealed screening sheet, or the sealed dossier."""
 
     REQUEST = "request"
@@ -26,7 +26,7 @@ class BasisRow(AnswerRow):
     ``took_place`` is False if the exchange delivered nothing. ``objection`` is the reason why the basis was not live.
     """
 
-    disclosure: Disclosure
+    disclosure: DisclosureExtent
     at: datetime
     referral: UUID
     discloser: str
@@ -98,10 +98,10 @@ def _recipient(entry: ReplayedEntry) -> str | None:
     return entry.referral_before.target if entry.referral_before is not None else None
 
 
-def _disclosure(entry: ReplayedEntry) -> Disclosure:
+def _disclosure(entry: ReplayedEntry) -> DisclosureExtent:
     if isinstance(entry.body, DossierDisclosed):
-        return Disclosure.DOSSIER
-    return Disclosure.REQUEST if entry.body.sheet is None else Disclosure.SHEET
+        return DisclosureExtent.DOSSIER
+    return DisclosureExtent.REQUEST if entry.body.sheet is None else DisclosureExtent.SHEET
 
 
 def _is_approved(stood: Basis | None) -> bool:

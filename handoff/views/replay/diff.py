@@ -10,7 +10,7 @@ from handoff.views.replay.history import History, ReplayedEntry
 from handoff.views.replay.refused import QuestionRefused
 
 
-class Change(AnswerRow):
+class ChangedEntry(AnswerRow):
     """An entry appended between the two moments, with its referral's state before and after.
 
     An ineffective entry is notable. ``recipients`` are the members it was delivered to.
@@ -32,7 +32,7 @@ class Moved(AnswerRow):
     after: State
 
 
-class Diff(Answer[Change]):
+class Diff(Answer[ChangedEntry]):
     """Entries after ``since`` up to ``moment``, and the referrals whose state ``moved``."""
 
     since: datetime
@@ -64,8 +64,8 @@ def diff(history: History, since: datetime, moment: datetime) -> Diff:
     )
 
 
-def _change(entry: ReplayedEntry) -> Change:
-    return Change(
+def _change(entry: ReplayedEntry) -> ChangedEntry:
+    return ChangedEntry(
         agencies=distinct_members(entry.emitter, *entry.recipients),
         positions=(entry.position,),
         notable=not entry.verdict.is_effective,

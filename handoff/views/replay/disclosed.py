@@ -15,7 +15,7 @@ from handoff.record.events.referral import (
     ReferralRequested,
 )
 from handoff.views.replay.answer import Answer, AnswerPart, AnswerRow, distinct_members
-from handoff.views.replay.basis import Disclosure
+from handoff.views.replay.basis import DisclosureExtent
 from handoff.views.replay.history import History, ReplayedEntry
 
 
@@ -45,7 +45,7 @@ class DisclosedRow(AnswerRow):
     that lost its race to a withdrawal, without an attested deletion by the recipient, is notable.
     """
 
-    disclosure: Disclosure
+    disclosure: DisclosureExtent
     at: datetime
     referral: UUID
     discloser: str
@@ -88,7 +88,7 @@ def _row(then: History, entry: ReplayedEntry, document: Commitment, moment: date
         agencies=distinct_members(source, target),
         positions=tuple(one.position for one in (entry, received, *gone) if one is not None),
         notable=is_dossier and not entry.verdict.is_effective and not attested,
-        disclosure=Disclosure.DOSSIER if is_dossier else Disclosure.SHEET,
+        disclosure=DisclosureExtent.DOSSIER if is_dossier else DisclosureExtent.SHEET,
         at=entry.at,
         referral=entry.body.referral,
         discloser=source,

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from handoff.adapters.kafka.client import BrokerUnavailable, Sender, security
 from handoff.domain.decide import About
 from handoff.leadership import LeadershipLost
-from handoff.node.outbox.relay import Relay
+from handoff.node.outbox.relay import OutboxRelay
 from handoff.record import codec, message
 from handoff.record.envelope import EXCHANGE
 from handoff.record.message import KEY_ID_HEADER, Message, as_headers
@@ -59,7 +59,7 @@ async def topic(police: Parts) -> AsyncIterator[Topic]:
 
 
 @asynccontextmanager
-async def relaying(relay: Relay) -> AsyncIterator["asyncio.Task[None]"]:
+async def relaying(relay: OutboxRelay) -> AsyncIterator["asyncio.Task[None]"]:
     """Run a relay during the block."""
     task = asyncio.create_task(relay.run())
     try:

@@ -11,7 +11,7 @@ from handoff.record.delivery import to_ms
 from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse
 from handoff.record.message import Message
 from handoff.views import timeline_fold
-from history_checker.history import History
+from history_checker.history import CheckedHistory
 from history_checker.snapshot import RecordEntry
 from history_checker.state import JurisdictionState
 from tests.support.dsl import spec
@@ -52,9 +52,9 @@ def projected(appended: Iterable[Appended]) -> timeline_fold.TimelineBatch:
     return fold.apply(tuple(parsed(appended)), {})
 
 
-def checked(appended: Iterable[Appended]) -> History:
+def checked(appended: Iterable[Appended]) -> CheckedHistory:
     """The record as the history checker reads it."""
-    history = History(JurisdictionState(JURISDICTION), GENERATION, GENESIS_HASH)
+    history = CheckedHistory(JurisdictionState(JURISDICTION), GENERATION, GENESIS_HASH)
     for offset, (message, at) in enumerate(appended):
         history.append(RecordEntry(offset, to_ms(at), message.key, message.value, message.headers))
     return history

@@ -11,18 +11,18 @@ from handoff.domain.state_codec import dump_case
 from handoff.record import codec, signing
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import EXCHANGE, Event
-from history_checker.history import History, JudgedEntry
+from history_checker.history import CheckedHistory, JudgedEntry
 from history_checker.snapshot import (
-    AnsweredCommand,
     ExchangeSnapshot,
-    InboxEntry,
     Json,
     NodeSnapshot,
-    OutboxRow,
+    ObservedCommand,
+    ObservedInboxEntry,
+    ObservedOutboxRow,
+    ObservedTimelineRow,
     ProjectionSnapshot,
     RecordEntry,
     Snapshot,
-    TimelineRow,
 )
 from history_checker.state import JurisdictionState
 from tests.support.dsl import spec
@@ -51,8 +51,8 @@ def snapshot_of(record: Record) -> Snapshot:
     )
 
 
-class UnsignedHistory(History):
-    """History whose signatures are not verified: the tests' pure exchange verifies none either."""
+class UnsignedHistory(CheckedHistory):
+    """History with unverified signatures: the tests' pure exchange verifies none either."""
 
     __slots__ = ()
 
@@ -60,7 +60,7 @@ class UnsignedHistory(History):
         return None
 
 
-def history_of(record: Record) -> History:
+def history_of(record: Record) -> CheckedHistory:
     """Return the record as the checker reads it, from the founding on."""
     history = UnsignedHistory(JurisdictionState(JURISDICTION), GENERATION, "")
     for entry in _entries(record):
@@ -86,16 +86,16 @@ def _entries(record: Record) -> Iterator[RecordEntry]:
         yield RecordEntry(offset, to_ms(at), message.key, message.value, message.headers)
 
 
-def _inbox(routed: Sequence[JudgedEntry]) -> tuple[InboxEntry, ...]:
+def _inbox(routed: Sequence[JudgedEntry]) -> tuple[ObservedInboxEntry, ...]:
     return tuple(
-        InboxEntry(number, j.record_ms, j.outcome, j.reason, j.entry.key, j.entry.value, j.entry.headers)
+        ObservedInboxEntry(number, j.record_ms, j.outcome, j.reason, j.entry.key, j.entry.value, j.entry.headers)
         for number, j in enumerate(routed, start=1)
     )
 
 
-def _timeline_row(judged: JudgedEntry) -> TimelineRow:
+def _timeline_row(judged: JudgedEntry) -> ObservedTimelineRow:
     entry = judged.entry
-    return TimelineRow(entry.offset, entry.appended_ms, entry.key, entry.value, judged.outcome, judged.reason)
+    return ObservedTimelineRow(entry.offset, entry.appended_ms, entry.key, entry.value, judged.outcome, judged.reason)
 
 
 def referrals_of(case: Case | None) -> dict[str, Json]:
@@ -104,26 +104,28 @@ def referrals_of(case: Case | None) -> dict[str, Json]:
     return referrals
 
 
-def _node_snapshot(member: str, record: Record, history: History, inbox: tuple[InboxEntry, ...]) -> NodeSnapshot:
+def _node_snapshot(
+    member: str, record: Record, history: CheckedHistory, inbox: tuple[ObservedInboxEntry, ...]
+) -> NodeSnapshot:
     states = referrals_of(spec.side(member, record).known.case)
     outbox = tuple(_outbox_rows(member, history))
     return NodeSnapshot(outbox, inbox, states, states, len(inbox))
 
 
-def _own_entries(member: str, history: History) -> Iterator[JudgedEntry]:
+def _own_entries(member: str, history: CheckedHistory) -> Iterator[JudgedEntry]:
     for judged in history.first.values():
         if judged.event is not None and judged.event.emitter == member != EXCHANGE:
             yield judged
 
 
-def _outbox_rows(member: str, history: History) -> Iterator[OutboxRow]:
+def _outbox_rows(member: str, history: CheckedHistory) -> Iterator[ObservedOutboxRow]:
     for position, judged in enumerate(_own_entries(member, history)):
         if judged.event is not None and judged.entry.value is not None:
             event, value = judged.event, judged.entry.value
-            yield OutboxRow(event.id, position, event.subject, value, judged.outcome, judged.reason)
+            yield ObservedOutboxRow(event.id, position, event.subject, value, judged.outcome, judged.reason)
 
 
-def _answered(history: History) -> Iterator[AnsweredCommand]:
+def _answered(history: CheckedHistory) -> Iterator[ObservedCommand]:
     for judged in history.first.values():
         if judged.event is not None and judged.event.emitter in spec.AGENCIES:
-            yield AnsweredCommand(judged.event.emitter, judged.event.id, judged.event.subject)
+            yield ObservedCommand(judged.event.emitter, judged.event.id, judged.event.subject)

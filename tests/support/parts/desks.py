@@ -12,7 +12,7 @@ from handoff.domain.judge import judge
 from handoff.node.commands import optimistic_state
 from handoff.node.commands.desk import Desk
 from handoff.node.ports import Transaction
-from handoff.node.rows import Echo, InboxRow, OutboxRow, Position
+from handoff.node.rows import Echo, InboxPosition, InboxRow, OutboxRow
 from handoff.record import codec
 from handoff.record.codec import AnyEvent
 from handoff.record.delivery import EFFECTIVE, Delivery, Verdict
@@ -77,4 +77,4 @@ async def receive(desk: Desk, *deliveries: tuple[AnyEvent, Verdict]) -> None:
             )
             for number, (event, verdict) in enumerate(deliveries, 1)
         ]
-        await tx.store_inbox(rows, Position(len(rows), len(rows)))
+        await tx.store_inbox(rows, InboxPosition(len(rows), len(rows)))

@@ -20,8 +20,8 @@ from handoff.domain.decide import About
 from handoff.domain.founding import admission_events
 from handoff.domain.policies import Policy
 from handoff.node.commands.desk import Desk
-from handoff.node.inbox.intake import Intake
-from handoff.node.outbox.relay import RESEND_SECONDS, Relay
+from handoff.node.inbox.intake import InboxIntake
+from handoff.node.outbox.relay import RESEND_SECONDS, OutboxRelay
 from handoff.operations.setup import database_setup
 from handoff.operations.setup.database_setup import Database
 from handoff.record import codec, signing
@@ -81,7 +81,7 @@ class Parts:
     def desk(self) -> Desk:
         return build_desk(self.me, key_of(self.member), self.pool, wakeups=self.wakeups)
 
-    async def intake(self, policies: Sequence[Policy] = (), *, end: int | None = 0) -> Intake:
+    async def intake(self, policies: Sequence[Policy] = (), *, end: int | None = 0) -> InboxIntake:
         """An intake that has begun; ``end`` is the offset behind which its policies are on, None for never."""
         begun = build_intake(self.me, self.genesis_hash, self.pool, policies, wakeups=self.wakeups)
         await begun.begin()
@@ -89,7 +89,7 @@ class Parts:
             await begun.reach(end)
         return begun
 
-    def relay(self, sender: Sender, *, resend_seconds: float = RESEND_SECONDS) -> Relay:
+    def relay(self, sender: Sender, *, resend_seconds: float = RESEND_SECONDS) -> OutboxRelay:
         publisher = OutgoingTopic(sender, out_topic(self.town.name, self.member))
         return build_relay(
             self.me,

@@ -15,7 +15,7 @@ from handoff.record.codes import (
 from handoff.record.events import case as c
 from handoff.record.events import referral as r
 from handoff.views.replay.after_withdrawal import Effect, after_withdrawal
-from handoff.views.replay.basis import Disclosure, basis
+from handoff.views.replay.basis import DisclosureExtent, basis
 from handoff.views.replay.checkpoint_status import CheckpointStatus
 from handoff.views.replay.completeness import Why, completeness
 from handoff.views.replay.disclosed import Unknown, disclosed
@@ -79,8 +79,8 @@ def test_basis_names_what_each_disclosure_rested_on_and_that_it_was_live() -> No
     record = given(with_sheet(), accepted, Sent(POLICE, DISCLOSED)).record
     rows = basis(replayed(record), record.now).rows
     assert [(row.disclosure, row.recipient, row.basis, row.kind) for row in rows] == [
-        (Disclosure.SHEET, SHELTER, BASIS, BasisKind.ORAL_WITNESSED),
-        (Disclosure.DOSSIER, SHELTER, BASIS, BasisKind.ORAL_WITNESSED),
+        (DisclosureExtent.SHEET, SHELTER, BASIS, BasisKind.ORAL_WITNESSED),
+        (DisclosureExtent.DOSSIER, SHELTER, BASIS, BasisKind.ORAL_WITNESSED),
     ]
     assert all(row.live and row.approved and row.took_place and not row.notable for row in rows)
 
@@ -179,7 +179,7 @@ def test_disclosed_follows_a_document_until_its_deletion_is_attested() -> None:
     accepted = Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL))
     record = given(with_sheet(), accepted, Sent(POLICE, DISCLOSED)).record
     sheet, dossier = disclosed(replayed(record), record.now).rows
-    assert (sheet.disclosure, sheet.commitment) == (Disclosure.SHEET, "2" * 64)
+    assert (sheet.disclosure, sheet.commitment) == (DisclosureExtent.SHEET, "2" * 64)
     assert dossier.unknown == (
         Unknown.OPENING,
         Unknown.ARRIVAL,
