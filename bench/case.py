@@ -79,7 +79,7 @@ async def _audit(jurisdiction: Jurisdiction, record: LongRecord) -> AsyncIterato
     me, now = Source(jurisdiction.name, jurisdiction.plan.generation, AUDIT), clock.now()
     async with open_pool(jurisdiction.postgres_settings(AUDIT)) as own, open_pool(reader) as timeline:
         await SignInSessions(own).save_opening(token_hash(_TOKEN), CaseOpening(record.case, ReadPurpose.AUDIT, now))
-        desk = build_desk(me, key_of(AUDIT), own)
+        desk = build_desk(me, key_of(AUDIT).seed, own)
         trust = TrustPolicy.parse(record.trust_text.encode())
         app = FastAPI()
         add_audit_routes(app, AuditParts(me, _TOKEN, desk, own, timeline, reader, trust))

@@ -17,9 +17,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from handoff.record.codes import CaseService, MemberKind, RecipientClass
 from handoff.record.events.base import JurisdictionId, MemberId
 from handoff.record.events.directory import Deadline
-from handoff.record.topics import EXCHANGE, PROJECTION
+from handoff.record.topics import EXCHANGE, MONITOR, PROJECTION
 
 _POSTGRES_NAME_LIMIT = 63
+MAX_RETENTION_DAYS = 3_650
 CONFIG_VARIABLE = "HANDOFF_CONFIG"
 DEFAULT_TIME_ZONE = "Europe/Belgrade"
 """Time zone in which pages and commands show times. The record itself is in UTC."""
@@ -87,10 +88,28 @@ class AuditSettings(_Section):
 
 
 class LogSettings(_Section):
-    """Log level and format."""
+    """Log level and format, and the files of a log that `handoff up` writes; elsewhere the log is standard output."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
+    # A full file is renamed to `.1`, and the older ones to `.2` and so on.
+    file_bytes: int = Field(default=16 * 1024 * 1024, ge=64 * 1024, le=1024**3)
+    # Renamed files are deleted beyond this number, and once they are older than this.
+    files: int = Field(default=20, ge=1, le=1_000)
+    days: int = Field(default=30, ge=1, le=MAX_RETENTION_DAYS)
+
+
+class RetentionSettings(_Section):
+    """Days after which a node deletes rows that it no longer needs. docs/runbook.md explains each period."""
+
+    # From the first use of an idempotency key.
+    idempotency_key_days: int = Field(default=30, ge=1, le=MAX_RETENTION_DAYS)
+    # From the expiry of a sign-in link, used or not.
+    sign_in_link_days: int = Field(default=7, ge=1, le=MAX_RETENTION_DAYS)
+    # From the end or the expiry of a sign-in session.
+    session_days: int = Field(default=30, ge=1, le=MAX_RETENTION_DAYS)
+    # From the last recorded read of a case in a session. A session is valid for hours.
+    opening_days: int = Field(default=30, ge=1, le=MAX_RETENTION_DAYS)
 
 
 class ExchangeSettings(_Section):
@@ -124,6 +143,8 @@ class ProcessSettings(BaseSettings):
     http: HttpSettings | None = None
     # Key that signs the process's events, or the projection's checkpoints and receipts.
     signing_key_file: Path | None = None
+    # Secret of 32 bytes, under which a node hashes idempotency keys and derives ids. Back it up with the keys.
+    idempotency_secret_file: Path | None = None
     # The bearer token of the agency's own system.
     token: SecretStr | None = None
     checkpoints: CheckpointSettings | None = None
@@ -139,12 +160,15 @@ class ProcessSettings(BaseSettings):
     instance: str | None = Field(default=None, min_length=1)
     exchange: ExchangeSettings = ExchangeSettings()
     projection: ProjectionSettings = ProjectionSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @model_validator(mode="after")
     def _sections_belong_to_the_process(self) -> Self:
         for section in (EXCHANGE, PROJECTION):
             if section in self.model_fields_set and self.member != section:
                 raise ValueError(f"{section}: only the process of the member {section!r} has these settings")
+        if "retention" in self.model_fields_set and self.member in (EXCHANGE, PROJECTION, MONITOR):
+            raise ValueError("retention: only a member's node has these settings")
         return self
 
     @classmethod

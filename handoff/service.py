@@ -21,6 +21,7 @@ from handoff.node.commands.desk import Desk
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.inbox.intake import InboxIntake
 from handoff.node.outbox.relay import OutboxRelay
+from handoff.retention import Retention, RetentionRule
 from handoff.web.apis import AGENCY_API, ApiDefinition
 from handoff.web.context import PartReadiness
 
@@ -38,10 +39,11 @@ class NodeResources:
 
 @dataclass(frozen=True)
 class Extension:
-    """Routes that a service adds to its node, and connection pools that are open while the node runs."""
+    """Routes and retention rules that a service adds to its node, and connection pools that are open while it runs."""
 
     add_to: Callable[[FastAPI], None]
     pools: tuple[asyncpg.Pool, ...] = ()
+    retention: tuple[RetentionRule, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Node:
     pools: Sequence[asyncpg.Pool]
     """Opened before anything else starts, closed at the end."""
     server: uvicorn.Server
+    retention: Retention
 
     async def run(self) -> int:
         """Run until SIGTERM, SIGINT or a failure, and return the exit code."""
@@ -122,6 +125,7 @@ class Node:
         tasks.create_task(self.leadership.keep())
         tasks.create_task(self.relay.run())
         tasks.create_task(self._consume())
+        tasks.create_task(self.retention.run())
         if self.attestation is not None:
             tasks.create_task(self.attestation.run())
 

@@ -30,6 +30,8 @@ OUTBOX_OLDEST_SECONDS = Gauge("handoff_outbox_oldest_seconds", "Age of the oldes
 SENT = Counter("handoff_sent", "Events sent to the broker and acknowledged, repeats included.")
 SEND_FAILURES = Counter("handoff_send_failures", "Batches that the broker did not acknowledge.")
 COMMANDS = Counter("handoff_commands", "Commands by outcome.", ["command", "outcome"])
+RETENTION_DELETED = Counter("handoff_retention_deleted", "Rows deleted after their retention, by kind.", ["kind"])
+RETENTION_FAILURES = Counter("handoff_retention_failures", "Failed deletions of expired rows, by kind.", ["kind"])
 DATABASE_RETRIES = Counter("handoff_database_retries", "Transactions repeated because the database was unavailable.")
 
 SUBMISSIONS = Counter(

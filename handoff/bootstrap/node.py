@@ -8,12 +8,13 @@ from typing import NoReturn
 import asyncpg
 
 from handoff import clock
-from handoff.adapters.files.signing_keys import signing_key
+from handoff.adapters.files.signing_keys import idempotency_secret, signing_key
 from handoff.adapters.http.server import http_server
 from handoff.adapters.kafka.client import Sender
 from handoff.adapters.kafka.faust_inbox import FaustInbox
 from handoff.adapters.kafka.outgoing_topic import OutgoingTopic
 from handoff.adapters.node_attestation import NodeAttestation
+from handoff.adapters.postgres.expired_rows import node_rules
 from handoff.adapters.postgres.leadership_store import PostgresLeadership
 from handoff.adapters.postgres.node_store import PostgresStore
 from handoff.adapters.postgres.pool import TRANSIENT, open_pool
@@ -21,8 +22,9 @@ from handoff.config import ConfigurationError, ProcessSettings
 from handoff.domain.decide import NewId
 from handoff.domain.policies import Policy
 from handoff.leadership import Leadership, ProgressTimeout
-from handoff.node.commands.derived_ids import id_derivation
+from handoff.node.commands.derived_ids import id_derivation, key_hashing
 from handoff.node.commands.desk import Desk
+from handoff.node.commands.results import StoreUnavailable
 from handoff.node.inbox.intake import InboxIntake
 from handoff.node.inbox.rebuild import refold_parked
 from handoff.node.outbox.relay import RESEND_SECONDS, OutboxRelay
@@ -31,6 +33,7 @@ from handoff.process import instance_name, run_process
 from handoff.record import topics
 from handoff.record.envelope import Source
 from handoff.record.signing import SigningKey
+from handoff.retention import Retention
 from handoff.service import Node, NodeResources, ServiceDefinition
 from handoff.wakeup import Wakeup
 from handoff.web.app import create_app
@@ -74,7 +77,8 @@ def build_node(
         publisher = OutgoingTopic(sender, topics.out_topic(me.jurisdiction, me.member))
     store = PostgresStore(pool)
     intake = build_intake(me, settings.genesis_sha256, pool, service.policies, wakeups=wakeups, clock=clock)
-    desk = build_desk(me, key, pool, wakeups=wakeups, clock=clock, new_id=new_id)
+    secret = idempotency_secret(settings.idempotency_secret_file)
+    desk = build_desk(me, secret, pool, wakeups=wakeups, clock=clock, new_id=new_id)
     api = create_app(
         desk,
         member=me.member,
@@ -82,11 +86,12 @@ def build_node(
         api=service.api,
         parts=lambda: node.readiness(),  # noqa: PLW0108 - the node is built after its API
     )
-    pools = [pool]
+    pools, rules = [pool], node_rules(pool, settings.retention)
     if service.extension is not None:
         extension = service.extension(NodeResources(settings, desk, pool))
         extension.add_to(api)
         pools += extension.pools
+        rules += extension.retention
     node = Node(
         leadership=Leadership(
             PostgresLeadership(pool),
@@ -106,6 +111,7 @@ def build_node(
         attestation=NodeAttestation(settings, settings.checkpoints, pool, clock) if settings.checkpoints else None,
         pools=pools,
         server=http_server(api, settings.http, grace_seconds=GRACE_SECONDS),
+        retention=Retention(rules, (StoreUnavailable, asyncpg.PostgresError), clock),
     )
     return node
 
@@ -120,16 +126,25 @@ class NodeWakeups:
 
 def build_desk(
     me: Source,
-    key: SigningKey,
+    secret: bytes,
     pool: asyncpg.Pool,
     *,
     wakeups: NodeWakeups | None = None,
     clock: Clock = clock.now,
     new_id: NewId = clock.new_id,
 ) -> Desk:
-    """Build a desk on a node's database. The ids that it derives from idempotency keys depend on ``key``."""
+    """Build a desk on a node's database. Stored keys, and ids derived from them, depend on ``secret``."""
     wakeups = wakeups or NodeWakeups()
-    return Desk(PostgresStore(pool), me, wakeups.stored, wakeups.folded, clock, new_id, id_derivation(key.seed))
+    return Desk(
+        PostgresStore(pool),
+        me,
+        wakeups.stored,
+        wakeups.folded,
+        clock,
+        new_id,
+        id_derivation(secret),
+        key_hashing(secret, me.member),
+    )
 
 
 def build_relay(

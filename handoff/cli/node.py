@@ -105,9 +105,10 @@ def rebuild(
 
 
 def _lines(logs: list[Path] | None, directory: Path, member: str) -> Iterator[str]:
-    """Lines of ``logs``, or of the member's log in the state directory."""
-    stored = directory / "logs" / f"{member}.log"
-    for path in logs if logs is not None else [stored] if stored.exists() else []:
+    """Lines of ``logs``, or of the member's log in the state directory, with its renamed files."""
+    from handoff.adapters.files.log_files import log_files
+
+    for path in logs if logs is not None else log_files(directory / "logs" / f"{member}.log"):
         with path.open(errors="replace") as lines:
             yield from lines
 

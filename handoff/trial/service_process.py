@@ -16,8 +16,9 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
-from handoff.config import CONFIG_VARIABLE
+from handoff.config import CONFIG_VARIABLE, ConfigurationError, LogSettings, process_settings
 from handoff.trial.child_process import SupervisedProcess
+from handoff.trial.log_rotation import LogFile
 
 _PRELOADED = [
     "handoff.bootstrap.node",
@@ -94,12 +95,20 @@ def _run_service(module: str, config: Path, log: Path) -> None:
     """Run the service in a forked process: set session, log and configuration, then run its main module."""
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     os.setsid()
-    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(output, stream.fileno())
     os.environ[CONFIG_VARIABLE] = str(config)
+    outputs, log_file = [stream.fileno() for stream in (sys.stdout, sys.stderr)], LogFile(log, _log_limits())
+    log_file.redirect(*outputs)
+    log_file.keep_rotating(*outputs)
     sys.argv = [module]
     runpy.run_module(module, run_name="__main__")
+
+
+def _log_limits() -> LogSettings:
+    try:
+        return process_settings().log
+    except ConfigurationError:
+        # The service reports it, to its log.
+        return LogSettings()
 
 
 def _end_with_parent() -> None:

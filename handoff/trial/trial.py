@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from handoff import clock
-from handoff.config import JurisdictionPlan
+from handoff.config import JurisdictionPlan, LogSettings
 from handoff.operations.setup.database_setup import DatabaseOperator
 from handoff.operations.setup.founding import found
 from handoff.operations.setup.installation import Installation
@@ -18,6 +18,7 @@ from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.operations.setup.operator_logins import write_operator_logins
 from handoff.trial import service_process
 from handoff.trial.child_process import SupervisedProcess
+from handoff.trial.log_rotation import LogFile
 from handoff.trial.restarts import Restarts
 from handoff.trial.stack import TrialStack
 from handoff.trial.supervisor import Progress, Supervisor
@@ -96,8 +97,10 @@ class Trial:
     def supervise(self) -> Iterator[str]:
         """Start brokers, database and services that ended, and services that `handoff init` added.
 
-        Yields a sentence for each event.
+        Also rotates the logs of brokers and database. Yields a sentence for each event.
         """
+        for part in self._started_parts:
+            LogFile(part.log, LogSettings()).rotate_by_copy()
         yield from self._restarts.check(self._started_parts)
         if self.supervisor.processes:
             for name in self.supervisor.start_added(self.installation.processes()):

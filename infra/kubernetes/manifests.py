@@ -113,6 +113,8 @@ def _process(plan: JurisdictionPlan, process: Process) -> Iterator[Manifest]:
 def _settings(plan: JurisdictionPlan, process: Process) -> str:
     """The TOML of a process; passwords, token and trust anchor come from the environment."""
     signing = 'signing_key_file = "/etc/handoff/own/signing.key"\n' if process.signs else ""
+    if process.is_node:
+        signing += 'idempotency_secret_file = "/etc/handoff/own/idempotency.key"\n'
     return f"""\
 jurisdiction = "{plan.name}"
 generation = {plan.generation}

@@ -1,6 +1,7 @@
 """Extension of the audit's node, built from the settings of its process."""
 
 from handoff.adapters.files.trust_file import trusted
+from handoff.adapters.postgres.expired_rows import sign_in_rules
 from handoff.adapters.postgres.pool import open_pool
 from handoff.audit.routes import AuditParts, add_audit_routes, origin_of
 from handoff.config import ConfigurationError
@@ -27,4 +28,5 @@ def audit_extension(resources: NodeResources) -> Extension:
         callers=settings.callers,
         time_zone=settings.time_zone,
     )
-    return Extension(lambda app: add_audit_routes(app, parts), (timeline,))
+    rules = sign_in_rules(resources.pool, settings.retention)
+    return Extension(lambda app: add_audit_routes(app, parts), (timeline,), rules)

@@ -101,9 +101,6 @@ async def test_a_role_has_a_limit_of_connections(neighbours: Jurisdiction) -> No
     assert 0 < limit <= 40
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 11: idempotency keys can be guessed from a stolen backup"
-)
 async def test_an_idempotency_key_cannot_be_guessed_from_the_database(police: Parts) -> None:
     """A key that a caller makes of a phone number is kept under a secret that is not in the database."""
     await police.desk().submit(OPENING, About(), idempotency_key="000-000-000")

@@ -99,7 +99,7 @@ def test_commands_decided_together_come_to_what_they_come_to_one_by_one(
     alone, joined = Office(), Office()
     for move, case, key, if_match in asked:
         one = SubmittedCommand(*move(alone, case), if_match)
-        alone.decide([one.under(key, ME.member) if key is not None else one])
+        alone.decide([one.under(key) if key is not None else one])
     for first in range(0, len(asked), together):
         joined.decide(alone.asked[first : first + together])
     assert events_of(joined.decisions) == events_of(alone.decisions)

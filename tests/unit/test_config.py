@@ -48,6 +48,18 @@ def test_a_file_gives_the_settings_of_one_process(police: Path) -> None:
     assert settings.postgres.dsn == "postgres://prizren_police:pass%2Fword@127.0.0.1:5432/prizren_police"
 
 
+def test_periods_of_retention_are_those_of_a_node(police: Path) -> None:
+    assert process_settings(police).retention.idempotency_key_days == 30
+    police.write_text(_POLICE + "\n[retention]\nsession_days = 14\n")
+    assert process_settings(police).retention.session_days == 14
+    police.write_text(_POLICE.replace('"police"', '"exchange"', 1) + "\n[retention]\nsession_days = 14\n")
+    with pytest.raises(ConfigurationError, match="retention: only a member's node has these settings"):
+        process_settings(police)
+    police.write_text(_POLICE + "\n[retention]\nopening_days = 0\n")
+    with pytest.raises(ConfigurationError, match=r"retention\.opening_days"):
+        process_settings(police)
+
+
 def test_the_file_is_found_by_the_environment(police: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANDOFF_CONFIG", str(police))
     assert process_settings().member == "police"

@@ -1,18 +1,32 @@
-"""Signing key of a process, read from its file."""
+"""Signing key and secret of a process, each read from its file."""
 
 from pathlib import Path
 
 from handoff.config import ConfigurationError
 from handoff.record.signing import SigningKey
 
+_BYTES = 32
+
 
 def signing_key(path: Path | None) -> SigningKey:
     """Read the key in the file at ``path``: 64 hexadecimal digits. Raises ``ConfigurationError``, which shows none."""
+    return SigningKey(_stored_bytes("signing_key_file", path, "this process signs"))
+
+
+def idempotency_secret(path: Path | None) -> bytes:
+    """Read the secret in the file at ``path``, as ``signing_key`` does."""
+    return _stored_bytes("idempotency_secret_file", path, "a node hashes idempotency keys with it")
+
+
+def _stored_bytes(setting: str, path: Path | None, reason: str) -> bytes:
     if path is None:
-        raise ConfigurationError("signing_key_file: required, because this process signs")
+        raise ConfigurationError(f"{setting}: required, because {reason}")
     try:
-        return SigningKey.from_hex(path.read_text(encoding="ascii"))
+        found = bytes.fromhex(path.read_text(encoding="ascii"))
     except OSError as error:
-        raise ConfigurationError(f"signing_key_file: {path} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(f"{setting}: {path} cannot be read: {error.strerror}") from None
     except ValueError:
-        raise ConfigurationError(f"signing_key_file: {path} is not 32 bytes in hexadecimal") from None
+        found = b""
+    if len(found) != _BYTES:
+        raise ConfigurationError(f"{setting}: {path} is not {_BYTES} bytes in hexadecimal")
+    return found

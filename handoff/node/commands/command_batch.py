@@ -36,9 +36,8 @@ class SubmittedCommand:
     key_hash: str | None = None
     fingerprint: str = ""
 
-    def under(self, key: str, member: str) -> Self:
-        """Return the command with its idempotency key."""
-        key_hash = hashlib.sha256(f"{member}\n{key}".encode()).hexdigest()
+    def under(self, key_hash: str) -> Self:
+        """Return the command with the hash of its idempotency key."""
         return replace(self, key_hash=key_hash, fingerprint=fingerprint(self.command, self.about))
 
 

@@ -16,7 +16,7 @@ from handoff.domain.directory import Directory
 from handoff.node.commands import optimistic_state
 from handoff.node.commands.batching import CommandBatcher
 from handoff.node.commands.command_batch import CommandBatch, Decision, SubmittedCommand, subject_of
-from handoff.node.commands.derived_ids import DeriveId
+from handoff.node.commands.derived_ids import DeriveId, HashKey
 from handoff.node.commands.results import (
     Backlog,
     CaseView,
@@ -51,13 +51,14 @@ class Desk:
     clock: Clock
     new_id: NewId
     derive_id: DeriveId
+    hash_key: HashKey
 
     async def submit(
         self, command: Command, about: About, *, idempotency_key: str | None = None, if_match: int | None = None
     ) -> Stored:
         submitted = SubmittedCommand(command, about, if_match)
         if idempotency_key is not None:
-            submitted = submitted.under(idempotency_key, self.me.member)
+            submitted = submitted.under(self.hash_key(idempotency_key))
         name = type(command).__name__
         try:
             answer = await self._batcher.submit(self._with_new_id(submitted))

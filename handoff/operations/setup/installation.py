@@ -159,6 +159,8 @@ class Installation:
         }
         if process != MONITOR:
             settings["signing_key_file"] = str(self._secrets.key_file(process))
+        if process in self.jurisdiction.members:
+            settings["idempotency_secret_file"] = str(self._secrets.key_file(f"{process}.idempotency"))
         return settings
 
     def _proof(self, process: str, ports: Mapping[str, int]) -> dict[str, Any]:

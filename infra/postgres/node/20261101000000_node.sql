@@ -90,13 +90,15 @@ CREATE TABLE relay (
 );
 INSERT INTO relay DEFAULT VALUES;
 
--- Keys and requests as hashes, because a caller may have derived a key from personal data.
+-- Keys as HMACs under a secret that is not in this database, because a caller may have derived a key from personal data: a phone
+-- number is guessed from a plain hash in less than a second. Rows are deleted after their retention period.
 CREATE TABLE idempotency (
     key_hash     text        PRIMARY KEY,
     fingerprint  text        NOT NULL,
     answer       text,
     created_at   timestamptz NOT NULL
 );
+CREATE INDEX idempotency_age ON idempotency (created_at);
 
 CREATE TABLE parked (
     referral uuid   PRIMARY KEY,
@@ -114,7 +116,7 @@ CREATE TABLE quarantine (
 );
 
 GRANT SELECT, INSERT, UPDATE ON outbox, cases, referrals, directory, position, relay, idempotency TO handoff_node;
-GRANT DELETE ON cases, referrals, directory TO handoff_node;
+GRANT DELETE ON cases, referrals, directory, idempotency TO handoff_node;
 GRANT SELECT, INSERT ON inbox TO handoff_node;
 GRANT SELECT, INSERT, DELETE ON parked, quarantine TO handoff_node;
 GRANT USAGE ON SEQUENCE sendings TO handoff_node;

@@ -1,6 +1,7 @@
 -- migrate:up
 
--- One-time sign-in links with their expiry. Only the SHA-256 of a token is stored.
+-- One-time sign-in links with their expiry. Only the SHA-256 of a token is stored. Rows of these tables are deleted after their
+-- retention period.
 CREATE TABLE sign_in_links (
     token_hash bytea       PRIMARY KEY CHECK (octet_length(token_hash) = 32),
     reader     uuid        NOT NULL,
@@ -24,7 +25,11 @@ CREATE TABLE openings (
     PRIMARY KEY (session, case_id)
 );
 
-GRANT SELECT, INSERT, UPDATE ON sign_in_links, sessions, openings TO handoff_node;
+CREATE INDEX sign_in_links_age ON sign_in_links (expires_at);
+CREATE INDEX sessions_age ON sessions (least(ended_at, expires_at));
+CREATE INDEX openings_age ON openings (recorded_at);
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_links, sessions, openings TO handoff_node;
 
 -- migrate:down
 DROP TABLE openings, sessions, sign_in_links;

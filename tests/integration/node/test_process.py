@@ -9,10 +9,17 @@ from typing import Any
 
 import pytest
 
+from handoff.adapters.postgres.pool import open_pool
+from handoff.bootstrap.node import build_desk
+from handoff.domain.decide import About
+from handoff.record.envelope import Source
+from tests.support.dsl.builders import T0, key_of
+from tests.support.parts.node_parts import OPENING as OPEN_CASE
 from tests.support.parts.node_process import MEMBERS, NodeProcess, node_process
 from tests.support.parts.small_jurisdiction import Town, plan
 from tests.support.parts.stack import Jurisdictions
 from tests.support.probes.eventually import eventually
+from tests.support.probes.queries import QUERIES
 
 OPENING = {"entry_point": "police_call", "reporting_delay": "same_day"}
 
@@ -83,6 +90,25 @@ async def test_a_node_stops_cleanly_on_sigterm(street: Street) -> None:
     child = street.shelter.child
     assert await asyncio.to_thread(child.terminate) == 0, child.log_tail()
     child.start()
+    await eventually(street.shelter.is_ready)
+
+
+async def test_an_active_node_deletes_the_keys_that_have_expired(street: Street) -> None:
+    """When it starts to lead, with the periods of its settings."""
+    made = street.town.jurisdiction
+    async with open_pool(made.postgres_settings("shelter")) as pool:
+        me = Source(street.town.name, 1, "shelter")
+        long_ago = build_desk(me, key_of("shelter").seed, pool, clock=lambda: T0 - timedelta(days=365))
+        await long_ago.submit(OPEN_CASE, About(), idempotency_key="long ago")
+        await long_ago.submit(OPEN_CASE, About(), idempotency_key="long ago too")
+        assert len(await pool.fetch(QUERIES["idempotency_keys"])) == 2
+        street.shelter.child.kill()
+        street.shelter.child.start()
+
+        async def deleted() -> bool:
+            return not await pool.fetch(QUERIES["idempotency_keys"])
+
+        await eventually(deleted)
     await eventually(street.shelter.is_ready)
 
 

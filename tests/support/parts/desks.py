@@ -37,7 +37,7 @@ def directory_of(plan: JurisdictionPlan, escalations: Iterable[Escalation] = ())
 async def desk_of(pool: asyncpg.Pool, member: str, directory: Directory) -> Desk:
     """A desk that takes commands for ``member`` and knows ``directory``."""
     me = Source(directory.jurisdiction, directory.generation, member)
-    desk = build_desk(me, key_of(member), pool)
+    desk = build_desk(me, key_of(member).seed, pool)
     async with desk.store.transaction() as tx:
         await tx.save_directory(directory, 0)
     return desk

@@ -79,7 +79,7 @@ class Parts:
         return signing.sha256(codec.encode(self.town.genesis))
 
     def desk(self) -> Desk:
-        return build_desk(self.me, key_of(self.member), self.pool, wakeups=self.wakeups)
+        return build_desk(self.me, key_of(self.member).seed, self.pool, wakeups=self.wakeups)
 
     async def intake(self, policies: Sequence[Policy] = (), *, end: int | None = 0) -> InboxIntake:
         """An intake that has begun; ``end`` is the offset behind which its policies are on, None for never."""

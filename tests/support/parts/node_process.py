@@ -97,6 +97,7 @@ def _configuration(town: Town, member: str, port: int, broker: str | None) -> Pa
         "kafka": kafka | ({"bootstrap_servers": broker} if broker else {}),
         "postgres": _revealed(town.jurisdiction.postgres_settings(member)),
         "signing_key_file": str(key_file),
+        "idempotency_secret_file": str(key_file),
         "http": {"port": port},
     }
     path = town.directory / f"{member}.toml"

@@ -12,6 +12,10 @@ SELECT why, own, offered FROM log_evidence
 -- name: idempotency_keys
 SELECT * FROM idempotency
 
+-- name: rows_with_retention
+SELECT 'idempotency_key' AS kind FROM idempotency UNION ALL SELECT 'sign_in_link' FROM sign_in_links
+UNION ALL SELECT 'session' FROM sessions UNION ALL SELECT 'opening' FROM openings
+
 -- name: inconsistency_evidence
 SELECT * FROM log_evidence WHERE why = 'inconsistent'
 
@@ -180,7 +184,8 @@ UPDATE witness SET topic_offset = 1000000
 UPDATE leadership SET heartbeat_at = clock_timestamp() - interval '1 hour'
 
 -- name: wipe_node as its migrations made it
-TRUNCATE outbox, inbox, cases, referrals, directory, idempotency, parked, quarantine, log_evidence;
+TRUNCATE outbox, inbox, cases, referrals, directory, idempotency, parked, quarantine, log_evidence,
+         sign_in_links, sessions, openings;
 UPDATE position SET next_offset = 0, sequence = 0;
 UPDATE relay SET paused = false;
 UPDATE witness SET size = 0, root = sha256(''), note = '', topic_offset = 0;

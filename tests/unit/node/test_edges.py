@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from handoff.adapters.files.signing_keys import signing_key
+from handoff.adapters.files.signing_keys import idempotency_secret, signing_key
 from handoff.config import ConfigurationError
+from handoff.node.commands.derived_ids import key_hashing
 from handoff.telemetry import QUIET_AFTER_LINES, Quieter
 from tests.support.dsl.builders import key_of
 
@@ -30,6 +31,26 @@ def test_a_missing_key_file_is_a_configuration_error(tmp_path: Path) -> None:
     for path in (None, tmp_path / "nothing"):
         with pytest.raises(ConfigurationError, match="signing_key_file"):
             signing_key(path)
+
+
+def test_a_node_has_a_secret_for_idempotency_keys(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("ab" * 32)
+    assert idempotency_secret(path) == b"\xab" * 32
+    for missing in (None, tmp_path / "nothing"):
+        with pytest.raises(ConfigurationError, match="idempotency_secret_file"):
+            idempotency_secret(missing)
+
+
+def test_two_members_and_two_secrets_hash_a_key_differently() -> None:
+    """The hash is an HMAC: without the secret it cannot be computed, and so not guessed."""
+    hashes = {
+        key_hashing(secret, member)("044-000-000")
+        for secret in (b"a" * 32, b"b" * 32)
+        for member in ("police", "shelter")
+    }
+    assert len(hashes) == 4
+    assert key_hashing(b"a" * 32, "police")("044-000-000") in hashes
 
 
 def test_a_client_library_is_quiet_in_an_outage_and_the_node_is_not() -> None:
