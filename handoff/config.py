@@ -71,6 +71,13 @@ class HttpSettings(_Section):
     port: Port
 
 
+class HealthSettings(_Section):
+    """Readiness of a process."""
+
+    # A broker or a database without an answer for this time is not available.
+    patience_seconds: float = Field(default=10, ge=0.5, le=600)
+
+
 class CheckpointSettings(_Section):
     """Trust policy, cadence, and the key of a process that cosigns."""
 
@@ -141,6 +148,7 @@ class ProcessSettings(BaseSettings):
     kafka: KafkaSettings
     postgres: PostgresSettings
     http: HttpSettings | None = None
+    health: HealthSettings = HealthSettings()
     # Key that signs the process's events, or the projection's checkpoints and receipts.
     signing_key_file: Path | None = None
     # Secret of 32 bytes, under which a node hashes idempotency keys and derives ids. Back it up with the keys.

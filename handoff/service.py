@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import asyncpg
@@ -18,14 +18,17 @@ from handoff.config import ProcessSettings
 from handoff.domain.policies import Policy
 from handoff.leadership import Leadership
 from handoff.node.commands.desk import Desk
-from handoff.node.commands.results import StoreUnavailable
+from handoff.node.commands.results import Backlog, StoreUnavailable
 from handoff.node.inbox.intake import InboxIntake
 from handoff.node.outbox.relay import OutboxRelay
 from handoff.retention import Retention, RetentionRule
+from handoff.readiness import Dependencies, PartReadiness, Readiness
 from handoff.web.apis import AGENCY_API, ApiDefinition
-from handoff.web.context import PartReadiness
 
 log = structlog.get_logger(__name__)
+
+BACKLOG_SECONDS = 5.0
+"""Interval at which the outbox is measured."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Attestation(Protocol):
         """Run until cancelled."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Node:
     """One institution's process: API, relay and inbox over one database and one broker."""
 
@@ -89,10 +92,13 @@ class Node:
     """Folds the inbox again if referrals are parked."""
     inbox: InboxConsumer
     attestation: Attestation | None
+    dependencies: Dependencies
+    measure_backlog: Callable[[], Awaitable[Backlog]]
     pools: Sequence[asyncpg.Pool]
     """Opened before anything else starts, closed at the end."""
     server: uvicorn.Server
     retention: Retention
+    _backlog: Backlog | None = field(default=None, init=False)
 
     async def run(self) -> int:
         """Run until SIGTERM, SIGINT or a failure, and return the exit code."""
@@ -108,6 +114,8 @@ class Node:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._lead(tasks))
+                    tasks.create_task(self.dependencies.run())
+                    tasks.create_task(self._measure_backlog())
                     tasks.create_task(self._stop_when(stop_requested, serving))
             except* _StopRequested:
                 log.info("node.stopped")
@@ -140,17 +148,34 @@ class Node:
         await serving
         raise _StopRequested
 
-    def readiness(self) -> Sequence[PartReadiness]:
-        """Return the readiness of every part other than the database. A standby is ready if it could take over."""
+    async def _measure_backlog(self) -> None:
+        while True:
+            self._backlog = await retry(self.measure_backlog, _log_retry, transient=(StoreUnavailable,))
+            await asyncio.sleep(BACKLOG_SECONDS)
+
+    def readiness(self) -> Readiness:
+        """Return the readiness. A standby is ready if it could take over.
+
+        A node takes commands while the broker is unavailable, so it needs no part then that reads from the broker.
+        """
+        parts = self.dependencies.parts()
         if self.leadership.epoch is None:
-            return (PartReadiness(name="leadership", ready=self.leadership.standby),)
-        failures = self.attestation.failures if self.attestation is not None else {}
-        return (
-            PartReadiness(name="inbox", ready=self.inbox.running),
-            PartReadiness(name="fold", ready=self.intake.caught_up),
-            PartReadiness(name="admission", ready=self.relay.admitted),
-            *(PartReadiness(name=part, ready=False, detail=cause, needed=False) for part, cause in failures.items()),
+            return Readiness.of((*parts, PartReadiness(name="leadership", ready=self.leadership.standby)))
+        reads, failures = self.dependencies.broker.available, self.attestation.failures if self.attestation else {}
+        return Readiness.of(
+            (
+                *parts,
+                PartReadiness(name="inbox", ready=self.inbox.running, needed=reads),
+                PartReadiness(name="fold", ready=self.intake.caught_up, needed=reads),
+                PartReadiness(name="admission", ready=self.relay.admitted),
+                PartReadiness(name="outbox", ready=True, detail=self._outbox(), needed=False),
+                *(PartReadiness(name=part, ready=False, detail=why, needed=False) for part, why in failures.items()),
+            )
         )
+
+    def _outbox(self) -> str:
+        found = self._backlog
+        return f"{found.unsent} unsent, {found.unechoed} without an echo" if found is not None else "not measured yet"
 
 
 def _log_retry(error: Exception) -> None:

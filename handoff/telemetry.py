@@ -28,10 +28,15 @@ OUTBOX_UNSENT = Gauge("handoff_outbox_unsent", "Own events that are not sent yet
 OUTBOX_UNECHOED = Gauge("handoff_outbox_unechoed", "Own events without an echo.")
 OUTBOX_OLDEST_SECONDS = Gauge("handoff_outbox_oldest_seconds", "Age of the oldest own event without an echo.")
 SENT = Counter("handoff_sent", "Events sent to the broker and acknowledged, repeats included.")
-SEND_FAILURES = Counter("handoff_send_failures", "Batches that the broker did not acknowledge.")
+SEND_FAILURES = Counter("handoff_send_failures", "Batches that the broker did not acknowledge, repeats included.")
 COMMANDS = Counter("handoff_commands", "Commands by outcome.", ["command", "outcome"])
 RETENTION_DELETED = Counter("handoff_retention_deleted", "Rows deleted after their retention, by kind.", ["kind"])
 RETENTION_FAILURES = Counter("handoff_retention_failures", "Failed deletions of expired rows, by kind.", ["kind"])
+DEPENDENCY_AVAILABLE = Gauge(
+    "handoff_dependency_available",
+    "1 if the broker, the database or the timeline's database has answered recently, else 0.",
+    ["dependency"],
+)
 DATABASE_RETRIES = Counter("handoff_database_retries", "Transactions repeated because the database was unavailable.")
 
 SUBMISSIONS = Counter(

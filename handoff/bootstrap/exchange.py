@@ -10,6 +10,7 @@ from handoff.adapters.files.signing_keys import signing_key
 from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.adapters.postgres.leadership_store import PostgresLeadership
 from handoff.adapters.postgres.pool import TRANSIENT, open_pool
+from handoff.bootstrap.dependencies import dependencies
 from handoff.config import ProcessSettings
 from handoff.domain.directory import Directory
 from handoff.exchange.intake import SubmissionIntake
@@ -19,6 +20,7 @@ from handoff.exchange.validation import SubmissionValidator
 from handoff.leadership import Leadership, ProgressTimeout
 from handoff.node.ports import Clock
 from handoff.process import instance_name, run_process
+from handoff.record.topics import record_topic
 
 HEARTBEAT_SECONDS = 0.5
 LEADER_TIMEOUT_SECONDS = 2.5
@@ -66,5 +68,6 @@ def build_exchange(
             unavailable=TRANSIENT,
             heartbeat_seconds=HEARTBEAT_SECONDS,
         ),
+        dependencies=dependencies(settings, record_topic(settings.jurisdiction)),
         http=settings.http,
     )

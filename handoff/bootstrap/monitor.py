@@ -11,11 +11,13 @@ from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.record_reader import RecordReader
 from handoff.adapters.node_attestation import witness_of
 from handoff.adapters.postgres.pool import open_pool
+from handoff.bootstrap.dependencies import dependencies
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.monitor.runtime import Examiner, Monitor
 from handoff.node.ports import Clock
 from handoff.process import run_process
 from handoff.proof.log.checkpoint import Origin
+from handoff.record.topics import record_topic
 
 
 def run_monitor() -> NoReturn:
@@ -48,4 +50,10 @@ def build_monitor(settings: ProcessSettings, *, pool: asyncpg.Pool | None = None
         clock=clock,
         examine=Examiner(reader).examine,
     )
-    return Monitor(pool=pool, reader=reader, watch=CheckpointWatch(topic, witness), http=settings.http)
+    return Monitor(
+        pool=pool,
+        reader=reader,
+        watch=CheckpointWatch(topic, witness),
+        dependencies=dependencies(settings, record_topic(settings.jurisdiction)),
+        http=settings.http,
+    )

@@ -18,6 +18,7 @@ from handoff.adapters.postgres.expired_rows import node_rules
 from handoff.adapters.postgres.leadership_store import PostgresLeadership
 from handoff.adapters.postgres.node_store import PostgresStore
 from handoff.adapters.postgres.pool import TRANSIENT, open_pool
+from handoff.bootstrap.dependencies import dependencies
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.domain.decide import NewId
 from handoff.domain.policies import Policy
@@ -84,7 +85,7 @@ def build_node(
         member=me.member,
         token=settings.token.get_secret_value(),
         api=service.api,
-        parts=lambda: node.readiness(),  # noqa: PLW0108 - the node is built after its API
+        readiness=lambda: node.readiness(),  # noqa: PLW0108 - the node is built after its API
     )
     pools, rules = [pool], node_rules(pool, settings.retention)
     if service.extension is not None:
@@ -109,6 +110,8 @@ def build_node(
             intake=intake,
         ),
         attestation=NodeAttestation(settings, settings.checkpoints, pool, clock) if settings.checkpoints else None,
+        dependencies=dependencies(settings, topics.in_topic(me.jurisdiction, me.member), broker_needed=False),
+        measure_backlog=desk.pending,
         pools=pools,
         server=http_server(api, settings.http, grace_seconds=GRACE_SECONDS),
         retention=Retention(rules, (StoreUnavailable, asyncpg.PostgresError), clock),

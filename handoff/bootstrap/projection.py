@@ -8,6 +8,7 @@ from handoff.adapters.files.trust_file import trusted
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.record_reader import RecordReader
 from handoff.adapters.postgres.timeline_store import Founding
+from handoff.bootstrap.dependencies import dependencies
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.node.ports import Clock
 from handoff.process import instance_name, run_process
@@ -15,6 +16,7 @@ from handoff.projection.checkpoint_publisher import CheckpointPublisher
 from handoff.projection.runtime import Projection
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.log.signer import LogSigner
+from handoff.record.topics import record_topic
 
 
 def run_projection() -> NoReturn:
@@ -39,6 +41,7 @@ def build_projection(settings: ProcessSettings, *, clock: Clock = clock.now) -> 
         publisher=build_checkpoint_publisher(settings, clock=clock),
         clock=clock,
         instance=instance_name(settings),
+        dependencies=dependencies(settings, record_topic(settings.jurisdiction)),
         http=settings.http,
     )
 

@@ -1,7 +1,6 @@
 """The exchange process: intake always, routing while it leads, and the health probes."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -18,6 +17,7 @@ from handoff.exchange.intake import SubmissionIntake
 from handoff.exchange.router import Router, RouterContext
 from handoff.leadership import Leadership, LeadershipLost
 from handoff.process import cancel_on_signals
+from handoff.readiness import Dependencies, PartReadiness, Readiness
 
 BROKEN_RECORD = 3
 """Exit code if the record lost entries: nothing may be built on it."""
@@ -35,6 +35,7 @@ class Exchange:
     intake: SubmissionIntake
     context: RouterContext
     leadership: Leadership
+    dependencies: Dependencies
     http: HttpSettings | None = None
     """Address of the health probes."""
     _router: Router | None = field(default=None, init=False)
@@ -45,8 +46,9 @@ class Exchange:
             tasks.create_task(self.intake.run())
             tasks.create_task(self._lead())
             tasks.create_task(self._measure_backlog())
+            tasks.create_task(self.dependencies.run())
             if self.http is not None:
-                tasks.create_task(serve_probes(self.http, self.checks))
+                tasks.create_task(serve_probes(self.http, self.readiness))
 
     async def run_until_stopped(self) -> int:
         """Run until SIGTERM or SIGINT, or until the record is broken. Return the exit code."""
@@ -60,12 +62,16 @@ class Exchange:
             code = BROKEN_RECORD
         return code
 
-    def checks(self) -> Mapping[str, bool]:
-        """Return the readiness checks. A standby is ready if it could take over."""
-        return {
-            "intake": self.intake.consuming,
-            "routing": self._router.routing if self._router is not None else self.leadership.standby,
-        }
+    def readiness(self) -> Readiness:
+        """Return the readiness. A standby is ready if it could take over."""
+        routes = self._router.routing if self._router is not None else self.leadership.standby
+        return Readiness.of(
+            (
+                *self.dependencies.parts(),
+                PartReadiness(name="intake", ready=self.intake.consuming),
+                PartReadiness(name="routing", ready=routes),
+            )
+        )
 
     async def _lead(self) -> None:
         while True:

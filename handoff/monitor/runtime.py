@@ -5,7 +5,6 @@ the next checkpoint's size, so that it holds only the tree's frontier and the la
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -22,6 +21,7 @@ from handoff.monitor.recomputation import Recomputation
 from handoff.node.attestation.witness import RootMismatch, WitnessHalted
 from handoff.process import cancel_on_signals
 from handoff.proof.log.checkpoint import TreeHead
+from handoff.readiness import Dependencies, PartReadiness, Readiness
 
 BROKEN_RECORD = 3
 """Exit code if the record lost entries or contradicts its log: nothing may be cosigned."""
@@ -81,6 +81,7 @@ class Monitor:
     """Opened when the monitor runs, closed at the end."""
     reader: RecordReader
     watch: CheckpointWatch
+    dependencies: Dependencies
     http: HttpSettings | None = None
     """Address of the health probes."""
     _ready: bool = field(default=False, init=False)
@@ -90,8 +91,9 @@ class Monitor:
         try:
             async with self.pool, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.watch.run(self._set_ready))
+                tasks.create_task(self.dependencies.run())
                 if self.http is not None:
-                    tasks.create_task(serve_probes(self.http, self.checks))
+                    tasks.create_task(serve_probes(self.http, self.readiness))
         finally:
             await self.reader.close()
 
@@ -109,9 +111,9 @@ class Monitor:
             code = BROKEN_RECORD
         return code
 
-    def checks(self) -> Mapping[str, bool]:
-        """Return the readiness checks."""
-        return {"checkpoints": self._ready}
+    def readiness(self) -> Readiness:
+        """Return the readiness."""
+        return Readiness.of((*self.dependencies.parts(), PartReadiness(name="checkpoints", ready=self._ready)))
 
     def _set_ready(self) -> None:
         self._ready = True

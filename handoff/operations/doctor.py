@@ -200,6 +200,6 @@ async def _process(settings: ProcessSettings, *, several: bool = False) -> Docto
         finding = "; ".join(not_ready) or "not ready"
         return DoctorFinding(settings.member, "bad", finding, "read its log; it retries by itself")
     if not_ready:
-        advice = "read its log and docs/runbook.md; referrals are still exchanged"
+        advice = "read its log and docs/runbook.md; it still takes commands"
         return DoctorFinding(settings.member, "bad", "; ".join(not_ready), advice)
     return DoctorFinding(settings.member, "ok", "; ".join(f"{p['name']}: {p.get('detail') or 'ready'}" for p in parts))

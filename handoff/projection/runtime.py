@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -23,6 +22,7 @@ from handoff.projection.checkpoint_publisher import CheckpointPublisher
 from handoff.projection.observability import record_batch, record_end
 from handoff.projection.pipeline import ParserPool, Pipeline, confirm, run_concurrently
 from handoff.projection.stall_detector import StallDetector, TimelineLeadership
+from handoff.readiness import Dependencies, PartReadiness, Readiness
 from handoff.views.timeline_fold import TimelineBatch
 
 POLLS = 5
@@ -49,6 +49,7 @@ class Projection:
     clock: Clock
     instance: str
     """Name of this process in log events."""
+    dependencies: Dependencies
     http: HttpSettings | None = None
     """Address of the health probes."""
     _epoch: int | None = field(default=None, init=False)
@@ -59,8 +60,9 @@ class Projection:
         """Run until cancelled. Raises ``RecordBroken`` and ``HeadForked`` (in a group)."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._lead_or_stand_by())
+            tasks.create_task(self.dependencies.run())
             if self.http is not None:
-                tasks.create_task(serve_probes(self.http, self.checks))
+                tasks.create_task(serve_probes(self.http, self.readiness))
 
     async def run_until_stopped(self) -> int:
         """Run until SIGTERM or SIGINT, or until the record is broken. Return the exit code."""
@@ -75,9 +77,10 @@ class Projection:
             code = BROKEN_RECORD
         return code
 
-    def checks(self) -> Mapping[str, bool]:
-        """Return the readiness checks. A standby is ready if it could take over."""
-        return {"timeline": self._ready or (self._standby is not None and self._standby.standby)}
+    def readiness(self) -> Readiness:
+        """Return the readiness. A standby is ready if it could take over."""
+        works = self._ready or (self._standby is not None and self._standby.standby)
+        return Readiness.of((*self.dependencies.parts(), PartReadiness(name="timeline", ready=works)))
 
     async def _lead_or_stand_by(self) -> None:
         """Take over first, because the process started last is meant to write; then write or stand by in turn."""

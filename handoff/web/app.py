@@ -1,13 +1,14 @@
 """The HTTP API of a node. Creating the application connects to nothing and reads no settings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from fastapi import APIRouter, Depends, FastAPI
 
 from handoff.node.ports import NodeApi
+from handoff.readiness import Readiness
 from handoff.web.apis import AGENCY_API, ApiDefinition
 from handoff.web.command_endpoint import command_endpoint
-from handoff.web.context import ApiContext, PartReadiness, only_known_parameters, require_token
+from handoff.web.context import ApiContext, only_known_parameters, require_token
 from handoff.web.error_handlers import add_error_handlers
 from handoff.web.openapi_document import describe
 from handoff.web.request_log import RequestLog
@@ -23,12 +24,14 @@ def create_app(
     member: str,
     token: str,
     api: ApiDefinition = AGENCY_API,
-    parts: Callable[[], Sequence[PartReadiness]] = tuple,
+    readiness: Callable[[], Readiness] = lambda: Readiness.of(()),
     wait_limit: float = WAIT_LIMIT_SECONDS,
 ) -> FastAPI:
-    """Return the API of ``member``'s node. ``parts`` returns the readiness of the parts other than the database."""
+    """Return the API of ``member``'s node. ``readiness`` does no I/O."""
     app = FastAPI(title="Handoff", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
-    app.state.context = ApiContext(desk, member, token, parts, wait_limit, {kind.code: kind for kind in api.problems})
+    app.state.context = ApiContext(
+        desk, member, token, readiness, wait_limit, {kind.code: kind for kind in api.problems}
+    )
     app.router.routes.extend(command_endpoint(route) for route in api.commands)
     queries = APIRouter(dependencies=[Depends(require_token), Depends(only_known_parameters)])
     api.add_queries(queries)

@@ -1,42 +1,31 @@
 """Parts that every route uses: the node behind the API, authorization, and the check for unknown parameters."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from pydantic import BaseModel, ConfigDict
 
 from handoff.node.ports import NodeApi
+from handoff.readiness import Readiness
 from handoff.web.problems import NOT_VALID, UNAUTHORIZED, Fault, ProblemKind
-
-
-class PartReadiness(BaseModel):
-    """A part of the node and whether it works. The node stays ready if a part fails that is not ``needed``."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    ready: bool
-    detail: str = ""
-    needed: bool = True
 
 
 @dataclass(frozen=True)
 class ApiContext:
     """The node behind an API, its member's token, and the API's kinds of problem.
 
-    ``parts`` returns the current readiness of the node's parts. Each readiness request calls it, so it does no I/O.
+    ``readiness`` returns the node's current readiness. It does no I/O.
     ``wait_limit`` is the longest wait in seconds that a caller may ask for.
     """
 
     desk: NodeApi
     member: str
     token: str
-    parts: Callable[[], Sequence[PartReadiness]]
+    readiness: Callable[[], Readiness]
     wait_limit: float
     problems: Mapping[str, ProblemKind]
 

@@ -9,16 +9,9 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from handoff.node.commands.results import StoreUnavailable
-from handoff.web.context import InContext, PartReadiness
+from handoff.readiness import Readiness
+from handoff.web.context import InContext
 from handoff.web.problems import UNKNOWN_PATH
-
-
-class Readiness(BaseModel):
-    """Readiness of the node to do all of its work, part by part."""
-
-    ready: bool
-    parts: tuple[PartReadiness, ...]
 
 
 class ProblemExplanation(BaseModel):
@@ -37,16 +30,9 @@ async def live() -> dict[str, bool]:
 
 async def ready(context: InContext, response: Response) -> Readiness:
     """Readiness of each part; 503 if a part that is needed does not work."""
-    try:
-        backlog = await context.desk.pending()
-        detail = f"{backlog.unsent} unsent, {backlog.unechoed} without an echo"
-        database = PartReadiness(name="database", ready=True, detail=detail)
-    except StoreUnavailable:
-        database = PartReadiness(name="database", ready=False, detail="unavailable")
-    parts = (database, *context.parts())
-    is_ready = all(part.ready for part in parts if part.needed)
-    response.status_code = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return Readiness(ready=is_ready, parts=parts)
+    readiness = context.readiness()
+    response.status_code = HTTPStatus.OK if readiness.ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return readiness
 
 
 async def metrics() -> Response:

@@ -1,6 +1,7 @@
 """Health endpoints of a process without an API: liveness, readiness and metrics."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from http import HTTPStatus
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -10,23 +11,24 @@ from starlette.routing import Route
 
 from handoff.adapters.http.server import http_server
 from handoff.config import HttpSettings
-
-Checks = Callable[[], Mapping[str, bool]]
-"""Name of a part → whether it works; the process is ready when all do."""
+from handoff.readiness import Readiness
 
 
-async def serve_probes(settings: HttpSettings, checks: Checks) -> None:
+async def serve_probes(settings: HttpSettings, readiness: Callable[[], Readiness]) -> None:
     """Serve /health/live, /health/ready and /metrics until cancelled."""
-    await http_server(_app(checks), settings).serve()
+    await http_server(probes(readiness), settings).serve()
 
 
-def _app(checks: Checks) -> Starlette:
+def probes(readiness: Callable[[], Readiness]) -> Starlette:
+    """Return the application of the endpoints. ``readiness`` does no I/O, so that a scrape never waits."""
+
     async def live(_request: Request) -> Response:
         return JSONResponse({"live": True})
 
     async def ready(_request: Request) -> Response:
-        found = checks()
-        return JSONResponse(dict(found), status_code=200 if all(found.values()) else 503)
+        found = readiness()
+        status = HTTPStatus.OK if found.ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return JSONResponse(found.model_dump(mode="json"), status_code=status)
 
     async def metrics(_request: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

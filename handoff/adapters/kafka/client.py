@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from handoff import telemetry
 from handoff.config import KafkaSettings
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message, as_headers
@@ -67,6 +68,7 @@ class Sender:
             batches = _batches(producer, messages)
             await _all_of([await producer.send_batch(batch, topic, partition=0) for batch in batches])
         except (KafkaError, OSError, TimeoutError) as error:
+            telemetry.SEND_FAILURES.inc()
             await self.close()
             raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
         except asyncio.CancelledError:

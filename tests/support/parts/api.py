@@ -1,6 +1,6 @@
 """An agency's and the coordinator's API on a real database, and a client that calls it."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,6 @@ from handoff.node.commands.desk import Desk
 from handoff.record.codes import CaseService, MemberKind, RecipientClass
 from handoff.web.apis import AGENCY_API, ApiDefinition
 from handoff.web.app import create_app
-from handoff.web.context import PartReadiness
 from tests.support.parts.desks import desk_of, directory_of
 
 TOKEN = "police-token-for-tests"
@@ -80,10 +79,6 @@ class Api:
         return case, UUID((await self.made(f"/cases/{case}/referrals", request))["referral"])
 
 
-def _healthy() -> Sequence[PartReadiness]:
-    return (PartReadiness(name="inbox", ready=True),)
-
-
 @asynccontextmanager
 async def api(
     settings: PostgresSettings,
@@ -92,12 +87,11 @@ async def api(
     member: str = "police",
     definition: ApiDefinition = AGENCY_API,
     escalations: Sequence[Escalation] = (),
-    parts: Callable[[], Sequence[PartReadiness]] = _healthy,
 ) -> AsyncIterator[Api]:
     """The API of ``member`` on the database at ``settings``."""
     async with open_pool(settings) as pool:
         desk = await desk_of(pool, member, directory_of(plan, escalations))
-        app = create_app(desk, member=member, token=TOKEN, api=definition, parts=parts)
+        app = create_app(desk, member=member, token=TOKEN, api=definition)
         transport = httpx.ASGITransport(app, raise_app_exceptions=True)
         async with httpx.AsyncClient(transport=transport, base_url="http://node", headers=AUTHORIZED) as http:
             yield Api(http, desk, pool)

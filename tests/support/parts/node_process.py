@@ -56,6 +56,12 @@ class NodeProcess:
         """Return whether it is ready."""
         return await self._says_ok("/health/ready")
 
+    async def parts(self) -> dict[str, Any]:
+        """Return the readiness of each part by its name."""
+        async with self._client() as client:
+            found = (await client.get("/health/ready")).json()
+        return {part["name"]: part for part in found["parts"]}
+
     async def is_live(self) -> bool:
         """Return whether it is live."""
         return await self._says_ok("/health/live")
