@@ -21,8 +21,8 @@ from handoff.node.commands.desk import Desk
 from handoff.node.commands.results import Backlog, StoreUnavailable
 from handoff.node.inbox.intake import InboxIntake
 from handoff.node.outbox.relay import OutboxRelay
-from handoff.retention import Retention, RetentionRule
 from handoff.readiness import Dependencies, PartReadiness, Readiness
+from handoff.retention import Retention, RetentionRule
 from handoff.web.apis import AGENCY_API, ApiDefinition
 
 log = structlog.get_logger(__name__)
