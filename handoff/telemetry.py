@@ -24,6 +24,9 @@ PARKED = Counter(
 QUARANTINED = Counter(
     "handoff_quarantined", "Inbox entries quarantined because they cannot be read, by code.", ["code"]
 )
+OWN_EQUIVOCATIONS = Counter(
+    "handoff_own_equivocations", "Own events that contradict an earlier own event with the same id on the record."
+)
 OUTBOX_UNSENT = Gauge("handoff_outbox_unsent", "Own events that are not sent yet.")
 OUTBOX_UNECHOED = Gauge("handoff_outbox_unechoed", "Own events without an echo.")
 OUTBOX_OLDEST_SECONDS = Gauge("handoff_outbox_oldest_seconds", "Age of the oldest own event without an echo.")
@@ -50,7 +53,11 @@ EXCHANGE_BACKLOG = Gauge(
     "handoff_exchange_backlog", "Rows waiting to be sent: inbox entries, and the exchange's own events.", ["what"]
 )
 DEADLINES_MISSED = Counter("handoff_deadlines_missed", "Missed deadlines that the exchange queued to publish.")
-RECORD_ALARMS = Counter("handoff_record_alarms", "Record entries that raise an alarm, by code.", ["why"])
+RECORD_ALARMS = Counter(
+    "handoff_record_alarms",
+    "Record entries that raise an alarm, by code and by the member whose signature they carry.",
+    ["why", "member"],
+)
 
 PROJECTED_ENTRIES = Counter(
     "handoff_projected_entries", "Record entries written to the timeline, by verdict.", ["verdict"]

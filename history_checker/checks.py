@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import zip_longest
 
 from history_checker.history import CheckedHistory, JudgedEntry
-from history_checker.parsing import parse_time, sha256, time_from_ms
+from history_checker.parsing import Identity, parse_time, sha256, time_from_ms
 from history_checker.snapshot import Json, NodeSnapshot, ObservedInboxEntry, ObservedOutboxRow, Snapshot
 from history_checker.state import Referral
 
@@ -48,7 +48,7 @@ def _check_answered(snapshot: Snapshot, history: CheckedHistory) -> Iterator[Vio
         stored = {row.id for row in snapshot.nodes[answer.member].outbox}
         if answer.event not in stored:
             yield Violation("answered", answer.member, f"{answer.event} was answered and is not in the outbox")
-        if (answer.subject, answer.event) not in history.first:
+        if Identity(answer.subject, answer.member, answer.event) not in history.first:
             yield Violation("answered", answer.member, f"{answer.event} was answered and is not on the record")
     answered = {(answer.member, answer.event) for answer in snapshot.answered}
     for member in {member for member, _ in answered}:
@@ -65,7 +65,7 @@ def _check_outboxes(snapshot: Snapshot, history: CheckedHistory) -> Iterator[Vio
     for member, node in snapshot.nodes.items():
         last: dict[str, tuple[int, ObservedOutboxRow]] = {}
         for row in sorted(node.outbox, key=lambda row: row.position):
-            judged = history.first.get((row.subject, row.id))
+            judged = history.first.get(Identity(row.subject, member, row.id))
             if judged is None:
                 if sha256(row.value) not in refused:
                     yield Violation("outbox", member, f"{row.id} is not on the record")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from history_checker.fold import apply_event
-from history_checker.parsing import Event, InvalidEvent, parse_event, sha256, time_from_ms
+from history_checker.parsing import Event, Identity, InvalidEvent, parse_event, sha256, time_from_ms
 from history_checker.referral_rules import ineffective_reason
 from history_checker.signatures import authentication_failure
 from history_checker.snapshot import RecordEntry, Snapshot
@@ -27,14 +27,14 @@ class JudgedEntry:
 
 @dataclass(slots=True)
 class CheckedHistory:
-    """Everything that follows from the record alone; ``first`` has the first entry of each (subject, event id)."""
+    """Everything that follows from the record alone; ``first`` has the first entry of each identity."""
 
     state: JurisdictionState
     generation: int
     genesis: str
     judged: list[JudgedEntry] = field(default_factory=list)
     inboxes: dict[str, list[JudgedEntry]] = field(default_factory=lambda: defaultdict(list))
-    first: dict[tuple[str, str], JudgedEntry] = field(default_factory=dict)
+    first: dict[Identity, JudgedEntry] = field(default_factory=dict)
     _broadcast: list[JudgedEntry] = field(default_factory=list)
     _record_ms: int = 0
 
@@ -47,7 +47,7 @@ class CheckedHistory:
         if judged.event is None:
             return
         if judged.outcome in ("effective", "ineffective"):
-            self.first[judged.event.subject, judged.event.id] = judged
+            self.first[judged.event.identity] = judged
         referral_before = self._referral(judged.event)
         members_before = set(self.state.members)
         if judged.outcome == "effective":
@@ -66,7 +66,7 @@ class CheckedHistory:
         invalid = self._invalid_reason(entry, event, at)
         if invalid is not None:
             return "invalid", invalid
-        first = self.first.get((event.subject, event.id))
+        first = self.first.get(event.identity)
         if first is not None:
             return ("duplicate", None) if first.entry.value == entry.value else ("invalid", "equivocation")
         reason = ineffective_reason(self.state, event, at)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jsonschema import Draft202012Validator
 
@@ -27,6 +27,14 @@ class InvalidEvent(Exception):
         self.code = code
 
 
+class Identity(NamedTuple):
+    """Identity of an event on one record: its subject, the member in its source, and its id."""
+
+    subject: str
+    emitter: str
+    event_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Event with the schema's defaults for the fields that its JSON leaves out."""
@@ -42,6 +50,11 @@ class Event:
     def is_about_a_case(self) -> bool:
         """Return whether the subject is a case; otherwise it is the jurisdiction."""
         return len(self.subject) == _CASE_ID_LENGTH
+
+    @property
+    def identity(self) -> Identity:
+        """Identity on the record. Only the first event with it counts."""
+        return Identity(self.subject, self.emitter, self.id)
 
     @property
     def referral(self) -> str | None:

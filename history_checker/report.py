@@ -76,7 +76,7 @@ def build_report(snapshot: Snapshot) -> Report:
 
 def _duplicate_distances(history: CheckedHistory) -> list[int]:
     return [
-        judged.entry.offset - history.first[judged.event.subject, judged.event.id].entry.offset
+        judged.entry.offset - history.first[judged.event.identity].entry.offset
         for judged in history.judged
         if judged.outcome == "duplicate" and judged.event is not None
     ]

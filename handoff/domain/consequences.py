@@ -45,16 +45,22 @@ class ConsequenceKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Trigger of a consequence: the id of an event with its record time, or the name of a step with its due time."""
+    """Trigger of a consequence: an event with its record time, or a late step with its due time.
 
-    id: str
+    ``name`` identifies it on the whole record: other cases and other members may use the same ids.
+    """
+
+    name: str
     at: datetime
 
 
 def consequences(before: Situation, after: Situation, event: Event[Any], at: datetime) -> tuple[Event[Any], ...]:
     """Return the events that the exchange emits because ``event`` was effective at ``at``, in order."""
     derive = _CONSEQUENCES.get(type(event.data))
-    return tuple(derive(before, after, event, Trigger(str(event.id), at))) if derive is not None else ()
+    if derive is None:
+        return ()
+    trigger = Trigger("/".join(map(str, event.identity)), at)
+    return tuple(derive(before, after, event, trigger))
 
 
 def deadline_missed(known: Situation, holder: Referral | Basis, step: Step, attempt: int) -> Event[Any]:
@@ -69,7 +75,7 @@ def deadline_missed(known: Situation, holder: Referral | Basis, step: Step, atte
         attempt=attempt,
     )
     # After its due time was moved, a step can be late again, so the due time is part of the name.
-    name = f"{holder.id}/{step.step}/{to_ms(step.since)}/{to_ms(step.due_at)}/{attempt}"
+    name = f"{_case(known).id}/{holder.id}/{step.step}/{to_ms(step.since)}/{to_ms(step.due_at)}/{attempt}"
     trigger = Trigger(name, step.due_at)
     return _compose(known, ConsequenceKind.DEADLINE_MISSED, trigger, _case(known).id, body)
 
@@ -155,7 +161,7 @@ def _case(known: Situation) -> Case:
 def _compose(known: Situation, kind: ConsequenceKind, trigger: Trigger, subject: UUID | str, body: Body) -> Event[Any]:
     about = getattr(body, "referral", None) or getattr(body, "basis", None) or subject
     return compose(
-        id=uuid5(_NAMESPACE, f"{kind.value}/{trigger.id}/{about}"),
+        id=uuid5(_NAMESPACE, f"{kind.value}/{trigger.name}/{about}"),
         source=Source(known.directory.jurisdiction, known.directory.generation, EXCHANGE),
         subject=subject,
         time=trigger.at,

@@ -14,7 +14,7 @@ from handoff.domain.evolve import evolve
 from handoff.domain.rules import RULES
 from handoff.record import signing
 from handoff.record.codes import RefusalCode, State
-from handoff.record.delivery import DUPLICATE, EFFECTIVE, Verdict, ineffective, invalid
+from handoff.record.delivery import DUPLICATE, EFFECTIVE, EQUIVOCATION, Verdict, ineffective
 from handoff.record.envelope import EXCHANGE, Event, Source
 from handoff.record.events.base import ReferralBody
 from handoff.record.events.directory import JurisdictionFounded
@@ -116,10 +116,10 @@ def _objection_to_signature(
 
 
 def repetition(first_hash: str | None, own_hash: str) -> Verdict | None:
-    """Return the verdict on an event whose (subject, id) is on the record already; None if it is not.
+    """Return the verdict on an event whose identity is on the record already; None if it is not.
 
-    Only the first event with an id counts. ``first_hash`` is the SHA-256 of its bytes, None if there is none.
+    Only the first event with an identity counts. ``first_hash`` is the SHA-256 of its bytes, None if there is none.
     """
     if first_hash is None:
         return None
-    return DUPLICATE if first_hash == own_hash else invalid(RefusalCode.EQUIVOCATION)
+    return DUPLICATE if first_hash == own_hash else EQUIVOCATION

@@ -83,7 +83,7 @@ def _event(policy: Policy, reaction: Reaction, known: Situation, me: Source) -> 
     if known.case is None:
         raise LookupError("cannot compose a reaction without a case")
     cause = reaction.cause
-    name = f"{policy.number}/{cause.referral}/{cause.hop}/{reaction.body.type}"
+    name = f"{policy.number}/{known.case.id}/{cause.referral}/{cause.hop}/{reaction.body.type}"
     return compose(id=uuid5(_REACTIONS, name), source=me, subject=known.case.id, time=cause.at, body=reaction.body)
 
 

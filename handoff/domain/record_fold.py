@@ -16,7 +16,7 @@ from handoff.domain.directory import Directory
 from handoff.domain.judge import Verify, authenticate, judge, repetition
 from handoff.record import signing
 from handoff.record.codes import IneffectiveReason, State
-from handoff.record.delivery import REDACTED, Verdict, VerdictKind, from_ms, invalid
+from handoff.record.delivery import EQUIVOCATION, REDACTED, Verdict, VerdictKind, from_ms, invalid
 from handoff.record.envelope import EXCHANGE, Event, Identity
 from handoff.record.events.deadline import DeadlineAcknowledged, DeadlineEscalated
 from handoff.record.events.directory import SubmissionRefused
@@ -44,6 +44,15 @@ class JudgedRecord(Struct, frozen=True, gc=False):
     def takes_identity(self) -> bool:
         """True for the first entry that counts with its identity; later ones are repetitions."""
         return self.verdict.kind in _TAKES_IDENTITY
+
+    @property
+    def proven_emitter(self) -> str | None:
+        """Emitter of an authentic event; None for other entries, whose source is only a claim."""
+        kind, event = self.verdict.kind, self.record.event
+        if not isinstance(event, Event):
+            return None
+        is_authentic = kind is not VerdictKind.INVALID or self.verdict == EQUIVOCATION
+        return event.emitter if is_authentic else None
 
     @property
     def is_alarming(self) -> bool:

@@ -15,8 +15,8 @@ from handoff.domain.directory import Directory
 from handoff.domain.record_fold import JudgedRecord, RecordFold
 from handoff.domain.routing import recipients
 from handoff.exchange import cpu_work
-from handoff.record.codes import IneffectiveReason, RefusalCode
-from handoff.record.delivery import EFFECTIVE, Delivery, Verdict, VerdictKind
+from handoff.record.codes import IneffectiveReason
+from handoff.record.delivery import EFFECTIVE, Delivery, Verdict
 from handoff.record.envelope import EXCHANGE, Event, Identity
 from handoff.record.events.base import Audience
 from handoff.record.events.deadline import DeadlineMissed
@@ -135,8 +135,7 @@ def _append_to_inbox(routed: Routed, member: str, at: datetime, verdict: Verdict
 def _settle(routed: Routed, judged: JudgedRecord, event: Event[Any]) -> None:
     """Collect the exchange's own events that were read back, and the timers that a deadline miss closes or re-arms."""
     verdict = judged.verdict
-    is_equivocation = verdict.kind is VerdictKind.INVALID and verdict.reason == RefusalCode.EQUIVOCATION
-    if event.emitter == EXCHANGE and (verdict.kind is not VerdictKind.INVALID or is_equivocation):
+    if judged.proven_emitter == EXCHANGE:
         routed.confirmed.append(event.id)
     if isinstance(event.data, DeadlineMissed):
         if verdict.is_effective:

@@ -62,13 +62,13 @@ def record_checkpoint_alarm(why: str, **fields: object) -> None:
 def record_end(error: BaseException) -> None:
     """Log why the projection stops, with a code that the runbook explains."""
     code = "head-forked" if isinstance(error, HeadForked) else "record-truncated"
-    telemetry.RECORD_ALARMS.labels(code).inc()
+    telemetry.RECORD_ALARMS.labels(code, "").inc()
     _log.critical("record.broken", code=code, why=str(error))
 
 
 def _record_alarm(judged: JudgedRecord) -> None:
     event, verdict = judged.record.event, judged.verdict
-    telemetry.RECORD_ALARMS.labels(verdict.reason or verdict.kind.value).inc()
+    telemetry.RECORD_ALARMS.labels(verdict.reason or verdict.kind.value, judged.proven_emitter or "").inc()
     # Type and emitter of a decoded event are names from closed lists, so they may be logged.
     fields = {"type": event.type, "emitter": event.emitter} if isinstance(event, Event) else {}
     _log.error(
@@ -76,5 +76,6 @@ def _record_alarm(judged: JudgedRecord) -> None:
         offset=judged.record.offset,
         verdict=verdict.kind.value,
         reason=verdict.reason,
+        caused_by=judged.proven_emitter,
         **fields,
     )

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Self
 
+from handoff.record.codes import RefusalCode
 from handoff.record.message import Headers, Message
 
 SEQUENCE_HEADER = "inbox-sequence"
@@ -49,6 +50,8 @@ def invalid(code: str) -> Verdict:
     return Verdict(VerdictKind.INVALID, code)
 
 
+EQUIVOCATION = invalid(RefusalCode.EQUIVOCATION)
+"""Verdict on an authentic event that contradicts an earlier one with the same identity."""
 REDACTED = invalid("redacted")
 """Verdict on a redacted entry, which has no effect any more."""
 
@@ -114,6 +117,7 @@ def from_ms(milliseconds: int) -> datetime:
 __all__ = [
     "DUPLICATE",
     "EFFECTIVE",
+    "EQUIVOCATION",
     "REDACTED",
     "BrokenDelivery",
     "Delivery",

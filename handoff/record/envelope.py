@@ -18,6 +18,7 @@ EXCHANGE = "exchange"
 COORDINATION = "coordination"
 
 _SOURCE = re.compile(r"^/([a-z][a-z0-9]{1,29})/([1-9][0-9]{0,8})/([a-z][a-z0-9_]{1,39})$")
+SourceText = Annotated[str, Field(pattern=_SOURCE.pattern)]
 BodyT = TypeVar("BodyT", bound=Body)
 
 
@@ -48,9 +49,13 @@ def _parsed(text: str) -> Source:
 
 
 class Identity(NamedTuple):
-    """Identity of an event on the record. The first valid entry with it counts, for all readers."""
+    """Identity of an event on the record. The first valid entry with it counts, for all readers.
+
+    The source is a part of it, so that no member can use an id of another member's event.
+    """
 
     subject: str
+    source: str
     event_id: UUID
 
 
@@ -64,7 +69,7 @@ class Event(BaseModel, Generic[BodyT]):
 
     specversion: Literal["1.0"]
     id: UUID
-    source: Annotated[str, Field(pattern=_SOURCE.pattern)]
+    source: SourceText
     type: str
     subject: Annotated[str, Field(pattern=r"^([a-z][a-z0-9]{1,29}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")]
     time: Instant
@@ -80,7 +85,7 @@ class Event(BaseModel, Generic[BodyT]):
     @property
     def identity(self) -> Identity:
         """Identity on the record."""
-        return Identity(self.subject, self.id)
+        return Identity(self.subject, self.source, self.id)
 
     @cached_property
     def case_id(self) -> UUID | None:

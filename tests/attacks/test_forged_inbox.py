@@ -20,6 +20,7 @@ from handoff.record.delivery import (
     VerdictKind,
     to_ms,
 )
+from handoff.record.envelope import Identity
 from handoff.record.events.referral import ReferralCancelled
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
@@ -92,8 +93,8 @@ class _AskedAudit:
 
     about: set[UUID] = field(default_factory=set)
 
-    async def receipts(self, events: Iterable[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], bytes]:
-        self.about |= {event for _, event in events}
+    async def receipts(self, events: Iterable[Identity]) -> Mapping[Identity, bytes]:
+        self.about |= {event.event_id for event in events}
         return {}
 
 

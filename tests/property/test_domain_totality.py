@@ -16,7 +16,7 @@ from handoff.domain.routing import recipients
 from handoff.domain.state_codec import dump_case, dump_directory, load_case, load_directory
 from handoff.record.codec import decode, encode
 from handoff.record.delivery import EFFECTIVE, Verdict, VerdictKind
-from handoff.record.envelope import EXCHANGE, Event, compose
+from handoff.record.envelope import EXCHANGE, Event, Identity, compose
 from handoff.record.events import Body, Keying
 from tests.property.programs import Move, any_body, beginnings, forged_moves, many_moves, played
 from tests.support.dsl import spec
@@ -68,14 +68,14 @@ def test_no_verdict_makes_the_fold_the_routing_or_the_consequences_raise(
 def test_what_the_exchange_says_is_the_same_bytes_on_repeat_and_each_id_is_used_once(
     beginning: tuple[Sent, ...], moves: list[Move]
 ) -> None:
-    said: dict[tuple[str, UUID], bytes] = {}
+    said: dict[Identity, bytes] = {}
     for entry in played(moves, beginning).entries:
         if not entry.verdict.is_effective:
             continue
         again = consequences(entry.before, entry.after, entry.event, entry.at)
         assert [encode(event) for event in again] == [encode(event) for event in entry.follows]
         for event in again:
-            assert said.setdefault((event.subject, event.id), encode(event)) == encode(event)
+            assert said.setdefault(event.identity, encode(event)) == encode(event)
             assert decode(encode(event)) == event
 
 

@@ -8,6 +8,7 @@ import httpx
 
 from handoff.config import AuditSettings
 from handoff.node.attestation.receipts import AuditUnavailable
+from handoff.record.envelope import Identity
 
 TIMEOUT_SECONDS = 10.0
 
@@ -21,8 +22,8 @@ class AuditClient:
         # Created once: a client reads every trusted certificate of the machine, which blocks the event loop.
         self._http = httpx.AsyncClient(headers=headers, timeout=TIMEOUT_SECONDS)
 
-    async def receipts(self, events: Iterable[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], bytes]:
-        body = {"events": [{"case": subject, "id": str(event)} for subject, event in events]}
+    async def receipts(self, events: Iterable[Identity]) -> Mapping[Identity, bytes]:
+        body = {"events": [{"case": one.subject, "source": one.source, "id": str(one.event_id)} for one in events]}
         try:
             answer = await self._http.post(self._url, json=body)
             answer.raise_for_status()
@@ -37,5 +38,7 @@ class AuditClient:
         await self._http.aclose()
 
 
-def _read(document: Any) -> Mapping[tuple[str, UUID], bytes]:
-    return {(row["case"], UUID(row["id"])): row["receipt"].encode() for row in document["receipts"]}
+def _read(document: Any) -> Mapping[Identity, bytes]:
+    return {
+        Identity(row["case"], row["source"], UUID(row["id"])): row["receipt"].encode() for row in document["receipts"]
+    }

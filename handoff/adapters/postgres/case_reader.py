@@ -1,6 +1,6 @@
 """Cases read from the timeline's database: history, raw entries, receipts and bundles."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from handoff.proof.log.checkpoint import Origin
 from handoff.proof.log.entry import case_tag
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.delivery import from_ms
+from handoff.record.envelope import Identity, Source
 from handoff.record.header_codec import Headers, unpack_headers
 from handoff.views.replay.history import History
 
@@ -34,15 +35,6 @@ class RawEntry:
     record_hash: str
     leaf: str
     sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredReceipt:
-    """A receipt of the log for one event: a signed note."""
-
-    subject: str
-    event_id: UUID
-    note: str
 
 
 @dataclass(frozen=True)
@@ -82,11 +74,14 @@ class CaseReader:
         with store_errors():
             return tuple(_raw(row) for row in await self.pool.fetch(_SQL["raw_entries"], _tag(case), until_ms))
 
-    async def receipts(self, emitter: str, subjects: Sequence[str], ids: Sequence[UUID]) -> tuple[StoredReceipt, ...]:
-        """Return the receipts of these events (subject and id, pairwise), of those that ``emitter`` emitted."""
+    async def receipts(self, member: str, events: Sequence[Identity]) -> Mapping[Identity, str]:
+        """Return the log's receipts, as signed notes, of those of these events that ``member`` emitted."""
+        source = str(Source(self.origin.jurisdiction, self.origin.generation, member))
+        own = [one for one in events if one.source == source]
+        subjects, ids = [one.subject for one in own], [one.event_id for one in own]
         with store_errors():
-            rows = await self.pool.fetch(_SQL["receipts_of_emitter"], emitter, subjects, ids)
-            return tuple(StoredReceipt(*row) for row in rows)
+            rows = await self.pool.fetch(_SQL["receipts_of_emitter"], member, subjects, ids)
+            return {Identity(row["subject"], source, row["event_id"]): row["note"] for row in rows}
 
 
 def _tag(case: UUID) -> bytes:

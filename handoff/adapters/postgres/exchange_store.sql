@@ -20,8 +20,9 @@ ON CONFLICT (only_row) DO UPDATE SET version = excluded.version, state = exclude
 SELECT case_id, state FROM cases WHERE case_id = ANY($1::uuid[])
 
 -- name: first_hashes
-SELECT subject, event_id, value_hash
-  FROM seen JOIN unnest($1::text[], $2::uuid[]) AS wanted (subject, event_id) USING (subject, event_id)
+SELECT subject, source, event_id, value_hash
+  FROM seen JOIN unnest($1::text[], $2::text[], $3::uuid[]) AS wanted (subject, source, event_id)
+       USING (subject, source, event_id)
 
 -- name: announcements
 SELECT record_offset, record_time, key, value, headers FROM announcements ORDER BY record_offset
@@ -32,9 +33,10 @@ SELECT member, last_sequence FROM inboxes
 -- name: store_sequences
 -- First occurrences, and the number of entries of each inbox.
 WITH first AS (
-    INSERT INTO seen (subject, event_id, value_hash) SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[])
+    INSERT INTO seen (subject, source, event_id, value_hash)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[])
 )
-INSERT INTO inboxes (member, last_sequence) SELECT * FROM unnest($4::text[], $5::bigint[])
+INSERT INTO inboxes (member, last_sequence) SELECT * FROM unnest($5::text[], $6::bigint[])
 ON CONFLICT (member) DO UPDATE SET last_sequence = excluded.last_sequence
 
 -- name: queue_delivery

@@ -48,8 +48,8 @@ class RoutingTransaction:
 
     async def first_hashes(self, wanted: Sequence[Identity]) -> dict[Identity, str]:
         """Return identity → value hash of its first occurrence, for the identities seen before."""
-        rows = await self._connection.fetch(_SQL["first_hashes"], [s for s, _ in wanted], [i for _, i in wanted])
-        return {Identity(row["subject"], row["event_id"]): row["value_hash"] for row in rows}
+        rows = await self._connection.fetch(_SQL["first_hashes"], *_identity_columns(wanted))
+        return {Identity(row["subject"], row["source"], row["event_id"]): row["value_hash"] for row in rows}
 
     async def announcements(self) -> tuple[tuple[int, datetime, Message], ...]:
         """Return the broadcast entries in the record's order: (offset, record time, message)."""
@@ -76,8 +76,7 @@ class RoutingTransaction:
         self, deliveries: Sequence[tuple[str, Delivery]], sequences: Mapping[str, int], first: Mapping[Identity, str]
     ) -> None:
         """Queue inbox entries, and store the inboxes' last sequences and the hashes of first occurrences."""
-        subjects, events = [subject for subject, _ in first], [event for _, event in first]
-        columns = (subjects, events, list(first.values()), list(sequences), list(sequences.values()))
+        columns = (*_identity_columns(first), list(first.values()), list(sequences), list(sequences.values()))
         await self._connection.execute(_SQL["store_sequences"], *columns)
         rows = [(member, d.sequence, *_columns(d.to_message())) for member, d in deliveries]
         if rows:
@@ -120,6 +119,10 @@ class RoutingTransaction:
         await self._connection.execute(
             _SQL["mark_timer_queued"], timer.case, timer.holder, timer.step.value, timer.since
         )
+
+
+def _identity_columns(identities: Iterable[Identity]) -> list[Sequence[object]]:
+    return list(zip(*identities, strict=True)) or [(), (), ()]
 
 
 def _columns(message: Message) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from handoff.adapters.postgres.node_store import store_errors
 from handoff.adapters.postgres.node_transaction import stored_message
 from handoff.node.attestation.quorum import ProvenCheckpoint
 from handoff.node.attestation.receipts import UnreceiptedEvent
+from handoff.record import codec
 
 _SQL = statements("proof_store.sql")
 
@@ -30,7 +31,9 @@ class ProofStore:
 
     async def without_receipt(self, after: int, limit: int) -> Sequence[UnreceiptedEvent]:
         rows = await self._fetch("without_receipt", after, limit)
-        return [UnreceiptedEvent(row["position"], row["id"], row["subject"], stored_message(row)) for row in rows]
+        return [
+            UnreceiptedEvent(row["position"], codec.decode(row["value"]).identity, stored_message(row)) for row in rows
+        ]
 
     async def store_receipts(self, receipts: Mapping[UUID, bytes]) -> None:
         if receipts:

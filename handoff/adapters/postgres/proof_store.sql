@@ -5,7 +5,7 @@ SELECT size, note, topic_offset FROM proven
 UPDATE proven SET size = $1, note = $2, topic_offset = $3 WHERE size < $1
 
 -- name: without_receipt
-SELECT o.position, o.id, o.subject, i.key, i.value, i.headers
+SELECT o.position, i.key, i.value, i.headers
   FROM outbox AS o JOIN inbox AS i ON i.sequence = o.echo_sequence AND i.own
  WHERE o.outcome IN ('effective', 'ineffective') AND o.receipt IS NULL AND o.position > $1 ORDER BY o.position LIMIT $2
 

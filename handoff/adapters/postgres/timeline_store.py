@@ -22,7 +22,7 @@ from handoff.domain.directory import Directory
 from handoff.leadership import LeadershipLost
 from handoff.proof.log.frontier import Frontier, TreeNode
 from handoff.proof.log.tag_chains import ChainHead
-from handoff.record.envelope import Event, Identity
+from handoff.record.envelope import Event, Identity, Source
 from handoff.record.header_codec import pack_headers
 from handoff.record.kafka_record import ParsedRecord
 from handoff.views.timeline_fold import TimelineBatch, TimelineFold, TimelineRow
@@ -161,9 +161,10 @@ class TimelineStore:
         return {row["case_tag"]: ChainHead(row["tag_sequence"], row["leaf"]) for row in rows}
 
     async def _first_hashes(self, wanted: Sequence[Identity]) -> dict[Identity, str]:
-        subjects, events = [subject for subject, _ in wanted], [event for _, event in wanted]
-        rows = await self._connection.fetch(_SQL["first_hashes"], subjects, events)
-        return {Identity(row["subject"], row["event_id"]): row["value_hash"].hex() for row in rows}
+        subjects, ids = [one.subject for one in wanted], [one.event_id for one in wanted]
+        emitters = [Source.parse(one.source).member for one in wanted]
+        rows = await self._connection.fetch(_SQL["first_hashes"], subjects, emitters, ids)
+        return {wanted[row["place"] - 1]: row["value_hash"].hex() for row in rows}
 
 
 @asynccontextmanager

@@ -38,8 +38,9 @@ SELECT head.case_tag, head.tag_sequence, head.leaf
        ) AS head
 
 -- name: first_hashes
-SELECT subject, event_id, value_hash
-  FROM entries JOIN unnest($1::text[], $2::uuid[]) AS wanted (subject, event_id) USING (subject, event_id)
+SELECT place, value_hash
+  FROM entries JOIN unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS wanted (subject, emitter, event_id, place)
+       USING (subject, emitter, event_id)
  WHERE verdict IN ('effective', 'ineffective')
 
 -- name: write_handoff

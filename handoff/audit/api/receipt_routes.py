@@ -13,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from handoff.audit.access.case_access import InAudit
+from handoff.record.envelope import Identity, SourceText
 from handoff.record.events.base import JurisdictionId
 from handoff.web.context import only_known_parameters
 from handoff.web.problems import MALFORMED, UNAUTHORIZED
@@ -27,11 +28,12 @@ _BEARER = HTTPBearer(auto_error=False, scheme_name="member", description="The me
 
 
 class EventReference(BaseModel):
-    """An event: its id, and the case or the jurisdiction that it is about."""
+    """An event: the case or the jurisdiction that it is about, its source and its id."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     case: UUID | JurisdictionId
+    source: SourceText = Field(description="/jurisdiction/generation/member")
     id: UUID
 
 
@@ -85,9 +87,14 @@ async def read_receipts(
     requested: Annotated[ReceiptRequest, Depends(_receipt_request)],
 ) -> EventReceipts:
     """Return the receipts of the caller's own events, for the events that a checkpoint covers."""
-    subjects, ids = [str(event.case) for event in requested.events], [event.id for event in requested.events]
-    receipts = await context.cases.receipts(member, subjects, ids)
-    return EventReceipts(receipts=tuple(EventReceipt(case=r.subject, id=r.event_id, receipt=r.note) for r in receipts))
+    events = [Identity(str(event.case), event.source, event.id) for event in requested.events]
+    receipts = await context.cases.receipts(member, events)
+    return EventReceipts(
+        receipts=tuple(
+            EventReceipt(case=one.subject, source=one.source, id=one.event_id, receipt=note)
+            for one, note in receipts.items()
+        )
+    )
 
 
 def receipts_router() -> APIRouter:

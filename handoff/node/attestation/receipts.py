@@ -17,6 +17,7 @@ from handoff.proof.log.checkpoint import NotSignedByLog
 from handoff.proof.log.entry import record_hash
 from handoff.proof.log.note import InvalidSignature, MalformedNote
 from handoff.proof.log.receipt import open_receipt
+from handoff.record.envelope import Identity
 from handoff.record.message import Message
 
 log = structlog.get_logger(__name__)
@@ -39,8 +40,7 @@ class UnreceiptedEvent:
     """A recorded own event without a receipt, with the message of its echo."""
 
     position: int
-    id: UUID
-    subject: str
+    identity: Identity
     message: Message
 
 
@@ -63,8 +63,8 @@ class ReceiptStore(Protocol):
 class ReceiptSource(Protocol):
     """Port to the audit API, which gives receipts."""
 
-    async def receipts(self, events: Iterable[tuple[str, UUID]]) -> Mapping[tuple[str, UUID], bytes]:
-        """Return the available receipts for these own events, by subject and id.
+    async def receipts(self, events: Iterable[Identity]) -> Mapping[Identity, bytes]:
+        """Return the available receipts for these own events.
 
         Raises ``AuditUnavailable``.
         """
@@ -115,7 +115,7 @@ class ReceiptCollector:
         ended, after = 0, 0
         while page := await self.store.without_receipt(after, MAX_EVENTS):
             after = page[-1].position
-            given = await self.audit.receipts((row.subject, row.id) for row in page)
+            given = await self.audit.receipts(row.identity for row in page)
             sound = dict(self._sound(page, given))
             await self.store.store_receipts(sound)
             ended += len(sound)
@@ -124,24 +124,22 @@ class ReceiptCollector:
             log.info("receipts.stored", events=ended, size=self.quorum.proven.size)
         return ended
 
-    def _sound(
-        self, page: Iterable[UnreceiptedEvent], given: Mapping[tuple[str, UUID], bytes]
-    ) -> Iterator[tuple[UUID, bytes]]:
+    def _sound(self, page: Iterable[UnreceiptedEvent], given: Mapping[Identity, bytes]) -> Iterator[tuple[UUID, bytes]]:
         """Yield the valid receipts: they match the event and are covered by the proven checkpoint."""
         for row in page:
-            raw = given.get((row.subject, row.id))
+            raw = given.get(row.identity)
             if raw is None:
                 continue
             try:
                 receipt = open_receipt(raw, self.quorum.log)
             except (MalformedNote, NotSignedByLog, InvalidSignature) as error:
-                self._report_invalid(row.id, _UNSOUND[type(error)])
+                self._report_invalid(row.identity.event_id, _UNSOUND[type(error)])
                 continue
             message = row.message
             if receipt.record_hash != record_hash(message.key, message.value, message.headers):
-                self._report_invalid(row.id, "other_bytes")
+                self._report_invalid(row.identity.event_id, "other_bytes")
             elif receipt.size <= self.quorum.proven.size:
-                yield row.id, raw
+                yield row.identity.event_id, raw
 
     def _report_invalid(self, event: UUID, why: str) -> None:
         """Log an invalid receipt once a process: it is requested repeatedly."""

@@ -11,7 +11,7 @@ from handoff.node.inbox.fold import InboxFold
 from handoff.node.inbox.inbox_entry import InboxEntry
 from handoff.node.ports import Clock, Store, Transaction
 from handoff.node.rows import InboxPosition, KnownState, OutboxRow, PendingEvent
-from handoff.record.delivery import to_ms
+from handoff.record.delivery import EQUIVOCATION, to_ms
 from handoff.record.envelope import Source
 from handoff.record.kafka_record import KafkaRecord
 from handoff.wakeup import Wakeup
@@ -179,6 +179,11 @@ def _subject(entry: InboxEntry) -> str:
 
 
 def _alarm(fold: InboxFold) -> None:
+    for echo in fold.echoes:
+        # Two sources of own events: a stolen key, a second database, or one that was restored. Nothing is sent again.
+        if echo.verdict == EQUIVOCATION:
+            telemetry.OWN_EQUIVOCATIONS.inc()
+            log.critical("inbox.own_equivocation_found", sequence=echo.sequence, event_id=str(echo.row.id))
     for park in fold.parks:
         telemetry.PARKED.labels(park.why).inc()
         log.error("inbox.parked", sequence=park.sequence, why=park.why)

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.verify.bundle import BundleRecord
 from handoff.proof.verify.keyring import Keyring
 from handoff.proof.verify.report import Check, Conclusion, VerificationFinding
 from handoff.record import codec, signing
-from handoff.record.envelope import Event, Source
+from handoff.record.envelope import Event, Identity, Source
 from handoff.record.errors import NotAnEvent, UnknownEventType
 from handoff.record.events.directory import JurisdictionFounded
 from handoff.record.message import KEY_ID_HEADER, SIGNATURE_HEADER
@@ -31,7 +30,7 @@ class AuthorshipCheck:
     origin: Origin
     genesis_hash: str
     keyring: Keyring
-    first: dict[tuple[str, UUID], tuple[int, str]] = field(default_factory=dict)
+    first: dict[Identity, tuple[int, str]] = field(default_factory=dict)
 
     def check(self, record: BundleRecord, at_ms: int) -> str | None:
         """Check ``record`` at record time ``at_ms`` and apply it. Return a remark if it repeats an earlier record.
@@ -41,9 +40,9 @@ class AuthorshipCheck:
         event = _event(record)
         self._check_author(record, event, at_ms)
         value_hash = signing.sha256(record.value or b"")
-        offset, first_hash = self.first.setdefault((event.subject, event.id), (record.offset, value_hash))
+        offset, first_hash = self.first.setdefault(event.identity, (record.offset, value_hash))
         if offset != record.offset:
-            how = "repeats" if first_hash == value_hash else "contradicts, under the same id,"
+            how = "repeats" if first_hash == value_hash else f"contradicts, under the same id of {event.emitter},"
             return f"offset {record.offset} {how} offset {offset} and is ignored"
         self.keyring = self.keyring.apply(event, at_ms)
         return None

@@ -5,8 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from handoff.record.codes import RefusalCode
-from handoff.record.delivery import VerdictKind
+from handoff.record.delivery import EQUIVOCATION, VerdictKind
 from handoff.record.events.case import CasesLinked
 from handoff.record.events.directory import SubmissionRefused
 from handoff.views.replay.answer import Answer, AnswerRow, distinct_members
@@ -57,7 +56,7 @@ def _rows(entry: ReplayedEntry, parties: tuple[str, ...]) -> Iterator[GapRow]:
     elif entry.verdict.kind is VerdictKind.DUPLICATE:
         yield _row(entry, Gap.DUPLICATE)
     elif entry.verdict.kind is VerdictKind.INVALID:
-        contradicts = entry.verdict.reason == RefusalCode.EQUIVOCATION
+        contradicts = entry.verdict == EQUIVOCATION
         yield _row(entry, Gap.EQUIVOCATION if contradicts else Gap.INVALID, code=entry.verdict.reason)
     elif entry.says(CasesLinked):
         yield _row(entry, Gap.LINKED_CASE, other_case=entry.body.other_case)

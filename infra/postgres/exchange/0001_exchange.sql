@@ -41,12 +41,13 @@ CREATE TABLE cases (
     state   bytea NOT NULL
 );
 
--- The first entry with this subject and id that counts.
+-- The first entry with this identity that counts.
 CREATE TABLE seen (
     subject    text NOT NULL,
+    source     text NOT NULL,
     event_id   uuid NOT NULL,
     value_hash text NOT NULL,
-    PRIMARY KEY (subject, event_id)
+    PRIMARY KEY (subject, source, event_id)
 );
 
 -- Each member's inbox: the sequence of the last entry routed to it, and of the last one that its topic is known to hold.

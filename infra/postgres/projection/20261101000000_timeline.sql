@@ -34,8 +34,8 @@ BEGIN
         reason        text,
         UNIQUE (case_tag, tag_sequence)
     );
-    -- At most one entry with a subject and id counts: the first.
-    CREATE UNIQUE INDEX entries_that_count ON entries (subject, event_id) WHERE verdict IN ('effective', 'ineffective');
+    -- At most one entry with an identity counts: the first. The source of such an entry names this record, so the emitter identifies it.
+    CREATE UNIQUE INDEX entries_that_count ON entries (subject, emitter, event_id) WHERE verdict IN ('effective', 'ineffective');
 
     CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entries
         FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();

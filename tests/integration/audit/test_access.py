@@ -285,21 +285,22 @@ async def test_an_emitter_gets_receipts_for_its_own_events_and_no_others(
 ) -> None:
     """The police request every event. Events of others, events that no checkpoint covers, and positions are missing."""
     events = [entry.event for entry in story().entries]
-    wanted = [{"case": str(event.subject), "id": str(event.id)} for event in events]
+    wanted = [{"case": event.subject, "source": event.source, "id": str(event.id)} for event in events]
     answer = await ask(desk, "police's token", *wanted)
     assert answer.status_code == 200
     given = {one["id"] for one in answer.json()["receipts"]}
     own = {str(event.id) for event in events if event.emitter == "police"}
     assert given == own
-    assert {name for one in answer.json()["receipts"] for name in one} == {"case", "id", "receipt"}
+    assert {name for one in answer.json()["receipts"] for name in one} == {"case", "source", "id", "receipt"}
     assert await desk.reads() == []
 
 
 async def test_receipts_are_for_members_and_bounded(desk: Desk) -> None:
     """No token, a wrong token and the auditors' token get 401; more than 500 events and an invalid event 422."""
-    event = {"case": str(CASE), "id": str(CASE)}
+    source = "/prizren/1/police"
+    event = {"case": str(CASE), "source": source, "id": str(CASE)}
     for stranger in (None, "guessed", TOKEN):
         assert (await ask(desk, stranger, event)).status_code == 401
     assert (await ask(desk, "police's token", *[event] * 501)).status_code == 422
-    assert (await ask(desk, "police's token", {"case": "Not A Case", "id": "1"})).status_code == 422
-    assert (await ask(desk, "police's token", {"case": "prizren", "id": str(CASE)})).json() == {"receipts": []}
+    assert (await ask(desk, "police's token", event | {"case": "Not A Case"})).status_code == 422
+    assert (await ask(desk, "police's token", event | {"case": "prizren"})).json() == {"receipts": []}

@@ -30,7 +30,7 @@ from handoff.proof.log.entry import record_hash
 from handoff.record import codec
 from handoff.record.codes import RefusalCode
 from handoff.record.delivery import EFFECTIVE, Delivery, ineffective, invalid
-from handoff.record.envelope import EXCHANGE
+from handoff.record.envelope import EXCHANGE, Identity
 from handoff.record.events.directory import SubmissionRefused
 from handoff.record.kafka_record import KafkaRecord
 from handoff.wakeup import Wakeup
@@ -271,10 +271,10 @@ async def test_an_unavailable_audit_does_not_block_commands_and_is_asked_again(d
 async def test_an_audit_without_a_listener_or_with_a_malformed_answer_is_unavailable(desk: Desk) -> None:
     nobody = receipts_of(desk.police, desk.played, PlayedAudit(desk.played))
     with pytest.raises(AuditUnavailable):
-        await nobody.receipts.audit.receipts([("case", UUID(int=1))])
+        await nobody.receipts.audit.receipts([Identity("case", "/small/1/police", UUID(int=1))])
     desk.audit.given[str(UUID(int=1))] = cast("str", 7)
     with pytest.raises(AuditUnavailable):
-        await desk.receipts.audit.receipts([("case", UUID(int=1))])
+        await desk.receipts.audit.receipts([Identity("case", "/small/1/police", UUID(int=1))])
 
 
 async def test_more_events_than_one_question_holds_are_asked_for_in_pages(

@@ -38,7 +38,7 @@ from handoff.record.codes import (
     Urgency,
 )
 from handoff.record.delivery import Verdict
-from handoff.record.envelope import EXCHANGE, Event, Source, compose
+from handoff.record.envelope import EXCHANGE, Event, Identity, Source, compose
 from handoff.record.events import Body, Keying
 from handoff.record.events import case as c
 from handoff.record.events import referral as r
@@ -142,7 +142,7 @@ class Record:
     entries: list[Entry] = field(default_factory=list)
     now: datetime = T0
     waiting: deque[AnyEvent] = field(default_factory=deque)
-    hashes: dict[tuple[str, UUID], str] = field(default_factory=dict)
+    hashes: dict[Identity, str] = field(default_factory=dict)
 
     def copy(self) -> "Record":
         """Return a copy of the record."""
@@ -177,9 +177,9 @@ class Record:
     def append(self, event: AnyEvent) -> Entry:
         """Put ``event`` on the record now, judge it, fold it and route it."""
         before, own = self.known(event.subject), signing.sha256(encode(event))
-        verdict, after = repetition(self.hashes.get((event.subject, event.id)), own), before
+        verdict, after = repetition(self.hashes.get(event.identity), own), before
         if verdict is None:
-            self.hashes[event.subject, event.id] = own
+            self.hashes[event.identity] = own
             verdict, after = judge(before, event, self.now)
         follows = consequences(before, after, event, self.now) if verdict.is_effective else ()
         entry = Entry(event, self.now, verdict, before, after, recipients(event, verdict, before, after), follows)

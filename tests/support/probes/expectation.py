@@ -2,14 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from uuid import UUID
 
 from handoff.domain.case import Case, Situation
 from handoff.domain.directory import Directory
 from handoff.domain.record_fold import examine
 from handoff.domain.routing import recipients
 from handoff.record.delivery import EFFECTIVE, Delivery, Verdict, VerdictKind, from_ms
-from handoff.record.envelope import Event
+from handoff.record.envelope import Event, Identity
 from handoff.record.events import Audience
 from handoff.record.kafka_record import KafkaRecord, parse
 
@@ -21,7 +20,7 @@ def expected_inboxes(record: Iterable[KafkaRecord], empty: Directory, genesis_ha
     """Member → entries due in its inbox, in order."""
     inboxes: dict[str, list[Line]] = defaultdict(list)
     everyone: list[Line] = []
-    seen: dict[tuple[str, UUID], str] = {}
+    seen: dict[Identity, str] = {}
     cases: dict[str, Case] = {}
     directory, clock = empty, 0
     for placed in record:

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
@@ -13,12 +12,14 @@ from handoff.adapters.http.audit_client import AuditClient
 from handoff.config import AuditSettings, HttpSettings, KafkaSettings, PostgresSettings, ProcessSettings
 from handoff.node.attestation.receipts import AuditUnavailable
 from handoff.operations import doctor
+from handoff.record.envelope import Identity
 from tests.support.dsl.spec import CASE, nth_id
 
 NOWHERE = "http://127.0.0.1:9"
 """A proxy that reaches nothing on this machine, as an institution's would not."""
 
-RECEIPT = (str(CASE), nth_id(1))
+RECEIPT = Identity(str(CASE), "/small/1/police", nth_id(1))
+_SIGNED = {"case": RECEIPT.subject, "source": RECEIPT.source, "id": str(RECEIPT.event_id), "receipt": "signed"}
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
     """A part on this machine that answers every request: it is ready, and holds one receipt."""
-    body = json.dumps({"parts": [], "receipts": [{"case": RECEIPT[0], "id": str(RECEIPT[1]), "receipt": "signed"}]})
+    body = json.dumps({"parts": [], "receipts": [_SIGNED]})
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -58,7 +59,7 @@ def settings(port: int) -> ProcessSettings:
     )
 
 
-async def receipts(port: int) -> dict[tuple[str, UUID], Any]:
+async def receipts(port: int) -> dict[Identity, Any]:
     client = AuditClient(AuditSettings(url=f"http://127.0.0.1:{port}", token=SecretStr("token")))
     try:
         return dict(await client.receipts([RECEIPT]))

@@ -54,7 +54,7 @@ def test_only_the_first_valid_entry_takes_an_identity() -> None:
     fold = RecordFold(GENESIS_HASH, EMPTY)
     kinds = [fold.apply(record)[0].verdict.kind for record in records][-3:]
     assert kinds == [VerdictKind.EFFECTIVE, VerdictKind.DUPLICATE, VerdictKind.INVALID]
-    assert fold.first_hashes[Identity(OPENED.subject, OPENED.id)] == records[-3].value_hash
+    assert fold.first_hashes[Identity(OPENED.subject, OPENED.source, OPENED.id)] == records[-3].value_hash
 
 
 def test_a_case_that_was_loaded_counts_as_one_that_was_folded() -> None:

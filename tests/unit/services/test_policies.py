@@ -65,7 +65,7 @@ ALL_POLICIES = (
 def react(record: Record, member: str, policies: Policies) -> list[str]:
     """Let a member's node react to what it knows; the types of what became effective."""
     said, _ = reactions(policies, side(member, record).known, source(member))
-    new = [event for event in said if (event.subject, event.id) not in record.hashes]
+    new = [event for event in said if event.identity not in record.hashes]
     entries = [record.append(event) for event in new]
     record.settle()
     return [entry.event.type for entry in entries if entry.verdict.is_effective]

@@ -48,7 +48,7 @@ def react(record: Record) -> None:
     """Let the node of the Center react until it has nothing to add."""
     while True:
         events, _ = reactions(CSW_POLICIES, side(CSW, record).known, source(CSW))
-        new = [event for event in events if (event.subject, event.id) not in record.hashes]
+        new = [event for event in events if event.identity not in record.hashes]
         if not new:
             return
         for event in new:
