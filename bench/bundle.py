@@ -20,7 +20,7 @@ from handoff.record import signing
 from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse
 from handoff.record.topics import PROJECTION
 
-_AT_ONCE = 2000
+_CONCURRENT = 2000
 _CHECKPOINT = "INSERT INTO proof.checkpoints VALUES (1, 0, $1, $2, $3)"
 
 
@@ -61,7 +61,7 @@ async def _store(jurisdiction: Jurisdiction, record: LongRecord) -> None:
 
 def _batches(record: LongRecord) -> Iterator[list[ParsedRecord]]:
     parsed = (parse(KafkaRecord(offset, offset, message)) for offset, message in enumerate(record.messages()))
-    while batch := list(islice(parsed, _AT_ONCE)):
+    while batch := list(islice(parsed, _CONCURRENT)):
         yield batch
 
 

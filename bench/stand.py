@@ -22,7 +22,7 @@ from handoff.record.topics import EXCHANGE, PROJECTION, record_topic
 from handoff.trial.stack import TrialStack
 from handoff.trial.trial import Trial, running, temporary_directory
 
-_AT_ONCE = 2000
+_CONCURRENT = 2000
 _LAY_OUT = (Path(__file__).parent / "lay_out.sql").read_text()
 
 
@@ -125,7 +125,7 @@ async def _lay(kafka: KafkaSettings, topic: str, messages: Iterator[Message], pr
     await producer.start()
     laid = 0
     try:
-        while some := list(islice(messages, _AT_ONCE)):
+        while some := list(islice(messages, _CONCURRENT)):
             sent = [await producer.send(topic, m.value, m.key, partition=0, headers=list(m.headers)) for m in some]
             await asyncio.gather(*sent)
             laid += len(some)

@@ -321,8 +321,8 @@ def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
         allowed = ", ".join(_section(model, detail["loc"][:-1]).model_fields)
         return f"{key}: there is no such key; allowed are {allowed}"
-    said = detail["msg"].removeprefix("Value error, ")
-    return f"{key}: {said}" if key else said
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}" if key else message
 
 
 def _section(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:

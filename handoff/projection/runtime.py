@@ -84,20 +84,20 @@ class Projection:
 
     async def _lead_or_stand_by(self) -> None:
         """Take over first, because the process started last is meant to write; then write or stand by in turn."""
-        backoff, stands_by = Backoff(), False
+        backoff, is_standby = Backoff(), False
         with ParserPool() as parsers:
             while True:
                 try:
                     async with open_timeline_store(self.postgres) as store:
-                        if stands_by:
+                        if is_standby:
                             await self._stand_by(store)
-                            stands_by = False
+                            is_standby = False
                         position = await self._resume(store)
                         backoff.reset()
                         await self._write(store, position, parsers)
                 except LeadershipLost:
                     _log.warning("projection.leadership_lost", epoch=self._epoch)
-                    self._epoch, stands_by = None, True
+                    self._epoch, is_standby = None, True
                 except _UNAVAILABLE as error:
                     self._ready = False
                     telemetry.PROJECTION_RETRIES.inc()

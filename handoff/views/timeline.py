@@ -13,7 +13,7 @@ from handoff.record.errors import NotAnEvent
 
 Detail = tuple[str, str]
 
-_SAID_ELSEWHERE = frozenset({"referral", "seen"})
+_SHOWN_ELSEWHERE = frozenset({"referral", "seen"})
 # Keys, hashes and signatures are of no use to a reader.
 _FOR_MACHINES = re.compile(r"[0-9a-f]{64,}")
 
@@ -67,10 +67,10 @@ def timeline_entry(stored: StoredEntry) -> TimelineEntry:
     )
 
 
-def _details(said: Mapping[str, Any]) -> Iterator[Detail]:
+def _details(body: Mapping[str, Any]) -> Iterator[Detail]:
     """Yield the codes, ids and times of an event as text."""
-    for name, value in said.items():
-        if name not in _SAID_ELSEWHERE and (words := _words(value)):
+    for name, value in body.items():
+        if name not in _SHOWN_ELSEWHERE and (words := _words(value)):
             yield name, words
 
 

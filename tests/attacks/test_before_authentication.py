@@ -22,7 +22,7 @@ _HEADER_BYTES = 4 * 1024 * 1024
 # Each test that still fails waits so long; a server that refuses does it within milliseconds.
 _PATIENCE_SECONDS = 0.5
 _MOST_SECONDS = 30
-"""How long a request may be incomplete, at the very most."""
+"""Upper bound on the time for which a request may be incomplete."""
 _BEGUN = b"POST /cases HTTP/1.1\r\nHost: x\r\n"
 _POST = _BEGUN + f"Authorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n".encode()
 
@@ -115,7 +115,7 @@ async def test_half_a_request_is_closed(port: int, begun: bytes) -> None:
     strict=True, raises=AssertionError, reason="issue 11: any caller that reaches a node reads its pace at /metrics"
 )
 async def test_figures_are_not_on_the_port_of_the_api() -> None:
-    """How many events a member sends is told on a port of its own."""
+    """The number of events that a member sends is published on a port of its own."""
     assert (await _get("/metrics")).status_code == httpx.codes.NOT_FOUND
 
 

@@ -1,4 +1,4 @@
-"""What a bundle shows of other cases, and what may be missing from it."""
+"""Content of a bundle: about other cases, and after a redaction."""
 
 import hashlib
 import io
@@ -43,7 +43,7 @@ def _tag_of(entry_point: EntryPoint) -> bytes:
     reason="issue 11: a value can be replaced with a stub without any event that says who took it out",
 )
 def test_a_stub_without_a_redaction_on_the_record_is_tampering() -> None:
-    """The coordinator records a redaction with offset, hash and reason; a stub without it is none."""
+    """The coordinator records a redaction with offset, hash and reason; a stub without that event is no redaction."""
     dump = honest()
     last = dump.size - 1
     dump.records[last] = redacted(dump.records[last], RedactionReason.PERSONAL_DATA)

@@ -23,7 +23,7 @@ _EDITS = {
     "record time": f"UPDATE timeline.entries SET record_ms = record_ms + 600000 WHERE {_TARGET}",
     "hidden entry": f"DELETE FROM timeline.entries WHERE {_TARGET}",
 }
-"""What is edited → the statement that does it."""
+"""The edited column → the statement that edits it."""
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ async def _read(jurisdiction: Jurisdiction, path: str) -> httpx.Response:
     reason="issue 11: the audit shows what stands in the database beside the entries, and calls it witnessed",
 )
 async def test_an_edit_is_not_shown_as_what_is_proven(jurisdiction: Jurisdiction, edit: str, path: str) -> None:
-    """The answer is the one that the raw entries give, or it says that the database differs from them."""
+    """The answer is the one that the raw entries give, or it reports that the database differs from them."""
     honest = await _read(jurisdiction, path)
     honest.raise_for_status()
     async with _edited(jurisdiction, _EDITS[edit]):
@@ -79,7 +79,7 @@ async def test_an_edit_is_not_shown_as_what_is_proven(jurisdiction: Jurisdiction
     strict=True, raises=AssertionError, reason="issue 11: the session's cookie can be set by another host of the domain"
 )
 async def test_a_session_s_cookie_belongs_to_one_host(jurisdiction: Jurisdiction) -> None:
-    """Behind a proxy that says that the connection is encrypted, the cookie has the prefix `__Host-` and is Secure."""
+    """Behind a proxy that declares an encrypted connection, the cookie has the prefix `__Host-` and is Secure."""
     owner = await asyncpg.connect(jurisdiction.postgres_settings(AUDIT, "owner").dsn)
     await owner.execute("TRUNCATE sessions, sign_in_links")
     await owner.close()

@@ -136,7 +136,7 @@ def test_the_exchange_uses_an_id_once_even_if_two_members_share_one(reader: str)
     assert "invalid" not in READERS[reader](story)
 
 
-def test_the_verifier_does_not_say_that_two_members_contradict_each_other() -> None:
+def test_the_verifier_reports_no_contradiction_between_two_members() -> None:
     """A bundle with one id of two sources carries no remark about the second."""
     true = proof_record.reading(1, "csw")
     stolen = signed(event(c.CaseRead(reader=nth_id(9), purpose=ReadPurpose.AUDIT), emitter="shelter", id=_id_of(true)))

@@ -25,7 +25,7 @@ from tests.support.parts.small_jurisdiction import Town, plan, town
 from tests.support.parts.stack import Jurisdictions
 
 _SETTLED_SECONDS = 10
-"""How long an exchange takes at most to resume, on a loaded machine."""
+"""Upper bound on the time in which an exchange resumes, on a loaded machine."""
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ async def _each(entries: list[KafkaRecord]) -> AsyncIterator[KafkaRecord]:
     reason="issue 11: redact and restore delete the record before they know that it can be written back",
 )
 async def test_an_entry_from_the_future_is_not_lost_by_a_redaction(place: Jurisdiction, tmp_path: Path) -> None:
-    """A record with an entry two hours ahead of the broker's clock is whole after an attempt to write it anew."""
+    """A record with an entry two hours ahead of the broker's clock is whole after an attempt to write it again."""
     record, now = _record_of(place), clock.now()
     _take_any_time(place, record)
     ahead = [to_ms(now), to_ms(now + timedelta(hours=2)), to_ms(now)]

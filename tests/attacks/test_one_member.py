@@ -1,4 +1,4 @@
-"""What one member costs the others is bounded: keys, deadlines, bases, referrals, refusals and batches."""
+"""The cost of one member for the others is bounded: keys, deadlines, bases, referrals, refusals and batches."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -55,7 +55,7 @@ def _open_referrals() -> list[Sent]:
 def test_a_case_is_bounded(flood: Callable[[], list[Sent]]) -> None:
     """Beyond a limit, a further basis or a request that is no emergency is ineffective with a code."""
     record = spec.given(spec.opened()).record
-    outcomes = {record.send(said).verdict.is_effective for said in flood()}
+    outcomes = {record.send(entries).verdict.is_effective for entries in flood()}
     assert outcomes == {True, False}
 
 
@@ -65,7 +65,7 @@ def test_a_case_is_bounded(flood: Callable[[], list[Sent]]) -> None:
     reason="issue 11: each malformed submission of five bytes puts half a kilobyte onto the record permanently",
 )
 def test_a_thousand_malformed_submissions_cost_little() -> None:
-    """What one member sends in one second and is refused takes less of the record than a hundred events."""
+    """The refused submissions of one member in one second take less of the record than a hundred events."""
     sent = [_garbage(offset) for offset in range(SUBMISSIONS)]
     validated = SubmissionValidator("0" * 64, key_of(EXCHANGE)).validate(sent, DIRECTORY)
     assert sum(_size(message) for message, _ in validated) < 100 * 1024

@@ -52,7 +52,7 @@ def test_a_jump_is_alarmed() -> None:
 
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason=_FROZEN)
-def test_an_emergency_after_a_jump_is_due_as_soon_as_ever() -> None:
+def test_an_emergency_after_a_clock_jump_is_due_as_soon_as_before() -> None:
     """The clock was a day ahead for one entry; two minutes for a delivery are counted from the true time."""
     record, now = _with_a_jump(DAY, event(request(), emitter=POLICE))
     [due] = (step.due_at for _, step in open_steps(routed(record).cases[CASE]) if step.step is DeadlineStep.DELIVERED)

@@ -1,4 +1,4 @@
-"""What other users of a host, of a network and of a database server can reach."""
+"""Access of other users of a host, of a network and of a database server."""
 
 import stat
 from pathlib import Path
@@ -85,7 +85,7 @@ async def _ask_as_police(made: Jurisdiction, statement: str, *arguments: object)
     strict=True, raises=AssertionError, reason="issue 11: each database role reads the transaction counts of all others"
 )
 async def test_a_role_does_not_see_the_pace_of_another_s_database(neighbours: Jurisdiction) -> None:
-    """How many transactions a neighbour commits shows when it works, and so when a case is urgent."""
+    """A neighbour's count of transactions shows when it works, and so when a case is urgent."""
     other = neighbours.postgres_settings("shelter").database
     statement = "SELECT xact_commit FROM pg_stat_database WHERE datname = $1"
     assert await _ask_as_police(neighbours, statement, other) is None

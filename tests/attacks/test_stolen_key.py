@@ -84,7 +84,7 @@ async def test_an_own_event_that_this_node_did_not_send_is_alarmed(police: Parts
     strict=True, raises=AssertionError, reason="issue 11: a node does not report a key event about itself"
 )
 async def test_a_key_event_about_this_member_is_alarmed(police: Parts) -> None:
-    """The coordinator revokes this node's key: its operators are told by an alarm."""
+    """The coordinator revokes this node's key: an alarm informs its operators."""
     intake = await police.intake()
     with capture_logs() as logs:
         await intake.handle([police.post(_revocation(police))])
@@ -95,7 +95,7 @@ async def test_a_key_event_about_this_member_is_alarmed(police: Parts) -> None:
     strict=True, raises=AssertionError, reason="issue 11: a node whose key is revoked answers 202 to every command"
 )
 async def test_commands_under_a_revoked_key_are_not_taken(police: Parts) -> None:
-    """What would be signed with a revoked key never counts, so the caller is told that the node is unavailable."""
+    """An event signed with a revoked key never counts, so the answer is that the node is unavailable."""
     await (await police.intake()).handle([police.post(_revocation(police))])
     app = create_app(police.desk(), member=POLICE, token=TOKEN)
     async with httpx.AsyncClient(

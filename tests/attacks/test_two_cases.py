@@ -30,8 +30,8 @@ def _two_cases() -> spec.Record:
         ReleasePurpose.PROTECTION_ORDER_SUPPORT, basis=nth_id(1), to=POLICE, kind=BasisKind.ORAL_WITNESSED
     )
     asked = spec.request(release, target=POLICE, service=CaseService.POLICE_PROTECTION, urgency=Urgency.LOW)
-    for said in (spec.opened(SHELTER), Sent(SHELTER, release), Sent(SHELTER, asked)):
-        assert record.send(said, about=OTHER_CASE).verdict.is_effective
+    for requested_events in (spec.opened(SHELTER), Sent(SHELTER, release), Sent(SHELTER, asked)):
+        assert record.send(requested_events, about=OTHER_CASE).verdict.is_effective
     return record
 
 
@@ -70,16 +70,21 @@ def test_a_parked_referral_stops_only_the_one_in_its_own_case() -> None:
 
 
 def _in_town(parts: Parts, entry: spec.Entry) -> AnyEvent:
-    said = entry.event
-    return event(said.data, emitter=said.emitter, subject=said.subject, jurisdiction=parts.town.name)
+    requested_events = entry.event
+    return event(
+        requested_events.data,
+        emitter=requested_events.emitter,
+        subject=requested_events.subject,
+        jurisdiction=parts.town.name,
+    )
 
 
 _BOTH = {(CASE, SHELTER, State.REQUESTED), (OTHER_CASE, POLICE, State.REQUESTED)}
 
 
 def _arrivals(police: Parts) -> list[KafkaRecord]:
-    told = [entry for entry in _two_cases().entries if POLICE in entry.recipients]
-    return [police.post(signed(_in_town(police, entry)), at=entry.at) for entry in told]
+    delivered = [entry for entry in _two_cases().entries if POLICE in entry.recipients]
+    return [police.post(signed(_in_town(police, entry)), at=entry.at) for entry in delivered]
 
 
 async def _work_list(police: Parts) -> set[tuple[UUID, str, State]]:

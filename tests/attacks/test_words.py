@@ -28,7 +28,7 @@ from tests.support.dsl.builders import BASIS, JURISDICTION, REFERRAL, T0, event,
 from tests.support.dsl.spec import DIRECTORY, SHELTER
 
 SENTENCE = "she_fled_to_her_sister_in_gjakova"
-"""A valid member id that says where she is."""
+"""A valid member id that reveals where she is."""
 _FAR = T0 + timedelta(days=30)
 _NOTIFIED: dict[str, Any] = {
     "basis": BASIS,

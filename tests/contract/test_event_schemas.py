@@ -31,7 +31,7 @@ def schema_of(event_type: str) -> Draft202012Validator:
     )
 
 
-def test_the_committed_files_are_what_the_code_says() -> None:
+def test_the_committed_files_equal_the_generated_ones() -> None:
     """After a change to the record: ``python -m handoff.contract.published_files --write``."""
     assert published_files.check() == ()
 
@@ -50,7 +50,7 @@ def test_each_type_has_a_valid_schema_of_its_own_documents_alone(event_type: str
 
 
 @pytest.mark.parametrize("path", EXAMPLES)
-def test_every_published_example_is_read_for_ever(path: str) -> None:
+def test_every_published_example_remains_readable(path: str) -> None:
     """Those of older versions stay in the folder, and are upcast."""
     decode(COMMITTED[path].encode())
 
@@ -96,7 +96,7 @@ def test_the_asyncapi_document_fits_the_official_schema_of_its_version() -> None
     assert [error.message for error in validator.iter_errors(document)]
 
 
-def test_the_asyncapi_document_says_how_a_client_logs_in_and_which_group_it_uses() -> None:
+def test_the_asyncapi_document_describes_login_and_consumer_group() -> None:
     document = committed("asyncapi.json")
     (server,) = document["servers"].values()
     assert server["protocol"] == "kafka-secure"

@@ -76,10 +76,10 @@ def bundled() -> dict[str, Statement]:
     The bundle that is written out of a database is this one to the byte: ``test_bundle_written``.
     """
     reader = BundleReader(io.BytesIO(DUMP.bundle()))
-    told = {}
+    reported = {}
     for tile, records in reader.tiles():
         for record in records:
-            told[f"offset {record.offset} of a bundle"] = statement(8, DUMP.size).model_copy(
+            reported[f"offset {record.offset} of a bundle"] = statement(8, DUMP.size).model_copy(
                 update={
                     "new": reader.checkpoint.decode(),
                     "index": record.offset,
@@ -87,7 +87,7 @@ def bundled() -> dict[str, Statement]:
                     "inclusion": tuple(map(encode_base64, record.proof)),
                 }
             )
-    return told
+    return reported
 
 
 def honest_ones() -> dict[str, Statement]:
@@ -96,22 +96,24 @@ def honest_ones() -> dict[str, Statement]:
 
 def statements() -> dict[str, Statement]:
     """Honest ones, and one of them with a bit of each of its parts flipped."""
-    told = statement(8, 100)
-    text, log, monitor = told.new.partition("\n\n")[0], *told.new.partition("\n\n")[2].splitlines()
+    reported = statement(8, 100)
+    text, log, monitor = reported.new.partition("\n\n")[0], *reported.new.partition("\n\n")[2].splitlines()
     return honest_ones() | {
-        "another size": told.model_copy(update={"new": told.new.replace("\n100\n", "\n101\n")}),
-        "a flipped root": told.model_copy(update={"new": told.new.replace(text[-44:], flipped(text[-44:]))}),
-        "a flipped signature": told.model_copy(update={"new": flipped_line(told.new, log)}),
-        "a flipped cosignature": told.model_copy(update={"new": flipped_line(told.new, monitor)}),
-        "no cosignature": told.model_copy(update={"new": told.new.replace(monitor + "\n", "")}),
-        "a flipped old head": told.model_copy(update={"old": told.old.replace("\n8\n", "\n9\n")}),
-        "a flipped entry": told.model_copy(update={"entry": flipped(told.entry)}),
-        "another index": told.model_copy(update={"index": told.index - 1}),
-        "a flipped inclusion": told.model_copy(update={"inclusion": (flipped(told.inclusion[0]), *told.inclusion[1:])}),
-        "a short inclusion": told.model_copy(update={"inclusion": told.inclusion[:-1]}),
-        "a flipped consistency": told.model_copy(update={"consistency": flipped_last(told.consistency)}),
-        "a short consistency": told.model_copy(update={"consistency": told.consistency[:-1]}),
-        "another history": told.model_copy(update={"old": signed(9)}),
+        "another size": reported.model_copy(update={"new": reported.new.replace("\n100\n", "\n101\n")}),
+        "a flipped root": reported.model_copy(update={"new": reported.new.replace(text[-44:], flipped(text[-44:]))}),
+        "a flipped signature": reported.model_copy(update={"new": flipped_line(reported.new, log)}),
+        "a flipped cosignature": reported.model_copy(update={"new": flipped_line(reported.new, monitor)}),
+        "no cosignature": reported.model_copy(update={"new": reported.new.replace(monitor + "\n", "")}),
+        "a flipped old head": reported.model_copy(update={"old": reported.old.replace("\n8\n", "\n9\n")}),
+        "a flipped entry": reported.model_copy(update={"entry": flipped(reported.entry)}),
+        "another index": reported.model_copy(update={"index": reported.index - 1}),
+        "a flipped inclusion": reported.model_copy(
+            update={"inclusion": (flipped(reported.inclusion[0]), *reported.inclusion[1:])}
+        ),
+        "a short inclusion": reported.model_copy(update={"inclusion": reported.inclusion[:-1]}),
+        "a flipped consistency": reported.model_copy(update={"consistency": flipped_last(reported.consistency)}),
+        "a short consistency": reported.model_copy(update={"consistency": reported.consistency[:-1]}),
+        "another history": reported.model_copy(update={"old": signed(9)}),
     }
 
 
@@ -130,36 +132,43 @@ def flipped_line(note: str, line: str) -> str:
     return note.replace(line, f"{start} {flipped(signature)}")
 
 
-def decided_here(said: Statement) -> str:
+def decided_here(printed: Statement) -> str:
     """Return Handoff's findings, or the time at which the head was cosigned."""
-    key = NoteKey.parse(said.log_key)
+    key = NoteKey.parse(printed.log_key)
     try:
-        old, new = (open_checkpoint(note.encode(), key) for note in (said.old, said.new))
+        old, new = (open_checkpoint(note.encode(), key) for note in (printed.old, printed.new))
     except (MalformedNote, InvalidSignature):
         return "checkpoint"
     try:
-        at = cosigned_at(new.note, NoteKey.parse(said.cosigner_key))
+        at = cosigned_at(new.note, NoteKey.parse(printed.cosigner_key))
     except InvalidSignature:
         at = None
     if at is None:
         return "cosignature"
     try:
-        leaf, proof = leaf_hash(decode_base64(said.entry)), tuple(map(decode_base64, said.inclusion))
-        verify_inclusion(said.index, new.head.size, leaf, proof, new.head.root)
+        leaf, proof = leaf_hash(decode_base64(printed.entry)), tuple(map(decode_base64, printed.inclusion))
+        verify_inclusion(printed.index, new.head.size, leaf, proof, new.head.root)
     except NotProven:
         return "inclusion"
     try:
-        proof = tuple(map(decode_base64, said.consistency))
+        proof = tuple(map(decode_base64, printed.consistency))
         verify_consistency(old.head.size, new.head.size, old.head.root, proof, new.head.root)
     except NotProven:
         return "consistency"
     return f"good at {int(at.timestamp())}"
 
 
-def go(*arguments: str, said: str = "", within: float = 240) -> subprocess.CompletedProcess[str]:
+def go(*arguments: str, printed: str = "", within: float = 240) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -buildvcs=false"}
     return subprocess.run(
-        arguments, cwd=PROGRAM, env=environment, input=said, capture_output=True, text=True, timeout=within, check=False
+        arguments,
+        cwd=PROGRAM,
+        env=environment,
+        input=printed,
+        capture_output=True,
+        text=True,
+        timeout=within,
+        check=False,
     )
 
 
@@ -177,16 +186,16 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     program = tmp_path_factory.mktemp("go") / "verifier"
     built = go("go", "build", "-o", str(program), ".")
     assert built.returncode == 0, built.stderr
-    asked = go(str(program), said=json.dumps({name: said.model_dump() for name, said in statements().items()}))
+    asked = go(str(program), printed=json.dumps({name: printed.model_dump() for name, printed in statements().items()}))
     assert asked.returncode == 0, asked.stderr
-    told: dict[str, str] = json.loads(asked.stdout)
-    return told
+    reported: dict[str, str] = json.loads(asked.stdout)
+    return reported
 
 
 # Go's own cache is empty on a new machine, and its standard library is then compiled first.
 @pytest.mark.timeout(300)
 def test_go_decides_as_handoff_does(answers: dict[str, str]) -> None:
-    assert answers == {name: decided_here(said) for name, said in statements().items()}
+    assert answers == {name: decided_here(printed) for name, printed in statements().items()}
 
 
 @pytest.mark.timeout(300)
@@ -195,7 +204,7 @@ def test_the_committed_answers_are_those_that_go_gives(answers: dict[str, str]) 
 
 
 def test_every_honest_statement_is_good_and_every_other_is_refused() -> None:
-    told = committed()
-    assert {name for name, answer in told.items() if answer.startswith("good")} == honest_ones().keys()
+    reported = committed()
+    assert {name for name, answer in reported.items() if answer.startswith("good")} == honest_ones().keys()
     assert len(bundled()) == 12
-    assert set(told.values()) >= {"checkpoint", "cosignature", "inclusion", "consistency"}
+    assert set(reported.values()) >= {"checkpoint", "cosignature", "inclusion", "consistency"}

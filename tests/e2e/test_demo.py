@@ -30,12 +30,12 @@ def start(*arguments: str | Path) -> subprocess.Popen[str]:
 def wait_for(process: subprocess.Popen[str], words: str) -> str:
     """Return the output up to the line with ``words``."""
     assert process.stdout is not None
-    said = ""
+    printed = ""
     for line in process.stdout:
-        said += line
+        printed += line
         if words in line:
-            return said
-    pytest.fail(f"the demo ended before it said {words!r}:\n{said}")
+            return printed
+    pytest.fail(f"the demo ended before it printed {words!r}:\n{printed}")
 
 
 def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -73,7 +73,7 @@ def test_nothing_is_left_running_when_the_demo_is_interrupted(number: signal.Sig
 
 @pytest.mark.faults
 @pytest.mark.timeout(300)
-def test_the_demo_ends_with_an_auditors_read_that_the_case_itself_tells_of(tmp_path: Path) -> None:
+def test_the_demo_ends_with_an_auditors_read_recorded_in_the_case(tmp_path: Path) -> None:
     """A read recorded at the audit's API becomes effective, is on the timeline and in the view `reads`."""
     played = subprocess.run([HANDOFF, "demo", "--json"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert played.returncode == 0, played.stderr
@@ -83,16 +83,16 @@ def test_the_demo_ends_with_an_auditors_read_that_the_case_itself_tells_of(tmp_p
     assert {question["view"]: question["count"] for question in shown["replay"]["questions"]}["reads"] == 1
 
 
-def test_a_failure_says_what_failed_and_shows_its_log(tmp_path: Path) -> None:
+def test_a_failure_names_its_cause_and_shows_its_log(tmp_path: Path) -> None:
     """A service that cannot start is named, the end of its log is shown, and the exit code is not zero."""
     plan = tmp_path / "plan.toml"
     plan.write_text(PLAN.read_text().replace('service = "legal_aid"', 'service = "lawyers_without_code"'))
     with start("--plan", plan) as process:
-        said = wait_for(process, "members are admitted")
+        printed = wait_for(process, "members are admitted")
         started = descendants(process)
         assert process.stdout is not None
-        said += process.stdout.read()
+        printed += process.stdout.read()
         assert process.wait(PATIENCE) == 1
-    assert "legal_aid ended with exit code 1" in said
-    assert "No module named" in said
+    assert "legal_aid ended with exit code 1" in printed
+    assert "No module named" in printed
     assert still_running(started) == []

@@ -30,14 +30,14 @@ def kept_up(state: Path) -> Iterator[dict[str, Any]]:
     argv: list[str | Path] = [HANDOFF, "up", "--state", state, "--json"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True) as running:
         assert running.stdout is not None
-        said = ""
+        printed = ""
         for line in running.stdout:
-            said += line
+            printed += line
             if line == "}\n":
                 break
         children = psutil.Process(running.pid).children(recursive=True)
         try:
-            yield json.loads(said)
+            yield json.loads(printed)
         finally:
             running.send_signal(signal.SIGINT)
             assert running.wait(PATIENCE_SECONDS) == 130

@@ -43,9 +43,9 @@ async def stream(place: Town, first: int) -> list[AnyEvent]:
 
 
 async def all_arrived(place: Town, events: list[AnyEvent]) -> None:
-    said = {codec.encode(event) for event in events}
+    encoded = {codec.encode(event) for event in events}
     # The standby reads the events again that the frozen exchange had consumed; compare the inboxes after that.
-    await place.record(lambda found: said <= {entry.message.value for entry in found})
+    await place.record(lambda found: encoded <= {entry.message.value for entry in found})
     await place.check_inboxes()
 
 
@@ -61,7 +61,7 @@ def stop(child: ChildProcess) -> None:
     os.kill(child.pid, signal.SIGSTOP)
 
 
-def let_go_on(child: ChildProcess) -> None:
+def resume(child: ChildProcess) -> None:
     assert child.pid is not None
     os.kill(child.pid, signal.SIGCONT)
 
@@ -91,7 +91,7 @@ async def test_a_standby_takes_over_and_the_one_that_was_stopped_changes_nothing
     [frozen] = await place.query("exchange_epoch")
     during = await stream(place, 1000)
     await place.inbox("shelter", lambda inbox: contains(inbox, during[-2]))
-    let_go_on(first)
+    resume(first)
     after = await stream(place, 2000)
     await all_arrived(place, [*before, *during, *after])
     [now] = await place.query("exchange_epoch")
@@ -100,7 +100,7 @@ async def test_a_standby_takes_over_and_the_one_that_was_stopped_changes_nothing
     assert (first.terminate(timeout=5), second.terminate(timeout=5)) == (0, 0)
 
 
-async def test_a_recipient_that_cannot_be_reached_stops_nobody(place: Town) -> None:
+async def test_an_unreachable_recipient_stops_no_other(place: Town) -> None:
     """A member without an inbox topic does not block the others; once the topic exists, it receives everything."""
     place.exchange().start()
     await place.found()
@@ -115,7 +115,7 @@ async def test_a_recipient_that_cannot_be_reached_stops_nobody(place: Town) -> N
     await place.check_inboxes()
 
 
-async def test_a_member_that_is_founded_while_the_exchange_lies_dead_is_heard(place: Town) -> None:
+async def test_a_member_founded_while_the_exchange_is_down_is_processed(place: Town) -> None:
     """An exchange that is back within its session, with the topics it had, still comes to hear the newcomer."""
     exchange = place.exchange()
     exchange.start()

@@ -46,7 +46,7 @@ async def writer(jurisdictions: Jurisdictions, tmp_path: Path) -> AsyncIterator[
         yield kept
 
 
-async def test_what_was_stored_and_not_published_is_published_as_it_was_stored(writer: RecordWriter) -> None:
+async def test_a_stored_unpublished_event_is_published_unchanged(writer: RecordWriter) -> None:
     """A log that stopped between storing and publishing later publishes the same bytes, even if the record grew."""
     async with projecting(writer):
         await until_more_checkpoints(writer)
@@ -62,7 +62,7 @@ async def test_what_was_stored_and_not_published_is_published_as_it_was_stored(w
     assert witnessed_heads(writer, requests)[-1].size == await writer.end()
 
 
-async def test_a_log_killed_again_and_again_says_what_it_stored_and_nothing_else(writer: RecordWriter) -> None:
+async def test_a_repeatedly_killed_log_publishes_only_stored_checkpoints(writer: RecordWriter) -> None:
     """After every SIGKILL the topic is what the database holds, in its order, and a witness gets through all of it."""
     child = writer.projection("killed")
     for first in range(0, 40, 10):
@@ -94,7 +94,7 @@ async def test_a_log_that_dies_while_nothing_happens_is_replaced(writer: RecordW
     assert witnessed_heads(writer, requests)[-1].size == await writer.end()
 
 
-async def test_a_topic_that_lost_its_checkpoints_is_told_them_again(writer: RecordWriter) -> None:
+async def test_checkpoints_lost_from_the_topic_are_published_again(writer: RecordWriter) -> None:
     """They are published from the database, so a new witness can follow them from the first."""
     async with projecting(writer):
         await until_more_checkpoints(writer, 2)
@@ -162,7 +162,7 @@ async def test_a_tree_that_was_tampered_with_is_not_signed(writer: RecordWriter)
     assert len(await published(writer)) == count
 
 
-async def test_a_restored_database_goes_on_from_what_the_log_has_published(
+async def test_a_restored_database_continues_from_the_logs_published_checkpoint(
     jurisdictions: Jurisdictions, writer: RecordWriter, tmp_path: Path
 ) -> None:
     """It folds the record again, takes the forgotten heads from the topic, and witnesses walk on without a gap."""

@@ -103,7 +103,7 @@ def _is_gone(kept: RestartableTrial, *words: bytes) -> None:
     assert found == []
 
 
-def test_what_others_stand_on_is_not_taken_out_alone(kept: RestartableTrial) -> None:
+def test_an_entry_with_dependent_verdicts_is_not_redacted_alone(kept: RestartableTrial) -> None:
     kept.start()
     case, referral = kept.ask_shelter()
     kept.until_shown("shelter", f"/cases/{case}/referrals/{referral}", state="requested")

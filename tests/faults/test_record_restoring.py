@@ -86,7 +86,7 @@ def test_a_lost_end_comes_back_with_its_offsets_and_times(kept: RestartableTrial
     assert findings(kept) == ()
 
 
-def test_what_the_timeline_had_not_shown_comes_back_from_the_inboxes(kept: RestartableTrial) -> None:
+def test_entries_missing_from_the_timeline_are_restored_from_the_inboxes(kept: RestartableTrial) -> None:
     kept.start()
     accept(kept)
     kept.until_settled()

@@ -54,10 +54,10 @@ async def ended(child: ChildProcess) -> str:
         while child.running:  # noqa: ASYNC110 - another process ends
             await asyncio.sleep(0.05)
     assert child.terminate() == BROKEN_RECORD
-    told = child.log_tail()
-    assert '"code": "record-truncated"' in told
-    assert '"level": "critical"' in told
-    return told
+    logged = child.log_tail()
+    assert '"code": "record-truncated"' in logged
+    assert '"level": "critical"' in logged
+    return logged
 
 
 async def test_a_record_that_is_shorter_than_the_timeline_stops_the_projection(writer: RecordWriter) -> None:

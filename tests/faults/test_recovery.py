@@ -126,11 +126,11 @@ def test_a_node_is_recovered_from_a_backup_and_names_the_command_that_is_lost(pl
     place.crash("police")
     place.send("shelter", f"{early}/start", {"kind": "arrival"})
 
-    told = place.follow(RECOVERING, "police", WITH_A_BACKUP, AN_AGENCY)
+    guidance = place.follow(RECOVERING, "police", WITH_A_BACKUP, AN_AGENCY)
 
-    (named,) = [line for line in told.splitlines() if "lost:" in line]
+    (named,) = [line for line in guidance.splitlines() if "lost:" in line]
     assert lost["events"][0] in named
-    assert "not on the record yet" not in told
+    assert "not on the record yet" not in guidance
     place.start("police")
     kept.until_shown("police", early, state="in-progress")
     kept.until_shown("police", late, state="accepted")
@@ -151,13 +151,13 @@ def test_nodes_are_recovered_from_nothing_the_coordinator_among_them(place: Plac
     (lost,) = place.ask("shelter", f"{waiting}/acceptance").json()["events"]
     place.crash("shelter", "coordination")
     place.drop("shelter", "coordination")
-    meanwhile = place.request()
+    background = place.request()
 
     assert lost in place.follow(RECOVERING, "shelter", AN_AGENCY)
     assert "lost:" not in place.follow(RECOVERING, "coordination")
 
     place.start("shelter", "coordination")
-    kept.until_shown("shelter", meanwhile, state="requested")
+    kept.until_shown("shelter", background, state="requested")
     kept.until_shown("shelter", known, state="accepted")
     place.send("shelter", f"{waiting}/acceptance")
     repeated = place.ask("shelter", f"{known}/acceptance", key=f"acceptance-{known}"[:128])

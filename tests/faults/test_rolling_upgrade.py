@@ -98,7 +98,7 @@ def accepted(kept: RestartableTrial) -> str:
     return path
 
 
-def test_who_is_behind_parks_what_it_cannot_read_goes_on_and_catches_up_by_its_upgrade() -> None:
+def test_an_older_node_parks_unreadable_events_continues_and_catches_up_after_its_upgrade() -> None:
     """Members receive only versions that they announced; if one announces too early, one referral waits for it."""
     with upgraded() as town:
         kept = town.kept

@@ -120,10 +120,10 @@ HONEST: tuple[Sent, ...] = (
 )
 
 
-def _saying(said: Sent) -> Move:
+def _saying(sent: Sent) -> Move:
     def move(record: Record) -> None:
-        record.now += said.after
-        record.append(record.envelope(said))
+        record.now += sent.after
+        record.append(record.envelope(sent))
 
     return move
 
@@ -145,7 +145,7 @@ def _a_timer_goes_off(choice: int, late: int) -> Move:
     return move
 
 
-def _said_again(choice: int) -> Move:
+def _repeated(choice: int) -> Move:
     def move(record: Record) -> None:
         if record.entries:
             record.append(record.entries[choice % len(record.entries)].event)
@@ -155,11 +155,11 @@ def _said_again(choice: int) -> Move:
 
 _CHOICE = st.integers(0, 50)
 honest_moves: st.SearchStrategy[Move] = st.one_of(
-    st.sampled_from([_saying(said) for said in HONEST]),
-    st.sampled_from([_saying(said) for said in HONEST[:2]]),
+    st.sampled_from([_saying(sent) for sent in HONEST]),
+    st.sampled_from([_saying(sent) for sent in HONEST[:2]]),
     st.just(_exchange_speaks),
     st.builds(_a_timer_goes_off, _CHOICE, st.integers(0, 1)),
-    st.builds(_said_again, _CHOICE),
+    st.builds(_repeated, _CHOICE),
 )
 """Moves of honest members, timers and a lagging exchange, with repetitions."""
 
@@ -171,7 +171,7 @@ _IDS = (REFERRAL, SECOND, THIRD, BASIS, nth_id(12), nth_id(20), nth_id(500), CAS
 _TIMES = (T0 - DAY, T0, T0 + HOUR, T0 + 30 * DAY)
 _BODIES: tuple[Body, ...] = (
     *(event.data for event in examples().values()),
-    *(said.body for said in (*BEGINNING, *HONEST)),
+    *(sent.body for sent in (*BEGINNING, *HONEST)),
 )
 
 

@@ -46,7 +46,7 @@ def _assert_both_sides_agree(
 
 @given(beginning=beginnings, moves=many_moves, redelivered=st.lists(st.integers(0, 30), max_size=5))
 @settings(max_examples=150)
-def test_both_sides_see_what_the_exchange_sees_whatever_is_said(
+def test_both_sides_and_the_exchange_hold_the_same_state_after_any_events(
     beginning: tuple[Sent, ...], moves: list[Move], redelivered: list[int]
 ) -> None:
     """With repetitions on the record, redeliveries from the inbox, forged events and late consequences."""

@@ -26,7 +26,7 @@ from tests.support.dsl.spec import CASE, JURISDICTION, T0, Record, Sent, nth_id
 forgeries = st.lists(st.one_of(forged_moves(), forged_moves(), many_moves.map(lambda moves: moves[0])), max_size=40)
 
 
-def _said_by(emitter: str, body: Body, number: int = 0) -> Event[Any]:
+def _emitted_by(emitter: str, body: Body, number: int = 0) -> Event[Any]:
     subject = CASE if body.keying is Keying.CASE else JURISDICTION
     return compose(id=nth_id(900 + number), source=spec.source(emitter), subject=subject, time=T0, body=body)
 
@@ -52,7 +52,7 @@ def test_no_verdict_makes_the_fold_the_routing_or_the_consequences_raise(
 ) -> None:
     """A node folds the verdict it is given, also one that its own rules would not have come to."""
     record = played(moves, beginning)
-    event = _said_by(emitter, body)
+    event = _emitted_by(emitter, body)
     for known in (record.known(event.subject), Situation(record.directory)):
         table_allows(known, event)
         after = evolve(known, event, record.now)
@@ -65,17 +65,17 @@ def test_no_verdict_makes_the_fold_the_routing_or_the_consequences_raise(
 
 @given(beginning=beginnings, moves=many_moves)
 @settings(max_examples=100)
-def test_what_the_exchange_says_is_the_same_bytes_on_repeat_and_each_id_is_used_once(
+def test_the_exchanges_own_events_have_the_same_bytes_on_repeat_and_unique_ids(
     beginning: tuple[Sent, ...], moves: list[Move]
 ) -> None:
-    said: dict[Identity, bytes] = {}
+    emitted: dict[Identity, bytes] = {}
     for entry in played(moves, beginning).entries:
         if not entry.verdict.is_effective:
             continue
         again = consequences(entry.before, entry.after, entry.event, entry.at)
         assert [encode(event) for event in again] == [encode(event) for event in entry.follows]
         for event in again:
-            assert said.setdefault(event.identity, encode(event)) == encode(event)
+            assert emitted.setdefault(event.identity, encode(event)) == encode(event)
             assert decode(encode(event)) == event
 
 
@@ -93,7 +93,7 @@ def test_folded_state_survives_being_stored(beginning: tuple[Sent, ...], moves: 
 
 @given(beginning=beginnings, moves=st.lists(many_moves, min_size=2, max_size=2))
 @settings(max_examples=100)
-def test_a_state_that_was_stored_goes_on_like_one_that_was_not(
+def test_a_stored_state_continues_like_an_unstored_one(
     beginning: tuple[Sent, ...], moves: list[list[Move]]
 ) -> None:
     straight, stored = played(moves[0], beginning), played(moves[0], beginning)
@@ -110,7 +110,9 @@ def test_a_state_that_was_stored_goes_on_like_one_that_was_not(
 
 @given(beginning=beginnings, moves=many_moves)
 @settings(max_examples=150)
-def test_an_agency_hears_only_of_what_it_says_or_has_a_part_in(beginning: tuple[Sent, ...], moves: list[Move]) -> None:
+def test_an_agency_receives_only_its_own_events_and_those_of_its_referrals(
+    beginning: tuple[Sent, ...], moves: list[Move]
+) -> None:
     for entry in played(moves, beginning).entries:
         for member in entry.recipients - {entry.event.emitter}:
             assert _has_a_part(member, entry)
@@ -157,7 +159,7 @@ def _every_command(base: type[Command] = Command) -> list[type[Command]]:
     redirects=st.sampled_from((None, spec.REFERRAL)),
 )
 @settings(max_examples=200)
-def test_what_a_node_decides_is_effective_by_what_it_knows_and_it_never_raises(
+def test_a_nodes_decision_is_effective_in_its_known_state_and_never_raises(
     *, beginning: tuple[Sent, ...], moves: list[Move], body: Body, member: str, about: UUID, redirects: UUID | None
 ) -> None:
     record = played(moves, beginning)

@@ -30,8 +30,8 @@ def _directory() -> Directory:
     known = initial_situation(JURISDICTION, 1)
     members = ((Admission(member=name), key_of(name)) for name in ("police", "shelter"))
     founding = founding_event(CHARTER, key_of(COORDINATION), key_of(EXCHANGE), T0)
-    for said in (founding, *admission_events(CHARTER, members, T0)):
-        known = evolve(known, said, T0)
+    for body in (founding, *admission_events(CHARTER, members, T0)):
+        known = evolve(known, body, T0)
     return known.directory
 
 
@@ -48,7 +48,7 @@ def validated(submission: Submission) -> tuple[Message, str | None]:
 
 
 @given(st.none() | st.binary(), st.none() | st.binary(max_size=400), HEADERS)
-def test_no_bytes_pass_and_none_break_the_validator(
+def test_random_bytes_neither_pass_nor_crash_the_validator(
     key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
 ) -> None:
     """A submission without a genuine signature is refused with a code, and only its hash is stored."""
@@ -73,7 +73,7 @@ def test_a_changed_byte_never_passes(place: int, change: int) -> None:
 
 
 @given(HEADERS.filter(bool))
-def test_nothing_rides_along_in_headers(added: list[tuple[str, bytes]]) -> None:
+def test_no_extra_headers_are_forwarded(added: list[tuple[str, bytes]]) -> None:
     """A header beside the contract's, which no signature covers, is refused."""
     assert objection(submitted(replace(GENUINE, headers=GENUINE.headers + tuple(added))), DIRECTORY, "") is not None
 
@@ -84,7 +84,7 @@ def test_another_members_genuine_event_is_refused() -> None:
 
 
 @given(st.integers(min_value=0, max_value=2**40))
-def test_a_refusal_said_again_is_the_same_bytes(offset: int) -> None:
+def test_a_repeated_refusal_has_the_same_bytes(offset: int) -> None:
     """A refusal follows from the submission's place alone, so a repeat is a duplicate and never an equivocation."""
     garbage = submitted(Message(None, os.urandom(8)), offset=offset)
     assert validated(garbage) == validated(garbage)

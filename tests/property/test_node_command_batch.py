@@ -80,10 +80,10 @@ asks = st.tuples(
 
 def events_of(decisions: Iterable[Decision]) -> list[object]:
     """Decisions by what they tell."""
-    return [_told(decision) for decision in decisions]
+    return [_answers(decision) for decision in decisions]
 
 
-def _told(decision: Decision) -> object:
+def _answers(decision: Decision) -> object:
     if isinstance(decision, Refused):
         return decision.refusal, decision.seen
     if isinstance(decision, PreconditionFailed):

@@ -122,7 +122,7 @@ def judged(record: Sequence[Placed]) -> tuple[list[bool], Directory]:
     return answers, directory
 
 
-def heard(record: Sequence[Placed]) -> tuple[list[bool], Keyring]:
+def checked(record: Sequence[Placed]) -> tuple[list[bool], Keyring]:
     """The same, as the verifier finds it."""
     authors = AuthorshipCheck(ORIGIN, GENESIS, Keyring(JURISDICTION))
     answers = []
@@ -142,7 +142,7 @@ def heard(record: Sequence[Placed]) -> tuple[list[bool], Keyring]:
 @settings(max_examples=250)
 def test_the_verifier_disowns_exactly_what_is_judged_invalid(drawn: list[tuple[Message, int]]) -> None:
     record = placed(drawn)
-    ours, keyring = heard(record)
+    ours, keyring = checked(record)
     theirs, directory = judged(record)
     assert ours == theirs
     assert keyring.members == set(directory.members)
@@ -190,11 +190,11 @@ SEALING = registration(STRANGER, SPARE, SPARE, KeyUse.SEALING)
         ),
     ],
 )
-def test_whether_the_last_word_counts(drawn: list[tuple[Message, int]], counts: bool) -> None:  # noqa: FBT001 - a case
+def test_the_last_event_counts_or_not(drawn: list[tuple[Message, int]], counts: bool) -> None:  # noqa: FBT001 - a case
     """Rarely drawn cases are decided alike."""
     record = placed(drawn)
-    assert heard(record)[0] == judged(record)[0]
-    assert heard(record)[0][-1] is counts
+    assert checked(record)[0] == judged(record)[0]
+    assert checked(record)[0][-1] is counts
 
 
 def test_a_retired_key_has_the_same_grace_everywhere() -> None:

@@ -27,15 +27,15 @@ def members(bundle: bytes) -> list[ArchiveMember]:
     return list(read_members(io.BytesIO(bundle)))
 
 
-SAID = contents(BUNDLE)
+SENTENCES = contents(BUNDLE)
 
 
-def is_refused_or_says_the_same(bundle: bytes) -> bool:
+def is_refused_or_unchanged(bundle: bytes) -> bool:
     try:
         report = verify(io.BytesIO(bundle), TRUST)
     except NotABundle:
         return True
-    return report.conclusion is not Conclusion.GOOD or contents(bundle) == SAID
+    return report.conclusion is not Conclusion.GOOD or contents(bundle) == SENTENCES
 
 
 @given(st.integers(0, len(BUNDLE) * 8 - 1))
@@ -43,14 +43,14 @@ def is_refused_or_says_the_same(bundle: bytes) -> bool:
 def test_a_flipped_bit_is_refused_or_changes_nothing(bit: int) -> None:
     flipped = bytearray(BUNDLE)
     flipped[bit // 8] ^= 1 << bit % 8
-    assert is_refused_or_says_the_same(bytes(flipped))
+    assert is_refused_or_unchanged(bytes(flipped))
 
 
 @given(st.integers(0, len(BUNDLE)), st.integers(0, 2000), st.binary(max_size=600))
 @settings(max_examples=150)
 def test_bytes_cut_out_or_put_in_are_refused(at: int, length: int, put: bytes) -> None:
     changed = BUNDLE[:at] + put + BUNDLE[at + length :]
-    assert changed == BUNDLE or is_refused_or_says_the_same(changed)
+    assert changed == BUNDLE or is_refused_or_unchanged(changed)
 
 
 @given(st.permutations(range(len(members(BUNDLE)))))
@@ -60,7 +60,7 @@ def test_members_in_another_order_are_refused(order: list[int]) -> None:
     for member in members(BUNDLE):
         starts.append(starts[-1] + 512 + -(-len(member.body) // 512) * 512)
     parts = [BUNDLE[starts[n] : starts[n + 1]] for n in order]
-    assert is_refused_or_says_the_same(b"".join(parts) + bytes(1024))
+    assert is_refused_or_unchanged(b"".join(parts) + bytes(1024))
 
 
 @given(st.binary(max_size=2000))

@@ -101,7 +101,7 @@ def test_no_proof_joins_two_histories(size: int, data: st.DataObject) -> None:
 
 
 @given(sizes, st.data())
-def test_what_a_proof_needs_is_known_before_it_is_made(size: int, data: st.DataObject) -> None:
+def test_the_nodes_of_a_proof_are_known_before_it_is_made(size: int, data: st.DataObject) -> None:
     """A caller that fetches exactly the named tiles can make the proof."""
     index = data.draw(st.integers(0, size - 1))
     path = tree_proofs.inclusion_path(index, size)

@@ -44,15 +44,18 @@ def test_a_moment_shows_what_a_record_that_ends_there_would(
 
 @given(beginning=beginnings, moves=many_moves, choice=st.integers(0, 50))
 @settings(max_examples=100)
-def test_nothing_differs_from_itself_and_what_differs_leads_from_one_to_the_other(
+def test_a_state_has_no_difference_from_itself_and_a_difference_leads_from_one_to_the_other(
     beginning: tuple[Sent, ...], moves: list[Move], choice: int
 ) -> None:
     """The entries of two differences that meet are those of the whole way."""
-    told = replayed(played(moves, beginning))
-    start, end = told.entries[0].at, told.entries[-1].at + timedelta(seconds=1)
-    middle = told.entries[choice % len(told.entries)].at
-    assert (diff(told, middle, middle).rows, diff(told, middle, middle).moved) == ((), ())
-    assert diff(told, start, middle).rows + diff(told, middle, end).rows == diff(told, start, end).rows
+    replayed_case = replayed(played(moves, beginning))
+    start, end = replayed_case.entries[0].at, replayed_case.entries[-1].at + timedelta(seconds=1)
+    middle = replayed_case.entries[choice % len(replayed_case.entries)].at
+    assert (diff(replayed_case, middle, middle).rows, diff(replayed_case, middle, middle).moved) == ((), ())
+    assert (
+        diff(replayed_case, start, middle).rows + diff(replayed_case, middle, end).rows
+        == diff(replayed_case, start, end).rows
+    )
 
 
 @given(beginning=beginnings, moves=many_moves, member=st.sampled_from(MEMBERS))
@@ -61,11 +64,11 @@ def test_an_institution_s_part_of_an_answer_is_a_part_of_it(
     beginning: tuple[Sent, ...], moves: list[Move], member: str
 ) -> None:
     """An agency's view at a time has exactly the entries that it had sent or received by then."""
-    told = replayed(played(moves, beginning))
-    moment = told.entries[-1].at + timedelta(days=1)
+    replayed_case = replayed(played(moves, beginning))
+    moment = replayed_case.entries[-1].at + timedelta(days=1)
     for question in QUESTIONS.values():
-        whole = question.answer(told, moment)
+        whole = question.answer(replayed_case, moment)
         assert set(whole.of(member).rows) <= set(whole.rows)
-    own = {one.position for one in told.own if one.emitter == member or member in one.recipients}
-    for row in as_of(told, moment).of(member).rows:
+    own = {one.position for one in replayed_case.own if one.emitter == member or member in one.recipients}
+    for row in as_of(replayed_case, moment).of(member).rows:
         assert set(row.positions) == own

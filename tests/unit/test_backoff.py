@@ -44,7 +44,7 @@ async def test_transient_errors_are_reported_and_retried() -> None:
 
 
 @pytest.mark.parametrize("error", [LookupError(), UnicodeDecodeError("utf-8", b"", 0, 1, "")])
-async def test_every_other_error_is_raised_at_once(error: Exception) -> None:
+async def test_every_other_error_is_raised_immediately(error: Exception) -> None:
     """A ValueError is raised even where one of its classes counts as transient, as with asyncpg's DataError."""
     calls: list[Exception] = []
 

@@ -61,14 +61,14 @@ def run(
     return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **variables})
 
 
-def test_the_base_is_small_and_what_runs_nodes_lies_beyond_it() -> None:
+def test_the_base_installation_is_small_and_excludes_the_node_libraries() -> None:
     beyond = beyond_the_base()
     assert {"handoff", "pydantic", "pynacl", "rich", "typer"} <= base()
     assert {"aiokafka", "asyncpg", "faust", "fastapi", "httpx", "structlog", "pydantic_settings"} <= set(beyond)
     assert {"handoff", "services", "pydantic", "nacl", "rich", "typer"}.isdisjoint(beyond)
 
 
-def test_what_lies_beyond_the_base_cannot_be_imported_there() -> None:
+def test_optional_packages_cannot_be_imported_from_the_base() -> None:
     """The control, without which the next test would say nothing."""
     done = run(PROGRAM + "import handoff, pydantic\nimport asyncpg\n")
     assert done.returncode == 1

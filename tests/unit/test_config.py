@@ -82,7 +82,7 @@ def test_no_secret_shows_when_settings_are_printed(police: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "sentence"),
     [
         ('"SASL_PLAINTEXT"', '"PLAIN"', r"kafka\.security_protocol: .*'SASL_PLAINTEXT' or 'SASL_SSL'"),
         ("port = 8080", "port = 99999", r"http\.port: .*less than or equal to 65535"),
@@ -96,14 +96,14 @@ def test_no_secret_shows_when_settings_are_printed(police: Path) -> None:
         ("[http]", "[exchange]\n[http]", r"exchange: only the process of the member 'exchange' has these settings"),
     ],
 )
-def test_a_wrong_value_names_its_key_and_what_is_allowed(police: Path, old: str, new: str, said: str) -> None:
+def test_a_wrong_value_names_its_key_and_what_is_allowed(police: Path, old: str, new: str, sentence: str) -> None:
     police.write_text(_POLICE.replace(old, new, 1))
-    with pytest.raises(ConfigurationError, match=said):
+    with pytest.raises(ConfigurationError, match=sentence):
         process_settings(police)
 
 
 @pytest.mark.parametrize(
-    ("section", "said"),
+    ("section", "sentence"),
     [
         ("[exchange]\ngrace_seconds = 'soon'", r"exchange\.grace_seconds: .*valid number"),
         ("[exchange]\ngrace_seconds = 4000", r"exchange\.grace_seconds: .*less than or equal to 3600"),
@@ -111,12 +111,12 @@ def test_a_wrong_value_names_its_key_and_what_is_allowed(police: Path, old: str,
     ],
 )
 def test_a_wrong_option_of_the_exchange_names_its_key_and_what_is_allowed(
-    police: Path, section: str, said: str
+    police: Path, section: str, sentence: str
 ) -> None:
     police.write_text(
         _POLICE.replace('member = "police"', 'member = "exchange"').replace("[http]", f"{section}\n[http]")
     )
-    with pytest.raises(ConfigurationError, match=said):
+    with pytest.raises(ConfigurationError, match=sentence):
         process_settings(police)
 
 
@@ -128,7 +128,7 @@ def test_a_wrong_value_is_never_shown(police: Path) -> None:
     assert "secret-word" not in str(refused.value)
 
 
-def test_a_file_that_is_missing_or_unnamed_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_or_unnamed_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HANDOFF_CONFIG", raising=False)
     with pytest.raises(ConfigurationError, match=r"none\.toml cannot be read: No such file"):
         process_settings(tmp_path / "none.toml")
@@ -162,7 +162,7 @@ def test_a_deadline_is_published_without_its_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "sentence"),
     [
         ('id = "shelter_gjakova"', 'id = "shelter"', "'shelter' is used twice"),
         ('offers = ["employment"]', 'offers = ["mediation"]', r"members\.6\.offers\.0: .*'vocational_training'"),
@@ -171,8 +171,10 @@ def test_a_deadline_is_published_without_its_name() -> None:
         ('name = "prizren"', 'name = "Prizren"', r"jurisdiction\.name: .*match pattern"),
     ],
 )
-def test_a_plan_that_is_wrong_names_its_key_and_what_is_allowed(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_a_plan_that_is_wrong_names_its_key_and_what_is_allowed(
+    tmp_path: Path, old: str, new: str, sentence: str
+) -> None:
     path = tmp_path / "plan.toml"
     path.write_text(PRIZREN.read_text().replace(old, new, 1))
-    with pytest.raises(ConfigurationError, match=said):
+    with pytest.raises(ConfigurationError, match=sentence):
         jurisdiction_plan(path)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CHECKED = ("handoff", "services", "history_checker", "bench", "infra", "tests/support")
+CHECKED = ("handoff", "services", "history_checker", "bench", "infra", "tests")
 
 RELATIVE = re.compile(
     r"(What|Who|Whom|Whose|Whoever|Whatever|Whether|Which|Where|How|Why"
@@ -83,6 +83,16 @@ def texts_of(path: Path) -> Iterator[Text]:
     )
 
 
+def names(source: str) -> Iterator[Text]:
+    """The names that a module defines, as words: of functions, classes, parameters and variables."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield Text(node.lineno, "name", name)
+            case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()):
+                yield Text(node.lineno, "name", name)
+
+
 def is_relative(text: Text) -> bool:
     """Return whether a docstring or comment begins as a relative clause that is no question."""
     sentence = re.split(r"(?<=[.?!:])\s", text.text, maxsplit=1)[0]
@@ -110,6 +120,22 @@ def test_the_code_is_written_in_plain_technical_english(top: str) -> None:
     assert files(ROOT / top), f"{top} holds no source; correct CHECKED"
     found = [(path.relative_to(ROOT), *violation) for path in files(ROOT / top) for violation in violations(path)]
     assert not found, "\n".join(f"{path}:{line}: {rule}: {text}" for path, line, rule, text in found)
+
+
+@pytest.mark.parametrize("top", CHECKED)
+def test_names_are_in_plain_technical_english(top: str) -> None:
+    """The name of a test is the sentence that it proves, so it is no relative clause either."""
+    found = [
+        (path.relative_to(ROOT), name.line, name.text)
+        for path in files(ROOT / top)
+        if path.suffix == ".py"
+        for name in names(path.read_text())
+        if (words := name.text.removeprefix("test_").replace("_", " "))
+        and (
+            REFUSED.search(words) or (words != name.text and name.text[:5] == "test_" and RELATIVE.match(words.title()))
+        )
+    ]
+    assert not found, "\n".join(f"{path}:{line}: {text}" for path, line, text in found)
 
 
 @pytest.mark.parametrize(

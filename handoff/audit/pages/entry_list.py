@@ -67,7 +67,7 @@ def entries_by_day(view: ReplayView) -> tuple[ListDay, ...]:
 
 
 def _groups(view: ReplayView, entries: Iterable[ReplayedEntry]) -> Iterator[ListGroup]:
-    for are_reads, run in groupby(entries, key=lambda entry: entry.says(CaseRead)):
+    for are_reads, run in groupby(entries, key=lambda entry: entry.is_a(CaseRead)):
         items = tuple(_item(view, entry) for entry in run)
         if are_reads:
             yield ListGroup(items, are_reads=True)

@@ -81,9 +81,9 @@ class InboxFold:
             self._quarantine(entry, objection.value)
             return
         if isinstance(event.data, SubmissionRefused):
-            said = event.data
+            refusal = event.data
             self.refusals.append(
-                RefusedSubmission(said.value_hash, said.code.value, delivery.sequence, delivery.record_time)
+                RefusedSubmission(refusal.value_hash, refusal.code.value, delivery.sequence, delivery.record_time)
             )
         self._evolve(entry, event)
 

@@ -60,10 +60,10 @@ class Keyring:
 def _founded(known: Keyring, event: Event[Any], _at_ms: int) -> Keyring:
     if known.founded:
         return known
-    said: d.JurisdictionFounded = event.data
-    first = ((said.coordinator, said.coordinator_key), (EXCHANGE, said.exchange_key))
+    founding: d.JurisdictionFounded = event.data
+    first = ((founding.coordinator, founding.coordinator_key), (EXCHANGE, founding.exchange_key))
     keys = {signing.key_id(bytes.fromhex(key)): RegisteredKey(owner, bytes.fromhex(key)) for owner, key in first}
-    return Keyring(known.jurisdiction, True, said.coordinator, frozenset({said.coordinator}), keys)  # noqa: FBT003 - founded
+    return Keyring(known.jurisdiction, True, founding.coordinator, frozenset({founding.coordinator}), keys)  # noqa: FBT003 - founded
 
 
 def _admitted(known: Keyring, event: Event[Any], _at_ms: int) -> Keyring:
@@ -73,18 +73,18 @@ def _admitted(known: Keyring, event: Event[Any], _at_ms: int) -> Keyring:
 
 
 def _registered(known: Keyring, event: Event[Any], _at_ms: int) -> Keyring:
-    said: d.KeyRegistered = event.data
-    public_key = bytes.fromhex(said.public_key)
+    registration: d.KeyRegistered = event.data
+    public_key = bytes.fromhex(registration.public_key)
     key_id = signing.key_id(public_key)
-    may_say = event.emitter in {said.member, known.coordinator} and said.member in known.members
-    if not may_say or key_id in known.keys or not _is_held(known.jurisdiction, said, public_key):
+    is_permitted = event.emitter in {registration.member, known.coordinator} and registration.member in known.members
+    if not is_permitted or key_id in known.keys or not _is_held(known.jurisdiction, registration, public_key):
         return known
-    return known.with_key(key_id, RegisteredKey(said.member, public_key, said.use))
+    return known.with_key(key_id, RegisteredKey(registration.member, public_key, registration.use))
 
 
-def _is_held(jurisdiction: str, said: d.KeyRegistered, public_key: bytes) -> bool:
-    statement = signing.possession_statement(jurisdiction, said.member, public_key)
-    possession = bytes.fromhex(said.possession)
+def _is_held(jurisdiction: str, registration: d.KeyRegistered, public_key: bytes) -> bool:
+    statement = signing.possession_statement(jurisdiction, registration.member, public_key)
+    possession = bytes.fromhex(registration.possession)
     return signing.is_valid_public_key(public_key) and signing.verifies(
         public_key, statement, possession, formats.KEY_POSSESSION
     )

@@ -50,7 +50,7 @@ def after_withdrawal(history: History, moment: datetime) -> AfterWithdrawal:
 def _rows(then: History) -> Iterator[AfterRow]:
     withdrawal: ReplayedEntry | None = None
     for entry in then.own:
-        if entry.says(ReleaseWithdrawn):
+        if entry.is_a(ReleaseWithdrawn):
             withdrawal = entry
         if withdrawal is not None:
             yield _row(withdrawal, entry, _effect(entry))
@@ -77,13 +77,13 @@ def _effect(entry: ReplayedEntry) -> Effect:
     if not entry.verdict.is_effective:
         stopped = entry.verdict.reason == IneffectiveReason.RELEASE_WITHDRAWN
         return Effect.STOPPED if stopped else Effect.CHANGED_NOTHING
-    if entry.says(ReleaseWithdrawn):
+    if entry.is_a(ReleaseWithdrawn):
         return Effect.WITHDREW
     if entry.emitter == EXCHANGE and getattr(entry.body, "reason", None) == BasisEndReason.RELEASE_WITHDRAWN:
         return Effect.FOLLOWED
     if not _rests_on_what_was_withdrawn(entry):
         return Effect.UNRELATED
-    disclosing = entry.says(DossierDisclosed, ReferralRequested, ReferralImported)
+    disclosing = entry.is_a(DossierDisclosed, ReferralRequested, ReferralImported)
     return Effect.DISCLOSED if disclosing else Effect.WENT_ON
 
 

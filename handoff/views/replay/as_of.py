@@ -77,7 +77,7 @@ def _institution(then: History, agency: str) -> InstitutionThen:
     targeted = [referral for referral in its if referral.target == agency]
     return InstitutionThen(
         agencies=(agency,),
-        positions=tuple(sorted(said.position for said in (*recorded, *routed))),
+        positions=tuple(sorted(entry.position for entry in (*recorded, *routed))),
         notable=any(_is_unseen(referral) for referral in targeted),
         agency=agency,
         recorded=recorded,

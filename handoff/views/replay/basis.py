@@ -60,11 +60,11 @@ _DISCLOSING = (ReferralRequested, ReferralImported, DossierDisclosed)
 def _row(then: History, entry: ReplayedEntry) -> BasisRow:
     rests_on, recipient = _basis_id(entry), _recipient(entry)
     stood = entry.before.case.bases.get(rests_on) if entry.before.case is not None and rests_on is not None else None
-    said = then.recorded_basis(rests_on)
+    recorded = then.recorded_basis(rests_on)
     objection = _objection(stood, recipient, entry.at)
     return BasisRow(
         agencies=distinct_members(entry.emitter, recipient),
-        positions=tuple(other.position for other in (said, entry) if other is not None),
+        positions=tuple(other.position for other in (recorded, entry) if other is not None),
         notable=entry.verdict.is_effective and (objection is not None or not _is_approved(stood)),
         disclosure=_disclosure(entry),
         at=entry.at,
@@ -76,8 +76,8 @@ def _row(then: History, entry: ReplayedEntry) -> BasisRow:
         kind=stood.kind if stood is not None else None,
         purpose=stood.purpose if stood is not None else None,
         expires_at=stood.expires_at if stood is not None else None,
-        rule=said.body.rule if said is not None else None,
-        approver_role=said.body.approver_role if said is not None else None,
+        rule=recorded.body.rule if recorded is not None else None,
+        approver_role=recorded.body.approver_role if recorded is not None else None,
         approved=_is_approved(stood),
         live=objection is None,
         objection=objection,

@@ -62,7 +62,7 @@ def chain(history: History, moment: datetime) -> Chains:
 
 def _row(then: History, by_id: dict[UUID, Handoff], handoff: Handoff, moment: datetime) -> HopRow:
     wait, earlier = until_answered(handoff, moment), _asked_before(then.case, by_id, handoff)
-    idle = seconds_or_none(_nobody_asked_since(then.case, handoff), moment)
+    idle = seconds_or_none(_idle_since(then.case, handoff), moment)
     return HopRow(
         agencies=(handoff.source, handoff.target),
         positions=then.positions(handoff.referral),
@@ -88,7 +88,7 @@ def _asked_before(case: Case, by_id: dict[UUID, Handoff], handoff: Handoff) -> H
     return next((by_id[r.id] for r in case.referrals.values() if r.next == handoff.referral), None)
 
 
-def _nobody_asked_since(case: Case, handoff: Handoff) -> datetime | None:
+def _idle_since(case: Case, handoff: Handoff) -> datetime | None:
     return STEP_STARTS[DeadlineStep.NEXT_REFERRAL](case.referrals[handoff.referral])
 
 

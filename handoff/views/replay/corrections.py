@@ -52,16 +52,16 @@ class Corrections(Answer[CorrectionRow]):
 def corrections(history: History, moment: datetime) -> Corrections:
     """Return every correction up to ``moment``, in the record's order."""
     then = history.until(moment)
-    rows = tuple(row for entry in then.own if entry.counts for row in (*_said(then, entry), *_of_clocks(entry)))
+    rows = tuple(row for entry in then.own if entry.counts for row in (*_corrected(then, entry), *_of_clocks(entry)))
     return Corrections(moment=moment, rows=rows)
 
 
-def _said(then: History, entry: ReplayedEntry) -> Iterator[CorrectionRow]:
-    if entry.says(ReferralVoided):
+def _corrected(then: History, entry: ReplayedEntry) -> Iterator[CorrectionRow]:
+    if entry.is_a(ReferralVoided):
         yield _row(entry, Correction.VOIDED).model_copy(update={"code": entry.body.code.value})
-    elif entry.says(AcceptanceClaimed):
+    elif entry.is_a(AcceptanceClaimed):
         yield _by_phone(then, entry)
-    elif entry.says(ReferralImported):
+    elif entry.is_a(ReferralImported):
         since = seconds(entry.body.began_at, entry.at)
         yield _row(entry, Correction.BROUGHT_OVER).model_copy(
             update={"claimed_at": entry.body.began_at, "seconds": since}

@@ -73,14 +73,14 @@ def disclosed(history: History, moment: datetime) -> Disclosed:
 def _document(entry: ReplayedEntry) -> Commitment | None:
     if isinstance(entry.body, DossierDisclosed):
         return entry.body.dossier
-    return entry.body.sheet if entry.says(ReferralRequested, ReferralImported) else None
+    return entry.body.sheet if entry.is_a(ReferralRequested, ReferralImported) else None
 
 
 def _row(then: History, entry: ReplayedEntry, document: Commitment, moment: datetime) -> DisclosedRow:
     is_dossier = isinstance(entry.body, DossierDisclosed)
     about = [one for one in then.about[entry.body.referral] if one.position > entry.position]
-    received = next((one for one in about if is_dossier and one.says(DossierDelivered)), None)
-    gone = [one for one in about if one.says(ErasureCompleted) or (is_dossier and one.says(DossierDestroyed))]
+    received = next((one for one in about if is_dossier and one.is_a(DossierDelivered)), None)
+    gone = [one for one in about if one.is_a(ErasureCompleted) or (is_dossier and one.is_a(DossierDestroyed))]
     deletions = tuple(_deletion(one) for one in gone)
     source, target = _sides(entry)
     attested = any(one.by == target for one in deletions)

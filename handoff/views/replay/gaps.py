@@ -48,7 +48,7 @@ def gaps(history: History, moment: datetime) -> Gaps:
 
 
 def _rows(entry: ReplayedEntry, parties: tuple[str, ...]) -> Iterator[GapRow]:
-    if entry.says(SubmissionRefused):
+    if entry.is_a(SubmissionRefused):
         if entry.body.member in parties:
             yield _row(entry, Gap.REFUSED, code=entry.body.code, agency=entry.body.member)
     elif not entry.decoded.is_of_case:
@@ -58,7 +58,7 @@ def _rows(entry: ReplayedEntry, parties: tuple[str, ...]) -> Iterator[GapRow]:
     elif entry.verdict.kind is VerdictKind.INVALID:
         contradicts = entry.verdict == EQUIVOCATION
         yield _row(entry, Gap.EQUIVOCATION if contradicts else Gap.INVALID, code=entry.verdict.reason)
-    elif entry.says(CasesLinked):
+    elif entry.is_a(CasesLinked):
         yield _row(entry, Gap.LINKED_CASE, other_case=entry.body.other_case)
 
 

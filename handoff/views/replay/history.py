@@ -131,7 +131,7 @@ class ReplayedEntry:
         """Return whether the entry is authentic and the first of its identity: effective or ineffective."""
         return self.verdict.kind in {VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE}
 
-    def says(self, *types: type[Body]) -> bool:
+    def is_a(self, *types: type[Body]) -> bool:
         """Return whether the entry is effective and of one of these types."""
         return self.verdict.is_effective and isinstance(self.body, types)
 
@@ -166,7 +166,7 @@ class History:
 
     def saying(self, *types: type[Body]) -> Iterator[ReplayedEntry]:
         """Yield the effective entries of these types."""
-        return (entry for entry in self.entries if entry.says(*types))
+        return (entry for entry in self.entries if entry.is_a(*types))
 
     def recorded_basis(self, basis: UUID | None) -> ReplayedEntry | None:
         """Return the entry that recorded a basis."""

@@ -26,7 +26,7 @@ class IneffectiveRow(AnswerRow):
     reason: str | None
     lost_to: int | None
     unseen: int | None
-    sender_told: bool
+    sender_informed: bool
     recipients: tuple[str, ...]
 
 
@@ -43,12 +43,12 @@ def ineffective(history: History, moment: datetime) -> Ineffective:
 
 def _row(then: History, entry: ReplayedEntry) -> IneffectiveRow:
     # The exchange's own events have no sender to inform.
-    sender_told = entry.emitter == EXCHANGE or entry.emitter in entry.recipients
+    sender_informed = entry.emitter == EXCHANGE or entry.emitter in entry.recipients
     won = _lost_to(then, entry)
     return IneffectiveRow(
         agencies=distinct_members(entry.emitter, *entry.recipients),
         positions=tuple(other.position for other in (won, entry) if other is not None),
-        notable=not sender_told,
+        notable=not sender_informed,
         at=entry.at,
         emitter=entry.emitter,
         type=entry.event_type,
@@ -56,7 +56,7 @@ def _row(then: History, entry: ReplayedEntry) -> IneffectiveRow:
         reason=entry.verdict.reason,
         lost_to=won.position if won is not None else None,
         unseen=_unseen(entry),
-        sender_told=sender_told,
+        sender_informed=sender_informed,
         recipients=distinct_members(*entry.recipients),
     )
 
@@ -64,7 +64,7 @@ def _row(then: History, entry: ReplayedEntry) -> IneffectiveRow:
 def _lost_to(then: History, entry: ReplayedEntry) -> ReplayedEntry | None:
     before = [other for other in then.own if other.position < entry.position]
     if entry.verdict.reason == IneffectiveReason.RELEASE_WITHDRAWN:
-        return next((other for other in reversed(before) if other.says(ReleaseWithdrawn)), None)
+        return next((other for other in reversed(before) if other.is_a(ReleaseWithdrawn)), None)
     if entry.referral_before is None or entry.verdict.reason not in set(State):
         return None
     return next((other for other in reversed(before) if _moved(other, entry.referral_before.id)), None)

@@ -25,7 +25,7 @@ class RestsOn(StrEnum):
 
 
 class MissedRow(AnswerRow):
-    """A late step. ``said_at`` is when the exchange reported it; an unreported late step is notable.
+    """A late step. ``reported_at`` is when the exchange reported it; an unreported late step is notable.
 
     ``over_at`` is when the step was no longer awaited; until then it accrues lateness. ``action`` is the coordinator's.
     """
@@ -38,7 +38,7 @@ class MissedRow(AnswerRow):
     since: datetime
     due_at: datetime
     rests_on: RestsOn
-    said_at: datetime | None
+    reported_at: datetime | None
     over_at: datetime | None
     late_seconds: float
     escalated_at: datetime | None
@@ -56,7 +56,7 @@ class _Late:
 
     holder: Referral | Basis
     step: Step
-    said: ReplayedEntry | None
+    reported: ReplayedEntry | None
     over_at: datetime | None
 
     @property
@@ -67,12 +67,12 @@ class _Late:
 def missed(history: History, moment: datetime) -> Missed:
     """Return every step that was late by ``moment``, ordered by due time."""
     then = history.until(moment)
-    late = (*_said(then), *_over_unsaid(then), *_lasting_unsaid(then, moment))
+    late = (*_reported(then), *_done_late_unreported(then), *_open_late_unreported(then, moment))
     rows = (_row(then, one, moment) for one in late)
     return Missed(moment=moment, rows=tuple(sorted(rows, key=lambda row: row.due_at)))
 
 
-def _said(then: History) -> Iterator[_Late]:
+def _reported(then: History) -> Iterator[_Late]:
     """Yield the late steps that the exchange reported."""
     for entry in then.saying(DeadlineMissed):
         holder = _holder(entry.before.case, entry.body.referral or entry.body.basis)
@@ -83,7 +83,7 @@ def _said(then: History) -> Iterator[_Late]:
                 yield _Late(holder, step, entry, next(over, None))
 
 
-def _over_unsaid(then: History) -> Iterator[_Late]:
+def _done_late_unreported(then: History) -> Iterator[_Late]:
     """Yield the steps done late without a report."""
     for entry in then.own:
         for holder, step in open_steps(entry.before.case) if entry.before.case is not None else ():
@@ -91,7 +91,7 @@ def _over_unsaid(then: History) -> Iterator[_Late]:
                 yield _Late(holder, step, None, entry.at)
 
 
-def _lasting_unsaid(then: History, moment: datetime) -> Iterator[_Late]:
+def _open_late_unreported(then: History, moment: datetime) -> Iterator[_Late]:
     """Yield the steps late at the end without a report."""
     for holder, step in open_steps(then.case):
         if step.due_at < moment:
@@ -109,11 +109,11 @@ def _is_awaited(case: Case | None, holder: Referral | Basis, step: Step) -> bool
 
 def _row(then: History, late: _Late, moment: datetime) -> MissedRow:
     holder, step, referral = late.holder, late.step, late.referral
-    escalated, answered = _escalation(then, late.said)
+    escalated, answered = _escalation(then, late.reported)
     return MissedRow(
         agencies=_parties(holder, step),
-        positions=tuple(other.position for other in (late.said, escalated, answered) if other is not None),
-        notable=late.said is None or answered is None,
+        positions=tuple(other.position for other in (late.reported, escalated, answered) if other is not None),
+        notable=late.reported is None or answered is None,
         step=step.step,
         referral=referral.id if referral is not None else None,
         basis=holder.id if referral is None else None,
@@ -122,7 +122,7 @@ def _row(then: History, late: _Late, moment: datetime) -> MissedRow:
         since=step.since,
         due_at=step.due_at,
         rests_on=_rests_on(then, holder, step),
-        said_at=late.said.at if late.said is not None else None,
+        reported_at=late.reported.at if late.reported is not None else None,
         over_at=late.over_at,
         late_seconds=seconds(step.due_at, late.over_at or moment),
         escalated_at=escalated.at if escalated is not None else None,
@@ -153,5 +153,5 @@ def _escalation(then: History, entry: ReplayedEntry | None) -> tuple[ReplayedEnt
     reference = escalation_reference(entry.decoded.event.id)
     passed = then.saying(DeadlineEscalated, EscalationAcknowledged)
     about = [other for other in passed if other.body.reference == reference]
-    escalated = next((other for other in about if other.says(DeadlineEscalated)), None)
-    return escalated, next((other for other in about if other.says(EscalationAcknowledged)), None)
+    escalated = next((other for other in about if other.is_a(DeadlineEscalated)), None)
+    return escalated, next((other for other in about if other.is_a(EscalationAcknowledged)), None)

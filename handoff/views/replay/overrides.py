@@ -53,10 +53,10 @@ def overrides(history: History, moment: datetime) -> Overrides:
 
 def _rows(then: History, moment: datetime) -> Iterator[OverrideRow]:
     for entry in then.saying(BasisRecorded, ReferralAccepted, ReferralImported):
-        if entry.says(BasisRecorded):
+        if entry.is_a(BasisRecorded):
             if not entry.body.kind.is_release:
                 yield _legal_basis(then, entry, moment)
-        elif entry.says(ReferralImported):
+        elif entry.is_a(ReferralImported):
             yield _about(entry, Override.BROUGHT_OVER)
         elif entry.body.via is not AnsweredVia.SYSTEM:
             yield _about(entry, Override.ACCEPTED_OUTSIDE, entry.body.via)
@@ -76,25 +76,25 @@ def _about(entry: ReplayedEntry, override: Override, via: AnsweredVia | None = N
 
 
 def _legal_basis(then: History, entry: ReplayedEntry, moment: datetime) -> OverrideRow:
-    said, approval = entry.body, _approval(then, entry)
-    due, approved_at = said.approval_due_at, approval.at if approval is not None else said.approved_at
+    override, approval = entry.body, _approval(then, entry)
+    due, approved_at = override.approval_due_at, approval.at if approval is not None else override.approved_at
     late = due is not None and (approved_at or moment) > due
-    resting = [r for r in then.case.referrals.values() if r.basis == said.basis]
+    resting = [r for r in then.case.referrals.values() if r.basis == override.basis]
     return OverrideRow(
         agencies=distinct_members(entry.emitter, *(r.target for r in resting)),
         positions=tuple(entry.position for entry in (entry, approval) if entry is not None),
-        notable=late or said.survivor_informed is SurvivorInformed.DEFERRED_UNSAFE,
+        notable=late or override.survivor_informed is SurvivorInformed.DEFERRED_UNSAFE,
         override=Override.LEGAL_BASIS,
         at=entry.at,
         agency=entry.emitter or "",
-        basis=said.basis,
-        kind=said.kind,
-        rule=said.rule,
-        approver_role=approval.body.approver_role if approval is not None else said.approver_role,
+        basis=override.basis,
+        kind=override.kind,
+        rule=override.rule,
+        approver_role=approval.body.approver_role if approval is not None else override.approver_role,
         approval_due_at=due,
         approved_at=approved_at,
         approved_late=late,
-        survivor_informed=said.survivor_informed,
+        survivor_informed=override.survivor_informed,
         used_for=tuple(r.id for r in resting),
     )
 

@@ -81,7 +81,7 @@ async def test_a_principal_reads_exactly_what_is_addressed_to_it(site: Site, who
 
 
 @every_principal
-async def test_a_principal_writes_exactly_where_it_speaks(site: Site, who: str, probe: BrokerProbe) -> None:
+async def test_a_principal_writes_only_to_its_own_topics(site: Site, who: str, probe: BrokerProbe) -> None:
     expected = {topic.name: _granted(who in topic.writers) for topic in site.topics}
     assert await probe.write(site.topic_names) == expected
 
@@ -96,9 +96,7 @@ async def test_a_principal_sees_neither_the_existence_nor_the_pace_of_other_topi
 
 
 @every_principal
-async def test_nobody_but_the_operator_creates_alters_or_deletes_a_topic(
-    site: Site, who: str, probe: BrokerProbe
-) -> None:
+async def test_only_the_operator_creates_alters_or_deletes_a_topic(site: Site, who: str, probe: BrokerProbe) -> None:
     refused = _all(site.topic_names, TOPIC_REFUSED)
     new = [f"{name}_new" for name in site.topic_names]
     assert await probe.create(new) == _all(new, TOPIC_REFUSED)
@@ -146,7 +144,7 @@ async def _first_entry(site: Site, who: str, topic: str, group: str) -> tuple[by
 
 
 @every_principal
-async def test_nobody_uses_transactions_and_everybody_may_send_idempotently(
+async def test_no_principal_may_use_transactions_and_every_one_may_send_idempotently(
     site: Site, who: str, probe: BrokerProbe
 ) -> None:
     writes = any(who in topic.writers for topic in site.topics)
@@ -155,12 +153,12 @@ async def test_nobody_uses_transactions_and_everybody_may_send_idempotently(
 
 
 @every_principal
-async def test_nobody_but_the_operator_gives_rights(site: Site, who: str, probe: BrokerProbe) -> None:
+async def test_only_the_operator_grants_rights(site: Site, who: str, probe: BrokerProbe) -> None:
     assert await probe.grant_all_to(f"{site.home.name}-{who}") == CLUSTER_REFUSED
 
 
 @every_principal
-async def test_nothing_of_a_neighbouring_jurisdiction_is_open(site: Site, who: str, probe: BrokerProbe) -> None:
+async def test_another_jurisdictions_topics_and_groups_are_forbidden(site: Site, who: str, probe: BrokerProbe) -> None:
     refused = _all(site.foreign_topic_names, TOPIC_REFUSED)
     assert await probe.describe(site.foreign_topic_names) == refused
     assert await probe.read(site.foreign_topic_names) == refused

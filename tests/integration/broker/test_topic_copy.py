@@ -65,7 +65,7 @@ async def test_a_copied_record_has_its_offsets_and_times_and_is_stamped_by_the_b
     assert last.appended_ms >= before[-1].appended_ms
 
 
-async def test_a_topic_that_had_dropped_its_beginning_keeps_its_offsets_and_its_groups_go_on(
+async def test_a_copied_topic_without_its_beginning_keeps_offsets_and_its_groups_continue(
     town: Jurisdiction, tmp_path: Path
 ) -> None:
     out, copy = topic_of(town, ".out.police"), TopicCopy(tmp_path / "copy")

@@ -34,9 +34,7 @@ async def test_the_projections_reader_and_writer_are_two(jurisdiction: Jurisdict
 
 
 @pytest.mark.parametrize("witness", ["police", "monitor"])
-async def test_a_witness_may_not_take_back_what_speaks_against_the_log(
-    jurisdiction: Jurisdiction, witness: str
-) -> None:
+async def test_a_witness_cannot_delete_its_evidence_against_the_log(jurisdiction: Jurisdiction, witness: str) -> None:
     for statement in (
         "DELETE FROM log_evidence",
         "UPDATE log_evidence SET why = 'inconsistent'",
@@ -60,7 +58,7 @@ async def test_a_repeated_set_up_keeps_what_is_stored(jurisdiction: Jurisdiction
     assert await _ask(owner, "SELECT count(*) FROM kept") == 0
 
 
-async def test_migrations_that_fail_are_named_with_what_was_said(postgres: DatabaseOperator) -> None:
+async def test_failed_migrations_are_named_with_the_databases_error(postgres: DatabaseOperator) -> None:
     database = Database("t1", "police", "node")
     passwords = dict.fromkeys((database.owner, *database.logins), "password")
     await database_setup.apply(postgres, (database,), passwords)

@@ -30,7 +30,7 @@ async def ended(child: ChildProcess) -> int | None:
     return child.terminate()
 
 
-async def test_it_says_when_it_is_ready_and_stops_cleanly(place: Town, stack: TrialStack) -> None:
+async def test_it_reports_readiness_and_stops_cleanly(place: Town, stack: TrialStack) -> None:
     """It is live on start, ready when it consumes and routes, exports metrics, and ends with code 0 on SIGTERM."""
     port = stack.service_port(0)
     exchange = place.exchange(port=str(port))
@@ -53,15 +53,15 @@ async def test_a_clean_stop_leaves_nothing_to_be_appended_again(place: Town) -> 
     await place.found()
     before, after = Matter(place, 1).opened(), Matter(place, 2).opened()
     await place.publish(before)
-    await place.record(lambda record: stands(record, before) == 1)
+    await place.record(lambda record: is_ready_soon(record, before) == 1)
     assert first.terminate() == 0
     place.exchange().start()
     await place.publish(after)
-    record = await place.record(lambda record: stands(record, after) == 1)
-    assert stands(record, before) == 1
+    record = await place.record(lambda record: is_ready_soon(record, after) == 1)
+    assert is_ready_soon(record, before) == 1
 
 
-def stands(record: list[KafkaRecord], event: AnyEvent) -> int:
+def is_ready_soon(record: list[KafkaRecord], event: AnyEvent) -> int:
     """Return how often ``event`` is on the record."""
     return [entry.message.value for entry in record].count(codec.encode(event))
 

@@ -47,7 +47,7 @@ def missed(inbox: Iterable[Delivery], matter: Matter) -> list[AnyEvent]:
     return [e for e in events_of(inbox) if isinstance(e.data, DeadlineMissed) and e.subject == str(matter.case)]
 
 
-async def test_everyone_is_told_the_directory_from_the_founding_on(place: Town) -> None:
+async def test_the_directory_is_delivered_to_every_member_from_the_founding(place: Town) -> None:
     """A member's inbox begins with the whole directory, whenever it was admitted."""
     members = ("police", "legal_aid", COORDINATION)
     inboxes = [events_of(await place.inbox(member, lambda inbox: len(inbox) >= 9))[:9] for member in members]
@@ -55,7 +55,7 @@ async def test_everyone_is_told_the_directory_from_the_founding_on(place: Town) 
     assert inboxes[0][0] == place.genesis
 
 
-async def test_a_referral_reaches_its_two_sides_and_nobody_else(place: Town) -> None:
+async def test_a_referral_reaches_only_its_two_sides(place: Town) -> None:
     """Each inbox holds exactly what the record and the types of its events name, in a sequence without gaps."""
     matter = Matter(place, 1)
     await place.publish(*matter.begun())
@@ -84,7 +84,7 @@ async def test_a_withdrawal_ends_the_release_and_revokes_the_request_once(place:
         assert verdict_on(matter.accepted(), inbox).reason in {"release_withdrawn", "revoked"}
 
 
-async def test_a_repeat_on_the_record_is_routed_to_nobody(place: Town) -> None:
+async def test_a_repeat_on_the_record_is_routed_to_no_member(place: Town) -> None:
     """Of an event that is on the record twice, the first entry counts and the others reach no inbox."""
     matter = Matter(place, 3)
     await place.publish(*matter.begun())
@@ -108,7 +108,7 @@ async def test_another_event_under_a_used_id_is_an_equivocation(place: Town) -> 
     await place.check_inboxes()
 
 
-async def test_a_missed_deadline_is_said_once_and_escalated_without_the_case(place: Town) -> None:
+async def test_a_missed_deadline_is_recorded_once_and_escalated_without_the_case(place: Town) -> None:
     """When a step is overdue, both sides and the coordinator are notified once each."""
     matter = Matter(place, 5)
     await place.publish(*matter.begun(Urgency.LOW))
@@ -124,7 +124,7 @@ async def test_a_missed_deadline_is_said_once_and_escalated_without_the_case(pla
     assert str(matter.case) not in escalated.model_dump_json()
 
 
-async def test_a_deadline_that_was_said_too_early_is_said_again(place: Town) -> None:
+async def test_a_deadline_reported_too_early_is_reported_again(place: Town) -> None:
     """A missed deadline that is appended before its time is ineffective, and is emitted again by the next attempt."""
     matter = Matter(place, 6)
     await place.publish(*matter.begun(Urgency.LOW))

@@ -41,7 +41,7 @@ async def test_every_statement_is_one_that_the_database_accepts(police: Parts) -
         ("due", "bigint, timestamptz, integer", "0, '2026-01-05T22:00:00Z', 10"),
     ],
 )
-async def test_what_waits_in_an_outage_slows_no_command(
+async def test_a_backlog_during_an_outage_slows_no_command(
     police: Parts, statement: str, types: str, arguments: str
 ) -> None:
     """A statement that was planned over an outbox known to be empty reads few rows once much is pending."""
@@ -73,7 +73,7 @@ async def test_a_command_is_decided_over_what_waits_for_its_echo(police: Parts) 
     assert [row["id"] for row in stored][:3] == list(events)
 
 
-async def test_what_is_refused_stores_nothing(police: Parts) -> None:
+async def test_a_refused_command_stores_nothing(police: Parts) -> None:
     with pytest.raises(Refused):
         await police.desk().submit(OpenReferral(), About(case=CASE, referral=REFERRAL), idempotency_key="once-only")
     assert await police.query("outbox") == []
@@ -127,7 +127,7 @@ async def test_commands_that_race_on_a_case_are_decided_one_after_the_other(poli
     assert sum(not isinstance(result, Refused) for result in results) == 1
 
 
-async def test_a_caller_that_saw_less_is_told_so(police: Parts) -> None:
+async def test_a_caller_with_a_stale_version_is_refused(police: Parts) -> None:
     desk = police.desk()
     case, referral, _ = await request_a_place(desk)
     with pytest.raises(PreconditionFailed) as failed:
@@ -136,13 +136,13 @@ async def test_a_caller_that_saw_less_is_told_so(police: Parts) -> None:
     await desk.submit(CancelReferral(), About(case=case, referral=referral), if_match=1)
 
 
-async def test_nobody_waits_longer_than_asked_for_an_echo(police: Parts) -> None:
+async def test_a_caller_waits_no_longer_than_requested_for_an_echo(police: Parts) -> None:
     desk = police.desk()
     opened = await desk.submit(OPENING, About())
     assert await desk.outcome(opened.events, 0.05) is None
 
 
-async def test_what_an_agency_says_of_itself_goes_under_the_jurisdiction(police: Parts) -> None:
+async def test_an_agencys_events_about_itself_have_the_jurisdiction_as_subject(police: Parts) -> None:
     capacity = PublishCapacity(
         service=CaseService.POLICE_PROTECTION,
         unit=CapacityUnit.CASE_SLOT,

@@ -93,7 +93,7 @@ async def test_the_directory_is_folded_from_the_founding_on(police: Parts) -> No
     assert directory.signing_key(key_of("shelter").id, T0) is not None
 
 
-async def test_what_is_delivered_again_is_folded_once(shelter: Parts) -> None:
+async def test_a_redelivered_entry_is_folded_once(shelter: Parts) -> None:
     intake = await shelter.intake()
     entries = [*shelter.founding(), shelter.post(a_request(shelter))]
     await intake.handle(entries)
@@ -116,14 +116,14 @@ async def test_a_gap_stops_the_intake_and_leaves_everything_as_it_was(shelter: P
     assert len(await shelter.query("node_inbox")) == len(founding)
 
 
-async def test_who_was_replaced_folds_nothing_more(shelter: Parts) -> None:
+async def test_a_replaced_process_folds_nothing_more(shelter: Parts) -> None:
     zombie = await shelter.intake()
     await shelter.intake()
     with pytest.raises(LeadershipLost):
         await zombie.handle(shelter.founding())
 
 
-async def test_an_echo_settles_a_decision_and_tells_who_waits_for_it(police: Parts) -> None:
+async def test_an_echo_settles_a_decision_and_wakes_its_caller(police: Parts) -> None:
     intake, desk = await police.intake(), police.desk()
     await intake.handle(police.founding())
     case, referral, events = await request_a_place(desk)
@@ -140,7 +140,7 @@ async def test_an_echo_settles_a_decision_and_tells_who_waits_for_it(police: Par
     assert [row.id for row in await desk.referrals()] == [referral]
 
 
-async def test_an_event_that_lost_a_race_changes_nothing_and_its_sender_is_told(police: Parts) -> None:
+async def test_an_event_that_lost_a_race_changes_nothing_and_is_returned_to_its_sender(police: Parts) -> None:
     intake, desk = await police.intake(), police.desk()
     await intake.handle(police.founding())
     opened = await desk.submit(OPENING, About())
@@ -151,7 +151,7 @@ async def test_an_event_that_lost_a_race_changes_nothing_and_its_sender_is_told(
     assert (last.own, last.verdict, last.reason) == (True, VerdictKind.INEFFECTIVE, "suspended")
 
 
-async def test_what_the_exchange_refused_is_settled_by_its_hash(police: Parts) -> None:
+async def test_a_refused_submission_is_settled_by_its_hash(police: Parts) -> None:
     intake, desk = await police.intake(), police.desk()
     await intake.handle(police.founding())
     opened = await desk.submit(OPENING, About())
@@ -159,8 +159,8 @@ async def test_what_the_exchange_refused_is_settled_by_its_hash(police: Parts) -
     body = SubmissionRefused(member="police", code=RefusalCode.SIGNATURE, value_hash=row["value_hash"])
     await intake.handle([police.post(police.town.event(body, emitter=EXCHANGE))])
     assert await desk.outcome(opened.events, 0) == Verdict(VerdictKind.INVALID, "signature")
-    (told,) = await desk.feed(police.sequence - 1, 10)
-    assert (told.own, told.settles) == (False, *opened.events)
+    (routed,) = await desk.feed(police.sequence - 1, 10)
+    assert (routed.own, routed.settles) == (False, *opened.events)
 
 
 async def test_policies_stay_off_until_the_inbox_is_folded_to_its_end(shelter: Parts) -> None:
@@ -171,14 +171,14 @@ async def test_policies_stay_off_until_the_inbox_is_folded_to_its_end(shelter: P
     assert await shelter.query("outbox") == []
     await intake.handle([shelter.post(a_request(shelter, 1))])
     assert intake.caught_up
-    said = await shelter.query("outbox")
-    assert {(row["type"], row["referral"]) for row in said} == {
+    stored = await shelter.query("outbox")
+    assert {(row["type"], row["referral"]) for row in stored} == {
         ("referral.delivered.v1", REFERRAL),
         ("referral.delivered.v1", nth_id(1)),
     }
 
 
-async def test_a_policy_reacts_once_however_often_its_node_starts_anew(shelter: Parts) -> None:
+async def test_a_policy_reacts_once_however_often_its_node_restarts(shelter: Parts) -> None:
     intake = await shelter.intake((CONFIRM_DELIVERY,))
     entries = [*shelter.founding(), shelter.post(a_request(shelter))]
     await intake.handle(entries)
@@ -189,7 +189,7 @@ async def test_a_policy_reacts_once_however_often_its_node_starts_anew(shelter: 
     assert await shelter.query("outbox_ids_and_values") == [first]
 
 
-async def test_what_its_emitter_did_not_sign_is_not_believed(shelter: Parts) -> None:
+async def test_an_entry_not_signed_by_its_emitter_is_quarantined(shelter: Parts) -> None:
     intake = await shelter.intake()
     forged = a_request(shelter)
     await intake.handle(
@@ -200,7 +200,7 @@ async def test_what_its_emitter_did_not_sign_is_not_believed(shelter: Parts) -> 
     assert tuple(row) == (shelter.sequence, "key_not_owner")
 
 
-async def test_what_the_own_table_calls_impossible_parks_that_referral_alone(shelter: Parts) -> None:
+async def test_an_impossible_transition_parks_only_its_referral(shelter: Parts) -> None:
     intake = await shelter.intake()
     started = ReferralStarted(referral=REFERRAL, kind=StartKind.ARRIVAL)
     await intake.handle(

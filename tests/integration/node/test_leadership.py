@@ -82,7 +82,7 @@ async def keeping(leadership: Leadership) -> AsyncIterator["asyncio.Task[None]"]
         task.cancel()
 
 
-async def test_the_second_stands_by_while_the_first_sends_heartbeats(
+async def test_the_standby_waits_while_the_active_process_sends_heartbeats(
     clock: ManualClock, first: Leadership, second: Leadership
 ) -> None:
     async with keeping(first) as kept, acquiring(second) as acquired:
@@ -159,7 +159,7 @@ async def test_a_restarted_leader_resumes_without_waiting(first: Leadership, can
     assert again.epoch == first.epoch + 1
 
 
-async def test_two_processes_of_one_name_do_not_take_the_epoch_from_each_other_for_ever(
+async def test_two_processes_of_one_name_do_not_alternate_in_taking_the_epoch(
     clock: ManualClock, first: Leadership, candidate: Candidate
 ) -> None:
     again = candidate(first.instance)

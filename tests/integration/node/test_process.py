@@ -113,7 +113,7 @@ async def test_an_active_node_deletes_the_keys_that_have_expired(street: Street)
 
 
 @pytest.mark.faults
-async def test_nothing_that_was_answered_is_lost_when_a_node_is_killed(street: Street) -> None:
+async def test_no_answered_command_is_lost_when_a_node_is_killed(street: Street) -> None:
     cases: list[str] = []
 
     async def keep_opening() -> None:

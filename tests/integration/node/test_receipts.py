@@ -62,9 +62,9 @@ class PlayedAudit:
     def covers(self, records: list[KafkaRecord], size: int) -> None:
         """Signs receipts for these entries of an inbox, which a checkpoint of that size covers."""
         for delivery in (Delivery.from_message(record.message) for record in records):
-            said = delivery.message
-            content = record_hash(said.key, said.value, said.headers)
-            event = codec.decode(said.value or b"")
+            delivered = delivery.message
+            content = record_hash(delivered.key, delivered.value, delivered.headers)
+            event = codec.decode(delivered.value or b"")
             self.given[str(event.id)] = self.played.receipt(content, size).decode()
 
     @asynccontextmanager
@@ -166,7 +166,7 @@ async def test_a_receipt_counts_only_under_a_checkpoint_for_which_enough_have_vo
     assert await desk.receipts.round() == len(events)
 
 
-async def test_what_is_proven_and_what_has_ended_survive_a_restart(desk: Desk) -> None:
+async def test_proven_and_ended_receipts_survive_a_restart(desk: Desk) -> None:
     _, echoes = await desk.request_a_place()
     desk.audit.covers(echoes[:1], 9)
     await desk.prove(9, *ENOUGH)
@@ -190,7 +190,7 @@ async def test_a_cosignature_that_only_claims_to_be_one_counts_for_nothing(desk:
     assert desk.quorum.proven.size == 9
 
 
-async def test_an_unsound_receipt_ends_nothing_and_is_told_once(desk: Desk) -> None:
+async def test_an_invalid_receipt_settles_nothing_and_is_reported_once(desk: Desk) -> None:
     events, echoes = await desk.request_a_place()
     desk.audit.covers(echoes, 9)
     first, second, third = (str(event) for event in events)
@@ -200,8 +200,8 @@ async def test_an_unsound_receipt_ends_nothing_and_is_told_once(desk: Desk) -> N
     with capture_logs() as lines:
         assert await desk.receipts.round() == 1
         assert await desk.receipts.round() == 0
-    told = [(line["event_id"], line["why"]) for line in lines if line["event"] == "receipt.invalid"]
-    assert told == [(first, "other_bytes"), (third, "invalid_signature")]
+    logged = [(line["event_id"], line["why"]) for line in lines if line["event"] == "receipt.invalid"]
+    assert logged == [(first, "other_bytes"), (third, "invalid_signature")]
 
 
 async def test_an_event_without_a_receipt_after_its_time_is_alarmed_once(desk: Desk) -> None:
@@ -221,7 +221,7 @@ async def test_an_event_without_a_receipt_after_its_time_is_alarmed_once(desk: D
     assert sorted(missing) == sorted(map(str, events[1:]))
 
 
-async def test_what_changed_nothing_by_a_lost_race_gets_its_receipt_too_and_what_was_refused_stays(desk: Desk) -> None:
+async def test_an_event_that_lost_a_race_gets_its_receipt_and_a_refused_one_stays(desk: Desk) -> None:
     police = desk.police
     lost = await police.desk().submit(OPENING, About())
     lost_echoes = await police.echoes(ineffective("suspended"))
@@ -269,9 +269,9 @@ async def test_an_unavailable_audit_does_not_block_commands_and_is_asked_again(d
 
 
 async def test_an_audit_without_a_listener_or_with_a_malformed_answer_is_unavailable(desk: Desk) -> None:
-    nobody = receipts_of(desk.police, desk.played, PlayedAudit(desk.played))
+    no_one = receipts_of(desk.police, desk.played, PlayedAudit(desk.played))
     with pytest.raises(AuditUnavailable):
-        await nobody.receipts.audit.receipts([Identity("case", "/small/1/police", UUID(int=1))])
+        await no_one.receipts.audit.receipts([Identity("case", "/small/1/police", UUID(int=1))])
     desk.audit.given[str(UUID(int=1))] = cast("str", 7)
     with pytest.raises(AuditUnavailable):
         await desk.receipts.audit.receipts([Identity("case", "/small/1/police", UUID(int=1))])

@@ -100,7 +100,7 @@ async def test_a_decision_is_published_signed_and_in_order(police: Parts, topic:
         assert published.header(KEY_ID_HEADER) == key.id.encode()
 
 
-async def test_nothing_leaves_before_the_own_key_is_in_force(police: Parts, topic: Topic) -> None:
+async def test_the_relay_sends_nothing_before_the_own_key_is_in_force(police: Parts, topic: Topic) -> None:
     await police.wipe()
     await police.desk().publish([police.town.event(police.town.genesis.data, emitter="coordination")])
     opened = police.town.event(OPENING.makes(**OPENING.model_dump(exclude={"occurred_at"})))
@@ -112,7 +112,7 @@ async def test_nothing_leaves_before_the_own_key_is_in_force(police: Parts, topi
         assert ids(await topic.until(2))[1:] == [opened.id]
 
 
-async def test_what_was_sent_and_not_marked_is_sent_again_as_the_same_bytes(police: Parts, topic: Topic) -> None:
+async def test_a_sent_unmarked_event_is_sent_again_as_the_same_bytes(police: Parts, topic: Topic) -> None:
     opened = await police.desk().submit(OPENING, About())
     async with relaying(police.relay(police.sender())):
         await topic.until(1)
@@ -123,9 +123,7 @@ async def test_what_was_sent_and_not_marked_is_sent_again_as_the_same_bytes(poli
     assert ids([first]) == list(opened.events)
 
 
-async def test_what_a_full_disk_keeps_from_being_marked_is_not_sent_again_meanwhile(
-    police: Parts, topic: Topic
-) -> None:
+async def test_an_event_left_unmarked_by_a_full_disk_is_not_sent_again(police: Parts, topic: Topic) -> None:
     opened = await police.desk().submit(OPENING, About())
     async with disk_full_for_updates(police), relaying(police.relay(police.sender())):
         assert ids(await topic.until(2, seconds=3)) == list(opened.events)
@@ -134,7 +132,7 @@ async def test_what_a_full_disk_keeps_from_being_marked_is_not_sent_again_meanwh
     assert len(topic.found) == 1
 
 
-async def test_what_has_its_echo_is_not_sent_again(police: Parts, topic: Topic) -> None:
+async def test_an_echoed_event_is_not_sent_again(police: Parts, topic: Topic) -> None:
     async with relaying(police.relay(police.sender(), resend_seconds=0.2)):
         await police.desk().submit(OPENING, About())
         await topic.until(1)
@@ -143,7 +141,7 @@ async def test_what_has_its_echo_is_not_sent_again(police: Parts, topic: Topic) 
         assert len(await topic.until(100, 1)) == sent
 
 
-async def test_what_stays_without_an_echo_is_sent_again_ever_more_rarely(police: Parts, topic: Topic) -> None:
+async def test_an_event_without_echo_is_resent_at_growing_intervals(police: Parts, topic: Topic) -> None:
     await police.desk().submit(OPENING, About())
 
     async def repeated() -> bool:
@@ -158,7 +156,7 @@ async def test_what_stays_without_an_echo_is_sent_again_ever_more_rarely(police:
     assert row["pause"].total_seconds() == pytest.approx(0.1 * 4 ** (row["attempts"] - 1))
 
 
-async def test_what_a_later_one_overtook_was_lost_and_is_sent_again(police: Parts, topic: Topic) -> None:
+async def test_an_event_overtaken_by_a_later_one_was_lost_and_is_resent(police: Parts, topic: Topic) -> None:
     desk, intake = police.desk(), await police.intake()
     async with relaying(police.relay(police.sender())):
         lost = await desk.submit(OPENING, About())
@@ -173,7 +171,7 @@ async def test_what_a_later_one_overtook_was_lost_and_is_sent_again(police: Part
         assert ids(await topic.until(3))[2:] == list(lost.events)
 
 
-async def test_an_echo_of_the_first_sending_says_nothing_of_what_was_sent_between(police: Parts, topic: Topic) -> None:
+async def test_an_echo_of_the_first_sending_does_not_settle_events_sent_in_between(police: Parts, topic: Topic) -> None:
     desk, intake = police.desk(), await police.intake()
     async with relaying(police.relay(police.sender())):
         twice = await desk.submit(OPENING, About())

@@ -59,7 +59,7 @@ async def test_a_session_that_was_ended_counts_from_its_end(police: Parts) -> No
 
 
 async def test_a_valid_session_and_its_openings_are_never_deleted(police: Parts) -> None:
-    """Whatever the periods are, since the shortest one is longer than a session."""
+    """This holds for all periods, since the shortest one is longer than a session."""
     sessions = SignInSessions(police.pool)
     session = await sessions.start_session(await sessions.create_link(nth_id(1), T0), T0)
     assert session is not None

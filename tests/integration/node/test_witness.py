@@ -119,9 +119,7 @@ async def test_a_witness_that_died_between_storing_and_cosigning_cosigns_the_sam
     assert [played.cosigners(request.encode()) for request in inbox] == [{"police": played.head(13)}]
 
 
-async def test_a_head_that_has_not_grown_is_cosigned_anew_at_each_of_the_logs_own_words(
-    police: Parts, played: PlayedLog
-) -> None:
+async def test_an_unchanged_head_is_cosigned_again_at_each_signed_checkpoint(police: Parts, played: PlayedLog) -> None:
     """The time in a cosignature is what shows that the record is still the same; others' copies ask for nothing."""
     inbox = Published()
     cosigner = witness(police, played, inbox.take)
@@ -147,7 +145,7 @@ async def test_a_forked_head_is_refused_and_both_are_kept(police: Parts, played:
         await witness(police, played, inbox.take).begin()
 
 
-async def test_a_fork_that_has_grown_is_never_cosigned_and_a_bad_proof_stops_nobody(
+async def test_a_grown_fork_is_never_cosigned_and_a_bad_proof_stops_no_witness(
     police: Parts, played: PlayedLog
 ) -> None:
     """Any cosigner may write a proof of its own onto the topic: it is kept as evidence and believed by no one."""
@@ -165,7 +163,7 @@ async def test_a_fork_that_has_grown_is_never_cosigned_and_a_bad_proof_stops_nob
     ]
 
 
-async def test_nonsense_on_the_topic_moves_nobody(police: Parts, played: PlayedLog) -> None:
+async def test_nonsense_on_the_topic_changes_nothing(police: Parts, played: PlayedLog) -> None:
     inbox = Published()
     cosigner = witness(police, played, inbox.take)
     await cosigner.begin()
@@ -187,7 +185,7 @@ async def test_of_two_processes_one_moves_on_and_the_other_follows(police: Parts
     assert other.state.head == played.head(7)
 
 
-async def test_a_witness_whose_state_is_behind_what_it_published_does_not_start(
+async def test_a_witness_with_state_older_than_its_cosignatures_does_not_start(
     police: Parts, played: PlayedLog
 ) -> None:
     inbox = Published()
@@ -213,9 +211,7 @@ async def test_a_lagging_witness_asks_for_the_topic_from_its_beginning_once(poli
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_whatever_comes_in_whatever_order_one_record_is_cosigned(
-    police: Parts, played: PlayedLog, seed: int
-) -> None:
+async def test_in_any_order_of_requests_one_record_is_cosigned(police: Parts, played: PlayedLog, seed: int) -> None:
     """Two processes of one member, a log that forks, values that come again, and crashes where it hurts most."""
     chance, inbox = Random(seed), list[TreeHead]()
 
@@ -326,7 +322,7 @@ async def test_a_witness_that_lost_its_database_refuses_and_is_not_shown_a_fork(
         assert (await state(police)).head == EMPTY_TREE_HEAD
 
 
-async def test_an_operator_lets_a_witness_that_lost_its_database_go_on(police: Parts, played: PlayedLog) -> None:
+async def test_an_operator_resumes_a_witness_that_lost_its_database(police: Parts, played: PlayedLog) -> None:
     async with log_of(police, played) as log:
         for old, size in ((0, 7), (7, 13)):
             await log.publish(played.request(old, size))
@@ -378,9 +374,7 @@ def _settings_file(police: Parts, played: PlayedLog) -> Path:
     return write_settings(_settings(police, played), police.town.directory / "witness.toml")
 
 
-async def test_a_node_whose_witness_has_halted_still_sees_what_others_vouch_for(
-    police: Parts, played: PlayedLog
-) -> None:
+async def test_a_node_with_a_halted_witness_still_sees_the_quorum(police: Parts, played: PlayedLog) -> None:
     settings = _settings(police, played)
     assert settings.checkpoints is not None
     sealing = NodeAttestation(settings, settings.checkpoints, police.pool, clock.now)

@@ -23,12 +23,12 @@ from tests.support.parts.proof_record import (
     Dump,
     checkpoint,
     dump_of,
+    emitted,
     founding,
     honest,
     opened,
     reading,
     receipt,
-    said,
     tree,
 )
 from tests.support.parts.stack import Jurisdictions
@@ -86,7 +86,7 @@ async def kept(honestly: Archive) -> AsyncIterator[Archive]:
         yield honestly
 
 
-async def told(kept: Archive, *more: object) -> tuple[int, str]:
+async def verified(kept: Archive, *more: object) -> tuple[int, str]:
     """Return the verifier's report on a bundle that is written now."""
     assert (await kept.write(CASE))[0] == 0
     return await kept.verify(*more)
@@ -106,7 +106,7 @@ async def change(kept: Archive, *statements: str) -> None:
 
 async def test_untouched_it_is_good(honestly: Archive) -> None:
     """The control for all that follows."""
-    code, answer = await told(honestly)
+    code, answer = await verified(honestly)
     assert (code, answer.splitlines()[-1]) == (0, f"complete as of size {SIZE}, cosigned at 2026-01-06T22:40:00Z")
 
 
@@ -122,7 +122,7 @@ async def test_every_column_is_tried(honestly: Archive) -> None:
 async def test_an_edit_of_each_column_is_named(kept: Archive, column: str) -> None:
     value, sentence = ON_THE_BUNDLE[column]
     await change(kept, f"UPDATE timeline.entries SET {column} = {value} WHERE record_offset = {THIRD}")
-    code, answer = await told(kept)
+    code, answer = await verified(kept)
     assert (code, sentence in answer) == (1, True), answer
     assert answer.splitlines()[-1].startswith(f"NOT complete as of size {SIZE}, ")
 
@@ -133,7 +133,7 @@ async def test_an_edit_of_what_rules_make_of_an_entry_reaches_no_auditor(kept: A
     before = kept.bundle.read_bytes()
     changes = ", ".join(f"{column} = {value}" for column, value in WHAT_RULES_MAKE_OF_IT.items())
     await change(kept, f"UPDATE timeline.entries SET {changes} WHERE record_offset = {THIRD}")
-    assert (await told(kept))[0] == 0
+    assert (await verified(kept))[0] == 0
     assert kept.bundle.read_bytes() == before
 
 
@@ -150,7 +150,7 @@ async def test_a_row_that_can_be_no_entry_any_more_is_named_when_the_bundle_is_w
     assert [path.read_bytes() for path in kept.directory.glob("case.bundle*")] == [before]
 
 
-async def test_what_is_changed_while_a_bundle_is_written_changes_nothing_in_it(kept: Archive) -> None:
+async def test_concurrent_changes_do_not_alter_a_bundle_being_written(kept: Archive) -> None:
     """All of it is one snapshot, however slowly it is taken."""
     await kept.write(CASE)
     stream = bundle(kept.installed.timeline_reader, bundle_request(kept.installed, CASE))
@@ -159,7 +159,7 @@ async def test_what_is_changed_while_a_bundle_is_written_changes_nothing_in_it(k
     assert b"".join([taken, *[chunk async for chunk in stream]]) == kept.bundle.read_bytes()
 
 
-def said_else() -> Dump:
+def altered() -> Dump:
     """The honest record with another value under the same signature, and every hash worked out again."""
     dump = honest(others=300)
     message = dump.records[THIRD]
@@ -169,10 +169,10 @@ def said_else() -> Dump:
     return dump.relinked()
 
 
-async def test_an_edit_with_everything_relinked_is_named_by_the_signature_of_who_said_it(kept: Archive) -> None:
+async def test_an_edit_with_all_hashes_recomputed_is_named_by_the_emitters_signature(kept: Archive) -> None:
     """With all hashes, the chain and the tree recomputed, the signature still fails and the root differs."""
-    await kept.replace(said_else())
-    code, answer = await told(kept)
+    await kept.replace(altered())
+    code, answer = await verified(kept)
     assert code == 1
     assert first_failure(answer).startswith(f"tampered: entry 3 of the case, offset {THIRD}: signature: ")
     assert "tampered: skeleton: the root of its entries differs from the checkpoint's root" in answer
@@ -180,7 +180,7 @@ async def test_an_edit_with_everything_relinked_is_named_by_the_signature_of_who
 
 async def test_a_new_head_over_it_by_the_log_s_own_key_lacks_cosignatures(kept: Archive) -> None:
     """The log's key is compromised too, and all other heads are removed: no witness cosigned the remaining one."""
-    forged = said_else().checkpointed(cosigners=())
+    forged = altered().checkpointed(cosigners=())
     await kept.replace(forged)
     await change(kept, "DELETE FROM proof.checkpoints", "DELETE FROM proof.cosignatures")
     await kept.seal(forged)
@@ -190,7 +190,7 @@ async def test_a_new_head_over_it_by_the_log_s_own_key_lacks_cosignatures(kept: 
 
 async def test_cosignatures_for_another_head_are_not_moved_to_it(kept: Archive) -> None:
     """Under a head that lacks them they do not verify, and the head is passed over."""
-    forged = said_else().checkpointed(cosigners=())
+    forged = altered().checkpointed(cosigners=())
     await kept.replace(forged)
     await change(kept, "DELETE FROM proof.checkpoints")
     await kept.seal(forged)
@@ -203,7 +203,7 @@ async def test_cosignatures_for_another_head_are_not_moved_to_it(kept: Archive) 
 
 async def test_a_dropped_entry_is_named(kept: Archive) -> None:
     await change(kept, f"DELETE FROM timeline.entries WHERE record_offset = {THIRD}")
-    code, answer = await told(kept)
+    code, answer = await verified(kept)
     assert code == 1
     assert f"offset {THIRD}: order: expected the entry of this offset, found partition 0, offset {THIRD + 1}" in answer
 
@@ -211,7 +211,7 @@ async def test_a_dropped_entry_is_named(kept: Archive) -> None:
 async def test_a_dropped_entry_with_all_that_follows_moved_up_is_found(kept: Archive) -> None:
     """Relinked, renumbered and without a gap."""
     await kept.replace(dump_of([HONEST.records[n] for n in range(SIZE) if n != THIRD]))
-    code, answer = await told(kept)
+    code, answer = await verified(kept)
     assert (code, f"the bundle has {SIZE - 1} of the checkpoint's {SIZE} entries" in answer) == (1, True)
 
 
@@ -221,7 +221,7 @@ async def test_swapped_contents_are_named(kept: Archive) -> None:
         "UPDATE timeline.entries AS one SET value = other.value FROM timeline.entries AS other"
         f" WHERE (one.record_offset, other.record_offset) IN (({SECOND}, {THIRD}), ({THIRD}, {SECOND}))",
     )
-    code, answer = await told(kept)
+    code, answer = await verified(kept)
     assert (code, f"entry 2 of the case, offset {SECOND}: content: " in answer) == (1, True)
 
 
@@ -233,13 +233,13 @@ async def test_swapped_entries_are_named(kept: Archive) -> None:
             for before, after in ((SECOND, -1), (THIRD, SECOND), (-1, THIRD))
         ),
     )
-    code, answer = await told(kept)
+    code, answer = await verified(kept)
     assert (code, f"entry 2 of the case, offset {SECOND}: sequence: " in answer) == (1, True)
 
 
 async def test_a_cut_tail_is_found(kept: Archive) -> None:
     await change(kept, f"DELETE FROM timeline.entries WHERE record_offset >= {LAST}")
-    code, answer = await told(kept)
+    code, answer = await verified(kept)
     assert (code, first_failure(answer)) == (
         1,
         f"tampered: skeleton: the bundle has {LAST} of the checkpoint's {SIZE} entries",
@@ -252,7 +252,7 @@ async def test_a_tail_that_is_cut_with_its_checkpoint_leaves_an_old_bundle(kept:
     await change(kept, "DELETE FROM proof.checkpoints", "DELETE FROM proof.cosignatures")
     await kept.seal(older)
     await change(kept, f"DELETE FROM timeline.entries WHERE record_offset >= {LAST}")
-    assert (await told(kept))[0] == 0
+    assert (await verified(kept))[0] == 0
     code, answer = await kept.verify("--as-of", LATER.isoformat())
     assert (code, f"NOT complete as of size {LAST}" in answer) == (2, True)
     promised = kept.directory / "receipt"
@@ -262,20 +262,20 @@ async def test_a_tail_that_is_cut_with_its_checkpoint_leaves_an_old_bundle(kept:
 
 
 async def test_an_old_honest_bundle_does_not_prove_today(honestly: Archive) -> None:
-    code, answer = await told(honestly, "--as-of", "today")
+    code, answer = await verified(honestly, "--as-of", "today")
     assert (code, "unproven: age: nothing is proven as of " in answer) == (2, True)
 
 
 async def test_an_edited_node_of_the_tree_is_found(kept: Archive) -> None:
     """The last entry's proof begins with the root of the tile before it."""
     await change(kept, "UPDATE timeline.tree_nodes SET hash = sha256('another')")
-    code, answer = await told(kept)
+    code, answer = await verified(kept)
     assert (code, f"entry 5 of the case, offset {LAST}: inclusion: " in answer) == (1, True)
 
 
-async def test_where_the_tree_is_gone_nothing_is_proven(kept: Archive) -> None:
+async def test_without_its_tree_nothing_is_proven(kept: Archive) -> None:
     await change(kept, "DELETE FROM timeline.tree_nodes")
-    code, answer = await told(kept)
+    code, answer = await verified(kept)
     assert (code, f"offset {LAST}: inclusion: its inclusion proof is missing" in answer) == (2, True)
 
 
@@ -335,7 +335,7 @@ async def test_a_shortened_skeleton_is_found(honestly: Archive) -> None:
     assert (code, f"the bundle has {SIZE - 10} of the checkpoint's {SIZE} entries" in answer) == (1, True)
 
 
-async def test_a_trust_file_that_comes_with_the_bundle_makes_it_none(honestly: Archive) -> None:
+async def test_a_trust_file_inside_the_bundle_is_not_trusted(honestly: Archive) -> None:
     await honestly.write(CASE)
     smuggled = ArchiveMember("trust.policy", honestly.trust.read_bytes())
     rewritten(honestly.bundle, lambda members: [*members[:2], smuggled, *members[2:]])
@@ -345,7 +345,7 @@ async def test_a_trust_file_that_comes_with_the_bundle_makes_it_none(honestly: A
 
 def revoking(*after: Message) -> Dump:
     """A record on which police's key is revoked, and what follows."""
-    revocation = said(d.KeyRevoked(key=key_of("police").id), emitter=COORDINATOR)
+    revocation = emitted(d.KeyRevoked(key=key_of("police").id), emitter=COORDINATOR)
     return dump_of([*founding(), opened(), reading(1), revocation, *after])
 
 
@@ -357,12 +357,12 @@ def revoking(*after: Message) -> Dump:
         (revoking(reading(2, AGENCIES[1])), 0, "complete as of size 11"),
     ],
 )
-async def test_what_a_revoked_key_signed_counts_before_and_not_after(
+async def test_events_signed_by_a_revoked_key_count_only_before_its_revocation(
     kept: Archive, dump: Dump, code: int, sentence: str
 ) -> None:
     """The whole record is honest, under a head that everyone has cosigned."""
     await kept.replace(dump)
     await change(kept, "DELETE FROM proof.checkpoints", "DELETE FROM proof.receipts")
     await kept.seal(dump)
-    found, answer = await told(kept)
+    found, answer = await verified(kept)
     assert (found, sentence in answer) == (code, True), answer

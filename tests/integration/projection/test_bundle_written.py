@@ -43,9 +43,9 @@ async def kept(
 async def test_a_bundle_out_of_the_database_is_good(kept: Archive) -> None:
     """As of the newest checkpoint that enough have cosigned; a newer one that is not is passed over."""
     assert (await kept.write(CASE))[0] == 0
-    code, said = await kept.verify()
-    assert (code, said.splitlines()[-1]) == (0, "complete as of size 615, cosigned at 2026-01-06T22:40:00Z")
-    assert "5 receipts" in said
+    code, output = await kept.verify()
+    assert (code, output.splitlines()[-1]) == (0, "complete as of size 615, cosigned at 2026-01-06T22:40:00Z")
+    assert "5 receipts" in output
 
 
 async def test_it_is_to_the_byte_what_the_record_gives(kept: Archive) -> None:
@@ -71,11 +71,16 @@ async def test_an_earlier_state_can_be_asked_for(kept: Archive) -> None:
     assert "complete as of size 300" in (await kept.verify())[1]
 
 
-async def test_what_is_written_is_told_to_programs(kept: Archive) -> None:
-    code, said = await kept.write(CASE, "--json")
-    told = json.loads(said)
-    assert (code, told["size"], told["path"], told["bytes"]) == (0, 615, str(kept.bundle), kept.bundle.stat().st_size)
-    assert told["cosigners"] == ["monitor", "police", "shelter", "csw"]
+async def test_subscribers_are_notified_of_written_entries(kept: Archive) -> None:
+    code, output = await kept.write(CASE, "--json")
+    parsed = json.loads(output)
+    assert (code, parsed["size"], parsed["path"], parsed["bytes"]) == (
+        0,
+        615,
+        str(kept.bundle),
+        kept.bundle.stat().st_size,
+    )
+    assert parsed["cosigners"] == ["monitor", "police", "shelter", "csw"]
 
 
 @pytest.mark.parametrize(
@@ -87,13 +92,13 @@ async def test_what_is_written_is_told_to_programs(kept: Archive) -> None:
         (CASE, ("--trust", "/dev/null"), 3, "bad input"),
     ],
 )
-async def test_why_there_is_no_bundle_is_said(
+async def test_a_missing_bundle_has_its_reason(
     kept: Archive, case: object, more: tuple[object, ...], code: int, sentence: str
 ) -> None:
     """With the exit codes of `handoff verify`, and with no file left behind."""
     kept.bundle.unlink(missing_ok=True)
-    found, said = await kept.write(case, *more)
-    assert (found, sentence in said) == (code, True), said
+    found, output = await kept.write(case, *more)
+    assert (found, sentence in output) == (code, True), output
     assert not list(kept.directory.glob("case.bundle*"))
 
 
@@ -101,17 +106,17 @@ async def test_a_trust_file_of_another_record_proves_nothing(kept: Archive, tmp_
     foreign, (monitor, *agencies) = tmp_path / "trust", trust().witnesses.values()
     log = TrustedLog(log_key(Origin("gjakova", 1), LOG.public_key), "0" * 64)
     foreign.write_text(write_trust([log], monitor, agencies, 2))
-    code, said = await kept.write(CASE, "--trust", foreign)
-    assert (code, "names no log handoff/prizren/record/1" in said) == (2, True)
+    code, output = await kept.write(CASE, "--trust", foreign)
+    assert (code, "names no log handoff/prizren/record/1" in output) == (2, True)
 
 
-async def test_a_stream_that_proves_nothing_says_so_before_its_first_byte(kept: Archive) -> None:
+async def test_an_unprovable_bundle_is_refused_before_its_first_byte(kept: Archive) -> None:
     asked = bundle_request(kept.installed, CASE, most=1)
     with pytest.raises(NoCheckpointCoversCase):
         await anext(bundle(kept.installed.timeline_reader, asked))
 
 
-async def test_the_doctor_says_up_to_where_and_until_when_an_auditor_can_prove(kept: Archive) -> None:
+async def test_the_doctor_reports_the_provable_size_and_time(kept: Archive) -> None:
     """A head that was cosigned months ago is reported as stale: its witnesses have stopped."""
     found = await checkpoint_finding(kept.installed)
     assert (found.state, found.finding) == (

@@ -57,7 +57,7 @@ async def writer(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPath
         yield kept
 
 
-async def test_every_entry_of_the_record_stands_on_the_timeline_with_its_exact_bytes(writer: RecordWriter) -> None:
+async def test_every_entry_of_the_record_is_on_the_timeline_with_its_exact_bytes(writer: RecordWriter) -> None:
     """Offset, append time, key, value and headers are the record's own."""
     stored = await writer.query("timeline_entries")
     found = [
@@ -103,7 +103,7 @@ async def test_duplicates_and_equivocations_and_bytes_that_are_no_event_are_name
     ]
 
 
-async def test_a_reader_is_told_the_timeline_of_one_case(writer: RecordWriter) -> None:
+async def test_a_reader_gets_the_timeline_of_one_case(writer: RecordWriter) -> None:
     """Entries of a case in order, with emitter and event, and none of another case."""
     story = RecordedCase(writer.town, 1)
     async with open_pool(writer.postgres("reader"), max_size=1) as pool:
@@ -132,10 +132,10 @@ async def test_a_replay_folds_the_timeline_into_what_the_projection_folded(write
     async with open_pool(writer.postgres("reader"), max_size=1) as pool:
         timeline = Timeline(pool)
         for number in (1, 2, 3, 5):
-            told = await timeline.history(RecordedCase(writer.town, number).case)
-            ((stored,),) = await writer.query("timeline_case_state", told.case_id)
-            assert dump_case(told.case) == stored
-            assert told.handoffs == await timeline.handoffs(HandoffFilter(case=told.case_id))
+            read = await timeline.history(RecordedCase(writer.town, number).case)
+            ((stored,),) = await writer.query("timeline_case_state", read.case_id)
+            assert dump_case(read.case) == stored
+            assert read.handoffs == await timeline.handoffs(HandoffFilter(case=read.case_id))
         strange_one = await timeline.history(RecordedCase(writer.town, 3).case)
         assert (await timeline.history(nth_id(999))).own == ()
     ((directory,),) = await writer.query("timeline_directory")
@@ -144,7 +144,7 @@ async def test_a_replay_folds_the_timeline_into_what_the_projection_folded(write
     assert found == [Gap.DUPLICATE, Gap.EQUIVOCATION]
 
 
-async def test_only_what_nobody_has_closed_is_open(writer: RecordWriter) -> None:
+async def test_only_unclosed_handoffs_are_open(writer: RecordWriter) -> None:
     """Handoffs can be asked for by case, service and whether they are open."""
     async with open_pool(writer.postgres("reader"), max_size=1) as pool:
         waiting = await Timeline(pool).handoffs(HandoffFilter(service=CaseService.SHELTER, open_only=True))

@@ -59,7 +59,7 @@ def test_a_killed_broker_is_named_until_it_answers_again(trial: RestartableTrial
 
 
 def test_a_killed_database_is_named_until_it_answers_again(trial: RestartableTrial) -> None:
-    """No process does anything without its database, so none is ready; each says so without waiting for it."""
+    """No process does anything without its database, so none is ready; each reports so without waiting for it."""
     stack = trial.running.stack
     stack.postgres.kill()
     try:

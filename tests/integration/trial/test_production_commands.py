@@ -128,12 +128,12 @@ async def site(
 
 async def test_help_names_all_commands_and_every_module_imports(installed: Production) -> None:
     """None of them needs the trial's parts, which are not installed."""
-    (helped, text), (imported, modules), (told, version) = await asyncio.gather(
+    (helped, text), (imported, modules), (printed, version) = await asyncio.gather(
         installed.run("--help"),
         installed.run("-c", _IMPORT_ALL, program="python"),
         installed.run("--version"),
     )
-    assert (helped, imported, told) == (0, 0, 0), text + modules + version
+    assert (helped, imported, printed) == (0, 0, 0), text + modules + version
     assert all(f" {command} " in text for command in _COMMANDS)
     assert {"handoff.cli.record", "handoff.operations.redaction"} <= set(modules.split())
     assert version.split() == ["handoff", "0.1.0"]

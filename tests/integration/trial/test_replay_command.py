@@ -28,12 +28,12 @@ async def kept(
 
 
 async def replayed(kept: Archive, *more: object) -> Any:
-    code, said = await kept.handoff("replay", CASE, "--state", kept.installed.directory, "--json", *more)
-    assert code == 0, said
-    return json.loads(said)
+    code, output = await kept.handoff("replay", CASE, "--state", kept.installed.directory, "--json", *more)
+    assert code == 0, output
+    return json.loads(output)
 
 
-async def test_what_a_witnessed_checkpoint_covers_is_proven_and_what_came_after_is_not(kept: Archive) -> None:
+async def test_entries_under_a_witnessed_checkpoint_are_proven_and_later_ones_are_not(kept: Archive) -> None:
     """A newer checkpoint that too few have cosigned proves nothing."""
     answer = (await replayed(kept, "--view", "completeness"))["answer"]
     assert (answer["size"], answer["cosigners"]) == (15, ["monitor", "police", "shelter", "csw"])
@@ -54,9 +54,9 @@ async def test_a_moment_shows_only_what_had_been_appended_by_then(kept: Archive)
 
 
 async def test_without_a_question_each_is_answered_in_a_line(kept: Archive) -> None:
-    code, said = await kept.handoff("replay", CASE, "--state", kept.installed.directory)
+    code, output = await kept.handoff("replay", CASE, "--state", kept.installed.directory)
     assert code == 0
-    assert "after_withdrawal" in said
+    assert "after_withdrawal" in output
     assert len((await replayed(kept))["questions"]) == 13
 
 
@@ -72,8 +72,8 @@ async def test_without_a_question_each_is_answered_in_a_line(kept: Archive) -> N
         ),
     ],
 )
-async def test_what_cannot_be_answered_is_named(
+async def test_an_unanswerable_question_is_named(
     kept: Archive, arguments: tuple[object, ...], code: int, named: str
 ) -> None:
-    found, said = await kept.handoff("replay", *arguments, "--state", kept.installed.directory)
-    assert (found, named in " ".join(said.split())) == (code, True)
+    found, output = await kept.handoff("replay", *arguments, "--state", kept.installed.directory)
+    assert (found, named in " ".join(output.split())) == (code, True)

@@ -80,7 +80,7 @@ def test_a_stopped_stack_comes_back_with_its_ports_and_topics() -> None:
 
 
 @pytest.mark.faults
-async def test_three_brokers_go_on_when_one_is_killed() -> None:
+async def test_three_brokers_continue_when_one_is_killed() -> None:
     with throwaway_stack(brokers=3) as stack:
         stack.start_kafka()
         jurisdiction = await Jurisdictions(stack).on_broker()

@@ -1,4 +1,4 @@
-"""`handoff up` restarts a broker or a database that died, and says why."""
+"""`handoff up` restarts a broker or a database that died, and reports the reason."""
 
 import time
 from collections.abc import Iterator

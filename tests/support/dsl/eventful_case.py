@@ -16,8 +16,8 @@ NEXT = nth_id(3)
 def eventful_record() -> Record:
     """Return a record: a full shelter rejects late, the next is asked late, her withdrawal precedes its acceptance."""
     record = Record()
-    for said in spec.requested():
-        _append(record, said.emitter, said.body)
+    for sent in spec.requested():
+        _append(record, sent.emitter, sent.body)
     _append(record, SHELTER, r.ReferralDelivered(referral=REFERRAL, seen=1), 2 * SECOND)
     record.miss(DeadlineStep.OPENED)
     _append(record, SHELTER, r.ReferralOpened(referral=REFERRAL, seen=3), 4 * MINUTE)

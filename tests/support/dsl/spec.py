@@ -227,7 +227,7 @@ class Side:
     member: str
     known: Situation = field(default_factory=lambda: initial_situation(JURISDICTION, GENERATION, CASE))
     folded: int = 0
-    heard: list[Entry] = field(default_factory=list)
+    received: list[Entry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         # The events of the jurisdiction before the case began were routed to all members.
@@ -239,7 +239,7 @@ class Side:
             return
         assert sequence == self.folded + 1, "an inbox is dense"
         self.folded = sequence
-        self.heard.append(entry)
+        self.received.append(entry)
         if entry.verdict.is_effective:
             assert table_allows(self.known, entry.event), f"{self.member} parks {entry.event.type}"
             self.known = evolve(self.known, entry.event, entry.at)

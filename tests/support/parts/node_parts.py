@@ -104,11 +104,11 @@ class Parts:
         return Sender(self.town.jurisdiction.kafka_settings(self.member), client_id=self.member)
 
     def post(
-        self, said: AnyEvent | Message, verdict: Verdict = EFFECTIVE, at: datetime = T0, sequence: int | None = None
+        self, content: AnyEvent | Message, verdict: Verdict = EFFECTIVE, at: datetime = T0, sequence: int | None = None
     ) -> KafkaRecord:
         """The next entry of the inbox."""
         self.sequence = sequence or self.sequence + 1
-        message = said if isinstance(said, Message) else signed(said)
+        message = content if isinstance(content, Message) else signed(content)
         return KafkaRecord(self.sequence - 1, to_ms(at), Delivery(self.sequence, at, verdict, message).to_message())
 
     def founding(self) -> list[KafkaRecord]:

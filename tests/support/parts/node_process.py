@@ -54,7 +54,7 @@ class NodeProcess:
 
     async def is_ready(self) -> bool:
         """Return whether it is ready."""
-        return await self._says_ok("/health/ready")
+        return await self._responds_ok("/health/ready")
 
     async def parts(self) -> dict[str, Any]:
         """Return the readiness of each part by its name."""
@@ -64,9 +64,9 @@ class NodeProcess:
 
     async def is_live(self) -> bool:
         """Return whether it is live."""
-        return await self._says_ok("/health/live")
+        return await self._responds_ok("/health/live")
 
-    async def _says_ok(self, path: str) -> bool:
+    async def _responds_ok(self, path: str) -> bool:
         try:
             async with self._client() as client:
                 return (await client.get(path)).status_code == 200

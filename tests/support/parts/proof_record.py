@@ -144,14 +144,14 @@ def founding() -> list[Message]:
     return [sign(JURISDICTION, first, coordinator), *(sign(JURISDICTION, encode(e), coordinator) for e in admitted)]
 
 
-def said(body: Body, **about: Any) -> Message:
+def emitted(body: Body, **about: Any) -> Message:
     """``body`` as its emitter signs it."""
     return signed(event(body, **about))
 
 
 def opened(case: Any = CASE) -> Message:
     body = c.CaseOpened(entry_point=EntryPoint.POLICE_CALL, reporting_delay=ReportingDelay.SAME_DAY, offered=())
-    return said(body, subject=case)
+    return emitted(body, subject=case)
 
 
 def reading(number: int, emitter: str = "police", case: Any = CASE, key: Any = None) -> Message:

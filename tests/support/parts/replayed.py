@@ -15,12 +15,12 @@ def replay_entries(record: spec.Record, case: UUID = CASE) -> tuple[DecodedEntry
         DecodedEntry(position, T0 - DAY, T0 - DAY, EFFECTIVE, event, is_of_case=False)
         for position, event in enumerate(spec.foundation())
     ]
-    told = [
+    appended = [
         DecodedEntry(position, entry.at, entry.at, entry.verdict, entry.event, is_of_case=entry.event.case_id == case)
         for position, entry in enumerate(record.entries, len(founded))
         if entry.event.case_id in (None, case)
     ]
-    return (*founded, *told)
+    return (*founded, *appended)
 
 
 def replayed(record: spec.Record, sealing: CheckpointStatus | None = None) -> History:

@@ -28,7 +28,7 @@ from handoff.record.topics import PROJECTION
 from tests.support.dsl.builders import GENERATION, JURISDICTION
 from tests.support.parts.proof_record import LOG, ORIGIN, Appended, Dump, founding, receipt, trust, trust_text
 
-_AT_ONCE = 200
+_CONCURRENT = 200
 _ADD_CHECKPOINT = "INSERT INTO proof.checkpoints SELECT count(*), 0, $1, $2, $3 FROM proof.checkpoints"
 _ADD_COSIGNATURE = "INSERT INTO proof.cosignatures VALUES ($1, $2, $3, $4)"
 _ADD_RECEIPT = "INSERT INTO proof.receipts VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
@@ -117,8 +117,8 @@ class Archive:
 
     async def handoff(self, *arguments: object) -> tuple[int, str]:
         """Run `handoff` with these arguments. Return its exit code and its output."""
-        said = [str(argument) for argument in arguments]
-        result = await asyncio.to_thread(CliRunner().invoke, app, said)
+        printed = [str(argument) for argument in arguments]
+        result = await asyncio.to_thread(CliRunner().invoke, app, printed)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result.exit_code, result.output
@@ -179,7 +179,7 @@ def _copy(table: str) -> str:
 def _batches(dump: Dump) -> Iterator[list[ParsedRecord]]:
     appended: Iterable[Appended] = (Appended(e.offset, e.appended_ms, dump.records[e.offset]) for e in dump.entries)
     parsed = (parse(KafkaRecord(a.offset, a.appended_ms, a.message)) for a in appended)
-    while batch := list(islice(parsed, _AT_ONCE)):
+    while batch := list(islice(parsed, _CONCURRENT)):
         yield batch
 
 

@@ -47,6 +47,6 @@ def expected_inboxes(record: Iterable[KafkaRecord], empty: Directory, genesis_ha
     return inboxes
 
 
-def lines(told: Iterable[Delivery]) -> list[Line]:
+def lines(deliveries: Iterable[Delivery]) -> list[Line]:
     """Return the content of an inbox."""
-    return [(d.message.value, d.verdict, round(d.record_time.timestamp() * 1000)) for d in told]
+    return [(d.message.value, d.verdict, round(d.record_time.timestamp() * 1000)) for d in deliveries]

@@ -26,15 +26,15 @@ def sent(event: UUID) -> str:
 
 def test_each_stored_event_is_named_once_with_whether_it_was_sent() -> None:
     """An answer that was given again under its key names the same event."""
-    said = answered_commands([request(ONE), request(OTHER), sent(OTHER), request(ONE, request_id="again")])
+    found = answered_commands([request(ONE), request(OTHER), sent(OTHER), request(ONE, request_id="again")])
     at = "2026-11-01T08:00:00Z"
-    assert said == (
+    assert found == (
         AnsweredCommand(ONE, at, "/cases", "r", sent=False),
         AnsweredCommand(OTHER, at, "/cases", "r", sent=True),
     )
 
 
-def test_what_says_nothing_of_a_command_is_passed_over() -> None:
+def test_log_lines_without_a_command_are_skipped() -> None:
     """Questions, other lines, lines that are no JSON, and one that a crash has cut short."""
     cut = request(ONE)[:-5]
     assert answered_commands([request(), '{"event": "node.starts"}', "Traceback", '"stored"', cut]) == ()

@@ -26,7 +26,7 @@ def entries() -> tuple[ReplayedEntry, ...]:
     """Entries of one case at a whole second, and at one that has a fraction."""
     whole, *others = replayed(spec.given(spec.requested()).record).own
     at = whole.decoded.record_time + timedelta(milliseconds=250)
-    return (whole, *(replace(told, decoded=replace(told.decoded, record_time=at)) for told in others))
+    return (whole, *(replace(entry, decoded=replace(entry.decoded, record_time=at)) for entry in others))
 
 
 def forms(times: Iterable[str | None]) -> set[str]:

@@ -67,7 +67,7 @@ def test_a_question_that_makes_no_sense_ends_with_2_and_names_what_is_wrong(
     assert named in " ".join(result.output.split())
 
 
-def test_where_there_is_no_installation_the_command_says_so(tmp_path: Path) -> None:
+def test_a_command_without_an_installation_reports_it(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [str(CASE), "--state", str(tmp_path)])
     assert result.exit_code == 2
     assert "no installation found" in result.output
@@ -122,15 +122,15 @@ def test_a_moment_is_read_in_its_zone() -> None:
 def example() -> str:
     """Return the drawing of docs/replay.md: the eventful record on a terminal of 118 columns."""
     record = eventful_record()
-    told = replayed(
+    replayed_case = replayed(
         record, CheckpointStatus("handoff/prizren/record/1", 64, record.now, ("monitor", POLICE), is_witnessed=True)
     )
     page, moment = StringIO(), record.now + HOUR
     console = Console(file=page, width=118)
-    Summary.of(told, moment, None).draw(console)
+    Summary.of(replayed_case, moment, None).draw(console)
     for view in ("waits", "reads"):
         console.print()
-        Single(CASE, view, ask(told, view, moment)).draw(console)
+        Single(CASE, view, ask(replayed_case, view, moment)).draw(console)
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
 
 

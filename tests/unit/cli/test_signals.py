@@ -20,7 +20,7 @@ except typer.Exit as stopped:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_background_command_of_a_script_is_stopped(number: signal.Signals) -> None:
-    """Without job control, a shell starts a command after which `&` stands with SIGINT ignored."""
+    """Without job control, a shell starts a command that ends in `&` with SIGINT ignored."""
     script = '"$0" -c "$1" & echo $!; wait $!; echo "exit code $?"'
     argv = ("sh", "-c", script, sys.executable, _WAITS)
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as shell:

@@ -99,7 +99,7 @@ def rename(schema: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("change", [reword, reorder, rename])
-def test_words_order_and_the_names_of_models_break_nobody(change: Callable[[dict[str, Any]], object]) -> None:
+def test_wording_order_and_model_names_are_compatible_changes(change: Callable[[dict[str, Any]], object]) -> None:
     assert incompatibilities(REQUESTED, changed(change)) == ()
 
 

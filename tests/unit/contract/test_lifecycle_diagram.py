@@ -10,7 +10,7 @@ from handoff.domain.lifecycle import TABLE
 from handoff.record.codes import State
 
 
-def test_the_committed_page_is_what_the_table_says() -> None:
+def test_the_committed_page_equals_the_generated_one() -> None:
     assert lifecycle_diagram.main(["--check"]) == 0, "run python -m handoff.contract.lifecycle_diagram --write"
 
 
@@ -24,7 +24,7 @@ def test_a_page_that_differs_fails_the_check_and_writing_mends_it(
     assert lifecycle_diagram.main([]) == 2
 
 
-def test_every_row_stands_in_a_table_and_every_state_in_the_diagram() -> None:
+def test_every_row_is_in_a_table_and_every_state_in_the_diagram() -> None:
     page = lifecycle_diagram.page()
     assert len(re.findall(r"^\| [a-z-]+\.[a-z-]+\.v1 \|", page, re.MULTILINE)) == len(TABLE)
     drawn = set(re.findall(r"^    ([a-z_]+) -->", page, re.MULTILINE))

@@ -192,11 +192,11 @@ def _missed(record: Record, name: DeadlineStep) -> dl.DeadlineMissed:
 
 def test_a_step_is_missed_once_by_the_exchange_and_only_when_it_is_late() -> None:
     record = given(spec.requested()).record
-    said = _missed(record, DeadlineStep.DELIVERED)
-    spec.Given(record).when(EXCHANGE, said).then_ineffective("too_early")
-    spec.Given(record).when(SHELTER, said, after=DAY).then_ineffective("wrong_emitter")
-    spec.Given(record).when(EXCHANGE, said).then(dl.DeadlineMissed, dl.DeadlineEscalated)
-    spec.Given(record).when(EXCHANGE, said).then_ineffective("already")
+    reported_early = _missed(record, DeadlineStep.DELIVERED)
+    spec.Given(record).when(EXCHANGE, reported_early).then_ineffective("too_early")
+    spec.Given(record).when(SHELTER, reported_early, after=DAY).then_ineffective("wrong_emitter")
+    spec.Given(record).when(EXCHANGE, reported_early).then(dl.DeadlineMissed, dl.DeadlineEscalated)
+    spec.Given(record).when(EXCHANGE, reported_early).then_ineffective("already")
     assert DeadlineStep.DELIVERED not in record.steps()
 
 
@@ -204,16 +204,16 @@ def test_a_miss_on_the_very_second_counts() -> None:
     assert given(spec.requested()).record.miss(DeadlineStep.DELIVERED, late=timedelta()).verdict.is_effective
 
 
-def test_what_was_done_in_time_is_not_missed() -> None:
+def test_a_step_done_in_time_is_not_missed() -> None:
     record = given(spec.requested()).record
-    said = _missed(record, DeadlineStep.DELIVERED)
+    reported_early = _missed(record, DeadlineStep.DELIVERED)
     spec.Given(record).when(SHELTER, deliver)
-    spec.Given(record).when(EXCHANGE, said, after=DAY).then_ineffective("requested")
-    gone = said.model_copy(update={"referral": nth_id(70)})
+    spec.Given(record).when(EXCHANGE, reported_early, after=DAY).then_ineffective("requested")
+    gone = reported_early.model_copy(update={"referral": nth_id(70)})
     spec.Given(record).when(EXCHANGE, gone).then_ineffective("absent")
 
 
-def test_what_is_done_late_stays_missed() -> None:
+def test_a_step_done_late_stays_missed() -> None:
     record = given(spec.requested()).record
     record.miss(DeadlineStep.DELIVERED)
     spec.Given(record).when(SHELTER, deliver).then(r.ReferralDelivered)
@@ -251,7 +251,7 @@ def test_a_place_that_was_already_missed_is_not_missed_again_when_it_is_held_lon
     assert record.steps() == {}
 
 
-def test_each_pause_is_reviewed_and_each_question_answered_anew() -> None:
+def test_each_pause_has_its_own_review_and_each_question_its_own_answer() -> None:
     record = given(spec.started(), Sent(SHELTER, pause)).record
     record.miss(DeadlineStep.REVIEW)
     spec.Given(record).when(SHELTER, resume)
@@ -259,7 +259,7 @@ def test_each_pause_is_reviewed_and_each_question_answered_anew() -> None:
     assert record.miss(DeadlineStep.REVIEW).verdict.is_effective
 
 
-def test_a_timer_says_the_same_bytes_whenever_it_goes_off() -> None:
+def test_a_timer_event_has_the_same_bytes_whenever_it_is_due() -> None:
     record = given(spec.requested()).record
     holder, step = record.step(DeadlineStep.DELIVERED)
     early = encode(deadline_missed(record.known(), holder, step, 0))
@@ -284,7 +284,7 @@ def test_a_timer_says_the_same_bytes_whenever_it_goes_off() -> None:
         ((*spec.requested(), Sent(SHELTER, full)), DeadlineStep.NEXT_REFERRAL, {POLICE}, POLICE),
     ],
 )
-def test_a_miss_is_told_to_who_waits_and_who_owes(
+def test_a_missed_deadline_is_routed_to_the_waiting_and_the_owing_member(
     history: tuple[Sent, ...], step: DeadlineStep, hear: set[str], owes: str
 ) -> None:
     record = given(history).record
@@ -313,8 +313,8 @@ def test_the_coordinators_answer_comes_back_into_the_case_and_its_action_with_it
     spec.Given(record).when(SHELTER, answer).then_ineffective("wrong_emitter")
     answered = spec.Given(record).when(COORDINATION, answer)
     answered.then(dl.EscalationAcknowledged, dl.DeadlineAcknowledged)
-    said, acknowledged = answered.new
-    assert said.recipients == {COORDINATION}
+    reported_early, acknowledged = answered.new
+    assert reported_early.recipients == {COORDINATION}
     assert acknowledged.recipients == missed.recipients
     assert acknowledged.event.subject == str(CASE)
     assert acknowledged.event.data.action is AcknowledgementAction.CALLED_AGENCY
@@ -334,7 +334,7 @@ def test_two_misses_of_one_step_are_each_acknowledged() -> None:
         spec.Given(record).when(COORDINATION, answer).then(dl.EscalationAcknowledged, dl.DeadlineAcknowledged)
 
 
-def test_nobody_but_the_exchange_escalates_or_acknowledges_in_a_case() -> None:
+def test_only_the_exchange_escalates_or_acknowledges_in_a_case() -> None:
     escalated = dl.DeadlineEscalated(reference=nth_id(50), member=SHELTER, step=DeadlineStep.ANSWERED, age_seconds=1)
     acknowledged = dl.DeadlineAcknowledged(
         step=DeadlineStep.ANSWERED, since=spec.T0, referral=REFERRAL, action=AcknowledgementAction.NO_ACTION_NEEDED

@@ -70,7 +70,7 @@ def test_a_request_on_an_unknown_basis_is_refused_before_it_is_sent() -> None:
     given(spec.opened(), spec.released()).when(POLICE, elsewhere).then_refused("service_not_offered")
 
 
-def test_a_request_that_redirects_says_so_behind_it() -> None:
+def test_a_redirecting_request_is_followed_by_its_redirect_event() -> None:
     again = ask.model_copy(update={"target": SHELTER_B, "redirects": REFERRAL})
     made = given(spec.requested(), full).when(POLICE, again).then(r.ReferralRequested, r.ReferralRedirected)
     assert made.new[1].event.data.next == made.new[0].event.data.referral
@@ -87,12 +87,12 @@ def test_a_command_against_another_state_is_refused_with_the_state() -> None:
     )
 
 
-def test_who_has_no_part_in_a_referral_is_told_that_it_is_absent() -> None:
+def test_a_member_outside_a_referral_gets_the_reason_absent() -> None:
     given(spec.requested()).when(LAWYER, cmd.AcceptReferral()).then_refused("absent")
     given(spec.requested()).when(LAWYER, cmd.WithdrawRelease(scope=EndScope.ALL)).then_refused("absent")
 
 
-def test_a_target_that_does_not_know_of_a_withdrawal_yet_loses_the_race_and_is_told() -> None:
+def test_a_target_unaware_of_a_withdrawal_loses_the_race_and_gets_the_reason() -> None:
     record = given(
         spec.requested(), *spec.another(CaseService.LEGAL_AID, LAWYER, ReleasePurpose.LEGAL_REPRESENTATION)
     ).record
@@ -122,7 +122,7 @@ def test_an_event_that_its_recipient_cannot_read_is_not_sent() -> None:
     assert asked == Refusal(CommandRefusal.RECIPIENT_CANNOT_READ)
 
 
-def test_a_decision_tells_how_much_its_node_had_folded_and_when_it_happened() -> None:
+def test_a_decision_carries_the_folded_sequence_and_its_time() -> None:
     decided = spec.decided_by(
         given(spec.accepted()).record, SHELTER, cmd.StartService(kind="arrival", occurred_at=T0 - HOUR), REFERRAL
     )
@@ -130,7 +130,7 @@ def test_a_decision_tells_how_much_its_node_had_folded_and_when_it_happened() ->
     assert (decided[0].data.seen, decided[0].time) == (2, T0 - HOUR)
 
 
-def test_what_was_decided_and_is_not_on_the_record_yet_counts_for_the_next_decision() -> None:
+def test_a_pending_decision_counts_for_the_next_decision() -> None:
     record = given(spec.requested()).record
     known, new_ids = spec.side(SHELTER, record).known, ids(80)
     first = decide(
@@ -220,7 +220,7 @@ def _reactions(policies: Iterable[Policy], known: Situation, me: str) -> list[by
     return [encode(event) for event in reactions(policies, known, spec.source(me))[0]]
 
 
-def test_a_machine_receipt_is_said_once_by_the_target_alone() -> None:
+def test_delivery_is_reported_once_by_the_target_alone() -> None:
     record = given(spec.requested()).record
     known = spec.side(SHELTER, record).known
     events, after = reactions((CONFIRM_DELIVERY,), known, spec.source(SHELTER))

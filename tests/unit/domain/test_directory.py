@@ -54,8 +54,8 @@ retire = d.KeyRetired(key=key_of(POLICE).id)
 revoke = d.KeyRevoked(key=key_of(POLICE).id)
 
 
-def objection(message: Message, said: Any, record: spec.Record) -> RefusalCode | None:
-    return authenticate(record.directory, message, said, record.now, GENESIS)
+def objection(message: Message, submitted: Any, record: spec.Record) -> RefusalCode | None:
+    return authenticate(record.directory, message, submitted, record.now, GENESIS)
 
 
 # Members
@@ -88,17 +88,17 @@ def test_an_agency_is_a_target_from_its_admission_on() -> None:
     assert entry.recipients == {*spec.MEMBERS, "hospital"}
 
 
-def test_candidates_stand_in_the_order_of_admission_without_the_suspended() -> None:
+def test_candidates_are_in_the_order_of_admission_without_suspended_members() -> None:
     shelters = (RecipientClass.LICENSED_SHELTER, CaseService.SHELTER)
     assert DIRECTORY.candidates(*shelters) == (SHELTER, SHELTER_B)
     suspended = given(Sent(COORDINATION, d.AgencySuspended(member=SHELTER))).record
     assert suspended.directory.candidates(*shelters) == (SHELTER_B,)
-    anew = d.AgencyAdmitted(member=SHELTER, services=(CaseService.SHELTER,), classes=(shelters[0],))
-    spec.Given(suspended).when(COORDINATION, anew).then(d.AgencyAdmitted)
+    again = d.AgencyAdmitted(member=SHELTER, services=(CaseService.SHELTER,), classes=(shelters[0],))
+    spec.Given(suspended).when(COORDINATION, again).then(d.AgencyAdmitted)
     assert suspended.directory.candidates(*shelters) == (SHELTER, SHELTER_B)
 
 
-def test_nobody_unknown_is_suspended_and_nobody_is_admitted_as_the_exchange() -> None:
+def test_an_unknown_member_cannot_be_suspended_and_the_exchanges_name_not_admitted() -> None:
     given().when(COORDINATION, d.AgencySuspended(member="nobody")).then_ineffective("unknown_member")
     given().when(COORDINATION, d.AgencyAdmitted(member=EXCHANGE)).then_ineffective("reserved_member_id")
     impersonating = key_registration(JURISDICTION, EXCHANGE, NEXT)
@@ -113,7 +113,7 @@ def test_a_jurisdiction_is_founded_once() -> None:
     given().when(COORDINATION, spec.founding().data).then_ineffective("already")
 
 
-def test_capacity_is_published_for_what_one_offers_and_told_to_all() -> None:
+def test_capacity_is_published_for_offered_services_and_routed_to_all() -> None:
     capacity = d.CapacityPublished(
         service=CaseService.SHELTER,
         unit=CapacityUnit.PLACE,
@@ -124,16 +124,16 @@ def test_capacity_is_published_for_what_one_offers_and_told_to_all() -> None:
     )
     given().when(POLICE, capacity).then_ineffective("service_not_offered")
     given().when(COORDINATION, capacity).then_ineffective("wrong_emitter")
-    said = given().when(SHELTER, capacity).then(d.CapacityPublished)
-    assert said.record.directory.capacity[SHELTER][CaseService.SHELTER].state is CapacityState.FULL
-    assert said.new[0].recipients == set(spec.MEMBERS)
+    submitted = given().when(SHELTER, capacity).then(d.CapacityPublished)
+    assert submitted.record.directory.capacity[SHELTER][CaseService.SHELTER].state is CapacityState.FULL
+    assert submitted.new[0].recipients == set(spec.MEMBERS)
 
 
-def test_a_member_reads_every_first_version_until_it_says_what_it_can_read() -> None:
+def test_a_member_reads_every_first_version_until_it_publishes_capabilities() -> None:
     assert not DIRECTORY.cannot_read(SHELTER, c.CaseOpened)
-    said = given(Sent(SHELTER, d.CapabilitiesPublished(reads=("referral.requested.v1",)))).record
-    assert said.directory.cannot_read(SHELTER, c.CaseOpened)
-    assert not said.directory.cannot_read(POLICE, c.CaseOpened)
+    submitted = given(Sent(SHELTER, d.CapabilitiesPublished(reads=("referral.requested.v1",)))).record
+    assert submitted.directory.cannot_read(SHELTER, c.CaseOpened)
+    assert not submitted.directory.cannot_read(POLICE, c.CaseOpened)
 
 
 # Keys
@@ -159,11 +159,11 @@ def test_a_key_is_registered_by_its_member_or_the_coordinator_and_never_twice() 
 
 def test_a_key_counts_from_its_registration_and_not_before() -> None:
     record = given().record
-    said = event(opening)
-    early = signed(said, NEXT)
-    assert objection(early, said, record) is RefusalCode.KEY_NOT_IN_FORCE
+    submitted = event(opening)
+    early = signed(submitted, NEXT)
+    assert objection(early, submitted, record) is RefusalCode.KEY_NOT_IN_FORCE
     record.send(Sent(POLICE, register))
-    assert objection(early, said, record) is None
+    assert objection(early, submitted, record) is None
 
 
 def test_a_retired_key_counts_through_its_grace_and_is_retired_once_by_its_owner() -> None:
@@ -171,19 +171,19 @@ def test_a_retired_key_counts_through_its_grace_and_is_retired_once_by_its_owner
     given().when(COORDINATION, retire).then_ineffective("wrong_emitter")
     record = given(Sent(POLICE, retire)).record
     spec.Given(record).when(POLICE, retire, after=HOUR).then_ineffective("already")
-    said = event(opening)
+    submitted = event(opening)
     record.now = T0 + SECOND + RETIREMENT_GRACE
-    assert objection(signed(said), said, record) is None
+    assert objection(signed(submitted), submitted, record) is None
     record.now += SECOND
-    assert objection(signed(said), said, record) is RefusalCode.KEY_NOT_IN_FORCE
+    assert objection(signed(submitted), submitted, record) is RefusalCode.KEY_NOT_IN_FORCE
 
 
 def test_a_revoked_key_is_void_from_that_position_on() -> None:
     record = given().record
-    said = event(opening)
-    assert objection(signed(said), said, record) is None
+    submitted = event(opening)
+    assert objection(signed(submitted), submitted, record) is None
     record.send(Sent(COORDINATION, revoke))
-    assert objection(signed(said), said, record) is RefusalCode.KEY_NOT_IN_FORCE
+    assert objection(signed(submitted), submitted, record) is RefusalCode.KEY_NOT_IN_FORCE
     spec.Given(record).when(POLICE, key_registration(JURISDICTION, POLICE, key_of(POLICE))).then_ineffective("already")
     unknown = d.KeyRevoked(key="0" * 64)
     spec.Given(record).when(COORDINATION, unknown).then_ineffective("unknown_key")
@@ -197,13 +197,13 @@ def _tampered(message: Message) -> Message:
     return Message(message.key, message.value.replace(b"police_call", b"police_CALL"), message.headers)
 
 
-def test_what_is_signed_by_its_emitter_counts() -> None:
-    said = event(opening)
-    assert objection(signed(said), said, given().record) is None
+def test_an_event_signed_by_its_emitter_counts() -> None:
+    submitted = event(opening)
+    assert objection(signed(submitted), submitted, given().record) is None
 
 
 @pytest.mark.parametrize(
-    ("said", "message", "code"),
+    ("submitted", "message", "code"),
     [
         (event(opening), signed(event(opening), key_of(SHELTER)), RefusalCode.KEY_NOT_OWNER),
         (event(opening), signed(event(opening), NEXT), RefusalCode.KEY_NOT_IN_FORCE),
@@ -241,15 +241,17 @@ def test_what_is_signed_by_its_emitter_counts() -> None:
         "about another jurisdiction",
     ],
 )
-def test_what_is_not_its_emitters_word_is_refused_by_code(said: Any, message: Message, code: RefusalCode) -> None:
-    assert objection(message, said, given().record) is code
+def test_an_event_not_signed_by_its_emitter_is_refused_with_a_code(
+    submitted: Any, message: Message, code: RefusalCode
+) -> None:
+    assert objection(message, submitted, given().record) is code
 
 
 def test_a_sealing_key_signs_nothing() -> None:
     sealing = register.model_copy(update={"use": KeyUse.SEALING})
     record = given(Sent(POLICE, sealing)).record
-    said = event(opening)
-    assert objection(signed(said, NEXT), said, record) is RefusalCode.KEY_NOT_IN_FORCE
+    submitted = event(opening)
+    assert objection(signed(submitted, NEXT), submitted, record) is RefusalCode.KEY_NOT_IN_FORCE
 
 
 # Examined at its position
@@ -276,11 +278,11 @@ def test_the_founding_event_is_known_by_its_hash_alone() -> None:
 
 
 def test_the_first_of_two_equal_entries_counts_and_other_bytes_under_its_id_are_an_equivocation() -> None:
-    said = signed(event(spec.release()))
-    assert said.value is not None
-    assert _verdict(said) == EFFECTIVE
-    assert _verdict(said, first=signing.sha256(said.value)) == DUPLICATE
-    assert _verdict(said, first="0" * 64) == invalid("equivocation")
+    submitted = signed(event(spec.release()))
+    assert submitted.value is not None
+    assert _verdict(submitted) == EFFECTIVE
+    assert _verdict(submitted, first=signing.sha256(submitted.value)) == DUPLICATE
+    assert _verdict(submitted, first="0" * 64) == invalid("equivocation")
 
 
 def test_an_entry_that_is_no_event_or_not_genuine_is_invalid_and_takes_no_id() -> None:

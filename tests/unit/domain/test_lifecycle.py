@@ -57,7 +57,7 @@ planned = r.ReferralCompleted(referral=REFERRAL, outcome=ServiceOutcome.DISCHARG
 fail = r.ReferralFailed(referral=REFERRAL, code=FailureCode.NO_ARRIVAL)
 cancel = r.ReferralCancelled(referral=REFERRAL)
 ask_to_stop = r.CancellationRequested(referral=REFERRAL)
-go_on = r.CancellationDeclined(referral=REFERRAL)
+continued = r.CancellationDeclined(referral=REFERRAL)
 void = r.ReferralVoided(referral=REFERRAL, code=VoidCode.WRONG_CASE)
 misdirected = r.ReferralVoided(referral=REFERRAL, code=VoidCode.MISDIRECTED)
 deliver = r.ReferralDelivered(referral=REFERRAL)
@@ -81,11 +81,11 @@ PAUSED = (*STARTED, Sent(SHELTER, pause))
 # Row by row
 
 
-def test_a_request_on_a_live_release_stands_as_requested() -> None:
+def test_a_request_on_a_live_release_is_effective() -> None:
     given(ABSENT).when(POLICE, spec.request()).then(r.ReferralRequested, leaving=State.REQUESTED)
 
 
-def test_what_began_before_the_record_is_imported_as_a_request() -> None:
+def test_a_referral_begun_before_the_record_is_imported_as_a_request() -> None:
     imported = r.ReferralImported(**dict(spec.request()), began_at=T0 - timedelta(days=90))
     given(ABSENT).when(POLICE, imported).then(r.ReferralImported, leaving=State.REQUESTED)
 
@@ -136,15 +136,15 @@ def test_the_target_may_end_an_active_service_under_any_code(history: tuple[Sent
 
 
 @pytest.mark.parametrize("code", FailureCode)
-def test_the_source_may_say_only_what_it_learns_first(code: FailureCode) -> None:
-    said = given(ACCEPTED).when(POLICE, r.ReferralFailed(referral=REFERRAL, code=code))
+def test_the_source_may_fail_a_referral_only_with_its_own_codes(code: FailureCode) -> None:
+    result = given(ACCEPTED).when(POLICE, r.ReferralFailed(referral=REFERRAL, code=code))
     if code in {FailureCode.NO_ARRIVAL, FailureCode.SURVIVOR_ENDED, FailureCode.DECEASED}:
-        said.then(r.ReferralFailed, leaving=State.FAILED)
+        result.then(r.ReferralFailed, leaving=State.FAILED)
     else:
-        said.then_ineffective("code_not_allowed")
+        result.then_ineffective("code_not_allowed")
 
 
-def test_the_source_cancels_what_nobody_has_answered() -> None:
+def test_the_source_cancels_an_unanswered_referral() -> None:
     given(REQUESTED).when(POLICE, cancel).then(r.ReferralCancelled, leaving=State.CANCELLED)
     given(ACCEPTED).when(POLICE, cancel).then_ineffective("accepted")
 
@@ -155,12 +155,12 @@ def test_an_active_service_is_cancelled_by_its_target_once_it_was_asked() -> Non
     given(asked).when(SHELTER, cancel).then(r.ReferralCancelled, leaving=State.CANCELLED)
 
 
-def test_who_was_asked_to_stop_may_go_on_and_be_asked_again() -> None:
+def test_a_target_may_decline_cancellation_and_be_asked_again() -> None:
     asked = (*STARTED, Sent(POLICE, ask_to_stop))
     given(asked).when(POLICE, ask_to_stop).then_ineffective("already")
-    declined = given(asked).when(SHELTER, go_on).then(r.CancellationDeclined, leaving=State.IN_PROGRESS)
+    declined = given(asked).when(SHELTER, continued).then(r.CancellationDeclined, leaving=State.IN_PROGRESS)
     spec.Given(declined.record).when(SHELTER, cancel).then_ineffective("cancellation_not_requested")
-    again = given(asked, Sent(SHELTER, go_on)).when(POLICE, ask_to_stop)
+    again = given(asked, Sent(SHELTER, continued)).when(POLICE, ask_to_stop)
     again.then(r.CancellationRequested, leaving=State.IN_PROGRESS)
 
 
@@ -172,7 +172,7 @@ def test_the_source_may_mark_even_an_ended_referral_as_an_error_once(code: VoidC
     spec.Given(voided.record).when(POLICE, misdirected).then_ineffective("entered-in-error")
 
 
-def test_the_target_may_only_say_that_it_was_misdirected_and_only_before_it_began() -> None:
+def test_the_target_may_void_a_referral_only_as_misdirected_and_before_the_start() -> None:
     given(ACCEPTED).when(SHELTER, misdirected).then(r.ReferralVoided, leaving=State.ENTERED_IN_ERROR)
     given(ACCEPTED).when(SHELTER, void).then_ineffective("code_not_allowed")
     given(STARTED).when(SHELTER, misdirected).then_ineffective("in-progress")
@@ -200,7 +200,7 @@ def test_of_a_fact_the_first_counts(history: tuple[Sent, ...], by: str, fact: Re
     spec.Given(first.record).when(by, fact).then_ineffective("already")
 
 
-def test_a_place_is_held_until_the_extension_says_and_is_extended_once() -> None:
+def test_a_place_is_held_until_the_end_of_its_single_extension() -> None:
     held = r.ReferralAccepted(referral=REFERRAL, place_held_until=T0 + 3 * HOUR)
     extended = given(REQUESTED, Sent(SHELTER, held)).when(SHELTER, hold).then(r.PlaceHoldExtended)
     assert extended.record.referral().place_held_until == T0 + 6 * HOUR
@@ -209,7 +209,7 @@ def test_a_place_is_held_until_the_extension_says_and_is_extended_once() -> None
     assert extended.record.referral().place_held_until == T0 + 6 * HOUR
 
 
-def test_a_redirect_counts_only_once_its_next_request_stands() -> None:
+def test_a_redirect_counts_only_after_its_next_request_is_effective() -> None:
     refused = (*REQUESTED, Sent(SHELTER, reject))
     given(refused).when(POLICE, redirect).then_ineffective("next_referral_missing")
     redirected = given(refused, elsewhere).when(POLICE, redirect).then(r.ReferralRedirected, leaving=State.REJECTED)
@@ -222,8 +222,8 @@ def test_a_chain_of_redirects_counts_its_hops() -> None:
     refused_too = Sent(SHELTER_B, r.ReferralRejected(referral=NEXT, code=RejectionCode.UNITS_FULL))
     once_more = Sent(POLICE, spec.request(referral=third))
     onward = r.ReferralRedirected(referral=NEXT, next=third)
-    said = given(history, refused_too, once_more).when(POLICE, onward).then(r.ReferralRedirected)
-    assert [said.record.referral(referral).hop for referral in (REFERRAL, NEXT, third)] == [0, 1, 2]
+    result = given(history, refused_too, once_more).when(POLICE, onward).then(r.ReferralRedirected)
+    assert [result.record.referral(referral).hop for referral in (REFERRAL, NEXT, third)] == [0, 1, 2]
 
 
 def test_redirects_never_lead_in_a_circle() -> None:
@@ -315,7 +315,7 @@ ROLES = {"source": POLICE, "target": SHELTER, "exchange": EXCHANGE, "outsider": 
 
 def bodies() -> Iterator[ReferralBody]:
     """Every event about a referral, under every code that it may carry."""
-    yield from (accept, pause, resume, cancel, ask_to_stop, go_on, deliver, open_it, claim, hold, redirect)
+    yield from (accept, pause, resume, cancel, ask_to_stop, continued, deliver, open_it, claim, hold, redirect)
     yield from (disclose, receive_dossier, destroy, close, revoke, spec.request())
     yield r.ReferralImported(**dict(spec.request()), began_at=T0)
     yield from (r.ReferralRejected(referral=REFERRAL, code=code) for code in RejectionCode)
@@ -428,7 +428,7 @@ def _why_not(state: State, role: str, body: ReferralBody) -> str:
 
 @pytest.mark.parametrize("context", CONTEXTS)
 @pytest.mark.parametrize("role", ROLES)
-def test_every_event_by_every_role_moves_as_the_design_says_or_names_what_forbids_it(
+def test_every_event_by_every_role_follows_the_design_or_has_the_obstacle_as_reason(
     context: str, role: str, situations: dict[str, Situation]
 ) -> None:
     known = situations[context]

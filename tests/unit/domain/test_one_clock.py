@@ -72,7 +72,7 @@ def test_a_hold_moves_the_deadline_by_its_length(holds: tuple[timedelta, ...]) -
 
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason=_ON_HOLD)
-def test_nothing_is_late_when_a_long_hold_ends() -> None:
+def test_no_step_is_late_when_a_long_hold_ends() -> None:
     """A missed deadline that the exchange's timer emits at the resumption is too early, and escalates nothing."""
     record = resumed(5 * DAY)
     late = record.append(deadline_missed(record.known(), *record.step(DeadlineStep.FIRST_CONTACT), attempt=0))

@@ -22,12 +22,12 @@ REFUSED = event(_REFUSED, emitter=EXCHANGE, subject=JURISDICTION)
 OPENED = event(spec.opened().body)
 
 
-def judged(said: AnyEvent, verdict: Verdict) -> JudgedRecord:
-    return JudgedRecord(parse(KafkaRecord(0, 0, signed(said))), 0, from_ms(0), verdict)
+def judged(judged_event: AnyEvent, verdict: Verdict) -> JudgedRecord:
+    return JudgedRecord(parse(KafkaRecord(0, 0, signed(judged_event))), 0, from_ms(0), verdict)
 
 
 @pytest.mark.parametrize(
-    ("said", "verdict", "alarming"),
+    ("judged_event", "verdict", "alarming"),
     [
         (OPENED, EFFECTIVE, False),
         (OPENED, DUPLICATE, False),
@@ -42,9 +42,9 @@ def judged(said: AnyEvent, verdict: Verdict) -> JudgedRecord:
     ],
     ids=str,
 )
-def test_an_entry_is_alarming_if_no_race_explains_it(said: AnyEvent, verdict: Verdict, alarming: bool) -> None:  # noqa: FBT001 - a parameter
+def test_an_entry_is_alarming_if_no_race_explains_it(judged_event: AnyEvent, verdict: Verdict, alarming: bool) -> None:  # noqa: FBT001 - a parameter
     """Invalid entries are, and so are ineffective events of the exchange that nothing could overtake."""
-    assert judged(said, verdict).is_alarming is alarming
+    assert judged(judged_event, verdict).is_alarming is alarming
 
 
 def test_only_the_first_valid_entry_takes_an_identity() -> None:

@@ -106,11 +106,11 @@ REQUESTS: dict[str, tuple[c.BasisRecorded, r.ReferralRequested, str | None]] = {
 def test_a_request_rests_on_a_release_that_fits_service_purpose_and_recipient(
     basis: c.BasisRecorded, asked: r.ReferralRequested, reason: str | None
 ) -> None:
-    said = given(spec.opened(), spec.released(basis)).when(POLICE, asked)
+    result = given(spec.opened(), spec.released(basis)).when(POLICE, asked)
     if reason is None:
-        said.then(r.ReferralRequested, leaving=State.REQUESTED)
+        result.then(r.ReferralRequested, leaving=State.REQUESTED)
     else:
-        said.then_ineffective(reason)
+        result.then_ineffective(reason)
 
 
 def test_a_request_rests_only_on_a_basis_that_its_own_source_recorded() -> None:
@@ -150,7 +150,7 @@ def test_a_case_is_opened_once_by_an_agency() -> None:
     given(spec.opened()).when(CSW, spec.opened().body).then_ineffective("already")
 
 
-def test_cases_are_linked_by_who_has_a_part_in_them() -> None:
+def test_only_a_party_of_a_case_links_it() -> None:
     link = c.CasesLinked(other_case=OTHER_CASE)
     linked = given(spec.opened()).when(POLICE, link).then(c.CasesLinked)
     assert linked.record.case().links == (OTHER_CASE,)
@@ -178,16 +178,16 @@ def test_a_withdrawal_beats_an_acceptance_that_arrives_after_its_consequence() -
 @pytest.mark.parametrize("by", [POLICE, LAWYER, SHELTER])
 def test_she_may_withdraw_at_any_institution_that_has_a_part_in_her_case(by: str) -> None:
     of_shelters = c.ReleaseWithdrawn(scope=EndScope.PURPOSE, purpose=ReleasePurpose.ARRANGE_SHELTER)
-    said = given(spec.requested(), to_lawyer).when(by, of_shelters)
-    said.then(c.ReleaseWithdrawn, c.BasisEnded, r.ReferralRevoked, leaving=State.REVOKED)
-    assert said.record.referral(SECOND_REFERRAL).state is State.REQUESTED
+    result = given(spec.requested(), to_lawyer).when(by, of_shelters)
+    result.then(c.ReleaseWithdrawn, c.BasisEnded, r.ReferralRevoked, leaving=State.REVOKED)
+    assert result.record.referral(SECOND_REFERRAL).state is State.REQUESTED
 
 
 def test_a_withdrawal_can_always_be_recorded_also_when_nothing_is_left_to_end() -> None:
     given(spec.requested(), Sent(POLICE, withdraw_all)).when(SHELTER, withdraw_all).then(c.ReleaseWithdrawn)
 
 
-def test_after_acceptance_disclosure_is_closed_and_the_service_goes_on_to_its_end() -> None:
+def test_after_acceptance_disclosure_is_closed_and_the_service_continues_to_its_end() -> None:
     closed = given(spec.started(), Sent(POLICE, disclose)).when(SHELTER, withdraw_all)
     closed.then(c.ReleaseWithdrawn, c.BasisEnded, r.DisclosureClosed, leaving=State.IN_PROGRESS)
     record = closed.record
@@ -201,7 +201,7 @@ def test_after_acceptance_disclosure_is_closed_and_the_service_goes_on_to_its_en
         spec.Given(record).when(SHELTER, body).then(type(body))
 
 
-def test_nothing_is_disclosed_after_a_withdrawal_even_before_its_consequence_stands() -> None:
+def test_nothing_is_disclosed_between_a_withdrawal_and_its_consequence() -> None:
     record = given(spec.accepted()).record
     record.append(record.envelope(Sent(SHELTER, withdraw_all)))
     crossing = record.append(record.envelope(Sent(POLICE, disclose)))
@@ -211,21 +211,21 @@ def test_nothing_is_disclosed_after_a_withdrawal_even_before_its_consequence_sta
 
 
 def test_a_withdrawal_for_one_recipient_leaves_the_others_of_its_class() -> None:
-    said = given(spec.requested(), elsewhere).when(POLICE, withdrawn_for(SHELTER))
-    said.then(c.ReleaseWithdrawn, r.ReferralRevoked, leaving=State.REVOKED)
-    assert said.record.referral(SECOND_REFERRAL).state is State.REQUESTED
+    result = given(spec.requested(), elsewhere).when(POLICE, withdrawn_for(SHELTER))
+    result.then(c.ReleaseWithdrawn, r.ReferralRevoked, leaving=State.REVOKED)
+    assert result.record.referral(SECOND_REFERRAL).state is State.REQUESTED
     again = spec.request(referral=nth_id(77))
-    spec.Given(said.record).when(POLICE, again).then_ineffective("release_withdrawn")
+    spec.Given(result.record).when(POLICE, again).then_ineffective("release_withdrawn")
     other = r.ReferralAccepted(referral=SECOND_REFERRAL)
-    spec.Given(said.record).when(SHELTER_B, other).then(r.ReferralAccepted)
+    spec.Given(result.record).when(SHELTER_B, other).then(r.ReferralAccepted)
 
 
 def test_a_withdrawal_for_one_recipient_of_a_class_closes_disclosure_to_it() -> None:
-    said = given(spec.accepted()).when(LAWYER, withdrawn_for(SHELTER))
-    said.then_ineffective("absent")
-    said = given(spec.accepted(), to_lawyer).when(LAWYER, withdrawn_for(SHELTER))
-    said.then(c.ReleaseWithdrawn, r.DisclosureClosed, leaving=State.ACCEPTED)
-    spec.Given(said.record).when(POLICE, disclose).then_ineffective("release_withdrawn")
+    result = given(spec.accepted()).when(LAWYER, withdrawn_for(SHELTER))
+    result.then_ineffective("absent")
+    result = given(spec.accepted(), to_lawyer).when(LAWYER, withdrawn_for(SHELTER))
+    result.then(c.ReleaseWithdrawn, r.DisclosureClosed, leaving=State.ACCEPTED)
+    spec.Given(result.record).when(POLICE, disclose).then_ineffective("release_withdrawn")
 
 
 def test_a_withdrawal_ends_no_legal_basis() -> None:
@@ -235,13 +235,13 @@ def test_a_withdrawal_ends_no_legal_basis() -> None:
 
 
 def test_a_new_release_allows_a_new_request() -> None:
-    anew = spec.release(basis=nth_id(8))
-    history = (*spec.requested(), Sent(POLICE, withdraw_all), spec.released(anew))
-    given(history).when(POLICE, spec.request(anew, referral=SECOND_REFERRAL)).then(r.ReferralRequested)
+    new_basis = spec.release(basis=nth_id(8))
+    history = (*spec.requested(), Sent(POLICE, withdraw_all), spec.released(new_basis))
+    given(history).when(POLICE, spec.request(new_basis, referral=SECOND_REFERRAL)).then(r.ReferralRequested)
 
 
 @pytest.mark.parametrize("body", [c.BasisEnded(basis=BASIS, reason=BasisEndReason.RELEASE_WITHDRAWN)])
-def test_only_the_exchange_says_that_a_basis_ended_and_once(body: c.BasisEnded) -> None:
+def test_only_the_exchange_ends_a_basis_and_once(body: c.BasisEnded) -> None:
     given(spec.requested()).when(POLICE, body).then_ineffective("wrong_emitter")
     given(spec.requested(), Sent(POLICE, withdraw_all)).when(EXCHANGE, body).then_ineffective("already")
 
@@ -249,13 +249,15 @@ def test_only_the_exchange_says_that_a_basis_ended_and_once(body: c.BasisEnded) 
 # Withdrawals
 
 
-def test_what_she_ends_fails_each_open_referral_in_its_scope_and_no_other() -> None:
+def test_an_ending_fails_each_open_referral_in_its_scope_and_no_other() -> None:
     rejected = Sent(SHELTER_B, r.ReferralRejected(referral=nth_id(5), code=RejectionCode.UNITS_FULL))
     asked_and_refused = Sent(POLICE, spec.request(target=SHELTER_B, referral=nth_id(5)))
     history = (*spec.started(), elsewhere, asked_and_refused, rejected, *to_lawyer_too())
-    said = given(history).when(LAWYER, c.SurvivorEnded(scope=EndScope.PURPOSE, purpose=ReleasePurpose.ARRANGE_SHELTER))
-    said.then(c.SurvivorEnded, r.ReferralFailed, r.ReferralFailed, leaving=State.FAILED)
-    states = {referral.id: referral.state for referral in said.record.case().referrals.values()}
+    result = given(history).when(
+        LAWYER, c.SurvivorEnded(scope=EndScope.PURPOSE, purpose=ReleasePurpose.ARRANGE_SHELTER)
+    )
+    result.then(c.SurvivorEnded, r.ReferralFailed, r.ReferralFailed, leaving=State.FAILED)
+    states = {referral.id: referral.state for referral in result.record.case().referrals.values()}
     assert states == {
         REFERRAL: State.FAILED,
         SECOND_REFERRAL: State.FAILED,
@@ -268,16 +270,18 @@ def to_lawyer_too() -> tuple[Sent, Sent]:
     return spec.another(CaseService.LEGAL_AID, LAWYER, ReleasePurpose.LEGAL_REPRESENTATION, number=3)
 
 
-def test_what_she_ends_at_one_recipient_goes_on_elsewhere() -> None:
-    said = given(spec.started(), elsewhere).when(POLICE, c.SurvivorEnded(scope=EndScope.RECIPIENT, recipient=SHELTER_B))
-    said.then(c.SurvivorEnded, r.ReferralFailed, leaving=State.IN_PROGRESS)
-    assert said.record.referral(SECOND_REFERRAL).state is State.FAILED
+def test_an_ending_at_one_recipient_leaves_the_others_open() -> None:
+    result = given(spec.started(), elsewhere).when(
+        POLICE, c.SurvivorEnded(scope=EndScope.RECIPIENT, recipient=SHELTER_B)
+    )
+    result.then(c.SurvivorEnded, r.ReferralFailed, leaving=State.IN_PROGRESS)
+    assert result.record.referral(SECOND_REFERRAL).state is State.FAILED
 
 
-def test_what_she_ends_ends_what_rests_on_a_legal_basis_too() -> None:
+def test_an_ending_ends_referrals_on_a_legal_basis_too() -> None:
     request = spec.request(legal(), target=CSW, service=CaseService.CASE_MANAGEMENT)
-    said = given(spec.opened(), spec.released(legal()), Sent(POLICE, request)).when(CSW, end_all)
-    said.then(c.SurvivorEnded, r.ReferralFailed, leaving=State.FAILED)
+    result = given(spec.opened(), spec.released(legal()), Sent(POLICE, request)).when(CSW, end_all)
+    result.then(c.SurvivorEnded, r.ReferralFailed, leaving=State.FAILED)
 
 
 def test_an_outsider_can_neither_withdraw_nor_end() -> None:
@@ -288,7 +292,7 @@ def test_an_outsider_can_neither_withdraw_nor_end() -> None:
 # Legal bases
 
 
-def test_a_legal_basis_used_at_night_waits_for_its_approval_and_carries_requests_meanwhile() -> None:
+def test_a_legal_basis_carries_requests_while_its_approval_is_pending() -> None:
     request = spec.request(legal(), target=CSW, service=CaseService.CASE_MANAGEMENT)
     record = given(spec.opened(), spec.released(legal()), Sent(POLICE, request)).record
     assert record.steps()[DeadlineStep.BASIS_APPROVED] == 12 * HOUR - 2 * spec.SECOND
@@ -304,7 +308,7 @@ def test_a_legal_basis_approved_by_day_waits_for_nothing() -> None:
     assert given(spec.opened(), spec.released(by_day)).record.steps() == {}
 
 
-def test_a_missing_approval_is_told_to_the_basis_owner_alone() -> None:
+def test_a_missing_approval_is_routed_to_the_basis_owner_alone() -> None:
     record = given(spec.opened(), spec.released(legal())).record
     missed = record.miss(DeadlineStep.BASIS_APPROVED)
     assert missed.verdict.is_effective
@@ -337,11 +341,11 @@ def test_statutory_bodies_and_free_legal_aid_cannot_answer_that_they_are_full(
 
 @pytest.mark.parametrize("code", RejectionCode)
 def test_a_refusal_that_the_service_does_not_allow_changes_nothing(code: RejectionCode) -> None:
-    said = given(spec.opened(), to_lawyer).when(LAWYER, r.ReferralRejected(referral=SECOND_REFERRAL, code=code))
+    result = given(spec.opened(), to_lawyer).when(LAWYER, r.ReferralRejected(referral=SECOND_REFERRAL, code=code))
     if code in NO_CAPACITY | {RejectionCode.CANNOT_MEET_NEED}:
-        said.then_ineffective("code_not_allowed")
+        result.then_ineffective("code_not_allowed")
     else:
-        said.then(r.ReferralRejected, leaving=State.REJECTED, referral=SECOND_REFERRAL)
+        result.then(r.ReferralRejected, leaving=State.REJECTED, referral=SECOND_REFERRAL)
 
 
 @pytest.mark.parametrize("service", CaseService)

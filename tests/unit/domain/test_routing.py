@@ -30,8 +30,8 @@ from tests.support.dsl.spec import (
 
 # Emitter → recipients, for a referral from police to the shelter in a case in which legal aid is a party too.
 SOURCE, TARGET, EVERYONE = {POLICE}, {SHELTER}, set(MEMBERS)
-BOTH, NOBODY = {POLICE, SHELTER}, set[str]()
-TOLD: dict[str, tuple[str, set[str]]] = {
+BOTH, NO_MEMBER = {POLICE, SHELTER}, set[str]()
+RECIPIENTS: dict[str, tuple[str, set[str]]] = {
     "jurisdiction.founded.v1": (COORDINATION, EVERYONE),
     "agency.admitted.v1": (COORDINATION, EVERYONE),
     "agency.suspended.v1": (COORDINATION, EVERYONE),
@@ -96,44 +96,46 @@ def record() -> Record:
     return given(spec.requested(), lawyer).record
 
 
-def test_every_type_of_event_is_told_to_somebody_named_here() -> None:
-    assert set(TOLD) == set(CATALOGUE)
+def test_every_event_type_has_a_recipient_in_the_routing_table() -> None:
+    assert set(RECIPIENTS) == set(CATALOGUE)
 
 
-@pytest.mark.parametrize("event_type", TOLD)
-def test_an_effective_event_is_told_to_its_emitter_and_whom_its_type_names(event_type: str, record: Record) -> None:
-    emitter, told = TOLD[event_type]
-    said = event(_about_ours(event_type), emitter=emitter)
-    known = record.known(said.subject)
-    assert recipients(said, EFFECTIVE, known, known) == told
+@pytest.mark.parametrize("event_type", RECIPIENTS)
+def test_an_effective_event_is_routed_to_its_emitter_and_its_types_recipients(event_type: str, record: Record) -> None:
+    emitter, expected = RECIPIENTS[event_type]
+    sent = event(_about_ours(event_type), emitter=emitter)
+    known = record.known(sent.subject)
+    assert recipients(sent, EFFECTIVE, known, known) == expected
 
 
-@pytest.mark.parametrize("event_type", TOLD)
-def test_what_an_outsider_says_is_told_to_nobody_else(event_type: str, record: Record) -> None:
+@pytest.mark.parametrize("event_type", RECIPIENTS)
+def test_an_outsiders_event_is_routed_to_its_emitter_alone(event_type: str, record: Record) -> None:
     """A refused event is delivered to its emitter alone, so that an outsider neither learns nor reveals anything."""
     for outsider in (VTC, LAWYER):
-        said = event(_about_ours(event_type), emitter=outsider)
-        known = record.known(said.subject)
-        assert recipients(said, ineffective("absent"), known, known) == {outsider}
+        sent = event(_about_ours(event_type), emitter=outsider)
+        known = record.known(sent.subject)
+        assert recipients(sent, ineffective("absent"), known, known) == {outsider}
 
 
 @pytest.mark.parametrize("event_type", [name for name, body in CATALOGUE.items() if body.keying is Keying.CASE])
-def test_a_side_that_loses_a_race_is_told_and_so_is_the_other_where_the_type_names_it(
+def test_an_event_that_lost_a_race_is_routed_to_its_emitter_and_its_types_recipients(
     event_type: str, record: Record
 ) -> None:
     for emitter in (POLICE, SHELTER):
-        said = event(_about_ours(event_type), emitter=emitter)
+        sent = event(_about_ours(event_type), emitter=emitter)
         known = record.known()
-        assert {emitter} <= recipients(said, ineffective("completed"), known, known) <= BOTH
+        assert {emitter} <= recipients(sent, ineffective("completed"), known, known) <= BOTH
 
 
-@pytest.mark.parametrize("event_type", TOLD)
-def test_a_repetition_is_told_to_nobody_and_what_is_invalid_to_its_emitter(event_type: str, record: Record) -> None:
-    emitter, _ = TOLD[event_type]
-    said = event(_about_ours(event_type), emitter=emitter)
-    known = record.known(said.subject)
-    assert recipients(said, DUPLICATE, known, known) == NOBODY
-    assert recipients(said, invalid(RefusalCode.SIGNATURE), known, known) == {emitter} - {EXCHANGE}
+@pytest.mark.parametrize("event_type", RECIPIENTS)
+def test_a_repetition_is_routed_to_no_member_and_an_invalid_event_to_its_emitter(
+    event_type: str, record: Record
+) -> None:
+    emitter, _ = RECIPIENTS[event_type]
+    sent = event(_about_ours(event_type), emitter=emitter)
+    known = record.known(sent.subject)
+    assert recipients(sent, DUPLICATE, known, known) == NO_MEMBER
+    assert recipients(sent, invalid(RefusalCode.SIGNATURE), known, known) == {emitter} - {EXCHANGE}
 
 
 def test_a_request_that_was_never_good_does_not_reach_its_target() -> None:
@@ -152,12 +154,12 @@ def test_an_outsider_learns_of_a_referral_only_that_it_is_absent(record: Record)
     assert nothing.verdict.reason == "absent"
 
 
-def test_a_withdrawal_tells_the_others_nothing_of_where_it_was_said() -> None:
+def test_a_withdrawal_does_not_reveal_its_emitter_to_the_others() -> None:
     """Each party receives the exchange's events about its own referral; the withdrawal reaches its emitter only."""
     lawyer = spec.another(CaseService.LEGAL_AID, LAWYER, ReleasePurpose.LEGAL_REPRESENTATION, number=6)
-    said = given(spec.requested(), lawyer).when(LAWYER, c.ReleaseWithdrawn(scope=EndScope.ALL))
-    heard = [(type(entry.event.data), set(entry.recipients), entry.event.emitter) for entry in said.new]
-    assert heard == [
+    sent = given(spec.requested(), lawyer).when(LAWYER, c.ReleaseWithdrawn(scope=EndScope.ALL))
+    received = [(type(entry.event.data), set(entry.recipients), entry.event.emitter) for entry in sent.new]
+    assert received == [
         (c.ReleaseWithdrawn, {LAWYER}, LAWYER),
         (c.BasisEnded, {POLICE}, EXCHANGE),
         (c.BasisEnded, {POLICE}, EXCHANGE),
@@ -177,8 +179,8 @@ def test_a_next_step_after_a_refusal_concerns_the_source_alone(record: Record) -
         assert recipients(event(body, emitter=EXCHANGE), EFFECTIVE, known, known) == {POLICE}
 
 
-def test_a_refused_submission_is_told_to_who_sent_it() -> None:
+def test_a_refused_submission_is_routed_to_its_sender() -> None:
     refused = d.SubmissionRefused(member=SHELTER, code=RefusalCode.OVERSIZE, value_hash="0" * 64)
-    said = given().when(EXCHANGE, refused).then(d.SubmissionRefused)
-    assert said.new[0].recipients == {SHELTER}
+    sent = given().when(EXCHANGE, refused).then(d.SubmissionRefused)
+    assert sent.new[0].recipients == {SHELTER}
     given().when(SHELTER, refused).then_ineffective("wrong_emitter")

@@ -34,7 +34,7 @@ def test_each_entry_is_taken_once_and_in_order_or_the_gap_is_found(starts: list[
         assert taken == list(range(last + 1, reached + 1))
 
 
-async def test_no_ring_is_missed_between_looking_and_waiting() -> None:
+async def test_no_notification_is_missed_between_subscribing_and_waiting() -> None:
     bell = Wakeup()
     changed = bell.subscribe()
     bell.notify()
@@ -42,5 +42,5 @@ async def test_no_ring_is_missed_between_looking_and_waiting() -> None:
         await changed.wait(60)
 
 
-async def test_waiting_for_a_ring_ends_in_time() -> None:
+async def test_waiting_for_a_notification_times_out() -> None:
     await Wakeup().subscribe().wait(0.01)

@@ -107,16 +107,14 @@ def test_every_member_has_a_token_that_the_audit_knows_by_its_hash(tmp_path: Pat
             assert audit.callers[settings.member] == signing.sha256(settings.audit.token.get_secret_value().encode())
 
 
-def test_where_nobody_runs_the_audit_nobody_is_told_to_ask_it(tmp_path: Path, plan: JurisdictionPlan) -> None:
+def test_without_an_audit_process_no_node_asks_it_for_receipts(tmp_path: Path, plan: JurisdictionPlan) -> None:
     """Settings name no process that does not exist."""
     without = (m.model_copy(update={"service": None}) if m.id == AUDIT else m for m in plan.members)
     installed = install(tmp_path, plan.model_copy(update={"members": tuple(without)}))
     assert all(settings.audit is None for settings in installed.processes)
 
 
-def test_what_is_said_at_the_founding_has_the_same_bytes_whenever_it_is_said(
-    tmp_path: Path, plan: JurisdictionPlan
-) -> None:
+def test_founding_events_have_the_same_bytes_whenever_they_are_made(tmp_path: Path, plan: JurisdictionPlan) -> None:
     """A coordinator that lost its database emits the founding again; a new member is admitted when it is added."""
     first = [codec.encode(event) for event in installation(tmp_path, plan).founding_events(T0)]
     newcomer = PlannedMember(id="housing_office", service="partner")

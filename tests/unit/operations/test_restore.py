@@ -21,7 +21,7 @@ def losses(**found: object) -> RecordLosses:
     return RecordLosses(**{"size": 4, "largest_head": 3, "routed": 4, "agrees_up_to": 4, **nothing, **found})  # type: ignore[arg-type] # a test's shorthand
 
 
-def test_what_several_inboxes_heard_comes_once_and_in_the_order_of_each() -> None:
+def test_entries_of_several_inboxes_are_merged_once_and_in_order() -> None:
     strands = [[entry("a", 1), entry("c", 5), entry("e", 9)], [entry("b", 2), entry("c", 5), entry("d", 5)]]
     assert names(tuple(merge_in_order(strands))) == "abcde"
 
@@ -36,7 +36,7 @@ def test_inboxes_that_contradict_each_other_are_refused() -> None:
         list(merge_in_order([[entry("x", 5), entry("y", 5)], [entry("y", 5), entry("x", 5)]]))
 
 
-def test_what_was_there_comes_before_what_came_since_and_offsets_are_dense() -> None:
+def test_existing_entries_precede_new_ones_and_offsets_are_dense() -> None:
     lost = losses(
         only_on_timeline=(entry("s", 1, 4),), only_in_inboxes=(entry("h", 2),), appended_since=(entry("n", 3, 4),)
     )

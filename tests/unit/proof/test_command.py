@@ -38,7 +38,7 @@ def tampered() -> Dump:
     return dump
 
 
-def test_a_good_bundle_ends_with_0_and_says_as_of_when(tmp_path: Path, trust_file: Path) -> None:
+def test_a_valid_bundle_exits_0_and_prints_its_time(tmp_path: Path, trust_file: Path) -> None:
     code, output = run(bundle_file(tmp_path, honest()), "--trust", trust_file)
     assert code == 0
     assert output.splitlines()[-1] == "complete as of size 15, cosigned at 2026-01-06T22:40:00Z"
@@ -67,7 +67,7 @@ def test_a_moment_that_could_be_two_is_bad_input(tmp_path: Path, trust_file: Pat
     assert run(bundle_file(tmp_path, honest()), "--trust", trust_file, "--as-of", moment)[0] == 3
 
 
-def test_files_that_are_none_are_bad_input(tmp_path: Path, trust_file: Path) -> None:
+def test_invalid_files_are_bad_input(tmp_path: Path, trust_file: Path) -> None:
     bundle = bundle_file(tmp_path, honest())
     assert run(trust_file, "--trust", trust_file)[0] == 3
     assert run(bundle, "--trust", bundle)[0] == 3
@@ -93,8 +93,8 @@ def test_a_kept_receipt_is_held_against_the_record(tmp_path: Path, trust_file: P
 
 def test_programs_read_one_json_document(tmp_path: Path, trust_file: Path) -> None:
     code, output = run(bundle_file(tmp_path, tampered()), "--trust", trust_file, "--json")
-    told = json.loads(output)
-    assert (code, told["outcome"], told["size"]) == (1, "tampered", 15)
-    failure = told["failures"][0]
+    report = json.loads(output)
+    assert (code, report["outcome"], report["size"]) == (1, "tampered", 15)
+    failure = report["failures"][0]
     assert (failure["check"], failure["strand"], failure["entry"], failure["offset"]) == ("content", "case", 3, 11)
-    assert told["completeness"].startswith("NOT complete as of size 15")
+    assert report["completeness"].startswith("NOT complete as of size 15")

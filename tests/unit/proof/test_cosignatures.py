@@ -28,7 +28,7 @@ def cosigned(note: Note, name: str, seconds: int, by: str | None = None) -> Note
     return note.signed(cosign(note, key, witness_key(by or name), at))
 
 
-def test_the_request_is_as_the_log_published_it_whoever_sent_it_on() -> None:
+def test_the_request_is_unchanged_from_the_published_one() -> None:
     """Cosignatures are taken off, so that what a restored log remembers is its own bytes."""
     stated = LOG.state(HEAD)
     found = read_published_checkpoint(body(cosigned(stated, "police", 0)), LOG.public_key, WITNESSES)
@@ -52,12 +52,12 @@ def test_each_known_cosigner_s_latest_line_is_found_and_strangers_are_passed_ove
 
 
 @pytest.mark.parametrize("origin", [Origin("prizren", 2), Origin("gjakova", 1)])
-def test_another_record_s_checkpoint_is_nobody_s_fault(origin: Origin) -> None:
+def test_another_records_checkpoint_is_no_alarm(origin: Origin) -> None:
     """A topic outlives a generation."""
     assert read_published_checkpoint(body(LogSigner(origin, LOG.key).state(HEAD)), LOG.public_key, WITNESSES) is None
 
 
-def test_what_the_log_has_not_signed_is_refused() -> None:
+def test_a_note_not_signed_by_the_log_is_refused() -> None:
     """A head counts by its log's signature alone, independent of its cosignatures."""
     with pytest.raises(NotSignedByLog):
         read_published_checkpoint(body(cosigned(Note(LOG.state(HEAD).text), "monitor", 0)), LOG.public_key, WITNESSES)

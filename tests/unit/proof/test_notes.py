@@ -56,7 +56,7 @@ def test_a_checkpoint_is_three_lines_under_the_logs_name() -> None:
     assert open_checkpoint(str(CHECKPOINT).encode(), KEY).head == HEAD
 
 
-def test_a_cosignature_says_when_the_head_was_the_largest_that_was_seen() -> None:
+def test_a_cosignature_has_the_time_at_which_the_head_was_the_largest() -> None:
     cosigned = CHECKPOINT.signed(cosign(CHECKPOINT, MONITOR, key_of("monitor"), AT))
     assert cosigned_at(cosigned, MONITOR) == AT
     assert cosigned_at(CHECKPOINT, MONITOR) is None
@@ -117,7 +117,7 @@ def test_a_log_states_its_own_record_alone() -> None:
         "x" * notes.MAX_NOTE_BYTES + "\n\n— name AAAAAAA=\n",
     ],
 )
-def test_what_is_no_note_is_refused(written: str) -> None:
+def test_an_invalid_note_is_refused(written: str) -> None:
     with pytest.raises(MalformedNote):
         Note.parse(written.encode())
 
@@ -141,7 +141,7 @@ def test_bytes_that_are_no_text_are_no_note() -> None:
         "example.com/log\n7\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
     ],
 )
-def test_what_is_no_checkpoint_of_a_record_is_refused(text: str) -> None:
+def test_an_invalid_checkpoint_is_refused(text: str) -> None:
     with pytest.raises(MalformedNote):
         Checkpoint.parse(text)
 
@@ -159,7 +159,7 @@ def test_what_is_no_checkpoint_of_a_record_is_refused(text: str) -> None:
         f"name+00000000+{notes.encode_base64(bytes([1]) + bytes(32))}",
     ],
 )
-def test_what_is_no_verifier_key_is_refused(text: str) -> None:
+def test_an_invalid_verifier_key_is_refused(text: str) -> None:
     with pytest.raises(MalformedNote):
         NoteKey.parse(text)
 

@@ -24,12 +24,12 @@ from tests.support.parts.proof_record import (
     Dump,
     checkpoint,
     dump_of,
+    emitted,
     founding,
     honest,
     opened,
     reading,
     receipt,
-    said,
     tree,
     trust,
 )
@@ -53,7 +53,7 @@ def edited(dump: Dump, offset: int, **columns: Any) -> Dump:
     return dump
 
 
-def said_else(dump: Dump, offset: int) -> Dump:
+def altered(dump: Dump, offset: int) -> Dump:
     """The dump with another value under the same signature."""
     message = dump.records[offset]
     value = (message.value or b"").replace(b"audit", b"breach")
@@ -80,7 +80,7 @@ def test_that_a_case_does_not_exist_is_proven_like_anything_else() -> None:
 
 
 def test_an_edited_value_is_named() -> None:
-    report = found(said_else(honest(), THIRD))
+    report = found(altered(honest(), THIRD))
     assert checks(report) == [(Check.CONTENT, THIRD)]
     assert str(report.failures[0]).startswith(f"entry 3 of the case, offset {THIRD}: content: ")
     assert report.conclusion is Conclusion.TAMPERED
@@ -189,16 +189,16 @@ def test_an_edit_of_an_entry_of_another_case_shows_in_the_tree() -> None:
     assert {check for check, _ in checks(report)} == {Check.INCLUSION, Check.SKELETON}
 
 
-def test_an_edit_with_everything_relinked_is_found_by_the_signature_of_who_said_it() -> None:
+def test_an_edit_with_all_hashes_recomputed_is_found_by_the_emitters_signature() -> None:
     """Every hash is worked out again, and every inclusion then fails: the edited entry is what is named."""
-    report = found(said_else(honest(), THIRD).relinked())
+    report = found(altered(honest(), THIRD).relinked())
     assert checks(report)[0] == (Check.SIGNATURE, THIRD)
     assert report.conclusion is Conclusion.TAMPERED
 
 
 def test_an_edit_under_a_head_that_the_log_signed_again_is_found_by_the_signature() -> None:
     """The log's key is compromised too, but no witness cosigns."""
-    report = found(said_else(honest(), THIRD).relinked().checkpointed(cosigners=()))
+    report = found(altered(honest(), THIRD).relinked().checkpointed(cosigners=()))
     assert checks(report) == [(Check.SIGNATURE, THIRD), (Check.COSIGNATURES, None)]
 
 
@@ -335,18 +335,18 @@ def test_an_empty_record_has_no_beginning() -> None:
 
 
 def revoked(member: str) -> Message:
-    return said(d.KeyRevoked(key=key_of(member).id), emitter=COORDINATOR)
+    return emitted(d.KeyRevoked(key=key_of(member).id), emitter=COORDINATOR)
 
 
 def retired(member: str) -> Message:
-    return said(d.KeyRetired(key=key_of(member).id), emitter=member)
+    return emitted(d.KeyRetired(key=key_of(member).id), emitter=member)
 
 
-def test_what_was_signed_before_the_keys_revocation_counts() -> None:
+def test_an_event_signed_before_the_keys_revocation_counts() -> None:
     assert found(dump_of([*founding(), opened(), reading(1), revoked("police")])).conclusion is Conclusion.GOOD
 
 
-def test_what_was_signed_after_the_keys_revocation_is_named() -> None:
+def test_an_event_signed_after_the_keys_revocation_is_named() -> None:
     report = found(dump_of([*founding(), opened(), revoked("police"), reading(1)]))
     assert checks(report) == [(Check.KEY, 9)]
     assert "police's key was revoked before" in str(report.failures[0])
@@ -377,7 +377,7 @@ def test_a_registration_that_is_sent_again_does_not_bring_a_revoked_key_back() -
     assert report.remarks == ("offset 9 repeats offset 2 and is ignored",)
 
 
-def test_a_key_that_nobody_registered_is_named() -> None:
+def test_an_unregistered_key_is_named() -> None:
     stranger = SigningKey(bytes(range(32)))
     report = found(dump_of([*founding(), opened(), reading(1, key=stranger)]))
     assert checks(report) == [(Check.KEY, 8)]
@@ -449,7 +449,7 @@ def test_bytes_that_are_no_entry_are_found() -> None:
 
 
 def test_the_first_failure_comes_first_in_what_is_printed() -> None:
-    dump = said_else(said_else(honest(), OWN[1]), OWN[2])
+    dump = altered(altered(honest(), OWN[1]), OWN[2])
     lines = list(found(dump).lines())
     assert f"tampered: entry 2 of the case, offset {OWN[1]}: content: " in lines[2]
     assert lines[2].endswith("(and 1 more like it)")

@@ -18,7 +18,7 @@ def parsed(*lines: str) -> TrustPolicy:
     return TrustPolicy.parse("\n".join([LOG, GENESIS, *lines, ""]).encode())
 
 
-def test_what_is_written_for_a_jurisdiction_is_read_back() -> None:
+def test_a_written_trust_file_is_read_back() -> None:
     read = TrustPolicy.parse(TEXT.encode())
     assert list(read.logs) == ["handoff/prizren/record/1"]
     assert list(read.witnesses) == ["monitor", *AGENCIES]
@@ -46,7 +46,7 @@ def test_a_head_is_proven_until_the_last_moment_at_which_enough_had_cosigned() -
     assert trust().proven_at({"monitor": T}) is None
 
 
-def test_nobody_may_be_asked_for() -> None:
+def test_an_empty_quorum_is_allowed() -> None:
     """C2SP's ``quorum none``: the head is believed, and as of when is not proven."""
     read = parsed("quorum none")
     assert read.quorum.is_met_by(frozenset())
@@ -100,7 +100,7 @@ W = [f"witness {name} {key}" for name, key in KEYS.items()]
         [LOG, GENESIS, "quorum none\r"],
     ],
 )
-def test_what_could_be_taken_in_two_ways_is_refused(lines: list[str]) -> None:
+def test_an_ambiguous_trust_file_is_refused(lines: list[str]) -> None:
     with pytest.raises(MalformedTrustFile):
         TrustPolicy.parse("\n".join([*lines, ""]).encode())
 

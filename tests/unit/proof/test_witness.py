@@ -95,7 +95,7 @@ def test_a_forked_head_of_a_larger_size_does_not_follow() -> None:
 
 
 @pytest.mark.parametrize(("old", "size"), [(7, 13), (7, 8)])
-def test_a_bad_proof_moves_nobody(old: int, size: int) -> None:
+def test_a_bad_proof_moves_no_witness(old: int, size: int) -> None:
     honest = request(old, size)
     for changed in ((), (*honest.proof, bytes(32)), (bytes(32), *honest.proof[1:]), honest.proof[::-1]):
         if changed != honest.proof:
@@ -128,7 +128,7 @@ def test_a_lagging_witness_walks_from_its_own_size_over_what_is_kept() -> None:
     assert own == head(20)
 
 
-def test_what_comes_late_is_passed_over() -> None:
+def test_a_request_behind_the_cosigned_head_is_skipped() -> None:
     with pytest.raises(StaleCheckpoint):
         evaluate_request(head(13), request(1, 7), KEY)
 
@@ -165,7 +165,7 @@ def test_a_request_is_the_body_of_add_checkpoint() -> None:
         b"old 1\n" * 70 + b"\n",
     ],
 )
-def test_what_is_no_request_is_refused(body: bytes) -> None:
+def test_an_invalid_witness_request_is_refused(body: bytes) -> None:
     with pytest.raises(MalformedNote):
         AddCheckpoint.parse(body)
 
@@ -176,7 +176,7 @@ def test_a_witness_that_remembers_what_it_cosigned_may_start() -> None:
     check_witness_state(EMPTY_TREE_HEAD, [], OWN_KEY)
 
 
-def test_a_witness_whose_state_is_behind_what_it_cosigned_does_not_start() -> None:
+def test_a_witness_with_state_older_than_its_cosignature_does_not_start() -> None:
     """Restored from a backup, it could be shown a fork that it had already ruled out."""
     with pytest.raises(WitnessStateLost):
         check_witness_state(head(7), [cosigned(7), cosigned(13)], OWN_KEY)
@@ -187,7 +187,7 @@ def test_a_witness_that_cosigned_another_head_of_its_size_does_not_start() -> No
         check_witness_state(head(13), [cosigned(13, FORK)], OWN_KEY)
 
 
-def test_what_others_cosigned_does_not_bind_a_witness() -> None:
+def test_cosignatures_of_others_do_not_bind_a_witness() -> None:
     other = cosigner_key("prizren", "csw", key_of("csw as a witness").public_key)
     check_witness_state(head(7), [cosigned(13)], other)
 

@@ -59,16 +59,16 @@ def test_an_event_has_the_emitter_and_the_audience_that_the_design_names(event_t
     assert (body.emitter, body.audience) == ROUTES[event_type]
 
 
-def test_what_everyone_learns_and_what_coordination_learns_is_keyed_by_the_jurisdiction() -> None:
+def test_events_for_all_members_and_for_coordination_are_keyed_by_the_jurisdiction() -> None:
     """A case id in an event for all members, or for coordination, would tell them of the case."""
-    told_widely = {Audience.ALL, Audience.COORDINATION, Audience.NAMED_MEMBER}
+    widely_routed = {Audience.ALL, Audience.COORDINATION, Audience.NAMED_MEMBER}
     keyed = {name for name, body in CATALOGUE.items() if body.keying is Keying.JURISDICTION}
-    assert keyed == {name for name, body in CATALOGUE.items() if body.audience in told_widely} | {
+    assert keyed == {name for name, body in CATALOGUE.items() if body.audience in widely_routed} | {
         "escalation.acknowledged.v1"
     }
 
 
-def test_what_a_party_of_a_referral_says_names_the_referral_and_what_it_had_seen() -> None:
+def test_a_partys_event_names_the_referral_and_the_version_it_had_seen() -> None:
     of_parties = {Emitter.SOURCE, Emitter.TARGET, Emitter.EITHER_PARTY}
     for body in CATALOGUE.values():
         if body.emitter in of_parties:
@@ -81,7 +81,7 @@ def test_no_event_names_its_own_audience() -> None:
         assert {"audience", "to", "recipients", "routed_to"}.isdisjoint(body.model_fields)
 
 
-def test_what_the_coordinator_is_told_of_a_deadline_holds_neither_case_nor_referral() -> None:
+def test_an_escalation_contains_neither_case_nor_referral() -> None:
     body = CATALOGUE["deadline.escalated.v2"]
     assert set(body.model_fields) == {"reference", "member", "service", "step", "age_seconds"}
 
@@ -92,7 +92,7 @@ def test_a_types_name_is_where_it_is_found() -> None:
 
 
 @pytest.mark.parametrize("event_type", CATALOGUE)
-def test_an_example_is_said_by_one_who_may_say_it_and_reads_back(event_type: str) -> None:
+def test_an_example_has_a_permitted_emitter_and_decodes(event_type: str) -> None:
     example = examples()[event_type]
     special = {Emitter.EXCHANGE: EXCHANGE, Emitter.COORDINATION: COORDINATION, Emitter.KEY_AUTHORITY: COORDINATION}
     assert example.emitter == special.get(example.data.emitter, example.emitter)

@@ -51,7 +51,7 @@ def test_the_signed_bytes_key_and_headers_are_not_touched() -> None:
     assert delivered.headers[: len(MESSAGE.headers)] == MESSAGE.headers
 
 
-def test_the_headers_are_written_as_the_contract_says() -> None:
+def test_the_headers_follow_the_contract() -> None:
     delivered = Delivery(12, T0, ineffective("revoked"), MESSAGE).to_message()
     assert delivered.headers[len(MESSAGE.headers) :] == (
         ("inbox-sequence", b"12"),

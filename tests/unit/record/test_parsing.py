@@ -72,7 +72,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("raw", MALFORMED.values(), ids=MALFORMED)
-def test_what_has_two_readings_or_none_is_malformed(raw: bytes) -> None:
+def test_ambiguous_or_unparseable_json_is_malformed(raw: bytes) -> None:
     assert refusal(raw).code is RefusalCode.MALFORMED
 
 
@@ -116,7 +116,7 @@ WRONG_SHAPE = {
 
 
 @pytest.mark.parametrize(("raw", "field"), WRONG_SHAPE.values(), ids=WRONG_SHAPE)
-def test_what_does_not_fit_the_model_is_refused_with_its_field(raw: bytes, field: str) -> None:
+def test_a_value_that_violates_the_model_is_refused_with_its_field(raw: bytes, field: str) -> None:
     refused = refusal(raw)
     assert refused.code is RefusalCode.SCHEMA
     assert not isinstance(refused, UnknownEventType)
@@ -133,13 +133,13 @@ def test_a_rule_across_fields_is_refused_at_the_data() -> None:
     assert refusal(raw).field == "data"
 
 
-def test_a_newer_type_is_told_apart_so_that_it_can_be_parked() -> None:
+def test_a_newer_type_is_distinguished_so_that_it_can_be_parked() -> None:
     with pytest.raises(UnknownEventType) as refused:
         decode(altered(type="referral.opened.v2"))
     assert refused.value.event_type == "referral.opened.v2"
 
 
-def test_a_refusal_says_nothing_of_the_value_it_refused() -> None:
+def test_a_refusal_does_not_contain_the_refused_value() -> None:
     """Values may be personal data; only the field's path is reported, and to the caller alone."""
     assert "Arta" not in str(refusal(with_data(referral="Arta")))
 

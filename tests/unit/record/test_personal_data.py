@@ -104,7 +104,7 @@ def test_an_id_has_an_end_and_no_room_for_a_sentence(pattern: str) -> None:
     assert not re.search(r"[*+]|\{\d+,\}|\\s|\\w|\\S|\.(?<!\\\.)| ", pattern)
 
 
-def test_no_code_speaks_of_income_or_mediation() -> None:
+def test_no_code_mentions_income_or_mediation() -> None:
     """Legal aid is free regardless of economic status, and there is no mediation in domestic violence."""
     words = {
         word

@@ -57,13 +57,13 @@ def test_a_stub_is_written_in_one_way_and_is_never_an_event(value: bytes) -> Non
         b'{"redacted":{"reason":"personal_data","value_sha256":"%s"}}' % (b"0" * 64),
     ],
 )
-def test_what_only_looks_like_a_stub_is_hashed_as_it_stands(near: bytes) -> None:
+def test_a_value_that_resembles_a_stub_is_hashed_unchanged(near: bytes) -> None:
     assert Redaction.found(near) is None
     assert parse_value(near).value_hash == signing.sha256(near)
 
 
 @given(st.binary(max_size=50), st.binary(max_size=300))
-def test_a_stub_has_the_record_hash_of_what_it_stands_for(key: bytes, value: bytes) -> None:
+def test_a_stub_has_the_record_hash_of_the_redacted_entry(key: bytes, value: bytes) -> None:
     message = Message(key, value, (("signature", b"s"),))
     stub = redacted(message, WHY)
     assert record_hash(stub.key, stub.value, stub.headers) == record_hash(message.key, message.value, message.headers)
@@ -122,7 +122,7 @@ def depends_on(taken: set[int], messages: list[Message]) -> tuple[int, ...]:
     return dependent_offsets(frozenset(taken), parsed(messages), GENESIS, Directory(JURISDICTION, GENERATION), WHY)
 
 
-def test_nothing_follows_from_a_stub_and_all_else_is_judged_as_before() -> None:
+def test_a_stub_has_no_consequences_and_other_verdicts_are_unchanged() -> None:
     messages = [*FOUNDED, opened(), reading(1)]
     stubbed = [*messages[:-1], redacted(messages[-1], WHY)]
     assert judged(messages)[-1] == EFFECTIVE
@@ -130,7 +130,7 @@ def test_nothing_follows_from_a_stub_and_all_else_is_judged_as_before() -> None:
     assert depends_on({CASE_OPENED + 1}, messages) == ()
 
 
-def test_what_would_be_judged_otherwise_is_named_and_may_go_with_it() -> None:
+def test_entries_with_changed_verdicts_are_named_and_can_be_redacted_too() -> None:
     again = c.CaseOpened(entry_point=EntryPoint.SCHOOL, reporting_delay=ReportingDelay.OVER_1Y, offered=())
     messages = [*FOUNDED, opened(), signed(event(again, id=nth_id(7))), reading(1)]
     assert depends_on({CASE_OPENED}, messages) == (CASE_OPENED + 1,), "the second opening would now be the first"

@@ -37,12 +37,12 @@ def test_a_topic_is_written_and_read_by_those_in_the_design(name: str, writers: 
     assert (set(topic.writers), set(topic.readers)) == (writers, readers)
 
 
-def test_nobody_seals_anything_for_coordination_or_audit() -> None:
+def test_no_topic_carries_ciphertext_for_coordination_or_audit() -> None:
     names = {topic.name for topic in declared.topics("prizren", _MEMBERS)}
     assert {name for name in names if ".sealed." in name} == {"prizren.sealed.police", "prizren.sealed.shelter"}
 
 
-def test_what_must_last_for_ever_is_never_deleted_nor_compacted() -> None:
+def test_permanent_topics_are_never_deleted_nor_compacted() -> None:
     for name in ("prizren.record", "prizren.in.police", "prizren.checkpoints"):
         config = dict(_topic(name).config)
         assert config["retention.ms"] == config["retention.bytes"] == "-1"
@@ -57,7 +57,7 @@ def test_every_topic_keeps_the_time_of_appending_and_the_bytes_as_they_were_sent
         assert topic.partitions == 1
 
 
-def test_what_must_go_is_not_held_back_by_a_segment_that_stays_open() -> None:
+def test_expiring_data_is_not_retained_by_an_open_segment() -> None:
     for name in ("prizren.out.police", "prizren.sealed.police"):
         config = dict(_topic(name).config)
         assert int(config["segment.ms"]) <= 24 * 3_600_000 < int(config["retention.ms"])
@@ -70,8 +70,8 @@ def test_the_largest_sealed_value_and_the_largest_event_fit() -> None:
         assert int(dict(_topic(name).config)["max.message.bytes"]) > declared.EVENT_LIMIT_BYTES
 
 
-def test_the_exchange_hears_every_member_and_nothing_else() -> None:
+def test_the_exchange_reads_only_the_members_topics() -> None:
     pattern = re.compile(declared.out_pattern("prizren"))
-    heard = {topic.name for topic in declared.topics("prizren", _MEMBERS) if pattern.match(topic.name)}
-    assert heard == {declared.out_topic("prizren", member) for member in _MEMBERS}
+    matched = {topic.name for topic in declared.topics("prizren", _MEMBERS) if pattern.match(topic.name)}
+    assert matched == {declared.out_topic("prizren", member) for member in _MEMBERS}
     assert not pattern.match("prizrenx.out.police")

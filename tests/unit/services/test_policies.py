@@ -64,8 +64,8 @@ ALL_POLICIES = (
 
 def react(record: Record, member: str, policies: Policies) -> list[str]:
     """Let a member's node react to what it knows; the types of what became effective."""
-    said, _ = reactions(policies, side(member, record).known, source(member))
-    new = [event for event in said if event.identity not in record.hashes]
+    decisions, _ = reactions(policies, side(member, record).known, source(member))
+    new = [event for event in decisions if event.identity not in record.hashes]
     entries = [record.append(event) for event in new]
     record.settle()
     return [entry.event.type for entry in entries if entry.verdict.is_effective]
@@ -115,16 +115,16 @@ def test_each_shelter_is_asked_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("decisions", "why"),
     [
         (Sent(POLICE, c.ReleaseWithdrawn(scope=EndScope.ALL)), "the release is gone"),
         (Sent(SHELTER, r.ReferralOpened(referral=REFERRAL)), "a late receipt changes nothing"),
     ],
 )
-def test_nobody_is_asked_without_her_release(said: Sent, why: str) -> None:
+def test_no_referral_is_requested_without_her_release(decisions: Sent, why: str) -> None:
     """A refusal leads on only while her release to the class lives."""
     record = given(*requested(), Sent(SHELTER, FULL)).record
-    record.send(said)
+    record.send(decisions)
     expected = [] if why == "the release is gone" else ["referral.requested.v1", "referral.redirected.v1"]
     assert react(record, POLICE, POLICE_POLICIES) == expected
 
@@ -156,7 +156,7 @@ def test_a_release_to_one_shelter_leads_to_no_other() -> None:
     assert react(record, POLICE, POLICE_POLICIES) == []
 
 
-def test_a_reaction_is_the_same_bytes_after_more_was_said() -> None:
+def test_a_reaction_has_the_same_bytes_after_further_events() -> None:
     """A repeat, even by a node that was rebuilt and knows more by now, is the same bytes."""
     record = given(*requested(), Sent(SHELTER, FULL)).record
     first, _ = reactions(POLICE_POLICIES, side(POLICE, record).known, source(POLICE))
@@ -165,7 +165,7 @@ def test_a_reaction_is_the_same_bytes_after_more_was_said() -> None:
     assert [codec.encode(event) for event in first] == [codec.encode(event) for event in again]
 
 
-def test_a_person_who_acted_first_is_not_contradicted() -> None:
+def test_a_policy_does_not_contradict_an_earlier_decision_of_a_person() -> None:
     """While a person's own redirect waits for its echo, the policy requests nothing, although the record allows it."""
     record = given(*requested(), Sent(SHELTER, FULL)).record
     known = side(POLICE, record).known
@@ -236,7 +236,7 @@ def test_a_plan_leads_on_to_training_once_she_has_released_it() -> None:
 
 
 @pytest.mark.parametrize("outcome", [ServiceOutcome.DISCHARGE_MOVED_ON, ServiceOutcome.DISCHARGE_OWN_WISH])
-def test_follow_ups_stand_as_dated_referrals_after_a_discharge(outcome: ServiceOutcome) -> None:
+def test_follow_ups_are_dated_referrals_after_a_discharge(outcome: ServiceOutcome) -> None:
     """Three follow-ups, at 30, 90 and 180 days, with her release; none where she left by her own wish."""
     basis = release(ReleasePurpose.FOLLOW_UP_CONTACT, basis=nth_id(8), to=CSW, lasting=365 * DAY)
     record = given(*started(StartKind.ARRIVAL), Sent(SHELTER, basis)).record

@@ -24,7 +24,7 @@ class Seconds:
 
 @dataclass
 class ScriptedProcess(SupervisedProcess):
-    """A process that ends when the test says so, and that may refuse to start."""
+    """A process that ends on the test's request, and that may refuse to start."""
 
     name: str
     log: Path

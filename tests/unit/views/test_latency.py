@@ -71,7 +71,7 @@ def test_each_segment_runs_from_one_step_to_the_next() -> None:
     }
 
 
-def test_what_has_not_ended_counts_with_its_age() -> None:
+def test_an_open_segment_counts_with_its_age() -> None:
     """An open segment is censored now, and what comes after it has not begun."""
     assert measured(handoff(delivered_at=after(hours=1)), after(hours=5)) == {
         Segment.TRANSPORT: Wait(1 * HOUR, ended=True),
@@ -112,7 +112,7 @@ def test_a_survivor_who_ends_the_service_censors_its_closing() -> None:
     assert measured(by_provider)[Segment.CLOSING] == Wait(2 * HOUR, ended=True)
 
 
-def test_a_rejection_ends_the_deciding_and_nobody_acts() -> None:
+def test_a_rejection_ends_the_deciding_segment_and_no_acting_follows() -> None:
     """A refused request has three segments, also after it was entered in error."""
     refused = answered(
         state=State.ENTERED_IN_ERROR, closed_at=after(hours=6), ending=Ending(State.REJECTED, "outside_mandate")
@@ -145,7 +145,7 @@ def test_a_follow_up_is_acted_on_from_its_own_date() -> None:
     assert measured(early)[Segment.ACTING] == Wait(0, ended=True)
 
 
-def test_what_was_entered_in_error_before_its_delivery_never_was() -> None:
+def test_a_referral_entered_in_error_before_delivery_has_no_segments() -> None:
     """After a delivery the target has worked on it, and the time counts."""
     voided = handoff(
         state=State.ENTERED_IN_ERROR, closed_at=after(hours=2), ending=Ending(State.ENTERED_IN_ERROR, None)
@@ -155,7 +155,7 @@ def test_what_was_entered_in_error_before_its_delivery_never_was() -> None:
     assert spans(replace(voided, delivered_at=after(hours=1)), NOW) != ()
 
 
-def test_figures_stand_by_service_and_urgency_in_the_codes_order() -> None:
+def test_figures_are_grouped_by_service_and_urgency_in_the_order_of_the_codes() -> None:
     """Each has its count, its open ones, and the age of the oldest."""
     rows = [
         handoff(referral=nth_id(1), service=CaseService.LEGAL_AID, urgency=Urgency.NORMAL),

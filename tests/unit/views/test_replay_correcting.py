@@ -36,7 +36,7 @@ from tests.support.parts.replayed import replay_entries, replayed
 CLAIMED = Sent(POLICE, r.AcceptanceClaimed(referral=REFERRAL, via="phone"))
 
 
-def told_at(record: Record, emitter: str, body: Body, claimed: datetime) -> Record:
+def reported_at(record: Record, emitter: str, body: Body, claimed: datetime) -> Record:
     """``body`` emitted now, with a time that its emitter claims."""
     record.append(event(body, emitter=emitter, time=claimed))
     return record
@@ -70,16 +70,16 @@ def test_an_error_mark_is_shown_with_its_code() -> None:
 def test_a_time_far_from_the_record_s_is_shown_and_a_relay_s_delay_is_not() -> None:
     """An hour back is dated back, a minute ahead is a wrong clock, two seconds late is nothing."""
     record = given(spec.requested()).record
-    told_at(record, SHELTER, r.ReferralDelivered(referral=REFERRAL), record.now - 2 * SECOND)
-    told_at(record, SHELTER, r.ReferralOpened(referral=REFERRAL), record.now + MINUTE)
-    told_at(record, SHELTER, r.ReferralAccepted(referral=REFERRAL), record.now - HOUR)
+    reported_at(record, SHELTER, r.ReferralDelivered(referral=REFERRAL), record.now - 2 * SECOND)
+    reported_at(record, SHELTER, r.ReferralOpened(referral=REFERRAL), record.now + MINUTE)
+    reported_at(record, SHELTER, r.ReferralAccepted(referral=REFERRAL), record.now - HOUR)
     assert [(row.correction, row.type, row.seconds) for row in corrected(record)] == [
         (Correction.CLOCK_AHEAD, "referral.opened.v1", 60),
         (Correction.DATED_BACK, "referral.accepted.v1", 3600),
     ]
 
 
-def test_what_the_exchange_dates_by_its_cause_is_not_dated_back() -> None:
+def test_an_event_dated_by_its_cause_is_not_flagged_as_backdated() -> None:
     """A deadline that is reported an hour late has the time when it was due."""
     record = given(spec.requested()).record
     record.miss(DeadlineStep.DELIVERED, late=HOUR)
@@ -105,7 +105,7 @@ def noise() -> tuple[DecodedEntry, ...]:
     )
 
 
-def test_gaps_tell_a_repetition_from_a_contradiction_and_from_noise() -> None:
+def test_gaps_distinguish_repetition_equivocation_and_noise() -> None:
     """A repetition is harmless; what contradicts or cannot be read deserves a look."""
     rows = gaps(history(CASE, noise()), T0 + HOUR).rows
     assert [(row.gap, row.code, row.notable) for row in rows] == [
@@ -116,9 +116,9 @@ def test_gaps_tell_a_repetition_from_a_contradiction_and_from_noise() -> None:
 
 
 def test_noise_changes_no_state_and_its_content_stays_unproven() -> None:
-    told = history(CASE, noise(), CheckpointStatus("example", 100, T0, is_witnessed=True))
-    assert told.case == given(spec.requested()).record.case()
-    answer = completeness(told, T0 + HOUR)
+    replayed_case = history(CASE, noise(), CheckpointStatus("example", 100, T0, is_witnessed=True))
+    assert replayed_case.case == given(spec.requested()).record.case()
+    answer = completeness(replayed_case, T0 + HOUR)
     assert ([row.why for row in answer.rows], answer.proven) == ([Why.UNREADABLE], True)
 
 
@@ -137,8 +137,8 @@ def test_gaps_name_linked_cases_and_what_was_refused_of_the_case_s_parties() -> 
 
 def test_a_stored_entry_is_read_with_both_its_times_and_any_bytes_are_one() -> None:
     """An entry that cannot be decoded keeps its position and its verdict."""
-    said = event(c.CasesLinked(other_case=OTHER_CASE))
+    linked = event(c.CasesLinked(other_case=OTHER_CASE))
     stored = {"position": 7, "record_ms": to_ms(T0) + 5, "appended_ms": to_ms(T0), "is_of_case": True, "reason": None}
-    good = decode_entry(**stored, value=codec.encode(said), verdict="effective")  # type: ignore[arg-type]
-    assert good == DecodedEntry(7, T0 + timedelta(milliseconds=5), T0, EFFECTIVE, said)
+    good = decode_entry(**stored, value=codec.encode(linked), verdict="effective")  # type: ignore[arg-type]
+    assert good == DecodedEntry(7, T0 + timedelta(milliseconds=5), T0, EFFECTIVE, linked)
     assert decode_entry(**stored, value=None, verdict="invalid").event is None  # type: ignore[arg-type]

@@ -93,7 +93,7 @@ def test_basis_of_a_dossier_that_crossed_a_withdrawal_was_dead_and_it_was_not_pa
     ]
 
 
-def test_basis_that_nobody_had_approved_yet_is_notable_with_its_rule() -> None:
+def test_an_unapproved_basis_is_notable_with_its_rule() -> None:
     (row,) = basis(replayed(used_at_night()), T0 + HOUR).rows
     assert (row.rule, row.approver_role, row.approved, row.live, row.notable) == (
         "xk.08.l185.22",
@@ -128,19 +128,19 @@ def test_after_withdrawal_shows_what_it_led_to_what_it_stopped_and_what_went_on(
     assert [row.seconds_after for row in rows] == [0, 0, 0, 1, 2]
 
 
-def test_after_withdrawal_has_nothing_to_say_before_one() -> None:
+def test_after_withdrawal_is_empty_before_a_withdrawal() -> None:
     record = crossed()
     assert after_withdrawal(replayed(record), T0 + 30 * SECOND).rows == ()
 
 
-def test_ineffective_names_the_race_that_was_lost_and_who_was_told() -> None:
+def test_ineffective_names_the_lost_race_and_the_recipients() -> None:
     """An acceptance after the withdrawal is ineffective; both sides are notified, and the shelter was unaware."""
     record = given(spec.requested(), Sent(POLICE, WITHDRAWN)).record
     withdrawal = len(spec.foundation()) + 3
     record.send(Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL, seen=1)))
     (row,) = ineffective(replayed(record), record.now).rows
     assert (row.reason, row.lost_to, row.unseen) == ("release_withdrawn", withdrawal, 1)
-    assert (row.sender_told, row.recipients, row.notable) == (True, (POLICE, SHELTER), False)
+    assert (row.sender_informed, row.recipients, row.notable) == (True, (POLICE, SHELTER), False)
 
 
 def test_ineffective_lost_to_the_last_step_that_moved_the_referral() -> None:

@@ -63,7 +63,7 @@ def types(lines: tuple[object, ...]) -> list[str]:
     return [getattr(line, "type", "") for line in lines]
 
 
-def test_as_of_tells_what_a_machine_had_from_what_a_person_had_seen() -> None:
+def test_as_of_distinguishes_delivery_to_a_machine_from_opening_by_a_person() -> None:
     """After the receipt and before the opening, the request is delivered and unopened."""
     record = given(spec.requested(), DELIVERED, OPENED).record
     delivered_at = record.entries[-2].at
@@ -95,7 +95,7 @@ def test_as_of_a_moment_before_the_case_is_empty() -> None:
     assert (answer.position, answer.opener, answer.rows) == (None, None, ())
 
 
-def test_diff_tells_what_was_said_in_between_and_where_it_led() -> None:
+def test_diff_lists_entries_between_the_moments_and_changed_states() -> None:
     """The acceptance after the first moment, nothing before it."""
     record = given(spec.requested(), DELIVERED, OPENED, ACCEPTED).record
     found = diff(replayed(record), record.entries[-2].at, record.now)
@@ -115,7 +115,7 @@ def test_diff_of_moments_in_the_wrong_order_is_refused() -> None:
     assert refused.value.field == "from"
 
 
-def test_waits_name_the_segment_its_length_and_who_was_waited_for() -> None:
+def test_waits_name_the_segment_its_length_and_the_owing_member() -> None:
     """Ten seconds of machines, four minutes unseen, six of deciding; the arrival is waited for still."""
     record = given(spec.requested(), DELIVERED, OPENED, ACCEPTED).record
     answer = waits(replayed(record), record.now + HOUR)
@@ -135,7 +135,7 @@ def test_waits_that_a_withdrawal_cut_short_are_over_and_not_ended() -> None:
     assert (row.segment, row.seconds, row.ended, row.notable) == (Segment.UNSEEN, 60, False, False)
 
 
-def test_chain_counts_the_time_in_which_nobody_was_asked() -> None:
+def test_chain_counts_the_time_without_an_open_request() -> None:
     """Refused by one shelter, forty minutes pass until the next is asked; the chain's clock never stops."""
     offered = c.Offer(service=CaseService.SHELTER, answer=OfferAnswer.ACCEPTED)
     opening = c.CaseOpened(entry_point="police_call", reporting_delay="unknown", offered=(offered,))
@@ -152,7 +152,7 @@ def test_chain_counts_the_time_in_which_nobody_was_asked() -> None:
     assert [(offer.service, offer.seconds_until_asked) for offer in answer.offers] == [(CaseService.SHELTER, 2)]
 
 
-def test_chain_notes_a_refusal_after_which_nobody_was_asked() -> None:
+def test_chain_notes_a_refusal_without_a_following_request() -> None:
     record = given(spec.requested(), REFUSED).record
     (row,) = chain(replayed(record), record.now + HOUR).rows
     assert (row.notable, row.idle_seconds) == (True, 3600)
@@ -179,14 +179,14 @@ def test_missed_follows_a_late_step_from_its_deadline_to_the_coordinator_s_answe
     record.send(Sent(COORDINATION, answered, 10 * MINUTE), OPENED)
     row = _missed_opening(record)
     assert (row.owes, row.rests_on, row.due_at - row.since) == (SHELTER, RestsOn.ASSUMED, 5 * MINUTE)
-    assert (row.said_at, row.escalated_at) == (row.due_at + 2 * SECOND, row.due_at + 2 * SECOND)
+    assert (row.reported_at, row.escalated_at) == (row.due_at + 2 * SECOND, row.due_at + 2 * SECOND)
     assert (row.acknowledged_at, row.action) == (row.due_at + 10 * MINUTE + 2 * SECOND, called)
     assert row.over_at == record.now
     assert row.late_seconds == (14 * MINUTE + 2 * SECOND).total_seconds()
     assert not row.notable
 
 
-def test_missed_tells_an_agreed_time_from_a_published_one() -> None:
+def test_missed_distinguishes_an_agreed_time_from_a_published_one() -> None:
     """A place that is held until an hour from now is due then, regardless of the deadline."""
     held = r.ReferralAccepted(referral=REFERRAL, place_held_until=spec.T0 + HOUR)
     record = given(spec.requested(), Sent(SHELTER, held)).record
@@ -195,19 +195,19 @@ def test_missed_tells_an_agreed_time_from_a_published_one() -> None:
     assert (row.step, row.rests_on, row.owes) == (DeadlineStep.ARRIVAL, RestsOn.AGREED, POLICE)
 
 
-def test_missed_shows_a_late_step_of_which_nobody_has_said_so() -> None:
+def test_missed_shows_a_late_step_without_a_deadline_event() -> None:
     """A stopped exchange hides no deadline."""
     record = given(spec.requested()).record
     (row,) = missed(replayed(record), record.now + HOUR).rows
-    assert (row.step, row.said_at, row.notable) == (DeadlineStep.DELIVERED, None, True)
+    assert (row.step, row.reported_at, row.notable) == (DeadlineStep.DELIVERED, None, True)
 
 
-def test_missed_shows_what_was_done_late_while_nobody_said_so() -> None:
+def test_missed_shows_a_step_done_late_without_a_deadline_event() -> None:
     """An hour and a half to deliver, and no word of the exchange in between."""
     record = given(spec.requested()).record
     record.send(Sent(SHELTER, r.ReferralDelivered(referral=REFERRAL), 90 * MINUTE))
     row = missed(replayed(record), record.now).rows[0]
-    assert (row.step, row.said_at, row.over_at) == (DeadlineStep.DELIVERED, None, record.now)
+    assert (row.step, row.reported_at, row.over_at) == (DeadlineStep.DELIVERED, None, record.now)
     assert (row.late_seconds, row.notable) == ((88 * MINUTE).total_seconds(), True)
 
 
@@ -215,7 +215,7 @@ def _read(by: str, purpose: ReadPurpose = ReadPurpose.ACT_ON_REFERRAL) -> Sent:
     return Sent(by, c.CaseRead(reader=nth_id(70), purpose=purpose))
 
 
-def test_reads_tell_who_read_for_what_and_whether_a_referral_was_open() -> None:
+def test_reads_list_reader_purpose_and_open_referrals() -> None:
     """The shelter's second read comes after its referral ended; the audit needs none."""
     left = Sent(SHELTER, r.ReferralFailed(referral=REFERRAL, code=FailureCode.LEFT_SERVICE))
     story = (*spec.started(StartKind.ARRIVAL), _read(SHELTER), left, _read(SHELTER, ReadPurpose.BREACH))

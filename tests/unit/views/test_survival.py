@@ -36,7 +36,7 @@ def test_the_share_that_lasts_longer_falls_only_where_something_ended() -> None:
 
 
 @given(st.lists(durations, min_size=1, max_size=40))
-def test_where_everything_ended_it_is_the_plain_quantile(seconds: list[float]) -> None:
+def test_with_every_wait_ended_it_is_the_plain_quantile(seconds: list[float]) -> None:
     """Without censoring the median is the lower median."""
     assert quantile([Wait(s, ended=True) for s in seconds], 0.5) == median_low(seconds)
 

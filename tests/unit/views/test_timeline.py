@@ -16,7 +16,7 @@ def shown(value: bytes, verdict: str = "effective", reason: str | None = None) -
     return timeline_entry(StoredEntry(7, 1_767_652_800_000, value, verdict, reason))
 
 
-def test_a_line_tells_who_said_what_when_and_what_became_of_it() -> None:
+def test_a_line_has_emitter_event_time_and_verdict() -> None:
     """Position, both times, emitter, type, referral and verdict stand on it."""
     accepted = event(r.ReferralAccepted(referral=REFERRAL, place_held_until=T0 + timedelta(hours=3)), emitter="shelter")
     line = shown(codec.encode(accepted), "ineffective", "release_withdrawn")
@@ -32,7 +32,7 @@ def test_a_line_tells_who_said_what_when_and_what_became_of_it() -> None:
     )
 
 
-def test_offers_are_told_with_their_answers() -> None:
+def test_offers_are_listed_with_their_answers() -> None:
     """Nested codes are written out beside one another."""
     offer = c.Offer(service=CaseService.LEGAL_AID, answer=OfferAnswer.ACCEPTED)
     opened = c.CaseOpened(
@@ -41,7 +41,7 @@ def test_offers_are_told_with_their_answers() -> None:
     assert ("offered", "legal_aid accepted, legal_aid accepted") in shown(codec.encode(event(opened))).details
 
 
-def test_what_cannot_be_read_still_has_its_place_and_its_verdict() -> None:
+def test_an_unreadable_entry_keeps_its_position_and_verdict() -> None:
     """An entry that holds no event is not left out."""
     line = shown(b"\x00", "invalid", "malformed")
     assert (line.position, line.type, line.details) == (7, None, ())

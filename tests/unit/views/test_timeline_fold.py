@@ -103,7 +103,7 @@ def by_shelter(body: Any) -> AnyEvent:
     return event(body, emitter="shelter")
 
 
-def told(*more: AnyEvent) -> TimelineBatch:
+def folded(*more: AnyEvent) -> TimelineBatch:
     """The page of an opened case with one request, and ``more`` about it."""
     return blank().apply(parsed([signed(e) for e in (*opening(), *more)]), {})
 
@@ -141,7 +141,7 @@ def test_record_time_never_runs_backwards() -> None:
     assert [row.judged.record_ms for row in blank().apply(records, {}).rows] == [5, 9, 9]
 
 
-def test_what_was_seen_on_an_earlier_page_is_a_duplicate_or_an_equivocation() -> None:
+def test_an_event_repeated_from_an_earlier_page_is_a_duplicate_or_an_equivocation() -> None:
     """The first with an id counts, also where only its hash is left."""
     fold = blank()
     first = fold.apply(parsed([signed(e) for e in opening()]), {})
@@ -163,11 +163,13 @@ def test_a_signature_checked_ahead_counts_only_for_the_key_that_was_expected() -
     assert refused.rows[-1].judged.verdict.reason == "signature"
 
 
-def test_an_exchange_that_was_overtaken_is_no_alarm_and_one_that_speaks_of_nothing_is() -> None:
+def test_an_ineffective_event_of_the_exchange_is_an_alarm_unless_it_lost_a_race() -> None:
     """An ineffective event of the exchange is explained only by a race."""
     revoked = r.ReferralRevoked(referral=SECOND, reason=BasisEndReason.RELEASE_WITHDRAWN)
-    overtaken = told(by_shelter(r.ReferralAccepted(referral=SECOND)), event(revoked, emitter=EXCHANGE)).rows[-1].judged
-    nothing = told(event(revoked.model_copy(update={"referral": nth_id(9)}), emitter=EXCHANGE)).rows[-1].judged
+    overtaken = (
+        folded(by_shelter(r.ReferralAccepted(referral=SECOND)), event(revoked, emitter=EXCHANGE)).rows[-1].judged
+    )
+    nothing = folded(event(revoked.model_copy(update={"referral": nth_id(9)}), emitter=EXCHANGE)).rows[-1].judged
     assert (overtaken.verdict.reason, overtaken.is_alarming) == (State.ACCEPTED, False)
     assert (nothing.verdict.reason, nothing.is_alarming) == (State.ABSENT, True)
 
@@ -175,7 +177,7 @@ def test_an_exchange_that_was_overtaken_is_no_alarm_and_one_that_speaks_of_nothi
 def test_a_member_that_lost_a_race_is_no_alarm() -> None:
     """An event appended after a withdrawal is ineffective and raises no alarm."""
     line = (
-        told(event(c.ReleaseWithdrawn(scope=EndScope.ALL)), by_shelter(r.ReferralAccepted(referral=SECOND)))
+        folded(event(c.ReleaseWithdrawn(scope=EndScope.ALL)), by_shelter(r.ReferralAccepted(referral=SECOND)))
         .rows[-1]
         .judged
     )
@@ -183,10 +185,10 @@ def test_a_member_that_lost_a_race_is_no_alarm() -> None:
     assert not line.is_alarming
 
 
-def test_a_pause_before_the_start_is_told_from_one_after_it() -> None:
+def test_pauses_before_and_after_the_start_are_distinguished() -> None:
     """Two pauses of a minute each, one on either side of the arrival."""
     pause = r.ReferralPaused(referral=SECOND, code=HoldCode.WAITING_INTAKE)
-    page = told(
+    page = folded(
         by_shelter(r.ReferralAccepted(referral=SECOND)),
         by_shelter(pause),
         by_shelter(r.ReferralResumed(referral=SECOND)),
@@ -201,7 +203,7 @@ def test_a_pause_before_the_start_is_told_from_one_after_it() -> None:
 
 def test_a_correction_does_not_move_how_a_handoff_ended() -> None:
     """A rejection that is entered in error later stays the moment when the wait ended."""
-    page = told(
+    page = folded(
         by_shelter(r.ReferralRejected(referral=SECOND, code=RejectionCode.OUTSIDE_MANDATE)),
         event(r.ReferralVoided(referral=SECOND, code=VoidCode.WRONG_TARGET)),
     )
@@ -214,7 +216,7 @@ def test_a_correction_does_not_move_how_a_handoff_ended() -> None:
 def test_a_redirect_leads_back_to_the_first_request_of_its_chain() -> None:
     """The chain's clock starts with the first referral, regardless of the next target."""
     next_one = nth_id(2)
-    page = told(
+    page = folded(
         by_shelter(r.ReferralRejected(referral=SECOND, code=RejectionCode.UNITS_FULL)),
         request(next_one, "shelter_gjakova"),
         event(r.ReferralRedirected(referral=SECOND, next=next_one)),
