@@ -10,6 +10,7 @@ from typing import Literal
 
 from handoff import clock
 from handoff.config import JurisdictionPlan, LogSettings
+from handoff.operations.setup.admissions import wait_until_admitted
 from handoff.operations.setup.database_setup import DatabaseOperator
 from handoff.operations.setup.founding import found
 from handoff.operations.setup.installation import Installation
@@ -55,6 +56,7 @@ class Trial:
         self.start_parts()
         self.found()
         self.supervisor.start(self._progress)
+        self._wait_until_admitted()
 
     def start_parts(self) -> None:
         """Start the broker and the database that were not given, and set up each as soon as it is ready. Idempotent.
@@ -92,6 +94,15 @@ class Trial:
     def found(self) -> None:
         """Write keys and configurations, and store the founding events for sending. Idempotent."""
         self.supervisor = Supervisor(asyncio.run(found(self.installation, clock.now())), self.directory / "logs")
+        self._progress("keys and configurations are written, and the admissions are stored for sending")
+
+    def _wait_until_admitted(self) -> None:
+        events = tuple(self.installation.founding_events(clock.now()))
+        try:
+            asyncio.run(wait_until_admitted(self.installation.coordinator_database, events))
+        except BaseException:
+            self.supervisor.stop()
+            raise
         self._progress("the jurisdiction is founded and its members are admitted")
 
     def supervise(self) -> Iterator[str]:

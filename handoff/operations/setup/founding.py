@@ -11,7 +11,6 @@ from handoff.operations.setup.database_setup import DatabaseOperator
 from handoff.operations.setup.installation import Installation, Process
 from handoff.operations.setup.jurisdiction import Jurisdiction, stored_passwords
 from handoff.operations.setup.kafka_operator import KafkaOperator
-from handoff.record.envelope import COORDINATION
 
 
 def installation_in(
@@ -19,7 +18,8 @@ def installation_in(
 ) -> Installation:
     """Installation of ``plan`` in ``directory``.
 
-    Processes listen on ``first_port`` and the ports after it, or on the ports that they already have.
+    A process keeps the port that it has. Others listen on ``first_port`` and the ports after it, in an existing
+    installation on the ports after its lowest one.
     """
     directory = directory.absolute()
     directory.mkdir(parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ def installation_in(
     stored = Installation(directory, jurisdiction, lambda index: first_port + index)
     if not stored.is_written:
         return stored
-    base = stored.processes()[0].port
+    base = min(process.port for process in stored.processes())
     return Installation(directory, jurisdiction, lambda index: base + index)
 
 
@@ -44,7 +44,7 @@ async def initialise(installation: Installation, now: datetime) -> tuple[Process
 async def found(installation: Installation, now: datetime) -> tuple[Process, ...]:
     """Write the files, and store the founding events in the coordinator's outbox. Idempotent."""
     processes = installation.write(now)
-    outbox = installation.jurisdiction.postgres_settings(COORDINATION)
+    outbox = installation.coordinator_database
     async with open_pool(outbox) as pool, PostgresStore(pool).transaction() as tx:
         await tx.enqueue([OutboxRow.of(event, now) for event in installation.founding_events(now)])
     return processes

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Installation:
-    """One jurisdiction in one state directory; ``service_port`` returns the port of the n-th process."""
+    """One jurisdiction in one state directory; ``service_port`` returns the n-th port that a process may get."""
 
     directory: Path
     jurisdiction: Jurisdiction
@@ -96,10 +97,21 @@ class Installation:
         """Write what is missing, and the configuration of each process. Return the processes in start order."""
         self.genesis(now)
         write_private(self.trust_file, trust_file(self.jurisdiction.plan, self._secrets, self.anchor()))
-        ports = {process: self.service_port(index) for index, (process, _, _) in enumerate(self._named())}
+        ports = self._ports()
         processes = tuple(self._write(*named, ports) for named in self._named())
         write_private(self._register, json.dumps([asdict(process) for process in processes], default=str, indent=2))
         return processes
+
+    def _ports(self) -> Mapping[str, int]:
+        """Port of each process by id. A process keeps its port, whatever else the plan gains or loses."""
+        path = self.directory / "ports.json"
+        ports: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
+        free = (port for port in map(self.service_port, count()) if port not in ports.values())
+        for process, _, _ in self._named():
+            if process not in ports:
+                ports[process] = next(free)
+        write_private(path, json.dumps(ports, indent=2))
+        return ports
 
     def processes(self) -> tuple[Process, ...]:
         """Processes as last written, by this process or another."""
@@ -128,6 +140,11 @@ class Installation:
     def anchor(self) -> str:
         """Trust anchor: SHA-256 of the founding event, in hexadecimal."""
         return signing.sha256((self.directory / "genesis.json").read_bytes())
+
+    @property
+    def coordinator_database(self) -> PostgresSettings:
+        """Database of the coordinator's node, whose outbox has the founding events."""
+        return self.jurisdiction.postgres_settings(COORDINATION)
 
     def _named(self) -> Iterator[tuple[str, str, str]]:
         """Id, module and database role of each process."""

@@ -21,6 +21,7 @@ from handoff.operations.setup.jurisdiction import databases
 from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.record.codes import MemberKind
 from handoff.record.topics import AUDIT
+from handoff.trial.ports import PortBlock
 from handoff.trial.trial import Trial
 from tests.support.parts.api import OPENING, PLAN, RELEASE
 from tests.support.parts.production import Production, production
@@ -97,6 +98,7 @@ async def site(
     plan = PLAN.model_copy(update={"members": members}).renamed(f"t{secrets.token_hex(4)}")
     plan_file = directory / "given.toml"
     plan_file.write_text(tomli_w.dumps(plan.model_dump(mode="json", exclude_none=True)))
+    ports = PortBlock.reserve()
     operators = (
         *("--kafka", kafka.bootstrap_servers),
         *("--postgres", f"{postgres.host}:{postgres.port}"),
@@ -109,7 +111,7 @@ async def site(
     }
     state = directory / "state"
     founded = await installed.with_variables(**logins).document(
-        "init", "--state", state, "--plan", plan_file, "--first-port", 20_000, *operators
+        "init", "--state", state, "--plan", plan_file, "--first-port", ports.base + 1, *operators
     )
     trial = Trial(state, plan, lambda _stage: None, kafka=kafka, postgres=postgres)
     made = Site(installed.with_variables(**logins), state, plan, operators, founded, trial)
@@ -123,6 +125,7 @@ async def site(
         yield made
     finally:
         await asyncio.to_thread(trial.stop)
+        ports.release()
         await database_setup.drop(postgres, databases(plan))
 
 
@@ -149,7 +152,7 @@ async def test_init_sets_up_given_brokers_and_databases(site: Site) -> None:
     """A repetition changes nothing, and needs no port: the processes keep theirs."""
     assert site.founded["jurisdiction"] == site.plan.name
     assert set(site.founded["configurations"]) == {"exchange", "projection", "monitor", *site.plan.member_ids}
-    assert await site.document("init", *site.operators) == site.founded
+    assert await site.document("init", *site.operators) == {**site.founded, "admissions": "effective"}
 
 
 async def test_reading_commands_show_the_case(site: Site, tmp_path: Path) -> None:

@@ -122,3 +122,33 @@ def test_founding_events_have_the_same_bytes_whenever_they_are_made(tmp_path: Pa
     again = list(installation(tmp_path, larger).founding_events(after(days=30)))
     assert [codec.encode(event) for event in again[: len(first)]] == first
     assert {event.time for event in again[len(first) :]} == {after(days=30)}
+
+
+def _with_member(plan: JurisdictionPlan, index: int, member: str) -> JurisdictionPlan:
+    added = PlannedMember(id=member, service="partner")
+    return plan.model_copy(update={"members": (*plan.members[:index], added, *plan.members[index:])})
+
+
+def _ports(directory: Path, plan: JurisdictionPlan) -> dict[str, int]:
+    return {process.id: process.port for process in installation(directory, plan).write(T0)}
+
+
+@pytest.mark.parametrize("index", [0, 2])
+def test_a_member_that_is_added_anywhere_in_the_plan_moves_no_port(
+    index: int, tmp_path: Path, plan: JurisdictionPlan
+) -> None:
+    before = _ports(tmp_path, plan)
+    after_it = _ports(tmp_path, _with_member(plan, index, "housing_office"))
+    assert before.items() <= after_it.items()
+    assert len(set(after_it.values())) == len(after_it)
+    written = InstallationSettings(tmp_path).process("housing_office").http
+    assert written is not None
+    assert written.port == after_it["housing_office"]
+
+
+def test_a_member_that_left_the_plan_and_returns_has_its_port_again(tmp_path: Path, plan: JurisdictionPlan) -> None:
+    """In between, its port is given to no other process."""
+    with_it = _ports(tmp_path, _with_member(plan, 1, "housing_office"))
+    without = _ports(tmp_path, _with_member(plan, 0, "school"))
+    assert without["school"] not in with_it.values()
+    assert _ports(tmp_path, _with_member(plan, 3, "housing_office")) == with_it
