@@ -11,7 +11,7 @@ class AnsweredCommandLog:
     """Append-only log of a load generator. The checker expects each of its entries on the record."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a")
+        self._file = path.open("a", encoding="utf-8")
         self.count = 0
 
     def append(self, member: str, subject: str, events: Iterable[str]) -> None:
@@ -28,5 +28,5 @@ class AnsweredCommandLog:
 
 def read_answered_commands(path: Path) -> Iterator[ObservedCommand]:
     """Read every entry of a log."""
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         yield ObservedCommand(**json.loads(line))

@@ -42,7 +42,9 @@ class CheckedInstallation:
     @classmethod
     def load(cls, directory: Path) -> "CheckedInstallation":
         """Read the configurations in ``directory``. Active process and standby share a database, so one is enough."""
-        found = [tomllib.loads(path.read_text()) for path in sorted((directory / "config").glob("*.toml"))]
+        found = [
+            tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted((directory / "config").glob("*.toml"))
+        ]
         return cls(directory, {settings["member"]: settings for settings in found})
 
     @property
@@ -57,7 +59,7 @@ class CheckedInstallation:
 
     def consumer(self) -> AIOKafkaConsumer:
         """Return a consumer with the operator's rights. It fails on a missing offset instead of skipping entries."""
-        secrets = json.loads((self.directory / "stack" / "stack.json").read_text())
+        secrets = json.loads((self.directory / "stack" / "stack.json").read_text(encoding="utf-8"))
         return AIOKafkaConsumer(
             bootstrap_servers=self.general["kafka"]["bootstrap_servers"],
             security_protocol="SASL_PLAINTEXT",

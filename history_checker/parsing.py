@@ -103,7 +103,7 @@ def _load_schema(event_type: str) -> tuple[Draft202012Validator, Json]:
     path = _SCHEMAS / f"{event_type}.json"
     if not path.is_file():
         raise InvalidEvent("schema")
-    schema = json.loads(path.read_text())
+    schema = json.loads(path.read_text(encoding="utf-8"))
     body = schema["$defs"][schema["properties"]["data"]["$ref"].rpartition("/")[2]]
     defaults = {name: field["default"] for name, field in body["properties"].items() if "default" in field}
     return Draft202012Validator(schema), defaults

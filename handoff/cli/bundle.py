@@ -88,4 +88,4 @@ def _exit_codes() -> Iterator[None]:
 
 def _draw(console: Console, written: "WrittenBundle") -> None:
     console.print(f"{written.path}: complete as of size {written.size}, cosigned by {', '.join(written.cosigners)}")
-    console.print(f"Verify it with: handoff verify {written.path} --trust YOUR-TRUST-FILE", markup=False)
+    console.print(f"Verify it with: handoff verify {written.path} --trust YOUR-TRUST-FILE")

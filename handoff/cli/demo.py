@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from handoff.cli import options
 from handoff.cli.output import JsonFlag, console, emit, failures, notes, progress
@@ -36,7 +37,8 @@ def demo(plan: options.PlanOption = None, keep: KeepOption = None, *, as_json: J
     with failures(), stops_on_signal(), temporary_directory() as directory:
         with running(open_trial(keep or directory, plan)) as trial:
             report = console if not as_json else notes
-            report.print(f"[bold]Every service is running[/] after {time.monotonic() - began:.1f} s. The scenario:")
+            seconds = f" after {time.monotonic() - began:.1f} s. The scenario:"
+            report.print(Text.assemble(("Every service is running", "bold"), seconds))
             result = play_demo(trial, lambda sentence: report.print(f"  {sentence}"))
             replayed = Summary.of(result.history, result.timeline[-1].record_time, None)
             document = {**result.document(), "replay": replayed.document()}
@@ -56,8 +58,8 @@ def _draw(target: Console, result: "DemoResult", replayed: "Summary") -> None:
 def _draw_verification(target: Console, verification: "Verification") -> None:
     target.print(f"The case's bundle, {verification.written.bytes:,} bytes, verified with the trust file alone:")
     for line in verification.report.lines():
-        target.print(f"  {line}", markup=False)
+        target.print(f"  {line}")
     for tampering in verification.tamperings:
         target.print(f"{tampering.where}: {tampering.done}. The verifier reports:")
         for sentence in tampering.found:
-            target.print(f"  {sentence}", style="red", markup=False)
+            target.print(f"  {sentence}", style="red")

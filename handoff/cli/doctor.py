@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from handoff.cli.options import DEFAULT_STATE, StateOption
 from handoff.cli.output import FAILED, JsonFlag, emit, failures
@@ -15,7 +16,7 @@ from handoff.cli.output import FAILED, JsonFlag, emit, failures
 if TYPE_CHECKING:
     from handoff.operations.doctor import DoctorFinding
 
-_MARKS = {"ok": "[green]ok[/]", "slow": "[yellow]slow[/]", "bad": "[red]bad[/]", "unchecked": "[dim]unchecked[/]"}
+_STYLES = {"ok": "green", "slow": "yellow", "bad": "red", "unchecked": "dim"}
 
 
 def doctor(state: StateOption = DEFAULT_STATE, *, as_json: JsonFlag = False) -> None:
@@ -37,5 +38,5 @@ def _draw(console: Console, findings: "Sequence[DoctorFinding]") -> None:
     for column in ("part", "state", "finding", "action"):
         table.add_column(column, overflow="fold")
     for finding in findings:
-        table.add_row(finding.part, _MARKS[finding.state], finding.finding, finding.advice)
+        table.add_row(finding.part, Text(finding.state, _STYLES[finding.state]), finding.finding, finding.advice)
     console.print(table)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from handoff.cli.options import DEFAULT_STATE, StateOption
 from handoff.cli.output import FAILED, JsonFlag, emit, fail, failures
@@ -114,11 +115,13 @@ def _lines(logs: list[Path] | None, directory: Path, member: str) -> Iterator[st
 
 
 def _draw(console: Console, member: str, report: "InboxRebuildReport", lost: "Sequence[AnsweredCommand]") -> None:
-    word = "equal to the stored result" if report.identical else "[red]different from the stored result[/]"
-    console.print(f"{member}: {report.entries} stored entries folded again; {word}.")
+    same = Text("equal to the stored result" if report.identical else "different from the stored result")
+    same.stylize("" if report.identical else "red")
+    console.print(Text.assemble(f"{member}: {report.entries} stored entries folded again; ", same, "."))
     console.print(f"  {report.caught_up} more read from the inbox topic; {report.cases} cases.")
     for event in report.unpublished:
-        console.print(f"  [yellow]not on the record yet:[/] {event}")
+        console.print(Text.assemble("  ", ("not on the record yet:", "yellow"), f" {event}"))
     for one in lost:
-        word = "[yellow]missing here; it was sent and may still arrive:[/]" if one.sent else "[red]lost:[/]"
-        console.print(f"  {word} {one.event}, stored at {one.at} by request {one.request}: POST {one.route}")
+        word = ("missing here; it was sent and may still arrive:", "yellow") if one.sent else ("lost:", "red")
+        found = f" {one.event}, stored at {one.at} by request {one.request}: POST {one.route}"
+        console.print(Text.assemble("  ", word, found))

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
@@ -19,8 +20,9 @@ _FILE_WIDTH = 160
 
 
 def _console(*, stderr: bool) -> Console:
-    found = Console(stderr=stderr, highlight=False)
-    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=_FILE_WIDTH)
+    width = None if Console(stderr=stderr).is_terminal else _FILE_WIDTH
+    # Paths, arguments and server messages are printed as they are: no brackets as markup, no `:name:` as an emoji.
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
 
 
 console = _console(stderr=False)
@@ -37,7 +39,7 @@ def emit(document: Mapping[str, object], render: Callable[[Console], None], *, a
 
 def fail(sentence: str, code: int = FAILED) -> NoReturn:
     """Print an error message and exit with ``code``."""
-    notes.print(f"[bold red]handoff:[/] {sentence}", markup=True)
+    notes.print(Text.assemble(("handoff:", "bold red"), " ", sentence))
     raise typer.Exit(code)
 
 
@@ -69,10 +71,10 @@ def failures() -> Iterator[None]:
 
 def progress_bar() -> Progress:
     """Progress bar on standard error, removed at the end."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=notes, transient=True)
 
 
 def progress(stage: str) -> None:
     """Print one line of progress on standard error, so that --json is not disturbed."""
-    notes.print(f"  [dim]·[/] {stage}")
+    notes.print(Text.assemble("  ", ("·", "dim"), " ", stage))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from handoff.cli.options import DEFAULT_STATE, StateOption
 from handoff.cli.output import FAILED, JsonFlag, emit, failures, progress_bar
@@ -53,6 +54,7 @@ def _draw(console: Console, report: "TimelineRebuildReport") -> None:
     for column in ("table", "rows", "SHA-256, recomputed", "stored"):
         table.add_column(column)
     for row in report.tables:
-        stored = "equal" if row.is_identical else f"[red]differs[/]: {row.found.rows} rows, {row.found.sha256[:16]}…"
+        differs = Text.assemble(("differs", "red"), f": {row.found.rows} rows, {row.found.sha256[:16]}…")
+        stored = Text("equal") if row.is_identical else differs
         table.add_row(row.name, str(row.rebuilt.rows), f"{row.rebuilt.sha256[:16]}…", stored)
     console.print(table)

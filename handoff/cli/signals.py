@@ -8,7 +8,7 @@ from typing import Never
 
 import typer
 
-_INTERRUPTED = 130
+INTERRUPTED = 130
 _STOPPING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -22,7 +22,7 @@ def stops_on_signal() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from handoff.cli import options
 from handoff.cli.output import JsonFlag, emit, failures, notes, progress
@@ -84,7 +85,7 @@ def _watch(trial: "Trial") -> None:
     while True:
         time.sleep(_WATCH_SECONDS)
         for sentence in trial.supervise():
-            notes.print(f"  [yellow]![/] {sentence}")
+            notes.print(Text.assemble("  ", ("!", "yellow"), " ", sentence))
 
 
 def _document(trial: "Trial", link: str | None) -> dict[str, object]:

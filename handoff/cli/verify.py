@@ -1,5 +1,6 @@
 """`handoff verify BUNDLE`: offline verification of a bundle with a trust file."""
 
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -10,6 +11,7 @@ from typer.core import TyperCommand
 
 from handoff import clock
 from handoff.cli.output import JsonFlag, emit, fail
+from handoff.cli.signals import INTERRUPTED
 from handoff.proof.verify.bundle import NotABundle
 from handoff.proof.verify.report import Conclusion, FindingSummary, VerificationReport
 from handoff.proof.verify.trust import MalformedTrustFile, TrustPolicy
@@ -17,9 +19,12 @@ from handoff.proof.verify.verifier import verify as verify_bundle
 
 BAD_INPUT = 3
 """Exit code beside those of ``Conclusion``, for a file or an argument that cannot be read."""
+NOT_COMPLETED = 4
+"""Exit code of an unexpected error, which says nothing about the bundle."""
 
 # click's UsageError. Typer has a copy of click and does not export this class.
 _WRONG_USAGE: Final[type[typer.BadParameter]] = typer.BadParameter.__mro__[1]
+_CLICK_ERROR: Final[type[Exception]] = typer.BadParameter.__mro__[2]
 _COLOURS = {Conclusion.GOOD: "green", Conclusion.TAMPERED: "bold red", Conclusion.UNPROVEN: "yellow"}
 
 BundleArgument = Annotated[Path, typer.Argument(help="Bundle of the case.")]
@@ -38,7 +43,7 @@ ReceiptOption = Annotated[
 
 
 class VerifyCommand(TyperCommand):
-    """Command whose wrong usage exits with BAD_INPUT: the usual code 2 means *not provable* here."""
+    """Command whose exit codes 1 and 2 are conclusions about a bundle. Its own failures exit with other codes."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse arguments; raise usage errors with this command's exit code."""
@@ -47,6 +52,18 @@ class VerifyCommand(TyperCommand):
         except _WRONG_USAGE as error:
             error.exit_code = BAD_INPUT
             raise
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; exit with NOT_COMPLETED after an unexpected error, and with 130 after Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, _CLICK_ERROR):
+            raise
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception:  # noqa: BLE001 (any error: Python would exit with 1, which means tampered)
+            traceback.print_exc()
+            raise typer.Exit(NOT_COMPLETED) from None
 
 
 def verify(
@@ -87,8 +104,8 @@ def _moment(text: str | None) -> datetime | None:
 def _draw(console: Console, report: VerificationReport) -> None:
     *lines, completeness = report.lines()
     for line in lines:
-        console.print(line, markup=False)
-    console.print(completeness, style=_COLOURS[report.conclusion], markup=False)
+        console.print(line)
+    console.print(completeness, style=_COLOURS[report.conclusion])
 
 
 def _document(report: VerificationReport) -> dict[str, object]:

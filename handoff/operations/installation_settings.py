@@ -138,7 +138,7 @@ class InstallationSettings:
         path = self.directory / "passwords.json"
         if not path.exists():
             return None
-        passwords: Mapping[str, str] = json.loads(path.read_text())["postgres"]
+        passwords: Mapping[str, str] = json.loads(path.read_text(encoding="utf-8"))["postgres"]
         password = passwords.get(f"{projection.postgres.database}_{role}")
         return None if password is None else _as_role(projection, role, password)
 

@@ -52,7 +52,7 @@ class TopicCopy:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(".partial")
         partial.touch(mode=0o600)
-        with partial.open("w") as file:
+        with partial.open("w", encoding="utf-8") as file:
             file.write(json.dumps(dict(committed)) + "\n")
             async for entry in entries:
                 file.write(_line(entry))

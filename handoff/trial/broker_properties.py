@@ -1,5 +1,6 @@
 """Configuration of one trial broker."""
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,13 @@ class BrokerPorts(NamedTuple):
 
     client: int
     controller: int
+
+
+def _escaped(value: str) -> str:
+    """Return a value for a Java properties file, which is Latin-1: other UTF-16 units become escapes."""
+    encoded = value.replace("\\", "\\\\").encode("utf-16-be", "surrogatepass")
+    units = struct.unpack(f">{len(encoded) // 2}H", encoded)
+    return "".join(chr(unit) if unit < 128 else f"\\u{unit:04x}" for unit in units)
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,8 @@ class BrokerProperties:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.path.touch(mode=0o600)
         settings = {**self._network(), **self._access(), **self._storage(), **self._timing()}
-        self.path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        lines = (f"{key}={_escaped(str(value))}\n" for key, value in settings.items())
+        self.path.write_text("".join(lines), encoding="ascii")
 
     def _network(self) -> dict[str, str | int]:
         own = self.ports[self.number - 1]

@@ -76,15 +76,18 @@ class SupervisedProcess(ABC):
     def _log_of_run(self) -> str:
         if not self.log.exists():
             return ""
+        size = self.log.stat().st_size
+        # A log that is shorter than at the start was rotated since then.
+        began = self._log_size_at_start if self._log_size_at_start <= size else 0
         with self.log.open("rb") as log:
-            log.seek(max(self._log_size_at_start, self.log.stat().st_size - _LOG_TAIL_BYTES))
+            log.seek(max(began, size - _LOG_TAIL_BYTES))
             return log.read().decode(errors="replace")
 
     def log_tail(self, lines: int = 30) -> str:
         """Last lines of the log."""
         if not self.log.exists():
             return f"(no log at {self.log})"
-        end = self.log.read_text(errors="replace").splitlines()[-lines:]
+        end = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
         return "\n".join((f"--- the last lines of {self.log}", *(line[:_LOG_LINE] for line in end)))
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 _LONGEST = 300
 _ROUTINE_LEVELS = frozenset({"debug", "info", "warning"})
-# Log4j of Kafka: "[2026-01-01 12:00:00,000] INFO …". PostgreSQL: "2026-01-01 12:00:00.000 UTC [17] LOG:  …".
-_ROUTINE = re.compile(r"^\[[^]]*\] (TRACE|DEBUG|INFO|WARN) |^\S+ \S+ \S+ \[\d+\] (LOG|HINT|DETAIL|STATEMENT|WARNING): ")
+# Kafka: "2026-01-01T12:00:00,000 INFO KafkaRaftServer - …". PostgreSQL: "2026-01-01 12:00:00.000 UTC [17] LOG:  …".
+_ROUTINE = re.compile(r"^\S+ (TRACE|DEBUG|INFO|WARN) |^\S+ \S+ \S+ \[\d+\] (LOG|HINT|DETAIL|STATEMENT|WARNING): ")
 
 
 def end_reason(exit_code: int | None, log: Iterable[str]) -> str:

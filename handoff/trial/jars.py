@@ -26,7 +26,7 @@ class Jar(NamedTuple):
 
 def locked_jars() -> tuple[Jar, ...]:
     """Rows of infra/kafka/jars.lock."""
-    lines = data_path("kafka", "jars.lock").read_text().splitlines()
+    lines = data_path("kafka", "jars.lock").read_text(encoding="utf-8").splitlines()
     return tuple(_jar(line) for line in lines if line and not line.startswith("#"))
 
 
@@ -92,6 +92,6 @@ def _download(jar: Jar, folder: Path) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as handle:
+    with path.open("w", encoding="utf-8") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from handoff.trial.broker_properties import BrokerPorts, BrokerProperties
 from handoff.trial.child_process import ChildProcess
 from handoff.trial.errors import TrialError
 from handoff.trial.jars import class_path, download_jars
-from handoff.trial.java import java
+from handoff.trial.java import UTF8_LOCALE, java, run_java
 
 OPERATOR = "operator"
 # User of the brokers and controllers for connections among them.
@@ -87,26 +86,27 @@ class KafkaCluster:
         properties.write()
         if properties.formatted:
             return
-        command = (
-            *_java("-Xshare:auto"), "kafka.tools.StorageTool", "format",
+        arguments = (
+            *_options("-Xshare:auto"), "kafka.tools.StorageTool", "format",
             "--config", str(properties.path), f"--cluster-id={cluster_id}", *_scram_users(properties),
         )  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = run_java(arguments, properties.directory)
         if done.returncode != 0:
             raise TrialError(f"Kafka's storage could not be formatted.\n{done.stdout}{done.stderr}")
 
     def _broker(self, properties: BrokerProperties) -> ChildProcess:
         return ChildProcess(
             name=f"Kafka broker {properties.number}",
-            argv=(*_java("-Xmx512m"), "kafka.Kafka", str(properties.path)),
+            argv=(java(), *_options("-Xmx512m"), "kafka.Kafka", str(properties.path)),
             log=self._directory / f"broker-{properties.number}.log",
+            env=UTF8_LOCALE,
         )
 
 
-def _java(*options: str) -> tuple[str, ...]:
+def _options(*options: str) -> tuple[str, ...]:
     logging = data_path("kafka", "log4j2.properties")
     return (
-        java(), *options, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+        *options, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
         f"-Dlog4j2.configurationFile={logging}", "-cp", class_path(),
     )  # fmt: skip
 

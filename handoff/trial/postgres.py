@@ -1,5 +1,6 @@
 """PostgreSQL 18 for the trial, with password authentication on every connection and with fsync."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from handoff.trial.os_user import ServerAccount, account_for
 OPERATOR = "operator"
 _HOST = "127.0.0.1"
 _START_SECONDS = 30
+# The locale of the machine may be one that it has not generated.
+_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
 class PostgresServer:
@@ -29,7 +32,7 @@ class PostgresServer:
             argv=(str(self._account.binaries / "postgres"), "-D", str(self._data), *self._settings()),
             log=directory.with_suffix(".log"),
             cwd=self._account.directory,
-            env={"LC_ALL": "C.UTF-8", "TZ": "UTC"},
+            env=_ENVIRONMENT,
             user=self._account.user,
             # Fast shutdown: on SIGTERM, PostgreSQL would wait until all clients disconnect.
             stop_signal=signal.SIGINT,
@@ -56,7 +59,7 @@ class PostgresServer:
         if (self._data / "formatted").exists():
             return
         shutil.rmtree(self._data, ignore_errors=True)
-        with tempfile.NamedTemporaryFile("w", dir=self._account.directory) as password:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=self._account.directory) as password:
             password.write(self._password)
             password.flush()
             self._account.own(Path(password.name))
@@ -70,7 +73,14 @@ class PostgresServer:
             "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-sync", "--no-instructions",
         )  # fmt: skip
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=self._account.directory, **self._account.identity
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            cwd=self._account.directory,
+            env={**os.environ, **_ENVIRONMENT},
+            **self._account.identity,
         )
         if done.returncode != 0:
             raise TrialError(f"PostgreSQL's initdb failed.\n{done.stdout}{done.stderr}")

@@ -28,7 +28,7 @@ def open_stack_state(directory: Path, brokers: int) -> tuple[StackState, PortBlo
     """
     path = directory / "stack.json"
     if path.exists():
-        state = StackState(**json.loads(path.read_text()))
+        state = StackState(**json.loads(path.read_text(encoding="utf-8")))
         if state.brokers != brokers:
             raise TrialError(f"{directory} has a stack of {state.brokers} broker(s), not {brokers}.")
         return state, PortBlock.reclaim(state.base_port)

@@ -142,7 +142,8 @@ def _migrate(operator: DatabaseOperator, database: Database, password: str) -> N
         # Pass the password in the environment: every user of the machine can read a process's arguments.
         env={"DATABASE_URL": operator.owner_dsn(database, password)},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if done.returncode != 0:

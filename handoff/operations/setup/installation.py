@@ -105,7 +105,7 @@ class Installation:
     def _ports(self) -> Mapping[str, int]:
         """Port of each process by id. A process keeps its port, whatever else the plan gains or loses."""
         path = self.directory / "ports.json"
-        ports: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
+        ports: dict[str, int] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         free = (port for port in map(self.service_port, count()) if port not in ports.values())
         for process, _, _ in self._named():
             if process not in ports:
@@ -116,7 +116,8 @@ class Installation:
     def processes(self) -> tuple[Process, ...]:
         """Processes as last written, by this process or another."""
         return tuple(
-            Process(**{**row, "config": Path(row["config"])}) for row in json.loads(self._register.read_text())
+            Process(**{**row, "config": Path(row["config"])})
+            for row in json.loads(self._register.read_text(encoding="utf-8"))
         )
 
     @property

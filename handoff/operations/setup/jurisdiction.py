@@ -97,7 +97,7 @@ def databases(plan: JurisdictionPlan) -> tuple[Database, ...]:
 
 def stored_passwords(plan: JurisdictionPlan, path: Path) -> Passwords:
     """Passwords in the file at `path`, after adding those that are missing."""
-    stored = Passwords(**json.loads(path.read_text())) if path.exists() else Passwords({}, {})
+    stored = Passwords(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else Passwords({}, {})
     new = new_passwords(plan)
     complete = Passwords({**new.kafka, **stored.kafka}, {**new.postgres, **stored.postgres})
     if complete != stored:

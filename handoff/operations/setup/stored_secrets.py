@@ -25,12 +25,12 @@ class StoredSecrets:
 
     def key(self, owner: str) -> SigningKey:
         """Private key of ``owner``."""
-        return SigningKey.from_hex(self.key_file(owner).read_text())
+        return SigningKey.from_hex(self.key_file(owner).read_text(encoding="utf-8"))
 
     def token(self, bearer: str) -> str:
         """Bearer token of ``bearer``."""
         path = self.directory / "tokens.json"
-        tokens: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        tokens: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         if bearer not in tokens:
             tokens[bearer] = secrets.token_urlsafe(24)
             write_private(path, json.dumps(tokens, indent=2))

@@ -50,7 +50,7 @@ class Scenario:
     def play(self) -> None:
         """Play every step in order. Raises TrialError at the first unexpected result."""
         for number, step in enumerate(STEPS, start=1):
-            self.report(f"[bold]{number:>2}[/] {step.__doc__}")
+            self.report(f"{number:>2} {step.__doc__}")
             step(self)
 
     def agency(self, name: str) -> Agency:

@@ -5,12 +5,10 @@ from pathlib import Path
 import pytest
 
 from handoff.trial.broker_properties import BrokerPorts
-from handoff.trial.errors import TrialError
 from handoff.trial.kafka import KafkaCluster
 from handoff.trial.stack import TrialStack
 from tests.support.parts.stack import throwaway_stack
 
-_ASCII_ALONE = "issue 10: Java cannot open a path with letters beyond ASCII where the locale is C or not generated"
 LETTERS = "përdorues други"
 
 
@@ -22,7 +20,6 @@ def foreign_locale(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("foreign_locale")
-@pytest.mark.xfail(strict=True, raises=TrialError, reason=_ASCII_ALONE)
 def test_a_broker_is_laid_out_under_a_path_beyond_ascii(tmp_path: Path) -> None:
     home = tmp_path / LETTERS
     KafkaCluster(home, (BrokerPorts(1, 2),), "operator", "cluster").format()
@@ -31,7 +28,6 @@ def test_a_broker_is_laid_out_under_a_path_beyond_ascii(tmp_path: Path) -> None:
 
 @pytest.mark.faults
 @pytest.mark.usefixtures("foreign_locale")
-@pytest.mark.xfail(strict=True, raises=TrialError, reason=_ASCII_ALONE)
 def test_a_stack_answers_under_a_path_beyond_ascii() -> None:
     """Broker and database, each asked once."""
     with throwaway_stack() as shared:

@@ -98,3 +98,19 @@ def test_programs_read_one_json_document(tmp_path: Path, trust_file: Path) -> No
     failure = report["failures"][0]
     assert (failure["check"], failure["strand"], failure["entry"], failure["offset"]) == ("content", "case", 3, 11)
     assert report["completeness"].startswith("NOT complete as of size 15")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(RuntimeError("a defect"), 4), (EOFError(), 4), (BrokenPipeError(), 4), (KeyboardInterrupt(), 130)],
+)
+def test_a_failure_of_the_command_itself_is_no_conclusion(
+    tmp_path: Path, trust_file: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, expected: int
+) -> None:
+    """Python ends with 1 after an unexpected error, which would say that the bundle was tampered with."""
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("handoff.cli.verify.emit", fail)
+    assert run(bundle_file(tmp_path, honest()), "--trust", trust_file)[0] == expected

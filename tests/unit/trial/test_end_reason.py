@@ -38,12 +38,12 @@ def test_without_a_problem_in_the_log_the_code_is_the_reason(code: int, expected
         ),
         (
             [
-                "[2026-01-01 12:00:00,000] INFO Starting (kafka.Server)",
-                "[2026-01-01 12:00:00,000] ERROR Disk error (kafka.Server)",
+                "2026-01-01T12:00:00,000 INFO KafkaRaftServer - starting",
+                "2026-01-01T12:00:00,000 ERROR KafkaRaftServer - disk error",
                 "\tat kafka.Server.start(Server.scala)",
-                "[2026-01-01 12:00:00,000] INFO Shutting down (kafka.Server)",
+                "2026-01-01T12:00:00,000 INFO KafkaRaftServer - shutting down",
             ],
-            "[2026-01-01 12:00:00,000] ERROR Disk error (kafka.Server)",
+            "2026-01-01T12:00:00,000 ERROR KafkaRaftServer - disk error",
         ),
         (
             [
