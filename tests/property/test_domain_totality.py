@@ -93,9 +93,7 @@ def test_folded_state_survives_being_stored(beginning: tuple[Sent, ...], moves: 
 
 @given(beginning=beginnings, moves=st.lists(many_moves, min_size=2, max_size=2))
 @settings(max_examples=100)
-def test_a_stored_state_continues_like_an_unstored_one(
-    beginning: tuple[Sent, ...], moves: list[list[Move]]
-) -> None:
+def test_a_stored_state_continues_like_an_unstored_one(beginning: tuple[Sent, ...], moves: list[list[Move]]) -> None:
     straight, stored = played(moves[0], beginning), played(moves[0], beginning)
     stored.cases = {key: load_case(dump_case(case)) for key, case in stored.cases.items()}
     stored.directory = load_directory(dump_directory(stored.directory))
