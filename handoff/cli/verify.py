@@ -20,7 +20,7 @@ from handoff.proof.verify.verifier import verify as verify_bundle
 BAD_INPUT = 3
 """Exit code beside those of ``Conclusion``, for a file or an argument that cannot be read."""
 NOT_COMPLETED = 4
-"""Exit code of an unexpected error, which says nothing about the bundle."""
+"""Exit code of an unexpected error, from which nothing follows about the bundle."""
 
 # click's UsageError. Typer has a copy of click and does not export this class.
 _WRONG_USAGE: Final[type[typer.BadParameter]] = typer.BadParameter.__mro__[1]

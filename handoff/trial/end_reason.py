@@ -19,7 +19,7 @@ def end_reason(exit_code: int | None, log: Iterable[str]) -> str:
     ended = _ending(exit_code)
     lines = [line for line in log if line.strip() and not line[0].isspace()]
     problems = [found for line in lines if (found := _problem(line)) is not None]
-    return f"{ended}; the log says: {problems[-1][:_LONGEST]}" if problems else ended
+    return f"{ended}; the last problem in its log: {problems[-1][:_LONGEST]}" if problems else ended
 
 
 def _ending(exit_code: int | None) -> str:

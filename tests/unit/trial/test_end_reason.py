@@ -57,7 +57,7 @@ def test_without_a_problem_in_the_log_the_code_is_the_reason(code: int, expected
     ids=["configuration", "traceback", "json", "kafka", "postgres"],
 )
 def test_the_last_problem_in_the_log_is_named(log: list[str], problem: str) -> None:
-    assert end_reason(1, log) == f"ended with exit code 1; the log says: {problem}"
+    assert end_reason(1, log) == f"ended with exit code 1; the last problem in its log: {problem}"
 
 
 def test_a_huge_line_is_cut() -> None:

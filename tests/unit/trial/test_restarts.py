@@ -76,7 +76,9 @@ def test_a_running_process_is_left_alone(restarts: Restarts, shelter: ScriptedPr
 def test_an_end_is_reported_once_with_its_reason(restarts: Restarts, clock: Seconds, shelter: ScriptedProcess) -> None:
     shelter.end(2, "kafka.username: Field required")
     [sentence] = restarts.check([shelter])
-    assert sentence.startswith("shelter ended with exit code 2; the log says: kafka.username: Field required.")
+    assert sentence.startswith(
+        "shelter ended with exit code 2; the last problem in its log: kafka.username: Field required."
+    )
     assert "again in 1.0 s" in sentence
     assert str(shelter.log) in sentence
     clock.now = 0.9
