@@ -81,6 +81,13 @@ class Attestation(Protocol):
         """Run until cancelled."""
 
 
+class Notifications(Protocol):
+    """Wake-ups for entries that another process of the node stored. A standby needs them too."""
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+
+
 @dataclass
 class Node:
     """One institution's process: API, relay and inbox over one database and one broker."""
@@ -98,6 +105,7 @@ class Node:
     """Opened before anything else starts, closed at the end."""
     server: uvicorn.Server
     retention: Retention
+    notifications: Notifications
     _backlog: Backlog | None = field(default=None, init=False)
 
     async def run(self) -> int:
@@ -113,6 +121,7 @@ class Node:
             serving = asyncio.create_task(self.server.serve())
             try:
                 async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self.notifications.run())
                     tasks.create_task(self._lead(tasks))
                     tasks.create_task(self.dependencies.run())
                     tasks.create_task(self._measure_backlog())

@@ -15,6 +15,7 @@ from handoff.adapters.kafka.faust_inbox import FaustInbox
 from handoff.adapters.kafka.outgoing_topic import OutgoingTopic
 from handoff.adapters.node_attestation import NodeAttestation
 from handoff.adapters.postgres.expired_rows import node_rules
+from handoff.adapters.postgres.inbox_notifications import InboxNotifications
 from handoff.adapters.postgres.leadership_store import PostgresLeadership
 from handoff.adapters.postgres.node_store import PostgresStore
 from handoff.adapters.postgres.pool import TRANSIENT, open_pool
@@ -72,7 +73,7 @@ def build_node(
         raise ConfigurationError("http, token: a node serves its institution's system, so it needs both")
     me = Source(settings.jurisdiction, settings.generation, settings.member)
     key = signing_key(settings.signing_key_file)
-    pool, wakeups = open_pool(settings.postgres, max_size=6), NodeWakeups()
+    pool, wakeups = open_pool(settings.postgres, max_size=7), NodeWakeups()
     if publisher is None:
         sender = Sender(settings.kafka, client_id=f"{me.member}-relay")
         publisher = OutgoingTopic(sender, topics.out_topic(me.jurisdiction, me.member))
@@ -113,8 +114,9 @@ def build_node(
         dependencies=dependencies(settings, topics.in_topic(me.jurisdiction, me.member), broker_needed=False),
         measure_backlog=desk.pending,
         pools=pools,
-        server=http_server(api, settings.http, grace_seconds=GRACE_SECONDS),
         retention=Retention(rules, (StoreUnavailable, asyncpg.PostgresError), clock),
+        server=http_server(api, settings.http, grace_seconds=GRACE_SECONDS, on_shutdown=api.state.context.shutdown.set),
+        notifications=InboxNotifications(pool, wakeups.folded),
     )
     return node
 

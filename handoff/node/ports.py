@@ -68,8 +68,11 @@ class NodeApi(Protocol):
         Without ``states`` all are included.
         """
 
-    async def feed(self, after: int, limit: int) -> tuple[FeedEntry, ...]:
-        """Return up to ``limit`` inbox entries with a sequence above ``after``, in order."""
+    async def feed(self, after: int, limit: int, within: float = 0) -> tuple[FeedEntry, ...]:
+        """Return up to ``limit`` inbox entries with a sequence above ``after``, in order.
+
+        Waits up to ``within`` seconds for the first of them. Raises ``CursorPastEnd``.
+        """
 
     async def directory(self) -> Directory:
         """Return the directory as folded from the record."""
@@ -165,6 +168,9 @@ class Store(Protocol):
 
     async def feed(self, after: int, limit: int) -> tuple[FeedEntry, ...]:
         """Return a page of the inbox."""
+
+    async def feed_end(self) -> int:
+        """Return the sequence of the last inbox entry; 0 if there is none."""
 
     async def backlog(self, at: datetime) -> Backlog:
         """Return the backlog."""

@@ -8,14 +8,13 @@ from handoff.node.ports import NodeApi
 from handoff.readiness import Readiness
 from handoff.web.apis import AGENCY_API, ApiDefinition
 from handoff.web.command_endpoint import command_endpoint
-from handoff.web.context import ApiContext, only_known_parameters, require_token
+from handoff.web.context import ApiContext, require_token
 from handoff.web.error_handlers import add_error_handlers
 from handoff.web.openapi_document import describe
+from handoff.web.query_parameters import only_known_parameters
 from handoff.web.request_log import RequestLog
 from handoff.web.system_routes import system_router
-
-WAIT_LIMIT_SECONDS = 30.0
-"""The longest time that ``Prefer: wait`` holds a response: shorter than the timeouts of common proxies."""
+from handoff.web.waiting import WAIT_LIMIT_SECONDS
 
 
 def create_app(

@@ -14,8 +14,9 @@ from handoff.domain.decide import About
 from handoff.node.commands.results import Refused
 from handoff.record.codes import State
 from handoff.web.command_routes import IDEMPOTENCY_KEY, IF_MATCH, PREFER, CommandRoute
-from handoff.web.context import ApiContext, context_of, only_known_parameters, require_token
+from handoff.web.context import ApiContext, context_of, require_token
 from handoff.web.problems import REFUSED, UNKNOWN_CASE, UNKNOWN_ESCALATION, UNKNOWN_REFERRAL, ProblemError
+from handoff.web.query_parameters import only_known_parameters
 from handoff.web.request_bodies import read_command
 from handoff.web.response_models import StoredCommand
 
@@ -27,6 +28,8 @@ def command_endpoint(route: CommandRoute) -> Route:
     is_conditional = IF_MATCH in route.headers
 
     async def submit(request: Request) -> Response:
+        # FastAPI does the same, Starlette does not: the log line names the route by it.
+        request.scope["route"] = running
         await require_token(request)
         await only_known_parameters(request)
         context = await context_of(request)
@@ -56,7 +59,8 @@ def command_endpoint(route: CommandRoute) -> Route:
         body = StoredCommand.of(stored, verdict).model_dump_json(exclude_none=True)
         return Response(body, status, headers, media_type="application/json")
 
-    return Route(route.path, submit, methods=["POST"], name=route.operation_id)
+    running = Route(route.path, submit, methods=["POST"], name=route.operation_id)
+    return running
 
 
 async def _refusal(context: ApiContext, about: About, refused: Refused) -> ProblemError:

@@ -1,17 +1,17 @@
-"""Parts that every route uses: the node behind the API, authorization, and the check for unknown parameters."""
+"""Parts that every route uses: the node behind the API, and authorization."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
-from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
 from handoff.node.ports import NodeApi
 from handoff.readiness import Readiness
-from handoff.web.problems import NOT_VALID, UNAUTHORIZED, Fault, ProblemKind
+from handoff.web.problems import UNAUTHORIZED, ProblemKind
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ApiContext:
     """The node behind an API, its member's token, and the API's kinds of problem.
 
     ``readiness`` returns the node's current readiness. It does no I/O.
-    ``wait_limit`` is the longest wait in seconds that a caller may ask for.
+    ``wait_limit`` is the longest wait in seconds that a caller may ask for. ``shutdown`` is set when the server stops.
     """
 
     desk: NodeApi
@@ -28,6 +28,7 @@ class ApiContext:
     readiness: Callable[[], Readiness]
     wait_limit: float
     problems: Mapping[str, ProblemKind]
+    shutdown: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 async def context_of(request: Request) -> ApiContext:
@@ -49,15 +50,3 @@ async def require_token(request: Request, _bearer: Annotated[object, Security(BE
     is_right = secrets.compare_digest(given.strip().encode(), context.token.encode())
     if scheme.lower() != "bearer" or not is_right:
         raise UNAUTHORIZED.error(headers={"WWW-Authenticate": 'Bearer realm="handoff"'})
-
-
-async def only_known_parameters(request: Request) -> None:
-    """Reject query parameters that the route does not have: a mistyped filter would otherwise filter nothing."""
-    if not request.scope["query_string"]:
-        return
-    route = request.scope["route"]
-    known = tuple(field.alias for field in route.dependant.query_params) if isinstance(route, APIRoute) else ()
-    unknown = [name for name in request.query_params if name not in known]
-    if unknown:
-        faults = (Fault(field=unknown[0], problem="is not a parameter of this path", allowed=known),)
-        raise NOT_VALID.error(f"{unknown[0]} is not a parameter of this path.", faults=faults)

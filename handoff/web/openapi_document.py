@@ -62,7 +62,7 @@ def _document(app: FastAPI, api: ApiDefinition) -> Document:
             for parameter in operation.get("parameters", ()):
                 parameter["schema"] = _without_null(parameter["schema"])
             operation["responses"].pop("422", None)
-            for status in _problem_statuses(method, path, operation, api):
+            for status in tuple(_problem_statuses(method, path, operation, api)):
                 operation["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
     return document
 
@@ -143,6 +143,12 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 def _problem_statuses(method: str, path: str, operation: Operation, api: ApiDefinition) -> Iterator[int]:
     """Yield the statuses of the problems that an operation can return."""
     parameters = operation.get("parameters", ())
+    # A route names the problems of its own without a schema; they have the same one.
+    yield from (
+        int(status)
+        for status, response in operation["responses"].items()
+        if status >= "400" and response.keys() == {"description"}
+    )
     if any(parameter["in"] == "path" for parameter in parameters):
         yield 404
     if "security" not in operation:

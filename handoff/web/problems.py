@@ -42,6 +42,7 @@ class Problem(BaseModel):
     reason: str | None = Field(None, description="If refused: the code of the rule, or the state that forbids it")
     state: State | None = Field(None, description="If refused: the referral's state as this member knows it")
     seen: int | None = Field(None, description="If refused: the number of the referral's events that are known here")
+    end: int | None = Field(None, description="If the cursor is past the end: the last sequence of the feed")
     faults: tuple[Fault, ...] = ()
 
 
@@ -138,6 +139,13 @@ REFUSED = ProblemKind(
     "The rules do not allow this command now",
     "`reason` is a state's name or a code. Read the referral again before deciding what to send.",
 )
+CURSOR_PAST_END = ProblemKind(
+    "cursor_past_end",
+    HTTPStatus.CONFLICT,
+    "The feed ends before this cursor",
+    "The cursor belongs to another member's feed, or the node's database was replaced by an older one. `end` is the "
+    "last sequence of this feed.",
+)
 PRECONDITION_FAILED = ProblemKind(
     "precondition_failed",
     HTTPStatus.PRECONDITION_FAILED,
@@ -188,6 +196,7 @@ NODE_PROBLEMS = (
     UNKNOWN_ESCALATION,
     METHOD_NOT_ALLOWED,
     REFUSED,
+    CURSOR_PAST_END,
     PRECONDITION_FAILED,
     OVERSIZE,
     UNSUPPORTED_MEDIA_TYPE,

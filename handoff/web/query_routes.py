@@ -3,13 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from handoff.node.commands.results import CaseView
+from handoff.node.commands.results import CaseView, CursorPastEnd
 from handoff.node.ports import Side
 from handoff.record.codes import State
 from handoff.web.context import ApiContext, InContext
-from handoff.web.problems import UNKNOWN_CASE, UNKNOWN_REFERRAL
+from handoff.web.problems import CURSOR_PAST_END, UNKNOWN_CASE, UNKNOWN_REFERRAL
 from handoff.web.response_models import (
     CaseState,
     DirectoryState,
@@ -21,6 +21,7 @@ from handoff.web.response_models import (
     WorkItem,
     WorkList,
 )
+from handoff.web.waiting import WAIT_LIMIT_SECONDS, waited
 
 Limit = Annotated[int, Query(ge=1, le=200, description="Maximum number of items on a page")]
 _LAST_SEQUENCE = 2**63 - 1
@@ -63,12 +64,20 @@ async def list_referrals(
 
 
 async def read_feed(
+    request: Request,
     context: InContext,
     after: Annotated[int, Query(ge=0, le=_LAST_SEQUENCE, description="The last sequence that the caller knows")] = 0,
     limit: Limit = 100,
+    wait: Annotated[
+        int, Query(ge=0, le=WAIT_LIMIT_SECONDS, description="Seconds to wait for the first entry, if there is none yet")
+    ] = 0,
 ) -> Feed:
     """Events that this member received from the record, in order, with the verdicts of its own."""
-    entries = await context.desk.feed(after, limit)
+    try:
+        page = context.desk.feed(after, limit, min(wait, context.wait_limit))
+        entries = await waited(request, context, page) or ()
+    except CursorPastEnd as error:
+        raise CURSOR_PAST_END.error(end=error.end) from None
     return Feed(entries=tuple(FeedItem.of(entry) for entry in entries), next=entries[-1].sequence if entries else after)
 
 
@@ -86,7 +95,13 @@ async def list_escalations(context: InContext) -> Escalations:
 
 def add_shared_queries(router: APIRouter) -> None:
     """Add the queries of every member."""
-    router.get("/feed", operation_id="readFeed", tags=["this member"], response_model_exclude_none=True)(read_feed)
+    router.get(
+        "/feed",
+        operation_id="readFeed",
+        tags=["this member"],
+        response_model_exclude_none=True,
+        responses={CURSOR_PAST_END.status.value: {}},
+    )(read_feed)
     router.get("/directory", operation_id="readDirectory", tags=["directory"], response_model_exclude_none=True)(
         read_directory
     )

@@ -5,13 +5,14 @@ They need no token and contain nothing about any case.
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from handoff.readiness import Readiness
 from handoff.web.context import InContext
 from handoff.web.problems import UNKNOWN_PATH
+from handoff.web.query_parameters import no_repeated_parameters
 
 
 class ProblemExplanation(BaseModel):
@@ -50,7 +51,7 @@ async def explain_problem(context: InContext, code: str) -> ProblemExplanation:
 
 def system_router() -> APIRouter:
     """Return the routes of this module."""
-    router = APIRouter(tags=["operations"])
+    router = APIRouter(tags=["operations"], dependencies=[Depends(no_repeated_parameters)])
     router.get("/health/live", operation_id="isLive")(live)
     router.get(
         "/health/ready",

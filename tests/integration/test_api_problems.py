@@ -258,6 +258,24 @@ async def test_wrong_paths_and_parameters_are_named(police: Api) -> None:
         assert is_problem(answer, 400, "header_malformed")["faults"][0]["field"] == name
 
 
+@pytest.mark.parametrize("definition", [AGENCY_API, COORDINATION_API], ids=["agency", "coordination"])
+async def test_a_repeated_parameter_is_refused_by_every_route(definition: ApiDefinition) -> None:
+    """One of the two values would be ignored. Only a list may be repeated."""
+    app = create_app(Unavailable(), member="police", token=TOKEN, api=definition)
+    ids = dict.fromkeys(("case", "referral", "basis", "reference"), CASE)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://n", headers=AUTHORIZED) as http:
+        for path, item in document(definition)["paths"].items():
+            for method, operation in item.items():
+                parameters = [p for p in operation.get("parameters", ()) if p["in"] == "query"]
+                single = {p["name"] for p in parameters if p["schema"].get("type") != "array"}
+                for name in single or {"other"}:
+                    url = f"{path.format(**ids, code='refused')}?{name}=1&{name}=1"
+                    answer = await http.request(method, url)
+                    fault = is_problem(answer, 422, "not_valid")["faults"][0]
+                    assert (fault["field"], fault["problem"]) == (name, "is given more than once"), url
+        assert (await http.get("/referrals?state=accepted&state=requested")).status_code in {404, 503}
+
+
 async def test_an_unavailable_database_is_503(jurisdiction: Jurisdiction) -> None:
     """Queries and commands return Retry-After; the process is live."""
     settings = jurisdiction.postgres_settings("police")
@@ -289,6 +307,14 @@ async def test_one_line_for_each_request_and_no_id_in_it(police: Api) -> None:
     ]
     assert lines[0]["request_id"] == answer.headers["X-Request-Id"]
     assert not any(word in json.dumps(lines) for word in (str(case), str(referral), "secret-word"))
+
+
+async def test_the_line_of_a_command_contains_its_route(police: Api) -> None:
+    """An operator filters the log by route, for commands too."""
+    case = await police.case()
+    with structlog.testing.capture_logs() as lines:
+        await police.post(f"/cases/{case}/bases", RELEASE)
+    assert [line["route"] for line in lines] == ["/cases/{case}/bases"]
 
 
 OPENING_SCOPE: dict[str, Any] = {

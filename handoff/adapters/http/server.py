@@ -1,6 +1,7 @@
 """uvicorn inside a process that handles signals itself."""
 
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,14 +11,28 @@ from handoff.config import HttpSettings
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers."""
+    """uvicorn without its signal handlers. ``on_shutdown`` is called before it waits for the requests in flight."""
+
+    def __init__(self, config: uvicorn.Config, on_shutdown: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_shutdown = on_shutdown
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_shutdown()
+        await super().shutdown(sockets)
 
-def http_server(app: Any, settings: HttpSettings, *, grace_seconds: int | None = None) -> uvicorn.Server:
+
+def http_server(
+    app: Any,
+    settings: HttpSettings,
+    *,
+    grace_seconds: int | None = None,
+    on_shutdown: Callable[[], None] = lambda: None,
+) -> uvicorn.Server:
     """Build a server of ``app``; ``grace_seconds`` bounds the requests in flight at shutdown."""
     config = uvicorn.Config(
         app,
@@ -28,4 +43,4 @@ def http_server(app: Any, settings: HttpSettings, *, grace_seconds: int | None =
         lifespan="off",
         timeout_graceful_shutdown=grace_seconds,
     )
-    return _Server(config)
+    return _Server(config, on_shutdown)

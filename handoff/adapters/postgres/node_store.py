@@ -51,6 +51,11 @@ class PostgresStore:
     async def feed(self, after: int, limit: int) -> tuple[FeedEntry, ...]:
         return tuple(_feed_entry(row) for row in await self._fetch("feed", after, limit))
 
+    async def feed_end(self) -> int:
+        (row,) = await self._fetch("feed_end")
+        end: int = row["sequence"]
+        return end
+
     async def backlog(self, at: datetime) -> Backlog:
         (row,) = await self._fetch("backlog", at)
         return Backlog(**row)

@@ -123,6 +123,9 @@ SELECT i.sequence, i.value, i.record_time, i.outcome, i.reason, i.own,
   FROM inbox AS i
  WHERE i.sequence > $1 ORDER BY i.sequence LIMIT $2
 
+-- name: feed_end
+SELECT sequence FROM position
+
 -- name: backlog
 SELECT count(*) FILTER (WHERE sent_at IS NULL) AS unsent, count(*) AS unechoed,
        coalesce(extract(epoch FROM $1::timestamptz - min(created_at)), 0)::float8 AS oldest_seconds,

@@ -12,8 +12,8 @@ from handoff.audit.access.case_access import AuditContext, Auditor, InAudit, Pur
 from handoff.audit.audit_problems import CASE_NOT_RECORDED, NOT_PROVEN_YET
 from handoff.audit.pages.audit_site import CasePageRoute
 from handoff.audit.pages.replay_view import InCase
-from handoff.web.context import only_known_parameters
 from handoff.web.pages.rendering import SECURITY_HEADERS
+from handoff.web.query_parameters import only_known_parameters
 
 _MEDIA_TYPE = "application/x-tar"
 

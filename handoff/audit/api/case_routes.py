@@ -13,7 +13,7 @@ from handoff.views.replay.answer import Answer
 from handoff.views.replay.diff import Diff, diff
 from handoff.views.replay.questions import QUESTIONS, Question, ask
 from handoff.views.replay.refused import QuestionRefused
-from handoff.web.context import only_known_parameters
+from handoff.web.query_parameters import only_known_parameters
 
 AsOf = Annotated[
     str,

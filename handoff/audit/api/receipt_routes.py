@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from handoff.audit.access.case_access import InAudit
 from handoff.record.envelope import Identity, SourceText
 from handoff.record.events.base import JurisdictionId
-from handoff.web.context import only_known_parameters
 from handoff.web.problems import MALFORMED, UNAUTHORIZED
+from handoff.web.query_parameters import only_known_parameters
 from handoff.web.request_bodies import bounded_body, require_json
 from handoff.web.validation_errors import invalid_body
 

@@ -20,6 +20,7 @@ from handoff.node.commands.derived_ids import DeriveId, HashKey
 from handoff.node.commands.results import (
     Backlog,
     CaseView,
+    CursorPastEnd,
     FeedEntry,
     IdempotencyConflict,
     PreconditionFailed,
@@ -34,8 +35,6 @@ from handoff.record.delivery import EFFECTIVE, Verdict
 from handoff.record.envelope import Event, Source
 from handoff.wakeup import Wakeup
 
-# Another process of this node may fold the inbox, which triggers no wake-up here, so poll.
-POLL_SECONDS = 0.5
 _MAKES: Mapping[type[Command], str] = {OpenCase: "case", RecordBasis: "makes", RequestReferral: "makes"}
 """Command that makes something → where its ``About`` has the id of that."""
 
@@ -124,7 +123,7 @@ class Desk:
                 return next((v for e in events if not (v := verdicts[e]).is_effective), EFFECTIVE)
             if (left := deadline - monotonic()) <= 0:
                 return None
-            await changed.wait(min(left, POLL_SECONDS))
+            await changed.wait(left)
 
     async def case(self, case: UUID) -> CaseView | None:
         subject = str(case)
@@ -146,8 +145,19 @@ class Desk:
         target = self.me.member if side is Side.TARGET else None
         return await self.store.referrals(after=after, limit=limit, states=states, source=source, target=target)
 
-    async def feed(self, after: int, limit: int) -> tuple[FeedEntry, ...]:
-        return await self.store.feed(after, limit)
+    async def feed(self, after: int, limit: int, within: float = 0) -> tuple[FeedEntry, ...]:
+        deadline = monotonic() + within
+        while True:
+            changed = self.folded.subscribe()
+            if entries := await self.store.feed(after, limit):
+                return entries
+            # Read after the page: an entry that arrived in between is above the cursor and below the end.
+            if (end := await self.store.feed_end()) < after:
+                raise CursorPastEnd(end)
+            if end == after:
+                if (left := deadline - monotonic()) <= 0:
+                    return ()
+                await changed.wait(left)
 
     async def directory(self) -> Directory:
         return await self.store.directory() or Directory(self.me.jurisdiction, self.me.generation)

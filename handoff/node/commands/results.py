@@ -111,5 +111,13 @@ class IdempotencyConflict(Exception):
     """The idempotency key was used for another request: use a new one."""
 
 
+class CursorPastEnd(Exception):
+    """The feed ends before the cursor, at ``end``: the cursor belongs to another feed or to a lost database."""
+
+    def __init__(self, end: int) -> None:
+        super().__init__(f"the feed ends at {end}")
+        self.end = end
+
+
 class StoreUnavailable(Exception):
     """The database is unavailable or the transaction failed. Its outcome is unknown: retry the same request."""

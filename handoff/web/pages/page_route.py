@@ -15,6 +15,7 @@ from handoff.web.pages.rendering import page, translation_of
 from handoff.web.pages.site import ProblemText, site_of
 from handoff.web.pages.translation import gettext_noop
 from handoff.web.problems import ProblemError
+from handoff.web.query_parameters import no_repeated_parameters
 
 SHARED_PROBLEMS: Mapping[str, ProblemText] = MappingProxyType(
     {
@@ -54,6 +55,7 @@ class PageRoute(APIRoute):
 
         async def handle_with_pages(request: Request) -> Response:
             try:
+                await no_repeated_parameters(request)
                 return await handle(request)
             except Exception as error:
                 answer = self.failure_page(request, error)

@@ -40,6 +40,14 @@ CREATE TABLE inbox (
     own          boolean     NOT NULL
 );
 
+-- Every process of the node listens, so that a caller who waits at a standby learns about entries that the leader stores.
+CREATE FUNCTION notify_inbox() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('inbox', '');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER inbox_grew AFTER INSERT ON inbox FOR EACH STATEMENT EXECUTE FUNCTION notify_inbox();
+
 CREATE TABLE cases (
     id             uuid    PRIMARY KEY,
     state          bytea   NOT NULL,
@@ -123,4 +131,5 @@ GRANT USAGE ON SEQUENCE sendings TO handoff_node;
 
 -- migrate:down
 DROP TABLE quarantine, parked, idempotency, relay, position, directory, referrals, cases, inbox, outbox;
+DROP FUNCTION notify_inbox;
 DROP SEQUENCE sendings;

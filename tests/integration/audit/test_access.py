@@ -72,6 +72,16 @@ async def desk(jurisdiction: Jurisdiction) -> AsyncIterator[Desk]:
         yield Desk(http, opened)
 
 
+async def test_a_repeated_parameter_is_refused(desk: Desk) -> None:
+    """One of the two values would be ignored, and another case or time would be shown than the caller asked for."""
+    answer = await desk.http.get(f"{TIMELINE}?as_of=now&as_of=now")
+    assert answer.json()["faults"] == [{"field": "as_of", "problem": "is given more than once"}]
+    async with desk.session() as browser:
+        shown = await browser.get(f"{PAGE}?agency=police&agency=shelter")
+    assert (shown.status_code, shown.headers["content-type"]) == (422, "text/html; charset=utf-8")
+    assert await desk.reads() == []
+
+
 async def test_a_read_needs_a_purpose(desk: Desk) -> None:
     """Without one the answer names the codes and has no content of the case, and no read is recorded."""
     answer = await desk.http.get(TIMELINE)

@@ -10,7 +10,7 @@ class CallCounter:
 
     def __init__(self, owner: object, name: str) -> None:
         self._method: Callable[..., Any] = getattr(owner, name)
-        self._completed = 0
+        self.completed = 0
         self._changed = asyncio.Event()
         setattr(owner, name, self._call)
 
@@ -18,13 +18,13 @@ class CallCounter:
         try:
             return await self._method(*arguments, **options)
         finally:
-            self._completed += 1
+            self.completed += 1
             self._changed.set()
 
     async def more(self, count: int) -> None:
         """Return when ``count`` more calls have completed. Raises TimeoutError."""
-        target = self._completed + count
+        target = self.completed + count
         async with asyncio.timeout(60):
-            while self._completed < target:
+            while self.completed < target:
                 self._changed.clear()
                 await self._changed.wait()
