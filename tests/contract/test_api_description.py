@@ -127,6 +127,7 @@ def test_codes_of_problems_are_stable() -> None:
         "unknown_escalation",
         "method_not_allowed",
         "refused",
+        "cursor_past_end",
         "precondition_failed",
         "oversize",
         "unsupported_media_type",
