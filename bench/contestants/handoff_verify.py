@@ -14,7 +14,7 @@ def run(job: Job) -> Outcome:
     with Path(job.options["bundle"]).open("rb") as source:
         watch.begin()
         found = verify(source, TrustPolicy.parse(job.options["trust"].encode()))
-    if found.conclusion is not report.Conclusion.GOOD or found.size is None:
+    if found.conclusion is not report.Conclusion.PROVEN or found.size is None:
         raise RuntimeError("\n".join(found.lines()))
     return watch.end(found.size)
 

@@ -77,9 +77,9 @@ def _exit_codes() -> Iterator[None]:
     try:
         yield
     except UnencodableRow as error:
-        fail(f"tampered: {error}", Conclusion.TAMPERED)
+        fail(f"{Conclusion.TAMPERED}: {error}", Conclusion.TAMPERED)
     except (NoCheckpointCoversCase, UnknownLog) as error:
-        fail(f"unproven: {error}", Conclusion.UNPROVEN)
+        fail(f"{Conclusion.NOT_PROVABLE}: {error}", Conclusion.NOT_PROVABLE)
     except (UnknownCase, MalformedTrustFile, ConfigurationError) as error:
         fail(f"bad input: {error}", BAD_INPUT)
     except TRANSIENT as error:

@@ -13,7 +13,7 @@ from rich.bar import Bar
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from handoff.cli.tables import ZONE, span_words
+from handoff.cli.tables import ZONE, local_time, span_words
 from handoff.views.replay.answer import Answer, AnswerRow
 from handoff.views.replay.as_of import AsOf
 from handoff.views.replay.diff import Diff
@@ -25,6 +25,9 @@ _IN_OTHER_COLUMNS = frozenset({*AnswerRow.model_fields, *Answer.model_fields})
 _CAPTION = f"times in {ZONE.key}; # is the position on the record; ! marks rows to examine first"
 _BAR = 24
 """Width of the bar of a wait, in columns."""
+
+_TIME_WIDTH = len("02:15:00+02:00")
+"""Width of a column of times, which breaks between date and time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Comparison:
 
     def draw(self, console: Console) -> None:
         """Draw the entries in between, and the referrals whose state changed."""
-        title = f"Changes after {_time(self.diff.since)}?"
+        title = f"Changes after {local_time(self.diff.since)}?"
         _draw_title(console, title, self.case, self.diff.moment)
         if not self.diff.rows:
             console.print("no entry in between", style="bold")
@@ -121,7 +124,7 @@ class Summary:
 
 def _draw_title(console: Console, asks: str, case: UUID, moment: datetime) -> None:
     console.print(asks, style="italic")
-    console.print(f"case {case} as of {_time(moment)}", style="dim")
+    console.print(f"case {case} as of {local_time(moment)}", style="dim")
     console.print(_CAPTION, style="dim")
 
 
@@ -130,6 +133,11 @@ def _table(rows: Iterable[BaseModel], bars: Mapping[str, list[RenderableType]] |
     shown, drawn = tuple(rows), bars or {}
     columns = [name for name in type(shown[0]).model_fields if any(_cell(name, getattr(row, name)) for row in shown)]
     table = _empty(*map(_title, columns), *drawn)
+    for name, column in zip(columns, table.columns, strict=False):
+        if any(isinstance(getattr(row, name), datetime) for row in shown):
+            column.min_width = _TIME_WIDTH
+    for column in table.columns[len(columns) :]:
+        column.no_wrap = True
     for number, row in enumerate(shown):
         cells = (_cell(name, getattr(row, name)) for name in columns)
         style = "yellow" if getattr(row, "notable", False) else None
@@ -165,10 +173,6 @@ def _title(field: str) -> str:
 _TITLES = {"positions": "#", "position": "#", "notable": "!", "seconds": "how long"}
 
 
-def _time(moment: datetime) -> str:
-    return f"{moment.astimezone(ZONE):%Y-%m-%d %H:%M:%S}"
-
-
 def _cell(field: str, value: Any) -> str:
     """Text of a field; empty for None."""
     if field in _COUNTED:
@@ -196,7 +200,7 @@ def _words(value: Any) -> str:
 _FORMATS: tuple[tuple[type, Callable[[Any], str]], ...] = (
     (NoneType, lambda _: ""),
     (bool, lambda value: "yes" if value else "no"),
-    (datetime, _time),
+    (datetime, local_time),
     (float, span_words),
     (UUID, lambda value: str(value)[:8]),
     (tuple, lambda value: ", ".join(map(_words, value))),

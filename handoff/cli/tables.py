@@ -1,6 +1,7 @@
 """Tables for people: the timeline of a case, and the waiting times of handoffs."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -29,13 +30,20 @@ def timeline_table(case: UUID, entries: Sequence[TimelineEntry]) -> Table:
     return table
 
 
+def local_time(moment: datetime, *, milliseconds: bool = False, seconds: bool = True) -> str:
+    """Text of a moment in ``ZONE``: date, time, and the offset from UTC, which differs in a repeated hour.
+
+    ``--as-of`` and ``--diff`` take such a text.
+    """
+    precision = "milliseconds" if milliseconds else "seconds" if seconds else "minutes"
+    return moment.astimezone(ZONE).isoformat(" ", precision)
+
+
 def _cells(entry: TimelineEntry) -> tuple[str, ...]:
-    recorded = entry.record_time.astimezone(ZONE)
-    claimed = entry.claimed_time.astimezone(ZONE) if entry.claimed_time is not None else None
     return (
         str(entry.position),
-        f"{recorded:%H:%M:%S}.{recorded.microsecond // 1000:03d}",
-        f"{claimed:%Y-%m-%d %H:%M}" if claimed is not None else "",
+        local_time(entry.record_time, milliseconds=True),
+        local_time(entry.claimed_time, seconds=False) if entry.claimed_time is not None else "",
         entry.emitter or "",
         (entry.type or "unreadable").removesuffix(".v1"),
         str(entry.referral)[:8] if entry.referral is not None else "",

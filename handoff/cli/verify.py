@@ -10,7 +10,7 @@ from rich.console import Console
 from typer.core import TyperCommand
 
 from handoff import clock
-from handoff.cli.output import JsonFlag, emit, fail
+from handoff.cli.output import JsonFlag, emit
 from handoff.cli.signals import INTERRUPTED
 from handoff.proof.verify.bundle import NotABundle
 from handoff.proof.verify.report import Conclusion, FindingSummary, VerificationReport
@@ -25,7 +25,7 @@ NOT_COMPLETED = 4
 # click's UsageError. Typer has a copy of click and does not export this class.
 _WRONG_USAGE: Final[type[typer.BadParameter]] = typer.BadParameter.__mro__[1]
 _CLICK_ERROR: Final[type[Exception]] = typer.BadParameter.__mro__[2]
-_COLOURS = {Conclusion.GOOD: "green", Conclusion.TAMPERED: "bold red", Conclusion.UNPROVEN: "yellow"}
+_COLOURS = {Conclusion.PROVEN: "green", Conclusion.TAMPERED: "bold red", Conclusion.NOT_PROVABLE: "yellow"}
 
 BundleArgument = Annotated[Path, typer.Argument(help="Bundle of the case.")]
 TrustOption = Annotated[
@@ -47,10 +47,12 @@ class VerifyCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse arguments; raise usage errors with this command's exit code."""
+        as_json = "--json" in args
         try:
             return super().parse_args(ctx, args)
         except _WRONG_USAGE as error:
             error.exit_code = BAD_INPUT
+            _emit_bad_input(error.format_message(), as_json=as_json)
             raise
 
     def invoke(self, ctx: Any) -> Any:
@@ -74,17 +76,25 @@ def verify(
     *,
     as_json: JsonFlag = False,
 ) -> None:
-    """Verify a case's bundle offline. Exits with 0: proven, 1: tampered, 2: not provable, 3: bad input."""
-    moment = _moment(as_of)
+    """Verify a case's bundle offline.
+
+    The first line is the verdict. Exits with 0: proven, 1: tampered, 2: not provable, 3: bad input.
+    """
     try:
+        moment = _moment(as_of)
         trusted = TrustPolicy.parse(trust.read_bytes())
         receipts = [path.read_bytes() for path in receipt or ()]
         with bundle.open("rb") as source:
             report = verify_bundle(source, trusted, as_of=moment, receipts=receipts)
-    except (NotABundle, MalformedTrustFile, OSError) as error:
-        fail(f"bad input: {error}", BAD_INPUT)
+    except (NotABundle, MalformedTrustFile, OSError, _NotAMoment) as error:
+        _emit_bad_input(str(error), as_json=as_json)
+        raise typer.Exit(BAD_INPUT) from None
     emit(_document(report), lambda console: _draw(console, report), as_json=as_json)
     raise typer.Exit(report.conclusion)
+
+
+class _NotAMoment(Exception):
+    """The argument of --as-of is no moment."""
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -95,22 +105,31 @@ def _moment(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        fail(f"bad input: {text} is neither a date nor a time", BAD_INPUT)
+        raise _NotAMoment(f"--as-of: {text} is neither a date nor a time") from None
     if moment.tzinfo is None and len(text) > len("2026-01-01"):
-        fail(f"bad input: {text} needs its zone, as in 2026-01-01T12:00+01:00", BAD_INPUT)
+        raise _NotAMoment(f"--as-of: {text} needs its zone, as in 2026-01-01T12:00+01:00")
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _draw(console: Console, report: VerificationReport) -> None:
-    *lines, completeness = report.lines()
+    verdict, *lines, completeness = report.lines()
+    console.print(verdict, style=_COLOURS[report.conclusion])
     for line in lines:
         console.print(line)
     console.print(completeness, style=_COLOURS[report.conclusion])
 
 
+def _emit_bad_input(reason: str, *, as_json: bool) -> None:
+    def draw(console: Console) -> None:
+        console.print("bad input", style="bold red")
+        console.print(reason)
+
+    emit({"verdict": "bad_input", "reason": reason}, draw, as_json=as_json)
+
+
 def _document(report: VerificationReport) -> dict[str, object]:
     return {
-        "outcome": report.conclusion.name.lower(),
+        "verdict": report.conclusion.code,
         "case": report.case,
         "origin": report.origin,
         "size": report.size,
@@ -128,7 +147,7 @@ def _document(report: VerificationReport) -> dict[str, object]:
 def _failure(failure: FindingSummary) -> dict[str, object]:
     place = failure.place
     return {
-        "outcome": failure.finding.conclusion.name.lower(),
+        "verdict": failure.finding.conclusion.code,
         "check": failure.finding.check,
         "strand": place.strand if place else None,
         "entry": place.number if place else None,

@@ -13,6 +13,13 @@ _END: Final = bytes(2 * _BLOCK)
 _MOST_NAME_BYTES: Final = 100
 MAX_MEMBER_BYTES: Final = 4 * 1024 * 1024
 """Above the largest record that the broker accepts, with its proof."""
+_COMPRESSED: Final = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\xfd7zXZ": "xz",
+    b"BZh": "bzip2",
+}
 
 
 class NotAnArchive(Exception):
@@ -44,12 +51,17 @@ class ArchiveWriter:
 
 def read_members(source: BinaryIO) -> Iterator[ArchiveMember]:
     """Yield the members, one in memory at a time, and check the end of the file. Raises ``NotAnArchive``."""
-    while (block := _read(source, _BLOCK)) != bytes(_BLOCK):
+    start = source.read(_BLOCK)
+    if (tool := next((tool for magic, tool in _COMPRESSED.items() if start.startswith(magic)), None)) is not None:
+        raise NotAnArchive(f"it is compressed with {tool}, not a tar file: decompress it first")
+    block = start + _read(source, _BLOCK - len(start))
+    while block != bytes(_BLOCK):
         name, size = _named(block)
         body = _read(source, size)
         if _read(source, len(_padding(size))).strip(b"\0"):
             raise NotAnArchive(f"the padding of {name!r} is not zero")
         yield ArchiveMember(name, body)
+        block = _read(source, _BLOCK)
     if _read(source, _BLOCK) != bytes(_BLOCK) or source.read(1):
         raise NotAnArchive("bytes follow the end marker")
 

@@ -80,12 +80,12 @@ class AuthorshipCheck:
 def _event(record: BundleRecord) -> Event[Any]:
     if (redaction := Redaction.found(record.value)) is not None:
         sentence = f"its value was redacted ({redaction.reason}): content and signature cannot be checked"
-        raise AuthorshipRejected(Check.REDACTED, sentence, Conclusion.UNPROVEN)
+        raise AuthorshipRejected(Check.REDACTED, sentence, Conclusion.NOT_PROVABLE)
     try:
         return codec.decode(record.value or b"")
     except UnknownEventType as error:
         sentence = f"this release cannot read {error.event_type}: verify with a newer one"
-        raise AuthorshipRejected(Check.UNREADABLE, sentence, Conclusion.UNPROVEN) from error
+        raise AuthorshipRejected(Check.UNREADABLE, sentence, Conclusion.NOT_PROVABLE) from error
     except NotAnEvent as error:
         raise AuthorshipRejected(Check.CONTENT, f"its value is not an event ({error.code.value})") from error
 

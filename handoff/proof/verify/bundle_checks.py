@@ -159,7 +159,7 @@ def _order(index: int, entry: LogEntry) -> VerificationFinding | None:
 
 def _inclusion(expected: ExpectedRecord, record: BundleRecord, head: TreeHead) -> Iterator[VerificationFinding]:
     if not record.proof and head.size > 1:
-        yield VerificationFinding(Check.INCLUSION, "its inclusion proof is missing", Conclusion.UNPROVEN)
+        yield VerificationFinding(Check.INCLUSION, "its inclusion proof is missing", Conclusion.NOT_PROVABLE)
         return
     try:
         verify_inclusion(expected.index, head.size, expected.leaf, record.proof, head.root)

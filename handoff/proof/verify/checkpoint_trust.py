@@ -31,13 +31,15 @@ class TrustedCheckpoint:
         """Return why the checkpoint does not satisfy the trust policy; None if it does."""
         if not self.is_enough:
             return VerificationFinding(
-                Check.COSIGNATURES, "the cosignatures do not reach the quorum of the trust file", Conclusion.UNPROVEN
+                Check.COSIGNATURES,
+                "the cosignatures do not reach the quorum of the trust file",
+                Conclusion.NOT_PROVABLE,
             )
         if as_of is not None and (self.proven_at is None or self.proven_at < as_of):
             return VerificationFinding(
                 Check.AGE,
                 f"nothing is proven as of {as_of.isoformat()}: the newest quorum is older",
-                Conclusion.UNPROVEN,
+                Conclusion.NOT_PROVABLE,
             )
         return None
 
@@ -47,13 +49,15 @@ def check_trust(origin: str, checkpoint: bytes, trust: TrustPolicy) -> TrustedCh
     log = trust.logs.get(origin)
     if log is None:
         raise CheckpointDistrusted(
-            VerificationFinding(Check.TRUST, f"the trust file names no log {origin}", Conclusion.UNPROVEN)
+            VerificationFinding(Check.TRUST, f"the trust file names no log {origin}", Conclusion.NOT_PROVABLE)
         )
     try:
         opened = open_checkpoint(checkpoint, log.key)
         cosigned = _cosigned(opened, trust)
     except NotSignedByLog as error:
-        raise CheckpointDistrusted(VerificationFinding(Check.CHECKPOINT, str(error), Conclusion.UNPROVEN)) from error
+        raise CheckpointDistrusted(
+            VerificationFinding(Check.CHECKPOINT, str(error), Conclusion.NOT_PROVABLE)
+        ) from error
     except (MalformedNote, InvalidSignature) as error:
         raise CheckpointDistrusted(VerificationFinding(Check.CHECKPOINT, str(error))) from error
     is_enough = trust.quorum.is_met_by(frozenset(cosigned))

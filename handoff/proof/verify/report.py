@@ -9,9 +9,17 @@ from enum import IntEnum, StrEnum
 class Conclusion(IntEnum):
     """Conclusion of a verification; also the exit code of ``handoff verify``."""
 
-    GOOD = 0
+    PROVEN = 0
     TAMPERED = 1
-    UNPROVEN = 2
+    NOT_PROVABLE = 2
+
+    @property
+    def code(self) -> str:
+        """The conclusion in a JSON document."""
+        return self.name.lower()
+
+    def __str__(self) -> str:
+        return self.code.replace("_", " ")
 
 
 class Check(StrEnum):
@@ -80,17 +88,17 @@ class FindingSummary:
     @property
     def line(self) -> str:
         """The summary as text, preceded by its conclusion."""
-        return f"{self.finding.conclusion.name.lower()}: {self}"
+        return f"{self.finding.conclusion}: {self}"
 
     @property
     def rank(self) -> tuple[bool, int, int, int]:
         """Sort key: tampering first, entries before the tree, then by offset."""
         check = self.finding.check
-        of_the_tree, unproven = check in _OF_THE_TREE, self.finding.conclusion is not Conclusion.TAMPERED
+        of_the_tree, not_provable = check in _OF_THE_TREE, self.finding.conclusion is not Conclusion.TAMPERED
         # A located mismatch with the tree is more specific than a mismatch of the root.
         has_no_place = self.place is None and of_the_tree
         offset = self.place.offset if self.place is not None else -1
-        return unproven, of_the_tree + has_no_place, offset, list(Check).index(check)
+        return not_provable, of_the_tree + has_no_place, offset, list(Check).index(check)
 
 
 @dataclass(slots=True)
@@ -129,10 +137,11 @@ class VerificationReport:
     def conclusion(self) -> Conclusion:
         """The worst conclusion among the findings."""
         conclusions = {failure.finding.conclusion for failure in self.failures}
-        return next((o for o in (Conclusion.TAMPERED, Conclusion.UNPROVEN) if o in conclusions), Conclusion.GOOD)
+        return next((o for o in (Conclusion.TAMPERED, Conclusion.NOT_PROVABLE) if o in conclusions), Conclusion.PROVEN)
 
     def lines(self) -> Iterator[str]:
-        """Yield the report as text. The last line states the size up to which the bundle is complete."""
+        """Yield the report as text: first the verdict, last the size up to which the bundle is complete."""
+        yield str(self.conclusion)
         yield f"case {self.case} on {self.origin}"
         yield f"{self.case_entries} entries of the case, {self.directory_entries} of the directory"
         if self.receipts:
@@ -147,7 +156,7 @@ class VerificationReport:
         """Statement of completeness: size and time of the checkpoint."""
         size = "an unknown size" if self.size is None else f"size {self.size}"
         at = f"cosigned at {_written(self.cosigned_at)}" if self.cosigned_at else "without a quorum of cosignatures"
-        return f"{'' if self.conclusion is Conclusion.GOOD else 'NOT '}complete as of {size}, {at}"
+        return f"{'' if self.conclusion is Conclusion.PROVEN else 'NOT '}complete as of {size}, {at}"
 
 
 def _written(time: datetime) -> str:

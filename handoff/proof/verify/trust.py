@@ -177,11 +177,23 @@ def _threshold(text: str, members: int) -> int:
     return threshold
 
 
+_FOREIGN_STARTS = {
+    b"\xef\xbb\xbf": "it starts with a byte order mark (BOM): save it as UTF-8 without one",
+    b"\xff\xfe": "it is UTF-16, not UTF-8: save it as UTF-8",
+    b"\xfe\xff": "it is UTF-16, not UTF-8: save it as UTF-8",
+    b"\x1f\x8b": "it is compressed with gzip: decompress it first",
+}
+
+
 def _lines(raw: bytes) -> list[str]:
+    if (cause := next((cause for start, cause in _FOREIGN_STARTS.items() if raw.startswith(start)), None)) is not None:
+        raise MalformedTrustFile(cause)
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise MalformedTrustFile("not UTF-8") from error
+    if "\r\n" in text:
+        raise MalformedTrustFile("its lines end in CRLF, as on Windows: save it with line ends LF")
     if any(character < " " and character not in "\t\n" for character in text):
         raise MalformedTrustFile("a control character is not allowed")
     return text.split("\n")

@@ -72,7 +72,7 @@ def _opened(notes: Iterable[bytes], log: NoteKey, failures: Findings) -> Iterabl
             yield open_receipt(note, log)
         except (MalformedNote, NotSignedByLog, InvalidSignature) as error:
             # An invalid receipt is evidence neither for nor against the record.
-            failures.add(VerificationFinding(Check.RECEIPT, f"an invalid receipt: {error}", Conclusion.UNPROVEN))
+            failures.add(VerificationFinding(Check.RECEIPT, f"an invalid receipt: {error}", Conclusion.NOT_PROVABLE))
 
 
 def _hold_to(promised: tuple[Receipt, ...], walk: BundleScan) -> None:
@@ -80,7 +80,7 @@ def _hold_to(promised: tuple[Receipt, ...], walk: BundleScan) -> None:
         offset = walk.receipts[receipt.record_hash]
         if receipt.size > walk.head.size:
             sentence = f"a receipt names size {receipt.size}, beyond this checkpoint"
-            walk.failures.add(VerificationFinding(Check.RECEIPT, sentence, Conclusion.UNPROVEN))
+            walk.failures.add(VerificationFinding(Check.RECEIPT, sentence, Conclusion.NOT_PROVABLE))
         elif offset is None or offset >= receipt.size:
             sentence = (
                 f"{receipt.record_hash.hex()} is covered by a receipt for size {receipt.size} but not by the record"

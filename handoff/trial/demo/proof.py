@@ -30,7 +30,7 @@ class Verification:
     def document(self) -> Mapping[str, object]:
         """Verification as a JSON document."""
         tampered = [{"where": t.where, "done": t.done, "found": t.found} for t in self.tamperings]
-        verified = {"outcome": self.report.conclusion.name.lower(), "lines": tuple(self.report.lines())}
+        verified = {"verdict": self.report.conclusion.code, "lines": tuple(self.report.lines())}
         return {"bundle": asdict(self.written), "verified": verified, "tamperings": tampered}
 
 
@@ -60,6 +60,6 @@ async def _covers(installed: InstallationSettings, request: BundleRequest, last:
 def _verified(path: Path, request: BundleRequest) -> VerificationReport:
     with path.open("rb") as source:
         report = verify(source, request.trust)
-    if report.conclusion is not Conclusion.GOOD:
+    if report.conclusion is not Conclusion.PROVEN:
         raise TrialError("\n".join(("the bundle of the case is not proven:", *report.lines())))
     return report

@@ -176,7 +176,7 @@ async def test_reading_commands_show_the_case(site: Site, tmp_path: Path) -> Non
     assert all(part in text for part in ("kafka", "checkpoint", "police", "exchange's database"))
     assert written["bytes"] == bundle.stat().st_size
     verified = await site.production.document("verify", bundle, "--trust", site.state / "trust.policy")
-    assert (verified["outcome"], verified["case"]) == ("good", site.case)
+    assert (verified["verdict"], verified["case"]) == ("proven", site.case)
 
 
 async def test_settings_may_be_one_process_s_file_and_its_environment(site: Site) -> None:

@@ -40,4 +40,4 @@ def test_a_bundle_is_verified_and_a_missing_one_is_bad_input(directory: Path, va
     assert (good.returncode, good.stderr) == (0, b"")
     missing = _verify(directory, "missing.bundle", variables)
     assert missing.returncode == 3, missing.stderr
-    assert b"bad input" in missing.stderr
+    assert b"bad input" in missing.stdout

@@ -11,10 +11,11 @@ from rich.console import Console
 
 from handoff.audit.pages.audit_site import audit_site
 from handoff.cli.replay_output import Comparison, Single
-from handoff.cli.tables import timeline_table
+from handoff.cli.tables import local_time, timeline_table
 from handoff.config import DEFAULT_TIME_ZONE
 from handoff.record.delivery import EFFECTIVE
 from handoff.views.replay.diff import diff
+from handoff.views.replay.moments import moment_of
 from handoff.views.replay.questions import ask
 from handoff.views.timeline import TimelineEntry
 from tests.support.dsl import spec
@@ -55,19 +56,19 @@ def in_a_comparison(at: datetime) -> str:
 
 
 @pytest.mark.parametrize("shown", [on_the_timeline, in_a_replay, in_a_comparison])
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 10: both passes of the repeated hour are printed the same"
-)
 def test_the_two_passes_of_the_repeated_hour_differ(shown: Callable[[datetime], str]) -> None:
     assert shown(FIRST) != shown(FIRST + HOUR)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 10: `handoff timeline` prints record times without their date"
-)
 def test_the_timeline_shows_different_days_differently() -> None:
     """A case lasts for months, and its entries carry the same times of day."""
     assert on_the_timeline(FIRST - DAY) != on_the_timeline(FIRST)
+
+
+def test_a_printed_time_is_one_that_a_question_accepts() -> None:
+    """An auditor copies a time from one answer into the next question."""
+    for moment in (FIRST, FIRST + HOUR):
+        assert moment_of(local_time(moment), FIRST + DAY) == moment
 
 
 def test_a_page_shows_the_two_passes_of_the_repeated_hour_differently() -> None:

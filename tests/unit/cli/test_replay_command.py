@@ -120,13 +120,13 @@ def test_a_moment_is_read_in_its_zone() -> None:
 
 
 def example() -> str:
-    """Return the drawing of docs/replay.md: the eventful record on a terminal of 118 columns."""
+    """Return the drawing of docs/replay.md: the eventful record on a terminal of 132 columns."""
     record = eventful_record()
     replayed_case = replayed(
         record, CheckpointStatus("handoff/prizren/record/1", 64, record.now, ("monitor", POLICE), is_witnessed=True)
     )
     page, moment = StringIO(), record.now + HOUR
-    console = Console(file=page, width=118)
+    console = Console(file=page, width=132)
     Summary.of(replayed_case, moment, None).draw(console)
     for view in ("waits", "reads"):
         console.print()

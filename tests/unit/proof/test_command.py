@@ -91,10 +91,29 @@ def test_a_kept_receipt_is_held_against_the_record(tmp_path: Path, trust_file: P
     assert run(bundle_file(tmp_path, dump), "--trust", trust_file, "--receipt", kept)[0] == 1
 
 
+def test_the_first_line_is_the_verdict_in_every_case(tmp_path: Path, trust_file: Path) -> None:
+    """A script reads the first line alone, and a program `verdict`; the exit code agrees."""
+    altered = tmp_path / "altered.bundle"
+    altered.write_bytes(tampered().bundle())
+    bundle = bundle_file(tmp_path, honest())
+    for code, verdict, arguments in (
+        (0, "proven", (bundle, "--trust", trust_file)),
+        (1, "tampered", (altered, "--trust", trust_file)),
+        (2, "not provable", (bundle, "--trust", trust_file, "--as-of", "2026-01-07")),
+        (3, "bad input", (trust_file, "--trust", trust_file)),
+        (3, "bad input", (bundle, "--trust", trust_file, "--as-of", "yesterday")),
+        (3, "bad input", (bundle,)),
+    ):
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        assert (result.exit_code, result.stdout.splitlines()[0]) == (code, verdict)
+        result = CliRunner().invoke(app, [*(str(argument) for argument in arguments), "--json"])
+        assert (result.exit_code, json.loads(result.stdout)["verdict"]) == (code, verdict.replace(" ", "_"))
+
+
 def test_programs_read_one_json_document(tmp_path: Path, trust_file: Path) -> None:
     code, output = run(bundle_file(tmp_path, tampered()), "--trust", trust_file, "--json")
     report = json.loads(output)
-    assert (code, report["outcome"], report["size"]) == (1, "tampered", 15)
+    assert (code, report["verdict"], report["size"]) == (1, "tampered", 15)
     failure = report["failures"][0]
     assert (failure["check"], failure["strand"], failure["entry"], failure["offset"]) == ("content", "case", 3, 11)
     assert report["completeness"].startswith("NOT complete as of size 15")

@@ -60,17 +60,11 @@ def test_a_bundle_that_was_altered_on_its_way_is_bad_input(verified: Verified, d
 
 
 @pytest.mark.parametrize(("name", "cause"), [("crlf", "crlf"), ("bom", "byte order mark")])
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 10: the cause is not named where a trust file has CRLF or a BOM"
-)
 def test_the_cause_of_an_unreadable_trust_file_is_named(verified: Verified, name: str, cause: str) -> None:
     """An editor on Windows adds both, and neither is visible."""
     assert cause in verified(BUNDLE, TRUST_FILES[name](TRUST))[1]
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 10: a bundle that was compressed on its way is not named as such"
-)
 def test_a_compressed_bundle_is_named_as_one(verified: Verified) -> None:
     """The auditor can then unpack it."""
     assert "gzip" in verified(gzip.compress(BUNDLE), TRUST)[1]

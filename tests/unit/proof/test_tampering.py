@@ -64,19 +64,19 @@ def altered(dump: Dump, offset: int) -> Dump:
 
 def test_an_honest_bundle_is_good() -> None:
     report = found(honest())
-    assert (report.conclusion, report.failures, report.remarks) == (Conclusion.GOOD, (), ())
+    assert (report.conclusion, report.failures, report.remarks) == (Conclusion.PROVEN, (), ())
     assert (report.case_entries, report.directory_entries, report.size) == (5, 7, 15)
     assert report.cosigners == ("monitor", "police", "shelter", "csw")
     assert list(report.lines())[-1] == "complete as of size 15, cosigned at 2026-01-06T22:40:00Z"
 
 
 def test_an_honest_bundle_of_several_tiles_is_good() -> None:
-    assert found(honest(others=600)).conclusion is Conclusion.GOOD
+    assert found(honest(others=600)).conclusion is Conclusion.PROVEN
 
 
 def test_that_a_case_does_not_exist_is_proven_like_anything_else() -> None:
     report = found(replace(honest(), case="99999999-9999-4999-8999-999999999999"))
-    assert (report.conclusion, report.case_entries) == (Conclusion.GOOD, 0)
+    assert (report.conclusion, report.case_entries) == (Conclusion.PROVEN, 0)
 
 
 def test_an_edited_value_is_named() -> None:
@@ -163,7 +163,7 @@ def test_a_record_that_comes_without_its_proof_is_not_proven_and_hides_nothing()
     """A lost tree does not make a correct entry look false; a truncated end is still named first."""
     whole, cut = honest(), replace(honest(), entries=honest().entries[:12])
     report = verify(io.BytesIO(without_proofs(whole.bundle())), trust())
-    assert (checks(report), report.conclusion) == ([(Check.INCLUSION, 0)], Conclusion.UNPROVEN)
+    assert (checks(report), report.conclusion) == ([(Check.INCLUSION, 0)], Conclusion.NOT_PROVABLE)
     report = verify(io.BytesIO(without_proofs(cut.bundle())), trust())
     assert (checks(report)[0], report.conclusion) == ((Check.SKELETON, None), Conclusion.TAMPERED)
 
@@ -283,8 +283,8 @@ def test_a_bundle_cut_off_anywhere_is_no_bundle() -> None:
 def test_an_old_honest_bundle_does_not_prove_today() -> None:
     dump = honest()
     report = found(dump, as_of=COSIGNED_AT + timedelta(days=1))
-    assert (checks(report), report.conclusion) == ([(Check.AGE, None)], Conclusion.UNPROVEN)
-    assert found(dump, as_of=COSIGNED_AT).conclusion is Conclusion.GOOD
+    assert (checks(report), report.conclusion) == ([(Check.AGE, None)], Conclusion.NOT_PROVABLE)
+    assert found(dump, as_of=COSIGNED_AT).conclusion is Conclusion.PROVEN
 
 
 def test_a_head_is_proven_until_enough_vouched_for_it() -> None:
@@ -301,7 +301,7 @@ def test_a_head_is_proven_until_enough_vouched_for_it() -> None:
 def test_too_few_cosignatures_prove_nothing(cosigners: Sequence[str]) -> None:
     """Two agencies and the monitor are asked for."""
     report = found(honest().checkpointed(cosigners=cosigners))
-    assert (checks(report), report.conclusion) == ([(Check.COSIGNATURES, None)], Conclusion.UNPROVEN)
+    assert (checks(report), report.conclusion) == ([(Check.COSIGNATURES, None)], Conclusion.NOT_PROVABLE)
     assert list(report.lines())[-1] == "NOT complete as of size 15, without a quorum of cosignatures"
 
 
@@ -310,7 +310,7 @@ def test_keys_that_come_with_the_bundle_are_not_trusted() -> None:
     dump = honest()
     smuggled = checkpoint(TreeHead(dump.size, tree(dump.entries).root), log=key_of("a superuser"))
     report = found(replace(dump, checkpoint=smuggled))
-    assert (checks(report), report.conclusion) == ([(Check.CHECKPOINT, None)], Conclusion.UNPROVEN)
+    assert (checks(report), report.conclusion) == ([(Check.CHECKPOINT, None)], Conclusion.NOT_PROVABLE)
 
 
 def test_a_trust_file_in_the_bundle_is_no_bundle() -> None:
@@ -343,7 +343,7 @@ def retired(member: str) -> Message:
 
 
 def test_an_event_signed_before_the_keys_revocation_counts() -> None:
-    assert found(dump_of([*founding(), opened(), reading(1), revoked("police")])).conclusion is Conclusion.GOOD
+    assert found(dump_of([*founding(), opened(), reading(1), revoked("police")])).conclusion is Conclusion.PROVEN
 
 
 def test_an_event_signed_after_the_keys_revocation_is_named() -> None:
@@ -392,7 +392,7 @@ def test_an_event_from_another_generation_is_named() -> None:
 
 def test_the_first_with_an_id_counts_and_repetitions_are_remarked() -> None:
     report = found(dump_of([*founding(), opened(), reading(1), reading(1)]))
-    assert report.conclusion is Conclusion.GOOD
+    assert report.conclusion is Conclusion.PROVEN
     assert report.remarks == ("offset 9 repeats offset 8 and is ignored",)
 
 
@@ -400,7 +400,7 @@ def test_a_receipt_that_the_record_keeps_is_good() -> None:
     dump = honest()
     dump.receipts = [receipt(dump, THIRD), receipt(dump, THIRD, size=THIRD + 1)]
     report = found(dump)
-    assert (report.conclusion, report.receipts) == (Conclusion.GOOD, 2)
+    assert (report.conclusion, report.receipts) == (Conclusion.PROVEN, 2)
 
 
 def test_a_receipt_that_the_record_does_not_keep_shows_the_log_up() -> None:
@@ -418,14 +418,14 @@ def test_a_receipt_for_a_size_that_came_before_its_event_shows_the_log_up() -> N
 
 def test_a_receipt_beyond_the_checkpoint_is_not_proven() -> None:
     dump = honest()
-    assert found(dump, receipts=[receipt(dump, THIRD, size=99)]).conclusion is Conclusion.UNPROVEN
+    assert found(dump, receipts=[receipt(dump, THIRD, size=99)]).conclusion is Conclusion.NOT_PROVABLE
 
 
 def test_a_receipt_that_the_log_did_not_sign_proves_nothing() -> None:
     dump = honest()
     forged = receipt(dump, THIRD).replace(b"\n15\n", b"\n14\n")
     report = found(dump, receipts=[forged, b"hello"])
-    assert (checks(report), report.conclusion) == ([(Check.RECEIPT, None)], Conclusion.UNPROVEN)
+    assert (checks(report), report.conclusion) == ([(Check.RECEIPT, None)], Conclusion.NOT_PROVABLE)
 
 
 def test_a_record_of_another_case_does_not_hide_in_a_bundle() -> None:
@@ -451,8 +451,8 @@ def test_bytes_that_are_no_entry_are_found() -> None:
 def test_the_first_failure_comes_first_in_what_is_printed() -> None:
     dump = altered(altered(honest(), OWN[1]), OWN[2])
     lines = list(found(dump).lines())
-    assert f"tampered: entry 2 of the case, offset {OWN[1]}: content: " in lines[2]
-    assert lines[2].endswith("(and 1 more like it)")
+    assert f"tampered: entry 2 of the case, offset {OWN[1]}: content: " in lines[3]
+    assert lines[3].endswith("(and 1 more like it)")
 
 
 def test_entries_are_numbered_within_their_case() -> None:
