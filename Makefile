@@ -9,6 +9,7 @@ BIN := .venv/bin
 CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt)
 ifneq ($(CERTIFICATES),)
 export REQUESTS_CA_BUNDLE ?= $(CERTIFICATES)
+export NODE_EXTRA_CA_CERTS ?= $(CERTIFICATES)
 endif
 
 # Without a writable home directory, downloads are cached in the project.
@@ -36,8 +37,12 @@ up: environment ## the same services, running until interrupted, with their addr
 browser:
 	@infra/environment/browser.sh
 
+.PHONY: typescript
+typescript:
+	@infra/environment/typescript.sh >/dev/null
+
 .PHONY: test
-test: environment browser ## the fast tests, on real Kafka and PostgreSQL (ARGS=tests/unit)
+test: environment browser typescript ## the fast tests, on real Kafka and PostgreSQL (ARGS=tests/unit)
 	@exec $(BIN)/pytest -q -n 2 --dist loadfile -m "not faults" $(ARGS)
 
 .PHONY: faults

@@ -4,7 +4,8 @@ FastAPI describes the query routes. The command catalogue describes the command 
 can return follow from its method, path and parameters.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fastapi import FastAPI
@@ -25,6 +26,7 @@ from handoff.web.response_models import StoredCommand
 Document = dict[str, Any]
 Operation = dict[str, Any]
 
+_NULL = {"type": "null"}
 _REF = "#/components/schemas/{model}"
 
 
@@ -54,7 +56,8 @@ def _document(app: FastAPI, api: ApiDefinition) -> Document:
     commands = {route.path: {"post": _command_operation(route)} for route in api.commands}
     document["paths"] = commands | document["paths"]
     components = document["components"]
-    components["schemas"] = _merged(components["schemas"], _schemas(api))
+    sent = _responses(api) | components["schemas"]
+    components["schemas"] = _merged({name: _as_sent(schema) for name, schema in sent.items()}, _bodies(api))
     statuses = dict.fromkeys(kind.status.value for kind in api.problems)
     components["responses"] = {f"Problem{status}": _problem_response(status, api.problems) for status in statuses}
     for path, item in document["paths"].items():
@@ -100,15 +103,57 @@ def _command_operation(route: CommandRoute) -> Operation:
     }
 
 
-def _schemas(api: ApiDefinition) -> dict[str, Any]:
-    """Return the schemas that FastAPI does not know: of problems, of commands and of other bodies."""
-    read: list[type[BaseModel]] = [Problem, *api.bodies, *(route.command for route in api.commands)]
-    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in dict.fromkeys(read)]
-    if api.commands:
-        models.append((StoredCommand, "serialization"))
-    _, definitions = models_json_schema(models, ref_template=_REF)
-    schemas: dict[str, Any] = definitions["$defs"]
+def _responses(api: ApiDefinition) -> dict[str, Any]:
+    """Return the schemas of problems and of responses to commands, which FastAPI does not know."""
+    models: list[type[BaseModel]] = [Problem, *([StoredCommand] if api.commands else [])]
+    return _described((model, "serialization") for model in models)
+
+
+def _bodies(api: ApiDefinition) -> dict[str, Any]:
+    """Return the schemas of commands and of other request bodies."""
+    models = dict.fromkeys((*api.bodies, *(route.command for route in api.commands)))
+    schemas = _described((model, "validation") for model in models)
+    return {name: _as_requested(schema) for name, schema in schemas.items()}
+
+
+def _described(models: Iterable[tuple[type[BaseModel], JsonSchemaMode]]) -> dict[str, Any]:
+    _, definitions = models_json_schema(tuple(models), ref_template=_REF)
+    schemas: dict[str, Any] = definitions.get("$defs", {})
     return schemas
+
+
+def _as_requested(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a request body, with its defaults in words.
+
+    Generators take a property with a ``default`` for one that always has a value, so that callers had to give it.
+    """
+    properties = schema.get("properties", {})
+    return {**schema, "properties": {n: _default_in_words(p) for n, p in properties.items()}} if properties else schema
+
+
+def _default_in_words(schema: dict[str, Any]) -> dict[str, Any]:
+    default, without = schema.get("default"), _without_default(schema)
+    if default is None:
+        return without
+    words = f"If left out: `{default if isinstance(default, str) else json.dumps(default)}`"
+    return without | {"description": f"{schema['description']}. {words}" if "description" in schema else words}
+
+
+def _without_default(schema: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in schema.items() if name != "default"}
+
+
+def _as_sent(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a model in a response, where a field without a value is left out."""
+    properties = schema.get("properties", {})
+    absent = {name for name, value in properties.items() if _NULL in value.get("anyOf", ())}
+    if not properties:
+        return schema
+    return {
+        **schema,
+        "properties": {name: _without_default(_without_null(value)) for name, value in properties.items()},
+        "required": [name for name in schema.get("required", ()) if name not in absent],
+    }
 
 
 def _merged(described: dict[str, Any], added: dict[str, Any]) -> dict[str, Any]:
@@ -133,11 +178,10 @@ def _problem_response(status: int, kinds: tuple[ProblemKind, ...]) -> dict[str, 
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    # A parameter is left out, never null.
-    choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
-    if len(choices) != 1:
-        return schema
-    return {**{name: value for name, value in schema.items() if name != "anyOf"}, **choices[0]}
+    """Return the schema of a value that is left out where there is none, and never null."""
+    plain = {name: value for name, value in schema.items() if name != "anyOf" and (name, value) != ("default", None)}
+    choices = [choice for choice in schema.get("anyOf", ()) if choice != _NULL]
+    return plain | (choices[0] if len(choices) == 1 else {"anyOf": choices} if choices else {})
 
 
 def _problem_statuses(method: str, path: str, operation: Operation, api: ApiDefinition) -> Iterator[int]:

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from handoff.domain.case import Case, Referral
 from handoff.domain.directory import Directory
@@ -28,7 +28,7 @@ from handoff.record.events.directory import Capacity, Deadline
 class ResponseModel(BaseModel):
     """Base of every response body."""
 
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True, json_schema_serialization_defaults_required=True)
 
 
 class CommandStatus(StrEnum):
@@ -191,6 +191,29 @@ class WorkList(ResponseModel):
     next: UUID | None = None
 
 
+CloudEvent = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "title": "CloudEvent",
+            "description": "A CloudEvents 1.0 document. `dataschema` is the address of the schema of its type.",
+            "type": "object",
+            "required": ["specversion", "id", "source", "type", "subject", "time", "dataschema", "data"],
+            "properties": {
+                "specversion": {"const": "1.0"},
+                "id": {"type": "string", "format": "uuid"},
+                "source": {"type": "string"},
+                "type": {"type": "string", "examples": ["referral.requested.v1"]},
+                "subject": {"type": "string", "description": "A case's id, or the jurisdiction"},
+                "time": {"type": "string", "format": "date-time"},
+                "dataschema": {"type": "string", "format": "uri-reference"},
+                "data": {"type": "object", "additionalProperties": True},
+            },
+        }
+    ),
+]
+
+
 class FeedItem(ResponseModel):
     """An event that this member received from the record. Its ``own`` events changed nothing unless *effective*."""
 
@@ -199,7 +222,7 @@ class FeedItem(ResponseModel):
     verdict: VerdictKind
     reason: str | None = None
     own: bool
-    event: dict[str, Any] | None = Field(None, description="The CloudEvents document; absent if it is unreadable")
+    event: CloudEvent | None = Field(None, description="Absent if it is unreadable")
 
     @classmethod
     def of(cls, entry: FeedEntry) -> Self:

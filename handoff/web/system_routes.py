@@ -56,6 +56,7 @@ def system_router() -> APIRouter:
     router.get(
         "/health/ready",
         operation_id="isReady",
+        response_model_exclude_none=True,
         responses={503: {"model": Readiness, "description": "A part that is needed does not work"}},
     )(ready)
     router.get(

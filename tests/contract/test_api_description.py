@@ -17,6 +17,7 @@ from handoff.web.app import create_app
 from handoff.web.command_routes import AGENCY_COMMANDS, COORDINATION_COMMANDS
 from handoff.web.openapi_document import command_example
 from handoff.web.problems import NODE_PROBLEMS
+from handoff.web.response_models import ResponseModel
 
 EACH = pytest.mark.parametrize(
     "api", [AGENCY_API, COORDINATION_API, AUDIT_API], ids=["agency", "coordination", "audit"]
@@ -62,6 +63,32 @@ def test_every_reference_in_a_document_resolves(api: ApiDefinition) -> None:
         for part in reference.removeprefix("#/").split("/"):
             node = node[part]
         assert node
+
+
+@EACH
+def test_a_generator_sees_which_fields_a_response_always_has(api: ApiDefinition) -> None:
+    """What does not exist is left out of a response, so no field of one is null, and only such fields are optional."""
+    schemas = document(api)["components"]["schemas"]
+    answers = [model for model in ResponseModel.__subclasses__() if model.__name__ in schemas]
+    assert answers
+    for model in answers:
+        schema = schemas[model.__name__]
+        assert not any("anyOf" in value or "default" in value for value in schema["properties"].values())
+        optional = schema["properties"].keys() - set(schema["required"])
+        assert optional == {name for name, field in model.model_fields.items() if field.default is None}
+
+
+@EACH
+def test_a_generator_makes_optional_fields_of_a_body_optional(api: ApiDefinition) -> None:
+    """Generators take a field with a default for a required one, so bodies have their defaults in words."""
+    schemas = document(api)["components"]["schemas"]
+    bodies = {
+        operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+        for operation in operations(document(api))
+        if "requestBody" in operation
+    }
+    for name in (body.rpartition("/")[2] for body in bodies):
+        assert not [field for field, value in schemas[name].get("properties", {}).items() if "default" in value]
 
 
 @EACH

@@ -57,8 +57,12 @@ def _answering(question: Question) -> Callable[..., Awaitable[Answer[Any]]]:
 def case_router() -> APIRouter:
     """Return the routes of this module."""
     router = APIRouter(dependencies=[Depends(only_known_parameters)])
-    router.get("/cases/{case}/timeline", operation_id="readTimeline", tags=["cases"])(read_timeline)
-    router.get("/cases/{case}/diff", operation_id="readDiff", tags=["replay"])(read_diff)
+    router.get("/cases/{case}/timeline", operation_id="readTimeline", tags=["cases"], response_model_exclude_none=True)(
+        read_timeline
+    )
+    router.get("/cases/{case}/diff", operation_id="readDiff", tags=["replay"], response_model_exclude_none=True)(
+        read_diff
+    )
     for question in QUESTIONS.values():
         router.add_api_route(
             f"/cases/{{case}}/replay/{question.name}",
@@ -67,5 +71,6 @@ def case_router() -> APIRouter:
             summary=question.asks,
             tags=["replay"],
             response_model=question.model,
+            response_model_exclude_none=True,
         )
     return router

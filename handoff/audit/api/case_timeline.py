@@ -11,7 +11,7 @@ from handoff.views.replay.history import History, ReplayedEntry
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class NewestCheckpoint(_Model):

@@ -13,7 +13,7 @@ from handoff.views.replay.history import ReplayedEntry
 class AnswerPart(BaseModel):
     """Base of all parts of an answer: codes, ids, times in UTC, durations in seconds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
 
 
 class AnswerRow(AnswerPart):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,7 @@ from handoff.domain.decide import About
 from handoff.record.envelope import Source
 from tests.support.dsl.builders import T0, key_of
 from tests.support.parts.node_parts import OPENING as OPEN_CASE
-from tests.support.parts.node_process import MEMBERS, NodeProcess, node_process
-from tests.support.parts.small_jurisdiction import Town, plan
+from tests.support.parts.node_process import NodeProcess, Street, node_process, two_nodes
 from tests.support.parts.stack import Jurisdictions
 from tests.support.probes.eventually import eventually
 from tests.support.probes.queries import QUERIES
@@ -24,32 +23,10 @@ from tests.support.probes.queries import QUERIES
 OPENING = {"entry_point": "police_call", "reporting_delay": "same_day"}
 
 
-@dataclass(frozen=True)
-class Street:
-    """Two nodes and an exchange, running."""
-
-    town: Town
-    police: NodeProcess
-    shelter: NodeProcess
-
-
 @pytest.fixture(scope="module")
 async def street(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Street]:
-    jurisdiction = await jurisdictions(plan(*MEMBERS))
-    place = Town(jurisdiction, tmp_path_factory.mktemp("street"))
-    nodes = [node_process(place, "police", "police_intake"), node_process(place, "shelter", "shelter")]
-    exchange = place.exchange()
-    try:
-        for child in (exchange, *(node.child for node in nodes)):
-            child.start()
-        await place.found()
-        for node in nodes:
-            await eventually(node.is_ready)
-        yield Street(place, *nodes)
-    finally:
-        for node in nodes:
-            node.child.kill()
-        await place.close()
+    async with two_nodes(jurisdictions, tmp_path_factory.mktemp("street")) as nodes:
+        yield nodes
 
 
 def a_release() -> dict[str, Any]:

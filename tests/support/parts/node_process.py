@@ -2,6 +2,8 @@
 
 import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ from handoff.record.codes import CaseService, MemberKind, RecipientClass
 from handoff.record.envelope import COORDINATION
 from handoff.trial.child_process import ChildProcess
 from tests.support.dsl.builders import key_of
-from tests.support.parts.small_jurisdiction import ROOT, Town
+from tests.support.parts.small_jurisdiction import ROOT, Town, plan
+from tests.support.parts.stack import Jurisdictions
+from tests.support.probes.eventually import eventually
 
 TOKEN = "a-token-for-tests"
 MEMBERS = (
@@ -75,6 +79,34 @@ class NodeProcess:
 
     def _client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=35)
+
+
+@dataclass(frozen=True)
+class Street:
+    """Two nodes and an exchange, running."""
+
+    town: Town
+    police: NodeProcess
+    shelter: NodeProcess
+
+
+@asynccontextmanager
+async def two_nodes(jurisdictions: Jurisdictions, directory: Path) -> AsyncIterator[Street]:
+    """Run the nodes of the police and a shelter, with the exchange, in a jurisdiction of their own."""
+    place = Town(await jurisdictions(plan(*MEMBERS)), directory)
+    nodes = [node_process(place, "police", "police_intake"), node_process(place, "shelter", "shelter")]
+    exchange = place.exchange()
+    try:
+        for child in (exchange, *(node.child for node in nodes)):
+            child.start()
+        await place.found()
+        for node in nodes:
+            await eventually(node.is_ready)
+        yield Street(place, *nodes)
+    finally:
+        for node in nodes:
+            node.child.kill()
+        await place.close()
 
 
 def node_process(town: Town, member: str, service: str, *, broker: str | None = None) -> NodeProcess:
