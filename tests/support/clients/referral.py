@@ -136,7 +136,7 @@ def answer(response: Response[Problem | AnswerT], model: type[AnswerT]) -> Answe
 def problem(response: Response[Problem | StoredCommand]) -> int:
     """Return the status of a problem."""
     assert isinstance(response.parsed, Problem), response.content
-    return response.parsed.status
+    return int(response.parsed.status)
 
 
 if __name__ == "__main__":
