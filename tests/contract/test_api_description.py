@@ -67,7 +67,7 @@ def test_every_reference_in_a_document_resolves(api: ApiDefinition) -> None:
 
 @EACH
 def test_a_generator_sees_which_fields_a_response_always_has(api: ApiDefinition) -> None:
-    """What does not exist is left out of a response, so no field of one is null, and only such fields are optional."""
+    """A field without a value is left out of a response and is never null; only such fields are optional."""
     schemas = document(api)["components"]["schemas"]
     answers = [model for model in ResponseModel.__subclasses__() if model.__name__ in schemas]
     assert answers
