@@ -14,14 +14,15 @@ from handoff.cli.options import DEFAULT_STATE, StateOption
 from handoff.cli.output import FAILED, JsonFlag, emit, failures
 
 if TYPE_CHECKING:
-    from handoff.operations.doctor import DoctorFinding
+    from handoff.operations.doctor.findings import DoctorFinding
 
 _STYLES = {"ok": "green", "slow": "yellow", "bad": "red", "unchecked": "dim"}
 
 
 def doctor(state: StateOption = DEFAULT_STATE, *, as_json: JsonFlag = False) -> None:
     """Check every part of an installation. Exits with 0 if all checks pass, with 1 if an action is needed."""
-    from handoff.operations.doctor import examine_installation, is_healthy
+    from handoff.operations.doctor.examination import examine_installation
+    from handoff.operations.doctor.findings import is_healthy
     from handoff.operations.installation_settings import InstallationSettings
 
     with failures():

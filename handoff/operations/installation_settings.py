@@ -10,7 +10,7 @@ One path names them. It is one of:
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +55,22 @@ class InstallationSettings:
     @property
     def processes(self) -> tuple[ProcessSettings, ...]:
         """Settings of each process: exchange, projection, monitor, then the members by name."""
+        return self.in_order(map(self.read, self.files))
+
+    def read(self, file: Path) -> ProcessSettings:
+        """Read one of ``files``."""
+        return process_settings(file, environment=self.is_one_process)
+
+    @staticmethod
+    def in_order(processes: Iterable[ProcessSettings]) -> tuple[ProcessSettings, ...]:
+        """Return processes in the order of ``processes``."""
+        return tuple(sorted(processes, key=_order))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The TOML file of each process."""
         if self.is_one_process:
-            return (process_settings(self.location),)
+            return (self.location,)
         config = self.directory / "config"
         folder = config if config.is_dir() else self.directory
         files = [file for file in sorted(folder.glob("*.toml")) if file.name not in _OTHER_FILES]
@@ -66,7 +80,7 @@ class InstallationSettings:
                 f"{self.directory / 'config'}/*.toml, {self.directory}/*.toml. "
                 "Name one of them with --state or HANDOFF_CONFIG; `handoff init` and `handoff up` create them"
             )
-        return tuple(sorted((process_settings(file, environment=False) for file in files), key=_order))
+        return tuple(files)
 
     def process(self, name: str) -> ProcessSettings:
         """Settings of one process. Raises SettingsNotFound, which names the processes that exist."""

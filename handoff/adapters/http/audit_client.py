@@ -6,6 +6,7 @@ from uuid import UUID
 
 import httpx
 
+from handoff.adapters.http.proxies import is_internal
 from handoff.config import AuditSettings
 from handoff.node.attestation.receipts import AuditUnavailable
 from handoff.record.envelope import Identity
@@ -20,7 +21,9 @@ class AuditClient:
         self._url = settings.url.rstrip("/") + "/receipts"
         headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
         # Created once: a client reads every trusted certificate of the machine, which blocks the event loop.
-        self._http = httpx.AsyncClient(headers=headers, timeout=TIMEOUT_SECONDS)
+        self._http = httpx.AsyncClient(
+            headers=headers, timeout=TIMEOUT_SECONDS, trust_env=not is_internal(settings.url)
+        )
 
     async def receipts(self, events: Iterable[Identity]) -> Mapping[Identity, bytes]:
         body = {"events": [{"case": one.subject, "source": one.source, "id": str(one.event_id)} for one in events]}

@@ -1,5 +1,6 @@
 """Checkpoints in the timeline's database, evaluated against a trust policy."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -40,6 +41,13 @@ async def newest_cosigned(
             return checkpoint
         newest = newest or checkpoint
     return newest
+
+
+async def newest_published(
+    connection: "asyncpg.Connection | PoolConnectionProxy[asyncpg.Record]", limit: int
+) -> Sequence[tuple[bytes, int]]:
+    """Return the newest published checkpoints, newest first: the published bytes, and the due time in milliseconds."""
+    return [(row["request"], row["due_ms"]) for row in await connection.fetch(_SQL["published"], limit)]
 
 
 def _checked(row: Any, origin: Origin, trust: TrustPolicy) -> TrustedCheckpoint | None:

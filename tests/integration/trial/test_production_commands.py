@@ -171,9 +171,12 @@ async def test_reading_commands_show_the_case(site: Site, tmp_path: Path) -> Non
     assert link["link"].startswith("https://audit.example/enter/")
     # Its checkpoint counts as old after a few seconds, which a busy machine may take.
     await eventually(site.is_healthy, _READY_SECONDS)
-    code, text = await site.production.run("doctor", "--state", site.state)
+    code, text = await site.production.run("doctor", "--state", site.state, "--json")
     assert code in (0, 1)
-    assert all(part in text for part in ("kafka", "checkpoint", "police", "exchange's database"))
+    found = {finding["part"]: finding["finding"] for finding in json.loads(text[text.index("{") :])["findings"]}
+    assert {"kafka", "checkpoint", "police", "exchange's database"} <= found.keys()
+    # The clocks of the broker, the database server and every process are among those that were compared.
+    assert all(part in found["clocks"] for part in ("Kafka", "PostgreSQL", "projection", "police")), found
     assert written["bytes"] == bundle.stat().st_size
     verified = await site.production.document("verify", bundle, "--trust", site.state / "trust.policy")
     assert (verified["verdict"], verified["case"]) == ("proven", site.case)

@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from handoff.adapters.http.audit_client import AuditClient
+from handoff.adapters.http.proxies import is_internal
 from handoff.config import AuditSettings, HttpSettings, KafkaSettings, PostgresSettings, ProcessSettings
-from handoff.node.attestation.receipts import AuditUnavailable
-from handoff.operations import doctor
+from handoff.operations.doctor.processes import ask_process
 from handoff.record.envelope import Identity
 from tests.support.dsl.spec import CASE, nth_id
 
@@ -70,22 +70,38 @@ async def receipts(port: int) -> dict[Identity, Any]:
 async def test_receipts_arrive_and_a_ready_part_is_ok_without_a_proxy(port: int) -> None:
     """The control, without which the next tests would show nothing."""
     assert await receipts(port) == {RECEIPT: b"signed"}
-    assert (await doctor._process(settings(port))).state == "ok"
+    assert (await ask_process(settings(port))).finding.state == "ok"
 
 
 @pytest.mark.usefixtures("proxied")
-@pytest.mark.xfail(
-    strict=True, raises=AuditUnavailable, reason="issue 10: a node asks for receipts through the proxy, and gets none"
-)
 async def test_receipts_arrive_behind_a_proxy(port: int) -> None:
     assert await receipts(port) == {RECEIPT: b"signed"}
 
 
 @pytest.mark.usefixtures("proxied")
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="issue 10: the doctor asks every part through the proxy and reports it as down",
-)
 async def test_a_ready_part_is_ok_behind_a_proxy(port: int) -> None:
-    assert (await doctor._process(settings(port))).state == "ok"
+    assert (await ask_process(settings(port))).finding.state == "ok"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8081",
+        "http://[::1]:8081/receipts",
+        "http://localhost:8081",
+        "https://10.1.2.3",
+        "https://192.168.0.7:8443",
+        "http://audit:8081",
+        "http://audit.prizren.svc:8081",
+        "https://audit.prizren.svc.cluster.local.",
+    ],
+)
+def test_a_part_of_the_installation_is_asked_directly(url: str) -> None:
+    assert is_internal(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://audit.example.org", "https://8.8.8.8", "https://local.example", "https://svc.example"]
+)
+def test_another_institution_may_be_behind_the_proxy(url: str) -> None:
+    assert not is_internal(url)

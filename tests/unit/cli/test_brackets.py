@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from handoff.cli import doctor
 from handoff.cli import output as output_console
 from handoff.cli.app import app
-from handoff.operations.doctor import DoctorFinding
+from handoff.operations.doctor.findings import DoctorFinding
 from tests.support.dsl.spec import CASE
 from tests.support.parts.proof_record import honest, trust_text
 
