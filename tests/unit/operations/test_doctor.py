@@ -111,19 +111,19 @@ def test_a_key_in_force_is_no_finding(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "words"),
     [({"revoked": True}, "is revoked"), ({"retired_at": T0 - timedelta(days=3000)}, "was retired at")],
     ids=["revoked", "retired"],
 )
-def test_a_key_that_ended_is_named_with_what_ended_it(directory: Path, fields: dict[str, object], said: str) -> None:
+def test_a_key_that_ended_is_named_with_what_ended_it(directory: Path, fields: dict[str, object], words: str) -> None:
     key = SigningKey.from_hex("11" * 32)
     found = list(signing_key_findings(_settings(directory), key, _known(key, **fields)))
-    assert said in texts(found)
+    assert words in texts(found)
     assert "register a new key" in texts(found)
     assert "itself" not in texts(found)
 
 
-def test_a_key_of_somebody_else_is_named_with_the_key_in_force(directory: Path) -> None:
+def test_a_key_of_another_member_is_named_with_the_key_in_force(directory: Path) -> None:
     registered, other = SigningKey.from_hex("11" * 32), SigningKey.from_hex("22" * 32)
     found = texts(list(signing_key_findings(_settings(directory), other, _known(registered))))
     assert "wrong signing key" in found
@@ -141,15 +141,15 @@ def test_clocks_that_agree_are_ok_and_listed() -> None:
     assert "Kafka, police" in found.finding
 
 
-@pytest.mark.parametrize(("ahead", "words"), [(3600, "3600 s ahead of"), (-90, "90 s behind")])
-def test_a_clock_that_differs_is_named_with_its_direction(ahead: float, words: str) -> None:
+@pytest.mark.parametrize(("ahead", "direction"), [(3600, "3600 s ahead of"), (-90, "90 s behind")])
+def test_a_clock_that_differs_is_named_with_its_direction(ahead: float, direction: str) -> None:
     [found] = clock_findings([_reading("Kafka", 0), _reading("police", ahead)])
     assert found.state == "bad"
-    assert f"police is {words}" in found.finding
+    assert f"police is {direction}" in found.finding
     assert "Kafka is" not in found.finding
 
 
-def test_where_all_clocks_differ_this_machine_may_be_wrong() -> None:
+def test_if_all_clocks_differ_this_machine_may_be_wrong() -> None:
     [found] = clock_findings([_reading("Kafka", 60), _reading("police", 60)])
     assert "which may be the wrong one" in found.finding
 
