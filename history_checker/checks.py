@@ -7,7 +7,14 @@ from itertools import zip_longest
 
 from history_checker.history import CheckedHistory, JudgedEntry
 from history_checker.parsing import Identity, parse_time, sha256, time_from_ms
-from history_checker.snapshot import Json, NodeSnapshot, ObservedInboxEntry, ObservedOutboxRow, Snapshot
+from history_checker.snapshot import (
+    Json,
+    NodeSnapshot,
+    ObservedInboxEntry,
+    ObservedOutboxRow,
+    ReferralKey,
+    Snapshot,
+)
 from history_checker.state import Referral
 
 _CODES = ("source", "target", "service", "urgency", "state", "code", "disclosure_open")
@@ -143,16 +150,17 @@ def _describe(entry: ObservedInboxEntry) -> str:
 
 
 def _check_nodes(snapshot: Snapshot, history: CheckedHistory) -> Iterator[Violation]:
-    for referral in history.state.referrals.values():
+    referrals = history.state.referrals
+    for key, referral in referrals.items():
         for member in (referral.source, referral.target):
             if member in snapshot.nodes:
-                yield from _compare_state(referral, f"{member}'s cases", snapshot.nodes[member].states)
-                yield from _compare_state(referral, f"{member}'s work list", snapshot.nodes[member].work_list)
+                yield from _compare_state(key, referral, f"{member}'s cases", snapshot.nodes[member].states)
+                yield from _compare_state(key, referral, f"{member}'s work list", snapshot.nodes[member].work_list)
     for member, node in snapshot.nodes.items():
-        for referral_id in node.states:
-            own = history.state.referrals.get(referral_id)
+        for key in node.states:
+            own = referrals.get(key)
             if own is None or member not in (own.source, own.target):
-                yield Violation("state", member, f"has {referral_id}, of which it is no side")
+                yield Violation("state", member, f"has {key}, of which it is no side")
 
 
 def _check_shared_states(snapshot: Snapshot, history: CheckedHistory) -> Iterator[Violation]:
@@ -161,23 +169,26 @@ def _check_shared_states(snapshot: Snapshot, history: CheckedHistory) -> Iterato
         "projection's cases": snapshot.projection.states,
         "handoffs": snapshot.projection.handoffs,
     }
+    referrals = history.state.referrals
     for component, states in components.items():
-        for referral in history.state.referrals.values():
-            yield from _compare_state(referral, component, states)
-        for extra in states.keys() - history.state.referrals.keys():
+        for key, referral in referrals.items():
+            yield from _compare_state(key, referral, component, states)
+        for extra in states.keys() - referrals.keys():
             yield Violation("state", component, f"{extra} is not on the record")
 
 
-def _compare_state(referral: Referral, component: str, states: Mapping[str, Json]) -> Iterator[Violation]:
-    found = states.get(referral.id)
+def _compare_state(
+    key: ReferralKey, referral: Referral, component: str, states: Mapping[ReferralKey, Json]
+) -> Iterator[Violation]:
+    found = states.get(key)
     if found is None:
-        yield Violation("state", component, f"{referral.id} is missing")
+        yield Violation("state", component, f"{key} is missing")
         return
     for name in found.keys() & {*_CODES, *_TIMES}:
         expected = getattr(referral, name)
         actual = parse_time(found[name]) if name in _TIMES and found[name] is not None else found[name]
         if actual != expected:
-            yield Violation("state", component, f"{referral.id}: {name} is {found[name]}, on the record {expected}")
+            yield Violation("state", component, f"{key}: {name} is {found[name]}, on the record {expected}")
 
 
 # The timeline is the record
@@ -235,8 +246,8 @@ def _unreported_misses(history: CheckedHistory) -> Iterator[Violation]:
     if not history.judged:
         return
     reported_until = time_from_ms(history.judged[-1].record_ms) - _MISS_REPORTED_WITHIN
-    for referral in history.state.referrals.values():
+    for key, referral in history.state.referrals.items():
         for step in referral.steps:
             if not step.missed and step.due < reported_until:
-                detail = f"{referral.id}: {step.name} was due at {step.due}, and no deadline.missed is on the record"
+                detail = f"{key}: {step.name} was due at {step.due}, and no deadline.missed is on the record"
                 yield Violation("pending", "exchange", detail)

@@ -24,6 +24,7 @@ from history_checker.snapshot import (
     ObservedTimelineRow,
     ProjectionSnapshot,
     RecordEntry,
+    ReferralKey,
     Snapshot,
 )
 
@@ -155,13 +156,13 @@ async def _read_node(settings: Mapping[str, Any]) -> NodeSnapshot:
     try:
         outbox = await connection.fetch(_OUTBOX)
         inbox = await connection.fetch("SELECT * FROM inbox ORDER BY sequence")
-        cases = await connection.fetch("SELECT state FROM cases")
+        cases = await connection.fetch("SELECT id AS case_id, state FROM cases")
         work_list = await connection.fetch("SELECT * FROM referrals")
         return NodeSnapshot(
             outbox=tuple(ObservedOutboxRow(str(row["id"]), *tuple(row)[1:]) for row in outbox),
             inbox=tuple(map(_stored_inbox_entry, inbox)),
             states=_referrals(cases),
-            work_list={str(row["id"]): _plain(row) for row in work_list},
+            work_list={ReferralKey(str(row["case_id"]), str(row["id"])): _plain(row) for row in work_list},
             sequence=await connection.fetchval("SELECT sequence FROM position"),
             pending=_plain(await connection.fetchrow(_NODE_PENDING)),
         )
@@ -206,7 +207,7 @@ async def _read_exchange(settings: Mapping[str, Any]) -> ExchangeSnapshot:
     try:
         return ExchangeSnapshot(
             next_offset=await connection.fetchval("SELECT next_offset FROM position"),
-            states=_referrals(await connection.fetch("SELECT state FROM cases")),
+            states=_referrals(await connection.fetch("SELECT case_id, state FROM cases")),
             routed={row["member"]: row["last_sequence"] for row in await connection.fetch("SELECT * FROM inboxes")},
             pending=_plain(await connection.fetchrow(_EXCHANGE_PENDING)),
         )
@@ -235,8 +236,8 @@ async def _read_projection(settings: Mapping[str, Any]) -> ProjectionSnapshot:
         return ProjectionSnapshot(
             next_offset=await connection.fetchval("SELECT next_offset FROM timeline.position"),
             entries=tuple(ObservedTimelineRow(*row) for row in rows),
-            states=_referrals(await connection.fetch("SELECT state FROM timeline.cases")),
-            handoffs={str(row["referral"]): _handoff(row) for row in handoffs},
+            states=_referrals(await connection.fetch("SELECT case_id, state FROM timeline.cases")),
+            handoffs={ReferralKey(str(row["case_id"]), str(row["referral"])): _handoff(row) for row in handoffs},
         )
     finally:
         await connection.close()
@@ -247,8 +248,12 @@ def _handoff(row: asyncpg.Record) -> Json:
     return {**columns, "requested_at": time_from_ms(row["requested_ms"]).isoformat()}
 
 
-def _referrals(cases: Iterable[asyncpg.Record]) -> dict[str, Json]:
-    return {key: state for row in cases for key, state in json.loads(row["state"])["referrals"].items()}
+def _referrals(cases: Iterable[asyncpg.Record]) -> dict[ReferralKey, Json]:
+    return {
+        ReferralKey(str(row["case_id"]), referral_id): state
+        for row in cases
+        for referral_id, state in json.loads(row["state"])["referrals"].items()
+    }
 
 
 def _plain(row: asyncpg.Record | None) -> dict[str, Any]:

@@ -2,10 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 Headers = tuple[tuple[str, bytes | None], ...]
 Json = Mapping[str, Any]
+
+
+class ReferralKey(NamedTuple):
+    """Identity of a referral: the same referral id in another case is another referral."""
+
+    case: str
+    referral: str
+
+    def __str__(self) -> str:
+        return f"{self.case}/{self.referral}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +56,12 @@ class ObservedOutboxRow:
 
 @dataclass(frozen=True, slots=True)
 class NodeSnapshot:
-    """Database of a node: referrals by id, in the folded cases (``states``) and in the table ``work_list``."""
+    """Database of a node: referrals in the folded cases (``states``) and in the table ``work_list``."""
 
     outbox: tuple[ObservedOutboxRow, ...] = ()
     inbox: tuple[ObservedInboxEntry, ...] = ()
-    states: Mapping[str, Json] = field(default_factory=dict)
-    work_list: Mapping[str, Json] = field(default_factory=dict)
+    states: Mapping[ReferralKey, Json] = field(default_factory=dict)
+    work_list: Mapping[ReferralKey, Json] = field(default_factory=dict)
     sequence: int = 0
     pending: Mapping[str, int] = field(default_factory=dict)
 
@@ -61,7 +71,7 @@ class ExchangeSnapshot:
     """Database of the exchange; ``routed`` counts the inbox entries of each member, ``pending`` unfinished work."""
 
     next_offset: int
-    states: Mapping[str, Json] = field(default_factory=dict)
+    states: Mapping[ReferralKey, Json] = field(default_factory=dict)
     routed: Mapping[str, int] = field(default_factory=dict)
     pending: Mapping[str, int] = field(default_factory=dict)
 
@@ -80,12 +90,12 @@ class ObservedTimelineRow:
 
 @dataclass(frozen=True, slots=True)
 class ProjectionSnapshot:
-    """Database of the projection: referrals by id, in the folded cases (``states``) and in ``handoffs``."""
+    """Database of the projection: referrals in the folded cases (``states``) and in ``handoffs``."""
 
     next_offset: int
     entries: tuple[ObservedTimelineRow, ...] = ()
-    states: Mapping[str, Json] = field(default_factory=dict)
-    handoffs: Mapping[str, Json] = field(default_factory=dict)
+    states: Mapping[ReferralKey, Json] = field(default_factory=dict)
+    handoffs: Mapping[ReferralKey, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from history_checker.signatures import MemberKey
-from history_checker.snapshot import Json
+from history_checker.snapshot import Json, ReferralKey
 from history_checker.tables import NO_PLACE_CODES, OPEN_STATES
 
 
@@ -108,9 +108,13 @@ class JurisdictionState:
     cases: dict[str, Case] = field(default_factory=dict)
 
     @property
-    def referrals(self) -> dict[str, Referral]:
-        """Referrals of all cases by id."""
-        return {key: referral for case in self.cases.values() for key, referral in case.referrals.items()}
+    def referrals(self) -> dict[ReferralKey, Referral]:
+        """Referrals of all cases."""
+        return {
+            ReferralKey(case_id, referral_id): referral
+            for case_id, case in self.cases.items()
+            for referral_id, referral in case.referrals.items()
+        }
 
     def allowance(self, step: str, referral: Referral) -> timedelta | None:
         """Return the time that a step may take, by the first row that applies; None if no row does."""

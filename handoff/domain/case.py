@@ -6,6 +6,7 @@ copying a frozen dataclass of thirty fields costs ten times as much (ADR 20).
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from msgspec import Struct, field
@@ -128,6 +129,13 @@ class Referral(Struct, frozen=True):
     def has_fact(self, event: type[Body], by: str) -> bool:
         """Return whether such an event by this role was effective, in any version of its type."""
         return Fact(event.name(), by) in self.facts
+
+
+class ReferralKey(NamedTuple):
+    """Identity of a referral. The same referral id in another case is another referral."""
+
+    case: UUID
+    referral: UUID
 
 
 class Case(Struct, frozen=True):

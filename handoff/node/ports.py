@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from handoff.domain.case import Case
+from handoff.domain.case import Case, ReferralKey
 from handoff.domain.commands import Command
 from handoff.domain.decide import About
 from handoff.domain.directory import Directory
@@ -61,7 +61,12 @@ class NodeApi(Protocol):
         """Return the case, or None if it is unknown to this node."""
 
     async def referrals(
-        self, *, after: UUID | None = None, limit: int = 50, states: Sequence[State] = (), side: Side | None = None
+        self,
+        *,
+        after: ReferralKey | None = None,
+        limit: int = 50,
+        states: Sequence[State] = (),
+        side: Side | None = None,
     ) -> tuple[ReferralRow, ...]:
         """Return a page of the work list after the referral ``after``: most urgent first, then the longest waiting.
 
@@ -162,7 +167,7 @@ class Store(Protocol):
         """Return the verdicts on those own events that have an echo."""
 
     async def referrals(
-        self, *, after: UUID | None, limit: int, states: Sequence[State], source: str | None, target: str | None
+        self, *, after: ReferralKey | None, limit: int, states: Sequence[State], source: str | None, target: str | None
     ) -> tuple[ReferralRow, ...]:
         """Return a page of the work list."""
 

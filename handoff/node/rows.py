@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from handoff.domain.case import Case
+from handoff.domain.case import Case, ReferralKey
 from handoff.domain.directory import Directory
 from handoff.record import codec, signing
 from handoff.record.delivery import Delivery, Verdict
@@ -107,8 +107,7 @@ class RefusedSubmission:
 class ParkedReferral:
     """A referral that cannot be folded from an inbox sequence on, with the reason."""
 
-    referral: UUID
-    case: UUID
+    key: ReferralKey
     sequence: int
     why: str
 
@@ -133,7 +132,7 @@ class KnownState:
 
     directory: Directory | None
     cases: Mapping[UUID, Case]
-    parked: Mapping[UUID, ParkedReferral]
+    parked: Mapping[ReferralKey, ParkedReferral]
     pending: tuple[PendingEvent, ...]
 
     def directory_for(self, me: Source) -> Directory:

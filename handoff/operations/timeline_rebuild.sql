@@ -28,7 +28,7 @@ SELECT * FROM cases ORDER BY case_id
 SELECT * FROM directory
 
 -- name: handoffs
-SELECT * FROM handoffs ORDER BY referral
+SELECT * FROM handoffs ORDER BY case_id, referral
 
 -- name: position
 -- The epoch is the writer's, not the record's.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from handoff.domain.case import Case, Referral
+from handoff.domain.case import Case, Referral, ReferralKey
 from handoff.domain.lifecycle import ENDED
 from handoff.record.codes import CaseService, State, Urgency
 
@@ -24,7 +24,7 @@ class Handoff:
 
     ``paused_ms`` is the total of ended pauses, ``paused_before_start_ms`` its part before the
     service began, ``paused_at`` the start of a lasting pause. ``root`` is the first referral of its chain of
-    redirects and ``hop`` the position in that chain.
+    redirects, in the same case, and ``hop`` the position in that chain.
     """
 
     referral: UUID
@@ -47,6 +47,11 @@ class Handoff:
     hop: int
     paused_before_start_ms: int | None = None
     ending: Ending | None = None
+
+    @property
+    def key(self) -> ReferralKey:
+        """Identity of the referral."""
+        return ReferralKey(self.case, self.referral)
 
     @property
     def is_open(self) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from uuid import UUID
 
-from handoff.domain.case import Case
+from handoff.domain.case import Case, ReferralKey
 from handoff.domain.directory import Directory
 from handoff.domain.record_fold import JudgedRecord, RecordFold
 from handoff.proof.log.entry import LogEntry
@@ -96,14 +96,14 @@ class TimelineFold:
         """Fold the next records. ``first_hashes`` has the value hashes that earlier batches stored for their events."""
         before = self.record.directory
         self.record.first_hashes = dict(first_hashes)
-        rows, changed, handoffs = list[TimelineRow](), dict[UUID, None](), dict[UUID, Handoff]()
+        rows, changed, handoffs = list[TimelineRow](), dict[UUID, None](), dict[ReferralKey, Handoff]()
         for record in records:
             judged, earlier, later = self.record.apply(record)
             rows.append(TimelineRow(judged, *self.chains.append(record.kafka)))
             if later.case is not None and later.case is not earlier.case:
                 changed[later.case.id] = None
                 for handoff in changed_handoffs(earlier.case, later.case):
-                    handoffs[handoff.referral] = merged(handoffs.get(handoff.referral), handoff)
+                    handoffs[handoff.key] = merged(handoffs.get(handoff.key), handoff)
         return TimelineBatch(
             rows=tuple(rows),
             cases=tuple(self.record.cases[case] for case in changed),

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
+from handoff.domain.case import ReferralKey
 from handoff.node.commands.results import CaseView, CursorPastEnd
 from handoff.node.ports import Side
 from handoff.record.codes import State
@@ -17,6 +18,7 @@ from handoff.web.response_models import (
     EscalationState,
     Feed,
     FeedItem,
+    ReferralCursor,
     ReferralState,
     WorkItem,
     WorkList,
@@ -53,13 +55,15 @@ async def list_referrals(
     context: InContext,
     state: Annotated[tuple[State, ...], Query(description="Only referrals in these states; repeat for several")] = (),
     role: Annotated[Side | None, Query(description="Only referrals in which this member has that role")] = None,
-    after: Annotated[UUID | None, Query(description="The `next` of the previous page")] = None,
+    after: Annotated[ReferralCursor | None, Query(description="The `next` of the previous page")] = None,
     limit: Limit = 50,
 ) -> WorkList:
     """The work list: most urgent first, then longest waiting."""
-    rows = await context.desk.referrals(after=after, limit=limit, states=state, side=role)
+    previous = ReferralKey(*map(UUID, after.split("."))) if after is not None else None
+    rows = await context.desk.referrals(after=previous, limit=limit, states=state, side=role)
     return WorkList(
-        referrals=tuple(WorkItem.model_validate(row) for row in rows), next=rows[-1].id if len(rows) == limit else None
+        referrals=tuple(WorkItem.model_validate(row) for row in rows),
+        next=".".join(map(str, rows[-1].key)) if len(rows) == limit else None,
     )
 
 

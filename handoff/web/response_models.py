@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from handoff.domain.case import Case, Referral
 from handoff.domain.directory import Directory
@@ -184,11 +184,16 @@ class WorkItem(ResponseModel):
     parked: bool
 
 
+_UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+ReferralCursor = Annotated[str, StringConstraints(pattern=rf"^{_UUID}\.{_UUID}$")]
+"""Last referral of a page: case and referral."""
+
+
 class WorkList(ResponseModel):
     """A page of referrals, the most urgent first. ``next`` is the cursor of the next page; absent on the last page."""
 
     referrals: tuple[WorkItem, ...]
-    next: UUID | None = None
+    next: ReferralCursor | None = None
 
 
 CloudEvent = Annotated[

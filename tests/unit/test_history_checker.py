@@ -10,7 +10,7 @@ from handoff.record.events import case as c
 from handoff.record.events import referral as r
 from history_checker.checks import Violation, find_differences
 from history_checker.history import read_history
-from history_checker.snapshot import Json, ObservedInboxEntry, ObservedTimelineRow, Snapshot
+from history_checker.snapshot import Json, ObservedInboxEntry, ObservedTimelineRow, ReferralKey, Snapshot
 from tests.support.dsl import spec
 from tests.support.dsl.builders import REFERRAL, key_of, signed
 from tests.support.dsl.spec import CASE, LAWYER, POLICE, SHELTER, Record, Sent
@@ -121,8 +121,9 @@ def _out_of_order(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, nodes={**snapshot.nodes, SHELTER: replace(node, outbox=(*node.outbox[:-2], *swapped))})
 
 
-def _with_other_state(states: Mapping[str, Json]) -> Mapping[str, Json]:
-    return {**states, str(REFERRAL): {**states[str(REFERRAL)], "state": "completed"}}
+def _with_other_state(states: Mapping[ReferralKey, Json]) -> Mapping[ReferralKey, Json]:
+    key = ReferralKey(str(CASE), str(REFERRAL))
+    return {**states, key: {**states[key], "state": "completed"}}
 
 
 def _edited_case(snapshot: Snapshot) -> Snapshot:

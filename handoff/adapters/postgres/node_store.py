@@ -10,6 +10,7 @@ import asyncpg
 
 from handoff.adapters.postgres.node_transaction import SQL, PostgresTransaction
 from handoff.adapters.postgres.pool import TRANSIENT
+from handoff.domain.case import ReferralKey
 from handoff.domain.directory import Directory
 from handoff.domain.state_codec import load_directory
 from handoff.leadership import LeadershipLost
@@ -43,9 +44,11 @@ class PostgresStore:
         return {row["id"]: Verdict(VerdictKind(row["outcome"]), row["reason"]) for row in rows}
 
     async def referrals(
-        self, *, after: UUID | None, limit: int, states: Sequence[State], source: str | None, target: str | None
+        self, *, after: ReferralKey | None, limit: int, states: Sequence[State], source: str | None, target: str | None
     ) -> tuple[ReferralRow, ...]:
-        rows = await self._fetch("referrals", after, limit, [state.value for state in states], source, target)
+        rows = await self._fetch(
+            "referrals", *(after or (None, None)), limit, [state.value for state in states], source, target
+        )
         return tuple(_referral_row(row) for row in rows)
 
     async def feed(self, after: int, limit: int) -> tuple[FeedEntry, ...]:

@@ -19,7 +19,7 @@ SELECT state FROM directory
 -- One statement, so one snapshot.
 SELECT (SELECT state FROM directory) AS directory,
        ARRAY(SELECT state FROM cases WHERE id = ANY($2)) AS cases,
-       ARRAY(SELECT ROW(referral, case_id, sequence, why) FROM parked WHERE case_id = ANY($2)) AS parked,
+       ARRAY(SELECT ROW(case_id, referral, sequence, why) FROM parked WHERE case_id = ANY($2)) AS parked,
        ARRAY(SELECT ROW(id, subject, value, created_at) FROM pending_events($1)) AS pending
 
 -- name: enqueue
@@ -61,17 +61,17 @@ WITH kept AS (
     INSERT INTO cases (id, state, sequence) SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bigint[])
     ON CONFLICT (id) DO UPDATE SET state = excluded.state, sequence = excluded.sequence
 )
-INSERT INTO referrals (id, case_id, source, target, service, urgency, danger, state, code,
+INSERT INTO referrals (case_id, id, source, target, service, urgency, danger, state, code,
                        requested_at, since, due_at, delivered_at, opened_at, seen)
 SELECT * FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::smallint[],
                      $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[],
                      $16::timestamptz[], $17::timestamptz[], $18::integer[])
-ON CONFLICT (id) DO UPDATE
+ON CONFLICT (case_id, id) DO UPDATE
    SET state = excluded.state, code = excluded.code, since = excluded.since, due_at = excluded.due_at,
        delivered_at = excluded.delivered_at, opened_at = excluded.opened_at, seen = excluded.seen
 
 -- name: park
-INSERT INTO parked (referral, case_id, sequence, why) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+INSERT INTO parked (case_id, referral, sequence, why) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
 
 -- name: quarantine
 INSERT INTO quarantine (sequence, kafka_offset, code, value_hash) VALUES ($1, $2, $3, $4)
@@ -110,12 +110,12 @@ SELECT id FROM outbox WHERE id = ANY($1)
 SELECT id, outcome, reason FROM outbox WHERE id = ANY($1) AND outcome IS NOT NULL
 
 -- name: referrals
-SELECT r.*, p.referral IS NOT NULL AS is_parked FROM referrals AS r LEFT JOIN parked AS p ON p.referral = r.id
- WHERE ($1::uuid IS NULL OR (r.danger, r.requested_at, r.id) >
-                            (SELECT danger, requested_at, id FROM referrals WHERE id = $1))
-   AND (cardinality($3::text[]) = 0 OR r.state = ANY($3))
-   AND ($4::text IS NULL OR r.source = $4) AND ($5::text IS NULL OR r.target = $5)
- ORDER BY r.danger, r.requested_at, r.id LIMIT $2
+SELECT r.*, p.referral IS NOT NULL AS is_parked FROM referrals AS r LEFT JOIN parked AS p ON p.case_id = r.case_id AND p.referral = r.id
+ WHERE ($1::uuid IS NULL OR (r.danger, r.requested_at, r.case_id, r.id) >
+                            (SELECT danger, requested_at, case_id, id FROM referrals WHERE case_id = $1 AND id = $2))
+   AND (cardinality($4::text[]) = 0 OR r.state = ANY($4))
+   AND ($5::text IS NULL OR r.source = $5) AND ($6::text IS NULL OR r.target = $6)
+ ORDER BY r.danger, r.requested_at, r.case_id, r.id LIMIT $3
 
 -- name: feed
 SELECT i.sequence, i.value, i.record_time, i.outcome, i.reason, i.own,

@@ -9,7 +9,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from handoff.adapters.postgres.named_statements import statements
-from handoff.domain.case import Case, Referral
+from handoff.domain.case import Case, Referral, ReferralKey
 from handoff.domain.directory import Directory
 from handoff.domain.state_codec import dump_case, dump_directory, load_case, load_directory
 from handoff.leadership import LeadershipLost
@@ -64,7 +64,7 @@ class PostgresTransaction:
         return KnownState(
             directory=load_directory(row["directory"]) if row["directory"] is not None else None,
             cases={case.id: case for case in map(load_case, row["cases"])},
-            parked={park.referral: park for park in (ParkedReferral(*found) for found in row["parked"])},
+            parked={park.key: park for park in map(_parked_referral, row["parked"])},
             pending=tuple(PendingEvent(*found) for found in row["pending"]),
         )
 
@@ -107,7 +107,7 @@ class PostgresTransaction:
             await self._connection.execute(SQL["save_cases"], *_columns(rows, 3), *_columns(lines, 15))
 
     async def park(self, parks: Iterable[ParkedReferral]) -> None:
-        await self._for_each("park", [(p.referral, p.case, p.sequence, p.why) for p in parks])
+        await self._for_each("park", [(*p.key, p.sequence, p.why) for p in parks])
 
     async def quarantine(self, rows: Sequence[QuarantinedEntry]) -> None:
         columns = [(q.sequence, q.offset, q.code, q.value_hash) for q in rows]
@@ -148,6 +148,11 @@ def _columns(rows: Iterable[tuple[object, ...]], width: int) -> list[Sequence[ob
     return list(zip(*rows, strict=True)) or [()] * width
 
 
+def _parked_referral(row: tuple[UUID, UUID, int, str]) -> ParkedReferral:
+    case, referral, sequence, why = row
+    return ParkedReferral(ReferralKey(case, referral), sequence, why)
+
+
 def _outbox_columns(row: OutboxRow) -> tuple[object, ...]:
     return row.id, row.subject, row.referral, row.type, row.value, row.value_hash, row.created_at
 
@@ -177,6 +182,6 @@ def stored_message(row: asyncpg.Record) -> Message:
 
 def _referral_columns(case: Case, r: Referral) -> tuple[object, ...]:
     due_at = min((step.due_at for step in r.steps if not step.missed), default=None)
-    parties = (r.id, case.id, r.source, r.target, r.service.value, r.urgency.value, _DANGER[r.urgency.value])
+    parties = (case.id, r.id, r.source, r.target, r.service.value, r.urgency.value, _DANGER[r.urgency.value])
     state = (r.state.value, r.code, r.requested_at, r.since, due_at)
     return *parties, *state, r.delivered_at, r.opened_at, r.seen

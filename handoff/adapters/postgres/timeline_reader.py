@@ -84,8 +84,8 @@ def handoff_row(handoff: Handoff) -> tuple[Any, ...]:
     """Return the columns of a handoff in table order."""
     ending = handoff.ending
     return (
-        handoff.referral,
         handoff.case,
+        handoff.referral,
         handoff.source,
         handoff.target,
         handoff.service.value,

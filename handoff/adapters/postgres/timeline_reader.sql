@@ -18,7 +18,7 @@ SELECT * FROM timeline.handoffs
    AND ($2::text IS NULL OR service = $2)
    AND ($3::text IS NULL OR urgency = $3)
    AND (NOT $4::boolean OR closed_ms IS NULL)
- ORDER BY requested_ms, referral
+ ORDER BY requested_ms, case_id, referral
 
 -- name: next_offset
 SELECT next_offset FROM timeline.position

@@ -46,10 +46,10 @@ SELECT place, value_hash
 -- name: write_handoff
 -- Columns that only one step of a referral sets are null in later rows and keep their value.
 INSERT INTO handoffs AS kept (
-    referral, case_id, source, target, service, urgency, state, requested_ms, delivered_ms, opened_ms, answered_ms,
+    case_id, referral, source, target, service, urgency, state, requested_ms, delivered_ms, opened_ms, answered_ms,
     started_ms, closed_ms, pause_ms, paused_ms, due_ms, chain_root, hop, paused_before_start_ms, ended_as, ended_code)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
-ON CONFLICT (referral) DO UPDATE SET
+ON CONFLICT (case_id, referral) DO UPDATE SET
     state = excluded.state,
     delivered_ms = excluded.delivered_ms,
     opened_ms = excluded.opened_ms,

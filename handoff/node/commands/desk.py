@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from handoff import telemetry
+from handoff.domain.case import ReferralKey
 from handoff.domain.commands import Command, OpenCase, RecordBasis, RequestReferral
 from handoff.domain.decide import About, NewId
 from handoff.domain.directory import Directory
@@ -136,10 +137,16 @@ class Desk:
         expected = optimistic_state.with_pending(known, stored.pending)
         if known.case is None or expected.case is None:
             raise LookupError("a case was looked up under the jurisdiction's id")
-        return CaseView(known.case, expected.case, tuple(row.id for row in stored.pending), tuple(stored.parked))
+        pending, parked = tuple(row.id for row in stored.pending), tuple(key.referral for key in stored.parked)
+        return CaseView(known.case, expected.case, pending, parked)
 
     async def referrals(
-        self, *, after: UUID | None = None, limit: int = 50, states: Sequence[State] = (), side: Side | None = None
+        self,
+        *,
+        after: ReferralKey | None = None,
+        limit: int = 50,
+        states: Sequence[State] = (),
+        side: Side | None = None,
     ) -> tuple[ReferralRow, ...]:
         source = self.me.member if side is Side.SOURCE else None
         target = self.me.member if side is Side.TARGET else None

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from handoff.domain.case import Case
+from handoff.domain.case import Case, ReferralKey
 from handoff.domain.decide import About, Refusal
 from handoff.record.codes import CaseService, State, Urgency
 from handoff.record.delivery import VerdictKind
@@ -57,6 +57,11 @@ class ReferralRow:
     opened_at: datetime | None
     seen: int
     parked: bool
+
+    @property
+    def key(self) -> ReferralKey:
+        """Identity of the referral."""
+        return ReferralKey(self.case, self.id)
 
 
 @dataclass(frozen=True, slots=True)

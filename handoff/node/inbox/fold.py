@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from handoff.domain.case import Case, Situation
+from handoff.domain.case import Case, ReferralKey, Situation
 from handoff.domain.directory import Directory
 from handoff.domain.evolve import evolve
 from handoff.domain.judge import authenticate, table_allows
@@ -30,7 +30,7 @@ class InboxFold:
     genesis_hash: str
     directory: Directory
     cases: dict[UUID, Case]
-    parked: dict[UUID, ParkedReferral]
+    parked: dict[ReferralKey, ParkedReferral]
     changed: dict[UUID, int] = field(default_factory=dict)
     directory_sequence: int | None = None
     parks: list[ParkedReferral] = field(default_factory=list)
@@ -65,7 +65,7 @@ class InboxFold:
         if not entry.delivery.verdict.is_effective:
             return
         if entry.case is not None and entry.referral is not None:
-            self._park(entry, entry.case, entry.referral, NEWER_TYPE)
+            self._park(entry, ReferralKey(entry.case, entry.referral), NEWER_TYPE)
         else:
             self._quarantine(entry, entry.objection or NEWER_TYPE)
 
@@ -89,13 +89,14 @@ class InboxFold:
 
     def _evolve(self, entry: InboxEntry, event: Event[Any]) -> None:
         case, referral = event.case_id, getattr(event.data, "referral", None)
-        if referral in self.parked:
+        key = ReferralKey(case, referral) if case is not None and referral is not None else None
+        if key in self.parked:
             return
         known = optimistic_state.situation_of(
             self.directory, event.subject, self.cases.get(case) if case is not None else None
         )
-        if case is not None and referral is not None and not table_allows(known, event):
-            self._park(entry, case, referral, IMPOSSIBLE)
+        if key is not None and not table_allows(known, event):
+            self._park(entry, key, IMPOSSIBLE)
             return
         self._update(evolve(known, event, entry.delivery.record_time), entry)
 
@@ -107,10 +108,10 @@ class InboxFold:
             self.cases[after.case.id] = after.case
             self.changed[after.case.id] = sequence
 
-    def _park(self, entry: InboxEntry, case: UUID, referral: UUID, why: str) -> None:
-        if referral not in self.parked:
-            park = ParkedReferral(referral, case, entry.delivery.sequence, why)
-            self.parked[referral] = park
+    def _park(self, entry: InboxEntry, key: ReferralKey, why: str) -> None:
+        if key not in self.parked:
+            park = ParkedReferral(key, entry.delivery.sequence, why)
+            self.parked[key] = park
             self.parks.append(park)
 
     def _quarantine(self, entry: InboxEntry, code: str) -> None:

@@ -58,8 +58,8 @@ CREATE INDEX cases_needing_reaction ON cases (id) WHERE needs_reaction;
 
 -- The work list, derived from the cases in the same transaction.
 CREATE TABLE referrals (
-    id           uuid        PRIMARY KEY,
     case_id      uuid        NOT NULL REFERENCES cases,
+    id           uuid        NOT NULL,
     source       text        NOT NULL,
     target       text        NOT NULL,
     service      text        NOT NULL,
@@ -72,9 +72,10 @@ CREATE TABLE referrals (
     due_at       timestamptz,
     delivered_at timestamptz,
     opened_at    timestamptz,
-    seen         integer     NOT NULL
+    seen         integer     NOT NULL,
+    PRIMARY KEY (case_id, id)
 );
-CREATE INDEX referrals_worklist ON referrals (danger, requested_at, id);
+CREATE INDEX referrals_worklist ON referrals (danger, requested_at, case_id, id);
 
 CREATE TABLE directory (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -109,10 +110,11 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_age ON idempotency (created_at);
 
 CREATE TABLE parked (
-    referral uuid   PRIMARY KEY,
     case_id  uuid   NOT NULL,
+    referral uuid   NOT NULL,
     sequence bigint NOT NULL,
-    why      text   NOT NULL
+    why      text   NOT NULL,
+    PRIMARY KEY (case_id, referral)
 );
 
 -- Coordinates, code and hash, never the payload.

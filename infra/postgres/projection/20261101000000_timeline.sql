@@ -67,8 +67,8 @@ BEGIN
 
     -- One row for each referral: the moments that bound its waits, in milliseconds of record time.
     CREATE TABLE handoffs (
-        referral     uuid PRIMARY KEY,
         case_id      uuid NOT NULL,
+        referral     uuid NOT NULL,
         source       text NOT NULL,
         target       text NOT NULL,
         service      text NOT NULL,
@@ -88,10 +88,11 @@ BEGIN
         -- The first end of the referral; a later correction does not change it.
         ended_as     text,
         ended_code   text,
+        -- The first referral, in the same case, of the chain of redirects.
         chain_root   uuid NOT NULL,
-        hop          integer NOT NULL
+        hop          integer NOT NULL,
+        PRIMARY KEY (case_id, referral)
     );
-    CREATE INDEX handoffs_of_case ON handoffs (case_id);
 
     -- The writer's position and epoch: a writer raises the epoch once and moves the position only under it.
     CREATE TABLE position (

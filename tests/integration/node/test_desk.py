@@ -163,7 +163,7 @@ async def test_the_work_list_pages_without_gaps(police: Parts) -> None:
     await intake.handle(await police.echoes(at=clock.now()))
     listed = await desk.referrals(limit=100)
     paged = [*await desk.referrals(limit=2)]
-    while page := await desk.referrals(after=paged[-1].id, limit=2):
+    while page := await desk.referrals(after=paged[-1].key, limit=2):
         paged += page
     assert tuple(paged) == listed
     assert len(listed) == 5

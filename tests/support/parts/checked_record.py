@@ -22,6 +22,7 @@ from history_checker.snapshot import (
     ObservedTimelineRow,
     ProjectionSnapshot,
     RecordEntry,
+    ReferralKey,
     Snapshot,
 )
 from history_checker.state import JurisdictionState
@@ -36,7 +37,7 @@ def snapshot_of(record: Record) -> Snapshot:
     history = UnsignedHistory(JurisdictionState(JURISDICTION), GENERATION, "")
     for entry in entries:
         history.append(entry)
-    states = {key: state for case in record.cases.values() for key, state in referrals_of(case).items()}
+    states = {key: state for case in record.cases.values() for key, state in _referrals_of(case).items()}
     inboxes = {member: _inbox(history.inboxes[member]) for member in spec.MEMBERS}
     return Snapshot(
         jurisdiction=JURISDICTION,
@@ -98,16 +99,18 @@ def _timeline_row(judged: JudgedEntry) -> ObservedTimelineRow:
     return ObservedTimelineRow(entry.offset, entry.appended_ms, entry.key, entry.value, judged.outcome, judged.reason)
 
 
-def referrals_of(case: Case | None) -> dict[str, Json]:
+def _referrals_of(case: Case | None) -> dict[ReferralKey, Json]:
     """Return the referrals of a case as a database stores them."""
-    referrals: dict[str, Json] = json.loads(dump_case(case))["referrals"] if case is not None else {}
-    return referrals
+    if case is None:
+        return {}
+    stored: dict[str, Json] = json.loads(dump_case(case))["referrals"]
+    return {ReferralKey(str(case.id), referral): state for referral, state in stored.items()}
 
 
 def _node_snapshot(
     member: str, record: Record, history: CheckedHistory, inbox: tuple[ObservedInboxEntry, ...]
 ) -> NodeSnapshot:
-    states = referrals_of(spec.side(member, record).known.case)
+    states = _referrals_of(spec.side(member, record).known.case)
     outbox = tuple(_outbox_rows(member, history))
     return NodeSnapshot(outbox, inbox, states, states, len(inbox))
 
