@@ -82,13 +82,15 @@ contract: environment
 	@echo "check: OpenAPI" && $(BIN)/python -m handoff.contract.openapi --check
 	@echo "check: catalogues" && $(BIN)/python -m handoff.web.pages.cyrillic --check
 	@echo "check: state diagram" && $(BIN)/python -m handoff.contract.lifecycle_diagram --check
+	@echo "check: metrics" && $(BIN)/python -m handoff.contract.metrics_page --check
 
 .PHONY: generate
-generate: environment ## regenerate schemas/, the state diagram and the Serbian Cyrillic catalogue
+generate: environment ## regenerate schemas/, the state diagram, the metrics and the Serbian Cyrillic catalogue
 	@$(BIN)/python -m handoff.contract.published_files --write
 	@$(BIN)/python -m handoff.contract.openapi --write
 	@$(BIN)/python -m handoff.web.pages.cyrillic --write
 	@$(BIN)/python -m handoff.contract.lifecycle_diagram --write
+	@$(BIN)/python -m handoff.contract.metrics_page --write
 
 .PHONY: clean
 clean: ## delete everything that was generated here

@@ -8,19 +8,25 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn
 
+import structlog
 import uvloop
 from setproctitle import setproctitle
 
-from handoff import telemetry
+from handoff import logging_setup
 from handoff.config import ConfigurationError, ProcessSettings, process_settings
 
 WRONG_CONFIGURATION = 2
+CRASHED = 1
+UNCONFIGURED = "unconfigured"
+"""Name of a process in its log as long as it does not know its settings."""
+
+_log = structlog.get_logger()
 
 
 def run_process(run: Callable[[ProcessSettings], Awaitable[int]]) -> NoReturn:
     """Run ``run`` with the configuration that $HANDOFF_CONFIG names, and exit with its exit code.
 
-    An invalid configuration is reported on standard error, and the exit code is 2.
+    A start that fails is one line of the log like any other. The exit code is 2 for an invalid configuration.
     """
     sys.exit(_exit_code(run))
 
@@ -49,16 +55,21 @@ def instance_name(settings: ProcessSettings) -> str:
 
 
 def _exit_code(run: Callable[[ProcessSettings], Awaitable[int]]) -> int:
+    # Until the settings are known, the log is JSON: a program reads it, and has to find the reason too.
+    logging_setup.set_up_logging(process=UNCONFIGURED)
     try:
         settings = process_settings()
         # `ps` lists a dozen processes of one program: name the member in each.
         setproctitle(f"handoff: {settings.jurisdiction} {settings.member}")
-        telemetry.set_up_logging(process=settings.member, level=settings.log.level, form=settings.log.format)
+        logging_setup.set_up_logging(process=settings.member, level=settings.log.level, form=settings.log.format)
         freeze_gc()
         return uvloop.run(_run(run, settings))
     except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
+        _log.critical("process.start_failed", errors=str(error).splitlines())
         return WRONG_CONFIGURATION
+    except Exception as error:  # noqa: BLE001 - the interpreter's own report would not be JSON
+        _log.critical("process.crashed", exc_info=error)
+        return CRASHED
 
 
 async def _run(run: Callable[[ProcessSettings], Awaitable[int]], settings: ProcessSettings) -> int:

@@ -1,28 +1,37 @@
-"""Logging set-up and the definition of every metric.
+"""The definition of every metric, and which process exports it. `docs/metrics.md` is generated from this module.
 
-Log lines and labels hold codes, event ids, counts and times only; never an event's body, personal data or a
-request's address.
+Labels hold codes in lower case with underscores; never the id of a case or a person, or a part of a request.
 """
 
-import logging
-import sys
-import time
-from typing import Literal, TextIO
+from collections.abc import Mapping
 
-import structlog
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import (
+    GC_COLLECTOR,
+    PLATFORM_COLLECTOR,
+    PROCESS_COLLECTOR,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.metrics import MetricWrapperBase
 
-# Metrics
+from handoff.record.topics import EXCHANGE, MONITOR, PROJECTION
+
+# The time at which each counter was created doubles the series, and nothing reads it.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 NODE_EPOCH = Gauge("handoff_node_epoch", "The epoch in which this process leads for its member; 0 if it is a standby.")
 INBOX_ENTRIES = Counter("handoff_inbox_entries", "Inbox entries handled, by the record's verdict.", ["verdict"])
 INBOX_SEQUENCE = Gauge("handoff_inbox_sequence", "Sequence of the last inbox entry that is folded.")
 INBOX_GAPS = Counter("handoff_inbox_gaps", "Gaps found in the inbox: an entry before the one that was read is missing.")
 PARKED = Counter(
-    "handoff_parked", "Referrals parked because this release cannot fold their next entry, by cause.", ["why"]
+    "handoff_parked", "Referrals parked because this release cannot fold their next entry, by reason.", ["reason"]
 )
 QUARANTINED = Counter(
-    "handoff_quarantined", "Inbox entries quarantined because they cannot be read, by code.", ["code"]
+    "handoff_quarantined", "Inbox entries quarantined because they cannot be read, by reason.", ["reason"]
 )
 OWN_EQUIVOCATIONS = Counter(
     "handoff_own_equivocations", "Own events that contradict an earlier own event with the same id on the record."
@@ -42,21 +51,33 @@ DEPENDENCY_AVAILABLE = Gauge(
 )
 DATABASE_RETRIES = Counter("handoff_database_retries", "Transactions repeated because the database was unavailable.")
 
+REQUEST_SECONDS = Histogram(
+    "handoff_request_seconds",
+    "Duration of HTTP requests, from the headers to the last byte of the answer; `Prefer: wait` is included.",
+    ["method", "route", "status"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+ECHO_SECONDS = Histogram(
+    "handoff_echo_seconds",
+    "Time from the storage of an own event in the outbox to the fold of its echo from the inbox.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+)
+
 SUBMISSIONS = Counter(
-    "handoff_submissions", "Submissions read by the exchange: accepted, or refused by code.", ["outcome"]
+    "handoff_submissions", "Submissions read by the exchange: accepted, or refused by reason.", ["outcome"]
 )
 ROUTED = Counter("handoff_routed", "Record entries routed, by verdict.", ["verdict"])
 DELIVERED = Counter("handoff_delivered", "Entries sent to inboxes and acknowledged, repeats included.")
 RECORD_NEXT_OFFSET = Gauge("handoff_record_next_offset", "The record's next offset to be routed.")
 ROUTING_EPOCH = Gauge("handoff_routing_epoch", "The epoch in which this exchange routes; 0 if it is a standby.")
 EXCHANGE_BACKLOG = Gauge(
-    "handoff_exchange_backlog", "Rows waiting to be sent: inbox entries, and the exchange's own events.", ["what"]
+    "handoff_exchange_backlog", "Rows waiting to be sent: inbox entries, and the exchange's own events.", ["queue"]
 )
 DEADLINES_MISSED = Counter("handoff_deadlines_missed", "Missed deadlines that the exchange queued to publish.")
 RECORD_ALARMS = Counter(
     "handoff_record_alarms",
-    "Record entries that raise an alarm, by code and by the member whose signature they carry.",
-    ["why", "member"],
+    "Record entries that raise an alarm, by reason and by the member whose signature they carry.",
+    ["reason", "member"],
 )
 
 PROJECTED_ENTRIES = Counter(
@@ -73,11 +94,11 @@ PROJECTION_RETRIES = Counter("handoff_projection_retries", "Restarts of a projec
 
 WITNESS_SIZE = Gauge("handoff_witness_size", "Size of the largest checkpoint that this process has cosigned.")
 WITNESS_ALARMS = Counter(
-    "handoff_witness_alarms", "Alarms of a witness or the monitor about the log, by code.", ["why"]
+    "handoff_witness_alarms", "Alarms of a witness or the monitor about the log, by reason.", ["reason"]
 )
 PROVEN_SIZE = Gauge("handoff_proven_size", "Size of the largest checkpoint with a quorum of cosignatures.")
 RECEIPTS_STORED = Counter("handoff_receipts_stored", "Own events with a stored receipt, which ends their outbox row.")
-RECEIPT_ALARMS = Counter("handoff_receipt_alarms", "Own events whose receipt is missing or invalid.", ["why"])
+RECEIPT_ALARMS = Counter("handoff_receipt_alarms", "Own events whose receipt is missing or invalid.", ["reason"])
 CHECKPOINT_SIZE = Gauge("handoff_checkpoint_size", "Size of the last checkpoint that the log published.")
 CHECKPOINT_TIME = Gauge(
     "handoff_checkpoint_time_seconds", "Due time of the last published checkpoint, in seconds since 1970-01-01 UTC."
@@ -88,76 +109,76 @@ CHECKPOINT_COSIGNERS = Gauge(
 CHECKPOINT_RETRIES = Counter(
     "handoff_checkpoint_retries", "Restarts of the checkpoint publisher from its stored state."
 )
-CHECKPOINT_ALARMS = Counter("handoff_checkpoint_alarms", "Alarms about the topic of checkpoints, by code.", ["why"])
+CHECKPOINT_ALARMS = Counter("handoff_checkpoint_alarms", "Alarms about the checkpoints topic, by reason.", ["reason"])
 RECEIPTS = Counter("handoff_receipts", "Receipts signed for emitters.")
 
-# Lines
+# Which process exports what
 
-QUIET_AFTER_LINES = 5
-QUIET_WINDOW_SECONDS = 10.0
-_CHATTY = ("aiokafka", "faust", "mode", "kafka", "uvicorn", "httpx")
+NODE = "node"
+
+_DEPENDENCIES = (DEPENDENCY_AVAILABLE, SEND_FAILURES)
+_WITNESS = (WITNESS_SIZE, WITNESS_ALARMS)
+
+EXPORTED: Mapping[str, tuple[MetricWrapperBase, ...]] = {
+    NODE: (
+        *_DEPENDENCIES,
+        DATABASE_RETRIES,
+        NODE_EPOCH,
+        COMMANDS,
+        REQUEST_SECONDS,
+        OUTBOX_UNSENT,
+        OUTBOX_UNECHOED,
+        OUTBOX_OLDEST_SECONDS,
+        SENT,
+        ECHO_SECONDS,
+        INBOX_ENTRIES,
+        INBOX_SEQUENCE,
+        INBOX_GAPS,
+        OWN_EQUIVOCATIONS,
+        PARKED,
+        QUARANTINED,
+        RETENTION_DELETED,
+        RETENTION_FAILURES,
+        *_WITNESS,
+        PROVEN_SIZE,
+        RECEIPTS_STORED,
+        RECEIPT_ALARMS,
+    ),
+    EXCHANGE: (
+        *_DEPENDENCIES,
+        DATABASE_RETRIES,
+        ROUTING_EPOCH,
+        SUBMISSIONS,
+        ROUTED,
+        DELIVERED,
+        RECORD_NEXT_OFFSET,
+        EXCHANGE_BACKLOG,
+        DEADLINES_MISSED,
+        RECORD_ALARMS,
+    ),
+    PROJECTION: (
+        *_DEPENDENCIES,
+        PROJECTION_EPOCH,
+        PROJECTED_ENTRIES,
+        PROJECTION_OFFSET,
+        PROJECTION_SECONDS,
+        PROJECTION_RETRIES,
+        RECORD_ALARMS,
+        CHECKPOINT_SIZE,
+        CHECKPOINT_TIME,
+        CHECKPOINT_COSIGNERS,
+        CHECKPOINT_RETRIES,
+        CHECKPOINT_ALARMS,
+        RECEIPTS,
+    ),
+    MONITOR: (*_DEPENDENCIES, *_WITNESS),
+}
+"""Kind of process → its metrics. Every member's process is a node."""
 
 
-def set_up_logging(
-    *, process: str, level: str = "info", form: Literal["json", "console"] = "json", stream: TextIO = sys.stdout
-) -> None:
-    """Configure structlog and the standard library to write to ``stream``; each line names ``process``."""
-    threshold = logging.getLevelNamesMapping()[level.upper()]
-    structlog.configure(
-        processors=[*_shared(process), *_rendering(form)],
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        # Direct to the stream: through the standard library a line costs several times as much, and the exchange
-        # writes two lines an event.
-        logger_factory=structlog.WriteLoggerFactory(stream),
-        cache_logger_on_first_use=False,
-    )
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_shared(process),
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(form)],
-        )
-    )
-    handler.addFilter(Quieter())
-    logging.basicConfig(level=threshold, handlers=[handler], force=True)
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def _shared(process: str) -> list[structlog.types.Processor]:
-    def named(_logger: object, _method: str, line: structlog.types.EventDict) -> structlog.types.EventDict:
-        # Not a context variable: Faust's consumer logs from a thread of its own.
-        line["process"] = process
-        return line
-
-    return [
-        named,
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-
-
-def _rendering(form: str) -> list[structlog.types.Processor]:
-    if form == "console":
-        return [structlog.dev.ConsoleRenderer(colors=False)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-
-
-class Quieter(logging.Filter):
-    """Rate limit for a client library's log: in an outage it writes thousands of lines."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._windows: dict[str, tuple[float, int]] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        root = record.name.partition(".")[0]
-        if root not in _CHATTY:
-            return True
-        now = time.monotonic()
-        began, lines = self._windows.get(root, (now, 0))
-        if now - began > QUIET_WINDOW_SECONDS:
-            began, lines = now, 0
-        self._windows[root] = (began, lines + 1)
-        return lines < QUIET_AFTER_LINES
+def exposition(member: str) -> bytes:
+    """Return the metrics of the process of ``member`` in the text format of Prometheus, and those of Python."""
+    registry = CollectorRegistry()
+    for collector in (*EXPORTED.get(member, EXPORTED[NODE]), PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
+        registry.register(collector)
+    return generate_latest(registry)

@@ -12,7 +12,7 @@ import uvloop
 from bench.contest import Job, Outcome, Stopwatch, take_part
 from bench.contestants.handoff_projection import Nowhere
 from bench.stories import key_of
-from handoff import telemetry
+from handoff import logging_setup
 from handoff.adapters.kafka.record_reader import RecordReader
 from handoff.adapters.postgres.pool import open_pool
 from handoff.bootstrap.exchange import build_exchange
@@ -26,7 +26,7 @@ _WAITING = "SELECT next_offset, NOT EXISTS (SELECT FROM routed) AS sent FROM pos
 
 def run(job: Job) -> Outcome:
     """Route ``entries`` more events from the outgoing topics into the inboxes."""
-    telemetry.set_up_logging(process=EXCHANGE, stream=Nowhere())
+    logging_setup.set_up_logging(process=EXCHANGE, stream=Nowhere())
     freeze_gc()
     return uvloop.run(_run(job))
 

@@ -4,7 +4,7 @@ import uvloop
 
 from bench.contest import Job, Outcome, Stopwatch, take_part
 from bench.contestants.reading import TimedReader
-from handoff import telemetry
+from handoff import logging_setup
 from handoff.adapters.postgres.timeline_store import Founding, open_timeline_store
 from handoff.process import freeze_gc
 from handoff.projection.observability import record_batch
@@ -13,7 +13,7 @@ from handoff.projection.pipeline import ParserPool, Pipeline
 
 def run(job: Job) -> Outcome:
     """Project the record to the timeline."""
-    telemetry.set_up_logging(process="projection", stream=Nowhere())
+    logging_setup.set_up_logging(process="projection", stream=Nowhere())
     return uvloop.run(_run(job))
 
 

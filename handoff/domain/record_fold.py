@@ -55,6 +55,11 @@ class JudgedRecord(Struct, frozen=True, gc=False):
         return event.emitter if is_authentic else None
 
     @property
+    def alarm(self) -> str:
+        """Code under which an alarm about this entry is counted."""
+        return self.verdict.reason or self.verdict.kind.value
+
+    @property
     def is_alarming(self) -> bool:
         """True for an entry that a correct exchange would not have appended.
 

@@ -18,7 +18,7 @@ def record_batch(routed: Routed, next_offset: int) -> None:
         _log.info("router.entry_routed", **_fields(judged))
     for judged in routed.judged:
         if judged.is_alarming:
-            telemetry.RECORD_ALARMS.labels(str(judged.verdict.reason), judged.proven_emitter or "").inc()
+            telemetry.RECORD_ALARMS.labels(judged.alarm, judged.proven_emitter or "").inc()
             _log.error("router.alarm_raised", **_fields(judged), caused_by=judged.proven_emitter)
 
 

@@ -18,6 +18,7 @@ from handoff.exchange.router import Router, RouterContext
 from handoff.leadership import Leadership, LeadershipLost
 from handoff.process import cancel_on_signals
 from handoff.readiness import Dependencies, PartReadiness, Readiness
+from handoff.record.topics import EXCHANGE
 
 BROKEN_RECORD = 3
 """Exit code if the record lost entries: nothing may be built on it."""
@@ -48,7 +49,7 @@ class Exchange:
             tasks.create_task(self._measure_backlog())
             tasks.create_task(self.dependencies.run())
             if self.http is not None:
-                tasks.create_task(serve_probes(self.http, self.readiness))
+                tasks.create_task(serve_probes(self.http, EXCHANGE, self.readiness))
 
     async def run_until_stopped(self) -> int:
         """Run until SIGTERM or SIGINT, or until the record is broken. Return the exit code."""
@@ -58,7 +59,8 @@ class Exchange:
         except* asyncio.CancelledError:
             _log.info("exchange.stopped")
         except* RecordBroken as broken:
-            _log.critical("record.broken", why=[str(error) for error in _leaves(broken)])
+            telemetry.RECORD_ALARMS.labels("record_truncated", "").inc()
+            _log.critical("record.broken", code="record_truncated", why=[str(error) for error in _leaves(broken)])
             code = BROKEN_RECORD
         return code
 

@@ -22,6 +22,7 @@ from handoff.node.attestation.witness import RootMismatch, WitnessHalted
 from handoff.process import cancel_on_signals
 from handoff.proof.log.checkpoint import TreeHead
 from handoff.readiness import Dependencies, PartReadiness, Readiness
+from handoff.record.topics import MONITOR
 
 BROKEN_RECORD = 3
 """Exit code if the record lost entries or contradicts its log: nothing may be cosigned."""
@@ -93,7 +94,7 @@ class Monitor:
                 tasks.create_task(self.watch.run(self._set_ready))
                 tasks.create_task(self.dependencies.run())
                 if self.http is not None:
-                    tasks.create_task(serve_probes(self.http, self.readiness))
+                    tasks.create_task(serve_probes(self.http, MONITOR, self.readiness))
         finally:
             await self.reader.close()
 

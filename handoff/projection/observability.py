@@ -61,14 +61,14 @@ def record_checkpoint_alarm(why: str, **fields: object) -> None:
 
 def record_end(error: BaseException) -> None:
     """Log why the projection stops, with a code that the runbook explains."""
-    code = "head-forked" if isinstance(error, HeadForked) else "record-truncated"
+    code = "head_forked" if isinstance(error, HeadForked) else "record_truncated"
     telemetry.RECORD_ALARMS.labels(code, "").inc()
     _log.critical("record.broken", code=code, why=str(error))
 
 
 def _record_alarm(judged: JudgedRecord) -> None:
     event, verdict = judged.record.event, judged.verdict
-    telemetry.RECORD_ALARMS.labels(verdict.reason or verdict.kind.value, judged.proven_emitter or "").inc()
+    telemetry.RECORD_ALARMS.labels(judged.alarm, judged.proven_emitter or "").inc()
     # Type and emitter of a decoded event are names from closed lists, so they may be logged.
     fields = {"type": event.type, "emitter": event.emitter} if isinstance(event, Event) else {}
     _log.error(

@@ -23,6 +23,7 @@ from handoff.projection.observability import record_batch, record_end
 from handoff.projection.pipeline import ParserPool, Pipeline, confirm, run_concurrently
 from handoff.projection.stall_detector import StallDetector, TimelineLeadership
 from handoff.readiness import Dependencies, PartReadiness, Readiness
+from handoff.record.topics import PROJECTION
 from handoff.views.timeline_fold import TimelineBatch
 
 POLLS = 5
@@ -62,7 +63,7 @@ class Projection:
             tasks.create_task(self._lead_or_stand_by())
             tasks.create_task(self.dependencies.run())
             if self.http is not None:
-                tasks.create_task(serve_probes(self.http, self.readiness))
+                tasks.create_task(serve_probes(self.http, PROJECTION, self.readiness))
 
     async def run_until_stopped(self) -> int:
         """Run until SIGTERM or SIGINT, or until the record is broken. Return the exit code."""

@@ -14,9 +14,11 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from handoff import telemetry
 from handoff.web.problems import INTERNAL, problem_response
 
 REQUEST_ID_HEADER = "X-Request-Id"
+_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 _POLLED_ROUTES = frozenset({"/health/live", "/health/ready", "/metrics"})
 
 
@@ -73,6 +75,10 @@ class _LoggedRequest:
             return
         self._is_written = True
         route = getattr(self._scope.get("route"), "path", "unmatched")
+        seconds = time.perf_counter() - self._began
+        # Any caller chooses the method, so an unknown one must not become a label.
+        method = self._scope["method"] if self._scope["method"] in _METHODS else "other"
+        telemetry.REQUEST_SECONDS.labels(method, route, str(self.status)).observe(seconds)
         write = self._log.debug if route in _POLLED_ROUTES else self._log.info
         write(
             "web.request_answered",
@@ -80,5 +86,5 @@ class _LoggedRequest:
             method=self._scope["method"],
             route=route,
             status=self.status,
-            duration_ms=round((time.perf_counter() - self._began) * 1000, 1),
+            duration_ms=round(seconds * 1000, 1),
         )

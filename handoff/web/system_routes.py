@@ -6,9 +6,10 @@ They need no token and contain nothing about any case.
 from http import HTTPStatus
 
 from fastapi import APIRouter, Depends, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
+from handoff import telemetry
 from handoff.readiness import Readiness
 from handoff.web.context import InContext
 from handoff.web.problems import UNKNOWN_PATH
@@ -36,9 +37,9 @@ async def ready(context: InContext, response: Response) -> Readiness:
     return readiness
 
 
-async def metrics() -> Response:
+async def metrics(context: InContext) -> Response:
     """Metrics in the text format of Prometheus."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Response(telemetry.exposition(context.member), media_type=CONTENT_TYPE_LATEST)
 
 
 async def explain_problem(context: InContext, code: str) -> ProblemExplanation:

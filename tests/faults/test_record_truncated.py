@@ -55,7 +55,7 @@ async def ended(child: ChildProcess) -> str:
             await asyncio.sleep(0.05)
     assert child.terminate() == BROKEN_RECORD
     logged = child.log_tail()
-    assert '"code": "record-truncated"' in logged
+    assert '"code": "record_truncated"' in logged
     assert '"level": "critical"' in logged
     return logged
 

@@ -105,7 +105,7 @@ async def test_a_part_that_fails_is_named(status: int) -> None:
     """A load balancer stops using the process only if the part is needed."""
     failed = PartReadiness(name="witness", ready=False, detail="forked", needed=status == 503)
     readiness = Readiness.of((PartReadiness(name="database", ready=True), failed))
-    transport = httpx.ASGITransport(probes(lambda: readiness))
+    transport = httpx.ASGITransport(probes("exchange", lambda: readiness))
     async with httpx.AsyncClient(transport=transport, base_url="http://process") as http:
         answer = await http.get("/health/ready")
     assert answer.status_code == status

@@ -3,23 +3,24 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from handoff import telemetry
 from handoff.adapters.http.server import http_server
 from handoff.config import HttpSettings
 from handoff.readiness import Readiness
 
 
-async def serve_probes(settings: HttpSettings, readiness: Callable[[], Readiness]) -> None:
-    """Serve /health/live, /health/ready and /metrics until cancelled."""
-    await http_server(probes(readiness), settings).serve()
+async def serve_probes(settings: HttpSettings, member: str, readiness: Callable[[], Readiness]) -> None:
+    """Serve /health/live, /health/ready and /metrics of the process of ``member`` until cancelled."""
+    await http_server(probes(member, readiness), settings).serve()
 
 
-def probes(readiness: Callable[[], Readiness]) -> Starlette:
+def probes(member: str, readiness: Callable[[], Readiness]) -> Starlette:
     """Return the application of the endpoints. ``readiness`` does no I/O, so that a scrape never waits."""
 
     async def live(_request: Request) -> Response:
@@ -31,7 +32,7 @@ def probes(readiness: Callable[[], Readiness]) -> Starlette:
         return JSONResponse(found.model_dump(mode="json"), status_code=status)
 
     async def metrics(_request: Request) -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(telemetry.exposition(member), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(
         routes=[Route("/health/live", live), Route("/health/ready", ready), Route("/metrics", metrics)],

@@ -7,15 +7,23 @@ from typing import Any
 
 import uvicorn
 
-from handoff.config import HttpSettings
+from handoff.config import ConfigurationError, HttpSettings
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers. ``on_shutdown`` is called before it waits for the requests in flight."""
+    """uvicorn without its signal handlers, and with a typed error for an address that it cannot listen on.
+
+    ``on_shutdown`` is called before it waits for the requests in flight.
+    """
 
     def __init__(self, config: uvicorn.Config, on_shutdown: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_shutdown = on_shutdown
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until it should exit. Raises ConfigurationError."""
+        # uvicorn ends the whole process if it cannot bind.
+        await super().serve(sockets or [_bound(self.config)])
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -24,6 +32,14 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_shutdown()
         await super().shutdown(sockets)
+
+
+def _bound(config: uvicorn.Config) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        return socket.create_server((config.host, config.port), family=family, backlog=config.backlog)
+    except OSError as error:
+        raise ConfigurationError(f"port: {config.host}:{config.port} cannot be used: {error.strerror}") from None
 
 
 def http_server(

@@ -1,8 +1,9 @@
 """The desk: accepts commands and queries. A stored command survives a crash and will be published."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -38,6 +39,12 @@ from handoff.wakeup import Wakeup
 
 _MAKES: Mapping[type[Command], str] = {OpenCase: "case", RecordBasis: "makes", RequestReferral: "makes"}
 """Command that makes something → where its ``About`` has the id of that."""
+OUTCOMES: Mapping[type[Exception], str] = {
+    Refused: "refused",
+    PreconditionFailed: "precondition_failed",
+    IdempotencyConflict: "idempotency_key_reused",
+}
+"""Outcome of a command that was not stored, spelled as the problem that its caller gets."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +66,11 @@ class Desk:
         submitted = SubmittedCommand(command, about, if_match)
         if idempotency_key is not None:
             submitted = submitted.under(self.hash_key(idempotency_key))
-        name = type(command).__name__
+        name = metric_label(type(command))
         try:
             answer = await self._batcher.submit(self._with_new_id(submitted))
-        except (Refused, PreconditionFailed, IdempotencyConflict) as error:
-            telemetry.COMMANDS.labels(name, type(error).__name__).inc()
+        except tuple(OUTCOMES) as error:
+            telemetry.COMMANDS.labels(name, OUTCOMES[type(error)]).inc()
             raise
         telemetry.COMMANDS.labels(name, "replayed" if answer.replayed else "stored").inc()
         # For the request's log line: if the database is lost, the log still lists the answered commands.
@@ -175,3 +182,9 @@ class Desk:
         telemetry.OUTBOX_UNECHOED.set(backlog.unechoed)
         telemetry.OUTBOX_OLDEST_SECONDS.set(backlog.oldest_seconds)
         return backlog
+
+
+@cache
+def metric_label(command: type[Command]) -> str:
+    """Return the name of a command as a label."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", command.__name__).lower()

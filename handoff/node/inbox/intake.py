@@ -71,18 +71,20 @@ class InboxIntake:
         async with self._store.transaction() as tx:
             before = await tx.position(self._epoch)
             fresh = in_order([InboxEntry.from_record(record) for record in records], before.sequence)
-            fold, added = await self._fold_batch(tx, fresh)
+            fold, added, pending = await self._fold_batch(tx, fresh)
             last = fresh[-1].delivery.sequence if fresh else before.sequence
             position = InboxPosition(max(before.next_offset, records[-1].offset + 1), last)
             await tx.store_inbox([entry.row(self._me.member) for entry in fresh], position)
         self._folded.notify()
         if fold.directory_sequence is not None or added:
             self._stored.notify()
-        self._log_batch(fresh, fold)
+        self._log_batch(fresh, fold, pending)
         await self._notice_end(position)
 
-    async def _fold_batch(self, tx: Transaction, fresh: Sequence[InboxEntry]) -> tuple[InboxFold, int]:
-        """The fold of ``fresh``, and how many events the policies added."""
+    async def _fold_batch(
+        self, tx: Transaction, fresh: Sequence[InboxEntry]
+    ) -> tuple[InboxFold, int, Sequence[PendingEvent]]:
+        """Return the fold of ``fresh``, the number of events that policies added, and the events pending before."""
         subjects = {_subject(entry) for entry in fresh}
         await tx.lock(subjects)
         known = await tx.known(subjects)
@@ -91,9 +93,9 @@ class InboxIntake:
             fold.apply(entry)
         await self._save(tx, fold)
         if self.caught_up:
-            return fold, await self._react(tx, fold, fold.still_pending(known.pending))
+            return fold, await self._react(tx, fold, fold.still_pending(known.pending)), known.pending
         await tx.mark_unreacted(fold.cases)
-        return fold, 0
+        return fold, 0, known.pending
 
     def _new_fold(self, known: KnownState) -> InboxFold:
         directory = known.directory_for(self._me)
@@ -131,8 +133,12 @@ class InboxIntake:
             # Set while the position is locked; the next batch reacts itself.
             self.caught_up = not cases
 
-    def _log_batch(self, fresh: Sequence[InboxEntry], fold: InboxFold) -> None:
+    def _log_batch(self, fresh: Sequence[InboxEntry], fold: InboxFold, pending: Sequence[PendingEvent]) -> None:
         now = to_ms(self._clock())
+        stored_at = {row.id: to_ms(row.created_at) for row in pending}
+        for echo in fold.echoes:
+            if (created := stored_at.get(echo.row.id)) is not None:
+                telemetry.ECHO_SECONDS.observe(max(now - created, 0) / 1000)
         for entry in fresh:
             delivery = entry.delivery
             telemetry.INBOX_ENTRIES.labels(delivery.verdict.kind.value).inc()

@@ -55,6 +55,16 @@ async def test_a_request_reaches_its_target_and_the_receipt_its_source(street: S
     assert referral in str(listed)
 
 
+async def test_a_node_measures_its_requests_and_its_echoes(street: Street) -> None:
+    """It exports histograms of both, and no metric of another kind of process."""
+    await street.police.post("/cases", OPENING, Prefer="wait=20")
+    metrics = await street.police.metrics()
+    assert metrics["handoff_echo_seconds_count"] >= 1
+    answered = [name for name in metrics if name.startswith("handoff_request_seconds_count{")]
+    assert [name for name in answered if 'method="POST"' in name and 'route="/cases"' in name]
+    assert not [name for name in metrics if name.startswith(("handoff_routed", "handoff_projection"))]
+
+
 async def until_delivered(police: NodeProcess, case: str, referral: str) -> None:
     async def delivered() -> bool:
         return "delivered_at" in await police.get(f"/cases/{case}/referrals/{referral}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import structlog
 
 from handoff import clock
 from handoff.adapters.kafka.checkpoint_watch import CheckpointWatch
@@ -86,6 +87,15 @@ async def test_a_witness_cosigns_what_its_head_has_grown_into(police: Parts, pla
         {"police": played.head(13)},
     ]
     assert (await state(police)).head == played.head(13)
+
+
+async def test_a_cosignature_is_not_in_the_log_at_the_default_level(police: Parts, played: PlayedLog) -> None:
+    """It repeats at every checkpoint, and would be most of an idle node's log."""
+    cosigner = witness(police, played, Published().take)
+    await cosigner.begin()
+    with structlog.testing.capture_logs() as lines:
+        await cosigner.process(bodies([played.request(0, 7)]))
+    assert [(line["event"], line["log_level"]) for line in lines] == [("witness.cosigned", "debug")]
 
 
 async def test_the_head_is_stored_before_it_is_cosigned(police: Parts, played: PlayedLog) -> None:

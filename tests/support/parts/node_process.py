@@ -66,6 +66,13 @@ class NodeProcess:
             found = (await client.get("/health/ready")).json()
         return {part["name"]: part for part in found["parts"]}
 
+    async def metrics(self) -> dict[str, float]:
+        """Return the value of each series by its name and labels."""
+        async with self._client() as client:
+            text = (await client.get("/metrics")).text
+        lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, _, value in lines}
+
     async def is_live(self) -> bool:
         """Return whether it is live."""
         return await self._responds_ok("/health/live")

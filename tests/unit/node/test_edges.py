@@ -7,8 +7,8 @@ import pytest
 
 from handoff.adapters.files.signing_keys import idempotency_secret, signing_key
 from handoff.config import ConfigurationError
+from handoff.logging_setup import QUIET_AFTER_LINES, Quieter
 from handoff.node.commands.derived_ids import key_hashing
-from handoff.telemetry import QUIET_AFTER_LINES, Quieter
 from tests.support.dsl.builders import key_of
 
 
