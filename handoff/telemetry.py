@@ -112,7 +112,7 @@ CHECKPOINT_RETRIES = Counter(
 CHECKPOINT_ALARMS = Counter("handoff_checkpoint_alarms", "Alarms about the checkpoints topic, by reason.", ["reason"])
 RECEIPTS = Counter("handoff_receipts", "Receipts signed for emitters.")
 
-# Which process exports what
+# Metrics of each kind of process
 
 NODE = "node"
 
