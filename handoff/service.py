@@ -22,6 +22,7 @@ from handoff.node.commands.results import Backlog, StoreUnavailable
 from handoff.node.inbox.intake import InboxIntake
 from handoff.node.outbox.relay import OutboxRelay
 from handoff.readiness import Dependencies, PartReadiness, Readiness
+from handoff.record.delivery import BrokenDelivery
 from handoff.retention import Retention, RetentionRule
 from handoff.web.apis import AGENCY_API, ApiDefinition
 
@@ -147,8 +148,12 @@ class Node:
             tasks.create_task(self.attestation.run())
 
     async def _consume(self) -> None:
-        await retry(self.refold_parked, _log_retry, transient=(StoreUnavailable,))
-        await self.inbox.run()
+        """Fold the inbox. An entry that cannot be trusted stops it, and the rest of the node goes on."""
+        try:
+            await retry(self.refold_parked, _log_retry, transient=(StoreUnavailable,))
+            await self.inbox.run()
+        except* BrokenDelivery as broken:
+            self.intake.stop(first_of(broken))
 
     async def _stop_when(self, stop_requested: asyncio.Event, serving: "asyncio.Task[None]") -> None:
         await asyncio.wait([asyncio.create_task(stop_requested.wait()), serving], return_when=asyncio.FIRST_COMPLETED)
@@ -174,7 +179,9 @@ class Node:
         return Readiness.of(
             (
                 *parts,
-                PartReadiness(name="inbox", ready=self.inbox.running, needed=reads),
+                PartReadiness(
+                    name="inbox", ready=self.inbox.running, needed=reads, detail=self.intake.stopped
+                ),
                 PartReadiness(name="fold", ready=self.intake.caught_up, needed=reads),
                 PartReadiness(name="admission", ready=self.relay.admitted),
                 PartReadiness(name="outbox", ready=True, detail=self._outbox(), needed=False),
@@ -185,6 +192,12 @@ class Node:
     def _outbox(self) -> str:
         found = self._backlog
         return f"{found.unsent} unsent, {found.unechoed} without an echo" if found is not None else "not measured yet"
+
+
+def first_of(group: BaseExceptionGroup[BrokenDelivery]) -> BrokenDelivery:
+    """Return the first error of a group, whose groups may be nested."""
+    first = group.exceptions[0]
+    return first_of(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _log_retry(error: Exception) -> None:

@@ -26,7 +26,11 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 NODE_EPOCH = Gauge("handoff_node_epoch", "The epoch in which this process leads for its member; 0 if it is a standby.")
 INBOX_ENTRIES = Counter("handoff_inbox_entries", "Inbox entries handled, by the record's verdict.", ["verdict"])
 INBOX_SEQUENCE = Gauge("handoff_inbox_sequence", "Sequence of the last inbox entry that is folded.")
-INBOX_GAPS = Counter("handoff_inbox_gaps", "Gaps found in the inbox: an entry before the one that was read is missing.")
+INBOX_ALARMS = Counter(
+    "handoff_inbox_alarms",
+    "Inbox entries not delivered by the exchange as they stand: each stops the inbox.",
+    ["why"],
+)
 PARKED = Counter(
     "handoff_parked", "Referrals parked because this release cannot fold their next entry, by reason.", ["reason"]
 )

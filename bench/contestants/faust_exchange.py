@@ -75,16 +75,16 @@ class _State:
         submission = Submission(message.topic, found)
         ((validated, _),) = self._validator.validate([submission], self._known.directory)
         record = parse(KafkaRecord(self._offset, found.appended_ms, validated))
-        known = Known(self._known.directory, 0, self._cases, {}, self._known.sequences)
+        known = Known(self._known.directory, 0, self._cases, {}, self._known.inboxes)
         routed = route(known, (record,), self._job.genesis_sha256)
         self._cases.update(routed.cases)
-        self._known = Known(routed.directory, 0, {}, {}, routed.sequences)
+        self._known = Known(routed.directory, 0, {}, {}, routed.inboxes)
         self._offset += 1
         return routed
 
     def deliveries(self, routed: Any) -> Iterator[tuple[str, Message]]:
         """The member and message of each inbox entry."""
-        return ((member, delivery.to_message()) for member, delivery in routed.deliveries)
+        return ((queued.member, queued.delivery.to_message()) for queued in routed.deliveries)
 
 
 if __name__ == "__main__":

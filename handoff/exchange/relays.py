@@ -16,7 +16,11 @@ from handoff.adapters.kafka.client import BrokerUnavailable, Sender
 from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.backoff import Backoff
+from handoff.exchange.cpu_work import run_off_loop
+from handoff.proof.log.delivery_chain import sign_batch
 from handoff.record import message, signing
+from handoff.record.delivery import PROOF_HEADER
+from handoff.record.message import Message
 from handoff.wakeup import Wakeup
 
 BATCH = 500
@@ -63,23 +67,34 @@ class SendingTask:
 
 
 class InboxRelay:
-    """Sender of one member's queued inbox entries, in sequence."""
+    """Sender of one member's queued inbox entries, in sequence, with one signature for each batch."""
 
-    def __init__(self, store: ExchangeStore, sender: Sender, epoch: int, member: str, topic: str) -> None:
+    def __init__(
+        self, store: ExchangeStore, sender: Sender, epoch: int, member: str, topic: str, *, key: signing.SigningKey
+    ) -> None:
         self._store = store
         self._sender = sender
         self._epoch = epoch
         self._member = member
         self._topic = topic
+        self._key = key
 
     async def send_some(self) -> bool:
         """Send the next entries and delete them. Return whether there may be more. Raises ``LeadershipLost``."""
         queued = await self._store.queued_deliveries(self._member, BATCH)
         if queued:
-            await self._sender.send(self._topic, [message for _, message in queued])
+            chain = [link for _, _, link in queued]
+            proofs = await run_off_loop(len(queued), lambda: sign_batch(chain, self._key))
+            await self._sender.send(
+                self._topic, [_proven(entry, proof) for (_, entry, _), proof in zip(queued, proofs, strict=True)]
+            )
             await self._store.delete_sent(self._epoch, self._member, queued[-1][0])
             telemetry.DELIVERED.inc(len(queued))
         return len(queued) == BATCH
+
+
+def _proven(entry: Message, proof: bytes) -> Message:
+    return Message(entry.key, entry.value, (*entry.headers, (PROOF_HEADER, proof)))
 
 
 class OwnEventPublisher:

@@ -22,7 +22,7 @@ from handoff.domain.case import Case
 from handoff.domain.directory import Directory
 from handoff.exchange import cpu_work, observability
 from handoff.exchange.relays import InboxRelay, OwnEventPublisher, SendingTask
-from handoff.exchange.routing import Announcement, Known, Routed, route
+from handoff.exchange.routing import Announcement, InboxHead, Known, Routed, route
 from handoff.exchange.timers import queue_missed_deadlines
 from handoff.leadership import Leadership
 from handoff.record.envelope import Event
@@ -61,7 +61,7 @@ class Router:
         self._epoch = epoch
         self._position = RecordPosition(epoch, 0, 0)
         self._directory = context.empty
-        self._sequences: dict[str, int] = {}
+        self._heads: dict[str, InboxHead] = {}
         self._cases: OrderedDict[UUID, Case] = OrderedDict()
         self._inboxes: dict[str, SendingTask] = {}
         self._timers_polled = 0.0
@@ -100,10 +100,10 @@ class Router:
         self._position = await self._store.start_routing(self._epoch)
         stored = await self._store.newer_directory(-1)
         self._directory = stored[1] if stored is not None else self._context.empty
-        self._sequences = await self._store.last_sequences()
+        self._heads = {member: InboxHead(*head) for member, head in (await self._store.inbox_heads()).items()}
         self._cases.clear()
         await self._reader.start(self._position.next_offset)
-        self._wake_inboxes(tasks, self._sequences)
+        self._wake_inboxes(tasks, self._heads)
 
     async def _step(self, tasks: asyncio.TaskGroup) -> None:
         records = await self._reader.read(wait=POLL_SECONDS)
@@ -127,9 +127,9 @@ class Router:
             known = await self._known(transaction, batch)
             routed = await cpu_work.run_off_loop(len(batch), lambda: route(known, batch, self._context.genesis_hash))
             await self._store_routed(transaction, routed, moved)
-        self._position, self._directory, self._sequences = moved, routed.directory, routed.sequences
+        self._position, self._directory, self._heads = moved, routed.directory, routed.inboxes
         self._cache({**known.cases, **routed.cases})
-        self._wake_inboxes(tasks, {member for member, _ in routed.deliveries})
+        self._wake_inboxes(tasks, {queued.member for queued in routed.deliveries})
         if routed.own_events or routed.confirmed:
             self._own_events.wake()
         observability.record_batch(routed, moved.next_offset)
@@ -146,7 +146,7 @@ class Router:
             record_ms=self._position.record_ms,
             cases=cached | (await transaction.cases(missing) if missing else {}),
             first_hashes=await transaction.first_hashes([event.identity for event in events]),
-            sequences=self._sequences,
+            inboxes=self._heads,
             announcements=tuple(Announcement(*row) for row in announced),
         )
 
@@ -161,7 +161,7 @@ class Router:
         if routed.directory is not self._directory:
             await transaction.store_directory(moved.next_offset, routed.directory)
         await transaction.store_cases(routed.cases, self._context.grace)
-        await transaction.queue_deliveries(routed.deliveries, routed.sequences, routed.first_hashes)
+        await transaction.queue_deliveries(routed.deliveries, routed.inboxes, routed.first_hashes)
         await transaction.store_announcements(routed.announcements)
         await transaction.queue_own_events(routed.own_events)
         await transaction.confirm_own_events(routed.confirmed)
@@ -175,7 +175,7 @@ class Router:
             if member not in self._inboxes:
                 sender = Sender(self._context.kafka, client_id=f"exchange-in-{member}")
                 topic = in_topic(self._context.empty.jurisdiction, member)
-                inbox = InboxRelay(self._store, sender, self._epoch, member, topic)
+                inbox = InboxRelay(self._store, sender, self._epoch, member, topic, key=self._context.key)
                 self._inboxes[member] = SendingTask(f"inbox {member}", inbox.send_some, sender)
                 tasks.create_task(self._inboxes[member].run())
             self._inboxes[member].wake()

@@ -6,7 +6,7 @@ Pure. The caller loads the state before the batch and stores the result in one t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from handoff.domain.case import Case, Situation
@@ -15,6 +15,8 @@ from handoff.domain.directory import Directory
 from handoff.domain.record_fold import JudgedRecord, RecordFold
 from handoff.domain.routing import recipients
 from handoff.exchange import cpu_work
+from handoff.proof.log import delivery_chain
+from handoff.proof.log.entry import record_hash
 from handoff.record.codes import IneffectiveReason
 from handoff.record.delivery import EFFECTIVE, Delivery, Verdict
 from handoff.record.envelope import EXCHANGE, Event, Identity
@@ -32,6 +34,34 @@ class Announcement(NamedTuple):
     message: Message
 
 
+class InboxHead(NamedTuple):
+    """Sequence and chain hash of the last entry routed to an inbox."""
+
+    sequence: int
+    chain: bytes
+
+
+class QueuedDelivery(NamedTuple):
+    """Inbox entry to send, with the hash of its statement."""
+
+    member: str
+    delivery: Delivery
+    chain: bytes
+
+
+class _Judged(NamedTuple):
+    """Message with its verdict, record time and content hash: the same for every recipient."""
+
+    message: Message
+    verdict: Verdict
+    record_time: datetime
+    content_hash: bytes
+
+    @classmethod
+    def of(cls, message: Message, verdict: Verdict, at: datetime) -> Self:
+        return cls(message, verdict, at, record_hash(message.key, message.value, message.headers))
+
+
 @dataclass(frozen=True, slots=True)
 class EarlyMiss:
     """A published deadline miss that was appended before the deadline, and its record time."""
@@ -44,15 +74,15 @@ class EarlyMiss:
 class Known:
     """State before a batch.
 
-    ``first_hashes`` has the batch's identities that were taken before, ``sequences`` the last sequence of each member's
-    inbox. ``announcements`` is needed only if the batch admits a member.
+    ``first_hashes`` has the batch's identities that were taken before, ``inboxes`` the head of each member's inbox.
+    ``announcements`` is needed only if the batch admits a member.
     """
 
     directory: Directory
     record_ms: int
     cases: Mapping[UUID, Case]
     first_hashes: Mapping[Identity, str]
-    sequences: Mapping[str, int]
+    inboxes: Mapping[str, InboxHead]
     announcements: tuple[Announcement, ...] = ()
 
 
@@ -62,11 +92,14 @@ class Routed:
 
     directory: Directory
     record_ms: int
-    sequences: dict[str, int]
+    inboxes: dict[str, InboxHead]
+    """Heads of the inboxes."""
+    first_head: InboxHead
+    """Head of an inbox without entries: the chain begins with the hash of the founding event."""
     judged: list[JudgedRecord] = field(default_factory=list)
     cases: dict[UUID, Case] = field(default_factory=dict)
     first_hashes: dict[Identity, str] = field(default_factory=dict)
-    deliveries: list[tuple[str, Delivery]] = field(default_factory=list)
+    deliveries: list[QueuedDelivery] = field(default_factory=list)
     announcements: list[Announcement] = field(default_factory=list)
     own_events: list[Event[Any]] = field(default_factory=list)
     confirmed: list[UUID] = field(default_factory=list)
@@ -84,7 +117,7 @@ def route(known: Known, batch: tuple[ParsedRecord, ...], genesis_hash: str) -> R
         dict(known.first_hashes),
         verify=cpu_work.verifies,
     )
-    routed = Routed(known.directory, known.record_ms, dict(known.sequences))
+    routed = Routed(known.directory, known.record_ms, dict(known.inboxes), InboxHead(0, bytes.fromhex(genesis_hash)))
     for record in batch:
         judged, before, after = fold.apply(record)
         routed.judged.append(judged)
@@ -113,23 +146,25 @@ def _deliver(
     earlier_announcements: tuple[Announcement, ...],
 ) -> None:
     """Append the entry to the inboxes of its recipients, and earlier announcements to those of new members."""
-    message, verdict, at = judged.record.message, judged.verdict, judged.record_time
+    entry = _Judged.of(judged.record.message, judged.verdict, judged.record_time)
     if after.directory is not before.directory:
         for newcomer in after.directory.members.keys() - before.directory.members.keys():
             for announced in (*earlier_announcements, *routed.announcements):
-                _append_to_inbox(routed, newcomer, announced.record_time, EFFECTIVE, announced.message)
+                _append_to_inbox(routed, newcomer, _Judged.of(announced.message, EFFECTIVE, announced.record_time))
     # A node can check its inbox only with the directory, so nothing is delivered to a member before its admission.
-    audience = recipients(event, verdict, before, after) & after.directory.members.keys()
+    audience = recipients(event, judged.verdict, before, after) & after.directory.members.keys()
     for member in sorted(audience):
-        _append_to_inbox(routed, member, at, verdict, message)
-    if verdict.is_effective and event.data.audience is Audience.ALL:
-        routed.announcements.append(Announcement(judged.record.offset, at, message))
+        _append_to_inbox(routed, member, entry)
+    if judged.verdict.is_effective and event.data.audience is Audience.ALL:
+        routed.announcements.append(Announcement(judged.record.offset, judged.record_time, judged.record.message))
 
 
-def _append_to_inbox(routed: Routed, member: str, at: datetime, verdict: Verdict, message: Message) -> None:
-    sequence = routed.sequences.get(member, 0) + 1
-    routed.sequences[member] = sequence
-    routed.deliveries.append((member, Delivery(sequence, at, verdict, message)))
+def _append_to_inbox(routed: Routed, member: str, judged: _Judged) -> None:
+    last = routed.inboxes.get(member, routed.first_head)
+    delivery = Delivery(last.sequence + 1, judged.record_time, judged.verdict, judged.message)
+    chain = delivery_chain.chain_hash(member, delivery, judged.content_hash, last.chain)
+    routed.inboxes[member] = InboxHead(delivery.sequence, chain)
+    routed.deliveries.append(QueuedDelivery(member, delivery, chain))
 
 
 def _settle(routed: Routed, judged: JudgedRecord, event: Event[Any]) -> None:

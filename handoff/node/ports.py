@@ -25,7 +25,8 @@ from handoff.node.rows import (
     StoredAnswer,
 )
 from handoff.record.codes import State
-from handoff.record.delivery import Verdict
+from handoff.record.delivery import DeliveryFault, Verdict
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 
 Clock = Callable[[], datetime]
@@ -113,6 +114,12 @@ class Transaction(Protocol):
 
     async def store_inbox(self, rows: Sequence[InboxRow], position: InboxPosition) -> None:
         """Store raw inbox entries and advance the position, which was read in this transaction."""
+
+    async def inbox_rows(self, sequences: Iterable[int]) -> dict[int, InboxRow]:
+        """Return sequence → stored inbox entry, for those of ``sequences`` that are stored."""
+
+    async def store_broken(self, record: KafkaRecord, fault: DeliveryFault, at: datetime) -> None:
+        """Store an inbox record that the exchange did not deliver as it stands. Idempotent."""
 
     async def settle(self, echoes: Sequence[Echo]) -> None:
         """Store the verdicts on own events. An event missing in the outbox is restored as settled."""

@@ -15,10 +15,14 @@ from handoff.record.envelope import Event, Source
 
 @dataclass(frozen=True, slots=True)
 class InboxPosition:
-    """Position in the inbox: next offset to read, and sequence of the last folded entry."""
+    """Position in the inbox: next offset to read, and sequence and chain hash of the last folded entry.
+
+    ``chain`` is empty before the first entry.
+    """
 
     next_offset: int
     sequence: int
+    chain: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +80,12 @@ class DueEvent:
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """A stored inbox entry: raw, with its offset in the topic."""
+    """A stored inbox entry: raw, with its offset in the topic and the hash of the exchange's statement."""
 
     offset: int
     delivery: Delivery
     own: bool
+    chain: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from handoff.operations.node_recovery import rebuild_node
 from handoff.operations.session import MaintenanceSession, NotReadyForMaintenance
 from handoff.operations.timeline_rebuild import Progress, rebuild
 from handoff.operations.topic_copy import apply_copy, read_groups, read_topic
-from handoff.record.delivery import REDACTED, Delivery
+from handoff.record.delivery import Delivery
 from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse
 from handoff.record.message import Message
 from handoff.record.redaction import Redaction, RedactionReason, original_hash
@@ -157,7 +157,8 @@ async def _rewrite(session: MaintenanceSession, topic: Topic, targets: _Targets,
 
 def _delivery_without(message: Message, reason: RedactionReason) -> Message:
     delivery = Delivery.from_message(message)
-    return replace(delivery, verdict=REDACTED, message=redacted(delivery.message, reason)).to_message()
+    # Its statement stays as the exchange signed it.
+    return replace(delivery, message=redacted(delivery.message, reason)).to_message()
 
 
 async def _rebuild_timeline(session: MaintenanceSession, progress: Progress) -> None:

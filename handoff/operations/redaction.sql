@@ -8,7 +8,7 @@ SELECT next_offset = $1 FROM timeline.position
 SELECT to_regnamespace('timeline_replaced') IS NOT NULL
 
 -- name: inbox
-UPDATE inbox SET value = $2, outcome = 'invalid', reason = 'redacted' WHERE sha256(value) = $1
+UPDATE inbox SET value = $2 WHERE sha256(value) = $1
 
 -- name: outbox
 -- Keep the row, so that no policy issues the same event again.

@@ -1,17 +1,19 @@
-"""Inbox entries: the unchanged event, with headers by which the exchange adds its sequence, time and verdict."""
+"""Inbox entries: the unchanged event, with headers by which the exchange adds its sequence, time, verdict and proof."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Self
 
 from handoff.record.codes import RefusalCode
 from handoff.record.message import Headers, Message
+from handoff.record.redaction import Redaction
 
 SEQUENCE_HEADER = "inbox-sequence"
 RECORD_TIME_HEADER = "record-time"
 VERDICT_HEADER = "verdict"
 REASON_HEADER = "verdict-reason"
+PROOF_HEADER = "delivery-proof"
 
 
 class VerdictKind(StrEnum):
@@ -56,18 +58,47 @@ REDACTED = invalid("redacted")
 """Verdict on a redacted entry, which has no effect any more."""
 
 
+class DeliveryFault(StrEnum):
+    """Code of the reason why an inbox cannot be trusted."""
+
+    MALFORMED = "malformed"
+    NOT_SIGNED = "not_signed"
+    """The exchange did not sign this entry as the next one of this inbox."""
+    CONTRADICTION = "contradiction"
+    """The exchange signed two different entries under one sequence."""
+    GAP = "gap"
+
+
 class BrokenDelivery(Exception):
-    """An inbox record without valid headers of the exchange: stop and alarm, because the topic cannot be trusted."""
+    """An inbox record that the exchange did not deliver as it stands: stop the inbox and raise an alarm."""
+
+    def __init__(self, fault: DeliveryFault, what: str) -> None:
+        super().__init__(what)
+        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One inbox entry: dense sequence (1, 2, 3 …), record time (ms precision), verdict and message."""
+    """One inbox entry: dense sequence (1, 2, 3 …), record time (ms precision), original verdict and message.
+
+    ``proof`` is the packed ``DeliveryProof``. An entry that is sent again is equal, with the proof of another batch.
+    """
 
     sequence: int
     record_time: datetime
     verdict: Verdict
     message: Message
+    proof: bytes = field(default=b"", compare=False)
+
+    @property
+    def is_redacted(self) -> bool:
+        """True if a redaction stub replaced the value."""
+        return Redaction.found(self.message.value) is not None
+
+    @property
+    def current_verdict(self) -> Verdict:
+        """Verdict that counts: a redacted entry has no effect any more, and its statement stays as it was signed."""
+        return REDACTED if self.is_redacted else self.verdict
 
     def to_message(self) -> Message:
         """Return the message with the exchange's headers after those of the emitter."""
@@ -78,6 +109,8 @@ class Delivery:
         ]
         if self.verdict.reason is not None:
             added.append((REASON_HEADER, self.verdict.reason.encode()))
+        if self.proof:
+            added.append((PROOF_HEADER, self.proof))
         return Message(self.message.key, self.message.value, self.message.headers + tuple(added))
 
     @classmethod
@@ -89,18 +122,21 @@ class Delivery:
             kind = VerdictKind(_added(message, VERDICT_HEADER))
             reason = message.header(REASON_HEADER)
             verdict = Verdict(kind, None if reason is None else reason.decode())
-            return cls(sequence, from_ms(time), verdict, Message(message.key, message.value, own))
+            proof = message.header(PROOF_HEADER) or b""
+            return cls(sequence, from_ms(time), verdict, Message(message.key, message.value, own), proof)
         except (ValueError, OverflowError, OSError) as error:
-            raise BrokenDelivery("the exchange's headers of an inbox record are invalid") from error
+            raise BrokenDelivery(
+                DeliveryFault.MALFORMED, "the exchange's headers of an inbox record are invalid"
+            ) from error
 
 
-_ADDED: frozenset[str] = frozenset({SEQUENCE_HEADER, RECORD_TIME_HEADER, VERDICT_HEADER, REASON_HEADER})
+_ADDED: frozenset[str] = frozenset({SEQUENCE_HEADER, RECORD_TIME_HEADER, VERDICT_HEADER, REASON_HEADER, PROOF_HEADER})
 
 
 def _added(message: Message, name: str) -> str:
     value = message.header(name)
     if value is None:
-        raise BrokenDelivery(f"an inbox record lacks the exchange's header {name}")
+        raise BrokenDelivery(DeliveryFault.MALFORMED, f"an inbox record lacks the exchange's header {name}")
     return value.decode()
 
 
@@ -121,6 +157,7 @@ __all__ = [
     "REDACTED",
     "BrokenDelivery",
     "Delivery",
+    "DeliveryFault",
     "Headers",
     "Verdict",
     "VerdictKind",

@@ -2,8 +2,7 @@
 
 Each mark is the first bytes of what is hashed or signed, so that bytes of one format or version are never accepted as
 another. A changed format gets a new mark here, and readers of the old one keep it. Event types carry their version in
-their own name (``handoff.record.events``). Leaf hashes have no mark: RFC 6962 defines them. Inbox headers have no mark:
-``handoff.record.delivery`` is their only reader and writer.
+their own name (``handoff.record.events``). Leaf hashes have no mark: RFC 6962 defines them.
 """
 
 from typing import Final
@@ -13,6 +12,12 @@ EVENT_PAYLOAD: Final = b"application/vnd.handoff.event+json; v=1"
 
 KEY_POSSESSION: Final = b"application/vnd.handoff.key-possession; v=1"
 """DSSE payload type of the statement by which a key proves possession."""
+
+DELIVERY: Final = b"handoff/delivery/v1\n"
+"""Prefix of the statement by which the exchange delivers an inbox entry."""
+
+DELIVERY_ROOT: Final = b"application/vnd.handoff.delivery-root; v=1"
+"""DSSE payload type of the Merkle root over the statements of one batch of a relay."""
 
 RECORD_HASH: Final = b"handoff/record/v1\n"
 """Prefix of the content hash of a record entry."""

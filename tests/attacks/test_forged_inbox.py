@@ -30,8 +30,6 @@ from tests.support.dsl.referral_events import Matter
 from tests.support.parts.checkpoints import PlayedLog, bodies
 from tests.support.parts.node_parts import Parts
 
-_UNSIGNED = "issue 11: sequence, verdict and record time of an inbox entry carry no signature"
-
 
 async def _asked(shelter: Parts) -> Matter:
     """The shelter is asked for a place by an entry that the exchange delivered."""
@@ -45,7 +43,6 @@ def _forged(shelter: Parts, message: Message, sequence: int) -> KafkaRecord:
     return KafkaRecord(sequence - 1, to_ms(T0), Delivery(sequence, T0, EFFECTIVE, message).to_message())
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason=_UNSIGNED)
 async def test_a_member_s_words_off_the_record_are_not_folded(shelter: Parts) -> None:
     """The police's own signature shows who spoke, and not that the record holds it."""
     matter = await _asked(shelter)
@@ -56,11 +53,6 @@ async def test_a_member_s_words_off_the_record_are_not_folded(shelter: Parts) ->
     assert await shelter.desk().referrals() == (before,)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=pytest.fail.Exception,
-    reason="issue 11: an entry with a sequence that is taken already is skipped, whatever it holds",
-)
 async def test_another_entry_under_a_known_sequence_stops_the_inbox(shelter: Parts) -> None:
     """A node does not lose an emergency because something else was delivered under its sequence before."""
     await _asked(shelter)
@@ -76,7 +68,6 @@ async def test_another_entry_under_a_known_sequence_stops_the_inbox(shelter: Par
         (RECORD_TIME_HEADER, str(to_ms(after(days=300))).encode()),
     ],
 )
-@pytest.mark.xfail(strict=True, raises=pytest.fail.Exception, reason=_UNSIGNED)
 async def test_a_changed_header_stops_the_inbox(shelter: Parts, header: str, value: bytes) -> None:
     """Verdict and record time are part of what the exchange signed."""
     arrival = shelter.post(Matter(shelter.town, 9).asked())

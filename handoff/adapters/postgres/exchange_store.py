@@ -82,14 +82,15 @@ class ExchangeStore:
                 raise LeadershipLost
             yield RoutingTransaction(connection)
 
-    async def last_sequences(self) -> dict[str, int]:
-        """Return the sequence of the last entry routed to each inbox."""
-        return {row["member"]: row["last_sequence"] for row in await self._pool.fetch(_SQL["last_sequences"])}
+    async def inbox_heads(self) -> dict[str, tuple[int, bytes]]:
+        """Return the sequence and the chain hash of the last entry routed to each inbox."""
+        rows = await self._pool.fetch(_SQL["inbox_heads"])
+        return {row["member"]: (row["last_sequence"], row["chain"]) for row in rows}
 
-    async def queued_deliveries(self, member: str, limit: int) -> tuple[tuple[int, Message], ...]:
-        """Return the queue of a member's inbox as (sequence, message), in sequence."""
+    async def queued_deliveries(self, member: str, limit: int) -> tuple[tuple[int, Message, bytes], ...]:
+        """Return the queue of a member's inbox as (sequence, message, chain hash), in sequence."""
         return tuple(
-            (row["sequence"], message_in(row))
+            (row["sequence"], message_in(row), row["chain"])
             for row in await self._pool.fetch(_SQL["queued_deliveries"], member, limit)
         )
 

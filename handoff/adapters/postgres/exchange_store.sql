@@ -27,26 +27,26 @@ SELECT subject, source, event_id, value_hash
 -- name: announcements
 SELECT record_offset, record_time, key, value, headers FROM announcements ORDER BY record_offset
 
--- name: last_sequences
-SELECT member, last_sequence FROM inboxes
+-- name: inbox_heads
+SELECT member, last_sequence, chain FROM inboxes
 
--- name: store_sequences
--- First occurrences, and the number of entries of each inbox.
+-- name: store_heads
+-- First occurrences, and the last entry of each inbox.
 WITH first AS (
     INSERT INTO seen (subject, source, event_id, value_hash)
     SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[])
 )
-INSERT INTO inboxes (member, last_sequence) SELECT * FROM unnest($5::text[], $6::bigint[])
-ON CONFLICT (member) DO UPDATE SET last_sequence = excluded.last_sequence
+INSERT INTO inboxes (member, last_sequence, chain) SELECT * FROM unnest($5::text[], $6::bigint[], $7::bytea[])
+ON CONFLICT (member) DO UPDATE SET last_sequence = excluded.last_sequence, chain = excluded.chain
 
 -- name: queue_delivery
-INSERT INTO routed (member, sequence, key, value, headers) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO routed (member, sequence, key, value, headers, chain) VALUES ($1, $2, $3, $4, $5, $6)
 
 -- name: store_announcement
 INSERT INTO announcements (record_offset, record_time, key, value, headers) VALUES ($1, $2, $3, $4, $5)
 
 -- name: queued_deliveries
-SELECT sequence, key, value, headers FROM queued_deliveries($1, $2)
+SELECT sequence, key, value, headers, chain FROM queued_deliveries($1, $2)
 
 -- name: delete_sent
 WITH moved AS (

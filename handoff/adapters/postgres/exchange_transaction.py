@@ -73,12 +73,19 @@ class RoutingTransaction:
         await self._connection.execute(_SQL["write_cases"], list(cases), states, *columns, grace.total_seconds())
 
     async def queue_deliveries(
-        self, deliveries: Sequence[tuple[str, Delivery]], sequences: Mapping[str, int], first: Mapping[Identity, str]
+        self,
+        deliveries: Sequence[tuple[str, Delivery, bytes]],
+        heads: Mapping[str, tuple[int, bytes]],
+        first: Mapping[Identity, str],
     ) -> None:
-        """Queue inbox entries, and store the inboxes' last sequences and the hashes of first occurrences."""
-        columns = (*_identity_columns(first), list(first.values()), list(sequences), list(sequences.values()))
-        await self._connection.execute(_SQL["store_sequences"], *columns)
-        rows = [(member, d.sequence, *_columns(d.to_message())) for member, d in deliveries]
+        """Queue inbox entries with their chain hashes, and store the heads of the inboxes and the first occurrences.
+
+        ``heads`` has the sequence and the chain hash of each inbox's last entry.
+        """
+        ends = [sequence for sequence, _ in heads.values()], [chain for _, chain in heads.values()]
+        columns = (*_identity_columns(first), list(first.values()), list(heads), *ends)
+        await self._connection.execute(_SQL["store_heads"], *columns)
+        rows = [(member, d.sequence, *_columns(d.to_message()), chain) for member, d, chain in deliveries]
         if rows:
             await self._connection.executemany(_SQL["queue_delivery"], rows)
 

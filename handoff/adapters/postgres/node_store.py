@@ -19,8 +19,9 @@ from handoff.node.ports import Transaction
 from handoff.node.rows import DueEvent, InboxPosition
 from handoff.record import strict_json
 from handoff.record.codes import CaseService, State, Urgency
-from handoff.record.delivery import Verdict, VerdictKind
+from handoff.record.delivery import REDACTED, Verdict, VerdictKind
 from handoff.record.errors import NotAnEvent
+from handoff.record.redaction import Redaction
 
 
 class PostgresStore:
@@ -65,7 +66,7 @@ class PostgresStore:
 
     async def start_intake_epoch(self) -> tuple[int, InboxPosition]:
         (row,) = await self._fetch("start_intake_epoch")
-        return row["epoch"], InboxPosition(row["next_offset"], row["sequence"])
+        return row["epoch"], InboxPosition(row["next_offset"], row["sequence"], row["chain"])
 
     async def start_relay_epoch(self) -> int:
         (row,) = await self._fetch("start_relay_epoch")
@@ -123,9 +124,12 @@ def _referral_row(row: asyncpg.Record) -> ReferralRow:
 
 
 def _feed_entry(row: asyncpg.Record) -> FeedEntry:
-    verdict = VerdictKind(row["outcome"])
+    judged = Verdict(VerdictKind(row["outcome"]), row["reason"])
+    verdict = REDACTED if Redaction.found(row["value"]) is not None else judged
     event = _document(row["value"])
-    return FeedEntry(row["sequence"], row["record_time"], verdict, row["reason"], row["own"], event, row["settles"])
+    return FeedEntry(
+        row["sequence"], row["record_time"], verdict.kind, verdict.reason, row["own"], event, row["settles"]
+    )
 
 
 def _document(value: bytes | None) -> Mapping[str, Any] | None:

@@ -31,13 +31,21 @@ SELECT id, subject, referral, type, value, value_hash, created_at
 ON CONFLICT (id) DO NOTHING RETURNING true
 
 -- name: position
-SELECT next_offset, sequence FROM position WHERE epoch = coalesce($1, epoch) FOR UPDATE
+SELECT next_offset, sequence, chain FROM position WHERE epoch = coalesce($1, epoch) FOR UPDATE
 
 -- name: store_inbox
-WITH moved AS (UPDATE position SET next_offset = $1, sequence = $2)
-INSERT INTO inbox (sequence, kafka_offset, key, value, headers, record_time, outcome, reason, own)
-SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::timestamptz[],
-                     $9::text[], $10::text[], $11::boolean[])
+WITH moved AS (UPDATE position SET next_offset = $1, sequence = $2, chain = $3)
+INSERT INTO inbox (sequence, kafka_offset, key, value, headers, record_time, outcome, reason, own,
+                   chain, proof)
+SELECT * FROM unnest($4::bigint[], $5::bigint[], $6::bytea[], $7::bytea[], $8::bytea[], $9::timestamptz[],
+                     $10::text[], $11::text[], $12::boolean[], $13::bytea[], $14::bytea[])
+
+-- name: inbox_rows
+SELECT * FROM inbox WHERE sequence = ANY($1)
+
+-- name: store_broken
+INSERT INTO broken_deliveries (kafka_offset, why, key, value, headers, found_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING
 
 -- name: settle
 INSERT INTO outbox AS own (id, subject, referral, type, value, value_hash, created_at,
@@ -89,7 +97,7 @@ WITH work_list AS (DELETE FROM referrals), found AS (DELETE FROM directory),
 DELETE FROM cases
 
 -- name: inbox
-SELECT sequence, kafka_offset, key, value, headers, record_time, outcome, reason, own FROM inbox ORDER BY sequence
+SELECT * FROM inbox ORDER BY sequence
 
 -- name: digests
 SELECT name, encode(sha256(convert_to(string_agg(line, E'\n' ORDER BY line), 'UTF8')), 'hex') AS digest FROM (
@@ -134,7 +142,7 @@ SELECT count(*) FILTER (WHERE sent_at IS NULL) AS unsent, count(*) AS unechoed,
   FROM outbox WHERE outcome IS NULL
 
 -- name: start_intake_epoch
-UPDATE position SET epoch = epoch + 1 RETURNING epoch, next_offset, sequence
+UPDATE position SET epoch = epoch + 1 RETURNING epoch, next_offset, sequence, chain
 
 -- name: start_relay_epoch
 UPDATE relay SET epoch = epoch + 1 RETURNING epoch

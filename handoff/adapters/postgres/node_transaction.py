@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -27,8 +28,9 @@ from handoff.node.rows import (
     StoredAnswer,
 )
 from handoff.record.codes import Urgency
-from handoff.record.delivery import Delivery, Verdict, VerdictKind
+from handoff.record.delivery import Delivery, DeliveryFault, Verdict, VerdictKind
 from handoff.record.header_codec import pack_headers, unpack_headers
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 
 SQL = statements("node_store.sql")
@@ -87,8 +89,20 @@ class PostgresTransaction:
         return InboxPosition(**row)
 
     async def store_inbox(self, rows: Sequence[InboxRow], position: InboxPosition) -> None:
-        columns = _columns(map(_inbox_columns, rows), 9)
-        await self._connection.execute(SQL["store_inbox"], position.next_offset, position.sequence, *columns)
+        columns = _columns(map(_inbox_columns, rows), 11)
+        await self._connection.execute(
+            SQL["store_inbox"], position.next_offset, position.sequence, position.chain, *columns
+        )
+
+    async def inbox_rows(self, sequences: Iterable[int]) -> dict[int, InboxRow]:
+        wanted = list(sequences)
+        found = await self._connection.fetch(SQL["inbox_rows"], wanted) if wanted else ()
+        return {row["sequence"]: _inbox_row(row) for row in found}
+
+    async def store_broken(self, record: KafkaRecord, fault: DeliveryFault, at: datetime) -> None:
+        message = record.message
+        raw = (message.key, message.value, pack_headers(message.headers))
+        await self._connection.execute(SQL["store_broken"], record.offset, fault.value, *raw, at)
 
     async def settle(self, echoes: Sequence[Echo]) -> None:
         await self._for_each("settle", [_echo_columns(echo) for echo in echoes])
@@ -166,13 +180,14 @@ def _inbox_columns(row: InboxRow) -> tuple[object, ...]:
     delivery, message = row.delivery, row.delivery.message
     verdict = delivery.verdict
     raw = (message.key, message.value, pack_headers(message.headers))
-    return delivery.sequence, row.offset, *raw, delivery.record_time, verdict.kind.value, verdict.reason, row.own
+    judged = (delivery.record_time, verdict.kind.value, verdict.reason)
+    return delivery.sequence, row.offset, *raw, *judged, row.own, row.chain, delivery.proof
 
 
 def _inbox_row(row: asyncpg.Record) -> InboxRow:
     verdict = Verdict(VerdictKind(row["outcome"]), row["reason"])
-    delivery = Delivery(row["sequence"], row["record_time"], verdict, stored_message(row))
-    return InboxRow(row["kafka_offset"], delivery, row["own"])
+    delivery = Delivery(row["sequence"], row["record_time"], verdict, stored_message(row), row["proof"])
+    return InboxRow(row["kafka_offset"], delivery, row["own"], row["chain"])
 
 
 def stored_message(row: asyncpg.Record) -> Message:

@@ -62,7 +62,7 @@ class InboxFold:
         )
 
     def _apply_undecodable(self, entry: InboxEntry) -> None:
-        if not entry.delivery.verdict.is_effective:
+        if not entry.delivery.current_verdict.is_effective:
             return
         if entry.case is not None and entry.referral is not None:
             self._park(entry, ReferralKey(entry.case, entry.referral), NEWER_TYPE)

@@ -1,6 +1,7 @@
 """Intake of a node's inbox: fetch, deduplicate, fold, react and store, one transaction a batch."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -8,10 +9,11 @@ from handoff import telemetry
 from handoff.domain.policies import Policy, reactions
 from handoff.node.commands import optimistic_state
 from handoff.node.inbox.fold import InboxFold
+from handoff.node.inbox.inbox_chain import InboxChain, contradiction
 from handoff.node.inbox.inbox_entry import InboxEntry
 from handoff.node.ports import Clock, Store, Transaction
-from handoff.node.rows import InboxPosition, KnownState, OutboxRow, PendingEvent
-from handoff.record.delivery import EQUIVOCATION, to_ms
+from handoff.node.rows import InboxPosition, InboxRow, KnownState, OutboxRow, PendingEvent
+from handoff.record.delivery import EQUIVOCATION, BrokenDelivery, DeliveryFault, to_ms
 from handoff.record.envelope import Source
 from handoff.record.kafka_record import KafkaRecord
 from handoff.wakeup import Wakeup
@@ -20,8 +22,8 @@ log = structlog.get_logger(__name__)
 MAX_REACTIONS = 100
 
 
-class InboxGap(Exception):
-    """The sequence has a gap: restart from the stored position and log it."""
+REDACTED_ON_ARRIVAL = "redacted"
+"""Code of the alarm for an effective entry whose value was replaced by a stub before this node read it."""
 
 
 class InboxIntake:
@@ -49,6 +51,8 @@ class InboxIntake:
         self._end: int | None = None
         self.caught_up = False
         """True once every entry present at the start is folded and the policies are on."""
+        self.stopped = ""
+        """Reason why the inbox stopped: an entry that the exchange did not deliver as it stands. Empty if it runs."""
 
     async def begin(self) -> InboxPosition:
         """Start a new epoch, which fences off the previous process. Return the position to continue from."""
@@ -63,34 +67,51 @@ class InboxIntake:
         await self._notice_end(position)
 
     async def handle(self, records: Sequence[KafkaRecord]) -> None:
-        """Folds a batch in the topic's order.
+        """Folds a batch in the topic's order, up to the first entry that the exchange did not deliver as it stands.
 
-        When this returns it is durable. Raises ``StoreUnavailable``: retry; ``InboxGap``, ``LeadershipLost`` and
-        ``BrokenDelivery``: stop.
+        When this returns it is durable. Raises ``StoreUnavailable``: retry; ``LeadershipLost`` and ``BrokenDelivery``:
+        stop. The entries before a broken one are durable, and the broken one is stored as evidence.
         """
         async with self._store.transaction() as tx:
             before = await tx.position(self._epoch)
-            fresh = in_order([InboxEntry.from_record(record) for record in records], before.sequence)
-            fold, added, pending = await self._fold_batch(tx, fresh)
+            chain = InboxChain(self._me.member, self._genesis_hash, before.chain)
+            arrivals = order_arrivals(records, before.sequence)
+            stored = await tx.inbox_rows(arrivals.repeated)
+            fold, added, pending = await self._fold_batch(tx, arrivals, chain, stored)
+            fresh, broken = arrivals.fresh, arrivals.fault
             last = fresh[-1].delivery.sequence if fresh else before.sequence
-            position = InboxPosition(max(before.next_offset, records[-1].offset + 1), last)
-            await tx.store_inbox([entry.row(self._me.member) for entry in fresh], position)
+            read = records[-1].offset + 1
+            if broken is not None:
+                read = records[len(arrivals.entries)].offset
+                await tx.store_broken(records[len(arrivals.entries)], broken.fault, self._clock())
+            position = InboxPosition(max(before.next_offset, read), last, chain.head)
+            await tx.store_inbox([stored[entry.delivery.sequence] for entry in fresh], position)
         self._folded.notify()
         if fold.directory_sequence is not None or added:
             self._stored.notify()
         self._log_batch(fresh, fold, pending)
+        if broken is not None:
+            raise broken
         await self._notice_end(position)
 
+    def stop(self, broken: BrokenDelivery) -> None:
+        """Stop the inbox and raise the alarm: no later entry may be folded before a person has examined this one."""
+        self.stopped = f"stopped ({broken.fault}): {broken}"
+        telemetry.INBOX_ALARMS.labels(broken.fault.value).inc()
+        log.critical("inbox.stopped", why=broken.fault.value, what=str(broken))
+
     async def _fold_batch(
-        self, tx: Transaction, fresh: Sequence[InboxEntry]
+        self, tx: Transaction, arrivals: "Arrivals", chain: InboxChain, stored: dict[int, InboxRow]
     ) -> tuple[InboxFold, int, Sequence[PendingEvent]]:
-        """Return the fold of ``fresh``, the number of events that policies added, and the events pending before."""
-        subjects = {_subject(entry) for entry in fresh}
+        """Return the fold of the fresh entries, the number of events that policies added, and the events pending before.
+
+        The rows of the fresh entries are added to ``stored``.
+        """
+        subjects = {_subject(entry) for entry in arrivals.fresh}
         await tx.lock(subjects)
         known = await tx.known(subjects)
         fold = self._new_fold(known)
-        for entry in fresh:
-            fold.apply(entry)
+        apply_arrivals(fold, chain, arrivals, stored)
         await self._save(tx, fold)
         if self.caught_up:
             return fold, await self._react(tx, fold, fold.still_pending(known.pending)), known.pending
@@ -152,21 +173,76 @@ class InboxIntake:
                 reason=delivery.verdict.reason,
                 age_ms=now - to_ms(delivery.record_time),
             )
+            if delivery.is_redacted and delivery.verdict.is_effective:
+                telemetry.QUARANTINED.labels(REDACTED_ON_ARRIVAL).inc()
+                log.error("inbox.redacted_on_arrival", sequence=delivery.sequence, offset=entry.offset)
         _alarm(fold)
 
 
-def in_order(entries: Sequence[InboxEntry], last: int) -> list[InboxEntry]:
-    """Return the entries after ``last``, skipping those already folded. Raises ``InboxGap``."""
-    fresh: list[InboxEntry] = []
-    for entry in entries:
+@dataclass(slots=True)
+class Arrivals:
+    """The entries of a batch up to the first fault, in the topic's order. ``first`` is the sequence that comes next."""
+
+    first: int
+    entries: list[InboxEntry] = field(default_factory=list)
+    fault: BrokenDelivery | None = None
+
+    @property
+    def fresh(self) -> list[InboxEntry]:
+        """The entries with the next sequences, without repetitions."""
+        expected, fresh = self.first, list[InboxEntry]()
+        for entry in self.entries:
+            if entry.delivery.sequence == expected:
+                fresh.append(entry)
+                expected += 1
+        return fresh
+
+    @property
+    def repeated(self) -> frozenset[int]:
+        """Sequences of stored entries that come again, each with the one before it, whose chain hash its own needs."""
+        again = {entry.delivery.sequence for entry in self.entries if entry.delivery.sequence < self.first}
+        if len(self.fresh) < len(self.entries):
+            again.add(self.first)
+        return frozenset(again | {sequence - 1 for sequence in again})
+
+
+def order_arrivals(records: Sequence[KafkaRecord], last: int) -> Arrivals:
+    """Parse a batch of the topic after the sequence ``last``, up to the first malformed record or gap."""
+    arrivals = Arrivals(last + 1)
+    for record in records:
+        try:
+            entry = InboxEntry.from_record(record)
+        except BrokenDelivery as broken:
+            arrivals.fault = broken
+            break
         sequence = entry.delivery.sequence
         if sequence > last + 1:
-            telemetry.INBOX_GAPS.inc()
-            raise InboxGap(f"expected the inbox entry {last + 1}, got {sequence}")
-        if sequence == last + 1:
-            fresh.append(entry)
-            last = sequence
-    return fresh
+            what = f"expected inbox entry {last + 1}, found {sequence} (offset {record.offset})"
+            arrivals.fault = BrokenDelivery(DeliveryFault.GAP, what)
+            break
+        arrivals.entries.append(entry)
+        last = max(last, sequence)
+    return arrivals
+
+
+def apply_arrivals(fold: InboxFold, chain: InboxChain, arrivals: Arrivals, stored: dict[int, InboxRow]) -> None:
+    """Check and fold the arrivals, and add the rows of the fresh ones to ``stored``.
+
+    At the first entry that is not signed or contradicts a stored one, the arrivals are cut off with that fault.
+    """
+    for place, entry in enumerate(arrivals.entries):
+        sequence = entry.delivery.sequence
+        try:
+            if sequence >= arrivals.first and sequence not in stored:
+                link = chain.append(entry, fold.directory)
+                fold.apply(entry)
+                stored[sequence] = entry.row(fold.me, link)
+            elif (differs := contradiction(chain, entry, stored, fold.directory)) is not None:
+                raise differs
+        except BrokenDelivery as broken:
+            del arrivals.entries[place:]
+            arrivals.fault = broken
+            return
 
 
 async def save(tx: Transaction, fold: InboxFold) -> None:

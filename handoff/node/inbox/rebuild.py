@@ -10,8 +10,9 @@ import structlog
 
 from handoff.domain.directory import Directory
 from handoff.node.inbox.fold import InboxFold
+from handoff.node.inbox.inbox_chain import InboxChain
 from handoff.node.inbox.inbox_entry import InboxEntry
-from handoff.node.inbox.intake import in_order, save
+from handoff.node.inbox.intake import apply_arrivals, order_arrivals, save
 from handoff.node.ports import Clock, Store, Transaction
 from handoff.node.rows import InboxPosition
 from handoff.record.envelope import Source
@@ -57,16 +58,17 @@ async def rebuild(store: Store, me: Source, genesis_hash: str, topic: InboxTopic
 
     A running node waits for it. Parked entries are folded if this release can decode them. Own events that
     the outbox lost are restored, settled, from their echoes. Every case is marked for the policies, which process it
-    at the node's next start.
+    at the node's next start. Raises ``BrokenDelivery`` for an entry that the exchange did not sign as it is stored.
     """
     async with store.transaction() as tx:
         position = await tx.position(None)
         before = await tx.digests()
         await tx.delete_folded()
-        fold, entries = await _folded(tx, me, genesis_hash)
+        chain = InboxChain(me.member, genesis_hash)
+        fold, entries = await _folded(tx, me, chain)
         await save(tx, fold)
         after = await tx.digests()
-        caught_up = await _catch_up(tx, me.member, fold, position, topic) if topic is not None else 0
+        caught_up = await _catch_up(tx, fold, chain, position, topic) if topic is not None else 0
         await tx.mark_unreacted(fold.cases)
         return InboxRebuildReport(entries, caught_up, len(fold.cases), before, after, tuple(await tx.unpublished()))
 
@@ -79,26 +81,33 @@ async def refold_parked(store: Store, me: Source, genesis_hash: str, clock: Cloc
         log.info("node.refolded", entries=report.entries, parked_before=backlog.parked)
 
 
-async def _folded(tx: Transaction, me: Source, genesis_hash: str) -> tuple[InboxFold, int]:
-    fold = InboxFold(me.member, genesis_hash, Directory(me.jurisdiction, me.generation), {}, {})
+async def _folded(tx: Transaction, me: Source, chain: InboxChain) -> tuple[InboxFold, int]:
+    fold = InboxFold(me.member, chain.genesis_hash, Directory(me.jurisdiction, me.generation), {}, {})
     entries = 0
     async for row in tx.inbox():
-        fold.apply(InboxEntry.from_delivery(row.offset, row.delivery))
+        entry = InboxEntry.from_delivery(row.offset, row.delivery)
+        chain.append(entry, fold.directory)
+        fold.apply(entry)
         entries += 1
     return fold, entries
 
 
-async def _catch_up(tx: Transaction, me: str, kept: InboxFold, position: InboxPosition, topic: InboxTopic) -> int:
+async def _catch_up(
+    tx: Transaction, kept: InboxFold, chain: InboxChain, position: InboxPosition, topic: InboxTopic
+) -> int:
     """Fold later entries of the topic after ``kept``. Return the number of new entries."""
-    fold = InboxFold(me, kept.genesis_hash, kept.directory, kept.cases, kept.parked)
+    fold = InboxFold(kept.me, kept.genesis_hash, kept.directory, kept.cases, kept.parked)
     offset, sequence = position.next_offset, position.sequence
     async with aclosing(topic.since(offset)) as batches:
         async for records in batches:
-            fresh = in_order([InboxEntry.from_record(record) for record in records], sequence)
-            for entry in fresh:
-                fold.apply(entry)
+            arrivals = order_arrivals(records, sequence)
+            stored = await tx.inbox_rows(arrivals.repeated)
+            apply_arrivals(fold, chain, arrivals, stored)
+            if arrivals.fault is not None:
+                raise arrivals.fault
+            fresh = [stored[entry.delivery.sequence] for entry in arrivals.fresh]
             offset, sequence = records[-1].offset + 1, sequence + len(fresh)
-            await tx.store_inbox([entry.row(me) for entry in fresh], InboxPosition(offset, sequence))
+            await tx.store_inbox(fresh, InboxPosition(offset, sequence, chain.head))
     await tx.settle(fold.echoes)
     await tx.refuse(fold.refusals)
     await save(tx, fold)

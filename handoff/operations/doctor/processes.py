@@ -54,6 +54,8 @@ def _readiness(member: str, parts: list[dict[str, str]], *, is_ready: bool) -> D
         return DoctorFinding(member, "ok", detail)
     if failing and failing.keys() <= _RETRIED:
         advice = "see the findings about the broker and the databases; the process retries, and needs no restart"
+    elif failing.get("inbox", "").startswith("stopped"):
+        advice = "see docs/runbook.md, An inbox has stopped: a restart does not help"
     else:
         advice = "read its log and docs/runbook.md"
     if is_ready:

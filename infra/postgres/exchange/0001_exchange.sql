@@ -50,10 +50,12 @@ CREATE TABLE seen (
     PRIMARY KEY (subject, source, event_id)
 );
 
--- Each member's inbox: the sequence of the last entry routed to it, and of the last one that its topic is known to hold.
+-- Each member's inbox: sequence and chain hash of the last entry routed to it, and the sequence of the last one that its
+-- topic is known to hold.
 CREATE TABLE inboxes (
     member        text PRIMARY KEY,
     last_sequence bigint NOT NULL,
+    chain         bytea  NOT NULL CHECK (octet_length(chain) = 32),
     sent          bigint NOT NULL DEFAULT 0 CHECK (sent <= last_sequence)
 );
 
@@ -64,6 +66,8 @@ CREATE TABLE routed (
     key           bytea NOT NULL,
     value         bytea NOT NULL,
     headers       bytea NOT NULL,
+    -- Hash of the statement that delivers the entry; its relay signs it with the others of the same batch.
+    chain         bytea NOT NULL,
     PRIMARY KEY (member, sequence)
 );
 -- The table is empty at times and large while an inbox cannot be written. A cached plan lives as long as its connection, and one made

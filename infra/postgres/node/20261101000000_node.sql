@@ -37,7 +37,21 @@ CREATE TABLE inbox (
     record_time  timestamptz NOT NULL,
     outcome      text        NOT NULL,
     reason       text,
-    own          boolean     NOT NULL
+    own          boolean     NOT NULL,
+    -- Hash of the exchange's statement about this entry, which contains that of the previous one; and its signed batch.
+    chain        bytea       NOT NULL CHECK (octet_length(chain) = 32),
+    proof        bytea       NOT NULL
+);
+
+-- Inbox records that the exchange did not deliver as they stand. The first stops the inbox. Never deleted.
+CREATE TABLE broken_deliveries (
+    kafka_offset bigint      NOT NULL,
+    why          text        NOT NULL,
+    key          bytea,
+    value        bytea,
+    headers      bytea       NOT NULL,
+    found_at     timestamptz NOT NULL,
+    PRIMARY KEY (kafka_offset, why)
 );
 
 -- Every process of the node listens, so that a caller who waits at a standby learns about entries that the leader stores.
@@ -88,7 +102,9 @@ CREATE TABLE position (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     epoch       bigint  NOT NULL DEFAULT 0,
     next_offset bigint  NOT NULL DEFAULT 0,
-    sequence    bigint  NOT NULL DEFAULT 0
+    sequence    bigint  NOT NULL DEFAULT 0,
+    -- Chain hash of the last folded entry; empty before the first.
+    chain       bytea   NOT NULL DEFAULT ''
 );
 INSERT INTO position DEFAULT VALUES;
 
@@ -127,11 +143,11 @@ CREATE TABLE quarantine (
 
 GRANT SELECT, INSERT, UPDATE ON outbox, cases, referrals, directory, position, relay, idempotency TO handoff_node;
 GRANT DELETE ON cases, referrals, directory, idempotency TO handoff_node;
-GRANT SELECT, INSERT ON inbox TO handoff_node;
+GRANT SELECT, INSERT ON inbox, broken_deliveries TO handoff_node;
 GRANT SELECT, INSERT, DELETE ON parked, quarantine TO handoff_node;
 GRANT USAGE ON SEQUENCE sendings TO handoff_node;
 
 -- migrate:down
-DROP TABLE quarantine, parked, idempotency, relay, position, directory, referrals, cases, inbox, outbox;
+DROP TABLE broken_deliveries, quarantine, parked, idempotency, relay, position, directory, referrals, cases, inbox, outbox;
 DROP FUNCTION notify_inbox;
 DROP SEQUENCE sendings;

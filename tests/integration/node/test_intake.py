@@ -14,7 +14,6 @@ from handoff.domain.policies import CONFIRM_DELIVERY
 from handoff.leadership import LeadershipLost
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.inbox.fold import IMPOSSIBLE, NEWER_TYPE
-from handoff.node.inbox.intake import InboxGap
 from handoff.node.inbox.rebuild import rebuild
 from handoff.record import codec, message
 from handoff.record.codec import AnyEvent
@@ -28,7 +27,7 @@ from handoff.record.codes import (
     State,
     Urgency,
 )
-from handoff.record.delivery import EFFECTIVE, Verdict, VerdictKind, ineffective
+from handoff.record.delivery import EFFECTIVE, BrokenDelivery, DeliveryFault, Verdict, VerdictKind, ineffective
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events import Audience, Emitter
 from handoff.record.events.base import ReferralBody
@@ -104,15 +103,16 @@ async def test_a_redelivered_entry_is_folded_once(shelter: Parts) -> None:
     assert len(await shelter.query("node_inbox")) == len(entries)
 
 
-async def test_a_gap_stops_the_intake_and_leaves_everything_as_it_was(shelter: Parts) -> None:
+async def test_a_gap_stops_the_intake_after_the_entries_before_it(shelter: Parts) -> None:
     intake = await shelter.intake()
     founding = shelter.founding()
     await intake.handle(founding[:3])
-    with pytest.raises(InboxGap):
+    with pytest.raises(BrokenDelivery) as gap:
         await intake.handle([founding[3], founding[5]])
-    assert len(await shelter.query("node_inbox")) == 3
+    assert gap.value.fault is DeliveryFault.GAP
+    assert len(await shelter.query("node_inbox")) == 4
     again = await shelter.intake()
-    await again.handle(founding[3:])
+    await again.handle(founding[4:])
     assert len(await shelter.query("node_inbox")) == len(founding)
 
 

@@ -74,6 +74,7 @@ async def receive(desk: Desk, *deliveries: tuple[AnyEvent, Verdict]) -> None:
                 number,
                 Delivery(number, event.time, verdict, signed(event)),
                 own=event.emitter == desk.me.member,
+                chain=bytes(32),
             )
             for number, (event, verdict) in enumerate(deliveries, 1)
         ]

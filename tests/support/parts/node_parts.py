@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from handoff.node.inbox.intake import InboxIntake
 from handoff.node.outbox.relay import RESEND_SECONDS, OutboxRelay
 from handoff.operations.setup import database_setup
 from handoff.operations.setup.database_setup import Database
+from handoff.proof.log.delivery_chain import chain_hash, sign_batch
+from handoff.proof.log.entry import record_hash
 from handoff.record import codec, signing
 from handoff.record.codec import AnyEvent
 from handoff.record.codes import (
@@ -37,7 +39,7 @@ from handoff.record.codes import (
     Urgency,
 )
 from handoff.record.delivery import EFFECTIVE, Delivery, Verdict, to_ms
-from handoff.record.envelope import Source
+from handoff.record.envelope import EXCHANGE, Source
 from handoff.record.events.directory import Admission
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
@@ -65,6 +67,8 @@ class Parts:
     pool: asyncpg.Pool
     wakeups: NodeWakeups = field(default_factory=NodeWakeups)
     sequence: int = 0
+    chain: dict[int, bytes] = field(default_factory=dict)
+    """Sequence → chain hash of what was posted."""
 
     @property
     def me(self) -> Source:
@@ -106,10 +110,19 @@ class Parts:
     def post(
         self, content: AnyEvent | Message, verdict: Verdict = EFFECTIVE, at: datetime = T0, sequence: int | None = None
     ) -> KafkaRecord:
-        """The next entry of the inbox."""
+        """The next entry of the inbox, signed by the exchange."""
         self.sequence = sequence or self.sequence + 1
         message = content if isinstance(content, Message) else signed(content)
-        return KafkaRecord(self.sequence - 1, to_ms(at), Delivery(self.sequence, at, verdict, message).to_message())
+        delivery, link = delivered(
+            self.member,
+            self.sequence,
+            message,
+            self.chain.get(self.sequence - 1, bytes.fromhex(self.genesis_hash)),
+            verdict=verdict,
+            at=at,
+        )
+        self.chain[self.sequence] = link
+        return KafkaRecord(self.sequence - 1, to_ms(at), delivery.to_message())
 
     def founding(self) -> list[KafkaRecord]:
         """Return the deliveries that introduce the jurisdiction to a member."""
@@ -133,6 +146,7 @@ class Parts:
         """Reset the database to its state after the migrations."""
         await self.execute_as_owner("wipe_node")
         self.sequence = 0
+        self.chain.clear()
 
     async def execute_as_owner(self, name: str) -> None:
         """Execute named statements for which the node has no rights."""
@@ -158,6 +172,17 @@ async def request_a_place(desk: Desk) -> tuple[UUID, UUID, tuple[UUID, ...]]:
     assert about.case is not None
     assert asked.about.referral is not None
     return about.case, asked.about.referral, (*opened.events, *recorded.events, *asked.events)
+
+
+def delivered(
+    member: str, sequence: int, message: Message, previous: bytes, *, verdict: Verdict = EFFECTIVE, at: datetime = T0
+) -> tuple[Delivery, bytes]:
+    """Return an inbox entry as the exchange delivers it in a batch of its own, and its chain hash."""
+    content = record_hash(message.key, message.value, message.headers)
+    delivery = Delivery(sequence, at, verdict, message)
+    link = chain_hash(member, delivery, content, previous)
+    [proof] = sign_batch([link], key_of(EXCHANGE))
+    return replace(delivery, proof=proof), link
 
 
 @asynccontextmanager

@@ -184,9 +184,9 @@ UPDATE witness SET topic_offset = 1000000
 UPDATE leadership SET heartbeat_at = clock_timestamp() - interval '1 hour'
 
 -- name: wipe_node as its migrations made it
-TRUNCATE outbox, inbox, cases, referrals, directory, idempotency, parked, quarantine, log_evidence,
+TRUNCATE outbox, inbox, broken_deliveries, cases, referrals, directory, idempotency, parked, quarantine, log_evidence,
          sign_in_links, sessions, openings;
-UPDATE position SET next_offset = 0, sequence = 0;
+UPDATE position SET next_offset = 0, sequence = 0, chain = '';
 UPDATE relay SET paused = false;
 UPDATE witness SET size = 0, root = sha256(''), note = '', topic_offset = 0;
 UPDATE proven SET size = 0, note = '', topic_offset = 0;
