@@ -148,7 +148,7 @@ class Node:
             tasks.create_task(self.attestation.run())
 
     async def _consume(self) -> None:
-        """Fold the inbox. An entry that cannot be trusted stops it, and the rest of the node goes on."""
+        """Fold the inbox. An entry that cannot be trusted stops the inbox and no other part of the node."""
         try:
             await retry(self.refold_parked, _log_retry, transient=(StoreUnavailable,))
             await self.inbox.run()
@@ -180,7 +180,10 @@ class Node:
             (
                 *parts,
                 PartReadiness(
-                    name="inbox", ready=self.inbox.running, needed=reads, detail=self.intake.stopped
+                    name="inbox",
+                    ready=self.inbox.running,
+                    needed=reads or bool(self.intake.stopped),
+                    detail=self.intake.stopped,
                 ),
                 PartReadiness(name="fold", ready=self.intake.caught_up, needed=reads),
                 PartReadiness(name="admission", ready=self.relay.admitted),

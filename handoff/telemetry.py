@@ -28,7 +28,7 @@ INBOX_ENTRIES = Counter("handoff_inbox_entries", "Inbox entries handled, by the 
 INBOX_SEQUENCE = Gauge("handoff_inbox_sequence", "Sequence of the last inbox entry that is folded.")
 INBOX_ALARMS = Counter(
     "handoff_inbox_alarms",
-    "Inbox entries not delivered by the exchange as they stand: each stops the inbox.",
+    "Inbox entries that the exchange did not deliver in this form: each stops the inbox.",
     ["why"],
 )
 PARKED = Counter(

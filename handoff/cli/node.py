@@ -105,6 +105,27 @@ def rebuild(
         raise typer.Exit(FAILED)
 
 
+@app.command()
+def skip(
+    member: Member,
+    offset: Annotated[int, typer.Argument(help="Offset in the inbox topic, as `handoff doctor` shows it.", min=0)],
+    state: StateOption = DEFAULT_STATE,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Let a stopped inbox continue after an entry that the exchange did not sign.
+
+    Find out first where the entry came from: docs/runbook.md, *An inbox has stopped*. Restart the node afterwards.
+    """
+    from handoff.operations.installation_settings import InstallationSettings
+    from handoff.operations.node_recovery import skip_entry
+
+    with failures():
+        asyncio.run(skip_entry(InstallationSettings(state).node(member), offset))
+    sentence = f"{member}: the inbox continues after offset {offset}. Restart the node."
+    emit({"member": member, "skipped": offset}, lambda console: console.print(sentence), as_json=as_json)
+
+
 def _lines(logs: list[Path] | None, directory: Path, member: str) -> Iterator[str]:
     """Lines of ``logs``, or of the member's log in the state directory, with its renamed files."""
     from handoff.adapters.files.log_files import log_files

@@ -142,5 +142,6 @@ _EVENT_HEADERS: Document = {
             "description": "In an inbox alone: the verdict on the event",
         },
         delivery.REASON_HEADER: _header("In an inbox alone: the reason of the verdict, a state or a code"),
+        delivery.PROOF_HEADER: _header("In an inbox alone: the exchange's signed proof, see docs/proof.md"),
     },
 }

@@ -119,7 +119,7 @@ class Transaction(Protocol):
         """Return sequence → stored inbox entry, for those of ``sequences`` that are stored."""
 
     async def store_broken(self, record: KafkaRecord, fault: DeliveryFault, at: datetime) -> None:
-        """Store an inbox record that the exchange did not deliver as it stands. Idempotent."""
+        """Store an inbox record that the exchange did not deliver in this form. Idempotent."""
 
     async def settle(self, echoes: Sequence[Echo]) -> None:
         """Store the verdicts on own events. An event missing in the outbox is restored as settled."""

@@ -15,6 +15,7 @@ from handoff.adapters.postgres.witness_store import PostgresWitnessStore
 from handoff.config import ConfigurationError, PostgresSettings, ProcessSettings
 from handoff.node.attestation.witness import Witness, WitnessState
 from handoff.node.inbox import rebuild
+from handoff.operations.errors import OperationError
 from handoff.proof.log.checkpoint import Origin, TreeHead
 from handoff.record.envelope import Source
 from handoff.record.kafka_record import KafkaRecord
@@ -74,6 +75,23 @@ class _InboxTopic:
                     yield entries
         finally:
             await reader.close()
+
+
+class NotSkippable(OperationError):
+    """The inbox does not wait at an entry that the exchange did not sign."""
+
+
+async def skip_entry(settings: ProcessSettings, offset: int) -> None:
+    """Let a stopped inbox continue after the entry at ``offset``, which the exchange did not sign.
+
+    Raises NotSkippable and StoreUnavailable.
+    """
+    async with open_pool(settings.postgres, max_size=1) as pool:
+        if not await PostgresStore(pool).skip_unsigned(offset):
+            raise NotSkippable(
+                f"cannot skip offset {offset}: the inbox of {settings.member} has not stopped there at an entry "
+                "that the exchange did not sign. `handoff doctor` shows where it has stopped"
+            )
 
 
 async def adopt_witness(settings: ProcessSettings) -> tuple[TreeHead, TreeHead]:

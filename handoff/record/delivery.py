@@ -70,7 +70,7 @@ class DeliveryFault(StrEnum):
 
 
 class BrokenDelivery(Exception):
-    """An inbox record that the exchange did not deliver as it stands: stop the inbox and raise an alarm."""
+    """An inbox record that the exchange did not deliver in this form: stop the inbox and raise an alarm."""
 
     def __init__(self, fault: DeliveryFault, what: str) -> None:
         super().__init__(what)
@@ -118,7 +118,7 @@ class Delivery:
         """Return the entry of an inbox record. Raises ``BrokenDelivery``."""
         own = tuple(pair for pair in message.headers if pair[0] not in _ADDED)
         try:
-            sequence, time = int(_added(message, SEQUENCE_HEADER)), int(_added(message, RECORD_TIME_HEADER))
+            sequence, time = _number(message, SEQUENCE_HEADER), _number(message, RECORD_TIME_HEADER)
             kind = VerdictKind(_added(message, VERDICT_HEADER))
             reason = message.header(REASON_HEADER)
             verdict = Verdict(kind, None if reason is None else reason.decode())
@@ -138,6 +138,13 @@ def _added(message: Message, name: str) -> str:
     if value is None:
         raise BrokenDelivery(DeliveryFault.MALFORMED, f"an inbox record lacks the exchange's header {name}")
     return value.decode()
+
+
+def _number(message: Message, name: str) -> int:
+    number = int(_added(message, name))
+    if not 0 <= number < 1 << 64:
+        raise ValueError(f"{name} is no unsigned number of 64 bits")
+    return number
 
 
 def to_ms(time: datetime) -> int:

@@ -68,6 +68,10 @@ class PostgresStore:
         (row,) = await self._fetch("start_intake_epoch")
         return row["epoch"], InboxPosition(row["next_offset"], row["sequence"], row["chain"])
 
+    async def skip_unsigned(self, offset: int) -> bool:
+        """Move the inbox position past an entry without the exchange's signature. Return False if it is not there."""
+        return bool(await self._fetch("skip_unsigned", offset))
+
     async def start_relay_epoch(self) -> int:
         (row,) = await self._fetch("start_relay_epoch")
         epoch: int = row["epoch"]

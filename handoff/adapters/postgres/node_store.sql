@@ -47,6 +47,12 @@ SELECT * FROM inbox WHERE sequence = ANY($1)
 INSERT INTO broken_deliveries (kafka_offset, why, key, value, headers, found_at) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT DO NOTHING
 
+-- name: skip_unsigned
+UPDATE position SET next_offset = $1 + 1
+ WHERE next_offset = $1
+   AND EXISTS (SELECT FROM broken_deliveries WHERE kafka_offset = $1 AND why IN ('not_signed', 'malformed'))
+RETURNING true
+
 -- name: settle
 INSERT INTO outbox AS own (id, subject, referral, type, value, value_hash, created_at,
                            outcome, reason, echo_sequence, settled_at, echoed_at)

@@ -35,7 +35,7 @@ class InboxChain:
         if not self.is_signed(entry, link, directory):
             raise BrokenDelivery(
                 DeliveryFault.NOT_SIGNED,
-                f"the exchange did not sign inbox entry {entry.delivery.sequence} (offset {entry.offset}) as it stands",
+                f"the exchange did not sign inbox entry {entry.delivery.sequence} (offset {entry.offset}) in this form",
             )
         self.head = link
         return link

@@ -52,7 +52,7 @@ class InboxIntake:
         self.caught_up = False
         """True once every entry present at the start is folded and the policies are on."""
         self.stopped = ""
-        """Reason why the inbox stopped: an entry that the exchange did not deliver as it stands. Empty if it runs."""
+        """Reason why the inbox stopped: an entry that the exchange did not deliver in this form. Empty if it runs."""
 
     async def begin(self) -> InboxPosition:
         """Start a new epoch, which fences off the previous process. Return the position to continue from."""
@@ -67,7 +67,7 @@ class InboxIntake:
         await self._notice_end(position)
 
     async def handle(self, records: Sequence[KafkaRecord]) -> None:
-        """Folds a batch in the topic's order, up to the first entry that the exchange did not deliver as it stands.
+        """Folds a batch in the topic's order, up to the first entry that the exchange did not deliver in this form.
 
         When this returns it is durable. Raises ``StoreUnavailable``: retry; ``LeadershipLost`` and ``BrokenDelivery``:
         stop. The entries before a broken one are durable, and the broken one is stored as evidence.

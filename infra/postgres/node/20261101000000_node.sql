@@ -43,7 +43,7 @@ CREATE TABLE inbox (
     proof        bytea       NOT NULL
 );
 
--- Inbox records that the exchange did not deliver as they stand. The first stops the inbox. Never deleted.
+-- Inbox records that the exchange did not deliver in this form. The first stops the inbox. Never deleted.
 CREATE TABLE broken_deliveries (
     kafka_offset bigint      NOT NULL,
     why          text        NOT NULL,

@@ -369,15 +369,8 @@ def _settings(police: Parts, played: PlayedLog) -> ProcessSettings:
     directory = police.town.directory
     key_file = directory / "police.witness.key"
     key_file.write_text(witness_key("police").seed.hex())
-    return ProcessSettings(
-        jurisdiction=police.town.name,
-        generation=played.generation,
-        genesis_sha256=police.genesis_hash,
-        member="police",
-        kafka=police.town.jurisdiction.kafka_settings("police"),
-        postgres=police.town.jurisdiction.postgres_settings("police"),
-        checkpoints=CheckpointSettings(trust_file=played.write_trust_file(directory), witness_key_file=key_file),
-    )
+    checkpoints = CheckpointSettings(trust_file=played.write_trust_file(directory), witness_key_file=key_file)
+    return police.settings().model_copy(update={"generation": played.generation, "checkpoints": checkpoints})
 
 
 def _settings_file(police: Parts, played: PlayedLog) -> Path:

@@ -15,6 +15,7 @@ from handoff.adapters.kafka.outgoing_topic import OutgoingTopic
 from handoff.adapters.postgres.node_store import PostgresStore
 from handoff.adapters.postgres.pool import open_pool
 from handoff.bootstrap.node import NodeWakeups, build_desk, build_intake, build_relay
+from handoff.config import ProcessSettings
 from handoff.domain.commands import OpenCase, RecordBasis, RequestReferral
 from handoff.domain.decide import About
 from handoff.domain.founding import admission_events
@@ -24,7 +25,7 @@ from handoff.node.inbox.intake import InboxIntake
 from handoff.node.outbox.relay import RESEND_SECONDS, OutboxRelay
 from handoff.operations.setup import database_setup
 from handoff.operations.setup.database_setup import Database
-from handoff.proof.log.delivery_chain import chain_hash, sign_batch
+from handoff.proof.log.delivery_chain import DeliveryProof, chain_hash, sign_batch
 from handoff.proof.log.entry import record_hash
 from handoff.record import codec, signing
 from handoff.record.codec import AnyEvent
@@ -81,6 +82,17 @@ class Parts:
     @property
     def genesis_hash(self) -> str:
         return signing.sha256(codec.encode(self.town.genesis))
+
+    def settings(self) -> ProcessSettings:
+        """The settings with which an operator's command reaches this node."""
+        return ProcessSettings(
+            jurisdiction=self.town.name,
+            generation=self.me.generation,
+            genesis_sha256=self.genesis_hash,
+            member=self.member,
+            kafka=self.town.jurisdiction.kafka_settings(self.member),
+            postgres=self.town.jurisdiction.postgres_settings(self.member),
+        )
 
     def desk(self) -> Desk:
         return build_desk(self.me, key_of(self.member).seed, self.pool, wakeups=self.wakeups)
@@ -183,6 +195,17 @@ def delivered(
     link = chain_hash(member, delivery, content, previous)
     [proof] = sign_batch([link], key_of(EXCHANGE))
     return replace(delivery, proof=proof), link
+
+
+def as_one_batch(entries: Sequence[KafkaRecord]) -> list[KafkaRecord]:
+    """The same entries as another process of the exchange sends them: with the signature of one larger batch."""
+    deliveries = [Delivery.from_message(entry.message) for entry in entries]
+    links = [DeliveryProof.unpack(delivery.proof).root for delivery in deliveries]
+    proofs = sign_batch(links, key_of(EXCHANGE))
+    return [
+        replace(entry, message=replace(delivery, proof=proof).to_message())
+        for entry, delivery, proof in zip(entries, deliveries, proofs, strict=True)
+    ]
 
 
 @asynccontextmanager

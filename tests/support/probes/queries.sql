@@ -19,6 +19,9 @@ UNION ALL SELECT 'session' FROM sessions UNION ALL SELECT 'opening' FROM opening
 -- name: inconsistency_evidence
 SELECT * FROM log_evidence WHERE why = 'inconsistent'
 
+-- name: broken_deliveries
+SELECT * FROM broken_deliveries
+
 -- name: node_cases
 SELECT * FROM cases ORDER BY id
 
