@@ -137,7 +137,7 @@ EXPORTED: Mapping[str, tuple[MetricWrapperBase, ...]] = {
         ECHO_SECONDS,
         INBOX_ENTRIES,
         INBOX_SEQUENCE,
-        INBOX_GAPS,
+        INBOX_ALARMS,
         OWN_EQUIVOCATIONS,
         PARKED,
         QUARANTINED,

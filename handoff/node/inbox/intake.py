@@ -103,7 +103,7 @@ class InboxIntake:
     async def _fold_batch(
         self, tx: Transaction, arrivals: "Arrivals", chain: InboxChain, stored: dict[int, InboxRow]
     ) -> tuple[InboxFold, int, Sequence[PendingEvent]]:
-        """Return the fold of the fresh entries, the number of events that policies added, and the events pending before.
+        """Return the fold of the fresh entries, the number of events that policies added, and those pending before.
 
         The rows of the fresh entries are added to ``stored``.
         """
