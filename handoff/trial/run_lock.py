@@ -4,6 +4,7 @@ import fcntl
 import os
 from pathlib import Path
 
+from handoff.adapters.files.private_file import private_directory
 from handoff.trial.errors import TrialError
 
 _FILE = "running.lock"
@@ -18,7 +19,7 @@ class RunLock:
     @classmethod
     def acquire(cls, directory: Path) -> "RunLock":
         """Lock a directory, which is created if it is missing. Raises TrialError if another process runs its stack."""
-        directory.mkdir(parents=True, exist_ok=True)
+        private_directory(directory)
         descriptor = os.open(directory / _FILE, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

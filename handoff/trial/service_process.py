@@ -19,6 +19,7 @@ from pathlib import Path
 from handoff.config import CONFIG_VARIABLE, ConfigurationError, LogSettings, process_settings
 from handoff.trial.child_process import SupervisedProcess
 from handoff.trial.log_rotation import LogFile
+from handoff.trial.os_user import PRIVATE_UMASK
 
 _PRELOADED = [
     "handoff.bootstrap.node",
@@ -95,6 +96,7 @@ def _run_service(module: str, config: Path, log: Path) -> None:
     """Run the service in a forked process: set session, log and configuration, then run its main module."""
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     os.setsid()
+    os.umask(PRIVATE_UMASK)
     os.environ[CONFIG_VARIABLE] = str(config)
     outputs, log_file = [stream.fileno() for stream in (sys.stdout, sys.stderr)], LogFile(log, _log_limits())
     log_file.redirect(*outputs)

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from handoff.adapters.files.private_file import write_private
+from handoff.adapters.files.private_file import private_directory, write_private
 from handoff.trial.errors import TrialError
 from handoff.trial.ports import PortBlock
 
@@ -34,6 +34,6 @@ def open_stack_state(directory: Path, brokers: int) -> tuple[StackState, PortBlo
         return state, PortBlock.reclaim(state.base_port)
     block = PortBlock.reserve()
     state = StackState(block.base, brokers, *(secrets.token_hex(16) for _ in range(3)))
-    directory.mkdir(parents=True, exist_ok=True)
+    private_directory(directory)
     write_private(path, json.dumps(asdict(state), indent=2))
     return state, block

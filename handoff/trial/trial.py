@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from handoff import clock
+from handoff.adapters.files.private_file import private_directory
 from handoff.config import JurisdictionPlan, LogSettings
 from handoff.operations.setup.admissions import wait_until_admitted
 from handoff.operations.setup.database_setup import DatabaseOperator
@@ -39,6 +40,7 @@ class Trial:
         brokers: Literal[1, 3] = 1,
     ) -> None:
         self.directory = directory.absolute()
+        private_directory(self.directory)
         self._progress = progress
         self.stack = stack = TrialStack(self.directory / "stack", brokers=brokers, progress=progress)
         self._starts_kafka, self._starts_postgres = kafka is None, postgres is None
@@ -152,11 +154,6 @@ def running(trial: Trial, *, services: bool = True) -> Iterator[Trial]:
 
 @contextmanager
 def temporary_directory() -> Iterator[Path]:
-    """State directory that is removed at the end.
-
-    As root, PostgreSQL runs as another user, which must be able to pass through.
-    """
+    """State directory that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="handoff-", ignore_cleanup_errors=True) as name:
-        path = Path(name)
-        path.chmod(0o711)
-        yield path / "state"
+        yield Path(name) / "state"

@@ -1,18 +1,28 @@
 """Access of other users of a host, of a network and of a database server."""
 
+import os
 import stat
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from handoff.adapters.files.private_file import private_directory
 from handoff.config import AuditSettings, KafkaSettings, PostgresSettings
 from handoff.domain.decide import About
 from handoff.operations.setup import database_setup
-from handoff.operations.setup.database_setup import Database
+from handoff.operations.setup.database_setup import Database, DatabaseOperator
 from handoff.operations.setup.jurisdiction import Jurisdiction
+from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.record import signing
+from handoff.trial.broker_properties import BrokerPorts
+from handoff.trial.child_process import ChildProcess
+from handoff.trial.errors import TrialError
+from handoff.trial.kafka import KafkaCluster
+from handoff.trial.os_user import USER
+from handoff.trial.stack import TrialStack
 from handoff.trial.stack_state import open_stack_state
 from tests.support.parts.node_parts import OPENING, Parts
 from tests.support.parts.stack import Jurisdictions
@@ -21,14 +31,71 @@ _SECRET = SecretStr("secret")
 _REMOTE = "broker.example"
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 11: other users of the host list a trial's state directory"
-)
 def test_a_state_directory_is_its_owner_s_alone(tmp_path: Path) -> None:
     """A new state directory has mode 0700, whatever the umask is."""
     _, ports = open_stack_state(tmp_path / "state", 1)
     ports.release()
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_every_file_of_a_trial_is_its_owner_s_alone(umask: int, tmp_path: Path) -> None:
+    """The umask of the shell that starts a trial is not inherited by its processes, nor does it open their logs."""
+    directory = tmp_path / "part"
+    child = ChildProcess(
+        "part", ("sh", "-c", "umask; echo secret >data; mkdir more"), tmp_path / "part.log", cwd=directory
+    )
+    before = os.umask(umask)
+    try:
+        private_directory(directory)
+        child.start()
+        child.wait_ready((directory / "more").exists)
+    finally:
+        os.umask(before)
+        child.terminate()
+    for path in (directory, *directory.iterdir(), child.log):
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_files_of_the_broker_are_its_owner_s_alone(stack: TrialStack, kafka: KafkaOperator) -> None:
+    """Its segments hold every event, and its settings hold passwords."""
+    assert kafka.bootstrap_servers
+    opened = [
+        path
+        for path in (stack.directory, *stack.directory.rglob("*"))
+        if not path.is_symlink() and path.is_relative_to(stack.directory) and _is_open_to_others(path)
+    ]
+    assert opened == []
+
+
+def _is_open_to_others(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & 0o077)
+    except FileNotFoundError:
+        # A segment that the broker has just deleted.
+        return False
+
+
+def test_the_database_server_of_root_has_a_user_of_its_own(stack: TrialStack, postgres: DatabaseOperator) -> None:
+    """A user that other programs run as could read the files of the server, and end it."""
+    assert postgres.port
+    expected = USER if os.geteuid() == 0 else psutil.Process().username()
+    assert psutil.Process(stack.postgres.process.pid).username() == expected
+    assert stat.S_IMODE(stack.postgres.directory.stat().st_mode) & 0o077 == 0
+
+
+def test_no_argument_of_a_process_is_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every user of the host reads the arguments of every process, and formatting the storage needs passwords."""
+    program = tmp_path / "java"
+    program.write_text('#!/bin/sh\necho "$@" >"${0%/*}/arguments"; stat -c %a "${1#@}" >"${0%/*}/mode"; exit 1\n')
+    program.chmod(0o700)
+    monkeypatch.setattr("handoff.trial.java.java", lambda: str(program))
+    cluster = KafkaCluster(tmp_path / "kafka", (BrokerPorts(1, 2),), "password-1", "password-2")
+    with pytest.raises(TrialError):
+        cluster.format()
+    assert "password" not in (tmp_path / "arguments").read_text()
+    assert (tmp_path / "mode").read_text() == "600\n"
+    assert "password" not in " ".join(cluster.brokers[0].argv)
 
 
 @pytest.mark.xfail(
@@ -81,9 +148,6 @@ async def _ask_as_police(made: Jurisdiction, statement: str, *arguments: object)
         await connection.close()
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 11: each database role reads the transaction counts of all others"
-)
 async def test_a_role_does_not_see_the_pace_of_another_s_database(neighbours: Jurisdiction) -> None:
     """A neighbour's count of transactions shows when it works, and so when a case is urgent."""
     other = neighbours.postgres_settings("shelter").database
@@ -91,9 +155,6 @@ async def test_a_role_does_not_see_the_pace_of_another_s_database(neighbours: Ju
     assert await _ask_as_police(neighbours, statement, other) is None
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 11: one role can take every connection of the database server"
-)
 async def test_a_role_has_a_limit_of_connections(neighbours: Jurisdiction) -> None:
     """The roles of all members together leave connections for each other."""
     limit = await _ask_as_police(neighbours, "SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user")

@@ -60,7 +60,6 @@ def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
 )
 def test_nothing_is_left_running_when_the_demo_is_interrupted(number: signal.Signals, tmp_path: Path) -> None:
     """Ctrl-C, an orderly stop and a kill in the middle of the start all end every process."""
-    tmp_path.chmod(0o711)
     with start("--keep", tmp_path / "state") as process:
         wait_for(process, "members are admitted")
         time.sleep(0.5)

@@ -86,7 +86,6 @@ def listener(url: str) -> int:
 
 def test_a_trial_lives_on_over_a_crash_a_newcomer_and_a_restart(tmp_path: Path) -> None:
     """A killed service is restarted; a member that was added while it was down is served; ports stay the same."""
-    tmp_path.chmod(0o711)
     state, plan = tmp_path / "state", tmp_path / "plan.toml"
     plan.write_text(PLAN.read_text() + NEWCOMER)
     with kept_up(state) as first:

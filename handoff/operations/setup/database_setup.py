@@ -30,6 +30,10 @@ GROUPS: Mapping[Kind, Mapping[str, str]] = {
 }
 
 
+CONNECTIONS_PER_ROLE = 40
+"""Limit of connections per role: a process and its standby need fewer, and no role can take those of all others."""
+
+
 class DatabaseSetupError(OperationError):
     """A database could not be set up. A repetition is safe."""
 
@@ -89,7 +93,7 @@ async def apply(operator: DatabaseOperator, databases: tuple[Database, ...], pas
     try:
         async with asyncpg.create_pool(operator.dsn(), min_size=1, max_size=4) as pool:
             await _create_groups(pool)
-            await asyncio.gather(*(_create(pool, database, passwords) for database in databases))
+            await asyncio.gather(*(_create(operator, pool, database, passwords) for database in databases))
         await asyncio.gather(*(asyncio.to_thread(_migrate, operator, d, passwords[d.owner]) for d in databases))
     except (asyncpg.PostgresError, OSError) as error:
         raise DatabaseSetupError(f"the databases could not be set up: {error}") from error
@@ -113,14 +117,28 @@ async def drop(operator: DatabaseOperator, databases: tuple[Database, ...]) -> N
                 await _execute_formatted(pool, "SELECT format('DROP ROLE IF EXISTS %I', $1::text)", role)
 
 
-async def _create(pool: asyncpg.Pool, database: Database, passwords: Mapping[str, str]) -> None:
+async def _create(
+    operator: DatabaseOperator, pool: asyncpg.Pool, database: Database, passwords: Mapping[str, str]
+) -> None:
     for role in (database.owner, *database.logins):
         await _execute_formatted(pool, _LOGIN, role, passwords[role])
+        await _execute_formatted(pool, _LIMIT, role, str(CONNECTIONS_PER_ROLE))
     await _execute_formatted(pool, _NEW_DATABASE, database.name, database.owner)
     await _execute_formatted(pool, "SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', $1::text)", database.name)
+    await _hide_statistics(operator, database)
     for role, group in zip(database.logins, GROUPS[database.kind].values(), strict=True):
         await _execute_formatted(pool, _MEMBER, group, role)
         await _execute_formatted(pool, _MAY_CONNECT, database.name, role)
+
+
+async def _hide_statistics(operator: DatabaseOperator, database: Database) -> None:
+    """Leave the server's statistics to monitoring: they show how often every other member's database commits."""
+    connection = await asyncpg.connect(operator.dsn(database.name))
+    try:
+        for statement in await connection.fetch(_STATISTICS):
+            await connection.execute(statement["command"])
+    finally:
+        await connection.close()
 
 
 async def _execute_formatted(pool: asyncpg.Pool, statement: str, *names: str) -> None:
@@ -158,6 +176,20 @@ _LOGIN = """
 SELECT format(CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = $1)
                    THEN 'ALTER ROLE %I LOGIN PASSWORD %L'
                    ELSE 'CREATE ROLE %I LOGIN PASSWORD %L' END, $1::text, $2::text)
+"""
+_LIMIT = "SELECT format('ALTER ROLE %I CONNECTION LIMIT %s', $1::text, $2::text)"
+# Only what PUBLIC may still read, so that a repetition changes nothing.
+_STATISTICS = """
+SELECT format('REVOKE ALL ON %1$s FROM PUBLIC; GRANT SELECT ON %1$s TO pg_monitor', oid::regclass) AS command
+  FROM pg_class
+ WHERE relnamespace = 'pg_catalog'::regnamespace AND relname ~ '^pg_stat(io)?_' AND relkind = 'v'
+   AND has_table_privilege('public', oid, 'SELECT')
+UNION ALL
+SELECT format('REVOKE ALL ON FUNCTION %1$s FROM PUBLIC; GRANT EXECUTE ON FUNCTION %1$s TO pg_monitor',
+              oid::regprocedure)
+  FROM pg_proc
+ WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^(pg_stat_get_|pg_current_wal_)'
+   AND has_function_privilege('public', oid, 'EXECUTE')
 """
 _NEW_DATABASE = """
 SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0', $1::text, $2::text)

@@ -3,6 +3,7 @@
 from datetime import datetime
 from pathlib import Path
 
+from handoff.adapters.files.private_file import private_directory
 from handoff.adapters.postgres.node_store import PostgresStore
 from handoff.adapters.postgres.pool import open_pool
 from handoff.config import JurisdictionPlan
@@ -22,7 +23,7 @@ def installation_in(
     installation on the ports after its lowest one.
     """
     directory = directory.absolute()
-    directory.mkdir(parents=True, exist_ok=True)
+    private_directory(directory)
     jurisdiction = Jurisdiction(plan, kafka, postgres, stored_passwords(plan, directory / "passwords.json"))
     stored = Installation(directory, jurisdiction, lambda index: first_port + index)
     if not stored.is_written:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import tomli_w
 from pydantic import TypeAdapter, ValidationError
 
-from handoff.adapters.files.private_file import write_private
+from handoff.adapters.files.private_file import private_directory, write_private
 from handoff.config import ConfigurationError
 from handoff.operations.setup.database_setup import DatabaseOperator
 from handoff.operations.setup.kafka_operator import KafkaOperator
@@ -70,7 +70,7 @@ def write_operator_logins(directory: Path, kafka: KafkaOperator | None, postgres
     """Write ``operator.toml`` with the given logins. Only its owner may read it."""
     logins = {part: asdict(login) for part, login in (("kafka", kafka), ("postgres", postgres)) if login is not None}
     present = {part: {k: v for k, v in login.items() if v is not None} for part, login in logins.items()}
-    directory.mkdir(parents=True, exist_ok=True)
+    private_directory(directory)
     write_private(directory / FILE, tomli_w.dumps(present))
 
 

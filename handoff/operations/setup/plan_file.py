@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from handoff.adapters.files.private_file import private_directory
 from handoff.package_data import data_path
 
 FILE = "plan.toml"
@@ -18,5 +19,5 @@ def store_plan(directory: Path, plan: Path) -> None:
     """Store a copy of ``plan`` in ``directory``, for the commands that follow."""
     stored = directory / FILE
     if plan.absolute() != stored.absolute():
-        directory.mkdir(parents=True, exist_ok=True)
+        private_directory(directory)
         shutil.copyfile(plan, stored)

@@ -32,7 +32,7 @@ def test_a_stack_answers_under_a_path_beyond_ascii() -> None:
     """Broker and database, each asked once."""
     with throwaway_stack() as shared:
         home = shared.directory.parent / LETTERS
-        home.mkdir(mode=0o711)
+        home.mkdir()
         stack = TrialStack(home / "stack")
         try:
             stack.start()

@@ -103,7 +103,6 @@ def test_one_state_directory_runs_once_at_a_time() -> None:
 @pytest.mark.parametrize(("blow", "after"), [(signal.SIGINT, 0.3), (signal.SIGINT, 2.0), (signal.SIGKILL, 2.0)])
 def test_a_stack_ends_with_its_parent_at_whatever_moment_that_ends(blow: signal.Signals, after: float) -> None:
     directory = Path(tempfile.mkdtemp(prefix="handoff-"))
-    directory.chmod(0o711)
     argv = (sys.executable, "-c", _HOLDS_A_STACK, str(directory / "stack"))
     with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as parent:
         children = _first_children(parent.pid)

@@ -18,8 +18,6 @@ PRIZREN = Path(__file__).parents[3] / "infra" / "prizren.toml"
 def throwaway_stack(brokers: Literal[1, 3] = 1) -> Iterator[TrialStack]:
     """A stack that is not started yet, in a directory that goes away with it."""
     directory = Path(tempfile.mkdtemp(prefix="handoff-"))
-    # As root, PostgreSQL runs as another user, who has to pass through.
-    directory.chmod(0o711)
     stack = TrialStack(directory / "stack", brokers=brokers)
     try:
         yield stack
