@@ -11,7 +11,7 @@ from handoff.domain.case import Case, ReferralKey
 from handoff.domain.commands import Command
 from handoff.domain.decide import About
 from handoff.domain.directory import Directory
-from handoff.node.commands.results import Backlog, CaseView, FeedEntry, ReferralRow, Stored
+from handoff.node.commands.results import Backlog, CaseView, FeedEntry, OpenReferrals, ReferralRow, Stored
 from handoff.node.rows import (
     DueEvent,
     Echo,
@@ -79,6 +79,9 @@ class NodeApi(Protocol):
 
         Waits up to ``within`` seconds for the first of them. Raises ``CursorPastEnd``.
         """
+
+    async def open_referrals(self) -> OpenReferrals:
+        """Return this member's open referrals as of one sequence of the feed."""
 
     async def directory(self) -> Directory:
         """Return the directory as folded from the record."""
@@ -183,6 +186,9 @@ class Store(Protocol):
 
     async def feed_end(self) -> int:
         """Return the sequence of the last inbox entry; 0 if there is none."""
+
+    async def open_referrals(self) -> OpenReferrals:
+        """Return this member's open referrals and the inbox sequence that they include, from one snapshot."""
 
     async def backlog(self, at: datetime) -> Backlog:
         """Return the backlog."""

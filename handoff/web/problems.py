@@ -143,8 +143,9 @@ CURSOR_PAST_END = ProblemKind(
     "cursor_past_end",
     HTTPStatus.CONFLICT,
     "The feed ends before this cursor",
-    "The cursor belongs to another member's feed, or the node's database was replaced by an older one. `end` is the "
-    "last sequence of this feed.",
+    "The cursor belongs to another feed, or the node's database was replaced by an older one. `end` is the last "
+    "sequence of this feed. An agency reads /feed/snapshot and continues from there; others read the "
+    "feed from 0.",
 )
 PRECONDITION_FAILED = ProblemKind(
     "precondition_failed",

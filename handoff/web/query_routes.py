@@ -18,6 +18,7 @@ from handoff.web.response_models import (
     EscalationState,
     Feed,
     FeedItem,
+    FeedSnapshot,
     ReferralCursor,
     ReferralState,
     WorkItem,
@@ -85,6 +86,11 @@ async def read_feed(
     return Feed(entries=tuple(FeedItem.of(entry) for entry in entries), next=entries[-1].sequence if entries else after)
 
 
+async def read_feed_snapshot(context: InContext) -> FeedSnapshot:
+    """The member's open referrals as of one entry of the feed, for a client that lost its cursor."""
+    return FeedSnapshot.of(await context.desk.open_referrals())
+
+
 async def read_directory(context: InContext) -> DirectoryState:
     """The members of the jurisdiction, with their services, keys, deadlines and capacity."""
     return DirectoryState.of(await context.desk.directory())
@@ -117,6 +123,7 @@ def add_agency_queries(router: APIRouter) -> None:
         ("/cases/{case}", "cases", "readCase", read_case),
         ("/cases/{case}/referrals/{referral}", "referrals", "readReferral", read_referral),
         ("/referrals", "referrals", "listReferrals", list_referrals),
+        ("/feed/snapshot", "this member", "readFeedSnapshot", read_feed_snapshot),
     ):
         router.get(path, operation_id=operation, tags=[tag], response_model_exclude_none=True)(endpoint)
     add_shared_queries(router)

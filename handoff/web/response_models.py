@@ -7,9 +7,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
-from handoff.domain.case import Case, Referral
+from handoff.domain.case import Case, Referral, ReferralKey
 from handoff.domain.directory import Directory
-from handoff.node.commands.results import CaseView, FeedEntry, Stored
+from handoff.node.commands.results import CaseView, FeedEntry, OpenReferrals, Stored
 from handoff.record.codes import (
     BasisKind,
     CaseService,
@@ -91,8 +91,8 @@ class BasisState(ResponseModel):
     ended: str | None = None
 
 
-class ReferralState(ResponseModel):
-    """A referral. ``state`` is the state on the record; ``expected`` also contains this member's pending events.
+class RecordedReferral(ResponseModel):
+    """A referral as the record has it.
 
     ``parked`` means that this software version cannot read a later event of the referral: use the phone.
     """
@@ -105,7 +105,6 @@ class ReferralState(ResponseModel):
     urgency: Urgency
     basis: UUID
     state: State
-    expected: State
     code: str | None = None
     seen: int
     since: datetime
@@ -124,18 +123,29 @@ class ReferralState(ResponseModel):
     parked: bool
 
     @classmethod
+    def recorded(cls, case: UUID, referral: Referral, *, parked: bool, **others: State) -> Self:
+        """Return a referral of ``case``, with the fields that a subclass adds."""
+        known = {name: getattr(referral, name) for name in cls.model_fields if hasattr(referral, name)}
+        steps = tuple(AwaitedStep.model_validate(step) for step in referral.steps)
+        return cls(**{**known, "case": case, "steps": steps, "parked": parked, **others})
+
+
+class ReferralState(RecordedReferral):
+    """A referral. ``state`` is the state on the record; ``expected`` also contains this member's pending events."""
+
+    expected: State
+
+    @classmethod
     def of(cls, view: CaseView, referral: Referral) -> Self:
         """Return a referral of a case, as expected here."""
         folded = view.folded.referrals.get(referral.id)
-        known = {name: getattr(referral, name) for name in cls.model_fields if hasattr(referral, name)}
-        known |= {
-            "case": view.expected.id,
-            "state": folded.state if folded is not None else State.ABSENT,
-            "expected": referral.state,
-            "steps": tuple(AwaitedStep.model_validate(step) for step in referral.steps),
-            "parked": referral.id in view.parked,
-        }
-        return cls(**known)
+        return cls.recorded(
+            view.expected.id,
+            referral,
+            parked=referral.id in view.parked,
+            state=folded.state if folded is not None else State.ABSENT,
+            expected=referral.state,
+        )
 
 
 class CaseState(ResponseModel):
@@ -247,6 +257,24 @@ class Feed(ResponseModel):
 
     entries: tuple[FeedItem, ...]
     next: int
+
+
+class FeedSnapshot(ResponseModel):
+    """The member's open referrals after the entry ``next`` of the feed. Continue with ``/feed?after=next``."""
+
+    referrals: tuple[RecordedReferral, ...]
+    next: int
+
+    @classmethod
+    def of(cls, found: OpenReferrals) -> Self:
+        """Return the snapshot of a node's open referrals."""
+        return cls(
+            referrals=tuple(
+                RecordedReferral.recorded(case, referral, parked=ReferralKey(case, referral.id) in found.parked)
+                for case, referral in found.referrals
+            ),
+            next=found.sequence,
+        )
 
 
 class DirectoryMember(ResponseModel):

@@ -10,11 +10,12 @@ import asyncpg
 
 from handoff.adapters.postgres.node_transaction import SQL, PostgresTransaction
 from handoff.adapters.postgres.pool import TRANSIENT
+from handoff.domain import lifecycle
 from handoff.domain.case import ReferralKey
 from handoff.domain.directory import Directory
-from handoff.domain.state_codec import load_directory
+from handoff.domain.state_codec import load_case, load_directory
 from handoff.leadership import LeadershipLost
-from handoff.node.commands.results import Backlog, FeedEntry, ReferralRow, StoreUnavailable
+from handoff.node.commands.results import Backlog, FeedEntry, OpenReferrals, ReferralRow, StoreUnavailable
 from handoff.node.ports import Transaction
 from handoff.node.rows import DueEvent, InboxPosition
 from handoff.record import strict_json
@@ -59,6 +60,15 @@ class PostgresStore:
         (row,) = await self._fetch("feed_end")
         end: int = row["sequence"]
         return end
+
+    async def open_referrals(self) -> OpenReferrals:
+        (row,) = await self._fetch("open_referrals", [state.value for state in lifecycle.OPEN])
+        cases = map(load_case, row["cases"])
+        return OpenReferrals(
+            row["sequence"],
+            tuple((case.id, r) for case in cases for r in case.referrals.values() if r.state in lifecycle.OPEN),
+            frozenset(ReferralKey(*found) for found in row["parked"]),
+        )
 
     async def backlog(self, at: datetime) -> Backlog:
         (row,) = await self._fetch("backlog", at)

@@ -140,6 +140,13 @@ SELECT i.sequence, i.value, i.record_time, i.outcome, i.reason, i.own,
 -- name: feed_end
 SELECT sequence FROM position
 
+-- name: open_referrals
+-- One statement, so one snapshot.
+WITH open AS (SELECT id, case_id FROM referrals WHERE state = ANY($1))
+SELECT (SELECT sequence FROM position) AS sequence,
+       ARRAY(SELECT state FROM cases WHERE id IN (SELECT case_id FROM open) ORDER BY id) AS cases,
+       ARRAY(SELECT ROW(case_id, referral) FROM parked) AS parked
+
 -- name: backlog
 SELECT count(*) FILTER (WHERE sent_at IS NULL) AS unsent, count(*) AS unechoed,
        coalesce(extract(epoch FROM $1::timestamptz - min(created_at)), 0)::float8 AS oldest_seconds,

@@ -25,6 +25,7 @@ from handoff.node.commands.results import (
     CursorPastEnd,
     FeedEntry,
     IdempotencyConflict,
+    OpenReferrals,
     PreconditionFailed,
     ReferralRow,
     Refused,
@@ -172,6 +173,9 @@ class Desk:
                 if (left := deadline - monotonic()) <= 0:
                     return ()
                 await changed.wait(left)
+
+    async def open_referrals(self) -> OpenReferrals:
+        return await self.store.open_referrals()
 
     async def directory(self) -> Directory:
         return await self.store.directory() or Directory(self.me.jurisdiction, self.me.generation)

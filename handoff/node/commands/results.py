@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from handoff.domain.case import Case, ReferralKey
+from handoff.domain.case import Case, Referral, ReferralKey
 from handoff.domain.decide import About, Refusal
 from handoff.record.codes import CaseService, State, Urgency
 from handoff.record.delivery import VerdictKind
@@ -79,6 +79,18 @@ class FeedEntry:
     own: bool
     event: Mapping[str, Any] | None
     settles: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReferrals:
+    """The member's open referrals, each with its case, in the state that the feed up to ``sequence`` gives.
+
+    ``parked`` are those that this release cannot fold: use the phone.
+    """
+
+    sequence: int
+    referrals: tuple[tuple[UUID, Referral], ...]
+    parked: frozenset[ReferralKey]
 
 
 @dataclass(frozen=True, slots=True)
