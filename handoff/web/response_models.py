@@ -230,7 +230,7 @@ CloudEvent = Annotated[
 
 
 class FeedItem(ResponseModel):
-    """An event that this member received from the record. Its ``own`` events changed nothing unless *effective*."""
+    """An event that this member received from the record. It changed nothing unless it is *effective*."""
 
     sequence: int
     record_time: datetime
