@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,13 @@ async def nodes(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathF
 async def test_the_blocks_of_the_integration_page_run_as_they_are(nodes: Street, tmp_path: Path) -> None:
     program = tmp_path / "page.py"
     program.write_text("\n".join(blocks("python")))
-    await run(sys.executable, program, **addresses(nodes), **kafka_login(nodes))
+    await run(sys.executable, program, variables={**addresses(nodes), **kafka_login(nodes)})
 
 
 async def python_client(directory: Path, variables: dict[str, str]) -> str:
     """Generate the client of openapi-python-client, and run the program that uses it."""
     await generate("openapi-python-client", directory)
-    return await run(sys.executable, CLIENTS / "referral.py", PYTHONPATH=str(directory), **variables)
+    return await run(sys.executable, CLIENTS / "referral.py", variables={**variables, "PYTHONPATH": str(directory)})
 
 
 async def typescript_client(directory: Path, variables: dict[str, str]) -> str:
@@ -47,7 +47,7 @@ async def typescript_client(directory: Path, variables: dict[str, str]) -> str:
         shutil.copy(CLIENTS / "typescript" / name, directory)
     await generate("npx", directory)
     await run("npx", "tsc", "--project", directory, cwd=directory)
-    return await run("node", directory / "built" / "referral.js", **variables)
+    return await run("node", directory / "built" / "referral.js", variables=variables)
 
 
 async def generate(program: str, directory: Path) -> None:
@@ -55,7 +55,7 @@ async def generate(program: str, directory: Path) -> None:
     (command,) = [block for block in blocks("sh") if block.startswith(program)]
     (directory / "schemas").symlink_to(ROOT / "schemas")
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    said = await run("sh", "-euc", command, cwd=directory, PATH=programs)
+    said = await run("sh", "-euc", command, cwd=directory, variables={"PATH": programs})
     assert "arning" not in said
 
 
@@ -99,12 +99,12 @@ def kafka_login(nodes: Street) -> dict[str, str]:
     }
 
 
-async def run(*argv: Any, cwd: Path = ROOT, **variables: str) -> str:
+async def run(*argv: Any, cwd: Path = ROOT, variables: Mapping[str, str] | None = None) -> str:
     """Run a program, which must succeed, and return its output."""
     process = await asyncio.create_subprocess_exec(
         *map(str, argv),
         cwd=cwd,
-        env={**os.environ, **variables},
+        env={**os.environ, **(variables or {})},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
