@@ -55,8 +55,8 @@ async def generate(program: str, directory: Path) -> None:
     (command,) = [block for block in blocks("sh") if block.startswith(program)]
     (directory / "schemas").symlink_to(ROOT / "schemas")
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    said = await run("sh", "-euc", command, cwd=directory, variables={"PATH": programs})
-    assert "arning" not in said
+    output = await run("sh", "-euc", command, cwd=directory, variables={"PATH": programs})
+    assert "arning" not in output
 
 
 def blocks(language: str) -> list[str]:
