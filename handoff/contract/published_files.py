@@ -1,4 +1,4 @@
-"""The published contract of the record below ``schemas/``: schemas, examples and the AsyncAPI document.
+"""The published contract of the record below ``schemas/``: schemas, examples, code list and the AsyncAPI document.
 
 ``python -m handoff.contract.published_files --check`` fails if a file differs from the code. ``--write`` updates the
 files, but refuses to change the meaning of a published version. ``--rebase`` updates them regardless, which is allowed
@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from handoff.contract import asyncapi
+from handoff.contract import asyncapi, code_list
 from handoff.contract.compatibility import incompatibilities
 from handoff.contract.examples import examples
 from handoff.contract.json_schema import schemas
@@ -26,6 +26,8 @@ FINAL_SINCE = (0, 2)
 
 _EVENTS = "events/"
 _EXAMPLES = "examples/"
+_DOCUMENTS = {"asyncapi.json": asyncapi.document, "codes.json": code_list.document}
+"""Documents that follow from the code; no reader of the record depends on them."""
 
 Files = Mapping[str, str]
 """Path below ``schemas/`` → text."""
@@ -39,7 +41,7 @@ def contract() -> Files:
     return {
         **{f"{_EVENTS}{event_type}.json": _text(schema) for event_type, schema in schemas().items()},
         **{f"{_EXAMPLES}{event_type}.json": encode(event).decode() for event_type, event in examples().items()},
-        "asyncapi.json": _text(asyncapi.document()),
+        **{name: _text(document()) for name, document in _DOCUMENTS.items()},
     }
 
 
@@ -53,7 +55,7 @@ def differences(committed: Files, current: Files) -> tuple[str, ...]:
 def breaks(committed: Files, current: Files) -> Iterator[str]:
     """Yield each change from ``committed`` to ``current`` that a reader cannot handle, with its path."""
     for path in differences(committed, current):
-        if path not in committed or path == "asyncapi.json":
+        if path not in committed or path in _DOCUMENTS:
             continue
         if path not in current:
             yield f"{path}: published, and gone"
@@ -70,8 +72,8 @@ def _text(document: Mapping[str, Any]) -> str:
 
 def committed_files(root: Path = ROOT) -> Files:
     """Return the contract's files below ``root``."""
-    paths = [*root.glob(f"{_EVENTS}*.json"), *root.glob(f"{_EXAMPLES}*.json"), *root.glob("asyncapi.json")]
-    return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    paths = [*root.glob(f"{_EVENTS}*.json"), *root.glob(f"{_EXAMPLES}*.json"), *(root / name for name in _DOCUMENTS)]
+    return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths if path.exists()}
 
 
 def check(root: Path = ROOT) -> tuple[str, ...]:

@@ -69,8 +69,8 @@ def decide(
         verdict, after = judge(known, event, now)
         if not verdict.is_effective:
             return _refusal(known, event, verdict.reason or "")
-        if (unreadable := _unreadable(after, event)) is not None:
-            return unreadable
+        if (refusal := unreadable(after, event)) is not None:
+            return refusal
         events.append(event)
         known = after
     return tuple(events)
@@ -130,7 +130,8 @@ def _refusal(known: Situation, event: Event[Any], reason: str) -> Refusal:
     return Refusal(reason, referral.state if referral is not None else None)
 
 
-def _unreadable(known: Situation, event: Event[Any]) -> Refusal | None:
+def unreadable(known: Situation, event: Event[Any]) -> Refusal | None:
+    """Return the refusal of an event whose recipient has not declared that it reads this type; None if it reads it."""
     referral = conditions.referral_of(known, event)
     if referral is None or event.data.audience is Audience.EMITTER_ONLY:
         return None

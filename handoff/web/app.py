@@ -12,6 +12,7 @@ from handoff.web.context import ApiContext, require_token
 from handoff.web.error_handlers import add_error_handlers
 from handoff.web.openapi_document import describe
 from handoff.web.query_parameters import only_known_parameters
+from handoff.web.reference_routes import reference_router
 from handoff.web.request_log import RequestLog
 from handoff.web.system_routes import system_router
 from handoff.web.waiting import WAIT_LIMIT_SECONDS
@@ -36,6 +37,7 @@ def create_app(
     api.add_queries(queries)
     app.include_router(queries)
     app.include_router(system_router())
+    app.include_router(reference_router())
     add_error_handlers(app)
     app.add_middleware(RequestLog)
     describe(app, api)

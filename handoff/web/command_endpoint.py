@@ -13,10 +13,11 @@ from starlette.routing import Route
 from handoff.domain.decide import About
 from handoff.node.commands.results import Refused
 from handoff.record.codes import State
-from handoff.web.command_routes import IDEMPOTENCY_KEY, IF_MATCH, PREFER, CommandRoute
+from handoff.web.command_routes import IDEMPOTENCY_KEY, IF_MATCH, PREFER, CommandRoute, available_actions
 from handoff.web.context import ApiContext, context_of, require_token
 from handoff.web.problems import REFUSED, UNKNOWN_CASE, UNKNOWN_ESCALATION, UNKNOWN_REFERRAL, ProblemError
 from handoff.web.query_parameters import only_known_parameters
+from handoff.web.reasons import meaning
 from handoff.web.request_bodies import read_command
 from handoff.web.response_models import StoredCommand
 
@@ -67,13 +68,16 @@ async def _refusal(context: ApiContext, about: About, refused: Refused) -> Probl
     """Return the problem of a refused command: unknown if this member has no part in what the path names."""
     if about.escalation is not None and refused.refusal.code == State.ABSENT:
         return UNKNOWN_ESCALATION.error()
+    allowed = None
     if about.case is not None:
         view = await context.desk.case(about.case)
         if about.referral is not None and (view is None or about.referral not in view.expected.referrals):
             return UNKNOWN_REFERRAL.error()
         if view is None:
             return UNKNOWN_CASE.error()
-    return REFUSED.error(reason=refused.refusal.code, state=refused.refusal.state, seen=refused.seen)
+        allowed = available_actions(view, about.referral) if about.referral is not None else None
+    reason, state = refused.refusal.code, refused.refusal.state
+    return REFUSED.error(meaning(reason), reason=reason, state=state, seen=refused.seen, allowed=allowed)
 
 
 def wait_in(prefer: str | None, limit: float) -> float | None:

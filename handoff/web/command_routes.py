@@ -15,6 +15,8 @@ from pydantic import Field, TypeAdapter
 from handoff.domain import commands as c
 from handoff.domain.commands import Command
 from handoff.domain.decide import About
+from handoff.node.commands.results import CaseView
+from handoff.web.available_actions import AvailableAction
 from handoff.web.validation_errors import parse_parameter
 
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
@@ -121,6 +123,22 @@ AGENCY_COMMANDS = (
     CommandRoute("/key-retirements", c.RetireKey, "this member"),
 )
 """Every command that an agency's API takes."""
+
+_AGENCY_ROUTE_OF = {route.command: route for route in AGENCY_COMMANDS}
+
+
+def available_actions(view: CaseView, referral: UUID) -> tuple[AvailableAction, ...]:
+    """Return what this member can do with a referral now, as addresses of commands."""
+    routes = ((_AGENCY_ROUTE_OF[action.command], action) for action in view.actions(referral))
+    return tuple(
+        AvailableAction(
+            action=route.operation_id,
+            path=route.path.format(case=view.expected.id, referral=referral),
+            codes=dict(action.codes),
+        )
+        for route, action in routes
+    )
+
 
 COORDINATION_COMMANDS = (
     CommandRoute("/directory/admissions", c.AdmitAgency, "directory"),

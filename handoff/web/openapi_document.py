@@ -17,6 +17,7 @@ from handoff.domain.commands import RequestReferral
 from handoff.package_data import schemas_path
 from handoff.record import codec
 from handoff.web.apis import ApiDefinition
+from handoff.web.code_list import english_meanings
 from handoff.web.command_routes import ID, CommandRoute
 from handoff.web.context import BEARER
 from handoff.web.problems import MEDIA_TYPE, Problem, ProblemKind
@@ -57,7 +58,9 @@ def _document(app: FastAPI, api: ApiDefinition) -> Document:
     document["paths"] = commands | document["paths"]
     components = document["components"]
     sent = _responses(api) | components["schemas"]
-    components["schemas"] = _merged({name: _as_sent(schema) for name, schema in sent.items()}, _bodies(api))
+    components["schemas"] = _with_meanings(
+        _merged({name: _as_sent(schema) for name, schema in sent.items()}, _bodies(api))
+    )
     statuses = dict.fromkeys(kind.status.value for kind in api.problems)
     components["responses"] = {f"Problem{status}": _problem_response(status, api.problems) for status in statuses}
     for path, item in document["paths"].items():
@@ -162,6 +165,18 @@ def _merged(described: dict[str, Any], added: dict[str, Any]) -> dict[str, Any]:
             raise LookupError(f"two models have the name {name} in one OpenAPI document: rename one of them")
     schemas = described | added
     return {name: schemas[name] for name in sorted(schemas) if "ValidationError" not in name}
+
+
+def _with_meanings(schemas: dict[str, Any]) -> dict[str, Any]:
+    """Return the schemas with the meaning of each code: for people in the description, for tools as an extension."""
+    for name, schema in schemas.items():
+        if "enum" not in schema:
+            continue
+        meanings = {code: english_meanings()[name][code] for code in schema["enum"]}
+        lines = (f"- `{code}`: {meaning}" for code, meaning in meanings.items())
+        schema["description"] = "\n".join((schema["description"], "", *lines))
+        schema["x-enumDescriptions"] = meanings
+    return schemas
 
 
 def _problem_response(status: int, kinds: tuple[ProblemKind, ...]) -> dict[str, Any]:

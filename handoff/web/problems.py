@@ -14,7 +14,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from handoff.record.codes import State
+from handoff.record.codes import CommandRefusal, IneffectiveReason, State
+from handoff.web.available_actions import AvailableAction
+from handoff.web.reasons import Reason
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -39,9 +41,14 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    reason: str | None = Field(None, description="If refused: the code of the rule, or the state that forbids it")
+    reason: Reason | None = Field(
+        None, description="If refused: the code of the rule, or the state that forbids it. `type` explains each"
+    )
     state: State | None = Field(None, description="If refused: the referral's state as this member knows it")
     seen: int | None = Field(None, description="If refused: the number of the referral's events that are known here")
+    allowed: tuple[AvailableAction, ...] | None = Field(
+        None, description="If refused: what this member can do with the referral instead"
+    )
     end: int | None = Field(None, description="If the cursor is past the end: the last sequence of the feed")
     faults: tuple[Fault, ...] = ()
 
@@ -57,12 +64,16 @@ class ProblemError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProblemKind:
-    """A kind of problem: its stable code, HTTP status and title, and what the caller can do about it."""
+    """A kind of problem: its stable code, HTTP status and title, and what the caller can do about it.
+
+    ``reasons`` are those that a problem of this kind can have.
+    """
 
     code: str
     status: HTTPStatus
     title: str
     remedy: str
+    reasons: tuple[Reason, ...] = ()
 
     def problem(self, detail: str | None = None, **members: Any) -> Problem:
         """Return a problem of this kind; the default ``detail`` is the remedy."""
@@ -137,7 +148,8 @@ REFUSED = ProblemKind(
     "refused",
     HTTPStatus.CONFLICT,
     "The rules do not allow this command now",
-    "`reason` is a state's name or a code. Read the referral again before deciding what to send.",
+    "`reason` is the referral's state or a code, `allowed` what can be sent instead.",
+    (*State, *IneffectiveReason, *CommandRefusal),
 )
 CURSOR_PAST_END = ProblemKind(
     "cursor_past_end",

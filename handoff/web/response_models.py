@@ -23,6 +23,8 @@ from handoff.record.codes import (
 )
 from handoff.record.delivery import Verdict, VerdictKind
 from handoff.record.events.directory import Capacity, Deadline
+from handoff.web.available_actions import AvailableAction
+from handoff.web.command_routes import available_actions
 
 
 class ResponseModel(BaseModel):
@@ -123,7 +125,7 @@ class RecordedReferral(ResponseModel):
     parked: bool
 
     @classmethod
-    def recorded(cls, case: UUID, referral: Referral, *, parked: bool, **others: State) -> Self:
+    def recorded(cls, case: UUID, referral: Referral, *, parked: bool, **others: object) -> Self:
         """Return a referral of ``case``, with the fields that a subclass adds."""
         known = {name: getattr(referral, name) for name in cls.model_fields if hasattr(referral, name)}
         steps = tuple(AwaitedStep.model_validate(step) for step in referral.steps)
@@ -134,6 +136,7 @@ class ReferralState(RecordedReferral):
     """A referral. ``state`` is the state on the record; ``expected`` also contains this member's pending events."""
 
     expected: State
+    actions: tuple[AvailableAction, ...] = Field((), description="What this member can do with the referral now")
 
     @classmethod
     def of(cls, view: CaseView, referral: Referral) -> Self:
@@ -145,6 +148,7 @@ class ReferralState(RecordedReferral):
             parked=referral.id in view.parked,
             state=folded.state if folded is not None else State.ABSENT,
             expected=referral.state,
+            actions=available_actions(view, referral.id),
         )
 
 

@@ -1,4 +1,4 @@
-"""Routes about the process itself: liveness, readiness, metrics, and the explanation of each kind of problem.
+"""Routes about the process itself: liveness, readiness and metrics.
 
 They need no token and contain nothing about any case.
 """
@@ -7,22 +7,11 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import BaseModel
 
 from handoff import telemetry
 from handoff.readiness import Readiness
 from handoff.web.context import InContext
-from handoff.web.problems import UNKNOWN_PATH
 from handoff.web.query_parameters import no_repeated_parameters
-
-
-class ProblemExplanation(BaseModel):
-    """The meaning of a kind of problem, and what the caller can do."""
-
-    code: str
-    status: int
-    title: str
-    remedy: str
 
 
 async def live() -> dict[str, bool]:
@@ -42,14 +31,6 @@ async def metrics(context: InContext) -> Response:
     return Response(telemetry.exposition(context.member), media_type=CONTENT_TYPE_LATEST)
 
 
-async def explain_problem(context: InContext, code: str) -> ProblemExplanation:
-    """The explanation that a problem's `type` refers to."""
-    kind = context.problems.get(code)
-    if kind is None:
-        raise UNKNOWN_PATH.error()
-    return ProblemExplanation(code=code, status=kind.status.value, title=kind.title, remedy=kind.remedy)
-
-
 def system_router() -> APIRouter:
     """Return the routes of this module."""
     router = APIRouter(tags=["operations"], dependencies=[Depends(no_repeated_parameters)])
@@ -66,5 +47,4 @@ def system_router() -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
     )(metrics)
-    router.get("/problems/{code}", operation_id="explainProblem")(explain_problem)
     return router

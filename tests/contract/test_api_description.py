@@ -12,11 +12,13 @@ from handoff.audit.audit_problems import AUDIT_PROBLEMS
 from handoff.contract.openapi import UnusedDesk, differences, document, documents
 from handoff.domain import commands
 from handoff.domain.commands import Command
+from handoff.record.codes import CommandRefusal, IneffectiveReason, RefusalCode, State
 from handoff.web.apis import AGENCY_API, COORDINATION_API, ApiDefinition
 from handoff.web.app import create_app
 from handoff.web.command_routes import AGENCY_COMMANDS, COORDINATION_COMMANDS
 from handoff.web.openapi_document import command_example
-from handoff.web.problems import NODE_PROBLEMS
+from handoff.web.problems import NODE_PROBLEMS, REFUSED
+from handoff.web.reasons import MEANINGS
 from handoff.web.response_models import ResponseModel
 
 EACH = pytest.mark.parametrize(
@@ -100,6 +102,21 @@ def test_operations_document_their_problems(api: ApiDefinition) -> None:
             assert wanted <= operation["responses"].keys()
 
 
+@EACH
+def test_every_code_of_a_document_has_its_meaning(api: ApiDefinition) -> None:
+    """A generated client and its documentation explain each value of each closed list."""
+    for name, schema in document(api)["components"]["schemas"].items():
+        if "enum" in schema:
+            assert list(schema["x-enumDescriptions"]) == schema["enum"], name
+            assert all(f"`{code}`: {meaning}" in schema["description"] for code, meaning in _meanings(schema)), name
+
+
+def _meanings(schema: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for code, meaning in schema["x-enumDescriptions"].items():
+        assert meaning
+        yield code, meaning
+
+
 def test_every_command_has_a_route() -> None:
     """Every command can be sent, except the one that the node itself records."""
     reached = {route.command for route in (*AGENCY_COMMANDS, *COORDINATION_COMMANDS)}
@@ -165,6 +182,14 @@ def test_codes_of_problems_are_stable() -> None:
     }
 
 
+def test_every_reason_has_a_sentence_of_its_own() -> None:
+    """No two reasons have one sentence, and none is left without."""
+    reasons = (*State, *IneffectiveReason, *CommandRefusal, *RefusalCode)
+    assert set(MEANINGS) == set(reasons)
+    assert len(set(MEANINGS.values())) == len(reasons)
+    assert set(REFUSED.reasons) == {*State, *IneffectiveReason, *CommandRefusal}
+
+
 def test_the_audit_adds_problems_of_its_own() -> None:
     """A node's API does not publish them: only reading across institutions can cause them."""
     assert {kind.code for kind in AUDIT_PROBLEMS} - {kind.code for kind in NODE_PROBLEMS} == {
@@ -184,4 +209,7 @@ async def test_every_problem_code_is_explained_at_its_type(api: ApiDefinition) -
         for kind in api.problems:
             explained = (await http.get(kind.problem().type)).json()
             assert explained["remedy"] == kind.remedy
+            reasons = {reason["reason"]: reason["meaning"] for reason in explained.get("reasons", ())}
+            assert tuple(reasons) == kind.reasons
+            assert all(meaning.endswith(".") for meaning in reasons.values())
         assert (await http.get("/problems/other")).status_code == 404

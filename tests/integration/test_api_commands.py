@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import uuid5
 
+import pytest
 import pytest_asyncio
 
 from handoff.domain.directory import Escalation
@@ -125,6 +126,51 @@ async def test_a_refused_transition_has_state_and_reason(police: Api) -> None:
     again = await police.post(f"/cases/{case}/referrals/{referral}/cancellation")
     assert again.status_code == 409
     assert again.json() | {"state": "cancelled", "reason": "cancelled", "seen": 2, "code": "refused"} == again.json()
+
+
+async def test_a_refusal_has_its_own_reason_and_what_is_allowed_instead(police: Api) -> None:
+    """A source that answers its own request learns that it is not its step, and what it can do."""
+    case, referral = await police.referral()
+    place = f"/cases/{case}/referrals/{referral}"
+    answer = await police.post(f"{place}/acceptance")
+    assert (answer.status_code, answer.json()["reason"]) == (409, "wrong_emitter")
+    explained = (await police.http.get(answer.json()["type"])).json()["reasons"]
+    assert {"reason": "wrong_emitter", "meaning": answer.json()["detail"]} in explained
+    assert answer.json()["allowed"] == (await police.http.get(place)).json()["actions"]
+    assert [action["action"] for action in answer.json()["allowed"]] == [
+        "claimAcceptance",
+        "cancelReferral",
+        "voidReferral",
+    ]
+
+
+async def test_the_actions_of_a_referral_are_accepted_where_they_point_to(police: Api) -> None:
+    """Each action of a referral is a path and the codes of a body that is accepted."""
+    case, referral = await police.referral()
+    [known] = (await police.http.get(f"/cases/{case}")).json()["referrals"]
+    [voiding] = [action for action in known["actions"] if action["action"] == "voidReferral"]
+    assert voiding["codes"] == {"code": ["wrong_case", "wrong_target", "double_entry", "misdirected"]}
+    body = {field: codes[-1] for field, codes in voiding["codes"].items()}
+    assert (await police.post(voiding["path"], body)).status_code == 202
+    assert (await police.http.get(f"/cases/{case}/referrals/{referral}")).json()["actions"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"target": "police"}, "own_target"),
+        ({"target": "coordination"}, "target_not_agency"),
+        ({"target": "nobody_here"}, "unknown_target"),
+        ({"service": "medical"}, "service_not_offered"),
+    ],
+)
+async def test_a_refused_request_has_a_reason_of_its_own(police: Api, change: dict[str, str], reason: str) -> None:
+    """The target, its services and the basis each have reasons of their own."""
+    case = await police.case()
+    basis = (await police.made(f"/cases/{case}/bases", RELEASE))["basis"]
+    asked = {"target": "shelter", "service": "shelter", "urgency": "low", "basis": basis} | change
+    answer = await police.post(f"/cases/{case}/referrals", asked)
+    assert (answer.status_code, answer.json()["reason"]) == (409, reason)
 
 
 async def test_a_requested_referral_has_a_location_of_its_own(police: Api) -> None:

@@ -15,6 +15,7 @@ from handoff.domain.judge import judge, table_allows
 from handoff.domain.routing import recipients
 from handoff.domain.state_codec import dump_case, dump_directory, load_case, load_directory
 from handoff.record.codec import decode, encode
+from handoff.record.codes import IneffectiveReason, State
 from handoff.record.delivery import EFFECTIVE, Verdict, VerdictKind
 from handoff.record.envelope import EXCHANGE, Event, Identity, compose
 from handoff.record.events import Body, Keying
@@ -42,7 +43,7 @@ def test_no_sequence_of_events_raises_and_what_is_ineffective_changes_nothing(
             assert entry.after is entry.before
             assert entry.follows == ()
         if entry.verdict.kind is VerdictKind.INEFFECTIVE:
-            assert entry.verdict.reason
+            assert entry.verdict.reason in {*State, *IneffectiveReason}
 
 
 @given(beginning=beginnings, moves=many_moves, body=any_body(), emitter=st.sampled_from((*spec.MEMBERS, EXCHANGE)))

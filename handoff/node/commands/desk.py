@@ -146,7 +146,7 @@ class Desk:
         if known.case is None or expected.case is None:
             raise LookupError("a case was looked up under the jurisdiction's id")
         pending, parked = tuple(row.id for row in stored.pending), tuple(key.referral for key in stored.parked)
-        return CaseView(known.case, expected.case, pending, parked)
+        return CaseView(known.case, expected.case, expected.directory, self.me, self.clock(), pending, parked)
 
     async def referrals(
         self,

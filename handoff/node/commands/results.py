@@ -6,10 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from handoff.domain.case import Case, Referral, ReferralKey
+from handoff.domain.available_actions import Action, available_actions
+from handoff.domain.case import Case, Referral, ReferralKey, Situation
 from handoff.domain.decide import About, Refusal
+from handoff.domain.directory import Directory
 from handoff.record.codes import CaseService, State, Urgency
 from handoff.record.delivery import VerdictKind
+from handoff.record.envelope import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,20 @@ class CaseView:
 
     ``folded`` is the recorded state; ``expected`` adds the node's pending events, whose ids
     are ``pending``, oldest first. ``parked`` are referrals that this release cannot fold: use the phone.
+    ``read_by`` is the member of this node, ``read_at`` the time of the query.
     """
 
     folded: Case
     expected: Case
+    directory: Directory
+    read_by: Source
+    read_at: datetime
     pending: tuple[UUID, ...] = ()
     parked: tuple[UUID, ...] = ()
+
+    def actions(self, referral: UUID) -> tuple[Action, ...]:
+        """Return the commands that this node would accept on a referral now."""
+        return available_actions(Situation(self.directory, self.expected), referral, self.read_by, self.read_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Messages of each catalogue: extracted by Babel from code and templates, or codes of the record."""
 
 from collections.abc import Iterator
-from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -11,10 +10,8 @@ from babel.messages.extract import extract_from_dir
 from pydantic import BaseModel
 
 import handoff.views.replay
-from handoff.record import codes
-from handoff.record.delivery import VerdictKind
+from handoff.contract.code_list import answer_vocabularies, record_vocabularies
 from handoff.record.events import CATALOGUE, Keying
-from handoff.views import latency
 from handoff.views.replay.questions import QUESTIONS
 
 HANDOFF = Path(handoff.views.replay.__file__).parents[2]
@@ -47,23 +44,15 @@ def questions() -> Iterator[Message]:
 
 def answer_codes() -> Iterator[Message]:
     """Every code that only an answer may carry."""
-    for module in (*_answers(), latency):
-        for vocabulary in _vocabularies(module):
-            yield from ((vocabulary.__name__, code.value) for code in vocabulary)
+    for vocabulary in answer_vocabularies():
+        yield from ((vocabulary.__name__, code.value) for code in vocabulary)
 
 
 def record_codes() -> Iterator[Message]:
     """Every code that an event may carry."""
-    for vocabulary in _vocabularies(codes):
+    for vocabulary in record_vocabularies():
         yield from ((vocabulary.__name__, code.value) for code in vocabulary)
-    yield from (("VerdictKind", outcome.value) for outcome in VerdictKind)
     yield from (("Event", event_type.rpartition(".v")[0]) for event_type in CATALOGUE)
-
-
-def _vocabularies(module: Any) -> Iterator[type[StrEnum]]:
-    for found in vars(module).values():
-        if isinstance(found, type) and issubclass(found, StrEnum) and found.__module__ == module.__name__:
-            yield found
 
 
 def _answers() -> Iterator[Any]:
