@@ -7,12 +7,20 @@ import pytest
 
 from handoff.operations.setup.database_setup import DatabaseOperator
 from handoff.operations.setup.kafka_operator import KafkaOperator
+from handoff.trial.os_user import discard_server_data
 from handoff.trial.stack import TrialStack
 from tests.support.parts.stack import Jurisdictions, throwaway_stack
 
 # The time of an example depends on the load of the machine, not on the property.
 hypothesis.settings.register_profile("handoff", deadline=None)
 hypothesis.settings.load_profile("handoff")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_data_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Delete the data of servers that ran for state directories of this test run, which root has elsewhere."""
+    yield
+    discard_server_data(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")

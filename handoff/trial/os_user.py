@@ -22,6 +22,10 @@ USER = "handoff-trial"
 _LIBRARY = Path("/var/lib/handoff-trial")
 
 
+_OWNER = "state-directory"
+"""File that names the state directory to which a server's data belongs."""
+
+
 class ProcessIdentity(TypedDict, total=False):
     """Arguments of subprocess that switch to the server's user."""
 
@@ -66,8 +70,21 @@ def account_for(directory: Path, stack: str) -> ServerAccount:
     _open_library()
     account = ServerAccount(_reachable_directory(directory, stack), _reachable_binaries(binaries), USER)
     account.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name_owner(account.directory, directory)
     account.own(account.directory)
     return account
+
+
+def name_owner(data: Path, directory: Path) -> None:
+    """Store in the directory ``data`` to which state directory it belongs."""
+    (data / _OWNER).write_bytes(os.fsencode(directory.absolute()))
+
+
+def discard_server_data(below: Path) -> None:
+    """Delete the data of stopped servers whose state directory is in ``below``, and that is elsewhere for root."""
+    for owner in _LIBRARY.glob(f"*/{_OWNER}"):
+        if Path(os.fsdecode(owner.read_bytes())).is_relative_to(below.absolute()):
+            shutil.rmtree(owner.parent, ignore_errors=True)
 
 
 def _create_user() -> None:

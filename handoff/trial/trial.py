@@ -21,6 +21,7 @@ from handoff.operations.setup.operator_logins import write_operator_logins
 from handoff.trial import service_process
 from handoff.trial.child_process import SupervisedProcess
 from handoff.trial.log_rotation import LogFile
+from handoff.trial.os_user import discard_server_data
 from handoff.trial.restarts import Restarts
 from handoff.trial.stack import TrialStack
 from handoff.trial.supervisor import Progress, Supervisor
@@ -156,4 +157,7 @@ def running(trial: Trial, *, services: bool = True) -> Iterator[Trial]:
 def temporary_directory() -> Iterator[Path]:
     """State directory that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="handoff-", ignore_cleanup_errors=True) as name:
-        yield Path(name) / "state"
+        try:
+            yield Path(name) / "state"
+        finally:
+            discard_server_data(Path(name))

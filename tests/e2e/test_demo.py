@@ -61,7 +61,7 @@ def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
 def test_nothing_is_left_running_when_the_demo_is_interrupted(number: signal.Signals, tmp_path: Path) -> None:
     """Ctrl-C, an orderly stop and a kill in the middle of the start all end every process."""
     with start("--keep", tmp_path / "state") as process:
-        wait_for(process, "members are admitted")
+        wait_for(process, "admissions are stored")
         time.sleep(0.5)
         started = descendants(process)
         assert len(started) > 5
@@ -87,7 +87,7 @@ def test_a_failure_names_its_cause_and_shows_its_log(tmp_path: Path) -> None:
     plan = tmp_path / "plan.toml"
     plan.write_text(PLAN.read_text().replace('service = "legal_aid"', 'service = "lawyers_without_code"'))
     with start("--plan", plan) as process:
-        printed = wait_for(process, "members are admitted")
+        printed = wait_for(process, "admissions are stored")
         started = descendants(process)
         assert process.stdout is not None
         printed += process.stdout.read()
