@@ -33,7 +33,7 @@ _TOKEN = "the auditors"
 _SHOWN: Mapping[str, str] = {"list": "", "swimlanes": "/lanes", "questions": "/questions"}
 _CASE_ROWS = """
 SELECT record_offset, appended_ms, record_hash, case_tag, tag_sequence, previous_leaf, leaf, key, value, headers
-  FROM timeline.entries WHERE case_tag = $1 ORDER BY tag_sequence
+  FROM timeline.entries WHERE sha256(coalesce(key, '')) = sha256($1::bytea) ORDER BY tag_sequence
 """
 _CASE_STATE = "SELECT state FROM timeline.cases WHERE case_id = $1"
 
@@ -61,7 +61,7 @@ async def case_alone(jurisdiction: Jurisdiction, record: LongRecord) -> tuple[Me
 async def _checked(pool: asyncpg.Pool, record: LongRecord) -> object:
     """Read the case's rows, recompute and chain their leaves, and load the folded state."""
     leaf = NO_PREVIOUS
-    for row in await pool.fetch(_CASE_ROWS, record.tag):
+    for row in await pool.fetch(_CASE_ROWS, record.key):
         facts = LogEntry(PARTITION, *row[:6])
         if facts.previous_leaf != leaf or (leaf := facts.leaf_hash()) != row["leaf"]:
             raise LookupError(f"entry {facts.sequence} does not follow")

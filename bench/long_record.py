@@ -8,7 +8,6 @@ from uuid import UUID
 from bench.stories import Place, Story, key_of, signed
 from handoff.config import JurisdictionPlan
 from handoff.proof.log.checkpoint import Origin
-from handoff.proof.log.entry import case_tag
 from handoff.proof.log.signer import LogSigner
 from handoff.record import signing
 from handoff.record.message import Message
@@ -34,9 +33,9 @@ class LongRecord:
         return Story(self.place, 0).id("case")
 
     @property
-    def tag(self) -> bytes:
-        """The case tag of its entries."""
-        return case_tag(str(self.case).encode())
+    def key(self) -> bytes:
+        """The record key of its entries."""
+        return str(self.case).encode()
 
     @cached_property
     def case_events(self) -> tuple[Message, ...]:

@@ -25,11 +25,11 @@ RECORD_HASH: Final = b"handoff/record/v1\n"
 ENTRY: Final = b"handoff/entry/v1\n"
 """First bytes of a log entry, the content of a leaf."""
 
-CASE_TAG: Final = b"handoff/case/v1\n"
-"""Prefix of the hash that is the tag of a case."""
+TAG: Final = b"handoff/tag/v2\n"
+"""Prefix of the hash that is the tag of a record key."""
 
 RECEIPT: Final = "handoff/receipt/v1"
 """First line of a receipt."""
 
-BUNDLE: Final = "handoff/bundle/v1"
+BUNDLE: Final = "handoff/bundle/v2"
 """Format of a case bundle, in its manifest."""

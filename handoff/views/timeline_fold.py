@@ -55,7 +55,7 @@ class TimelineBatch:
 
 @dataclass(slots=True)
 class TimelineFold:
-    """The record fold and the tags' hash chains at one position, with a cache of cases and chain heads.
+    """The record fold and the hash chains of the record's keys at one position, with a cache of cases and chain heads.
 
     The caller loads what a batch needs and the cache lacks. If a batch could not be stored, it discards the whole fold.
     """
@@ -83,8 +83,8 @@ class TimelineFold:
         """Return the cases of ``records`` that the cache lacks."""
         return frozenset(r.case_id for r in records if r.case_id is not None) - self.record.cases.keys()
 
-    def missing_tags(self, records: Iterable[ParsedRecord]) -> frozenset[bytes]:
-        """Return the tags of ``records`` whose heads the cache lacks."""
+    def missing_heads(self, records: Iterable[ParsedRecord]) -> frozenset[bytes]:
+        """Return the record keys of ``records`` whose heads the cache lacks."""
         return self.chains.missing(record.kafka for record in records)
 
     def cache(self, cases: Iterable[Case], heads: Mapping[bytes, ChainHead]) -> None:

@@ -4,6 +4,7 @@ If Go is present, the program in ``tests/support/go_verifier`` is built and run.
 so that without Go, or without its libraries, the same statements are compared with the committed answers.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from handoff.proof.log import tree_proofs
 from handoff.proof.log.checkpoint import TreeHead, cosigned_at, cosigner_key, log_key, open_checkpoint
-from handoff.proof.log.entry import leaf_hash
+from handoff.proof.log.entry import LogEntry, case_tag, leaf_hash
 from handoff.proof.log.frontier import Frontier
 from handoff.proof.log.merkle import NotProven, verify_consistency, verify_inclusion
 from handoff.proof.log.note import InvalidSignature, MalformedNote, NoteKey, decode_base64, encode_base64
@@ -29,6 +30,7 @@ PROGRAM = Path(__file__).parents[1] / "support" / "go_verifier"
 ANSWERS = PROGRAM / "answers.json"
 MONITOR = cosigner_key(JURISDICTION, "monitor", witness_key("monitor").public_key)
 DUMP = honest(others=600)
+CASE_BEGINS = 7
 ENTRIES = [entry.pack() for entry in DUMP.entries]
 LEAVES = [leaf_hash(entry) for entry in ENTRIES]
 SIZES = ((1, 1), (1, 2), (5, 8), (7, 7), (8, 100), (255, 255), (100, 255))
@@ -46,6 +48,8 @@ class Statement(BaseModel):
     new: str
     index: int
     entry: str
+    key: str = ""
+    first: str = ""
     inclusion: tuple[str, ...]
     consistency: tuple[str, ...]
 
@@ -77,6 +81,7 @@ def bundled() -> dict[str, Statement]:
     """
     reader = BundleReader(io.BytesIO(DUMP.bundle()))
     reported = {}
+    firsts: dict[bytes, bytes] = {}
     for tile, records in reader.tiles():
         for record in records:
             reported[f"offset {record.offset} of a bundle"] = statement(8, DUMP.size).model_copy(
@@ -84,10 +89,18 @@ def bundled() -> dict[str, Statement]:
                     "new": reader.checkpoint.decode(),
                     "index": record.offset,
                     "entry": encode_base64(tile[record.offset % TILE_WIDTH]),
+                    "key": encode_base64(record.key or b""),
+                    "first": encode_base64(firsts.setdefault(record.key or b"", record.value or b"")),
                     "inclusion": tuple(map(encode_base64, record.proof)),
                 }
             )
     return reported
+
+
+def untagged() -> Statement:
+    """An entry under the first value of another case."""
+    tagged = next(one for name, one in bundled().items() if name.startswith(f"offset {CASE_BEGINS} "))
+    return tagged.model_copy(update={"first": encode_base64(DUMP.records[CASE_BEGINS + 1].value or b"")})
 
 
 def honest_ones() -> dict[str, Statement]:
@@ -113,6 +126,7 @@ def statements() -> dict[str, Statement]:
         "a short inclusion": reported.model_copy(update={"inclusion": reported.inclusion[:-1]}),
         "a flipped consistency": reported.model_copy(update={"consistency": flipped_last(reported.consistency)}),
         "a short consistency": reported.model_copy(update={"consistency": reported.consistency[:-1]}),
+        "another first value": untagged(),
         "another history": reported.model_copy(update={"old": signed(9)}),
     }
 
@@ -145,6 +159,10 @@ def decided_here(printed: Statement) -> str:
         at = None
     if at is None:
         return "cosignature"
+    if printed.first:
+        salt = hashlib.sha256(decode_base64(printed.first)).digest()
+        if LogEntry.unpack(decode_base64(printed.entry)).case_tag != case_tag(decode_base64(printed.key), salt):
+            return "tag"
     try:
         leaf, proof = leaf_hash(decode_base64(printed.entry)), tuple(map(decode_base64, printed.inclusion))
         verify_inclusion(printed.index, new.head.size, leaf, proof, new.head.root)
@@ -207,4 +225,4 @@ def test_every_honest_statement_is_good_and_every_other_is_refused() -> None:
     reported = committed()
     assert {name for name, answer in reported.items() if answer.startswith("good")} == honest_ones().keys()
     assert len(bundled()) == 12
-    assert set(reported.values()) >= {"checkpoint", "cosignature", "inclusion", "consistency"}
+    assert set(reported.values()) >= {"checkpoint", "cosignature", "tag", "inclusion", "consistency"}

@@ -24,7 +24,7 @@ from handoff.proof.log.entry import PARTITION, LogEntry
 from handoff.proof.log.merkle import Proof
 from handoff.proof.log.tiles import TILE_WIDTH
 from handoff.proof.log.tree_proofs import Path, ReadNode, build_proof, inclusion_path, required_nodes
-from handoff.proof.verify.bundle import BundleRecord, BundleWriter, Manifest, bundle_tags
+from handoff.proof.verify.bundle import BundleRecord, BundleWriter, Manifest, bundle_strands
 from handoff.proof.verify.checkpoint_trust import TrustedCheckpoint
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.header_codec import Headers, NotHeaders, unpack_headers
@@ -55,9 +55,13 @@ class BundleRequest:
     most: int = MOST
 
     @property
-    def manifest(self) -> Manifest:
-        """Manifest of the bundle."""
-        return Manifest(origin=str(self.origin), case=str(self.case))
+    def key(self) -> bytes:
+        """Record key of the case's entries."""
+        return str(self.case).encode()
+
+    def manifest(self, salt: bytes) -> Manifest:
+        """Return the manifest of the bundle; ``salt`` is that of the case's tag."""
+        return Manifest(origin=str(self.origin), case=str(self.case), salt=salt.hex())
 
 
 class BundleExport:
@@ -66,8 +70,11 @@ class BundleExport:
     ``done`` counts the written entries, out of ``size``.
     """
 
-    def __init__(self, connection: asyncpg.Connection, request: BundleRequest, checkpoint: TrustedCheckpoint) -> None:
+    def __init__(
+        self, connection: asyncpg.Connection, request: BundleRequest, checkpoint: TrustedCheckpoint, salt: bytes
+    ) -> None:
         self._connection = connection
+        self._salt = salt
         self._tree = Tree(connection)
         self._request = request
         self.checkpoint = checkpoint
@@ -81,8 +88,8 @@ class BundleExport:
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the bundle's bytes. Single use. Raises ``UnencodableRow``."""
         out = io.BytesIO()
-        note, manifest = str(self.checkpoint.opened.note).encode(), self._request.manifest
-        writer = BundleWriter(out, manifest, note, await self._receipts(manifest))
+        note, manifest = str(self.checkpoint.opened.note).encode(), self._request.manifest(self._salt)
+        writer = BundleWriter(out, manifest, note, await self._receipts())
         async for rows in self._tiles(manifest):
             entries = [_entry(row) for row in rows]
             proofs = await self._proofs(rows)
@@ -93,13 +100,15 @@ class BundleExport:
         writer.close()
         yield _drain(out)
 
-    async def _receipts(self, manifest: Manifest) -> list[bytes]:
-        rows = await self._connection.fetch(_SQL["receipts"], manifest.tag, self.size)
+    async def _receipts(self) -> list[bytes]:
+        rows = await self._connection.fetch(_SQL["receipts"], self._request.key, self.size)
         return [row["note"].encode() for row in rows]
 
     async def _tiles(self, manifest: Manifest) -> AsyncIterator[list[Any]]:
         """Yield the rows of each tile. A deleted row leaves its tile short."""
-        tags = bundle_tags(manifest, self._request.origin.jurisdiction)
+        genesis_hash = self.checkpoint.log.genesis_hash
+        strands = bundle_strands(manifest, self._request.origin.jurisdiction, genesis_hash)
+        tags = [strand.tag for strand in strands]
         cursor = await self._connection.cursor(_SQL["entries"], self.size, tags)
         rest: list[Any] = []
         while fetched := await cursor.fetch(_FETCH_SIZE):
@@ -141,15 +150,16 @@ async def bundle(settings: PostgresSettings, request: BundleRequest) -> AsyncIte
 async def start_export(connection: asyncpg.Connection, request: BundleRequest) -> BundleExport:
     """Open an export in the transaction that is open on ``connection``. Raises as ``open_export`` does."""
     await connection.execute(_SQL["hold"])
-    first: int | None = await connection.fetchval(_SQL["first_of_case"], request.manifest.tag)
-    if first is None:
+    beginning = await connection.fetchrow(_SQL["first_of_case"], request.key)
+    if beginning is None:
         raise UnknownCase(f"the record holds nothing about case {request.case}")
     checkpoint = await newest_cosigned(connection, request.origin, request.trust, most=request.most)
     if checkpoint is None or not checkpoint.is_enough:
-        raise NoCheckpointCoversCase("no checkpoint has a quorum of the trust file's witnesses yet")
+        raise NoCheckpointCoversCase("no checkpoint has a quorum of the trust file's witnesses and the monitor yet")
+    first, salt = beginning
     if checkpoint.opened.head.size <= first:
         raise NoCheckpointCoversCase(f"the case begins at offset {first}, after the newest checkpoint with a quorum")
-    return BundleExport(connection, request, checkpoint)
+    return BundleExport(connection, request, checkpoint, salt)
 
 
 def _entry(row: Any) -> bytes:

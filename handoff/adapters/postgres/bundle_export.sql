@@ -7,11 +7,12 @@ SET idle_in_transaction_session_timeout = '60s'
 LOCK TABLE timeline.position IN ACCESS SHARE MODE
 
 -- name: first_of_case
-SELECT min(record_offset) FROM timeline.entries WHERE case_tag = $1
+SELECT record_offset, value_hash FROM timeline.entries
+ WHERE sha256(coalesce(key, '')) = sha256($1::bytea) ORDER BY tag_sequence LIMIT 1
 
 -- name: receipts
 SELECT note FROM proof.receipts JOIN timeline.entries USING (record_offset)
- WHERE case_tag = $1 AND size <= $2 ORDER BY record_offset
+ WHERE sha256(coalesce(key, '')) = sha256($1::bytea) AND size <= $2 ORDER BY record_offset
 
 -- name: entries
 SELECT record_offset, appended_ms, record_hash, case_tag, tag_sequence, previous_leaf, wanted,

@@ -14,7 +14,6 @@ from handoff.adapters.postgres.node_store import store_errors
 from handoff.adapters.postgres.timeline_reader import Timeline
 from handoff.config import PostgresSettings
 from handoff.proof.log.checkpoint import Origin
-from handoff.proof.log.entry import case_tag
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.delivery import from_ms
 from handoff.record.envelope import Identity, Source
@@ -51,7 +50,7 @@ class CaseReader:
     async def exists(self, case: UUID) -> bool:
         """Return whether the record holds an entry about the case."""
         with store_errors():
-            found: bool = await self.pool.fetchval(_SQL["case_exists"], _tag(case))
+            found: bool = await self.pool.fetchval(_SQL["case_exists"], _key(case))
             return found
 
     async def history(self, case: UUID) -> History:
@@ -72,7 +71,7 @@ class CaseReader:
     async def raw_entries(self, case: UUID, until_ms: int) -> tuple[RawEntry, ...]:
         """Return the entries of a case up to a record time in milliseconds, in the record's order."""
         with store_errors():
-            return tuple(_raw(row) for row in await self.pool.fetch(_SQL["raw_entries"], _tag(case), until_ms))
+            return tuple(_raw(row) for row in await self.pool.fetch(_SQL["raw_entries"], _key(case), until_ms))
 
     async def receipts(self, member: str, events: Sequence[Identity]) -> Mapping[Identity, str]:
         """Return the log's receipts, as signed notes, of those of these events that ``member`` emitted."""
@@ -84,8 +83,8 @@ class CaseReader:
             return {Identity(row["subject"], source, row["event_id"]): row["note"] for row in rows}
 
 
-def _tag(case: UUID) -> bytes:
-    return case_tag(str(case).encode())
+def _key(case: UUID) -> bytes:
+    return str(case).encode()
 
 
 def _raw(row: Any) -> RawEntry:

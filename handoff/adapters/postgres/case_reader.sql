@@ -1,9 +1,10 @@
 -- name: case_exists
-SELECT EXISTS (SELECT FROM timeline.entries WHERE case_tag = $1)
+SELECT EXISTS (SELECT FROM timeline.entries WHERE sha256(coalesce(key, '')) = sha256($1::bytea))
 
 -- name: raw_entries
 SELECT record_offset, appended_ms, value, headers, record_hash, leaf, tag_sequence
-  FROM timeline.entries WHERE case_tag = $1 AND record_ms <= $2 ORDER BY tag_sequence
+  FROM timeline.entries
+ WHERE sha256(coalesce(key, '')) = sha256($1::bytea) AND record_ms <= $2 ORDER BY tag_sequence
 
 -- name: receipts_of_emitter
 SELECT entries.subject, entries.event_id, receipts.note

@@ -11,7 +11,6 @@ from asyncpg.pool import PoolConnectionProxy
 from handoff.adapters.postgres.checkpoints import newest_cosigned
 from handoff.adapters.postgres.named_statements import statements
 from handoff.proof.log.checkpoint import Origin
-from handoff.proof.log.entry import case_tag
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.codes import CaseService, State, Urgency
 from handoff.record.delivery import from_ms, to_ms
@@ -41,7 +40,7 @@ class Timeline:
 
     async def entries(self, case: UUID) -> tuple[TimelineEntry, ...]:
         """Return the timeline of ``case`` in the record's order; empty for an unknown case."""
-        rows = await self._pool.fetch(_SQL["timeline"], case_tag(str(case).encode()))
+        rows = await self._pool.fetch(_SQL["timeline"], str(case).encode())
         return tuple(timeline_entry(StoredEntry(*row)) for row in rows)
 
     async def history(self, case: UUID) -> History:
@@ -75,8 +74,7 @@ class Timeline:
 async def _history(
     source: "asyncpg.Pool | PoolConnectionProxy[asyncpg.Record]", case: UUID, sealing: CheckpointStatus | None = None
 ) -> History:
-    tag = case_tag(str(case).encode())
-    rows = await source.fetch(_SQL["history"], tag, FRAMING, PASSING)
+    rows = await source.fetch(_SQL["history"], str(case).encode(), FRAMING, PASSING)
     return history(case, (decode_entry(**row) for row in rows), sealing)
 
 

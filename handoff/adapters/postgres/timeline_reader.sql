@@ -1,15 +1,17 @@
 -- name: timeline
-SELECT record_offset, record_ms, value, verdict, reason FROM timeline.entries WHERE case_tag = $1 ORDER BY tag_sequence
+SELECT record_offset, record_ms, value, verdict, reason FROM timeline.entries
+ WHERE sha256(coalesce(key, '')) = sha256($1::bytea) ORDER BY tag_sequence
 
 -- name: history
-SELECT record_offset AS position, record_ms, appended_ms, value, verdict, reason, case_tag = $1 AS is_of_case
+SELECT record_offset AS position, record_ms, appended_ms, value, verdict, reason, key = $1 AS is_of_case
   FROM timeline.entries
- WHERE case_tag = $1
-    OR case_tag = (SELECT case_tag FROM timeline.entries WHERE record_offset = 0)
+ WHERE sha256(coalesce(key, '')) = sha256($1::bytea)
+    OR sha256(coalesce(key, '')) = (SELECT sha256(coalesce(key, '')) FROM timeline.entries WHERE record_offset = 0)
        AND verdict = 'effective'
        AND (event_type = ANY ($2)
             OR event_type = ANY ($3)
-               AND record_offset > (SELECT record_offset FROM timeline.entries WHERE case_tag = $1 AND tag_sequence = 1))
+               AND record_offset > (SELECT record_offset FROM timeline.entries
+                                     WHERE sha256(coalesce(key, '')) = sha256($1) AND tag_sequence = 1))
  ORDER BY record_offset
 
 -- name: handoffs

@@ -119,7 +119,7 @@ class TimelineStore:
 
     async def load_missing(self, fold: TimelineFold, records: Sequence[ParsedRecord]) -> Mapping[Identity, str]:
         """Load into ``fold`` the state that ``records`` need. Return the value hashes of their events seen before."""
-        fold.cache(await self._cases(fold.missing_cases(records)), await self._heads(fold.missing_tags(records)))
+        fold.cache(await self._cases(fold.missing_cases(records)), await self._heads(fold.missing_heads(records)))
         return await self._first_hashes([r.identity for r in records if r.identity is not None])
 
     async def append(self, position: TimelinePosition, batch: TimelineBatch) -> TimelinePosition:
@@ -158,7 +158,7 @@ class TimelineStore:
         if not wanted:
             return {}
         rows = await self._connection.fetch(_SQL["heads"], wanted)
-        return {row["case_tag"]: ChainHead(row["tag_sequence"], row["leaf"]) for row in rows}
+        return {row["wanted"]: ChainHead(row["case_tag"], row["tag_sequence"], row["leaf"]) for row in rows}
 
     async def _first_hashes(self, wanted: Sequence[Identity]) -> dict[Identity, str]:
         subjects, ids = [one.subject for one in wanted], [one.event_id for one in wanted]

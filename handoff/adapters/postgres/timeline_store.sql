@@ -31,10 +31,11 @@ INSERT INTO cases (case_id, state) SELECT * FROM unnest($1::uuid[], $2::bytea[])
 ON CONFLICT (case_id) DO UPDATE SET state = excluded.state
 
 -- name: heads
-SELECT head.case_tag, head.tag_sequence, head.leaf
-  FROM unnest($1::bytea[]) AS wanted (tag)
+SELECT wanted, head.case_tag, head.tag_sequence, head.leaf
+  FROM unnest($1::bytea[]) AS wanted
  CROSS JOIN LATERAL (
-       SELECT case_tag, tag_sequence, leaf FROM entries WHERE case_tag = tag ORDER BY tag_sequence DESC LIMIT 1
+       SELECT case_tag, tag_sequence, leaf FROM entries
+        WHERE sha256(coalesce(key, '')) = sha256(wanted) ORDER BY tag_sequence DESC LIMIT 1
        ) AS head
 
 -- name: first_hashes

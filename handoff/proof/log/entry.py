@@ -78,9 +78,13 @@ def leaf_hash(packed: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + packed).digest()
 
 
-def case_tag(key: bytes | None) -> bytes:
-    """Tag shared by all entries of one record key. A missing key counts as an empty one."""
-    return hashlib.sha256(formats.CASE_TAG + (key or b"")).digest()
+def case_tag(key: bytes | None, salt: bytes) -> bytes:
+    """Tag shared by all entries of one record key. A missing key counts as an empty one.
+
+    ``salt`` is the SHA-256 of the value of the key's first entry. Only a holder of that event can compute the tag, so a
+    case id alone finds nothing in the log entries. No secret exists, and a rebuild gives the same tags.
+    """
+    return hashlib.sha256(formats.TAG + _hash(salt) + (key or b"")).digest()
 
 
 def record_hash(key: bytes | None, value: bytes | None, headers: Headers) -> bytes:

@@ -7,6 +7,7 @@ belong to the case or to the directory.
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Annotated, BinaryIO, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,6 +17,7 @@ from handoff.proof.log.merkle import Proof
 from handoff.proof.log.tiles import TILE_WIDTH, NotATile, entries_path, pack_entries, unpack_entries
 from handoff.proof.verify.archive import ArchiveMember, ArchiveWriter, NotAnArchive, read_members
 from handoff.record import formats
+from handoff.record.events.base import Sha256
 from handoff.record.header_codec import Headers
 
 _MANIFEST: Final = "bundle.json"
@@ -30,20 +32,37 @@ class NotABundle(Exception):
     """A file that is not a bundle of this format, or is damaged: request it again."""
 
 
-class Manifest(BaseModel):
-    """Manifest of a bundle: its case and the origin of its record. Nothing in it is trusted before verification."""
+@dataclass(frozen=True, slots=True)
+class StrandKey:
+    """Record key of a strand, and the salt of its tag: the SHA-256 of the value of its first entry."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    format: Literal["handoff/bundle/v1"] = formats.BUNDLE
-    # A pattern, because the value is displayed before verification.
-    origin: Annotated[str, Field(pattern=r"^handoff/[a-z0-9]{1,30}/record/[0-9]{1,9}$")]
-    case: Annotated[str, Field(pattern=_CASE_ID)]
+    key: bytes
+    salt: bytes
 
     @property
     def tag(self) -> bytes:
-        """Case tag of the case's entries."""
-        return case_tag(self.case.encode())
+        """Tag of the strand's entries."""
+        return case_tag(self.key, self.salt)
+
+
+class Manifest(BaseModel):
+    """Manifest of a bundle: its case, the salt of that case's tag, and the origin of its record.
+
+    Nothing in it is trusted before verification.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    format: Literal["handoff/bundle/v2"] = formats.BUNDLE
+    # A pattern, because the value is displayed before verification.
+    origin: Annotated[str, Field(pattern=r"^handoff/[a-z0-9]{1,30}/record/[0-9]{1,9}$")]
+    case: Annotated[str, Field(pattern=_CASE_ID)]
+    salt: Sha256
+
+    @property
+    def strand(self) -> StrandKey:
+        """Record key and salt of the case's entries."""
+        return StrandKey(self.case.encode(), bytes.fromhex(self.salt))
 
 
 class BundleRecord(BaseModel):
@@ -173,9 +192,9 @@ class _Members:
             raise NotABundle(str(error)) from error
 
 
-def bundle_tags(manifest: Manifest, jurisdiction: str) -> tuple[bytes, bytes]:
-    """Return the tags whose records a bundle contains: the directory's and the case's."""
-    return case_tag(jurisdiction.encode()), manifest.tag
+def bundle_strands(manifest: Manifest, jurisdiction: str, genesis_hash: str) -> tuple[StrandKey, StrandKey]:
+    """Return the strands that a bundle contains: the directory, which begins with the founding event, and the case."""
+    return StrandKey(jurisdiction.encode(), bytes.fromhex(genesis_hash)), manifest.strand
 
 
 def _encode(model: BaseModel) -> bytes:

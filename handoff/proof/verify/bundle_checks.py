@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from handoff.proof.log.checkpoint import TreeHead
-from handoff.proof.log.entry import NO_PREVIOUS, PARTITION, LogEntry, MalformedEntry, case_tag, leaf_hash
+from handoff.proof.log.entry import NO_PREVIOUS, PARTITION, LogEntry, MalformedEntry, leaf_hash
 from handoff.proof.log.frontier import Frontier
 from handoff.proof.log.merkle import NotProven, verify_inclusion
 from handoff.proof.verify.authorship import AuthorshipCheck, AuthorshipRejected
-from handoff.proof.verify.bundle import BundleRecord, EntryTile
+from handoff.proof.verify.bundle import BundleRecord, EntryTile, StrandKey
 from handoff.proof.verify.report import Check, Conclusion, EntryLocation, Findings, VerificationFinding
+from handoff.record.redaction import original_hash
+
+DIRECTORY, CASE = "directory", "case"
+"""Names of the strands of a bundle."""
 
 
 @dataclass(slots=True)
@@ -21,7 +25,7 @@ class Strand:
     """Progress over the entries with one record key."""
 
     name: str
-    tag: bytes
+    key: StrandKey
     count: int = 0
     last_leaf: bytes = NO_PREVIOUS
 
@@ -30,6 +34,7 @@ class Strand:
 class ExpectedRecord:
     """An entry of a strand whose record must follow; the strand's previous leaf hash and the record time there."""
 
+    strand: StrandKey
     entry: LogEntry
     leaf: bytes
     place: EntryLocation
@@ -63,7 +68,11 @@ class BundleScan:
         self._withhold_before(None)
 
     def finish(self) -> None:
-        """Check size, root and founding event at the end of the bundle."""
+        """Check size, root, founding event and the presence of the case at the end of the bundle."""
+        # Without an entry the salt is unchecked: the case could be in the record under its true tag.
+        if any(not strand.count for strand in self.strands.values() if strand.name == CASE):
+            sentence = "no entry has the tag of the case: its salt or its first entry was altered"
+            self.failures.add(VerificationFinding(Check.WITHHELD, sentence))
         if not self.authors.keyring.founded:
             self.failures.add(
                 VerificationFinding(Check.GENESIS, "the founding event named in the trust file is missing")
@@ -94,7 +103,7 @@ class BundleScan:
     def _expect(self, strand: Strand, index: int, entry: LogEntry, leaf: bytes) -> None:
         strand.count += 1
         place = EntryLocation(index, strand.name, strand.count)
-        self.expected.append(ExpectedRecord(entry, leaf, place, index, strand.last_leaf, self.record_ms))
+        self.expected.append(ExpectedRecord(strand.key, entry, leaf, place, index, strand.last_leaf, self.record_ms))
         strand.last_leaf = leaf
 
     def _match(self, record: BundleRecord) -> None:
@@ -123,8 +132,10 @@ class BundleScan:
             yield VerificationFinding(Check.SEQUENCE, f"its own sequence number is {entry.sequence}")
         if (finding := _order(expected.index, entry)) is not None:
             yield finding
-        if record.hash != entry.record_hash or case_tag(record.key) != entry.case_tag:
+        if record.hash != entry.record_hash or record.key != expected.strand.key:
             yield VerificationFinding(Check.CONTENT, "key, value or headers differ from the recorded ones")
+        elif expected.place.number == 1 and original_hash(record.value) != expected.strand.salt:
+            yield VerificationFinding(Check.CONTENT, "the tag of its entries is not salted with its value")
         yield from self._authorship(expected, record)
         if entry.previous_leaf != expected.previous_leaf:
             yield VerificationFinding(Check.CASE_LINK, "its previous leaf hash is not that of the entry before it")

@@ -7,6 +7,7 @@ from handoff.proof.log.checkpoint import NotSignedByLog, SignedCheckpoint, cosig
 from handoff.proof.log.note import InvalidSignature, MalformedNote
 from handoff.proof.verify.report import Check, Conclusion, VerificationFinding
 from handoff.proof.verify.trust import TrustedLog, TrustPolicy
+from handoff.record.topics import MONITOR
 
 
 class CheckpointDistrusted(Exception):
@@ -19,20 +20,36 @@ class CheckpointDistrusted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TrustedCheckpoint:
-    """A checkpoint signed by its log, its trusted cosigners, and the latest time at which they formed a quorum."""
+    """A checkpoint signed by its log, its trusted cosigners, and the latest time at which they formed a quorum.
+
+    Agencies check consistency alone. Only the monitor recomputes the tags, so without its cosignature a bundle may lack
+    entries of its case.
+    """
 
     log: TrustedLog
     opened: SignedCheckpoint
     cosigners: tuple[str, ...]
     proven_at: datetime | None
-    is_enough: bool
+    has_quorum: bool
+    is_recomputed: bool
+
+    @property
+    def is_enough(self) -> bool:
+        """True if the quorum of the trust file and the monitor have cosigned."""
+        return self.has_quorum and self.is_recomputed
 
     def finding(self, as_of: datetime | None) -> VerificationFinding | None:
         """Return why the checkpoint does not satisfy the trust policy; None if it does."""
-        if not self.is_enough:
+        if not self.has_quorum:
             return VerificationFinding(
                 Check.COSIGNATURES,
                 "the cosignatures do not reach the quorum of the trust file",
+                Conclusion.NOT_PROVABLE,
+            )
+        if not self.is_recomputed:
+            return VerificationFinding(
+                Check.COSIGNATURES,
+                "the monitor has not cosigned: only it recomputes the tags that show a missing entry",
                 Conclusion.NOT_PROVABLE,
             )
         if as_of is not None and (self.proven_at is None or self.proven_at < as_of):
@@ -60,8 +77,12 @@ def check_trust(origin: str, checkpoint: bytes, trust: TrustPolicy) -> TrustedCh
         ) from error
     except (MalformedNote, InvalidSignature) as error:
         raise CheckpointDistrusted(VerificationFinding(Check.CHECKPOINT, str(error))) from error
-    is_enough = trust.quorum.is_met_by(frozenset(cosigned))
-    return TrustedCheckpoint(log, opened, tuple(cosigned), trust.proven_at(cosigned), is_enough)
+    has_quorum, proven_at = trust.quorum.is_met_by(frozenset(cosigned)), trust.proven_at(cosigned)
+    monitor = f"handoff/{opened.checkpoint.origin.jurisdiction}/{MONITOR}"
+    recomputed_at = next((at for name, at in cosigned.items() if trust.witnesses[name].name == monitor), None)
+    if proven_at is not None and recomputed_at is not None:
+        proven_at = min(proven_at, recomputed_at)
+    return TrustedCheckpoint(log, opened, tuple(cosigned), proven_at, has_quorum, recomputed_at is not None)
 
 
 def _cosigned(opened: SignedCheckpoint, trust: TrustPolicy) -> dict[str, datetime]:

@@ -11,8 +11,8 @@ from handoff.proof.log.checkpoint import NotSignedByLog
 from handoff.proof.log.note import InvalidSignature, MalformedNote, NoteKey
 from handoff.proof.log.receipt import Receipt, open_receipt
 from handoff.proof.verify.authorship import AuthorshipCheck
-from handoff.proof.verify.bundle import BundleReader, bundle_tags
-from handoff.proof.verify.bundle_checks import BundleScan, Strand
+from handoff.proof.verify.bundle import BundleReader, bundle_strands
+from handoff.proof.verify.bundle_checks import CASE, DIRECTORY, BundleScan, Strand
 from handoff.proof.verify.checkpoint_trust import CheckpointDistrusted, TrustedCheckpoint, check_trust
 from handoff.proof.verify.keyring import Keyring
 from handoff.proof.verify.report import (
@@ -57,8 +57,8 @@ def _walked(
 ) -> BundleScan:
     origin = vouched.opened.checkpoint.origin
     authors = AuthorshipCheck(origin, vouched.log.genesis_hash, Keyring(origin.jurisdiction))
-    directory, case = bundle_tags(bundle.manifest, origin.jurisdiction)
-    strands = {directory: Strand("directory", directory), case: Strand("case", case)}
+    directory, case = bundle_strands(bundle.manifest, origin.jurisdiction, vouched.log.genesis_hash)
+    strands = {directory.tag: Strand(DIRECTORY, directory), case.tag: Strand(CASE, case)}
     walk = BundleScan(vouched.opened.head, authors, strands, {r.record_hash: None for r in promised}, failures)
     for tile, records in bundle.tiles():
         walk.take(tile, records)

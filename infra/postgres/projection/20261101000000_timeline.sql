@@ -31,9 +31,10 @@ BEGIN
         claimed_at    timestamptz,
         referral      uuid,
         verdict       text NOT NULL CHECK (verdict IN ('effective', 'ineffective', 'duplicate', 'invalid')),
-        reason        text,
-        UNIQUE (case_tag, tag_sequence)
+        reason        text
     );
+    -- Entries by record key. A hash, because a key on the record may be longer than an index allows.
+    CREATE UNIQUE INDEX entries_by_key ON entries (sha256(coalesce(key, '')), tag_sequence);
     -- At most one entry with an identity counts: the first. The source of such an entry names this record, so the emitter identifies it.
     CREATE UNIQUE INDEX entries_that_count ON entries (subject, emitter, event_id) WHERE verdict IN ('effective', 'ineffective');
 

@@ -17,6 +17,7 @@ from handoff.record.delivery import EFFECTIVE, from_ms
 from handoff.record.events import referral as r
 from handoff.record.header_codec import unpack_headers
 from handoff.record.message import Message
+from handoff.record.redaction import original_hash
 from handoff.views.latency import Segment, spans
 from handoff.views.replay.gaps import Gap, gaps
 from tests.support.dsl.builders import T0, key_of, nth_id, signed
@@ -68,10 +69,11 @@ async def test_every_entry_of_the_record_is_on_the_timeline_with_its_exact_bytes
 
 
 async def test_each_tag_s_entries_are_chained_from_one_by_their_leaves(writer: RecordWriter) -> None:
-    """Anyone with the record's bytes recomputes every hash, sequence and previous leaf."""
+    """Anyone with the record's bytes recomputes every tag, hash, sequence and previous leaf."""
+    salts: dict[bytes, bytes] = {}
     heads: dict[bytes, tuple[int, bytes]] = {}
     for row in await writer.query("timeline_entries"):
-        tag = case_tag(row["key"])
+        tag = case_tag(row["key"], salts.setdefault(row["key"] or b"", original_hash(row["value"])))
         sequence, previous = heads.get(tag, (0, NO_PREVIOUS))
         hashed = record_hash(row["key"], row["value"], unpack_headers(row["headers"]))
         facts = LogEntry(0, row["record_offset"], row["appended_ms"], hashed, tag, sequence + 1, previous)

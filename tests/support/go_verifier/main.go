@@ -5,6 +5,8 @@
 package main
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -17,7 +19,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Statement says that Entry stands at Index under the checkpoint New, which grew out of the checkpoint Old.
+// Statement says that Entry stands at Index under the checkpoint New, which grew out of the checkpoint Old, and that
+// its tag is that of the record key Key, whose first value is First. Without a First, the tag is not checked.
 type Statement struct {
 	Origin      string   `json:"origin"`
 	LogKey      string   `json:"log_key"`
@@ -26,6 +29,8 @@ type Statement struct {
 	New         string   `json:"new"`
 	Index       int64    `json:"index"`
 	Entry       string   `json:"entry"`
+	Key         string   `json:"key"`
+	First       string   `json:"first"`
 	Inclusion   []string `json:"inclusion"`
 	Consistency []string `json:"consistency"`
 }
@@ -56,6 +61,9 @@ func judge(s Statement) string {
 	cosigned, err := cosignedAt(s)
 	if err != nil {
 		return "cosignature"
+	}
+	if s.First != "" && !tagged(s) {
+		return "tag"
 	}
 	if !included(s, grown) {
 		return "inclusion"
@@ -89,6 +97,19 @@ func cosignedAt(s Statement) (int64, error) {
 	}
 	at, err := fnote.CoSigV1Timestamp(opened.Sigs[0])
 	return at.Unix(), err
+}
+
+// The tag is the 32 bytes after mark, partition, offset, append time and record hash.
+func tagged(s Statement) bool {
+	entry, err := base64.StdEncoding.DecodeString(s.Entry)
+	key, keyErr := base64.StdEncoding.DecodeString(s.Key)
+	first, firstErr := base64.StdEncoding.DecodeString(s.First)
+	if err != nil || keyErr != nil || firstErr != nil || len(entry) != 141 {
+		return false
+	}
+	salt := sha256.Sum256(first)
+	tag := sha256.Sum256(append(append([]byte("handoff/tag/v2\n"), salt[:]...), key...))
+	return bytes.Equal(entry[69:101], tag[:])
 }
 
 func included(s Statement, grown *flog.Checkpoint) bool {

@@ -10,12 +10,13 @@ from typing import Any
 from handoff.domain.founding import Charter, admission_events, founding_event
 from handoff.proof.log import tiles, tree_proofs
 from handoff.proof.log.checkpoint import Checkpoint, Origin, TreeHead, cosign, cosigner_key, log_key, sign_checkpoint
-from handoff.proof.log.entry import NO_PREVIOUS, LogEntry, case_tag, leaf_hash, record_hash
+from handoff.proof.log.entry import LogEntry
 from handoff.proof.log.frontier import Frontier
 from handoff.proof.log.merkle import HASH_BYTES
 from handoff.proof.log.note import Note
 from handoff.proof.log.receipt import Receipt, sign_receipt
-from handoff.proof.verify.bundle import BundleRecord, BundleWriter, Manifest
+from handoff.proof.log.tag_chains import TagChains
+from handoff.proof.verify.bundle import BundleRecord, BundleWriter, Manifest, bundle_strands
 from handoff.proof.verify.trust import TrustedLog, TrustPolicy, write_trust
 from handoff.record import signing
 from handoff.record.codec import encode
@@ -24,7 +25,9 @@ from handoff.record.delivery import to_ms
 from handoff.record.events import Body
 from handoff.record.events import case as c
 from handoff.record.events import directory as d
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message, sign
+from handoff.record.redaction import original_hash
 from tests.support.dsl.builders import CASE, GENERATION, JURISDICTION, OTHER_CASE, T0, event, key_of, nth_id, signed
 
 ORIGIN = Origin(JURISDICTION, GENERATION)
@@ -52,10 +55,18 @@ class Dump:
     checkpoint: Note
     receipts: list[bytes] = field(default_factory=list)
     case: str = str(CASE)
+    salt: str = "0" * 64
 
     @property
     def size(self) -> int:
         return len(self.entries)
+
+    def about(self, case: object) -> "Dump":
+        """The same for the bundle of another case, with the salt of that case's tag."""
+        firsts = (
+            self.records[e.offset].value for e in self.entries if self.records[e.offset].key == str(case).encode()
+        )
+        return replace(self, case=str(case), salt=original_hash(next(firsts, None)).hex())
 
     def relinked(self) -> "Dump":
         """Return a copy with all hashes recomputed, as a careful attacker would write it."""
@@ -70,9 +81,9 @@ class Dump:
     def bundle(self) -> bytes:
         """The case's bundle of what is here, with proofs from the tree that the entries give."""
         out = io.BytesIO()
-        manifest = Manifest(origin=str(ORIGIN), case=self.case)
+        manifest = Manifest(origin=str(ORIGIN), case=self.case, salt=self.salt)
         writer = BundleWriter(out, manifest, str(self.checkpoint).encode(), self.receipts)
-        wanted = {case_tag(self.case.encode()), case_tag(JURISDICTION.encode())}
+        wanted = {strand.tag for strand in bundle_strands(manifest, JURISDICTION, genesis_hash())}
         prove = prover([entry.leaf_hash() for entry in self.entries])
         for index, entry in enumerate(self.entries):
             message = self.records.get(entry.offset)
@@ -102,16 +113,8 @@ def record_of(offset: int, message: Message, proof: tuple[bytes, ...]) -> Bundle
 
 def entries_of(appended: Iterable[Appended]) -> list[LogEntry]:
     """The entries of a record, chained per key as the projection chains them."""
-    heads: dict[bytes, tuple[int, bytes]] = {}
-    entries = []
-    for placed in appended:
-        tag = case_tag(placed.message.key)
-        sequence, previous = heads.get(tag, (0, NO_PREVIOUS))
-        content = record_hash(placed.message.key, placed.message.value, placed.message.headers)
-        entry = LogEntry(0, placed.offset, placed.appended_ms, content, tag, sequence + 1, previous)
-        heads[tag] = (sequence + 1, leaf_hash(entry.pack()))
-        entries.append(entry)
-    return entries
+    chains = TagChains()
+    return [chains.append(KafkaRecord(one.offset, one.appended_ms, one.message))[0] for one in appended]
 
 
 def witness_key(name: str) -> signing.SigningKey:
@@ -165,7 +168,7 @@ def dump_of(messages: Sequence[Message], step_ms: int = 1000) -> Dump:
     start = to_ms(T0)
     appended = [Appended(offset, start + offset * step_ms, message) for offset, message in enumerate(messages)]
     entries = entries_of(appended)
-    dump = Dump(entries, {a.offset: a.message for a in appended}, Note("\n"))
+    dump = Dump(entries, {a.offset: a.message for a in appended}, Note("\n")).about(CASE)
     return dump.checkpointed()
 
 
@@ -183,9 +186,12 @@ def honest(others: int = 0) -> Dump:
     return replace(kept, entries=list(kept.entries), records=dict(kept.records), receipts=[])
 
 
+def genesis_hash() -> str:
+    return signing.sha256(founding()[0].value or b"")
+
+
 def trust_text(threshold: int = 2) -> str:
-    genesis = signing.sha256(founding()[0].value or b"")
-    log = TrustedLog(log_key(ORIGIN, LOG.public_key), genesis)
+    log = TrustedLog(log_key(ORIGIN, LOG.public_key), genesis_hash())
     keys = {name: cosigner_key(JURISDICTION, name, witness_key(name).public_key) for name in ("monitor", *AGENCIES)}
     return write_trust([log], keys.pop("monitor"), keys.values(), threshold)
 

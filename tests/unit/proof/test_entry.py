@@ -40,9 +40,10 @@ def test_a_leaf_is_the_entry_hashed_behind_a_zero_byte_as_in_rfc_6962() -> None:
     assert FIRST.leaf_hash() == leaf_hash(FIRST.pack()) == sha256(b"\x00", FIRST.pack())
 
 
-def test_a_case_tag_is_the_marked_hash_of_the_record_key() -> None:
-    assert case_tag(KEY) == sha256(b"handoff/case/v1\n", KEY)
-    assert case_tag(None) == case_tag(b"")
+def test_a_case_tag_is_the_marked_hash_of_salt_and_record_key() -> None:
+    salt = sha256(b"the first event")
+    assert case_tag(KEY, salt) == sha256(b"handoff/tag/v2\n", salt, KEY)
+    assert case_tag(None, salt) == case_tag(b"", salt)
 
 
 def test_a_record_hash_nests_the_hashes_of_value_and_headers() -> None:

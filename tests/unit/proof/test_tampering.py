@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 
 from handoff.proof.log.checkpoint import TreeHead
-from handoff.proof.log.entry import NO_PREVIOUS, LogEntry
+from handoff.proof.log.entry import NO_PREVIOUS, LogEntry, case_tag
 from handoff.proof.verify.archive import ArchiveMember, ArchiveWriter, read_members
 from handoff.proof.verify.bundle import BundleReader, BundleRecord, NotABundle
 from handoff.proof.verify.report import Check, Conclusion, VerificationReport
+from handoff.proof.verify.trust import TrustPolicy
 from handoff.proof.verify.verifier import verify
 from handoff.record.events import directory as d
 from handoff.record.message import Message
 from handoff.record.signing import SigningKey
 from tests.support.dsl.builders import CASE, OTHER_CASE, event, key_of, signed
 from tests.support.parts.proof_record import (
+    AGENCIES,
     COORDINATOR,
     COSIGNED_AT,
     Dump,
@@ -32,6 +34,7 @@ from tests.support.parts.proof_record import (
     receipt,
     tree,
     trust,
+    trust_text,
 )
 
 OWN = (7, 10, 11, 13, 14)
@@ -74,9 +77,32 @@ def test_an_honest_bundle_of_several_tiles_is_good() -> None:
     assert found(honest(others=600)).conclusion is Conclusion.PROVEN
 
 
-def test_that_a_case_does_not_exist_is_proven_like_anything_else() -> None:
-    report = found(replace(honest(), case="99999999-9999-4999-8999-999999999999"))
-    assert (report.conclusion, report.case_entries) == (Conclusion.PROVEN, 0)
+@pytest.mark.parametrize("case", [str(CASE), "99999999-9999-4999-8999-999999999999"])
+def test_a_bundle_without_an_entry_of_its_case_is_not_accepted(case: str) -> None:
+    """The tag of a case cannot be computed without its first event, so a wrong salt proves no absence."""
+    report = found(replace(honest(), case=case, salt="00" * 32))
+    assert (checks(report), report.conclusion) == ([(Check.WITHHELD, None)], Conclusion.TAMPERED)
+
+
+def test_a_salt_that_is_not_the_hash_of_the_first_value_is_found() -> None:
+    """A log that gives a second tag to the later entries of a case cannot present them as the whole case."""
+    dump = honest()
+    own = [n for n, entry in enumerate(dump.entries) if entry.case_tag == dump.entries[7].case_tag]
+    salt = bytes(range(32))
+    for n in own:
+        dump.entries[n] = replace(dump.entries[n], case_tag=case_tag(str(CASE).encode(), salt))
+    report = found(replace(dump, salt=salt.hex()).checkpointed())
+    assert checks(report)[0] == (Check.CONTENT, own[0])
+    assert report.conclusion is Conclusion.TAMPERED
+
+
+def test_without_the_monitor_nothing_is_complete() -> None:
+    """Agencies can satisfy a quorum of the auditor's own, but only the monitor recomputes the tags."""
+    by_agencies = TrustPolicy.parse(trust_text().replace("quorum all-needed", "quorum agencies").encode())
+    report = verify(io.BytesIO(honest().checkpointed(cosigners=AGENCIES).bundle()), by_agencies)
+    assert (checks(report), report.conclusion) == ([(Check.COSIGNATURES, None)], Conclusion.NOT_PROVABLE)
+    assert "the monitor has not cosigned" in str(report.failures[0])
+    assert verify(io.BytesIO(honest().bundle()), by_agencies).conclusion is Conclusion.PROVEN
 
 
 def test_an_edited_value_is_named() -> None:
@@ -326,12 +352,12 @@ def test_a_record_with_another_beginning_is_found() -> None:
     first, *rest = founding()
     value = (first.value or b"").replace(key_of(COORDINATOR).public_key.hex().encode(), bytes(64).replace(b"\0", b"a"))
     report = found(dump_of([Message(first.key, value, first.headers), *rest, opened()]))
-    assert checks(report)[0] == (Check.GENESIS, 0)
+    assert checks(report)[0] == (Check.GENESIS, 7)
     assert report.conclusion is Conclusion.TAMPERED
 
 
 def test_an_empty_record_has_no_beginning() -> None:
-    assert [check for check, _ in checks(found(dump_of([])))] == [Check.GENESIS]
+    assert (Check.GENESIS, None) in checks(found(dump_of([])))
 
 
 def revoked(member: str) -> Message:
@@ -386,8 +412,8 @@ def test_an_unregistered_key_is_named() -> None:
 def test_an_event_from_another_generation_is_named() -> None:
     body = d.CapabilitiesPublished(reads=())
     foreign = signed(event(body, emitter="police", generation=2))
-    report = found(dump_of([*founding(), foreign]))
-    assert checks(report) == [(Check.SIGNATURE, 7)]
+    report = found(dump_of([*founding(), opened(), foreign]))
+    assert checks(report) == [(Check.SIGNATURE, 8)]
 
 
 def test_the_first_with_an_id_counts_and_repetitions_are_remarked() -> None:
@@ -430,7 +456,7 @@ def test_a_receipt_that_the_log_did_not_sign_proves_nothing() -> None:
 
 def test_a_record_of_another_case_does_not_hide_in_a_bundle() -> None:
     dump = honest()
-    other = replace(dump, case=str(OTHER_CASE)).bundle()
+    other = dump.about(OTHER_CASE).bundle()
     mine = dump.bundle()
     member = other.index(b"record/000000000008.json")
     own = mine.index(b"record/000000000007.json")

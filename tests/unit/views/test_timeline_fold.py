@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
 from handoff.domain.founding import Charter, admission_events, founding_event
-from handoff.proof.log.entry import case_tag
 from handoff.record import codec, signing
 from handoff.record.codec import AnyEvent
 from handoff.record.codes import (
@@ -236,7 +235,7 @@ def test_memory_is_bounded_and_asks_again_for_what_it_forgot() -> None:
     assert fold.missing_cases(entries) == frozenset()
     fold.trim_cache(0)
     assert fold.missing_cases(entries) == {CASE}
-    assert fold.missing_tags(entries) == {case_tag(entry.message.key) for entry in entries}
+    assert fold.missing_heads(entries) == {entry.message.key for entry in entries}
     fold.cache([Case(CASE)], {})
     assert fold.missing_cases(entries) == frozenset()
 
