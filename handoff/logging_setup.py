@@ -10,6 +10,8 @@ from typing import Literal, TextIO
 
 import structlog
 
+from handoff.release import RELEASE
+
 QUIET_AFTER_LINES = 5
 QUIET_WINDOW_SECONDS = 10.0
 _CHATTY = ("aiokafka", "faust", "mode", "kafka", "uvicorn", "httpx")
@@ -18,7 +20,7 @@ _CHATTY = ("aiokafka", "faust", "mode", "kafka", "uvicorn", "httpx")
 def set_up_logging(
     *, process: str, level: str = "info", form: Literal["json", "console"] = "json", stream: TextIO = sys.stdout
 ) -> None:
-    """Configure structlog and the standard library to write to ``stream``; each line names ``process``."""
+    """Configure structlog and the standard library to write to ``stream``. Each line names process and release."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*_shared(process), *_rendering(form)],
@@ -45,7 +47,7 @@ def set_up_logging(
 def _shared(process: str) -> list[structlog.types.Processor]:
     def named(_logger: object, _method: str, line: structlog.types.EventDict) -> structlog.types.EventDict:
         # Not a context variable: Faust's consumer logs from a thread of its own.
-        line["process"] = process
+        line["process"], line["release"] = process, RELEASE
         return line
 
     return [

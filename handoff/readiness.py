@@ -14,6 +14,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict
 
 from handoff import telemetry
+from handoff.release import RELEASE
 
 CHECKS_WITHIN_PATIENCE = 4
 """Questions asked while one answer counts as recent, so that a single slow answer changes nothing."""
@@ -39,6 +40,7 @@ class Readiness(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     ready: bool
+    release: str = RELEASE
     parts: tuple[PartReadiness, ...]
 
     @classmethod

@@ -19,9 +19,13 @@ from prometheus_client import (
 from prometheus_client.metrics import MetricWrapperBase
 
 from handoff.record.topics import EXCHANGE, MONITOR, PROJECTION
+from handoff.release import RELEASE
 
 # The time at which each counter was created doubles the series, and nothing reads it.
 disable_created_metrics()  # type: ignore[no-untyped-call]
+
+BUILD = Gauge("handoff_build_info", "1; the label is the release of the process.", ["release"])
+BUILD.labels(RELEASE).set(1)
 
 NODE_EPOCH = Gauge("handoff_node_epoch", "The epoch in which this process leads for its member; 0 if it is a standby.")
 INBOX_ENTRIES = Counter("handoff_inbox_entries", "Inbox entries handled, by the record's verdict.", ["verdict"])
@@ -120,12 +124,12 @@ RECEIPTS = Counter("handoff_receipts", "Receipts signed for emitters.")
 
 NODE = "node"
 
-_DEPENDENCIES = (DEPENDENCY_AVAILABLE, SEND_FAILURES)
+_EVERY_PROCESS = (BUILD, DEPENDENCY_AVAILABLE, SEND_FAILURES)
 _WITNESS = (WITNESS_SIZE, WITNESS_ALARMS)
 
 EXPORTED: Mapping[str, tuple[MetricWrapperBase, ...]] = {
     NODE: (
-        *_DEPENDENCIES,
+        *_EVERY_PROCESS,
         DATABASE_RETRIES,
         NODE_EPOCH,
         COMMANDS,
@@ -149,7 +153,7 @@ EXPORTED: Mapping[str, tuple[MetricWrapperBase, ...]] = {
         RECEIPT_ALARMS,
     ),
     EXCHANGE: (
-        *_DEPENDENCIES,
+        *_EVERY_PROCESS,
         DATABASE_RETRIES,
         ROUTING_EPOCH,
         SUBMISSIONS,
@@ -161,7 +165,7 @@ EXPORTED: Mapping[str, tuple[MetricWrapperBase, ...]] = {
         RECORD_ALARMS,
     ),
     PROJECTION: (
-        *_DEPENDENCIES,
+        *_EVERY_PROCESS,
         PROJECTION_EPOCH,
         PROJECTED_ENTRIES,
         PROJECTION_OFFSET,
@@ -175,7 +179,7 @@ EXPORTED: Mapping[str, tuple[MetricWrapperBase, ...]] = {
         CHECKPOINT_ALARMS,
         RECEIPTS,
     ),
-    MONITOR: (*_DEPENDENCIES, *_WITNESS),
+    MONITOR: (*_EVERY_PROCESS, *_WITNESS),
 }
 """Kind of process → its metrics. Every member's process is a node."""
 

@@ -1,6 +1,5 @@
 """The commands of `handoff`, each in its own module."""
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -20,6 +19,7 @@ from handoff.cli import (
     up,
     verify,
 )
+from handoff.release import RELEASE
 
 app = typer.Typer(
     name="handoff",
@@ -31,7 +31,7 @@ app = typer.Typer(
 
 def _print_version(requested: bool) -> None:  # noqa: FBT001 (the signature of a callback)
     if requested:
-        typer.echo(f"handoff {version('handoff')}")
+        typer.echo(f"handoff {RELEASE}")
         raise typer.Exit
 
 

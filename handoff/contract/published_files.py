@@ -8,7 +8,6 @@ before release 0.2.0 only. ``handoff.contract.openapi`` does the same for OpenAP
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from handoff.contract.json_schema import schemas
 from handoff.package_data import schemas_path
 from handoff.record.codec import encode
 from handoff.record.upcasting import UPCASTERS
+from handoff.release import RELEASE
 
 ROOT = schemas_path()
 FINAL_SINCE = (0, 2)
@@ -97,7 +97,7 @@ def write(root: Path = ROOT, *, accept_breaks: bool = False) -> tuple[str, ...]:
 
 def rebase(root: Path = ROOT, *, release: str | None = None) -> tuple[str, ...]:
     """Update the files below ``root``, breaks included; return why not since published versions are final."""
-    release = release or version("handoff")
+    release = release or RELEASE
     if tuple(int(part) for part in release.split(".")[:2]) >= FINAL_SINCE:
         return (f"cannot rebase in release {release}: published versions are final; add a new version of the type",)
     return write(root, accept_breaks=True)

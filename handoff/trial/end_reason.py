@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterable
 
 _LONGEST = 300
+_COMMON_FIELDS = frozenset({"event", "level", "process", "release", "timestamp"})
 _ROUTINE_LEVELS = frozenset({"debug", "info", "warning"})
 # Kafka: "2026-01-01T12:00:00,000 INFO KafkaRaftServer - …". PostgreSQL: "2026-01-01 12:00:00.000 UTC [17] LOG:  …".
 _ROUTINE = re.compile(r"^\S+ (TRACE|DEBUG|INFO|WARN) |^\S+ \S+ \S+ \[\d+\] (LOG|HINT|DETAIL|STATEMENT|WARNING): ")
@@ -40,7 +41,7 @@ def _problem(line: str) -> str | None:
         return None if _ROUTINE.match(line) else line.strip()
     if entry.get("level") in _ROUTINE_LEVELS:
         return None
-    fields = {key: value for key, value in entry.items() if key not in ("event", "level", "process", "timestamp")}
+    fields = {key: value for key, value in entry.items() if key not in _COMMON_FIELDS}
     described = " ".join(f"{key}={_last_line(value)}" for key, value in fields.items())
     return f"{entry.get('event', '')} {described}".strip()
 

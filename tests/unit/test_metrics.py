@@ -44,7 +44,8 @@ def test_every_metric_is_exported_by_a_process() -> None:
 
 def test_every_metric_is_used() -> None:
     used = {name for path in (ROOT / "handoff").rglob("*.py") for name in _used(path)}
-    assert DEFINED.keys() - used == set()
+    # Its value is set where it is defined.
+    assert DEFINED.keys() - used == {"BUILD"}
 
 
 @pytest.mark.parametrize(("package", "process"), PACKAGES.items())
