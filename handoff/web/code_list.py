@@ -63,9 +63,7 @@ _OF_THE_API = {
     "CommandStatus": {
         "stored": "stored here, and not judged yet",
         "effective": "on the record, and it changed the state",
-        "ineffective": "on the record, and it changed nothing",
-        "duplicate": "on the record already",
-        "invalid": "not authentic or not readable, so it changed nothing",
+        "duplicate": "the same event was on the record already",
     },
     "Side": {"source": "sent the referral", "target": "answers the referral"},
 }

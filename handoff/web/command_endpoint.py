@@ -5,23 +5,26 @@ and to store the command (ADR 0022).
 """
 
 import re
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from handoff.domain.decide import About
-from handoff.node.commands.results import Refused
+from handoff.node.commands.results import Refused, Stored
 from handoff.record.codes import State
+from handoff.record.delivery import Verdict, VerdictKind
 from handoff.web.command_routes import IDEMPOTENCY_KEY, IF_MATCH, PREFER, CommandRoute, available_actions
 from handoff.web.context import ApiContext, context_of, require_token
-from handoff.web.problems import REFUSED, UNKNOWN_CASE, UNKNOWN_ESCALATION, UNKNOWN_REFERRAL, ProblemError
+from handoff.web.problems import INEFFECTIVE, REFUSED, UNKNOWN_CASE, UNKNOWN_ESCALATION, UNKNOWN_REFERRAL, ProblemError
 from handoff.web.query_parameters import only_known_parameters
 from handoff.web.reasons import meaning
 from handoff.web.request_bodies import read_command
 from handoff.web.response_models import StoredCommand
 
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
+_WITHOUT_EFFECT = frozenset({VerdictKind.INEFFECTIVE, VerdictKind.INVALID})
 
 
 def command_endpoint(route: CommandRoute) -> Route:
@@ -48,20 +51,42 @@ def command_endpoint(route: CommandRoute) -> Route:
         except Refused as refused:
             raise await _refusal(context, about, refused) from None
         headers = {"Idempotency-Replayed": "true"} if stored.replayed else {}
-        if route.location is not None:
-            headers["Location"] = route.location.format(case=stored.about.case, referral=stored.about.referral)
-        status, verdict = 202, None
+        verdict = None
         wait = wait_in(PREFER.value(request), context.wait_limit)
         if wait is not None:
             headers["Preference-Applied"] = f"wait={wait:g}"
-            verdict = await context.desk.outcome(stored.events, wait)
-        if verdict is not None:
-            status = 201 if route.location is not None and verdict.is_effective else 200
+        if wait is not None or stored.replayed:
+            # A repetition is answered with the verdict of now, also if it does not wait.
+            verdict = await context.desk.outcome(stored.events, wait or 0)
+        if verdict is not None and verdict.kind in _WITHOUT_EFFECT:
+            raise await _ineffective(context, stored, verdict, headers)
+        if route.location is not None:
+            headers["Location"] = route.location.format(case=stored.about.case, referral=stored.about.referral)
+        status = 202 if verdict is None else 201 if route.location is not None else 200
         body = StoredCommand.of(stored, verdict).model_dump_json(exclude_none=True)
         return Response(body, status, headers, media_type="application/json")
 
     running = Route(route.path, submit, methods=["POST"], name=route.operation_id)
     return running
+
+
+async def _ineffective(
+    context: ApiContext, stored: Stored, verdict: Verdict, headers: Mapping[str, str]
+) -> ProblemError:
+    """Return the problem of a command whose events are on the record and changed nothing."""
+    about = stored.about
+    view = await context.desk.case(about.case) if about.case is not None else None
+    referral = view.expected.referrals.get(about.referral) if view is not None and about.referral is not None else None
+    return INEFFECTIVE.error(
+        meaning(verdict.reason),
+        headers=headers,
+        verdict=verdict.kind,
+        reason=verdict.reason,
+        events=stored.events,
+        state=referral.state if referral is not None else None,
+        seen=referral.seen if referral is not None else None,
+        allowed=available_actions(view, referral.id) if view is not None and referral is not None else None,
+    )
 
 
 async def _refusal(context: ApiContext, about: About, refused: Refused) -> ProblemError:

@@ -77,10 +77,11 @@ def _command_operation(route: CommandRoute) -> Operation:
     response = {"content": {"application/json": {"schema": {"$ref": _REF.format(model=StoredCommand.__name__)}}}}
     responses = {
         "202": {"description": "Stored: it survives a crash and will be sent", **response},
-        "200": {"description": "Stored, and judged on the record: see `status`", **response},
+        "200" if route.location is None else "201": {
+            "description": "On the record and effective",
+            **response,
+        },
     }
-    if route.location is not None:
-        responses["201"] = {"description": "Stored, and effective on the record", **response}
     path_parameters = [
         {"name": name, "in": "path", "required": True, "schema": ID.json_schema()} for name in route.path_parameters
     ]

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from handoff.record.codes import CommandRefusal, IneffectiveReason, State
+from handoff.record.codes import CommandRefusal, IneffectiveReason, RefusalCode, State
+from handoff.record.delivery import VerdictKind
 from handoff.web.available_actions import AvailableAction
 from handoff.web.reasons import Reason
 
@@ -42,12 +44,16 @@ class Problem(BaseModel):
     status: int
     detail: str
     reason: Reason | None = Field(
-        None, description="If refused: the code of the rule, or the state that forbids it. `type` explains each"
+        None, description="Code of the rule that is against it, or the state that forbids it; `type` explains each"
     )
-    state: State | None = Field(None, description="If refused: the referral's state as this member knows it")
-    seen: int | None = Field(None, description="If refused: the number of the referral's events that are known here")
+    state: State | None = Field(None, description="The referral's state as this member knows it")
+    seen: int | None = Field(None, description="Number of the referral's events that are known here")
     allowed: tuple[AvailableAction, ...] | None = Field(
-        None, description="If refused: what this member can do with the referral instead"
+        None, description="What this member can do with the referral instead"
+    )
+    verdict: VerdictKind | None = Field(None, description="If ineffective: the verdict on the record")
+    events: tuple[UUID, ...] | None = Field(
+        None, description="If ineffective: ids of the events of the command, which are on the record"
     )
     end: int | None = Field(None, description="If the cursor is past the end: the last sequence of the feed")
     faults: tuple[Fault, ...] = ()
@@ -159,6 +165,13 @@ CURSOR_PAST_END = ProblemKind(
     "sequence of this feed. An agency reads /feed/snapshot and continues from there; others read the "
     "feed from 0.",
 )
+INEFFECTIVE = ProblemKind(
+    "ineffective",
+    HTTPStatus.CONFLICT,
+    "The command is on the record and has no effect",
+    "It is stored and on the timeline. Never repeat it under a new key: read the case, then send what `allowed` names.",
+    (*State, *IneffectiveReason, *RefusalCode),
+)
 PRECONDITION_FAILED = ProblemKind(
     "precondition_failed",
     HTTPStatus.PRECONDITION_FAILED,
@@ -209,6 +222,7 @@ NODE_PROBLEMS = (
     UNKNOWN_ESCALATION,
     METHOD_NOT_ALLOWED,
     REFUSED,
+    INEFFECTIVE,
     CURSOR_PAST_END,
     PRECONDITION_FAILED,
     OVERSIZE,

@@ -38,9 +38,7 @@ class CommandStatus(StrEnum):
 
     STORED = "stored"
     EFFECTIVE = "effective"
-    INEFFECTIVE = "ineffective"
     DUPLICATE = "duplicate"
-    INVALID = "invalid"
 
     @classmethod
     def of(cls, verdict: Verdict | None) -> Self:
@@ -52,7 +50,6 @@ class StoredCommand(ResponseModel):
     """A command that is stored and will be sent; with `Prefer: wait`, also its verdict on the record."""
 
     status: CommandStatus
-    reason: str | None = Field(None, description="Why it is ineffective or invalid: a state's name or a code")
     events: tuple[UUID, ...] = Field(description="Ids of the events that the command made, in their order")
     case: UUID | None = None
     referral: UUID | None = None
@@ -63,7 +60,6 @@ class StoredCommand(ResponseModel):
         """Return the response to a command."""
         return cls(
             status=CommandStatus.of(verdict),
-            reason=verdict.reason if verdict is not None else None,
             events=stored.events,
             case=stored.about.case,
             referral=stored.about.referral,

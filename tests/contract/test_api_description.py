@@ -17,7 +17,7 @@ from handoff.web.apis import AGENCY_API, COORDINATION_API, ApiDefinition
 from handoff.web.app import create_app
 from handoff.web.command_routes import AGENCY_COMMANDS, COORDINATION_COMMANDS
 from handoff.web.openapi_document import command_example
-from handoff.web.problems import NODE_PROBLEMS, REFUSED
+from handoff.web.problems import INEFFECTIVE, NODE_PROBLEMS, REFUSED
 from handoff.web.reasons import MEANINGS
 from handoff.web.response_models import ResponseModel
 
@@ -171,6 +171,7 @@ def test_codes_of_problems_are_stable() -> None:
         "unknown_escalation",
         "method_not_allowed",
         "refused",
+        "ineffective",
         "cursor_past_end",
         "precondition_failed",
         "oversize",
@@ -188,6 +189,7 @@ def test_every_reason_has_a_sentence_of_its_own() -> None:
     assert set(MEANINGS) == set(reasons)
     assert len(set(MEANINGS.values())) == len(reasons)
     assert set(REFUSED.reasons) == {*State, *IneffectiveReason, *CommandRefusal}
+    assert set(INEFFECTIVE.reasons) == {*State, *IneffectiveReason, *RefusalCode}
 
 
 def test_the_audit_adds_problems_of_its_own() -> None:

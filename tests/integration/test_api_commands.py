@@ -11,7 +11,7 @@ import pytest_asyncio
 from handoff.domain.directory import Escalation
 from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.record.codes import CaseService, DeadlineStep, EntryPoint, ReportingDelay
-from handoff.record.delivery import EFFECTIVE, ineffective
+from handoff.record.delivery import EFFECTIVE, Verdict, ineffective, invalid
 from handoff.record.events.case import CaseOpened
 from handoff.web.apis import COORDINATION_API
 from tests.support.dsl.builders import CASE, OTHER_CASE, event
@@ -73,8 +73,46 @@ async def test_an_ineffective_command_is_answered_with_its_reason(police: Api) -
         await asyncio.sleep(0.02)
         await echo(police.desk, case, ineffective("basis_expired"))
     answer = await waiting
-    assert answer.status_code == 200
-    assert (answer.json()["status"], answer.json()["reason"]) == ("ineffective", "basis_expired")
+    problem = answer.json()
+    assert (answer.status_code, problem["type"]) == (409, "/problems/ineffective")
+    assert (problem["verdict"], problem["reason"]) == ("ineffective", "basis_expired")
+    assert problem["detail"] == "The release or legal basis has expired: record a new one."
+    assert problem["events"]
+    assert answer.headers["Preference-Applied"] == "wait=20"
+    assert "Location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status"),
+    [(EFFECTIVE, 201), (ineffective("basis_expired"), 409), (invalid("signature"), 409)],
+    ids=["effective", "ineffective", "invalid"],
+)
+async def test_a_repetition_is_answered_with_the_truth_of_now(police: Api, verdict: Verdict, status: int) -> None:
+    """The same key gets 202 until the verdict is known, then the verdict, with or without a preference to wait."""
+    case = await police.case()
+    await echo(police.desk, case)
+    key = f"release-{case}"
+    path = f"/cases/{case}/bases"
+    first = await police.post(path, RELEASE, idempotency_key=key)
+    assert (first.status_code, (await police.post(path, RELEASE, idempotency_key=key)).status_code) == (202, 202)
+    await echo(police.desk, case, verdict)
+    for wait in ({}, {"prefer": "wait=20"}):
+        again = await police.post(path, RELEASE, idempotency_key=key, **wait)
+        assert (again.status_code, again.headers["Idempotency-Replayed"]) == (status, "true")
+        assert again.json()["events"] == first.json()["events"]
+
+
+async def test_an_ineffective_answer_to_a_referral_names_what_is_allowed(police: Api) -> None:
+    """The caller learns the referral's state and its own next steps with the verdict."""
+    case, referral = await police.referral()
+    await echo(police.desk, case)
+    place = f"/cases/{case}/referrals/{referral}"
+    key = f"claim-{referral}"
+    await police.post(f"{place}/acceptance-claim", {"via": "phone"}, idempotency_key=key)
+    await echo(police.desk, case, ineffective("already"))
+    problem = (await police.post(f"{place}/acceptance-claim", {"via": "phone"}, idempotency_key=key)).json()
+    assert (problem["code"], problem["reason"], problem["state"]) == ("ineffective", "already", "requested")
+    assert problem["allowed"] == (await police.http.get(place)).json()["actions"]
 
 
 async def test_a_wait_that_times_out_is_answered_as_stored(police: Api) -> None:

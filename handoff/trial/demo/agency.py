@@ -37,7 +37,7 @@ class Agency:
             raise TrialError(f"{self.name}: POST {path} returned {response.status_code}: {response.text}")
         document: Json = response.json()
         if wait and document["status"] != "effective":
-            raise TrialError(f"{self.name}: POST {path} became {document['status']} ({document.get('reason')})")
+            raise TrialError(f"{self.name}: POST {path} became {document['status']}")
         return document
 
     def try_command(
