@@ -24,7 +24,7 @@ from handoff.operations.errors import OperationError
 from handoff.operations.node_recovery import rebuild_node
 from handoff.operations.session import MaintenanceSession, NotReadyForMaintenance
 from handoff.operations.timeline_rebuild import Progress, rebuild
-from handoff.operations.topic_copy import apply_copy, read_groups, read_topic
+from handoff.operations.topic_copy import read_topic
 from handoff.record.delivery import Delivery
 from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse
 from handoff.record.message import Message
@@ -74,7 +74,7 @@ async def redact(
 
     Raises NotReadyForMaintenance, RedactionRefused and TopicCopyMismatch.
     """
-    await session.check()
+    await session.resume()
     targets = await _targets(session, frozenset(offsets))
     await _check_caught_up(session)
     await _check_effect(session, targets, reason)
@@ -149,9 +149,7 @@ async def _rewrite(session: MaintenanceSession, topic: Topic, targets: _Targets,
         async for entry in read_topic(session.kafka, topic.name):
             yield replace(entry, message=without(entry.message, reason)) if targets.match(entry.message) else entry
 
-    copy = session.copy_of(topic)
-    await copy.write(await read_groups(session.kafka, session.jurisdiction, topic), stubbed())
-    await apply_copy(session.kafka, topic, copy)
+    await session.replace_content(topic, stubbed())
     return True
 
 
@@ -162,15 +160,7 @@ def _delivery_without(message: Message, reason: RedactionReason) -> Message:
 
 
 async def _rebuild_timeline(session: MaintenanceSession, progress: Progress) -> None:
-    report = await rebuild(session.projection, progress)
-    if report.is_identical:
-        return
-    async with session.database(session.projection) as connection:
-        if moved := await connection.fetchval(_SQL["moved_leaves"]):
-            raise RedactionRefused(
-                f"{moved} leaves of the old timeline differ from the record: examine the schema timeline_replaced"
-            )
-        await connection.execute(_SQL["drop_replaced"])
+    await rebuild(session.projection, progress, keep_replaced=False)
 
 
 async def _correct_exchange(session: MaintenanceSession, targets: _Targets) -> None:

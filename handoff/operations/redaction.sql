@@ -30,13 +30,6 @@ DELETE FROM timers WHERE case_id = $1 AND NOT holder = ANY($2::uuid[])
 -- name: timeline_cases
 SELECT case_id, state FROM timeline.cases WHERE case_id = ANY($1::uuid[])
 
--- name: moved_leaves
-SELECT count(*) FROM timeline_replaced.entries AS was FULL JOIN timeline.entries AS now USING (record_offset)
- WHERE was.leaf IS DISTINCT FROM now.leaf
-
--- name: drop_replaced
-DROP SCHEMA timeline_replaced CASCADE
-
 -- name: segments_ahead
 SELECT count(*) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$' AND name > pg_walfile_name(pg_current_wal_lsn())
 

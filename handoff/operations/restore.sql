@@ -10,6 +10,9 @@ SELECT member, key, value, headers FROM routed ORDER BY member, sequence
 -- name: routed_up_to
 SELECT next_offset FROM position
 
+-- name: node_position
+SELECT next_offset FROM position
+
 -- name: set_position_back
 WITH released AS (UPDATE leadership SET epoch = epoch + 1, heartbeat_at = NULL RETURNING epoch)
 UPDATE position SET next_offset = least(next_offset, $1), epoch = released.epoch FROM released

@@ -12,7 +12,8 @@ from handoff.operations.errors import OperationError
 from handoff.operations.installation_settings import InstallationSettings
 from handoff.operations.setup.database_setup import DatabaseOperator
 from handoff.operations.setup.kafka_operator import KafkaOperator
-from handoff.operations.topic_copy import TopicCopy, apply_copy
+from handoff.operations.topic_copy import TopicCopy, apply_copy, read_groups, read_topic
+from handoff.record.kafka_record import KafkaRecord
 from handoff.record.topics import EXCHANGE, PROJECTION, Topic, record_topic, topics
 
 _CONNECTED = """
@@ -108,7 +109,7 @@ class MaintenanceSession:
             await connection.close()
 
     async def check(self) -> None:
-        """Check that no process runs, and complete an interrupted topic copy. Raises NotReadyForMaintenance.
+        """Check that no process runs; change nothing. Raises NotReadyForMaintenance.
 
         A process holds a connection to its database as long as it exists, also while it is frozen.
         """
@@ -120,6 +121,24 @@ class MaintenanceSession:
             await connection.close()
         if connected:
             raise NotReadyForMaintenance(f"clients are connected to {', '.join(connected)}: stop every service first")
-        for topic in self.topics:
-            if (copy := self.copy_of(topic)).exists:
-                await apply_copy(self.kafka, topic, copy)
+
+    @property
+    def interrupted(self) -> tuple[Topic, ...]:
+        """Topics whose replacement was interrupted."""
+        return tuple(topic for topic in self.topics if self.copy_of(topic).exists)
+
+    async def resume(self) -> None:
+        """Check that no process runs, then complete interrupted replacements of topics.
+
+        Raises NotReadyForMaintenance and TopicCopyMismatch.
+        """
+        await self.check()
+        for topic in self.interrupted:
+            await apply_copy(self.kafka, topic, self.copy_of(topic))
+
+    async def replace_content(self, topic: Topic, entries: AsyncIterator[KafkaRecord]) -> None:
+        """Replace the content of ``topic`` with ``entries``. Raises TopicCopyMismatch."""
+        copy = self.copy_of(topic)
+        committed = await read_groups(self.kafka, self.jurisdiction, topic)
+        await copy.write(committed, read_topic(self.kafka, topic.name), entries)
+        await apply_copy(self.kafka, topic, copy)

@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 
 
 class RebuildRefused(OperationError):
-    """The tables that an earlier rebuild replaced still exist: examine and drop them first."""
+    """The tables that a rebuild replaces have to be examined first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,12 @@ class TimelineRebuildReport:
         return all(table.is_identical for table in self.tables)
 
 
-async def rebuild(settings: ProcessSettings, progress: Progress) -> TimelineRebuildReport:
+async def rebuild(
+    settings: ProcessSettings, progress: Progress, *, keep_replaced: bool = True
+) -> TimelineRebuildReport:
     """Rebuild the timeline. The login in ``settings`` must be the database's owner.
+
+    Without ``keep_replaced``, tables that differ are dropped too, if their leaves are those of the new ones.
 
     The projection may run: it waits only during the last part of the comparison. Raises RebuildRefused,
     BrokerUnavailable, RecordBroken and errors of the database. After an error, nothing has changed.
@@ -83,7 +87,7 @@ async def rebuild(settings: ProcessSettings, progress: Progress) -> TimelineRebu
         async with open_timeline_store(settings.postgres, schema=_FRESH) as fresh:
             replay = _Replay(settings, reader, fresh, progress)
             await replay.up_to(await control.fetchval(_SQL["live_offset"]))
-            return await _put_in_place(control, replay)
+            return await _put_in_place(control, replay, keep_replaced=keep_replaced)
     finally:
         await reader.close()
         control.terminate()
@@ -112,7 +116,7 @@ class _Replay:
             await Pipeline(self._reader, self._fresh, fold, position).run(parsers, report, until=offset)
 
 
-async def _put_in_place(control: asyncpg.Connection, replay: _Replay) -> TimelineRebuildReport:
+async def _put_in_place(control: asyncpg.Connection, replay: _Replay, *, keep_replaced: bool) -> TimelineRebuildReport:
     async with control.transaction():
         await control.execute(_SQL["lock"])
         offset: int = await control.fetchval(_SQL["live_offset"])
@@ -120,7 +124,12 @@ async def _put_in_place(control: asyncpg.Connection, replay: _Replay) -> Timelin
         tables = tuple([await _compared(control, table) for table in TABLES])
         report = TimelineRebuildReport(offset, tables)
         await control.execute(_SQL["swap"])
-        if report.is_identical:
+        if not keep_replaced and (moved := await control.fetchval(_SQL["moved_leaves"])):
+            raise RebuildRefused(
+                f"{moved} leaves of the timeline differ from the record: run `handoff projection rebuild`, "
+                "then examine the schema timeline_replaced"
+            )
+        if report.is_identical or not keep_replaced:
             await control.execute(_SQL["drop_replaced"])
     return report
 

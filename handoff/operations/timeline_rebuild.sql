@@ -40,5 +40,9 @@ UPDATE timeline_rebuilt.position SET epoch = (SELECT epoch + 1 FROM timeline.pos
 ALTER SCHEMA timeline RENAME TO timeline_replaced;
 ALTER SCHEMA timeline_rebuilt RENAME TO timeline;
 
+-- name: moved_leaves
+SELECT count(*) FROM timeline_replaced.entries AS was FULL JOIN timeline.entries AS now USING (record_offset)
+ WHERE was.leaf IS DISTINCT FROM now.leaf
+
 -- name: drop_replaced
 DROP SCHEMA timeline_replaced CASCADE

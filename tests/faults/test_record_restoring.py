@@ -7,7 +7,7 @@ import pytest
 
 from handoff.operations.installation_settings import InstallationSettings
 from handoff.operations.session import MaintenanceSession
-from handoff.operations.topic_copy import apply_copy, read_groups, read_topic
+from handoff.operations.topic_copy import read_topic
 from handoff.record.kafka_record import KafkaRecord
 from handoff.trial.errors import TrialError
 from history_checker.collector import collect_snapshot
@@ -40,9 +40,7 @@ async def _cut(parts: MaintenanceSession, name: str, number: int) -> None:
         for entry in held[:-number]:
             yield entry
 
-    copy = parts.copy_of(topic)
-    await copy.write(await read_groups(parts.kafka, parts.jurisdiction, topic), first())
-    await apply_copy(parts.kafka, topic, copy)
+    await parts.replace_content(topic, first())
 
 
 def findings(kept: RestartableTrial) -> tuple[object, ...]:

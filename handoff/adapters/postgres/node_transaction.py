@@ -40,7 +40,7 @@ _DANGER = {urgency.value: rank for rank, urgency in enumerate(Urgency)}
 class PostgresTransaction:
     """``Transaction`` on a connection that has one open."""
 
-    def __init__(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]") -> None:
         self._connection = connection
 
     async def lock(self, subjects: Iterable[str]) -> None:

@@ -16,6 +16,8 @@ from handoff.record.topics import Topic
 TIMEOUT_SECONDS = 30.0
 # A node's session timeout is a minute: its group has it as a member that long after it was stopped.
 _GROUP_EMPTY_SECONDS = 90.0
+# Without it, a topic with the timestamps of producers refuses an entry that is more than an hour ahead of the broker.
+_LATEST = "message.timestamp.after.max.ms"
 _GROUP_HAS_MEMBERS = {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP}
 
 
@@ -86,10 +88,31 @@ def _with_leader(client: AdminClient) -> set[str]:
 
 
 def recreate_topic(operator: KafkaOperator, topic: Topic) -> None:
-    """Delete a topic and create it again, empty, with the timestamps of its producer.
+    """Delete a topic and create it again, empty, with the timestamps of its producer, whatever they are.
 
-    A later ``apply_topics`` returns it to the timestamps of the broker. Raises BrokerSetupError and KafkaException.
+    A later ``restore_timestamps`` returns it to those of the broker. Raises BrokerSetupError and KafkaException.
     """
+    delete_topic(operator, topic)
+    config = {**dict(topic.config), "message.timestamp.type": "CreateTime", _LATEST: str(2**63 - 1)}
+    apply_topics(operator, (replace(topic, config=tuple(config.items())),))
+
+
+def restore_timestamps(operator: KafkaOperator, topic: Topic) -> None:
+    """Return a topic to its declared configuration, in which the broker stamps each entry."""
+    apply_topics(operator, (topic,))
+    client = operator.client()
+    unset = ConfigEntry(_LATEST, None, incremental_operation=AlterConfigOpType.DELETE)
+    resource = ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=[unset])
+    wait_for_all(client.incremental_alter_configs([resource]).values())
+
+
+def topic_exists(operator: KafkaOperator, topic: Topic) -> bool:
+    """Return whether the broker has a topic of that name."""
+    return topic.name in operator.client().list_topics(timeout=TIMEOUT_SECONDS).topics
+
+
+def delete_topic(operator: KafkaOperator, topic: Topic) -> None:
+    """Delete a topic, if it exists, and wait until the broker has forgotten it."""
     client = operator.client()
     if topic.name in client.list_topics(timeout=TIMEOUT_SECONDS).topics:
         wait_for_all(client.delete_topics([topic.name]).values())
@@ -98,8 +121,6 @@ def recreate_topic(operator: KafkaOperator, topic: Topic) -> None:
         if time.monotonic() > deadline:
             raise BrokerSetupError(f"{topic.name} still exists {TIMEOUT_SECONDS:.0f} s after its deletion")
         time.sleep(0.02)
-    config = {**dict(topic.config), "message.timestamp.type": "CreateTime"}
-    apply_topics(operator, (replace(topic, config=tuple(config.items())),))
 
 
 def delete_records_before(operator: KafkaOperator, topic: str, offset: int) -> None:

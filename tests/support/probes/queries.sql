@@ -12,6 +12,15 @@ SELECT why, own, offered FROM log_evidence
 -- name: idempotency_keys
 SELECT * FROM idempotency
 
+-- name: node_rows_with
+SELECT 'inbox' FROM inbox WHERE position($1::bytea IN value) > 0
+UNION ALL SELECT 'outbox' FROM outbox WHERE position($1::bytea IN value) > 0
+UNION ALL SELECT 'cases' FROM cases WHERE position($1::bytea IN state) > 0
+
+-- name: timeline_rows_with
+SELECT 'entries' FROM timeline.entries WHERE position($1::bytea IN value) > 0
+UNION ALL SELECT 'cases' FROM timeline.cases WHERE position($1::bytea IN state) > 0
+
 -- name: rows_with_retention
 SELECT 'idempotency_key' AS kind FROM idempotency UNION ALL SELECT 'sign_in_link' FROM sign_in_links
 UNION ALL SELECT 'session' FROM sessions UNION ALL SELECT 'opening' FROM openings
