@@ -176,6 +176,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "key.retired.v1": (_key_is_known, _key_is_own, _key_is_in_use),
     "capabilities.published.v1": (_by_member,),
     "capacity.published.v1": (_by_agency, _service_is_offered),
+    "value.redacted.v1": (_by_coordinator,),
     "submission.refused.v1": (_by_exchange,),
     "case.opened.v1": (_by_agency, _case_is_new),
     "cases.linked.v1": (_by_agency, _by_party),

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from handoff.cli import options
 from handoff.cli.output import FAILED, JsonFlag, emit, failures, progress_bar
-from handoff.record.redaction import RedactionReason
+from handoff.record.codes import RedactionReason
 
 if TYPE_CHECKING:
     from handoff.operations.redaction import RedactionReport

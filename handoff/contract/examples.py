@@ -86,6 +86,7 @@ def _by_coordination() -> Iterator[Body]:
         ).hex(),
     )
     yield directory.KeyRevoked(key=_KEY.id)
+    yield directory.ValueRedacted(offset=42, value_hash=_HASH, reason=codes.RedactionReason.PERSONAL_DATA)
     yield deadline.EscalationAcknowledged(reference=REFERENCE, action=codes.AcknowledgementAction.CALLED_AGENCY)
 
 

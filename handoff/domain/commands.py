@@ -229,6 +229,12 @@ class RetireKey(d.KeyEnd, DirectoryCommand):
     makes: ClassVar = d.KeyRetired
 
 
+class RecordRedaction(d.RedactionTerms, DirectoryCommand):
+    """Order the removal of a value from the record. The operator can then redact it."""
+
+    makes: ClassVar = d.ValueRedacted
+
+
 class PublishCapabilities(d.Capabilities, DirectoryCommand):
     """Publish the event types that this member can read."""
 

@@ -187,6 +187,7 @@ RULES: Mapping[type[Body], tuple[Condition, ...]] = {
     d.KeyRetired: (_key_is_known, _key_is_own, _key_is_active),
     d.CapabilitiesPublished: (_by_member,),
     d.CapacityPublished: (_by_agency, _service_is_offered),
+    d.ValueRedacted: (_by_coordinator,),
     d.SubmissionRefused: (_by_exchange,),
     c.CaseOpened: (_by_agency, _case_is_new),
     c.CasesLinked: (_by_agency, _by_case_party),

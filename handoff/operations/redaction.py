@@ -5,13 +5,15 @@ rebuilt. The rows of nodes and of the exchange are corrected and folded again. T
 so that no file has the old bytes. Every step is idempotent: after an interruption, run the command again.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
 
+from handoff.adapters.files.trust_file import trusted
+from handoff.adapters.postgres.checkpoints import newest_cosigned
 from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.adapters.postgres.leadership_store import PostgresLeadership
 from handoff.adapters.postgres.named_statements import statements
@@ -25,10 +27,14 @@ from handoff.operations.node_recovery import rebuild_node
 from handoff.operations.session import MaintenanceSession, NotReadyForMaintenance
 from handoff.operations.timeline_rebuild import Progress, rebuild
 from handoff.operations.topic_copy import read_topic
+from handoff.proof.log.checkpoint import Origin
+from handoff.record import codec
+from handoff.record.codes import RedactionReason
 from handoff.record.delivery import Delivery
+from handoff.record.events.directory import RedactionTerms, ValueRedacted
 from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse
 from handoff.record.message import Message
-from handoff.record.redaction import Redaction, RedactionReason, original_hash
+from handoff.record.redaction import Redaction, original_hash
 from handoff.record.topics import Topic, in_topic
 from handoff.views.redaction_effects import DirectoryNotRedactable, dependent_offsets, redacted
 
@@ -52,11 +58,18 @@ class RedactionReport:
 
 @dataclass(frozen=True, slots=True)
 class _Targets:
-    """Entries to redact: their offsets, the hashes of their values, and the keys of their cases."""
+    """Entries to redact: the hash of the value at each offset, and the keys of their cases."""
 
-    offsets: frozenset[int]
-    hashes: frozenset[bytes]
+    by_offset: Mapping[int, bytes]
     keys: frozenset[bytes | None]
+
+    @property
+    def offsets(self) -> frozenset[int]:
+        return frozenset(self.by_offset)
+
+    @property
+    def hashes(self) -> frozenset[bytes]:
+        return frozenset(self.by_offset.values())
 
     def match(self, message: Message) -> bool:
         """Return whether ``message`` still has one of the values."""
@@ -72,12 +85,18 @@ async def redact(
 ) -> RedactionReport:
     """Redact the values at ``offsets`` everywhere.
 
+    Each needs an order of the coordinator on the record, under a checkpoint with enough cosignatures. Whether it
+    exists is checked while the services run, so that the operator knows what the coordinator has to record.
+
     Raises NotReadyForMaintenance, RedactionRefused and TopicCopyMismatch.
     """
-    await session.resume()
+    if session.interrupted:
+        await session.resume()
     targets = await _targets(session, frozenset(offsets))
-    await _check_caught_up(session)
     await _check_effect(session, targets, reason)
+    await _check_orders(session, targets, reason)
+    await session.check()
+    await _check_caught_up(session)
     topics = tuple([topic.name for topic in session.topics if await _rewrite(session, topic, targets, reason)])
     await _rebuild_timeline(session, progress)
     await _correct_exchange(session, targets)
@@ -89,11 +108,49 @@ async def redact(
 async def _targets(session: MaintenanceSession, offsets: frozenset[int]) -> _Targets:
     hashes = {original_hash(e.message.value) async for e in _record(session) if e.offset in offsets}
     # A repetition has the same bytes.
-    found = [(e.offset, e.message.key) async for e in _record(session) if original_hash(e.message.value) in hashes]
-    if missing := offsets - {offset for offset, _ in found}:
+    found = [e async for e in _record(session) if original_hash(e.message.value) in hashes]
+    by_offset = {entry.offset: original_hash(entry.message.value) for entry in found}
+    if missing := offsets - by_offset.keys():
         raise RedactionRefused(f"the record has no offset {min(missing)}")
-    keys = frozenset(key for _, key in found)
-    return _Targets(frozenset(offset for offset, _ in found), frozenset(hashes), keys)
+    return _Targets(by_offset, frozenset(entry.message.key for entry in found))
+
+
+async def _check_orders(session: MaintenanceSession, targets: _Targets, reason: RedactionReason) -> None:
+    """Check that the coordinator ordered each redaction, and that a cosigned checkpoint covers the orders.
+
+    Otherwise the verifier would report each stub as tampering.
+    """
+    wanted = {(offset, value_hash.hex()) for offset, value_hash in targets.by_offset.items()}
+    async with session.database(session.projection) as connection, connection.transaction(readonly=True):
+        last = 0
+        async for row in connection.cursor(_SQL["orders"]):
+            order = codec.decode(row["value"]).data
+            if isinstance(order, ValueRedacted) and order.reason is reason:
+                last = row["record_offset"] if (order.offset, order.value_hash) in wanted else last
+                wanted.discard((order.offset, order.value_hash))
+        if wanted:
+            raise RedactionRefused(
+                "the coordinator has to order each redaction first: POST /directory/redactions on the coordinator's "
+                "node, once with each of\n"
+                + "\n".join(
+                    RedactionTerms(offset=offset, value_hash=value_hash, reason=reason).model_dump_json()
+                    for offset, value_hash in sorted(wanted)
+                )
+            )
+        if not await _is_covered(session, connection, last):
+            raise NotReadyForMaintenance(
+                "no checkpoint with enough cosignatures covers the coordinator's order yet: let the services run until "
+                "the next one, then stop them"
+            )
+
+
+async def _is_covered(session: MaintenanceSession, connection: asyncpg.Connection, offset: int) -> bool:
+    checkpoints = session.projection.checkpoints
+    if checkpoints is None:
+        return True
+    origin = Origin(session.exchange.jurisdiction, session.exchange.generation)
+    newest = await newest_cosigned(connection, origin, trusted(checkpoints, origin))
+    return newest is not None and newest.is_enough and newest.opened.head.size > offset
 
 
 async def _check_caught_up(session: MaintenanceSession) -> None:

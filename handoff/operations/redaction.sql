@@ -4,6 +4,10 @@ SELECT next_offset = $1 AND NOT EXISTS (SELECT FROM routed) FROM position
 -- name: timeline_caught_up
 SELECT next_offset = $1 FROM timeline.position
 
+-- name: orders
+SELECT record_offset, value FROM timeline.entries
+ WHERE event_type = 'value.redacted.v1' AND verdict = 'effective' ORDER BY record_offset
+
 -- name: has_replaced
 SELECT to_regnamespace('timeline_replaced') IS NOT NULL
 

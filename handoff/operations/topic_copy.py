@@ -8,7 +8,7 @@ Nothing is deleted before it is known that it can be written back:
 4. The second topic and the file are deleted.
 
 The next command that finds the file completes an interrupted replacement, from any point. It first compares the topic
-with both contents: a topic that somebody else has changed since is not deleted.
+with both contents: a topic that has changed in another way is not deleted.
 """
 
 import asyncio
@@ -148,7 +148,7 @@ async def _examine(operator: KafkaOperator, topic: Topic, copy: TopicCopy) -> _F
     """Compare a topic with both contents of its copy. Raises TopicCopyMismatch if it has neither."""
     if not await asyncio.to_thread(broker_topics.topic_exists, operator, topic):
         return _Found.SOURCE_OR_PART
-    new, old = _Comparison(copy.content()), _Comparison(copy.source())
+    new, old = _ContentCheck(copy.content()), _ContentCheck(copy.source())
     async for entry in read_topic(operator, topic.name):
         new.take(entry)
         old.take(entry)
@@ -164,7 +164,7 @@ async def _examine(operator: KafkaOperator, topic: Topic, copy: TopicCopy) -> _F
     )
 
 
-class _Comparison:
+class _ContentCheck:
     """Comparison of a topic, entry by entry, with an expected content. Retention may have deleted the beginning."""
 
     def __init__(self, expected: Iterator[tuple[int, str]]) -> None:

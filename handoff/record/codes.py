@@ -381,6 +381,13 @@ class CommandRefusal(StrEnum):
     RECIPIENT_CANNOT_READ = "recipient_cannot_read"
 
 
+class RedactionReason(StrEnum):
+    """Reason for which the coordinator has a value removed from the record."""
+
+    PERSONAL_DATA = "personal_data"
+    COURT_ORDER = "court_order"
+
+
 class RefusalCode(StrEnum):
     """Reason why a submission was refused, or is invalid on the record."""
 

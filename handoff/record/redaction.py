@@ -7,18 +7,12 @@ is not an event: intake refuses it like any other invalid bytes.
 import hashlib
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final, Self
+
+from handoff.record.codes import RedactionReason
 
 _BEGINNING: Final = b'{"redacted":'
 _FORM: Final = re.compile(rb'\{"redacted":\{"value_sha256":"([0-9a-f]{64})","reason":"([a-z_]{1,40})"\}\}')
-
-
-class RedactionReason(StrEnum):
-    """Reason for the removal of a value."""
-
-    PERSONAL_DATA = "personal_data"
-    COURT_ORDER = "court_order"
 
 
 @dataclass(frozen=True, slots=True)

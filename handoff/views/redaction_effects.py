@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from handoff.domain.directory import Directory
 from handoff.domain.record_fold import RecordFold
+from handoff.record.codes import RedactionReason
 from handoff.record.delivery import Verdict
 from handoff.record.kafka_record import ParsedRecord, parse
 from handoff.record.message import Message
-from handoff.record.redaction import Redaction, RedactionReason
+from handoff.record.redaction import Redaction
 
 
 class DirectoryNotRedactable(Exception):

@@ -10,7 +10,7 @@ from handoff.proof.verify.report import Check, Conclusion, VerificationFinding
 from handoff.record import codec, signing
 from handoff.record.envelope import Event, Identity, Source
 from handoff.record.errors import NotAnEvent, UnknownEventType
-from handoff.record.events.directory import JurisdictionFounded
+from handoff.record.events.directory import JurisdictionFounded, ValueRedacted
 from handoff.record.message import KEY_ID_HEADER, SIGNATURE_HEADER
 from handoff.record.redaction import Redaction
 
@@ -31,6 +31,8 @@ class AuthorshipCheck:
     genesis_hash: str
     keyring: Keyring
     first: dict[Identity, tuple[int, str]] = field(default_factory=dict)
+    redactions: set[tuple[int, Redaction]] = field(default_factory=set)
+    """Values that the coordinator ordered to redact: offset and stub."""
 
     def check(self, record: BundleRecord, at_ms: int) -> str | None:
         """Check ``record`` at record time ``at_ms`` and apply it. Return a remark if it repeats an earlier record.
@@ -45,6 +47,9 @@ class AuthorshipCheck:
             how = "repeats" if first_hash == value_hash else f"contradicts, under the same id of {event.emitter},"
             return f"offset {record.offset} {how} offset {offset} and is ignored"
         self.keyring = self.keyring.apply(event, at_ms)
+        order = event.data
+        if isinstance(order, ValueRedacted) and event.emitter == self.keyring.coordinator and order.offset < offset:
+            self.redactions.add((order.offset, Redaction(order.value_hash, order.reason)))
         return None
 
     def _check_author(self, record: BundleRecord, event: Event[Any], at_ms: int) -> None:

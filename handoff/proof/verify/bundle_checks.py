@@ -14,10 +14,14 @@ from handoff.proof.log.merkle import NotProven, verify_inclusion
 from handoff.proof.verify.authorship import AuthorshipCheck, AuthorshipRejected
 from handoff.proof.verify.bundle import BundleRecord, EntryTile, StrandKey
 from handoff.proof.verify.report import Check, Conclusion, EntryLocation, Findings, VerificationFinding
-from handoff.record.redaction import original_hash
+from handoff.record.redaction import Redaction, original_hash
 
 DIRECTORY, CASE = "directory", "case"
 """Names of the strands of a bundle."""
+
+_NOT_ORDERED = VerificationFinding(
+    Check.REDACTED, "its value was replaced with a stub, and no order of the coordinator to redact it is on the record"
+)
 
 
 @dataclass(slots=True)
@@ -56,6 +60,8 @@ class BundleScan:
     frontier: Frontier = field(default_factory=Frontier)
     record_ms: int = 0
     expected: deque[ExpectedRecord] = field(default_factory=deque)
+    stubs: list[tuple[EntryLocation, Redaction, VerificationFinding]] = field(default_factory=list)
+    """Redacted entries whose order by the coordinator follows later in the directory, if it exists."""
 
     def take(self, tile: EntryTile, records: Iterator[BundleRecord]) -> None:
         """Check one tile and the records of its entries."""
@@ -68,11 +74,12 @@ class BundleScan:
         self._withhold_before(None)
 
     def finish(self) -> None:
-        """Check size, root, founding event and the presence of the case at the end of the bundle."""
+        """Check size, root, founding event, the presence of the case and orders to redact at the end of the bundle."""
         # Without an entry the salt is unchecked: the case could be in the record under its true tag.
         if any(not strand.count for strand in self.strands.values() if strand.name == CASE):
             sentence = "no entry has the tag of the case: its salt or its first entry was altered"
             self.failures.add(VerificationFinding(Check.WITHHELD, sentence))
+        self._check_orders()
         if not self.authors.keyring.founded:
             self.failures.add(
                 VerificationFinding(Check.GENESIS, "the founding event named in the trust file is missing")
@@ -123,8 +130,16 @@ class BundleScan:
 
     def _check(self, expected: ExpectedRecord, record: BundleRecord) -> None:
         finding = _most_telling(self._findings(expected, record))
-        if finding is not None:
+        redaction = Redaction.found(record.value)
+        if finding is not None and finding.check is Check.REDACTED and redaction is not None:
+            self.stubs.append((expected.place, redaction, finding))
+        elif finding is not None:
             self.failures.add(finding, expected.place)
+
+    def _check_orders(self) -> None:
+        for place, redaction, finding in self.stubs:
+            is_ordered = (place.offset, redaction) in self.authors.redactions
+            self.failures.add(finding if is_ordered else _NOT_ORDERED, place)
 
     def _findings(self, expected: ExpectedRecord, record: BundleRecord) -> Iterator[VerificationFinding]:
         entry = expected.entry

@@ -17,6 +17,7 @@ from handoff.record.codes import (
     KeyUse,
     MemberKind,
     RecipientClass,
+    RedactionReason,
     RefusalCode,
     Urgency,
 )
@@ -104,6 +105,14 @@ class RulesVersionTerms(Terms):
     """A version of the rules of judging."""
 
     version: RulesVersion
+
+
+class RedactionTerms(Terms):
+    """A value to remove: its offset on the record, the SHA-256 of its bytes, and the reason."""
+
+    offset: int = Field(ge=0, le=2**53 - 1)
+    value_hash: Sha256
+    reason: RedactionReason
 
 
 class Capabilities(Terms):
@@ -205,6 +214,14 @@ class CapacityPublished(Capacity, DirectoryBody):
 
     type: ClassVar = "capacity.published.v1"
     emitter: ClassVar = Emitter.MEMBER
+    audience: ClassVar = Audience.ALL
+
+
+class ValueRedacted(RedactionTerms, DirectoryBody):
+    """The coordinator ordered the removal of a value from the record. Without this event, a stub is tampering."""
+
+    type: ClassVar = "value.redacted.v1"
+    emitter: ClassVar = Emitter.COORDINATION
     audience: ClassVar = Audience.ALL
 
 

@@ -1,6 +1,7 @@
 """Small jurisdiction whose trial is stopped and restarted, with commands and queries for tests."""
 
 import asyncio
+import hashlib
 import json
 import subprocess
 import sys
@@ -85,6 +86,21 @@ class RestartableTrial:
         assert answer.status_code < 300, answer.text
         found: dict[str, Any] = answer.json()
         return found
+
+    def order_redaction(self, *offsets: int, reason: str = "personal_data") -> None:
+        """The coordinator orders the redaction of these values; returns once a checkpoint covers the orders."""
+        record = self.record()
+        for offset in offsets:
+            value_hash = hashlib.sha256(record[offset].message.value or b"").hexdigest()
+            order = {"offset": offset, "value_hash": value_hash, "reason": reason}
+            self.send("coordination", "/directory/redactions", order)
+        self.until_settled()
+        end = self.record()[-1].offset + 1
+
+        async def covered() -> bool:
+            return bool((await self._query("police", "proven_size"))[0][0] >= end)
+
+        asyncio.run(eventually(covered, _PATIENCE_SECONDS))
 
     def ask_shelter(self) -> tuple[str, str]:
         """Police open a case, record a release and ask the shelter; the case and the referral."""

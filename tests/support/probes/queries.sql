@@ -67,6 +67,9 @@ SELECT sent_at IS NOT NULL AS marked FROM outbox
 -- name: parked_cases
 SELECT why FROM parked
 
+-- name: proven_size
+SELECT size FROM proven
+
 -- name: proven_checkpoint
 SELECT * FROM proven WHERE size = $1
 

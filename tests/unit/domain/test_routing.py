@@ -42,6 +42,7 @@ RECIPIENTS: dict[str, tuple[str, set[str]]] = {
     "key.retired.v1": (SHELTER, EVERYONE),
     "capabilities.published.v1": (SHELTER, EVERYONE),
     "capacity.published.v1": (SHELTER, EVERYONE),
+    "value.redacted.v1": (COORDINATION, EVERYONE),
     "submission.refused.v1": (EXCHANGE, {POLICE}),
     "case.opened.v1": (POLICE, SOURCE),
     "cases.linked.v1": (POLICE, SOURCE),

@@ -35,7 +35,7 @@ DESIGNED: tuple[tuple[Emitter, Audience, str], ...] = (
     (
         Emitter.COORDINATION,
         Audience.ALL,
-        "agency.admitted agency.suspended deadlines.published rules.activated key.revoked",
+        "agency.admitted agency.suspended deadlines.published rules.activated key.revoked value.redacted",
     ),
     (Emitter.KEY_AUTHORITY, Audience.ALL, "key.registered"),
     (Emitter.EXCHANGE, Audience.NAMED_MEMBER, "submission.refused"),

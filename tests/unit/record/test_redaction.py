@@ -1,6 +1,7 @@
 """A stub replaces a redacted value: the hashes stay, the effect is removed, and all readers agree."""
 
 import io
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,20 +13,43 @@ from handoff.proof.log.entry import record_hash
 from handoff.proof.verify.report import Check, Conclusion, VerificationReport
 from handoff.proof.verify.verifier import verify
 from handoff.record import codec, signing
-from handoff.record.codes import EntryPoint, ReportingDelay
+from handoff.record.codes import EntryPoint, RedactionReason, ReportingDelay
 from handoff.record.delivery import EFFECTIVE, REDACTED, Verdict, to_ms
 from handoff.record.errors import NotAnEvent
 from handoff.record.events import case as c
+from handoff.record.events import directory as d
 from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse, parse_value
 from handoff.record.message import Message
-from handoff.record.redaction import Redaction, RedactionReason
+from handoff.record.redaction import Redaction
 from handoff.views.redaction_effects import DirectoryNotRedactable, dependent_offsets, redacted
 from tests.support.dsl.builders import GENERATION, JURISDICTION, T0, event, nth_id, signed
-from tests.support.parts.proof_record import Dump, founding, honest, opened, reading, receipt, trust
+from tests.support.parts.proof_record import (
+    COORDINATOR,
+    Dump,
+    dump_of,
+    founding,
+    honest,
+    opened,
+    reading,
+    receipt,
+    trust,
+)
 
 WHY = RedactionReason.PERSONAL_DATA
 LAST = 14
 """The last entry of the honest record, a case.read on which no other entry depends."""
+
+
+def order(offset: int, value: bytes, reason: RedactionReason = WHY, emitter: str = COORDINATOR) -> Message:
+    """The coordinator's order to redact a value."""
+    body = d.ValueRedacted(offset=offset, value_hash=signing.sha256(value), reason=reason)
+    return signed(event(body, emitter=emitter, subject=JURISDICTION, id=nth_id(500 + offset)))
+
+
+def ordered(*offsets: int, **changed: Any) -> Dump:
+    """The honest record with an order for each of these offsets."""
+    messages = [honest().records[offset] for offset in range(honest().size)]
+    return dump_of([*messages, *(order(offset, messages[offset].value or b"", **changed) for offset in offsets)])
 
 
 def without(dump: Dump, *offsets: int) -> Dump:
@@ -75,19 +99,53 @@ def test_a_redacted_record_gives_the_same_entries_and_so_the_same_root() -> None
 
 
 def test_the_verifier_names_what_was_taken_out_and_does_not_call_the_bundle_complete() -> None:
-    report = found(without(honest(), LAST))
+    report = found(without(ordered(LAST), LAST))
     (failure,) = report.failures
     assert (report.conclusion, failure.finding.check) == (Conclusion.NOT_PROVABLE, Check.REDACTED)
     assert failure.place is not None
     assert failure.place.offset == LAST
     assert "personal_data" in failure.finding.sentence
-    assert report.completeness.startswith("NOT complete as of size 15")
+    assert report.completeness.startswith("NOT complete as of size 16")
 
 
 def test_a_receipt_still_holds_for_what_was_taken_out() -> None:
-    dump = without(honest(), LAST)
+    dump = without(ordered(LAST), LAST)
     dump.receipts = [receipt(dump, LAST)]
-    assert {failure.finding.check for failure in found(dump).failures} == {Check.REDACTED}
+    report = found(dump)
+    assert {failure.finding.check for failure in report.failures} == {Check.REDACTED}
+    assert report.conclusion is Conclusion.NOT_PROVABLE
+
+
+@pytest.mark.parametrize(
+    "dump",
+    [
+        pytest.param(honest(), id="no order"),
+        pytest.param(ordered(LAST - 1), id="an order for another offset"),
+        pytest.param(ordered(LAST, reason=RedactionReason.COURT_ORDER), id="an order for another reason"),
+        pytest.param(ordered(LAST, emitter="police"), id="an order by an agency"),
+        pytest.param(
+            dump_of([honest().records[n] for n in range(honest().size)] + [order(LAST, b"another value")]),
+            id="an order for another value",
+        ),
+    ],
+)
+def test_a_stub_that_the_coordinator_did_not_order_is_tampering(dump: Dump) -> None:
+    """The writer of a bundle can replace any value with a stub; only the coordinator's event makes it a redaction."""
+    report = found(without(dump, LAST))
+    (failure,) = (failure for failure in report.failures if failure.place is not None and failure.place.offset == LAST)
+    assert (report.conclusion, failure.finding.check) == (Conclusion.TAMPERED, Check.REDACTED)
+
+
+def test_an_order_that_precedes_its_value_orders_nothing() -> None:
+    """Such an order could be recorded for a value that does not exist yet."""
+    messages = [honest().records[offset] for offset in range(honest().size)]
+    early = order(LAST + 1, messages[LAST].value or b"")
+    dump = without(dump_of([*messages[:LAST], early, messages[LAST]]), LAST + 1)
+    assert found(dump).conclusion is Conclusion.TAMPERED
+
+
+def test_an_ordered_value_that_is_still_there_is_proven() -> None:
+    assert found(ordered(LAST)).conclusion is Conclusion.PROVEN
 
 
 @pytest.mark.parametrize("digit", ["0", "f"])
@@ -99,7 +157,7 @@ def test_a_stub_for_something_that_was_never_recorded_is_tampering(digit: str) -
 
 
 def test_a_stub_does_not_hide_that_its_entry_was_relinked() -> None:
-    dump = without(honest(), LAST)
+    dump = without(ordered(LAST), LAST)
     dump.entries[LAST] = dump.entries[13]
     assert found(dump).conclusion is Conclusion.TAMPERED
 
