@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest_asyncio
 import uvicorn
@@ -89,18 +90,19 @@ async def test_an_entry_that_another_process_stores_ends_the_wait(listening: Api
     assert reads.completed <= 3
 
 
-async def test_a_listener_that_lost_its_connection_listens_again(listening: Api) -> None:
+async def test_a_listener_that_lost_its_connection_listens_again(listening: Api, jurisdiction: Jurisdiction) -> None:
     """Notifications of the time in between are lost, so it wakes every caller when it listens again."""
     changed = listening.desk.folded.subscribe()
     await asyncio.wait_for(changed.wait(30), 30)
     ends = CallCounter(listening.desk.store, "feed_end")
     waiting = asyncio.create_task(listening.http.get("/feed", params={"wait": 30}))
     await ends.more(1)
-    async with listening.pool.acquire() as connection:
-        await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND usename = current_user AND pid <> pg_backend_pid()"
-        )
+    operator = await asyncpg.connect(jurisdiction.postgres.dsn())
+    try:
+        user = jurisdiction.postgres_settings("police").user
+        await operator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", user)
+    finally:
+        await operator.close()
     await receive(await another_process(listening), RECEIVED)
     assert len((await waiting).json()["entries"]) == 1
 

@@ -178,17 +178,17 @@ SELECT format(CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = $1)
                    ELSE 'CREATE ROLE %I LOGIN PASSWORD %L' END, $1::text, $2::text)
 """
 _LIMIT = "SELECT format('ALTER ROLE %I CONNECTION LIMIT %s', $1::text, $2::text)"
-# Only what PUBLIC may still read, so that a repetition changes nothing.
+# Only what PUBLIC may still read, so that a repetition changes nothing. A role may see its own transaction (`xact`).
 _STATISTICS = """
 SELECT format('REVOKE ALL ON %1$s FROM PUBLIC; GRANT SELECT ON %1$s TO pg_monitor', oid::regclass) AS command
   FROM pg_class
- WHERE relnamespace = 'pg_catalog'::regnamespace AND relname ~ '^pg_stat(io)?_' AND relkind = 'v'
+ WHERE relnamespace = 'pg_catalog'::regnamespace AND relname ~ '^pg_stat(io)?_(?!xact_)' AND relkind = 'v'
    AND has_table_privilege('public', oid, 'SELECT')
 UNION ALL
 SELECT format('REVOKE ALL ON FUNCTION %1$s FROM PUBLIC; GRANT EXECUTE ON FUNCTION %1$s TO pg_monitor',
               oid::regprocedure)
   FROM pg_proc
- WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^(pg_stat_get_|pg_current_wal_)'
+ WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^(pg_stat_get_(?!xact_)|pg_current_wal_)'
    AND has_function_privilege('public', oid, 'EXECUTE')
 """
 _NEW_DATABASE = """
