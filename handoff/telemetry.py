@@ -106,7 +106,11 @@ WITNESS_ALARMS = Counter(
 )
 PROVEN_SIZE = Gauge("handoff_proven_size", "Size of the largest checkpoint with a quorum of cosignatures.")
 RECEIPTS_STORED = Counter("handoff_receipts_stored", "Own events with a stored receipt, which ends their outbox row.")
-RECEIPT_ALARMS = Counter("handoff_receipt_alarms", "Own events whose receipt is missing or invalid.", ["reason"])
+RECEIPT_ALARMS = Counter(
+    "handoff_receipt_alarms",
+    "Entries whose receipt is missing, invalid, or contradicts the delivery.",
+    ["reason"],
+)
 CHECKPOINT_SIZE = Gauge("handoff_checkpoint_size", "Size of the last checkpoint that the log published.")
 CHECKPOINT_TIME = Gauge(
     "handoff_checkpoint_time_seconds", "Due time of the last published checkpoint, in seconds since 1970-01-01 UTC."
@@ -118,7 +122,7 @@ CHECKPOINT_RETRIES = Counter(
     "handoff_checkpoint_retries", "Restarts of the checkpoint publisher from its stored state."
 )
 CHECKPOINT_ALARMS = Counter("handoff_checkpoint_alarms", "Alarms about the checkpoints topic, by reason.", ["reason"])
-RECEIPTS = Counter("handoff_receipts", "Receipts signed for emitters.")
+RECEIPTS = Counter("handoff_receipts", "Receipts signed for emitters and recipients.")
 
 # Metrics of each kind of process
 

@@ -70,7 +70,7 @@ class NodeAttestation:
         if self._audit is not None:
             cadence = checkpoints.cadence_seconds
             patience = max(2 * cadence, LEAST_PATIENCE_SECONDS)
-            self._receipts = ReceiptCollector(store, self._audit, quorum, clock, cadence, patience)
+            self._receipts = ReceiptCollector(store, self._audit, quorum, clock, cadence, patience, self._fail_receipts)
         self.failures: dict[str, str] = {}
         """Part → why it does not work any more."""
 
@@ -98,6 +98,10 @@ class NodeAttestation:
         except Exception:
             log.exception("attestation.part_crashed", part=part)
             self._fail(part, "crashed")
+
+    def _fail_receipts(self, why: str) -> None:
+        if self.failures.get("receipts") != why:
+            self._fail("receipts", why)
 
     def _fail(self, part: str, why: str) -> None:
         self.failures[part] = why

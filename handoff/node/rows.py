@@ -80,12 +80,16 @@ class DueEvent:
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """A stored inbox entry: raw, with its offset in the topic and the hash of the exchange's statement."""
+    """A stored inbox entry: raw, with its offset in the topic and the hash of the exchange's statement.
+
+    ``rules`` is the version of the rules in force at the entry, as this node folded it.
+    """
 
     offset: int
     delivery: Delivery
     own: bool
     chain: bytes
+    rules: int
 
 
 @dataclass(frozen=True, slots=True)

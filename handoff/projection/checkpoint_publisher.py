@@ -134,7 +134,7 @@ class _PublishingSession:
         if due is None:
             return False
         log = self.publisher.log
-        notes = await asyncio.to_thread(lambda: [str(log.receipt(due.size, content)) for _, content in due.entries])
+        notes = await asyncio.to_thread(lambda: [str(log.receipt(due.size, entry)) for entry in due.entries])
         await self.store.store_receipts(due, notes)
         observability.record_receipts(len(notes))
         return True

@@ -28,7 +28,7 @@ ENTRY: Final = b"handoff/entry/v1\n"
 TAG: Final = b"handoff/tag/v2\n"
 """Prefix of the hash that is the tag of a record key."""
 
-RECEIPT: Final = "handoff/receipt/v1"
+RECEIPT: Final = "handoff/receipt/v2"
 """First line of a receipt."""
 
 BUNDLE: Final = "handoff/bundle/v2"

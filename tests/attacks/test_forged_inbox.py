@@ -135,9 +135,6 @@ class _AskedAudit:
         return {}
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 11: a node asks for receipts of what it sent, never received"
-)
 async def test_the_addressee_asks_the_log_for_what_it_received(shelter: Parts) -> None:
     """Two agencies to which the exchange delivers different entries find it out through the log."""
     matter = await _asked(shelter)

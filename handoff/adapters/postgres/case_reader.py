@@ -74,13 +74,17 @@ class CaseReader:
             return tuple(_raw(row) for row in await self.pool.fetch(_SQL["raw_entries"], _key(case), until_ms))
 
     async def receipts(self, member: str, events: Sequence[Identity]) -> Mapping[Identity, str]:
-        """Return the log's receipts, as signed notes, of those of these events that ``member`` emitted."""
-        source = str(Source(self.origin.jurisdiction, self.origin.generation, member))
-        own = [one for one in events if one.source == source]
-        subjects, ids = [one.subject for one in own], [one.event_id for one in own]
+        """Return the log's receipts, as signed notes, of those of these events that ``member`` emitted or received."""
+        here = [one for one in events if self._is_here(one)]
+        subjects, ids = [one.subject for one in here], [one.event_id for one in here]
+        emitters = [Source.parse(one.source).member for one in here]
         with store_errors():
-            rows = await self.pool.fetch(_SQL["receipts_of_emitter"], member, subjects, ids)
-            return {Identity(row["subject"], source, row["event_id"]): row["note"] for row in rows}
+            rows = await self.pool.fetch(_SQL["receipts_for"], member, subjects, emitters, ids)
+            return {here[row["place"] - 1]: row["note"] for row in rows}
+
+    def _is_here(self, event: Identity) -> bool:
+        source = Source.parse(event.source)
+        return (source.jurisdiction, source.generation) == (self.origin.jurisdiction, self.origin.generation)
 
 
 def _key(case: UUID) -> bytes:

@@ -6,9 +6,11 @@ SELECT record_offset, appended_ms, value, headers, record_hash, leaf, tag_sequen
   FROM timeline.entries
  WHERE sha256(coalesce(key, '')) = sha256($1::bytea) AND record_ms <= $2 ORDER BY tag_sequence
 
--- name: receipts_of_emitter
-SELECT entries.subject, entries.event_id, receipts.note
-  FROM unnest($2::text[], $3::uuid[]) AS requested (subject, event_id)
-  JOIN timeline.entries ON entries.subject = requested.subject AND entries.event_id = requested.event_id
+-- name: receipts_for
+-- Of the entries that the member emitted or that are delivered to it.
+SELECT place, receipts.note
+  FROM unnest($2::text[], $3::text[], $4::uuid[]) WITH ORDINALITY AS requested (subject, emitter, event_id, place)
+  JOIN timeline.entries USING (subject, emitter, event_id)
   JOIN proof.receipts USING (record_offset)
- WHERE entries.emitter = $1 AND entries.verdict IN ('effective', 'ineffective')
+ WHERE entries.verdict IN ('effective', 'ineffective')
+   AND (entries.emitter = $1 OR entries.recipients && ARRAY[$1, '*'])

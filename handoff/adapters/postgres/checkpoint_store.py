@@ -21,8 +21,9 @@ from handoff.proof.log.checkpoint import EMPTY_TREE_HEAD, TreeHead
 from handoff.proof.log.cosignatures import PublishedCheckpoint
 from handoff.proof.log.frontier import Frontier
 from handoff.proof.log.merkle import NotProven, Proof, verify_consistency
-from handoff.proof.log.signer import LogSigner
+from handoff.proof.log.signer import LogSigner, ReceiptEntry
 from handoff.proof.log.witness import AddCheckpoint
+from handoff.record.delivery import Verdict, VerdictKind
 
 _SQL = statements("checkpoint_store.sql")
 
@@ -46,12 +47,12 @@ NO_CHECKPOINT = LogCheckpoint(0, 0, EMPTY_TREE_HEAD, AddCheckpoint(0, (), b""))
 
 @dataclass(frozen=True, slots=True)
 class DueReceipts:
-    """Receipts to sign: pairs (offset, record hash) covered by the checkpoint of ``size``."""
+    """Receipts to sign: entries that the checkpoint of ``size`` covers."""
 
     first: int
     next: int
     size: int
-    entries: tuple[tuple[int, bytes], ...]
+    entries: tuple[ReceiptEntry, ...]
 
 
 class CheckpointStore:
@@ -146,13 +147,12 @@ class CheckpointStore:
             return None
         end = min(first + most, size)
         rows = await self._connection.fetch(_SQL["due_receipts"], first, end)
-        return DueReceipts(first, end, size, tuple((row["record_offset"], row["record_hash"]) for row in rows))
+        return DueReceipts(first, end, size, tuple(map(_receipt_entry, rows)))
 
     async def store_receipts(self, due: DueReceipts, notes: Sequence[str]) -> None:
         """Store the signed receipts. Raises ``LeadershipLost``."""
         rows = [
-            (offset, record_hash, due.size, note)
-            for (offset, record_hash), note in zip(due.entries, notes, strict=True)
+            (entry.offset, entry.record_hash, due.size, note) for entry, note in zip(due.entries, notes, strict=True)
         ]
         async with self._connection.transaction():
             if await self._connection.fetchval(_SQL["advance_receipts"], due.first, due.next) is None:
@@ -194,6 +194,12 @@ async def checkpoint_connection(settings: PostgresSettings) -> AsyncIterator[asy
         yield connection
     finally:
         connection.terminate()
+
+
+def _receipt_entry(row: Any) -> ReceiptEntry:
+    verdict = Verdict(VerdictKind(row["verdict"]), row["reason"])
+    event = (row["subject"], row["emitter"], row["event_id"])
+    return ReceiptEntry(row["record_offset"], row["record_hash"], *event, row["rules"], verdict)
 
 
 def _checkpoint(row: Any) -> LogCheckpoint:

@@ -50,10 +50,11 @@ SELECT next_receipt,
   FROM proof.progress
 
 -- name: due_receipts
--- The exchange requests no receipts; an undecodable entry has no emitter to request one.
-SELECT record_offset, record_hash
+-- An entry that is delivered to no member has no reader to request a receipt.
+SELECT record_offset, record_hash, subject, emitter, event_id, rules, verdict, reason
   FROM entries
- WHERE record_offset >= $1 AND record_offset < $2 AND emitter <> 'exchange'
+ WHERE record_offset >= $1 AND record_offset < $2 AND cardinality(recipients) > 0
+   AND verdict IN ('effective', 'ineffective')
  ORDER BY record_offset
 
 -- name: advance_receipts

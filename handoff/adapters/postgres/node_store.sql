@@ -34,11 +34,15 @@ ON CONFLICT (id) DO NOTHING RETURNING true
 SELECT next_offset, sequence, chain FROM position WHERE epoch = coalesce($1, epoch) FOR UPDATE
 
 -- name: store_inbox
-WITH moved AS (UPDATE position SET next_offset = $1, sequence = $2, chain = $3)
+WITH moved AS (UPDATE position SET next_offset = $1, sequence = $2, chain = $3), added AS (
 INSERT INTO inbox (sequence, kafka_offset, key, value, headers, record_time, outcome, reason, own,
-                   chain, proof)
+                   chain, proof, rules)
 SELECT * FROM unnest($4::bigint[], $5::bigint[], $6::bytea[], $7::bytea[], $8::bytea[], $9::timestamptz[],
-                     $10::text[], $11::text[], $12::boolean[], $13::bytea[], $14::bytea[])
+                     $10::text[], $11::text[], $12::boolean[], $13::bytea[], $14::bytea[], $15::integer[])
+RETURNING sequence, own, outcome
+)
+-- Entries of others await the log's receipt; own ones await it in the outbox.
+INSERT INTO received (sequence) SELECT sequence FROM added WHERE NOT own AND outcome IN ('effective', 'ineffective')
 
 -- name: inbox_rows
 SELECT * FROM inbox WHERE sequence = ANY($1)

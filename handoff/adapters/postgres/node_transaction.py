@@ -89,7 +89,7 @@ class PostgresTransaction:
         return InboxPosition(**row)
 
     async def store_inbox(self, rows: Sequence[InboxRow], position: InboxPosition) -> None:
-        columns = _columns(map(_inbox_columns, rows), 11)
+        columns = _columns(map(_inbox_columns, rows), 12)
         await self._connection.execute(
             SQL["store_inbox"], position.next_offset, position.sequence, position.chain, *columns
         )
@@ -181,13 +181,13 @@ def _inbox_columns(row: InboxRow) -> tuple[object, ...]:
     verdict = delivery.verdict
     raw = (message.key, message.value, pack_headers(message.headers))
     judged = (delivery.record_time, verdict.kind.value, verdict.reason)
-    return delivery.sequence, row.offset, *raw, *judged, row.own, row.chain, delivery.proof
+    return delivery.sequence, row.offset, *raw, *judged, row.own, row.chain, delivery.proof, row.rules
 
 
 def _inbox_row(row: asyncpg.Record) -> InboxRow:
     verdict = Verdict(VerdictKind(row["outcome"]), row["reason"])
     delivery = Delivery(row["sequence"], row["record_time"], verdict, stored_message(row), row["proof"])
-    return InboxRow(row["kafka_offset"], delivery, row["own"], row["chain"])
+    return InboxRow(row["kafka_offset"], delivery, row["own"], row["chain"], row["rules"])
 
 
 def stored_message(row: asyncpg.Record) -> Message:

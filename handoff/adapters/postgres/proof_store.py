@@ -1,4 +1,4 @@
-"""Proof state in a node's database: the largest proven checkpoint, and receipts of the node's own events."""
+"""Proof state in a node's database: the largest proven checkpoint, and the receipts of inbox entries."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,6 +12,9 @@ from handoff.adapters.postgres.node_transaction import stored_message
 from handoff.node.attestation.quorum import ProvenCheckpoint
 from handoff.node.attestation.receipts import UnreceiptedEvent
 from handoff.record import codec
+from handoff.record.delivery import Verdict, VerdictKind
+from handoff.record.envelope import Identity
+from handoff.record.errors import NotAnEvent
 
 _SQL = statements("proof_store.sql")
 
@@ -29,15 +32,30 @@ class ProofStore:
     async def prove(self, proven: ProvenCheckpoint) -> None:
         await self._fetch("prove", proven.size, proven.note, proven.offset)
 
-    async def without_receipt(self, after: int, limit: int) -> Sequence[UnreceiptedEvent]:
-        rows = await self._fetch("without_receipt", after, limit)
-        return [
-            UnreceiptedEvent(row["position"], codec.decode(row["value"]).identity, stored_message(row)) for row in rows
-        ]
+    async def own_without_receipt(self, after: int, limit: int) -> Sequence[UnreceiptedEvent]:
+        return [_unreceipted(row) for row in await self._fetch("own_without_receipt", after, limit)]
 
-    async def store_receipts(self, receipts: Mapping[UUID, bytes]) -> None:
+    async def store_own_receipts(self, receipts: Mapping[int, bytes]) -> None:
         if receipts:
-            await self._fetch("store_receipts", list(receipts), list(receipts.values()))
+            await self._fetch("store_own_receipts", list(receipts), list(receipts.values()))
+
+    async def received_without_receipt(self, after: int, limit: int) -> Sequence[UnreceiptedEvent]:
+        return [_unreceipted(row) for row in await self._fetch("received_without_receipt", after, limit)]
+
+    async def store_received_receipts(self, receipts: Mapping[int, bytes]) -> None:
+        if receipts:
+            await self._fetch("store_received_receipts", list(receipts), list(receipts.values()))
+
+    async def store_contradiction(self, sequence: int, why: str, receipt: bytes, at: datetime) -> None:
+        await self._fetch("store_contradiction", sequence, why, receipt, at)
+
+    async def contradictions(self) -> int:
+        (row,) = await self._fetch("contradictions")
+        number: int = row["number"]
+        return number
+
+    async def missed_received(self, before: datetime, at: datetime) -> Sequence[int]:
+        return [row["sequence"] for row in await self._fetch("missed_received", before, at)]
 
     async def missed(self, before: datetime, at: datetime) -> Sequence[UUID]:
         return [row["id"] for row in await self._fetch("missed", before, at)]
@@ -45,3 +63,16 @@ class ProofStore:
     async def _fetch(self, name: str, *arguments: object) -> list[asyncpg.Record]:
         with store_errors():
             return await self._pool.fetch(_SQL[name], *arguments)
+
+
+def _unreceipted(row: asyncpg.Record) -> UnreceiptedEvent:
+    verdict = Verdict(VerdictKind(row["outcome"]), row["reason"])
+    identity = _identity(row["value"])
+    return UnreceiptedEvent(row["position"], row["sequence"], identity, stored_message(row), verdict, row["rules"])
+
+
+def _identity(value: bytes | None) -> Identity | None:
+    try:
+        return codec.decode(value or b"").identity
+    except NotAnEvent:
+        return None

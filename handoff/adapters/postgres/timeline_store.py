@@ -51,6 +51,8 @@ _ENTRY_COLUMNS = (
     "emitter",
     "claimed_at",
     "referral",
+    "rules",
+    "recipients",
 )
 
 
@@ -227,4 +229,6 @@ def entry_columns(row: TimelineRow) -> tuple[Any, ...]:
         judged.verdict.kind.value,
         judged.verdict.reason,
         *claims,
+        row.rules,
+        list(row.recipients),
     )

@@ -1,6 +1,6 @@
-"""`POST /receipts`: a member requests the log's receipts of its own events.
+"""`POST /receipts`: a member requests the log's receipts of events that it sent or received.
 
-The answer contains no position and no event of another member: both would show the activity of others.
+The answer contains no position and no event that the member has no part in: both would show the activity of others.
 """
 
 import hashlib
@@ -46,13 +46,13 @@ class ReceiptRequest(BaseModel):
 
 
 class EventReceipt(EventReference):
-    """An event of the caller that a checkpoint covers, with the receipt of the log."""
+    """An event that the caller sent or received and that a checkpoint covers, with the receipt of the log."""
 
-    receipt: str = Field(description="A signed note: record hash and checkpoint size")
+    receipt: str = Field(description="A signed note: checkpoint size, record hash, event, rules version and verdict")
 
 
 class EventReceipts(BaseModel):
-    """The available receipts. An event without one is not covered yet, or is not an event of the caller."""
+    """The available receipts. An event without one is not covered yet, or the caller neither sent nor received it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -86,7 +86,7 @@ async def read_receipts(
     member: Annotated[str, Depends(_caller)],
     requested: Annotated[ReceiptRequest, Depends(_receipt_request)],
 ) -> EventReceipts:
-    """Return the receipts of the caller's own events, for the events that a checkpoint covers."""
+    """Return the receipts of events that the caller sent or received, for the events that a checkpoint covers."""
     events = [Identity(str(event.case), event.source, event.id) for event in requested.events]
     receipts = await context.cases.receipts(member, events)
     return EventReceipts(

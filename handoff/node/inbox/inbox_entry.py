@@ -44,10 +44,10 @@ class InboxEntry:
         except NotAnEvent as error:
             return cls(offset, delivery, objection=error.code.value)
 
-    def row(self, me: str, chain: bytes) -> InboxRow:
-        """Return the row to store; ``chain`` is the hash of the exchange's statement."""
+    def row(self, me: str, chain: bytes, rules: int) -> InboxRow:
+        """Return the row to store: ``chain`` is the hash of the exchange's statement, ``rules`` the rules in force."""
         own = self.event is not None and self.event.emitter == me
-        return InboxRow(self.offset, self.delivery, own=own, chain=chain)
+        return InboxRow(self.offset, self.delivery, own=own, chain=chain, rules=rules)
 
 
 def _what_it_names(value: bytes) -> tuple[UUID | None, UUID | None]:

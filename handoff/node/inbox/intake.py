@@ -234,9 +234,9 @@ def apply_arrivals(fold: InboxFold, chain: InboxChain, arrivals: Arrivals, store
         sequence = entry.delivery.sequence
         try:
             if sequence >= arrivals.first and sequence not in stored:
-                link = chain.append(entry, fold.directory)
+                link, rules = chain.append(entry, fold.directory), fold.directory.rules
                 fold.apply(entry)
-                stored[sequence] = entry.row(fold.me, link)
+                stored[sequence] = entry.row(fold.me, link, rules)
             elif (differs := contradiction(chain, entry, stored, fold.directory)) is not None:
                 raise differs
         except BrokenDelivery as broken:

@@ -40,7 +40,9 @@ CREATE TABLE inbox (
     own          boolean     NOT NULL,
     -- Hash of the exchange's statement about this entry, which contains that of the previous one; and its signed batch.
     chain        bytea       NOT NULL CHECK (octet_length(chain) = 32),
-    proof        bytea       NOT NULL
+    proof        bytea       NOT NULL,
+    -- Version of the rules in force at the entry.
+    rules        integer     NOT NULL
 );
 
 -- Inbox records that the exchange did not deliver in this form. The first stops the inbox. Never deleted.

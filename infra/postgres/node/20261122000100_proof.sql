@@ -39,9 +39,30 @@ ALTER TABLE outbox
 -- A refused or invalid event gets no receipt: its row keeps its bytes.
 CREATE INDEX outbox_awaiting ON outbox (position) WHERE outcome IN ('effective', 'ineffective') AND receipt IS NULL;
 
+-- The log's receipts of entries that others emitted: its own record hash and verdict for what the exchange delivered.
+CREATE TABLE received (
+    sequence          bigint      PRIMARY KEY REFERENCES inbox,
+    received_at       timestamptz NOT NULL DEFAULT now(),
+    receipt           bytea,
+    receipt_missed_at timestamptz
+);
+CREATE INDEX received_awaiting ON received (sequence) WHERE receipt IS NULL;
+
+-- Receipts that contradict what the exchange delivered under a sequence of the inbox: the log and the exchange signed two
+-- different things, so one of them lied. Never deleted.
+CREATE TABLE contradicting_receipts (
+    sequence bigint      NOT NULL REFERENCES inbox,
+    why      text        NOT NULL CHECK (why IN ('other_bytes', 'other_verdict')),
+    receipt  bytea       NOT NULL,
+    found_at timestamptz NOT NULL,
+    PRIMARY KEY (sequence, why)
+);
+
+GRANT SELECT, INSERT, UPDATE ON received TO handoff_node;
+GRANT SELECT, INSERT ON contradicting_receipts TO handoff_node;
 GRANT SELECT, UPDATE ON witness, proven TO handoff_node;
 GRANT SELECT, INSERT ON log_evidence TO handoff_node;
 
 -- migrate:down
 ALTER TABLE outbox DROP COLUMN receipt_missed_at, DROP COLUMN receipt, DROP COLUMN echoed_at;
-DROP TABLE proven, log_evidence, witness;
+DROP TABLE contradicting_receipts, received, proven, log_evidence, witness;

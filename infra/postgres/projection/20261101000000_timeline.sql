@@ -31,7 +31,10 @@ BEGIN
         claimed_at    timestamptz,
         referral      uuid,
         verdict       text NOT NULL CHECK (verdict IN ('effective', 'ineffective', 'duplicate', 'invalid')),
-        reason        text
+        reason        text,
+        -- Version of the rules in force at the entry, and the members that it is delivered to; '*' is every member, also later ones.
+        rules         integer NOT NULL,
+        recipients    text[] NOT NULL
     );
     -- Entries by record key. A hash, because a key on the record may be longer than an index allows.
     CREATE UNIQUE INDEX entries_by_key ON entries (sha256(coalesce(key, '')), tag_sequence);
@@ -147,7 +150,7 @@ CREATE TABLE proof.cosignatures (
     PRIMARY KEY (size, cosigner)
 );
 
--- The log's receipts: promises to an emitter that the entry's offset is below a checkpoint of that size.
+-- The log's receipts: promises to emitter and recipients that the entry's offset is below a checkpoint of that size.
 CREATE TABLE proof.receipts (
     record_offset bigint PRIMARY KEY,
     record_hash   bytea NOT NULL CHECK (octet_length(record_hash) = 32),

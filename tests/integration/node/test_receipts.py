@@ -29,11 +29,13 @@ from handoff.node.rows import OutboxRow
 from handoff.proof.log.entry import record_hash
 from handoff.record import codec
 from handoff.record.codes import RefusalCode
-from handoff.record.delivery import EFFECTIVE, Delivery, ineffective, invalid
+from handoff.record.delivery import EFFECTIVE, Delivery, Verdict, ineffective, invalid
 from handoff.record.envelope import EXCHANGE, Identity
 from handoff.record.events.directory import SubmissionRefused
+from handoff.record.events.referral import ReferralOpened
 from handoff.record.kafka_record import KafkaRecord
 from handoff.wakeup import Wakeup
+from tests.support.dsl.referral_events import Matter
 from tests.support.parts.checkpoints import PlayedLog, bodies
 from tests.support.parts.node_parts import OPENING, Parts, request_a_place
 from tests.support.parts.node_process import free_port
@@ -65,7 +67,9 @@ class PlayedAudit:
             delivered = delivery.message
             content = record_hash(delivered.key, delivered.value, delivered.headers)
             event = codec.decode(delivered.value or b"")
-            self.given[str(event.id)] = self.played.receipt(content, size).decode()
+            self.given[str(event.id)] = self.played.receipt(
+                event.identity, content, size, verdict=delivery.verdict
+            ).decode()
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -201,7 +205,67 @@ async def test_an_invalid_receipt_settles_nothing_and_is_reported_once(desk: Des
         assert await desk.receipts.round() == 1
         assert await desk.receipts.round() == 0
     logged = [(line["event_id"], line["why"]) for line in lines if line["event"] == "receipt.invalid"]
-    assert logged == [(first, "other_bytes"), (third, "invalid_signature")]
+    assert logged == [(first, "other_event"), (third, "invalid_signature")]
+
+
+async def _answered(police: Parts) -> KafkaRecord:
+    """The shelter opens what the police asked. Return its event as delivered to the police."""
+    matter = Matter(police.town, 3)
+    asked, opened = (
+        police.post(matter.asked()),
+        police.post(matter.by("shelter", ReferralOpened(referral=matter.referral))),
+    )
+    await (await police.intake()).handle([asked, opened])
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("why", "verdict", "rules"),
+    [
+        ("other_bytes", EFFECTIVE, 1),
+        ("other_verdict", ineffective("requested"), 1),
+        (None, ineffective("requested"), 2),
+    ],
+    ids=["other bytes", "another verdict", "another version of the rules"],
+)
+async def test_a_receipt_that_contradicts_the_delivery_is_evidence(
+    desk: Desk, why: str | None, verdict: Verdict, rules: int
+) -> None:
+    """The log signed one thing and the exchange another about one event: both signatures are stored, and reported."""
+    police, reported = desk.police, list[str]()
+    delivered = await _answered(police)
+    [row] = [row for row in await police.query("received") if row["sequence"] == police.sequence]
+    message = Delivery.from_message(delivered.message).message
+    event = codec.decode(message.value or b"")
+    content = bytes(32) if why == "other_bytes" else record_hash(message.key, message.value, message.headers)
+    receipt = desk.played.receipt(event.identity, content, 9, verdict=verdict, rules=rules)
+    desk.audit.given[str(event.id)] = receipt.decode()
+    await desk.prove(9, *ENOUGH)
+    desk.receipts.fail = reported.append
+    with capture_logs() as lines:
+        await desk.receipts.round()
+        await desk.receipts.round()
+    evidence = [(row["sequence"], row["why"], row["receipt"]) for row in await police.query("contradicting_receipts")]
+    logged = [line["why"] for line in lines if line["event"] == "receipt.contradicts_delivery"]
+    if why is None:
+        assert (evidence, logged, reported) == ([], [], [])
+    else:
+        assert evidence == [(row["sequence"], why, receipt)]
+        assert (logged, set(reported)) == ([why], {"contradiction"})
+
+
+async def test_a_delivery_that_the_log_does_not_know_is_reported(desk: Desk) -> None:
+    """An exchange that delivers something off the record gets no receipt for it."""
+    police = desk.police
+    await _answered(police)
+    await desk.prove(9, *ENOUGH)
+    impatient = receipts_of(police, desk.played, desk.audit, patience=-60)
+    await impatient.quorum.begin()
+    with capture_logs() as lines:
+        await impatient.receipts.round()
+        await impatient.receipts.round()
+    missing = [line["sequence"] for line in lines if line["event"] == "receipt.missing_for_delivery"]
+    assert missing.count(police.sequence) == 1
 
 
 async def test_an_event_without_a_receipt_after_its_time_is_alarmed_once(desk: Desk) -> None:
@@ -286,4 +350,4 @@ async def test_more_events_than_one_question_holds_are_asked_for_in_pages(
     desk.audit.covers(echoes[-1:], 9)
     await desk.prove(9, *ENOUGH)
     assert await desk.receipts.round() == 1
-    assert desk.audit.asked == [2, 1]
+    assert desk.audit.asked[:2] == [2, 1]

@@ -10,6 +10,7 @@ from handoff.proof.log.note import Note
 from handoff.proof.log.receipt import open_receipt
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.record.codes import RefusalCode
+from handoff.record.delivery import EFFECTIVE
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events.directory import SubmissionRefused
 from tests.support.dsl.builders import signed
@@ -63,8 +64,8 @@ async def test_the_cadence_holds_when_nothing_grows(writer: RecordWriter) -> Non
     assert len({request.note for request in requests[-5:]}) == 1
 
 
-async def test_every_member_s_event_gets_a_receipt_for_its_own_bytes(writer: RecordWriter) -> None:
-    """Signed by the log, for the record hash at its offset, below a published checkpoint."""
+async def test_every_delivered_event_gets_a_receipt_for_its_own_bytes(writer: RecordWriter) -> None:
+    """Signed by the log, for the record hash at its offset and its verdict, below a published checkpoint."""
     refused = SubmissionRefused(member="police", code=RefusalCode.MALFORMED, value_hash="0" * 64)
     await writer.append(signed(writer.town.event(refused, emitter=EXCHANGE, subject=writer.town.name)))
     end = await append_cases(writer, 0, 100)
@@ -72,10 +73,10 @@ async def test_every_member_s_event_gets_a_receipt_for_its_own_bytes(writer: Rec
     heads = {head.size for head in witnessed_heads(writer, await published(writer))}
     entries = await writer.query("timeline_record_hashes")
     rows = await writer.query("timeline_receipts")
-    assert [row["record_offset"] for row in rows] == [e["record_offset"] for e in entries if e["emitter"] != EXCHANGE]
-    assert len(rows) < len(entries)
+    assert [row["record_offset"] for row in rows] == [entry["record_offset"] for entry in entries]
     for row in rows:
         receipt = open_receipt(row["note"].encode(), writer.log.public_key)
+        assert receipt.verdict == EFFECTIVE
         assert receipt.record_hash == row["record_hash"] == entries[row["record_offset"]]["record_hash"]
         assert receipt.size == row["size"] > row["record_offset"]
         assert receipt.size in heads

@@ -23,7 +23,6 @@ from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.proof.log.checkpoint import TreeHead, log_key
 from handoff.proof.log.cosignatures import read_published_checkpoint
 from handoff.proof.log.frontier import Frontier
-from handoff.proof.log.receipt import Receipt, sign_receipt
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.record import signing
 from handoff.record.codec import encode
@@ -169,14 +168,13 @@ async def anchor(jurisdiction: Jurisdiction, leaves: Sequence[bytes], hashes: Se
         )
         await writer.executemany(
             "INSERT INTO proof.receipts VALUES ($1, $2, $3, $4)",
-            [(offset, hashes[offset], size, _receipt(size, hashes[offset])) for offset in range(size)],
+            [
+                (offset, hashes[offset], size, proof_record.signed_receipt(hashes[offset], size))
+                for offset in range(size)
+            ],
         )
     finally:
         await writer.close()
-
-
-def _receipt(size: int, record_hash: bytes) -> str:
-    return str(sign_receipt(Receipt(proof_record.ORIGIN, size, record_hash), proof_record.LOG))
 
 
 async def databases(jurisdiction: Jurisdiction) -> None:

@@ -24,6 +24,8 @@ from handoff.proof.log.receipt import Receipt, sign_receipt
 from handoff.proof.log.tiles import node_reader
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.proof.verify.trust import TrustedLog, TrustPolicy, write_trust
+from handoff.record.delivery import EFFECTIVE, Verdict
+from handoff.record.envelope import Identity
 from handoff.record.signing import SigningKey
 from tests.support.dsl.builders import T0, key_of
 
@@ -96,9 +98,11 @@ class PlayedLog:
         names = (*self.agencies, "monitor")
         return {name: opened.head for name in names if cosigned_at(opened.note, self.cosigner(name)) is not None}
 
-    def receipt(self, record_hash: bytes, size: int) -> bytes:
-        """The log's word for a record hash."""
-        return str(sign_receipt(Receipt(self.origin, size, record_hash), LOG)).encode()
+    def receipt(
+        self, event: Identity, record_hash: bytes, size: int, *, verdict: Verdict = EFFECTIVE, rules: int = 1
+    ) -> bytes:
+        """The log's receipt for an entry."""
+        return str(sign_receipt(Receipt(self.origin, size, record_hash, event, rules, verdict), LOG)).encode()
 
 
 def witness_key(name: str) -> SigningKey:

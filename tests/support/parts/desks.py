@@ -75,6 +75,7 @@ async def receive(desk: Desk, *deliveries: tuple[AnyEvent, Verdict]) -> None:
                 Delivery(number, event.time, verdict, signed(event)),
                 own=event.emitter == desk.me.member,
                 chain=bytes(32),
+                rules=1,
             )
             for number, (event, verdict) in enumerate(deliveries, 1)
         ]

@@ -21,7 +21,8 @@ from handoff.proof.verify.trust import TrustedLog, TrustPolicy, write_trust
 from handoff.record import signing
 from handoff.record.codec import encode
 from handoff.record.codes import EntryPoint, MemberKind, ReadPurpose, ReportingDelay
-from handoff.record.delivery import to_ms
+from handoff.record.delivery import EFFECTIVE, to_ms
+from handoff.record.envelope import Identity
 from handoff.record.events import Body
 from handoff.record.events import case as c
 from handoff.record.events import directory as d
@@ -133,8 +134,13 @@ def checkpoint(
 
 def receipt(dump: Dump, offset: int, size: int | None = None) -> bytes:
     """Return the log's receipt for the entry at ``offset``."""
-    promised = Receipt(ORIGIN, dump.size if size is None else size, dump.entries[offset].record_hash)
-    return str(sign_receipt(promised, LOG)).encode()
+    return signed_receipt(dump.entries[offset].record_hash, dump.size if size is None else size).encode()
+
+
+def signed_receipt(record_hash: bytes, size: int) -> str:
+    """Return the log's receipt for a record hash. The verifier looks at nothing else in it."""
+    event = Identity(str(CASE), f"/{JURISDICTION}/{GENERATION}/police", nth_id(1))
+    return str(sign_receipt(Receipt(ORIGIN, size, record_hash, event, 1, EFFECTIVE), LOG))
 
 
 def founding() -> list[Message]:

@@ -28,6 +28,12 @@ UNION ALL SELECT 'session' FROM sessions UNION ALL SELECT 'opening' FROM opening
 -- name: inconsistency_evidence
 SELECT * FROM log_evidence WHERE why = 'inconsistent'
 
+-- name: contradicting_receipts
+SELECT sequence, why, receipt FROM contradicting_receipts ORDER BY sequence
+
+-- name: received
+SELECT * FROM received ORDER BY sequence
+
 -- name: broken_deliveries
 SELECT * FROM broken_deliveries
 
@@ -199,7 +205,7 @@ UPDATE witness SET topic_offset = 1000000
 UPDATE leadership SET heartbeat_at = clock_timestamp() - interval '1 hour'
 
 -- name: wipe_node as its migrations made it
-TRUNCATE outbox, inbox, broken_deliveries, cases, referrals, directory, idempotency, parked, quarantine, log_evidence,
+TRUNCATE outbox, inbox, received, contradicting_receipts, broken_deliveries, cases, referrals, directory, idempotency, parked, quarantine, log_evidence,
          sign_in_links, sessions, openings;
 UPDATE position SET next_offset = 0, sequence = 0, chain = '';
 UPDATE relay SET paused = false;
