@@ -176,11 +176,18 @@ def _publish_deadlines(state: JurisdictionState, event: Event, _at: datetime) ->
 
 def _register_key(state: JurisdictionState, event: Event, _at: datetime) -> None:
     public = bytes.fromhex(event.data["public_key"])
-    state.keys[key_id(public)] = MemberKey(event.data["member"], public, event.data["use"])
+    owner = event.data["member"]
+    state.keys[key_id(public)] = MemberKey(owner, public, event.data["use"], self_registered=event.emitter == owner)
 
 
 def _revoke_key(state: JurisdictionState, event: Event, _at: datetime) -> None:
-    state.keys[event.data["key"]].revoked = True
+    revoked = state.keys[event.data["key"]]
+    revoked.revoked = True
+    if revoked.use != "signing":
+        return
+    for key in state.keys.values():
+        if key.owner == revoked.owner and key.self_registered and key.use != "signing":
+            key.revoked = True
 
 
 def _retire_key(state: JurisdictionState, event: Event, at: datetime) -> None:

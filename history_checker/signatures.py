@@ -22,12 +22,13 @@ class MemberKey:
     owner: str
     public: bytes
     use: str = "signing"
+    self_registered: bool = False
     retired_at: datetime | None = None
     revoked: bool = False
 
     def is_in_force(self, at: datetime) -> bool:
-        """Return whether signatures by this key count at ``at``: a retired key has a day of grace."""
-        if self.revoked or self.use != "signing":
+        """Return whether the key is in use at ``at``: a retired key has a day of grace."""
+        if self.revoked:
             return False
         return self.retired_at is None or at <= self.retired_at + _RETIREMENT_GRACE
 
@@ -61,7 +62,7 @@ def authentication_failure(
     if len(given) < len(headers) or key_hint is None or signature is None:
         return "signature"
     key = keys.get(key_hint.decode("ascii", "replace"))
-    if key is None or not key.is_in_force(at):
+    if key is None or key.use != "signing" or not key.is_in_force(at):
         return "key_not_in_force"
     if key.owner != event.emitter:
         return "key_not_owner"

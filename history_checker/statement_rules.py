@@ -8,6 +8,7 @@ from history_checker.signatures import key_id, proves_possession
 from history_checker.state import Case, JurisdictionState, PendingStep
 
 EXCHANGE = "exchange"
+_MAX_KEYS_IN_FORCE = 4
 
 Rule = Callable[[JurisdictionState, Case, Event, datetime], str | None]
 """Rule that an event has to satisfy at a time. Returns the reason why it is ineffective, or None."""
@@ -46,8 +47,9 @@ def _by_side(_state: JurisdictionState, case: Case, event: Event, _at: datetime)
     return _unless(referral is not None and event.emitter in (referral.source, referral.target), "absent")
 
 
-def _by_key_owner_or_coordinator(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
-    return _unless(event.emitter in (event.data["member"], state.coordinator), "wrong_emitter")
+def _may_register_key(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    is_own_encryption_key = event.emitter == event.data["member"] and event.data["use"] != "signing"
+    return _unless(event.emitter == state.coordinator or is_own_encryption_key, "wrong_emitter")
 
 
 # Case
@@ -131,6 +133,16 @@ def _names_member(state: JurisdictionState, _case: Case, event: Event, _at: date
     return _unless(event.data["member"] in state.members, "unknown_member")
 
 
+def _names_key_owner(state: JurisdictionState, case: Case, event: Event, at: datetime) -> str | None:
+    return None if event.data["member"] == EXCHANGE else _names_member(state, case, event, at)
+
+
+def _keys_are_few(state: JurisdictionState, _case: Case, event: Event, at: datetime) -> str | None:
+    kind = (event.data["member"], event.data["use"])
+    in_force = [key for key in state.keys.values() if (key.owner, key.use) == kind and key.is_in_force(at)]
+    return _unless(len(in_force) < _MAX_KEYS_IN_FORCE, "too_many_keys")
+
+
 def _is_not_the_exchange(_state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
     return _unless(event.data["member"] != EXCHANGE, "reserved_member_id")
 
@@ -148,8 +160,8 @@ def _key_is_known(state: JurisdictionState, _case: Case, event: Event, _at: date
     return _unless(event.data["key"] in state.keys, "unknown_key")
 
 
-def _key_is_own(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
-    return _unless(state.keys[event.data["key"]].owner == event.emitter, "wrong_emitter")
+def _may_retire_key(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(event.emitter in (state.keys[event.data["key"]].owner, state.coordinator), "wrong_emitter")
 
 
 def _key_is_in_use(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
@@ -171,9 +183,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "agency.suspended.v1": (_by_coordinator, _names_member),
     "deadlines.published.v1": (_by_coordinator,),
     "rules.activated.v1": (_by_coordinator, _is_version_one),
-    "key.registered.v1": (_by_key_owner_or_coordinator, _names_member, _proves_possession, _key_is_new),
+    "key.registered.v1": (_may_register_key, _names_key_owner, _proves_possession, _key_is_new, _keys_are_few),
     "key.revoked.v1": (_by_coordinator, _key_is_known),
-    "key.retired.v1": (_key_is_known, _key_is_own, _key_is_in_use),
+    "key.retired.v1": (_key_is_known, _may_retire_key, _key_is_in_use),
     "capabilities.published.v1": (_by_member,),
     "capacity.published.v1": (_by_agency, _service_is_offered),
     "value.redacted.v1": (_by_coordinator,),

@@ -10,6 +10,8 @@ from handoff.record.codes import CaseService, DeadlineStep, KeyUse, MemberKind, 
 from handoff.record.events.base import Body
 from handoff.record.events.directory import Capacity, Deadline
 
+MAX_KEYS_IN_FORCE = 4
+"""Keys of one use that an owner may have in force: every node loads the directory. A rotation needs two."""
 RETIREMENT_GRACE = timedelta(hours=24)
 """Time for which signatures by a retired key still count. It exceeds the wait of an outbox row in an outage."""
 
@@ -30,20 +32,22 @@ class Member(Struct, frozen=True):
 
 
 class Key(Struct, frozen=True):
-    """A key of a member. ``public_key`` is 32 bytes in hexadecimal."""
+    """A key of a member or of the exchange. ``public_key`` is 32 bytes in hexadecimal.
+
+    ``self_registered`` is True if the owner registered it itself, and not the coordinator.
+    """
 
     id: str
     owner: str
     use: KeyUse
     public_key: str
+    self_registered: bool = False
     retired_at: datetime | None = None
     revoked: bool = False
 
     def is_in_force(self, at: datetime) -> bool:
-        """Return whether its signatures count at record time ``at``."""
-        if self.revoked or self.use is not KeyUse.SIGNING:
-            return False
-        return self.retired_at is None or at <= self.retired_at + RETIREMENT_GRACE
+        """Return whether the key is in use at record time ``at``."""
+        return not self.revoked and (self.retired_at is None or at <= self.retired_at + RETIREMENT_GRACE)
 
 
 class Overdue(Struct, frozen=True):
@@ -95,9 +99,13 @@ class Directory(Struct, frozen=True):
         )
 
     def signing_key(self, key_id: str, at: datetime) -> Key | None:
-        """Return the key of this id if it is in force at ``at``."""
+        """Return the signing key of this id if it is in force at ``at``."""
         key = self.keys.get(key_id)
-        return key if key is not None and key.is_in_force(at) else None
+        return key if key is not None and key.use is KeyUse.SIGNING and key.is_in_force(at) else None
+
+    def keys_in_force(self, owner: str, use: KeyUse, at: datetime) -> int:
+        """Return the number of an owner's keys of one use that are in force at ``at``."""
+        return sum(key.owner == owner and key.use is use and key.is_in_force(at) for key in self.keys.values())
 
     def cannot_read(self, member: str, body: type[Body]) -> bool:
         """Return whether a known member cannot read events of this type."""

@@ -285,16 +285,31 @@ def _change_member(known: Situation, member: str, **changes: Any) -> Situation:
     return _directory(known, members={**known.directory.members, member: replace(before, **changes)})
 
 
-def _change_key(known: Situation, key: str, **changes: Any) -> Situation:
-    before = known.directory.keys.get(key)
-    if before is None:
-        return known
-    return _directory(known, keys={**known.directory.keys, key: replace(before, **changes)})
-
-
 def _key_registered(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
     key = _key(event.data.member, event.data.public_key, event.data.use)
+    key = replace(key, self_registered=event.emitter == key.owner)
     return _directory(known, keys={**known.directory.keys, key.id: key})
+
+
+def _key_revoked(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
+    revoked = known.directory.keys.get(event.data.key)
+    if revoked is None:
+        return known
+
+    def is_ended(key: Key) -> bool:
+        # A stolen signing key may have registered encryption keys, for which others would encrypt.
+        depends = key.self_registered and key.owner == revoked.owner and key.use is not KeyUse.SIGNING
+        return key.id == revoked.id or (depends and revoked.use is KeyUse.SIGNING)
+
+    keys = {key.id: replace(key, revoked=True) if is_ended(key) else key for key in known.directory.keys.values()}
+    return _directory(known, keys=keys)
+
+
+def _key_retired(known: Situation, event: AnyEvent, at: datetime) -> Situation:
+    retired = known.directory.keys.get(event.data.key)
+    if retired is None:
+        return known
+    return _directory(known, keys={**known.directory.keys, retired.id: replace(retired, retired_at=at)})
 
 
 def _capacity(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
@@ -311,8 +326,8 @@ _FOLDS: Mapping[type[Body], Fold] = {
     d.DeadlinesPublished: lambda known, event, _at: _directory(known, deadlines=event.data.deadlines),
     d.RulesActivated: lambda known, event, _at: _directory(known, rules=event.data.version),
     d.KeyRegistered: _key_registered,
-    d.KeyRevoked: lambda known, event, _at: _change_key(known, event.data.key, revoked=True),
-    d.KeyRetired: lambda known, event, at: _change_key(known, event.data.key, retired_at=at),
+    d.KeyRevoked: _key_revoked,
+    d.KeyRetired: _key_retired,
     d.CapabilitiesPublished: lambda known, event, _at: _change_member(known, event.emitter, reads=event.data.reads),
     d.CapacityPublished: _capacity,
     c.CaseOpened: _opened,

@@ -9,8 +9,9 @@ from typing import Any
 
 from handoff.domain.case import Basis, Situation, Step
 from handoff.domain.conditions import Condition
+from handoff.domain.directory import MAX_KEYS_IN_FORCE
 from handoff.record import formats, signing
-from handoff.record.codes import IneffectiveReason, MemberKind, State
+from handoff.record.codes import IneffectiveReason, KeyUse, MemberKind, State
 from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events import case as c
 from handoff.record.events import deadline as dl
@@ -130,8 +131,21 @@ def _member_is_known(known: Situation, event: Event[Any], _at: datetime) -> str 
     return None if event.data.member in known.directory.members else IneffectiveReason.UNKNOWN_MEMBER
 
 
-def _own_or_by_coordinator(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    return None if event.emitter in (event.data.member, known.directory.coordinator) else WRONG_EMITTER
+def _key_owner_is_known(known: Situation, event: Event[Any], at: datetime) -> str | None:
+    return None if event.data.member == EXCHANGE else _member_is_known(known, event, at)
+
+
+def _may_register(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    # A stolen signing key must not register another one, so the coordinator registers every signing key.
+    if event.emitter == known.directory.coordinator:
+        return None
+    is_own = event.emitter == event.data.member
+    return None if is_own and event.data.use is not KeyUse.SIGNING else WRONG_EMITTER
+
+
+def _keys_are_few(known: Situation, event: Event[Any], at: datetime) -> str | None:
+    in_force = known.directory.keys_in_force(event.data.member, event.data.use, at)
+    return IneffectiveReason.TOO_MANY_KEYS if in_force >= MAX_KEYS_IN_FORCE else None
 
 
 def _possession_is_proven(known: Situation, event: Event[Any], _at: datetime) -> str | None:
@@ -151,9 +165,9 @@ def _key_is_known(known: Situation, event: Event[Any], _at: datetime) -> str | N
     return None if event.data.key in known.directory.keys else IneffectiveReason.UNKNOWN_KEY
 
 
-def _key_is_own(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    key = known.directory.keys[event.data.key]
-    return None if event.emitter == key.owner else WRONG_EMITTER
+def _key_is_own_or_by_coordinator(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    owner = known.directory.keys[event.data.key].owner
+    return None if event.emitter in (owner, known.directory.coordinator) else WRONG_EMITTER
 
 
 def _key_is_active(known: Situation, event: Event[Any], _at: datetime) -> str | None:
@@ -182,9 +196,9 @@ RULES: Mapping[type[Body], tuple[Condition, ...]] = {
     d.AgencySuspended: (_by_coordinator, _member_is_known),
     d.DeadlinesPublished: (_by_coordinator,),
     d.RulesActivated: (_by_coordinator, _rules_are_supported),
-    d.KeyRegistered: (_own_or_by_coordinator, _member_is_known, _possession_is_proven, _key_is_free),
+    d.KeyRegistered: (_may_register, _key_owner_is_known, _possession_is_proven, _key_is_free, _keys_are_few),
     d.KeyRevoked: (_by_coordinator, _key_is_known),
-    d.KeyRetired: (_key_is_known, _key_is_own, _key_is_active),
+    d.KeyRetired: (_key_is_known, _key_is_own_or_by_coordinator, _key_is_active),
     d.CapabilitiesPublished: (_by_member,),
     d.CapacityPublished: (_by_agency, _service_is_offered),
     d.ValueRedacted: (_by_coordinator,),

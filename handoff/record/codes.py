@@ -370,6 +370,7 @@ class IneffectiveReason(StrEnum):
     UNKNOWN_MEMBER = "unknown_member"
     RESERVED_MEMBER_ID = "reserved_member_id"
     UNKNOWN_KEY = "unknown_key"
+    TOO_MANY_KEYS = "too_many_keys"
     POSSESSION_NOT_PROVEN = "possession_not_proven"
     RULES_NOT_SUPPORTED = "rules_not_supported"
     TOO_EARLY = "too_early"

@@ -38,21 +38,16 @@ def _in_force(directory: Directory) -> set[str]:
     return {key for key in directory.keys if directory.signing_key(key, _AT) and directory.keys[key].owner == POLICE}
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 11: a member's key registers a second signing key by itself"
-)
 def test_a_second_signing_key_needs_the_coordinator() -> None:
     """A registration that only the member's first key signed puts no second key in force."""
     assert _in_force(directory_after(founded(_registered(THIEF)))) == {key_of(POLICE).id}
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="issue 11: what a revoked key registered stays in force")
 def test_a_revocation_takes_along_what_the_key_registered() -> None:
     """After the stolen key is revoked, no key that it registered is in force."""
     assert _in_force(directory_after(founded(_registered(THIEF), _revoked(key_of(POLICE))))) == set()
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="issue 11: one member can register any number of keys")
 def test_a_member_has_a_few_keys_in_force() -> None:
     """Every node loads the directory for each command, so one member cannot make it large."""
     keys = [key_of(f"spare {number}") for number in range(40)]

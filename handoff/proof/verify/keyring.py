@@ -13,6 +13,8 @@ from handoff.record.codes import KeyUse
 from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events import directory as d
 
+MAX_KEYS_IN_FORCE: Final = 4
+"""Keys of one use that an owner may have in force."""
 RETIREMENT_GRACE_MS: Final = 24 * 3_600_000
 """Grace period in which signatures of a retired key are still accepted."""
 
@@ -24,6 +26,7 @@ class RegisteredKey:
     owner: str
     public_key: bytes
     use: KeyUse = KeyUse.SIGNING
+    self_registered: bool = False
     retired_ms: int | None = None
     revoked: bool = False
 
@@ -33,9 +36,12 @@ class RegisteredKey:
             return "was revoked before"
         if self.use is not KeyUse.SIGNING:
             return "is not for signing"
-        if self.retired_ms is not None and at_ms > self.retired_ms + RETIREMENT_GRACE_MS:
-            return "was retired more than 24 hours before"
-        return None
+        return None if self.is_in_force(at_ms) else "was retired more than 24 hours before"
+
+    def is_in_force(self, at_ms: int) -> bool:
+        """Return whether the key is in use at that record time."""
+        is_over = self.retired_ms is not None and at_ms > self.retired_ms + RETIREMENT_GRACE_MS
+        return not self.revoked and not is_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +78,19 @@ def _admitted(known: Keyring, event: Event[Any], _at_ms: int) -> Keyring:
     return replace(known, members=known.members | {event.data.member})
 
 
-def _registered(known: Keyring, event: Event[Any], _at_ms: int) -> Keyring:
+def _registered(known: Keyring, event: Event[Any], at_ms: int) -> Keyring:
     registration: d.KeyRegistered = event.data
     public_key = bytes.fromhex(registration.public_key)
     key_id = signing.key_id(public_key)
-    is_permitted = event.emitter in {registration.member, known.coordinator} and registration.member in known.members
-    if not is_permitted or key_id in known.keys or not _is_held(known.jurisdiction, registration, public_key):
+    owner, use = registration.member, registration.use
+    is_own = event.emitter == owner
+    is_permitted = event.emitter == known.coordinator or (is_own and use is not KeyUse.SIGNING)
+    if not is_permitted or owner not in known.members | {EXCHANGE} or key_id in known.keys:
         return known
-    return known.with_key(key_id, RegisteredKey(registration.member, public_key, registration.use))
+    of_owner = [key for key in known.keys.values() if key.owner == owner and key.use is use and key.is_in_force(at_ms)]
+    if len(of_owner) >= MAX_KEYS_IN_FORCE or not _is_held(known.jurisdiction, registration, public_key):
+        return known
+    return known.with_key(key_id, RegisteredKey(owner, public_key, use, self_registered=is_own))
 
 
 def _is_held(jurisdiction: str, registration: d.KeyRegistered, public_key: bytes) -> bool:
@@ -91,15 +102,20 @@ def _is_held(jurisdiction: str, registration: d.KeyRegistered, public_key: bytes
 
 
 def _revoked(known: Keyring, event: Event[Any], _at_ms: int) -> Keyring:
-    key = known.keys.get(event.data.key)
-    if key is None or event.emitter != known.coordinator:
+    revoked = known.keys.get(event.data.key)
+    if revoked is None or event.emitter != known.coordinator:
         return known
-    return known.with_key(event.data.key, replace(key, revoked=True))
+    ended = {event.data.key}
+    if revoked.use is KeyUse.SIGNING:
+        of_owner = ((key_id, key) for key_id, key in known.keys.items() if key.owner == revoked.owner)
+        ended |= {key_id for key_id, key in of_owner if key.self_registered and key.use is not KeyUse.SIGNING}
+    keys = {key_id: replace(key, revoked=True) if key_id in ended else key for key_id, key in known.keys.items()}
+    return replace(known, keys=keys)
 
 
 def _retired(known: Keyring, event: Event[Any], at_ms: int) -> Keyring:
     key = known.keys.get(event.data.key)
-    if key is None or event.emitter != key.owner or key.revoked or key.retired_ms is not None:
+    if key is None or event.emitter not in {key.owner, known.coordinator} or key.revoked or key.retired_ms is not None:
         return known
     return known.with_key(event.data.key, replace(key, retired_ms=at_ms))
 

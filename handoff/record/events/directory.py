@@ -87,7 +87,10 @@ class Suspension(Terms):
 
 
 class KeyRegistration(Terms):
-    """A key of a member; ``possession`` is a signature by this key over the registration."""
+    """A key of a member or of the exchange; ``possession`` is a signature by this key over the registration.
+
+    The coordinator registers signing keys. A member registers its encryption keys itself.
+    """
 
     member: MemberId
     use: KeyUse = KeyUse.SIGNING
@@ -186,7 +189,7 @@ class KeyRegistered(KeyRegistration, DirectoryBody):
 
 
 class KeyRevoked(KeyEnd, DirectoryBody):
-    """A key is void from this event on."""
+    """A key is void from this event on, and with a signing key the encryption keys that its owner registered itself."""
 
     type: ClassVar = "key.revoked.v1"
     emitter: ClassVar = Emitter.COORDINATION
@@ -194,10 +197,10 @@ class KeyRevoked(KeyEnd, DirectoryBody):
 
 
 class KeyRetired(KeyEnd, DirectoryBody):
-    """A member retired a key. Its signatures still count for a grace period."""
+    """The owner of a key or the coordinator retired it. Its signatures still count for a grace period."""
 
     type: ClassVar = "key.retired.v1"
-    emitter: ClassVar = Emitter.MEMBER
+    emitter: ClassVar = Emitter.KEY_AUTHORITY
     audience: ClassVar = Audience.ALL
 
 

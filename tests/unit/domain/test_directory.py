@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from handoff.domain.directory import RETIREMENT_GRACE
+from handoff.domain.directory import MAX_KEYS_IN_FORCE, RETIREMENT_GRACE
 from handoff.domain.evolve import initial_situation
 from handoff.domain.founding import key_registration
 from handoff.domain.judge import authenticate
@@ -101,8 +101,8 @@ def test_candidates_are_in_the_order_of_admission_without_suspended_members() ->
 def test_an_unknown_member_cannot_be_suspended_and_the_exchanges_name_not_admitted() -> None:
     given().when(COORDINATION, d.AgencySuspended(member="nobody")).then_ineffective("unknown_member")
     given().when(COORDINATION, d.AgencyAdmitted(member=EXCHANGE)).then_ineffective("reserved_member_id")
-    impersonating = key_registration(JURISDICTION, EXCHANGE, NEXT)
-    given().when(COORDINATION, impersonating).then_ineffective("unknown_member")
+    of_unknown = key_registration(JURISDICTION, "nobody", NEXT)
+    given().when(COORDINATION, of_unknown).then_ineffective("unknown_member")
 
 
 def test_rules_that_this_release_does_not_know_are_not_activated() -> None:
@@ -140,21 +140,73 @@ def test_a_member_reads_every_first_version_until_it_publishes_capabilities() ->
 
 
 def test_a_next_key_needs_proof_that_its_member_holds_it() -> None:
-    given().when(POLICE, register).then(d.KeyRegistered)
-    unproven = register.model_copy(update={"possession": "0" * 128})
-    given().when(POLICE, unproven).then_ineffective("possession_not_proven")
-    for_another = key_registration(JURISDICTION, SHELTER, NEXT).model_copy(update={"member": POLICE})
-    given().when(POLICE, for_another).then_ineffective("possession_not_proven")
-    no_point = register.model_copy(update={"public_key": "02" + "00" * 31})
-    given().when(POLICE, no_point).then_ineffective("possession_not_proven")
-
-
-def test_a_key_is_registered_by_its_member_or_the_coordinator_and_never_twice() -> None:
-    given().when(SHELTER, register).then_ineffective("wrong_emitter")
     given().when(COORDINATION, register).then(d.KeyRegistered)
-    given(Sent(POLICE, register)).when(POLICE, register).then_ineffective("already")
+    unproven = register.model_copy(update={"possession": "0" * 128})
+    given().when(COORDINATION, unproven).then_ineffective("possession_not_proven")
+    for_another = key_registration(JURISDICTION, SHELTER, NEXT).model_copy(update={"member": POLICE})
+    given().when(COORDINATION, for_another).then_ineffective("possession_not_proven")
+    no_point = register.model_copy(update={"public_key": "02" + "00" * 31})
+    given().when(COORDINATION, no_point).then_ineffective("possession_not_proven")
+
+
+def encryption(key: signing.SigningKey, member: str = POLICE) -> d.KeyRegistered:
+    return key_registration(JURISDICTION, member, key).model_copy(update={"use": KeyUse.SEALING})
+
+
+def test_a_signing_key_is_registered_by_the_coordinator_alone_and_never_twice() -> None:
+    for other in (SHELTER, POLICE):
+        given().when(other, register).then_ineffective("wrong_emitter")
+    given(Sent(COORDINATION, register)).when(COORDINATION, register).then_ineffective("already")
     stolen = key_registration(JURISDICTION, SHELTER, key_of(POLICE))
-    given().when(SHELTER, stolen).then_ineffective("already")
+    given().when(COORDINATION, stolen).then_ineffective("already")
+
+
+def test_an_encryption_key_is_registered_by_its_member_or_the_coordinator() -> None:
+    given().when(POLICE, encryption(NEXT)).then(d.KeyRegistered)
+    given().when(COORDINATION, encryption(NEXT)).then(d.KeyRegistered)
+    given().when(SHELTER, encryption(NEXT)).then_ineffective("wrong_emitter")
+
+
+def test_the_exchanges_key_is_rotated_by_the_coordinator() -> None:
+    of_exchange = key_registration(JURISDICTION, EXCHANGE, NEXT)
+    given().when(POLICE, of_exchange).then_ineffective("wrong_emitter")
+    record = given(Sent(COORDINATION, of_exchange)).record
+    assert record.directory.signing_key(NEXT.id, T0 + DAY) is not None
+    spec.Given(record).when(COORDINATION, d.KeyRetired(key=key_of(EXCHANGE).id)).then(d.KeyRetired)
+    assert record.directory.signing_key(key_of(EXCHANGE).id, T0 + 2 * DAY) is None
+
+
+@pytest.mark.parametrize("use", KeyUse)
+def test_an_owner_has_a_few_keys_of_one_use_in_force(use: KeyUse) -> None:
+    more = [
+        encryption(key).model_copy(update={"use": use}) for key in (key_of(f"key {number}") for number in range(20))
+    ]
+    record = given().record
+    entries = [record.send(Sent(COORDINATION, body)) for body in more]
+    assert record.directory.keys_in_force(POLICE, use, T0 + DAY) == MAX_KEYS_IN_FORCE
+    assert {entry.verdict.reason for entry in entries if not entry.verdict.is_effective} == {"too_many_keys"}
+    spec.Given(record).when(COORDINATION, encryption(key_of("another"), SHELTER)).then(d.KeyRegistered)
+    first = next(key for key, known in record.directory.keys.items() if (known.owner, known.use) == (POLICE, use))
+    spec.Given(record).when(COORDINATION, d.KeyRevoked(key=first)).then(d.KeyRevoked)
+    spec.Given(record).when(COORDINATION, more[-1]).then(d.KeyRegistered)
+
+
+def test_a_revocation_takes_along_the_encryption_keys_that_the_owner_registered() -> None:
+    """A thief of the signing key may have registered them. Keys that the coordinator registered stay."""
+    own, by_coordinator, of_shelter = (encryption(key_of(name)) for name in ("own", "given", "other"))
+    of_shelter = encryption(key_of("other"), SHELTER)
+    history = (Sent(POLICE, own), Sent(COORDINATION, by_coordinator), Sent(SHELTER, of_shelter))
+    record = given(*history, Sent(COORDINATION, revoke)).record
+    in_force = {key.id for key in record.directory.keys.values() if key.use is KeyUse.SEALING and not key.revoked}
+    assert in_force == {key_of("given").id, key_of("other").id}
+
+
+def test_the_revocation_of_an_encryption_key_ends_no_other_key() -> None:
+    own, other = encryption(key_of("own")), encryption(key_of("other"))
+    record = given(
+        Sent(POLICE, own), Sent(POLICE, other), Sent(COORDINATION, d.KeyRevoked(key=key_of("own").id))
+    ).record
+    assert [key.id for key in record.directory.keys.values() if key.revoked] == [key_of("own").id]
 
 
 def test_a_key_counts_from_its_registration_and_not_before() -> None:
@@ -162,13 +214,13 @@ def test_a_key_counts_from_its_registration_and_not_before() -> None:
     submitted = event(opening)
     early = signed(submitted, NEXT)
     assert objection(early, submitted, record) is RefusalCode.KEY_NOT_IN_FORCE
-    record.send(Sent(POLICE, register))
+    record.send(Sent(COORDINATION, register))
     assert objection(early, submitted, record) is None
 
 
-def test_a_retired_key_counts_through_its_grace_and_is_retired_once_by_its_owner() -> None:
+def test_a_retired_key_counts_through_its_grace_and_is_retired_once() -> None:
     given().when(SHELTER, retire).then_ineffective("wrong_emitter")
-    given().when(COORDINATION, retire).then_ineffective("wrong_emitter")
+    given().when(COORDINATION, retire).then(d.KeyRetired)
     record = given(Sent(POLICE, retire)).record
     spec.Given(record).when(POLICE, retire, after=HOUR).then_ineffective("already")
     submitted = event(opening)
@@ -184,7 +236,8 @@ def test_a_revoked_key_is_void_from_that_position_on() -> None:
     assert objection(signed(submitted), submitted, record) is None
     record.send(Sent(COORDINATION, revoke))
     assert objection(signed(submitted), submitted, record) is RefusalCode.KEY_NOT_IN_FORCE
-    spec.Given(record).when(POLICE, key_registration(JURISDICTION, POLICE, key_of(POLICE))).then_ineffective("already")
+    again = key_registration(JURISDICTION, POLICE, key_of(POLICE))
+    spec.Given(record).when(COORDINATION, again).then_ineffective("already")
     unknown = d.KeyRevoked(key="0" * 64)
     spec.Given(record).when(COORDINATION, unknown).then_ineffective("unknown_key")
 
