@@ -20,6 +20,7 @@ from handoff.adapters.postgres.timeline_reader import Timeline
 from handoff.audit.routes import AuditParts, add_audit_routes
 from handoff.bootstrap.node import build_desk
 from handoff.domain import state_codec
+from handoff.domain.own_keys import OwnKeys
 from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.proof.log.entry import NO_PREVIOUS, PARTITION, LogEntry
 from handoff.proof.verify.trust import TrustPolicy
@@ -79,7 +80,7 @@ async def _audit(jurisdiction: Jurisdiction, record: LongRecord) -> AsyncIterato
     me, now = Source(jurisdiction.name, jurisdiction.plan.generation, AUDIT), clock.now()
     async with open_pool(jurisdiction.postgres_settings(AUDIT)) as own, open_pool(reader) as timeline:
         await SignInSessions(own).save_opening(token_hash(_TOKEN), CaseOpening(record.case, ReadPurpose.AUDIT, now))
-        desk = build_desk(me, key_of(AUDIT).seed, own)
+        desk = build_desk(me, OwnKeys(AUDIT, key_of(AUDIT)), key_of(AUDIT).seed, own)
         trust = TrustPolicy.parse(record.trust_text.encode())
         app = FastAPI()
         add_audit_routes(app, AuditParts(me, _TOKEN, desk, own, timeline, reader, trust))

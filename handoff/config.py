@@ -151,6 +151,8 @@ class ProcessSettings(BaseSettings):
     health: HealthSettings = HealthSettings()
     # Key that signs the process's events, or the projection's checkpoints and receipts.
     signing_key_file: Path | None = None
+    # During a rotation: the key to sign with as soon as the record has it in force.
+    next_signing_key_file: Path | None = None
     # Secret of 32 bytes, under which a node hashes idempotency keys and derives ids. Back it up with the keys.
     idempotency_secret_file: Path | None = None
     # The bearer token of the agency's own system.

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from handoff import telemetry
 from handoff.backoff import retry
 from handoff.config import ProcessSettings
+from handoff.domain.own_keys import KeyStatus
 from handoff.domain.policies import Policy
 from handoff.leadership import Leadership
 from handoff.node.commands.desk import Desk
@@ -186,7 +187,11 @@ class Node:
                     detail=self.intake.stopped,
                 ),
                 PartReadiness(name="fold", ready=self.intake.caught_up, needed=reads),
-                PartReadiness(name="admission", ready=self.relay.admitted),
+                PartReadiness(
+                    name="signing_key",
+                    ready=self.relay.key_status is KeyStatus.IN_FORCE,
+                    detail=f"{self.relay.key_status}: {', '.join(self.relay.keys.ids)}",
+                ),
                 PartReadiness(name="outbox", ready=True, detail=self._outbox(), needed=False),
                 *(PartReadiness(name=part, ready=False, detail=why, needed=False) for part, why in failures.items()),
             )

@@ -44,6 +44,14 @@ QUARANTINED = Counter(
 OWN_EQUIVOCATIONS = Counter(
     "handoff_own_equivocations", "Own events that contradict an earlier own event with the same id on the record."
 )
+FOREIGN_ECHOES = Counter(
+    "handoff_foreign_echoes", "Recorded own events that this node did not send: its key is used elsewhere."
+)
+OWN_KEY_EVENTS = Counter(
+    "handoff_own_key_events",
+    "Events about this member's keys that are no step of its rotation, by type.",
+    ["type"],
+)
 OUTBOX_UNSENT = Gauge("handoff_outbox_unsent", "Own events that are not sent yet.")
 OUTBOX_UNECHOED = Gauge("handoff_outbox_unechoed", "Own events without an echo.")
 OUTBOX_OLDEST_SECONDS = Gauge("handoff_outbox_oldest_seconds", "Age of the oldest own event without an echo.")
@@ -147,6 +155,8 @@ EXPORTED: Mapping[str, tuple[MetricWrapperBase, ...]] = {
         INBOX_SEQUENCE,
         INBOX_ALARMS,
         OWN_EQUIVOCATIONS,
+        FOREIGN_ECHOES,
+        OWN_KEY_EVENTS,
         PARKED,
         QUARANTINED,
         RETENTION_DELETED,

@@ -13,13 +13,14 @@ class Subscription:
         """Wake every task that waits."""
         self._event.set()
 
-    async def wait(self, seconds: float) -> None:
-        """Return at the notification, or after ``seconds``."""
+    async def wait(self, seconds: float) -> bool:
+        """Return True at the notification, or False after ``seconds``."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
         except TimeoutError:
-            return
+            return False
+        return True
 
 
 class Wakeup:

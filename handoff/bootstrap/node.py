@@ -1,6 +1,6 @@
 """Wiring of an institution's node."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NoReturn
@@ -8,7 +8,7 @@ from typing import NoReturn
 import asyncpg
 
 from handoff import clock
-from handoff.adapters.files.signing_keys import idempotency_secret, signing_key
+from handoff.adapters.files.signing_keys import idempotency_secret, own_keys
 from handoff.adapters.http.server import http_server
 from handoff.adapters.kafka.client import Sender
 from handoff.adapters.kafka.faust_inbox import FaustInbox
@@ -22,6 +22,7 @@ from handoff.adapters.postgres.pool import TRANSIENT, open_pool
 from handoff.bootstrap.dependencies import dependencies
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.domain.decide import NewId
+from handoff.domain.own_keys import OwnKeys
 from handoff.domain.policies import Policy
 from handoff.leadership import Leadership, ProgressTimeout
 from handoff.node.commands.derived_ids import id_derivation, key_hashing
@@ -34,7 +35,6 @@ from handoff.node.ports import Clock, Publisher
 from handoff.process import instance_name, run_process
 from handoff.record import topics
 from handoff.record.envelope import Source
-from handoff.record.signing import SigningKey
 from handoff.retention import Retention
 from handoff.service import Node, NodeResources, ServiceDefinition
 from handoff.wakeup import Wakeup
@@ -72,15 +72,17 @@ def build_node(
     if settings.http is None or settings.token is None:
         raise ConfigurationError("http, token: a node serves its institution's system, so it needs both")
     me = Source(settings.jurisdiction, settings.generation, settings.member)
-    key = signing_key(settings.signing_key_file)
+    keys = own_keys(settings)
     pool, wakeups = open_pool(settings.postgres, max_size=7), NodeWakeups()
     if publisher is None:
         sender = Sender(settings.kafka, client_id=f"{me.member}-relay")
         publisher = OutgoingTopic(sender, topics.out_topic(me.jurisdiction, me.member))
     store = PostgresStore(pool)
-    intake = build_intake(me, settings.genesis_sha256, pool, service.policies, wakeups=wakeups, clock=clock)
+    intake = build_intake(
+        me, settings.genesis_sha256, pool, service.policies, wakeups=wakeups, clock=clock, own_keys=keys.ids
+    )
     secret = idempotency_secret(settings.idempotency_secret_file)
-    desk = build_desk(me, secret, pool, wakeups=wakeups, clock=clock, new_id=new_id)
+    desk = build_desk(me, keys, secret, pool, wakeups=wakeups, clock=clock, new_id=new_id)
     api = create_app(
         desk,
         member=me.member,
@@ -101,7 +103,7 @@ def build_node(
             ProgressTimeout(LEADER_TIMEOUT_SECONDS),
             unavailable=TRANSIENT,
         ),
-        relay=build_relay(me, key, pool, publisher, wakeups=wakeups, clock=clock),
+        relay=build_relay(me, keys, pool, publisher, wakeups=wakeups, clock=clock),
         intake=intake,
         refold_parked=partial(refold_parked, store, me, settings.genesis_sha256, clock),
         inbox=FaustInbox(
@@ -131,6 +133,7 @@ class NodeWakeups:
 
 def build_desk(
     me: Source,
+    keys: OwnKeys,
     secret: bytes,
     pool: asyncpg.Pool,
     *,
@@ -149,12 +152,13 @@ def build_desk(
         new_id,
         id_derivation(secret),
         key_hashing(secret, me.member),
+        keys,
     )
 
 
 def build_relay(
     me: Source,
-    key: SigningKey,
+    keys: OwnKeys,
     pool: asyncpg.Pool,
     publisher: Publisher,
     *,
@@ -164,7 +168,7 @@ def build_relay(
 ) -> OutboxRelay:
     """Build a relay from a node's outbox to ``publisher``."""
     wakeups = wakeups or NodeWakeups()
-    return OutboxRelay(PostgresStore(pool), publisher, me, key, wakeups.stored, clock, resend_seconds)
+    return OutboxRelay(PostgresStore(pool), publisher, me, keys, wakeups.stored, clock, resend_seconds)
 
 
 def build_intake(
@@ -175,6 +179,7 @@ def build_intake(
     *,
     wakeups: NodeWakeups | None = None,
     clock: Clock = clock.now,
+    own_keys: Collection[str] = (),
 ) -> InboxIntake:
     """Build an intake into a node's database."""
     wakeups = wakeups or NodeWakeups()
@@ -186,4 +191,5 @@ def build_intake(
         folded=wakeups.folded,
         stored=wakeups.stored,
         clock=clock,
+        own_keys=own_keys,
     )

@@ -130,6 +130,12 @@ class Transaction(Protocol):
     async def refuse(self, refusals: Sequence[RefusedSubmission]) -> None:
         """Mark own events as refused: they never reached the record."""
 
+    async def mark_key_refused(self, value_hashes: Sequence[str]) -> None:
+        """Mark own events without an echo whose key was not in force. They stay in the outbox for the next key."""
+
+    async def unknown_events(self, events: Sequence[UUID]) -> Sequence[UUID]:
+        """Return the ids among ``events`` that the outbox does not have."""
+
     async def save_directory(self, directory: Directory, sequence: int) -> None:
         """Store the folded directory."""
 
@@ -207,6 +213,9 @@ class Store(Protocol):
 
         An event is due if it was never sent, if a later event has its echo (so it was lost), or if its echo is overdue.
         """
+
+    async def resend_key_refused(self, at: datetime) -> None:
+        """Make the events due at ``at`` that were refused because their key was not in force."""
 
     async def mark_sent(self, epoch: int, events: Sequence[UUID], at: datetime, first_delay: float) -> None:
         """Mark one acknowledged batch as sent. Raises ``LeadershipLost``.

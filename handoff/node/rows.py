@@ -113,6 +113,15 @@ class RefusedSubmission:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnKeyEvent:
+    """An effective event about a key of this member: inbox sequence, event type, key id."""
+
+    sequence: int
+    type: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class ParkedReferral:
     """A referral that cannot be folded from an inbox sequence on, with the reason."""
 

@@ -5,7 +5,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from handoff.node.commands.results import IdempotencyConflict, PreconditionFailed, StoreUnavailable
+from handoff.node.commands.results import IdempotencyConflict, OwnKeyEnded, PreconditionFailed, StoreUnavailable
 from handoff.web import problems
 from handoff.web.problems import ProblemError, problem_response
 from handoff.web.validation_errors import invalid_parameters
@@ -33,6 +33,10 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(IdempotencyConflict)
     async def _(_request: Request, _error: IdempotencyConflict) -> Response:
         return problem_response(problems.IDEMPOTENCY_KEY_REUSED.problem())
+
+    @app.exception_handler(OwnKeyEnded)
+    async def _(_request: Request, error: OwnKeyEnded) -> Response:
+        return problem_response(problems.OWN_KEY_ENDED.problem(reason=error.status))
 
     @app.exception_handler(StoreUnavailable)
     async def _(_request: Request, _error: StoreUnavailable) -> Response:

@@ -205,6 +205,13 @@ INTERNAL = ProblemKind(
     "Internal error",
     "Report the X-Request-Id. It is safe to repeat the request with its Idempotency-Key.",
 )
+OWN_KEY_ENDED = ProblemKind(
+    "own_key_ended",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "This member's signing key is revoked or retired, so nothing that it sends would count",
+    "Use the phone, and inform the operator of the node: the coordinator has to register a new key. Then repeat the "
+    "request with its Idempotency-Key.",
+)
 UNAVAILABLE = ProblemKind(
     "unavailable",
     HTTPStatus.SERVICE_UNAVAILABLE,

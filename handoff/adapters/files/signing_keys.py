@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from handoff.config import ConfigurationError
+from handoff.config import ConfigurationError, ProcessSettings
+from handoff.domain.own_keys import OwnKeys
 from handoff.record.signing import SigningKey
 
 _BYTES = 32
@@ -11,6 +12,16 @@ _BYTES = 32
 def signing_key(path: Path | None) -> SigningKey:
     """Read the key in the file at ``path``: 64 hexadecimal digits. Raises ``ConfigurationError``, which shows none."""
     return SigningKey(_stored_bytes("signing_key_file", path, "this process signs"))
+
+
+def own_keys(settings: ProcessSettings) -> OwnKeys:
+    """Read the signing keys of a process, as ``signing_key`` does."""
+    following = settings.next_signing_key_file
+    return OwnKeys(
+        settings.member,
+        signing_key(settings.signing_key_file),
+        signing_key(following) if following is not None else None,
+    )
 
 
 def idempotency_secret(path: Path | None) -> bytes:

@@ -96,6 +96,9 @@ class PostgresStore:
             raise LeadershipLost("another process relays this outbox now")
         return [DueEvent(**row) for row in rows if row["id"] is not None]
 
+    async def resend_key_refused(self, at: datetime) -> None:
+        await self._fetch("resend_key_refused", at)
+
     async def mark_sent(self, epoch: int, events: Sequence[UUID], at: datetime, first_delay: float) -> None:
         if not await self._fetch("mark_sent", epoch, list(events), at, first_delay):
             raise LeadershipLost("another process relays this outbox now")

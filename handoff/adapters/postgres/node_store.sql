@@ -70,6 +70,12 @@ ON CONFLICT (id) DO UPDATE
 UPDATE outbox SET outcome = 'invalid', reason = $2, echo_sequence = $3, settled_at = $4
  WHERE value_hash = $1 AND outcome IS NULL
 
+-- name: mark_key_refused
+UPDATE outbox SET reason = $2 WHERE value_hash = ANY($1) AND outcome IS NULL
+
+-- name: unknown_events
+SELECT id FROM unnest($1::uuid[]) AS named (id) WHERE NOT EXISTS (SELECT FROM outbox WHERE outbox.id = named.id)
+
 -- name: save_directory
 INSERT INTO directory (state, sequence) VALUES ($1, $2)
 ON CONFLICT (only_row) DO UPDATE SET state = excluded.state, sequence = excluded.sequence
@@ -175,6 +181,10 @@ SELECT own.id, own.subject, own.type, own.value
          FROM relay AS running, due_events($2, $3) AS due WHERE NOT running.paused
        ) AS own ON true
  WHERE relay.epoch = $1 ORDER BY own.position
+
+-- name: resend_key_refused
+-- A row without an outcome has a reason only if its key was not in force.
+UPDATE outbox SET next_attempt_at = $1, reason = NULL WHERE outcome IS NULL AND reason IS NOT NULL
 
 -- name: mark_sent
 WITH mine AS (SELECT epoch FROM relay WHERE epoch = $1 FOR SHARE),

@@ -27,7 +27,7 @@ from handoff.node.rows import (
     RefusedSubmission,
     StoredAnswer,
 )
-from handoff.record.codes import Urgency
+from handoff.record.codes import RefusalCode, Urgency
 from handoff.record.delivery import Delivery, DeliveryFault, Verdict, VerdictKind
 from handoff.record.header_codec import pack_headers, unpack_headers
 from handoff.record.kafka_record import KafkaRecord
@@ -110,6 +110,15 @@ class PostgresTransaction:
     async def refuse(self, refusals: Sequence[RefusedSubmission]) -> None:
         columns = [(r.value_hash, r.code, r.sequence, r.at) for r in refusals]
         await self._for_each("refuse", columns)
+
+    async def mark_key_refused(self, value_hashes: Sequence[str]) -> None:
+        if value_hashes:
+            await self._connection.execute(SQL["mark_key_refused"], list(value_hashes), RefusalCode.KEY_NOT_IN_FORCE)
+
+    async def unknown_events(self, events: Sequence[UUID]) -> Sequence[UUID]:
+        return (
+            [row["id"] for row in await self._connection.fetch(SQL["unknown_events"], list(events))] if events else ()
+        )
 
     async def save_directory(self, directory: Directory, sequence: int) -> None:
         await self._connection.execute(SQL["save_directory"], dump_directory(directory), sequence)

@@ -12,12 +12,12 @@ from handoff.domain.case import Referral, Situation
 from handoff.domain.commands import Command, RecordBasis, RequestReferral
 from handoff.domain.decide import About, NewId, Refusal, decide
 from handoff.node.commands import optimistic_state
-from handoff.node.commands.results import IdempotencyConflict, PreconditionFailed, Refused, Stored
+from handoff.node.commands.results import IdempotencyConflict, OwnKeyEnded, PreconditionFailed, Refused, Stored
 from handoff.node.ports import Clock
 from handoff.node.rows import KnownState, OutboxRow, PendingEvent, StoredAnswer
 from handoff.record.envelope import Event, Source
 
-Decision = Stored | Refused | PreconditionFailed | IdempotencyConflict
+Decision = Stored | Refused | PreconditionFailed | IdempotencyConflict | OwnKeyEnded
 _ABOUT = ("case", "referral", "basis", "escalation")
 _FINGERPRINT_VERSION = 1
 """Stored with each fingerprint, so that a release with another encoding can still compute this one and compare."""
@@ -60,12 +60,23 @@ class CommandBatch:
     """Results of a batch in order: outbox rows, and answers to store under idempotency keys."""
 
     def __init__(
-        self, known: KnownState, answers: Iterable[StoredAnswer], me: Source, clock: Clock, new_id: NewId
+        self,
+        known: KnownState,
+        answers: Iterable[StoredAnswer],
+        me: Source,
+        clock: Clock,
+        new_id: NewId,
+        *,
+        own_key_ended: OwnKeyEnded | None = None,
     ) -> None:
-        """Start from the ``known`` state of the commands' subjects and the ``answers`` stored under their keys."""
+        """Start from the ``known`` state of the commands' subjects and the ``answers`` stored under their keys.
+
+        With ``own_key_ended``, every command without a stored answer is refused with it.
+        """
         self._directory = known.directory_for(me)
         self._cases = known.cases
         self._me = me
+        self._own_key_ended = own_key_ended
         self._clock = clock
         self._new_id = new_id
         self._situations: dict[str, Situation] = {}
@@ -81,7 +92,7 @@ class CommandBatch:
         """Decide a command after all previous ones of the batch."""
         if submitted.key_hash is not None and submitted.key_hash in self._answers:
             return _replay(submitted, self._answers[submitted.key_hash])
-        decision = self._decide(submitted)
+        decision = self._own_key_ended or self._decide(submitted)
         if submitted.key_hash is not None and isinstance(decision, Stored):
             answer = StoredAnswer(submitted.key_hash, submitted.fingerprint, _encode(decision), self._clock())
             self._answers[submitted.key_hash] = answer

@@ -15,6 +15,7 @@ from handoff.domain.case import ReferralKey
 from handoff.domain.commands import Command, OpenCase, RecordBasis, RequestReferral
 from handoff.domain.decide import About, NewId
 from handoff.domain.directory import Directory
+from handoff.domain.own_keys import OwnKeys
 from handoff.node.commands import optimistic_state
 from handoff.node.commands.batching import CommandBatcher
 from handoff.node.commands.command_batch import CommandBatch, Decision, SubmittedCommand, subject_of
@@ -26,6 +27,7 @@ from handoff.node.commands.results import (
     FeedEntry,
     IdempotencyConflict,
     OpenReferrals,
+    OwnKeyEnded,
     PreconditionFailed,
     ReferralRow,
     Refused,
@@ -44,6 +46,7 @@ OUTCOMES: Mapping[type[Exception], str] = {
     Refused: "refused",
     PreconditionFailed: "precondition_failed",
     IdempotencyConflict: "idempotency_key_reused",
+    OwnKeyEnded: "own_key_ended",
 }
 """Outcome of a command that was not stored, spelled as the problem that its caller gets."""
 
@@ -60,6 +63,7 @@ class Desk:
     new_id: NewId
     derive_id: DeriveId
     hash_key: HashKey
+    keys: OwnKeys
 
     async def submit(
         self, command: Command, about: About, *, idempotency_key: str | None = None, if_match: int | None = None
@@ -113,7 +117,10 @@ class Desk:
         subjects = {subject_of(command.about, self.me) for command in commands}
         await tx.lock(subjects)
         answered = await tx.stored_answers([command.key_hash for command in commands if command.key_hash is not None])
-        return CommandBatch(await tx.known(subjects), answered, self.me, self.clock, self.new_id)
+        known = await tx.known(subjects)
+        status = self.keys.status(known.directory_for(self.me), self.clock())
+        ended = OwnKeyEnded(status, self.keys.ids) if status.has_ended else None
+        return CommandBatch(known, answered, self.me, self.clock, self.new_id, own_key_ended=ended)
 
     async def publish(self, events: Iterable[Event[Any]]) -> int:
         """Store events created elsewhere, as at the founding. Return the number of new ones. Idempotent."""

@@ -1,6 +1,6 @@
 """Results of the desk, and its errors, typed by what the caller does next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from handoff.domain.available_actions import Action, available_actions
 from handoff.domain.case import Case, Referral, ReferralKey, Situation
 from handoff.domain.decide import About, Refusal
 from handoff.domain.directory import Directory
+from handoff.domain.own_keys import KeyStatus
 from handoff.record.codes import CaseService, State, Urgency
 from handoff.record.delivery import VerdictKind
 from handoff.record.envelope import Source
@@ -137,6 +138,15 @@ class PreconditionFailed(Exception):
 
 class IdempotencyConflict(Exception):
     """The idempotency key was used for another request: use a new one."""
+
+
+class OwnKeyEnded(Exception):
+    """Nothing that this member signs counts, because its keys are revoked or retired: its operator acts."""
+
+    def __init__(self, status: KeyStatus, keys: Sequence[str]) -> None:
+        super().__init__(f"the own signing key is {status}: {', '.join(keys)}")
+        self.status = status
+        self.keys = tuple(keys)
 
 
 class CursorPastEnd(Exception):

@@ -11,10 +11,23 @@ from handoff.domain.evolve import evolve
 from handoff.domain.judge import authenticate, table_allows
 from handoff.node.commands import optimistic_state
 from handoff.node.inbox.inbox_entry import InboxEntry
-from handoff.node.rows import Echo, OutboxRow, ParkedReferral, PendingEvent, QuarantinedEntry, RefusedSubmission
+from handoff.node.rows import (
+    Echo,
+    OutboxRow,
+    OwnKeyEvent,
+    ParkedReferral,
+    PendingEvent,
+    QuarantinedEntry,
+    RefusedSubmission,
+)
 from handoff.record import signing
+from handoff.record.codes import RefusalCode
+from handoff.record.delivery import invalid
 from handoff.record.envelope import Event
-from handoff.record.events.directory import SubmissionRefused
+from handoff.record.events import Body
+from handoff.record.events.directory import KeyRegistered, KeyRetired, KeyRevoked, SubmissionRefused
+
+KEY_REFUSED = invalid(RefusalCode.KEY_NOT_IN_FORCE)
 
 NEWER_TYPE = "newer_type"
 """Parked: an event of a type that this release cannot read; it is folded again after an upgrade."""
@@ -36,7 +49,14 @@ class InboxFold:
     parks: list[ParkedReferral] = field(default_factory=list)
     quarantined: list[QuarantinedEntry] = field(default_factory=list)
     echoes: list[Echo] = field(default_factory=list)
+    foreign: set[UUID] = field(default_factory=set)
+    """Ids of echoes without a row in the outbox: another holder of the member's key signed these events."""
     refusals: list[RefusedSubmission] = field(default_factory=list)
+    unsigned: list[OutboxRow] = field(default_factory=list)
+    """Own events that were recorded while their key was not in force. They count once another key signs them."""
+    key_refusals: list[str] = field(default_factory=list)
+    """SHA-256 (hex) of all own events with such a key, those that the exchange refused included."""
+    key_events: list[OwnKeyEvent] = field(default_factory=list)
 
     def apply(self, entry: InboxEntry) -> None:
         """Apply the next entry, in inbox order."""
@@ -72,6 +92,10 @@ class InboxFold:
     def _apply_echo(self, entry: InboxEntry, event: Event[Any]) -> None:
         delivery = entry.delivery
         row = OutboxRow.of(event, delivery.record_time, delivery.message.value)
+        if delivery.verdict == KEY_REFUSED:
+            self.unsigned.append(row)
+            self.key_refusals.append(row.value_hash)
+            return
         self.echoes.append(Echo(row, delivery.sequence, delivery.verdict, delivery.record_time))
 
     def _apply_effective(self, entry: InboxEntry, event: Event[Any]) -> None:
@@ -81,11 +105,28 @@ class InboxFold:
             self._quarantine(entry, objection.value)
             return
         if isinstance(event.data, SubmissionRefused):
-            refusal = event.data
+            self._apply_refusal(entry, event.data)
+        if (key := self._own_key(event.data)) is not None:
+            self.key_events.append(OwnKeyEvent(delivery.sequence, event.type, key))
+        self._evolve(entry, event)
+
+    def _apply_refusal(self, entry: InboxEntry, refusal: SubmissionRefused) -> None:
+        delivery = entry.delivery
+        if refusal.code is RefusalCode.KEY_NOT_IN_FORCE:
+            self.key_refusals.append(refusal.value_hash)
+        else:
             self.refusals.append(
                 RefusedSubmission(refusal.value_hash, refusal.code.value, delivery.sequence, delivery.record_time)
             )
-        self._evolve(entry, event)
+
+    def _own_key(self, body: Body) -> str | None:
+        """Return the id of the key of this member that the event registers or ends; None if it does neither."""
+        if isinstance(body, KeyRegistered):
+            return signing.key_id(bytes.fromhex(body.public_key)) if body.member == self.me else None
+        if isinstance(body, KeyRevoked | KeyRetired):
+            key = self.directory.keys.get(body.key)
+            return key.id if key is not None and key.owner == self.me else None
+        return None
 
     def _evolve(self, entry: InboxEntry, event: Event[Any]) -> None:
         case, referral = event.case_id, getattr(event.data, "referral", None)

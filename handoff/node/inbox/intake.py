@@ -1,6 +1,6 @@
 """Intake of a node's inbox: fetch, deduplicate, fold, react and store, one transaction a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -15,6 +15,7 @@ from handoff.node.ports import Clock, Store, Transaction
 from handoff.node.rows import InboxPosition, InboxRow, KnownState, OutboxRow, PendingEvent
 from handoff.record.delivery import EQUIVOCATION, BrokenDelivery, DeliveryFault, to_ms
 from handoff.record.envelope import Source
+from handoff.record.events.directory import KeyRegistered
 from handoff.record.kafka_record import KafkaRecord
 from handoff.wakeup import Wakeup
 
@@ -39,8 +40,10 @@ class InboxIntake:
         folded: Wakeup,
         stored: Wakeup,
         clock: Clock,
+        own_keys: Collection[str] = (),
     ) -> None:
         self._store = store
+        self._own_keys = own_keys
         self._me = me
         self._genesis_hash = genesis_hash
         self._policies = policies
@@ -112,7 +115,10 @@ class InboxIntake:
         known = await tx.known(subjects)
         fold = self._new_fold(known)
         apply_arrivals(fold, chain, arrivals, stored)
-        await self._save(tx, fold)
+        pending = {row.id for row in known.pending}
+        fold.foreign = set(await tx.unknown_events([e.row.id for e in fold.echoes if e.row.id not in pending]))
+        await settle(tx, fold)
+        await save(tx, fold)
         if self.caught_up:
             return fold, await self._react(tx, fold, fold.still_pending(known.pending)), known.pending
         await tx.mark_unreacted(fold.cases)
@@ -121,11 +127,6 @@ class InboxIntake:
     def _new_fold(self, known: KnownState) -> InboxFold:
         directory = known.directory_for(self._me)
         return InboxFold(self._me.member, self._genesis_hash, directory, dict(known.cases), dict(known.parked))
-
-    async def _save(self, tx: Transaction, fold: InboxFold) -> None:
-        await tx.settle(fold.echoes)
-        await tx.refuse(fold.refusals)
-        await save(tx, fold)
 
     async def _react(self, tx: Transaction, fold: InboxFold, pending: Sequence[PendingEvent]) -> int:
         """Store the reactions of the policies to this batch's cases. Return the number of new events."""
@@ -176,7 +177,7 @@ class InboxIntake:
             if delivery.is_redacted and delivery.verdict.is_effective:
                 telemetry.QUARANTINED.labels(REDACTED_ON_ARRIVAL).inc()
                 log.error("inbox.redacted_on_arrival", sequence=delivery.sequence, offset=entry.offset)
-        _alarm(fold)
+        _alarm(fold, self._own_keys)
 
 
 @dataclass(slots=True)
@@ -245,8 +246,16 @@ def apply_arrivals(fold: InboxFold, chain: InboxChain, arrivals: Arrivals, store
             return
 
 
+async def settle(tx: Transaction, fold: InboxFold) -> None:
+    """Store the results of the fold in the outbox. Rows that a lost database had are restored."""
+    await tx.enqueue(fold.unsigned)
+    await tx.mark_key_refused(fold.key_refusals)
+    await tx.settle(fold.echoes)
+    await tx.refuse(fold.refusals)
+
+
 async def save(tx: Transaction, fold: InboxFold) -> None:
-    """Store the results of the fold."""
+    """Store the folded state."""
     if fold.directory_sequence is not None:
         await tx.save_directory(fold.directory, fold.directory_sequence)
     await tx.save_cases(fold.saved())
@@ -260,8 +269,19 @@ def _subject(entry: InboxEntry) -> str:
     return str(entry.case or "")
 
 
-def _alarm(fold: InboxFold) -> None:
+def _alarm(fold: InboxFold, own_keys: Collection[str]) -> None:
+    for key_event in fold.key_events:
+        # The registration of a configured key is a step of a rotation; every other event needs a person.
+        is_expected = key_event.type == KeyRegistered.type and key_event.key in own_keys
+        (log.info if is_expected else log.error)(
+            "inbox.own_key_changed", sequence=key_event.sequence, type=key_event.type, key=key_event.key
+        )
+        if not is_expected:
+            telemetry.OWN_KEY_EVENTS.labels(key_event.type).inc()
     for echo in fold.echoes:
+        if echo.row.id in fold.foreign:
+            telemetry.FOREIGN_ECHOES.inc()
+            log.critical("inbox.foreign_own_event_found", sequence=echo.sequence, event_id=str(echo.row.id))
         # Two sources of own events: a stolen key, a second database, or one that was restored. Nothing is sent again.
         if echo.verdict == EQUIVOCATION:
             telemetry.OWN_EQUIVOCATIONS.inc()

@@ -12,7 +12,7 @@ from handoff.domain.directory import Directory
 from handoff.node.inbox.fold import InboxFold
 from handoff.node.inbox.inbox_chain import InboxChain
 from handoff.node.inbox.inbox_entry import InboxEntry
-from handoff.node.inbox.intake import apply_arrivals, order_arrivals, save
+from handoff.node.inbox.intake import apply_arrivals, order_arrivals, save, settle
 from handoff.node.ports import Clock, Store, Transaction
 from handoff.node.rows import InboxPosition
 from handoff.record.envelope import Source
@@ -108,7 +108,6 @@ async def _catch_up(
             fresh = [stored[entry.delivery.sequence] for entry in arrivals.fresh]
             offset, sequence = records[-1].offset + 1, sequence + len(fresh)
             await tx.store_inbox(fresh, InboxPosition(offset, sequence, chain.head))
-    await tx.settle(fold.echoes)
-    await tx.refuse(fold.refusals)
+    await settle(tx, fold)
     await save(tx, fold)
     return sequence - position.sequence

@@ -9,6 +9,7 @@ import structlog
 
 from handoff import telemetry
 from handoff.backoff import Backoff
+from handoff.domain.own_keys import KeyStatus, OwnKeys
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.ports import Clock, Publisher, PublishingFailed, Store
 from handoff.node.rows import DueEvent
@@ -36,12 +37,15 @@ class OutboxRelay:
     store: Store
     publisher: Publisher
     me: Source
-    key: SigningKey
+    keys: OwnKeys
     stored: Wakeup
     clock: Clock
     resend_seconds: float = RESEND_SECONDS
-    admitted: bool = field(default=False, init=False)
-    """True if the own key was in force at the last check."""
+    key_status: KeyStatus = field(default=KeyStatus.UNREGISTERED, init=False)
+    """Status of the own keys at the last check."""
+    _key: SigningKey | None = field(default=None, init=False)
+    """The key in force at the last check."""
+    _is_key_checked: bool = field(default=False, init=False)
     _epoch: int = field(default=0, init=False)
     _unmarked: Sequence[UUID] = field(default=(), init=False)
     """Acknowledged events not yet marked as sent. Marked first; else a full disk would resend them."""
@@ -61,7 +65,8 @@ class OutboxRelay:
                     await asyncio.sleep(idle)
                     continue
                 if idle:
-                    await changed.wait(idle)
+                    # A new directory may have ended the key; intake notifies then.
+                    self._is_key_checked = not await changed.wait(idle)
         finally:
             await self.publisher.close()
 
@@ -71,22 +76,27 @@ class OutboxRelay:
             self._epoch = await self.store.start_relay_epoch()
         await self._mark()
         due = await self.store.due(self._epoch, self.clock(), BATCH)
-        if due or not self.admitted:
-            self.admitted = await self._has_key_in_force()
-        if not self.admitted:
+        if due or self._key is None or not self._is_key_checked:
+            await self._choose_key()
+        key = self._key
+        if key is None:
             # The founding event registers its own key.
-            due = [row for row in due if row.type == JurisdictionFounded.type]
+            due, key = [row for row in due if row.type == JurisdictionFounded.type], self.keys.current
         if due:
-            await self._send(due)
+            await self._send(due, key)
         return 0.0 if len(due) == BATCH else IDLE_SECONDS
 
-    async def _has_key_in_force(self) -> bool:
-        directory = await self.store.directory()
-        key = directory.signing_key(self.key.id, self.clock()) if directory is not None else None
-        return key is not None and key.owner == self.me.member
+    async def _choose_key(self) -> None:
+        """Choose the key to sign with. With another key, send again what was refused under an earlier one."""
+        directory, now = await self.store.directory(), self.clock()
+        before, self._key = self._key, self.keys.signing(directory, now) if directory is not None else None
+        self.key_status = self.keys.status(directory, now) if directory is not None else KeyStatus.UNREGISTERED
+        if self._key is not None and self._key != before:
+            log.info("relay.key_chosen", key=self._key.id)
+            await self.store.resend_key_refused(now)
 
-    async def _send(self, due: Sequence[DueEvent]) -> None:
-        await self.publisher.send([message.sign(row.subject, row.value, self.key) for row in due])
+    async def _send(self, due: Sequence[DueEvent], key: SigningKey) -> None:
+        await self.publisher.send([message.sign(row.subject, row.value, key) for row in due])
         self._unmarked = [row.id for row in due]
         telemetry.SENT.inc(len(due))
         for row in due:

@@ -13,7 +13,7 @@ from handoff.adapters.postgres.pool import open_pool
 from handoff.bootstrap.node import build_desk
 from handoff.domain.decide import About
 from handoff.record.envelope import Source
-from tests.support.dsl.builders import T0, key_of
+from tests.support.dsl.builders import T0, key_of, own_keys_of
 from tests.support.parts.node_parts import OPENING as OPEN_CASE
 from tests.support.parts.node_process import NodeProcess, Street, node_process, two_nodes
 from tests.support.parts.stack import Jurisdictions
@@ -85,7 +85,9 @@ async def test_an_active_node_deletes_the_keys_that_have_expired(street: Street)
     made = street.town.jurisdiction
     async with open_pool(made.postgres_settings("shelter")) as pool:
         me = Source(street.town.name, 1, "shelter")
-        long_ago = build_desk(me, key_of("shelter").seed, pool, clock=lambda: T0 - timedelta(days=365))
+        long_ago = build_desk(
+            me, own_keys_of("shelter"), key_of("shelter").seed, pool, clock=lambda: T0 - timedelta(days=365)
+        )
         await long_ago.submit(OPEN_CASE, About(), idempotency_key="long ago")
         await long_ago.submit(OPEN_CASE, About(), idempotency_key="long ago too")
         assert len(await pool.fetch(QUERIES["idempotency_keys"])) == 2

@@ -10,11 +10,16 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from handoff.adapters.kafka.client import BrokerUnavailable, Sender, security
 from handoff.domain.decide import About
+from handoff.domain.founding import key_registration
+from handoff.domain.own_keys import OwnKeys
 from handoff.leadership import LeadershipLost
 from handoff.node.outbox.relay import OutboxRelay
 from handoff.record import codec, message
+from handoff.record.codes import RefusalCode
 from handoff.record.envelope import EXCHANGE
+from handoff.record.events.directory import KeyRevoked, SubmissionRefused
 from handoff.record.message import KEY_ID_HEADER, Message, as_headers
+from handoff.record.signing import SigningKey, sha256
 from handoff.record.topics import out_topic
 from tests.support.dsl.builders import key_of
 from tests.support.parts.node_parts import OPENING, Parts, request_a_place
@@ -184,6 +189,30 @@ async def test_an_echo_of_the_first_sending_does_not_settle_events_sent_in_betwe
         await topic.until(3)
         await intake.handle((await police.echoes())[:1])
         assert ids(await topic.until(4, 2)) == [*twice.events, *between.events, *twice.events]
+
+
+async def test_an_event_refused_under_a_revoked_key_is_signed_again_with_the_next(police: Parts, topic: Topic) -> None:
+    """The revocation is on the record before the event. It has the same bytes under the next key."""
+    following = SigningKey(b"n" * 32)
+    registration = key_registration(police.town.name, "police", following)
+    intake, keys = await police.intake(), OwnKeys("police", key_of("police"), following)
+    await police.desk().submit(OPENING, About())
+    async with relaying(police.relay(police.sender(), keys=keys)):
+        (first,) = await topic.until(1)
+        await until_marked(police, 1)
+        refusal = SubmissionRefused(
+            member="police", value_hash=sha256(first.value or b""), code=RefusalCode.KEY_NOT_IN_FORCE
+        )
+        await intake.handle(
+            [
+                police.post(police.town.event(KeyRevoked(key=key_of("police").id), emitter="coordination")),
+                police.post(police.town.event(refusal, emitter=EXCHANGE)),
+            ]
+        )
+        assert (await police.desk().pending()).unechoed == 1
+        await intake.handle([police.post(police.town.event(registration, emitter="coordination"))])
+        _, second = await topic.until(2)
+    assert second == message.sign(codec.decode(first.value or b"").subject, first.value or b"", following)
 
 
 async def until_marked(police: Parts, count: int) -> None:

@@ -13,7 +13,7 @@ from handoff.node.commands.results import Refused, StoreUnavailable
 from handoff.record.codes import ReadPurpose
 from handoff.retention import Retention
 from handoff.web.pages.access.session_store import LINK_LIFETIME, SESSION_LIFETIME, CaseOpening, token_hash
-from tests.support.dsl.builders import T0, after, key_of, nth_id
+from tests.support.dsl.builders import T0, after, key_of, nth_id, own_keys_of
 from tests.support.parts.node_parts import OPENING, Parts
 
 _SETTINGS = RetentionSettings(idempotency_key_days=3, sign_in_link_days=1, session_days=2, opening_days=4)
@@ -31,7 +31,7 @@ async def _kinds(police: Parts) -> set[str]:
 
 async def test_each_kind_of_row_is_deleted_after_its_own_period(police: Parts) -> None:
     """A moment before and after each period: the other kinds stay."""
-    desk = build_desk(police.me, key_of("police").seed, police.pool, clock=lambda: T0)
+    desk = build_desk(police.me, own_keys_of("police"), key_of("police").seed, police.pool, clock=lambda: T0)
     await desk.submit(OPENING, About(), idempotency_key="a key")
     sessions = SignInSessions(police.pool)
     await sessions.create_link(nth_id(1), T0 - LINK_LIFETIME)
@@ -72,7 +72,7 @@ async def test_a_valid_session_and_its_openings_are_never_deleted(police: Parts)
 
 
 async def test_no_transaction_deletes_more_rows_than_a_batch(police: Parts) -> None:
-    desk = build_desk(police.me, key_of("police").seed, police.pool, clock=lambda: T0)
+    desk = build_desk(police.me, own_keys_of("police"), key_of("police").seed, police.pool, clock=lambda: T0)
     for number in range(5):
         await desk.submit(OPENING, About(), idempotency_key=f"key {number}")
     assert len(await police.pool.fetch(SQL["idempotency_keys"], after(days=1), 2)) == 2
@@ -83,7 +83,7 @@ async def test_no_transaction_deletes_more_rows_than_a_batch(police: Parts) -> N
 
 async def test_a_command_whose_key_was_deleted_makes_nothing_twice(police: Parts) -> None:
     """The ids of what it made derive from the key, so a late repetition is refused."""
-    desk = build_desk(police.me, key_of("police").seed, police.pool, clock=lambda: T0)
+    desk = build_desk(police.me, own_keys_of("police"), key_of("police").seed, police.pool, clock=lambda: T0)
     await desk.submit(OPENING, About(), idempotency_key="a key")
     await _clean_up(police, after(days=4))
     assert await police.query("idempotency_keys") == []

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
+from handoff.domain.own_keys import OwnKeys
 from handoff.record import signing
 from handoff.record.codec import AnyEvent, encode
 from handoff.record.envelope import Source, compose
@@ -35,6 +36,11 @@ def ids(start: int = 0) -> Iterator[UUID]:
 def after(**passed: float) -> datetime:
     """``T0`` and some time: ``after(hours=1)``."""
     return T0 + timedelta(**passed)
+
+
+def own_keys_of(name: str) -> OwnKeys:
+    """The keys with which a process signs, outside a rotation."""
+    return OwnKeys(name, key_of(name))
 
 
 def key_of(member: str) -> signing.SigningKey:

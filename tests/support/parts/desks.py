@@ -17,7 +17,7 @@ from handoff.record import codec
 from handoff.record.codec import AnyEvent
 from handoff.record.delivery import EFFECTIVE, Delivery, Verdict
 from handoff.record.envelope import COORDINATION, Source
-from tests.support.dsl.builders import key_of, signed
+from tests.support.dsl.builders import key_of, own_keys_of, signed
 
 
 def directory_of(plan: JurisdictionPlan, escalations: Iterable[Escalation] = ()) -> Directory:
@@ -37,7 +37,7 @@ def directory_of(plan: JurisdictionPlan, escalations: Iterable[Escalation] = ())
 async def desk_of(pool: asyncpg.Pool, member: str, directory: Directory) -> Desk:
     """A desk that takes commands for ``member`` and knows ``directory``."""
     me = Source(directory.jurisdiction, directory.generation, member)
-    desk = build_desk(me, key_of(member).seed, pool)
+    desk = build_desk(me, own_keys_of(member), key_of(member).seed, pool)
     async with desk.store.transaction() as tx:
         await tx.save_directory(directory, 0)
     return desk

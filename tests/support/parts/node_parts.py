@@ -19,6 +19,7 @@ from handoff.config import ProcessSettings
 from handoff.domain.commands import OpenCase, RecordBasis, RequestReferral
 from handoff.domain.decide import About
 from handoff.domain.founding import admission_events
+from handoff.domain.own_keys import OwnKeys
 from handoff.domain.policies import Policy
 from handoff.node.commands.desk import Desk
 from handoff.node.inbox.intake import InboxIntake
@@ -45,7 +46,7 @@ from handoff.record.events.directory import Admission
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 from handoff.record.topics import out_topic
-from tests.support.dsl.builders import T0, after, key_of, signed
+from tests.support.dsl.builders import T0, after, key_of, own_keys_of, signed
 from tests.support.parts.small_jurisdiction import MEMBERS, Town, plan
 from tests.support.parts.stack import Jurisdictions
 from tests.support.probes.queries import QUERIES
@@ -95,7 +96,7 @@ class Parts:
         )
 
     def desk(self) -> Desk:
-        return build_desk(self.me, key_of(self.member).seed, self.pool, wakeups=self.wakeups)
+        return build_desk(self.me, own_keys_of(self.member), key_of(self.member).seed, self.pool, wakeups=self.wakeups)
 
     async def intake(self, policies: Sequence[Policy] = (), *, end: int | None = 0) -> InboxIntake:
         """An intake that has begun; ``end`` is the offset behind which its policies are on, None for never."""
@@ -105,11 +106,13 @@ class Parts:
             await begun.reach(end)
         return begun
 
-    def relay(self, sender: Sender, *, resend_seconds: float = RESEND_SECONDS) -> OutboxRelay:
+    def relay(
+        self, sender: Sender, *, resend_seconds: float = RESEND_SECONDS, keys: OwnKeys | None = None
+    ) -> OutboxRelay:
         publisher = OutgoingTopic(sender, out_topic(self.town.name, self.member))
         return build_relay(
             self.me,
-            key_of(self.member),
+            keys or own_keys_of(self.member),
             self.pool,
             publisher,
             wakeups=self.wakeups,
