@@ -237,6 +237,7 @@ NODE_PROBLEMS = (
     NOT_VALID,
     IDEMPOTENCY_KEY_REUSED,
     INTERNAL,
+    OWN_KEY_ENDED,
     UNAVAILABLE,
 )
 """Every kind of problem that a member's API can return."""

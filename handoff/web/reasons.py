@@ -47,6 +47,7 @@ MEANINGS: Mapping[Reason, str] = MappingProxyType(
         _I.UNKNOWN_MEMBER: "The directory has no member with this id.",
         _I.RESERVED_MEMBER_ID: "This id belongs to the exchange.",
         _I.UNKNOWN_KEY: "The directory has no key with this id.",
+        _I.TOO_MANY_KEYS: "The owner of the key has as many keys of this use in force as are allowed.",
         _I.POSSESSION_NOT_PROVEN: "The proof of possession does not fit the key, the member and the jurisdiction.",
         _I.RULES_NOT_SUPPORTED: "This release does not have that version of the rules.",
         _I.TOO_EARLY: "The time at which it applies has not come, by record time.",

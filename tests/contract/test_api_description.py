@@ -175,6 +175,7 @@ def test_codes_of_problems_are_stable() -> None:
         "cursor_past_end",
         "precondition_failed",
         "oversize",
+        "own_key_ended",
         "unsupported_media_type",
         "not_valid",
         "idempotency_key_reused",

@@ -19,7 +19,7 @@ from handoff.record.kafka_record import KafkaRecord
 from handoff.web.app import create_app
 from tests.property.programs import Move, beginnings, many_moves, played
 from tests.support.dsl import spec
-from tests.support.dsl.builders import key_of, signed
+from tests.support.dsl.builders import key_of, own_keys_of, signed
 from tests.support.dsl.judged import GENESIS_HASH
 from tests.support.dsl.spec import POLICE, SHELTER, Record, Sent
 from tests.support.parts.api import AUTHORIZED, PLAN, TOKEN
@@ -120,7 +120,9 @@ async def both_clients(
     async with open_pool(jurisdiction.postgres_settings(member)) as pool:
         intake = build_intake(spec.source(member), GENESIS_HASH, pool, ())
         await intake.begin()
-        app = create_app(build_desk(spec.source(member), key_of(member).seed, pool), member=member, token=TOKEN)
+        app = create_app(
+            build_desk(spec.source(member), own_keys_of(member), key_of(member).seed, pool), member=member, token=TOKEN
+        )
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://node", headers=AUTHORIZED) as http:
             if cut > 0:
