@@ -18,6 +18,7 @@ from handoff.record.envelope import CONTENT_TYPE, EXCHANGE, Event, Source, compo
 from handoff.record.events.directory import JurisdictionFounded, SubmissionRefused
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import CONTENT_TYPE_HEADER, KEY_ID_HEADER, SIGNATURE_HEADER, Message
+from handoff.record.named_members import named_members
 
 _REFUSALS = UUID("b7f3a1de-6f0e-5f0b-8d52-0c6f3f1f9b21")
 _HEADERS = sorted((CONTENT_TYPE_HEADER, SIGNATURE_HEADER, KEY_ID_HEADER))
@@ -84,7 +85,17 @@ def objection(submission: Submission, directory: Directory, genesis_hash: str) -
         return found
     if event.emitter != submission.member:
         return RefusalCode.KEY_NOT_OWNER
+    if not _names_known_members(event, directory):
+        return RefusalCode.UNLISTED_MEMBER
     return None if _has_only_contract_headers(submission.message, event) else RefusalCode.MALFORMED
+
+
+def _names_known_members(event: Event[Any], directory: Directory) -> bool:
+    # A member id that the directory does not have could be a word about the survivor. The coordinator creates member
+    # ids, and may use one before the stored directory has it. An agency uses those that its own directory has.
+    if event.emitter == directory.coordinator or isinstance(event.data, JurisdictionFounded):
+        return True
+    return all(member in directory.members for member in named_members(event.data))
 
 
 def _has_only_contract_headers(submitted: Message, event: Event[Any]) -> bool:

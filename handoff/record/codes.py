@@ -101,6 +101,16 @@ class BasisKind(StrEnum):
         return self.value.startswith("release.")
 
 
+class LegalRule(StrEnum):
+    """Law or procedure on which a legal basis rests. A person of the field has to check each entry before use."""
+
+    DOMESTIC_VIOLENCE_LAW = "xk.08.l185"
+    CHILD_PROTECTION_LAW = "xk.06.l084"
+    CRIMINAL_PROCEDURE_CODE = "xk.08.l032"
+    SOCIAL_SERVICES_LAW = "xk.02.l17"
+    STANDARD_PROCEDURES = "xk.sop.notify"
+
+
 class SurvivorInformed(StrEnum):
     """Record of whether the survivor was informed about a disclosure without her release."""
 
@@ -399,6 +409,7 @@ class RefusalCode(StrEnum):
     KEY_NOT_OWNER = "key_not_owner"
     WRONG_JURISDICTION = "wrong_jurisdiction"
     OVERSIZE = "oversize"
+    UNLISTED_MEMBER = "unlisted_member"
     EQUIVOCATION = "equivocation"
 
 

@@ -60,6 +60,7 @@ MEANINGS: Mapping[Reason, str] = MappingProxyType(
         _R.KEY_NOT_OWNER: "The signing key belongs to another member.",
         _R.WRONG_JURISDICTION: "The event names another jurisdiction or generation.",
         _R.OVERSIZE: "The event is too large.",
+        _R.UNLISTED_MEMBER: "The event names a member that the directory does not have.",
         _R.EQUIVOCATION: "Another event with the same id is on the record already.",
     }
 )

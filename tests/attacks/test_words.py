@@ -1,31 +1,38 @@
 """No field of an event can carry words: closed lists, known members, and one spelling of an id."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from pydantic import ValidationError
 
+from handoff.contract.examples import examples
+from handoff.contract.json_schema import schemas
 from handoff.exchange.validation import Submission, objection
-from handoff.record import codec
+from handoff.record import codec, message
 from handoff.record.codes import (
     ApproverRole,
     BasisKind,
     CaseService,
     EndScope,
+    LegalRule,
+    RefusalCode,
     ReleasePurpose,
     SurvivorInformed,
     Urgency,
 )
 from handoff.record.delivery import to_ms
 from handoff.record.errors import NotAnEvent
-from handoff.record.events import Body
+from handoff.record.events import CATALOGUE, Body
 from handoff.record.events import case as c
 from handoff.record.events import directory as d
 from handoff.record.events import referral as r
 from handoff.record.kafka_record import KafkaRecord
-from tests.support.dsl.builders import BASIS, JURISDICTION, REFERRAL, T0, event, signed
-from tests.support.dsl.spec import DIRECTORY, SHELTER
+from handoff.record.named_members import named_members
+from tests.support.dsl.builders import BASIS, JURISDICTION, REFERRAL, T0, event, key_of
+from tests.support.dsl.spec import DIRECTORY, LAWYER, SHELTER
 
 SENTENCE = "she_fled_to_her_sister_in_gjakova"
 """A valid member id that reveals where she is."""
@@ -58,31 +65,83 @@ def _asked(target: str, recipient: str) -> r.ReferralRequested:
     )
 
 
-_CARRIERS: dict[str, Body] = {
-    "reads": d.CapabilitiesPublished(reads=("she-fled.to-her-sister.v1",)),
-    "rule": c.BasisRecorded(**_NOTIFIED, rule="xk.she.fled.to.her.sister"),
-    "recipient": c.BasisRecorded(**_RELEASE, recipient=SENTENCE),
-    "recipient of a withdrawal": c.ReleaseWithdrawn(scope=EndScope.RECIPIENT, recipient=SENTENCE),
-    "target": _asked(SENTENCE, SHELTER),
-    "recipient of a request": _asked(SHELTER, SENTENCE),
+class Carrier(NamedTuple):
+    """A true event, and the value in it that a dishonest member replaces with words."""
+
+    body: Body
+    honest: str
+    words: str
+
+
+_CARRIERS: dict[str, Carrier] = {
+    "reads": Carrier(
+        d.CapabilitiesPublished(reads=("referral.requested.v1",)), "referral.requested.v1", "she-fled.to-her-sister.v1"
+    ),
+    "rule": Carrier(
+        c.BasisRecorded(**_NOTIFIED, rule=LegalRule.STANDARD_PROCEDURES), "xk.sop.notify", "xk.she.fled.to.her.sister"
+    ),
+    "recipient": Carrier(c.BasisRecorded(**_RELEASE, recipient=SHELTER), SHELTER, SENTENCE),
+    "recipient of a withdrawal": Carrier(
+        c.ReleaseWithdrawn(scope=EndScope.RECIPIENT, recipient=SHELTER), SHELTER, SENTENCE
+    ),
+    "recipient of an ending": Carrier(c.SurvivorEnded(scope=EndScope.RECIPIENT, recipient=SHELTER), SHELTER, SENTENCE),
+    "target": Carrier(_asked(LAWYER, SHELTER), LAWYER, SENTENCE),
+    "recipient of a request": Carrier(_asked(LAWYER, SHELTER), SHELTER, SENTENCE),
+    "admitted member": Carrier(d.AgencyAdmitted(member=SHELTER), SHELTER, SENTENCE),
+    "suspended member": Carrier(d.AgencySuspended(member=SHELTER), SHELTER, SENTENCE),
 }
 """Field → an event that carries words in it."""
 
 
-def _refused(body: Body) -> bool:
-    submission = Submission(f"{JURISDICTION}.out.police", KafkaRecord(0, to_ms(T0), signed(event(body))))
-    return objection(submission, DIRECTORY, "0" * 64) is not None
+def _refusal(body: Body, honest: str = "", words: str = "") -> RefusalCode | None:
+    spoken = event(body)
+    value = codec.encode(spoken).replace(f'"{honest}"'.encode(), f'"{words}"'.encode())
+    submitted = message.sign(spoken.subject, value, key_of("police"))
+    submission = Submission(f"{JURISDICTION}.out.police", KafkaRecord(0, to_ms(T0), submitted))
+    return objection(submission, DIRECTORY, "0" * 64)
 
 
 @pytest.mark.parametrize("field", sorted(_CARRIERS))
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="issue 11: the exchange puts names and sentences onto the record through fields that are no closed list",
-)
 def test_intake_refuses_words(field: str) -> None:
     """The exchange keeps an event off the record whose field is neither a code nor a member of the directory."""
-    assert _refused(_CARRIERS[field])
+    carrier = _CARRIERS[field]
+    assert _refusal(carrier.body) is None
+    assert _refusal(*carrier) in {RefusalCode.SCHEMA, RefusalCode.UNLISTED_MEMBER}
+
+
+def test_every_field_that_names_a_member_is_checked() -> None:
+    """The check finds each member id of each published example, also one inside another object."""
+    fields = {name for schema in schemas().values() for name in _named(schema)}
+    assert {"target", "recipient", "member"} <= fields
+    for published in examples().values():
+        written = json.loads(codec.encode(published))["data"]
+        assert sorted(named_members(published.data)) == sorted(_values(written, fields)), published.type
+
+
+def _named(node: object) -> Iterator[str]:
+    """The properties of a schema that have the form of a member id."""
+    for name, child in node.items() if isinstance(node, dict) else ():
+        if isinstance(child, dict) and any(
+            isinstance(choice, dict) and choice.get("description") == "Id of a member in the directory"
+            for choice in (child, *child.get("anyOf", ()))
+        ):
+            yield name
+        yield from _named(child)
+
+
+def _values(node: object, fields: set[str]) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from (value for name, value in node.items() if name in fields and isinstance(value, str))
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _values(child, fields)
+
+
+def test_the_list_of_readable_types_has_every_event() -> None:
+    """A member can declare each event type in any version, and nothing else."""
+    for name in {body.name() for body in CATALOGUE.values()}:
+        assert d.Capabilities(reads=(f"{name}.v1", f"{name}.v77"))
+    with pytest.raises(ValidationError):
+        d.Capabilities(reads=("referral.unheard.v1",))
 
 
 @pytest.mark.parametrize(

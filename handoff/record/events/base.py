@@ -20,16 +20,18 @@ def _rfc_3339(written: object) -> object:
     return datetime.fromisoformat(written)
 
 
-MemberId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$", description="Id of a member in the directory")]
+class NamesMember:
+    """Marker of a field that has the id of a member."""
+
+
+MemberId = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$", description="Id of a member in the directory"), NamesMember()
+]
 JurisdictionId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,29}$", description="Id of a jurisdiction")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, lower-case hexadecimal")]
 KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of key type and public key")]
 PublicKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="32-byte public key, hexadecimal")]
 Signature = Annotated[str, Field(pattern=r"^[0-9a-f]{128}$", description="64-byte signature, hexadecimal")]
-RuleId = Annotated[
-    str,
-    Field(pattern=r"^[a-z]{2,8}(\.[0-9a-z]{1,8}){1,5}$", description="Citation of a rule, such as xk.08.l185.22"),
-]
 EventTypeName = Annotated[str, Field(pattern=r"^[a-z][a-z-]{1,30}\.[a-z-]{2,20}\.v[0-9]{1,3}$")]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Instant = Annotated[

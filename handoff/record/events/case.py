@@ -12,6 +12,7 @@ from handoff.record.codes import (
     CaseService,
     EndScope,
     EntryPoint,
+    LegalRule,
     OfferAnswer,
     ReadPurpose,
     RecipientClass,
@@ -19,7 +20,7 @@ from handoff.record.codes import (
     ReportingDelay,
     SurvivorInformed,
 )
-from handoff.record.events.base import Audience, Body, Emitter, Instant, MemberId, RuleId, Terms
+from handoff.record.events.base import Audience, Body, Emitter, Instant, MemberId, Terms
 
 
 class Offer(Terms):
@@ -55,7 +56,7 @@ class BasisTerms(Terms):
     recipient: MemberId | None = None
     recipient_class: RecipientClass | None = None
     expires_at: Instant
-    rule: RuleId | None = None
+    rule: LegalRule | None = None
     approver_role: ApproverRole | None = None
     approved_at: Instant | None = None
     approval_due_at: Instant | None = None

@@ -1,5 +1,8 @@
 """Events about the jurisdiction: members, keys, deadlines, rules, capacity."""
 
+import re
+import sys
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -21,11 +24,12 @@ from handoff.record.codes import (
     RefusalCode,
     Urgency,
 )
+from handoff.record.events import case, deadline, referral
 from handoff.record.events.base import (
     Audience,
+    Body,
     DirectoryBody,
     Emitter,
-    EventTypeName,
     Instant,
     KeyId,
     MemberId,
@@ -118,12 +122,6 @@ class RedactionTerms(Terms):
     reason: RedactionReason
 
 
-class Capabilities(Terms):
-    """Event types, with versions, that a member can read."""
-
-    reads: tuple[EventTypeName, ...]
-
-
 class Capacity(Terms):
     """Free capacity of a service, as a band that expires."""
 
@@ -204,14 +202,6 @@ class KeyRetired(KeyEnd, DirectoryBody):
     audience: ClassVar = Audience.ALL
 
 
-class CapabilitiesPublished(Capabilities, DirectoryBody):
-    """A member declared the event types that it can read."""
-
-    type: ClassVar = "capabilities.published.v1"
-    emitter: ClassVar = Emitter.MEMBER
-    audience: ClassVar = Audience.ALL
-
-
 class CapacityPublished(Capacity, DirectoryBody):
     """A provider published its free capacity."""
 
@@ -238,3 +228,39 @@ class SubmissionRefused(DirectoryBody):
     member: MemberId
     code: RefusalCode
     value_hash: Sha256
+
+
+_CAPABILITIES = "capabilities.published.v1"
+
+
+def _event_names() -> Iterator[str]:
+    """Yield the name of every event type, those of this module included."""
+    for module in (case, deadline, referral, sys.modules[__name__]):
+        for found in vars(module).values():
+            if isinstance(found, type) and issubclass(found, Body) and hasattr(found, "type"):
+                yield found.name()
+    yield _CAPABILITIES.rpartition(".v")[0]
+
+
+ReadableType = Annotated[
+    str,
+    Field(
+        # The version is open, so that a member can declare one that the exchange does not know.
+        pattern=rf"^({'|'.join(map(re.escape, sorted(set(_event_names()))))})\.v[0-9]{{1,3}}$",
+        description="Event type with a known name, and any version",
+    ),
+]
+
+
+class Capabilities(Terms):
+    """Event types, with versions, that a member can read."""
+
+    reads: tuple[ReadableType, ...]
+
+
+class CapabilitiesPublished(Capabilities, DirectoryBody):
+    """A member declared the event types that it can read."""
+
+    type: ClassVar = _CAPABILITIES
+    emitter: ClassVar = Emitter.MEMBER
+    audience: ClassVar = Audience.ALL

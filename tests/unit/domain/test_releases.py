@@ -15,6 +15,7 @@ from handoff.record.codes import (
     DeadlineStep,
     EndScope,
     HoldCode,
+    LegalRule,
     MemberKind,
     ReadPurpose,
     RecipientClass,
@@ -66,7 +67,7 @@ def withdrawn_for(member: str) -> c.ReleaseWithdrawn:
 def legal(**terms: Any) -> c.BasisRecorded:
     """A statutory basis that was not approved yet."""
     at_night: dict[str, Any] = {
-        "rule": "xk.08.l185.22",
+        "rule": LegalRule.DOMESTIC_VIOLENCE_LAW,
         "approver_role": ApproverRole.UNIT_HEAD,
         "survivor_informed": SurvivorInformed.YES,
         "approval_due_at": T0 + 12 * HOUR,

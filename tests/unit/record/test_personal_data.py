@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from handoff.record import codes
 from handoff.record.envelope import Event
-from handoff.record.events import CATALOGUE, Body, base
+from handoff.record.events import CATALOGUE, Body, base, directory
 
 NAMED_IDS: tuple[object, ...] = (
     base.MemberId,
@@ -23,8 +23,7 @@ NAMED_IDS: tuple[object, ...] = (
     base.KeyId,
     base.PublicKey,
     base.Signature,
-    base.RuleId,
-    base.EventTypeName,
+    directory.ReadableType,
 )
 ID_PATTERNS = {get_args(named)[1].metadata[0].pattern for named in NAMED_IDS}
 ENVELOPE_PATTERNS = {Event.model_fields[name].metadata[0].pattern for name in ("source", "subject")}

@@ -10,6 +10,7 @@ from handoff.record.codes import (
     DeadlineStep,
     DestructionReason,
     EndScope,
+    LegalRule,
     SurvivorInformed,
 )
 from handoff.record.events import case as c
@@ -53,7 +54,7 @@ def danger(due: datetime | None) -> c.BasisRecorded:
     """A legal basis for a disclosure to any licensed shelter, approved on recording or due for approval at ``due``."""
     return spec.release(
         kind=BasisKind.IMMINENT_DANGER,
-        rule="xk.08.l185.22",
+        rule=LegalRule.DOMESTIC_VIOLENCE_LAW,
         approver_role=ApproverRole.DUTY_OFFICER,
         approved_at=None if due is not None else T0,
         approval_due_at=due,
