@@ -18,6 +18,7 @@ from handoff.record.codes import CaseService, MemberKind, RecipientClass
 from handoff.record.events.base import JurisdictionId, MemberId
 from handoff.record.events.directory import Deadline
 from handoff.record.topics import EXCHANGE, MONITOR, PROJECTION
+from handoff.transport import are_this_machine, is_protected_url, is_this_machine, is_verified, postgres_query
 
 _POSTGRES_NAME_LIMIT = 63
 MAX_RETENTION_DAYS = 3_650
@@ -45,7 +46,17 @@ class KafkaSettings(_Section):
     username: str
     password: SecretStr
     security_protocol: Literal["SASL_PLAINTEXT", "SASL_SSL"] = "SASL_SSL"
+    # The authority of the brokers' certificates. By default, the system's authorities.
     ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _remote_brokers_are_verified(self) -> Self:
+        if self.security_protocol != "SASL_SSL" and not are_this_machine(self.bootstrap_servers):
+            raise ValueError(
+                "security_protocol: SASL_PLAINTEXT is allowed for brokers on localhost only; use SASL_SSL, and ca_file "
+                "if the brokers' authority is not one of the system's"
+            )
+        return self
 
 
 class PostgresSettings(_Section):
@@ -56,19 +67,49 @@ class PostgresSettings(_Section):
     database: str
     user: str
     password: SecretStr
+    # By default `verify-full`; on this machine `prefer`.
+    sslmode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] | None = None
+    # The authority of the server's certificate. By default, the system's authorities.
+    ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _remote_server_is_verified(self) -> Self:
+        if not is_verified(self.host, self.sslmode):
+            raise ValueError(
+                f"sslmode: {self.sslmode} is allowed for a server on localhost only; use verify-full, and ca_file if "
+                "the server's authority is not one of the system's"
+            )
+        return self
 
     @property
     def dsn(self) -> str:
         user, database = quote(self.user, safe=""), quote(self.database, safe="")
         password = quote(self.password.get_secret_value(), safe="")
-        return f"postgres://{user}:{password}@{self.host}:{self.port}/{database}"
+        query = postgres_query(self.host, self.sslmode, self.ca_file, on_this_machine="prefer")
+        return f"postgres://{user}:{password}@{self.host}:{self.port}/{database}?{query}"
 
 
 class HttpSettings(_Section):
-    """Address at which a process serves HTTP."""
+    """Address at which a process serves HTTP, or HTTPS with a certificate."""
 
     host: str = "127.0.0.1"
     port: Port
+    # The certificate with its chain, and its private key, as PEM.
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    # A proxy beside the process ends TLS for it, so that plain HTTP stays on one machine.
+    behind_proxy: bool = False
+
+    @model_validator(mode="after")
+    def _requests_are_protected(self) -> Self:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file, key_file: name both or neither")
+        if self.certificate_file is None and not self.behind_proxy and not is_this_machine(self.host):
+            raise ValueError(
+                "host: requests from other machines carry tokens; name certificate_file and key_file, or set "
+                "behind_proxy if a proxy beside the process ends TLS"
+            )
+        return self
 
 
 class HealthSettings(_Section):
@@ -92,6 +133,14 @@ class AuditSettings(_Section):
 
     url: str = Field(min_length=1)
     token: SecretStr
+    # The authority of the audit's certificate. By default, the public authorities.
+    ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _token_is_protected(self) -> Self:
+        if not is_protected_url(self.url):
+            raise ValueError("url: it starts with https://, because a token is sent; http:// is for localhost only")
+        return self
 
 
 class LogSettings(_Section):

@@ -32,7 +32,8 @@ KafkaOption = Annotated[
     typer.Option(
         "--kafka",
         help="Brokers (host:port, …). The operator's login is HANDOFF_KAFKA_OPERATOR and "
-        "HANDOFF_KAFKA_OPERATOR_PASSWORD; HANDOFF_KAFKA_OPERATOR_CA_FILE switches TLS on.",
+        "HANDOFF_KAFKA_OPERATOR_PASSWORD. Brokers that are not on localhost are reached with TLS; "
+        "HANDOFF_KAFKA_OPERATOR_CA_FILE names their authority.",
         show_default="operator.toml in the state directory",
     ),
 ]
@@ -41,7 +42,8 @@ PostgresOption = Annotated[
     typer.Option(
         "--postgres",
         help="Database server (host:port). The operator's login is HANDOFF_POSTGRES_OPERATOR and "
-        "HANDOFF_POSTGRES_OPERATOR_PASSWORD.",
+        "HANDOFF_POSTGRES_OPERATOR_PASSWORD. A server that is not on localhost is reached with TLS and verified; "
+        "HANDOFF_POSTGRES_OPERATOR_CA_FILE names its authority.",
         show_default="operator.toml in the state directory",
     ),
 ]

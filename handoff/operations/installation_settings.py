@@ -167,7 +167,8 @@ def process_url(settings: ProcessSettings) -> str:
     if settings.http is None:
         raise ConfigurationError(f"http: {settings.member} has no section [http], so it serves no HTTP")
     host = "127.0.0.1" if listens_everywhere(settings) else settings.http.host
-    return f"http://{host}:{settings.http.port}"
+    scheme = "http" if settings.http.certificate_file is None else "https"
+    return f"{scheme}://{host}:{settings.http.port}"
 
 
 def _as_role(projection: ProcessSettings, role: str, password: str) -> PostgresSettings:

@@ -297,13 +297,12 @@ async def _compare(operator: KafkaOperator, topic: str, copy: TopicCopy) -> None
 
 
 def _login(operator: KafkaOperator) -> dict[str, Any]:
-    tls = operator.security_protocol == "SASL_SSL"
     return security(
         KafkaSettings(
             bootstrap_servers=operator.bootstrap_servers,
             username=operator.username,
             password=SecretStr(operator.password),
-            security_protocol="SASL_SSL" if tls else "SASL_PLAINTEXT",
+            security_protocol=operator.protocol,
             ca_file=operator.ca_file,
         )
     )

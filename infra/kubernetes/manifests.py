@@ -16,7 +16,13 @@ _IMAGE = "handoff:0.1.0"
 _PORT = 8080
 _POSTGRES = "handoff-postgres-rw"
 _TRUST = "/etc/handoff/trust"
+_CA = {"key": "ca.crt", "path": "ca.crt"}
 _CLUSTER = {"strimzi.io/cluster": "handoff"}
+_BROKERS = {"podSelector": {"matchLabels": _CLUSTER}}
+_DATABASES = {"podSelector": {"matchLabels": {"cnpg.io/cluster": "handoff-postgres"}}}
+# Namespaces with this label may reach the processes: an institution's own entrance, and monitoring.
+_ENTRANCE = {"namespaceSelector": {"matchLabels": {"handoff/entrance": "true"}}}
+_EVERY_PROCESS = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "handoff"}}}
 
 
 class Process(NamedTuple):
@@ -108,6 +114,36 @@ def _process(plan: JurisdictionPlan, process: Process) -> Iterator[Manifest]:
         "template": {"metadata": {"labels": labels}, "spec": _pod(plan, process, name)},
     }
     yield {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+    certificate = {
+        "secretName": f"{name}-tls",
+        "dnsNames": [name, "localhost"],
+        "issuerRef": {"name": "handoff-ca", "kind": "Issuer"},
+    }
+    yield {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": metadata, "spec": certificate}
+    yield {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata,
+        "spec": {"podSelector": {"matchLabels": labels}, **_network_rules(plan, process)},
+    }
+
+
+def _network_rules(plan: JurisdictionPlan, process: Process) -> Manifest:
+    """Rules of one process: it reaches its broker, its database and the audit, and is reached over HTTPS alone."""
+    callers = [_ENTRANCE, _EVERY_PROCESS] if process.id == AUDIT else [_ENTRANCE]
+    reached = [
+        {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]},
+        {"to": [_BROKERS], "ports": [{"protocol": "TCP", "port": 9093}]},
+        {"to": [_DATABASES], "ports": [{"protocol": "TCP", "port": 5432}]},
+    ]
+    if process.is_node and _is_audited(plan):
+        audit = {"app.kubernetes.io/instance": resource_name(user_name(plan.name, AUDIT))}
+        reached.append({"to": [{"podSelector": {"matchLabels": audit}}], "ports": [{"protocol": "TCP", "port": _PORT}]})
+    return {
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": callers, "ports": [{"protocol": "TCP", "port": _PORT}]}],
+        "egress": reached,
+    }
 
 
 def _settings(plan: JurisdictionPlan, process: Process) -> str:
@@ -130,10 +166,13 @@ ca_file = "/etc/handoff/kafka/ca.crt"
 host = "{_POSTGRES}"
 database = "{plan.name}_{process.id}"
 user = "{process.role}"
+ca_file = "/etc/handoff/postgres/ca.crt"
 
 [http]
 host = "0.0.0.0"
 port = {_PORT}
+certificate_file = "/etc/handoff/tls/tls.crt"
+key_file = "/etc/handoff/tls/tls.key"
 {"".join(_proof_sections(plan, process))}"""
 
 
@@ -145,10 +184,11 @@ def _proof_sections(plan: JurisdictionPlan, process: Process) -> Iterator[str]:
         yield 'witness_key_file = "/etc/handoff/own/witness.key"\n'
     if process.is_node and _is_audited(plan):
         audit = resource_name(user_name(plan.name, AUDIT))
-        yield f'\n[audit]\nurl = "http://{audit}:{_PORT}"\n'
+        yield f'\n[audit]\nurl = "https://{audit}:{_PORT}"\nca_file = "/etc/handoff/tls/ca.crt"\n'
     if process.id == AUDIT:
         database = f"{plan.name}_{PROJECTION}"
         yield f'\n[timeline]\nhost = "{_POSTGRES}"\ndatabase = "{database}"\nuser = "{database}_reader"\n'
+        yield 'ca_file = "/etc/handoff/postgres/ca.crt"\n'
 
 
 def _is_audited(plan: JurisdictionPlan) -> bool:
@@ -170,6 +210,9 @@ def _pod(plan: JurisdictionPlan, process: Process, name: str) -> Manifest:
             {"name": "settings", "configMap": {"name": name}},
             {"name": "own", "secret": {"secretName": own, "defaultMode": 0o440}},
             {"name": "kafka", "secret": {"secretName": "handoff-cluster-ca-cert"}},
+            # The certificate of the authority alone: the Secret has its private key too.
+            {"name": "postgres", "secret": {"secretName": "handoff-postgres-ca", "items": [_CA]}},
+            {"name": "tls", "secret": {"secretName": f"{name}-tls", "defaultMode": 0o440}},
             {"name": "trust", "configMap": {"name": f"{plan.name}-trust"}},
             {"name": "scratch", "emptyDir": {}},
         ],
@@ -183,10 +226,14 @@ def _container(plan: JurisdictionPlan, process: Process, name: str, own: str) ->
         "command": ["python", "-m", f"services.{process.package}"],
         "env": list(_environment(plan, process, name, own)),
         "ports": [{"name": "http", "containerPort": _PORT}],
-        "livenessProbe": {"httpGet": {"path": "/health/live", "port": "http"}, "periodSeconds": 10},
+        "livenessProbe": {"httpGet": {"path": "/health/live", "port": "http", "scheme": "HTTPS"}, "periodSeconds": 10},
         # A standby node accepts commands, also while the broker is unavailable: only a dead node may get no requests.
         "readinessProbe": {
-            "httpGet": {"path": "/health/live" if process.is_node else "/health/ready", "port": "http"},
+            "httpGet": {
+                "path": "/health/live" if process.is_node else "/health/ready",
+                "port": "http",
+                "scheme": "HTTPS",
+            },
             "periodSeconds": 5,
         },
         "resources": {"requests": {"cpu": "100m", "memory": "192Mi"}, "limits": {"memory": "512Mi"}},
@@ -199,6 +246,8 @@ def _container(plan: JurisdictionPlan, process: Process, name: str, own: str) ->
             {"name": "settings", "mountPath": "/etc/handoff/settings", "readOnly": True},
             {"name": "own", "mountPath": "/etc/handoff/own", "readOnly": True},
             {"name": "kafka", "mountPath": "/etc/handoff/kafka", "readOnly": True},
+            {"name": "postgres", "mountPath": "/etc/handoff/postgres", "readOnly": True},
+            {"name": "tls", "mountPath": "/etc/handoff/tls", "readOnly": True},
             {"name": "trust", "mountPath": _TRUST, "readOnly": True},
             {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108 (the pod's own)
         ],

@@ -98,9 +98,6 @@ def test_no_argument_of_a_process_is_a_secret(tmp_path: Path, monkeypatch: pytes
     assert "password" not in " ".join(cluster.brokers[0].argv)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=pytest.fail.Exception, reason="issue 11: a broker on another host may be reached without TLS"
-)
 def test_a_remote_broker_is_reached_with_tls_only() -> None:
     """Without TLS, password exchange and events cross the network in the clear: loopback only."""
     with pytest.raises(ValidationError):
@@ -109,20 +106,12 @@ def test_a_remote_broker_is_reached_with_tls_only() -> None:
         )
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 11: a connection to a database on another host asks for no TLS"
-)
 def test_a_remote_database_is_verified() -> None:
     """The server's certificate and name are checked unless the host is loopback."""
     remote = PostgresSettings(host=_REMOTE, database="police", user="police", password=_SECRET)
     assert "sslmode=verify-full" in remote.dsn
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=pytest.fail.Exception,
-    reason="issue 11: an audit token is sent to another host unencrypted",
-)
 def test_a_remote_audit_is_asked_over_https_only() -> None:
     """A bearer token is sent over HTTPS, or to loopback."""
     with pytest.raises(ValidationError):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,51 @@ def test_names_are_what_kubernetes_allows_and_unique(applied: tuple[Manifest, ..
     names = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in applied]
     assert all(_NAME.fullmatch(name) for _, name in names)
     assert len(set(names)) == len(names)
+
+
+def test_every_connection_off_a_pod_is_encrypted_and_verified(applied: tuple[Manifest, ...]) -> None:
+    mounted = {
+        mount["mountPath"]
+        for manifest in _of(applied, "Deployment")
+        for container in manifest["spec"]["template"]["spec"]["containers"]
+        for mount in container["volumeMounts"]
+    }
+    for manifest in _of(applied, "ConfigMap"):
+        settings = tomllib.loads(manifest["data"]["process.toml"])
+        assert settings["kafka"]["security_protocol"] == "SASL_SSL"
+        assert settings.get("audit", {"url": "https://"})["url"].startswith("https://")
+        named = [settings[section][key] for section, key in _FILES if section in settings]
+        assert len(named) >= 4
+        assert {str(Path(file).parent) for file in named} <= mounted
+
+
+_FILES = (
+    ("kafka", "ca_file"),
+    ("postgres", "ca_file"),
+    ("http", "certificate_file"),
+    ("http", "key_file"),
+    ("timeline", "ca_file"),
+    ("audit", "ca_file"),
+)
+
+
+def test_each_process_has_a_certificate_for_the_name_under_which_it_is_reached(applied: tuple[Manifest, ...]) -> None:
+    certificates = {manifest["metadata"]["name"]: manifest["spec"] for manifest in _of(applied, "Certificate")}
+    services = {manifest["metadata"]["name"] for manifest in _of(applied, "Service")}
+    assert certificates.keys() == services
+    assert all(name in spec["dnsNames"] for name, spec in certificates.items())
+
+
+def test_each_process_reaches_only_its_parts_and_is_reached_only_over_https(applied: tuple[Manifest, ...]) -> None:
+    policies = {manifest["metadata"]["name"]: manifest["spec"] for manifest in _of(applied, "NetworkPolicy")}
+    assert policies.keys() == {manifest["metadata"]["name"] for manifest in _of(applied, "Deployment")}
+    for spec in policies.values():
+        assert spec["policyTypes"] == ["Ingress", "Egress"]
+        assert {port["port"] for rule in spec["ingress"] for port in rule["ports"]} == {8080}
+        assert {port["port"] for rule in spec["egress"] for port in rule["ports"]} <= {53, 9093, 5432, 8080}
+        assert all(rule.get("to") for rule in spec["egress"] if rule["ports"][0]["port"] != 53)
+
+
+def test_a_standby_without_every_acknowledged_commit_is_never_promoted() -> None:
+    database = Path("infra/kubernetes/postgres.yaml").read_text(encoding="utf-8")
+    assert re.search(r"synchronous:\n( {6}.*\n)* {6}failoverQuorum: true\n", database)

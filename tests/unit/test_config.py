@@ -45,7 +45,7 @@ def test_a_file_gives_the_settings_of_one_process(police: Path) -> None:
     assert settings.http is not None
     assert settings.http.port == 8080
     assert settings.log.format == "json"
-    assert settings.postgres.dsn == "postgres://prizren_police:pass%2Fword@127.0.0.1:5432/prizren_police"
+    assert settings.postgres.dsn == "postgres://prizren_police:pass%2Fword@127.0.0.1:5432/prizren_police?sslmode=prefer"
 
 
 def test_periods_of_retention_are_those_of_a_node(police: Path) -> None:

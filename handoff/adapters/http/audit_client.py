@@ -1,5 +1,6 @@
 """Client of the audit API, from which a node requests receipts."""
 
+import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
@@ -22,7 +23,10 @@ class AuditClient:
         headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
         # Created once: a client reads every trusted certificate of the machine, which blocks the event loop.
         self._http = httpx.AsyncClient(
-            headers=headers, timeout=TIMEOUT_SECONDS, trust_env=not is_internal(settings.url)
+            headers=headers,
+            timeout=TIMEOUT_SECONDS,
+            trust_env=not is_internal(settings.url),
+            verify=True if settings.ca_file is None else ssl.create_default_context(cafile=settings.ca_file),
         )
 
     async def receipts(self, events: Iterable[Identity]) -> Mapping[Identity, bytes]:

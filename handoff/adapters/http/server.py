@@ -49,7 +49,10 @@ def http_server(
     grace_seconds: int | None = None,
     on_shutdown: Callable[[], None] = lambda: None,
 ) -> uvicorn.Server:
-    """Build a server of ``app``; ``grace_seconds`` bounds the requests in flight at shutdown."""
+    """Build a server of ``app``; ``grace_seconds`` bounds the requests in flight at shutdown.
+
+    Raises ConfigurationError if the certificate or its key cannot be used.
+    """
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -58,5 +61,11 @@ def http_server(
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=grace_seconds,
+        ssl_certfile=settings.certificate_file,
+        ssl_keyfile=settings.key_file,
     )
+    try:
+        config.load()
+    except OSError as error:
+        raise ConfigurationError(f"http: certificate_file, key_file: {error.strerror or error}") from None
     return _Server(config, on_shutdown)

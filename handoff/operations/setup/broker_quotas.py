@@ -1,11 +1,9 @@
 """Client quotas at the broker, set by a request of Kafka's protocol that no Python client supports yet."""
 
 import ssl
-from pathlib import Path
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import for_code
-from aiokafka.helpers import create_ssl_context
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Float64, Int16, Int32, Schema, String
 
@@ -62,8 +60,8 @@ async def set_quotas(operator: KafkaOperator, quotas: tuple[Quota, ...]) -> None
     """Set the quota of each principal. Raises aiokafka's typed errors."""
     client = AIOKafkaClient(
         bootstrap_servers=operator.bootstrap_servers,
-        security_protocol=operator.security_protocol,
-        ssl_context=_tls(operator.ca_file),
+        security_protocol=operator.protocol,
+        ssl_context=_tls(operator),
         sasl_mechanism="SCRAM-SHA-512",
         sasl_plain_username=operator.username,
         sasl_plain_password=operator.password,
@@ -78,5 +76,7 @@ async def set_quotas(operator: KafkaOperator, quotas: tuple[Quota, ...]) -> None
             raise for_code(code)(message)
 
 
-def _tls(ca_file: Path | None) -> ssl.SSLContext | None:
-    return create_ssl_context(cafile=str(ca_file)) if ca_file else None
+def _tls(operator: KafkaOperator) -> ssl.SSLContext | None:
+    if operator.protocol != "SASL_SSL":
+        return None
+    return ssl.create_default_context(cafile=operator.ca_file)

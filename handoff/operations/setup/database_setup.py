@@ -17,8 +17,11 @@ from urllib.parse import quote
 
 import asyncpg
 
+from handoff.config import ConfigurationError
 from handoff.operations.errors import OperationError
+from handoff.operations.setup.scram import scram_verifier
 from handoff.package_data import data_path
+from handoff.transport import is_verified, postgres_query
 
 Kind = Literal["node", "exchange", "projection", "monitor"]
 
@@ -46,7 +49,15 @@ class DatabaseOperator:
     port: int
     user: str
     password: str
-    sslmode: str = "disable"
+    sslmode: str | None = None
+    ca_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a server on another machine that is not verified. Raises ConfigurationError."""
+        if not is_verified(self.host, self.sslmode):
+            raise ConfigurationError(
+                f"the operator's sslmode {self.sslmode} is for a server on localhost; use verify-full"
+            )
 
     def dsn(self, database: str = "postgres") -> str:
         """Connection string of the operator."""
@@ -58,7 +69,9 @@ class DatabaseOperator:
 
     def _dsn(self, user: str, password: str, database: str) -> str:
         user, password, database = (quote(part, safe="") for part in (user, password, database))
-        return f"postgres://{user}:{password}@{self.host}:{self.port}/{database}?sslmode={self.sslmode}"
+        # dbmate knows no `prefer`.
+        query = postgres_query(self.host, self.sslmode, self.ca_file, on_this_machine="disable")
+        return f"postgres://{user}:{password}@{self.host}:{self.port}/{database}?{query}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +134,8 @@ async def _create(
     operator: DatabaseOperator, pool: asyncpg.Pool, database: Database, passwords: Mapping[str, str]
 ) -> None:
     for role in (database.owner, *database.logins):
-        await _execute_formatted(pool, _LOGIN, role, passwords[role])
+        # The server, its log and its statistics never see the password.
+        await _execute_formatted(pool, _LOGIN, role, scram_verifier(passwords[role]))
         await _execute_formatted(pool, _LIMIT, role, str(CONNECTIONS_PER_ROLE))
     await _execute_formatted(pool, _NEW_DATABASE, database.name, database.owner)
     await _execute_formatted(pool, "SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', $1::text)", database.name)

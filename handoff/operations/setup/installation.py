@@ -210,4 +210,4 @@ def _caller(member: str) -> str:
 
 
 def _with_password(settings: PostgresSettings) -> dict[str, Any]:
-    return settings.model_dump(mode="json") | {"password": settings.password.get_secret_value()}
+    return settings.model_dump(mode="json", exclude_none=True) | {"password": settings.password.get_secret_value()}

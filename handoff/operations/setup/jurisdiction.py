@@ -51,7 +51,7 @@ class Jurisdiction:
             bootstrap_servers=self.kafka.bootstrap_servers,
             username=user_name(self.name, principal),
             password=SecretStr(self.passwords.kafka[principal]),
-            security_protocol="SASL_SSL" if self.kafka.security_protocol == "SASL_SSL" else "SASL_PLAINTEXT",
+            security_protocol=self.kafka.protocol,
             ca_file=self.kafka.ca_file,
         )
 
@@ -65,6 +65,8 @@ class Jurisdiction:
             database=database,
             user=user,
             password=SecretStr(self.passwords.postgres[user]),
+            sslmode=self.postgres.sslmode,
+            ca_file=self.postgres.ca_file,
         )
 
     async def apply(self) -> tuple[str, ...]:

@@ -46,32 +46,41 @@ def postgres_operator(directory: Path, server: str | None) -> DatabaseOperator:
 def kafka_operator_at(servers: str) -> KafkaOperator:
     """Operator of the brokers at ``servers``, with the login from the environment. Raises ConfigurationError.
 
-    A CA file in HANDOFF_KAFKA_OPERATOR_CA_FILE switches TLS on.
+    Brokers on another machine are reached with TLS, and so are others with a CA file in
+    HANDOFF_KAFKA_OPERATOR_CA_FILE.
     """
-    ca_file = os.environ.get(f"{KAFKA_VARIABLE}_CA_FILE")
-    user, password = _login(KAFKA_VARIABLE)
-    if ca_file is None:
-        return KafkaOperator(servers, user, password)
-    return KafkaOperator(servers, user, password, "SASL_SSL", Path(ca_file))
+    return KafkaOperator(servers, *_login(KAFKA_VARIABLE), ca_file=_ca_file(KAFKA_VARIABLE))
 
 
 def postgres_operator_at(server: str) -> DatabaseOperator:
     """Operator of the database server at ``server`` (host:port), with the login from the environment.
 
-    Raises ConfigurationError.
+    A server on another machine is reached with TLS and verified, and so is another one with a CA file in
+    HANDOFF_POSTGRES_OPERATOR_CA_FILE. Raises ConfigurationError.
     """
     host, _, port = server.partition(":")
     if port and not port.isdecimal():
         raise ConfigurationError(f"--postgres: {server!r} is not host:port")
-    return DatabaseOperator(host, int(port or 5432), *_login(POSTGRES_VARIABLE))
+    ca_file = _ca_file(POSTGRES_VARIABLE)
+    sslmode = None if ca_file is None else "verify-full"
+    return DatabaseOperator(host, int(port or 5432), *_login(POSTGRES_VARIABLE), sslmode=sslmode, ca_file=ca_file)
 
 
 def write_operator_logins(directory: Path, kafka: KafkaOperator | None, postgres: DatabaseOperator | None) -> None:
     """Write ``operator.toml`` with the given logins. Only its owner may read it."""
     logins = {part: asdict(login) for part, login in (("kafka", kafka), ("postgres", postgres)) if login is not None}
-    present = {part: {k: v for k, v in login.items() if v is not None} for part, login in logins.items()}
+    present = {part: {k: _toml_value(v) for k, v in login.items() if v is not None} for part, login in logins.items()}
     private_directory(directory)
     write_private(directory / FILE, tomli_w.dumps(present))
+
+
+def _toml_value(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _ca_file(variable: str) -> Path | None:
+    path = os.environ.get(f"{variable}_CA_FILE")
+    return Path(path).absolute() if path else None
 
 
 def _login(variable: str) -> tuple[str, str]:
