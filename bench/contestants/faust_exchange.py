@@ -18,6 +18,7 @@ from bench.stories import key_of
 from handoff.adapters.kafka.client import security
 from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.domain.directory import Directory
+from handoff.domain.own_keys import OwnKeys
 from handoff.exchange.routing import Known, route
 from handoff.exchange.validation import Submission, SubmissionValidator
 from handoff.record.kafka_record import KafkaRecord, parse
@@ -64,7 +65,7 @@ class _State:
 
     def __init__(self, job: Job, directory: Directory) -> None:
         self._job = job
-        self._validator = SubmissionValidator(job.genesis_sha256, key_of(EXCHANGE))
+        self._validator = SubmissionValidator(job.genesis_sha256, OwnKeys(EXCHANGE, key_of(EXCHANGE)))
         self._known = Known(directory, 0, {}, {}, {})
         self._cases: dict[Any, Any] = {}
         self._offset = 0

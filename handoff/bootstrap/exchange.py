@@ -6,7 +6,7 @@ from typing import NoReturn
 import asyncpg
 
 from handoff import clock
-from handoff.adapters.files.signing_keys import signing_key
+from handoff.adapters.files.signing_keys import own_keys
 from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.adapters.postgres.leadership_store import PostgresLeadership
 from handoff.adapters.postgres.pool import TRANSIENT, open_pool
@@ -45,9 +45,9 @@ def build_exchange(
 ) -> Exchange:
     """Build an exchange. Nothing connects before it runs. Raises ``ConfigurationError``."""
     pool = pool or open_pool(settings.postgres, max_size=8)
-    store, key = ExchangeStore(pool), signing_key(settings.signing_key_file)
+    store, keys = ExchangeStore(pool), own_keys(settings)
     empty = Directory(settings.jurisdiction, settings.generation)
-    validator = SubmissionValidator(settings.genesis_sha256, key)
+    validator = SubmissionValidator(settings.genesis_sha256, keys)
     return Exchange(
         pool=pool,
         store=store,
@@ -55,7 +55,7 @@ def build_exchange(
         context=RouterContext(
             kafka=settings.kafka,
             store=store,
-            key=key,
+            keys=keys,
             genesis_hash=settings.genesis_sha256,
             empty=empty,
             now=clock,

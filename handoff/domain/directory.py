@@ -42,6 +42,7 @@ class Key(Struct, frozen=True):
     use: KeyUse
     public_key: str
     self_registered: bool = False
+    registered_at: datetime | None = None
     retired_at: datetime | None = None
     revoked: bool = False
 

@@ -285,9 +285,9 @@ def _change_member(known: Situation, member: str, **changes: Any) -> Situation:
     return _directory(known, members={**known.directory.members, member: replace(before, **changes)})
 
 
-def _key_registered(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
+def _key_registered(known: Situation, event: AnyEvent, at: datetime) -> Situation:
     key = _key(event.data.member, event.data.public_key, event.data.use)
-    key = replace(key, self_registered=event.emitter == key.owner)
+    key = replace(key, self_registered=event.emitter == key.owner, registered_at=at)
     return _directory(known, keys={**known.directory.keys, key.id: key})
 
 

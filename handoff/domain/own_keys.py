@@ -50,6 +50,18 @@ class OwnKeys:
                 return key
         return None
 
+    def signing_before(self, directory: Directory, at: datetime) -> SigningKey:
+        """Return the key that readers know before they fold an entry with the record time ``at``.
+
+        An entry is delivered to a reader whose directory ends before it. So the next key signs only entries later than
+        its own registration, while ``directory`` may be ahead of the reader's.
+        """
+        known = directory.keys.get(self.next.id) if self.next is not None else None
+        if self.next is None or known is None or known.owner != self.owner:
+            return self.current
+        is_known = known.registered_at is None or at > known.registered_at
+        return self.next if is_known and known.is_in_force(at) else self.current
+
     def status(self, directory: Directory, at: datetime) -> KeyStatus:
         """Return the best status that one of the keys has."""
         if self.signing(directory, at) is not None:

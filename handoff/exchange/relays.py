@@ -6,7 +6,8 @@ suspended process that resumes may send again; the inbox's dense sequence and th
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from itertools import groupby
 from uuid import UUID
 
 import structlog
@@ -16,10 +17,12 @@ from handoff.adapters.kafka.client import BrokerUnavailable, Sender
 from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.backoff import Backoff
+from handoff.domain.directory import Directory
+from handoff.domain.own_keys import OwnKeys
 from handoff.exchange.cpu_work import run_off_loop
 from handoff.proof.log.delivery_chain import sign_batch
 from handoff.record import message, signing
-from handoff.record.delivery import PROOF_HEADER
+from handoff.record.delivery import PROOF_HEADER, Delivery
 from handoff.record.message import Message
 from handoff.wakeup import Wakeup
 
@@ -70,27 +73,46 @@ class InboxRelay:
     """Sender of one member's queued inbox entries, in sequence, with one signature for each batch."""
 
     def __init__(
-        self, store: ExchangeStore, sender: Sender, epoch: int, member: str, topic: str, *, key: signing.SigningKey
+        self,
+        store: ExchangeStore,
+        sender: Sender,
+        epoch: int,
+        member: str,
+        topic: str,
+        *,
+        keys: OwnKeys,
+        directory: Callable[[], Directory],
     ) -> None:
         self._store = store
         self._sender = sender
         self._epoch = epoch
         self._member = member
         self._topic = topic
-        self._key = key
+        self._keys = keys
+        self._directory = directory
 
     async def send_some(self) -> bool:
         """Send the next entries and delete them. Return whether there may be more. Raises ``LeadershipLost``."""
         queued = await self._store.queued_deliveries(self._member, BATCH)
         if queued:
-            chain = [link for _, _, link in queued]
-            proofs = await run_off_loop(len(queued), lambda: sign_batch(chain, self._key))
+            proofs = await run_off_loop(len(queued), lambda: list(self._proofs(queued)))
             await self._sender.send(
                 self._topic, [_proven(entry, proof) for (_, entry, _), proof in zip(queued, proofs, strict=True)]
             )
             await self._store.delete_sent(self._epoch, self._member, queued[-1][0])
             telemetry.DELIVERED.inc(len(queued))
         return len(queued) == BATCH
+
+    def _proofs(self, queued: Iterable[tuple[int, Message, bytes]]) -> Iterator[bytes]:
+        """Yield the proof of each entry. During a rotation a batch may have entries for either key."""
+        directory = self._directory()
+
+        def key_for(row: tuple[int, Message, bytes]) -> signing.SigningKey:
+            return self._keys.signing_before(directory, Delivery.from_message(row[1]).record_time)
+
+        batches = groupby(queued, key_for) if self._keys.next is not None else [(self._keys.current, queued)]
+        for key, rows in batches:
+            yield from sign_batch([chain for _, _, chain in rows], key)
 
 
 def _proven(entry: Message, proof: bytes) -> Message:
@@ -100,7 +122,9 @@ def _proven(entry: Message, proof: bytes) -> Message:
 class OwnEventPublisher:
     """Sender of the exchange's own events, which repeats each until it is read back from the record."""
 
-    def __init__(self, store: ExchangeStore, sender: Sender, key: signing.SigningKey, record: str) -> None:
+    def __init__(
+        self, store: ExchangeStore, sender: Sender, key: Callable[[], signing.SigningKey], record: str
+    ) -> None:
         self._store = store
         self._sender = sender
         self._key = key
@@ -114,6 +138,7 @@ class OwnEventPublisher:
         self._sent = {own.event_id: at for own in unconfirmed if (at := self._sent.get(own.event_id)) is not None}
         due = [own for own in unconfirmed if now - self._sent.get(own.event_id, now - RESEND_SECONDS) >= RESEND_SECONDS]
         if due:
-            await self._sender.send(self._record, [message.sign(own.subject, own.value, self._key) for own in due])
+            key = self._key()
+            await self._sender.send(self._record, [message.sign(own.subject, own.value, key) for own in due])
             self._sent |= dict.fromkeys((own.event_id for own in due), now)
         return len(due) == BATCH

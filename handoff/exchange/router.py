@@ -20,6 +20,7 @@ from handoff.backoff import Backoff
 from handoff.config import KafkaSettings
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
+from handoff.domain.own_keys import KeyStatus, OwnKeys
 from handoff.exchange import cpu_work, observability
 from handoff.exchange.relays import InboxRelay, OwnEventPublisher, SendingTask
 from handoff.exchange.routing import Announcement, InboxHead, Known, Routed, route
@@ -44,7 +45,7 @@ class RouterContext:
 
     kafka: KafkaSettings
     store: ExchangeStore
-    key: SigningKey
+    keys: OwnKeys
     genesis_hash: str
     empty: Directory
     now: Callable[[], datetime]
@@ -67,7 +68,8 @@ class Router:
         self._timers_polled = 0.0
         self._reader = RecordReader(context.kafka, context.empty.jurisdiction, client_id="exchange-routing")
         sender = Sender(context.kafka, client_id="exchange-own-events")
-        publisher = OwnEventPublisher(context.store, sender, context.key, record_topic(context.empty.jurisdiction))
+        record = record_topic(context.empty.jurisdiction)
+        publisher = OwnEventPublisher(context.store, sender, self._signing_key, record)
         self._own_events = SendingTask("own events", publisher.send_some, sender)
         self.routing = False
 
@@ -150,6 +152,16 @@ class Router:
             announcements=tuple(Announcement(*row) for row in announced),
         )
 
+    @property
+    def key_status(self) -> KeyStatus:
+        """Status of the exchange's own keys. Before the founding, the founding event names the current one."""
+        if not self._directory.founded:
+            return KeyStatus.IN_FORCE
+        return self._context.keys.status(self._directory, self._context.now())
+
+    def _signing_key(self) -> SigningKey:
+        return self._context.keys.signing(self._directory, self._context.now()) or self._context.keys.current
+
     def _cache(self, cases: dict[UUID, Case]) -> None:
         for case_id, case in cases.items():
             self._cases[case_id] = case
@@ -175,7 +187,15 @@ class Router:
             if member not in self._inboxes:
                 sender = Sender(self._context.kafka, client_id=f"exchange-in-{member}")
                 topic = in_topic(self._context.empty.jurisdiction, member)
-                inbox = InboxRelay(self._store, sender, self._epoch, member, topic, key=self._context.key)
+                inbox = InboxRelay(
+                    self._store,
+                    sender,
+                    self._epoch,
+                    member,
+                    topic,
+                    keys=self._context.keys,
+                    directory=lambda: self._directory,
+                )
                 self._inboxes[member] = SendingTask(f"inbox {member}", inbox.send_some, sender)
                 tasks.create_task(self._inboxes[member].run())
             self._inboxes[member].wake()

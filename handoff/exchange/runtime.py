@@ -1,6 +1,7 @@
 """The exchange process: intake always, routing while it leads, and the health probes."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -13,6 +14,7 @@ from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.backoff import retry
 from handoff.config import HttpSettings
+from handoff.domain.own_keys import KeyStatus
 from handoff.exchange.intake import SubmissionIntake
 from handoff.exchange.router import Router, RouterContext
 from handoff.leadership import Leadership, LeadershipLost
@@ -72,8 +74,15 @@ class Exchange:
                 *self.dependencies.parts(),
                 PartReadiness(name="intake", ready=self.intake.consuming),
                 PartReadiness(name="routing", ready=routes),
+                *self._key_readiness(),
             )
         )
+
+    def _key_readiness(self) -> Iterator[PartReadiness]:
+        if self._router is not None:
+            status = self._router.key_status
+            detail = f"{status}: {', '.join(self.context.keys.ids)}"
+            yield PartReadiness(name="signing_key", ready=status is KeyStatus.IN_FORCE, detail=detail)
 
     async def _lead(self) -> None:
         while True:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 
 from handoff.domain.directory import Directory
 from handoff.domain.judge import authenticate
+from handoff.domain.own_keys import OwnKeys
 from handoff.exchange import cpu_work
 from handoff.record import codec, message, signing
 from handoff.record.codes import RefusalCode
@@ -44,10 +45,10 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionValidator:
-    """Validator with the trust anchor and the key that signs refusals."""
+    """Validator with the trust anchor and the keys that sign refusals."""
 
     genesis_hash: str
-    key: signing.SigningKey
+    keys: OwnKeys
 
     def validate(self, submissions: Iterable[Submission], directory: Directory) -> Iterator[tuple[Message, str | None]]:
         """Yield the message to append for each submission, and the code if it is refused. Never raises on any bytes."""
@@ -71,7 +72,8 @@ class SubmissionValidator:
                 member=submission.member, code=code, value_hash=signing.sha256(submission.message.value or b"")
             ),
         )
-        return message.sign(event.subject, codec.encode(event), self.key)
+        key = self.keys.signing(directory, event.time) or self.keys.current
+        return message.sign(event.subject, codec.encode(event), key)
 
 
 def objection(submission: Submission, directory: Directory, genesis_hash: str) -> RefusalCode | None:

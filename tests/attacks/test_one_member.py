@@ -16,7 +16,7 @@ from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 from handoff.views.replay.gaps import Gap, gaps
 from tests.support.dsl import spec
-from tests.support.dsl.builders import JURISDICTION, T0, key_of, nth_id
+from tests.support.dsl.builders import JURISDICTION, T0, nth_id, own_keys_of
 from tests.support.dsl.spec import DIRECTORY, MINUTE, POLICE, Sent
 from tests.support.parts.replayed import replayed
 
@@ -67,7 +67,7 @@ def test_a_case_is_bounded(flood: Callable[[], list[Sent]]) -> None:
 def test_a_thousand_malformed_submissions_cost_little() -> None:
     """The refused submissions of one member in one second take less of the record than a hundred events."""
     sent = [_garbage(offset) for offset in range(SUBMISSIONS)]
-    validated = SubmissionValidator("0" * 64, key_of(EXCHANGE)).validate(sent, DIRECTORY)
+    validated = SubmissionValidator("0" * 64, own_keys_of(EXCHANGE)).validate(sent, DIRECTORY)
     assert sum(_size(message) for message, _ in validated) < 100 * 1024
 
 

@@ -17,10 +17,10 @@ from handoff.record.events.case import CaseOpened
 from handoff.record.events.directory import Admission, SubmissionRefused
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
-from tests.support.dsl.builders import JURISDICTION, T0, event, key_of, signed
+from tests.support.dsl.builders import JURISDICTION, T0, event, key_of, own_keys_of, signed
 
 CHARTER = Charter(JURISDICTION, 1, COORDINATION, ())
-VALIDATOR = SubmissionValidator("0" * 64, key_of(EXCHANGE))
+VALIDATOR = SubmissionValidator("0" * 64, own_keys_of(EXCHANGE))
 OPENED = event(CaseOpened(entry_point=EntryPoint.HOTLINE, reporting_delay=ReportingDelay.UNKNOWN))
 GENUINE = signed(OPENED)
 HEADERS = st.lists(st.tuples(st.sampled_from(["signature", "key-id", "content-type", "verdict"]), st.binary()))

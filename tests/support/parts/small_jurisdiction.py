@@ -92,7 +92,7 @@ class Town:
         return child
 
     def _configuration(self, instance: str, options: dict[str, str]) -> Path:
-        port = options.pop("port", None)
+        port, next_key = options.pop("port", None), options.pop("next_key_of", None)
         kafka = self.jurisdiction.kafka_settings(EXCHANGE)
         postgres = self.jurisdiction.postgres_settings(EXCHANGE)
         key_file = self.directory / "exchange.key"
@@ -108,6 +108,10 @@ class Town:
             "instance": instance,
             "exchange": {"grace_seconds": 0.3, **options},
         }
+        if next_key is not None:
+            key_file = self.directory / "exchange.next.key"
+            key_file.write_text(key_of(next_key).seed.hex())
+            settings["next_signing_key_file"] = str(key_file)
         if port is not None:
             settings["http"] = {"port": int(port)}
         path = self.directory / f"{instance}.toml"
