@@ -15,6 +15,14 @@ MAX_KEYS_IN_FORCE = 4
 RETIREMENT_GRACE = timedelta(hours=24)
 """Time for which signatures by a retired key still count. It exceeds the wait of an outbox row in an outage."""
 
+_FIRST_CONTRACT = {"deadline.escalated": 2}
+"""Type → its version at release 0.2.0, if it is not the first. Every release reads these versions."""
+
+
+def _name_and_version(event_type: str) -> tuple[str, int]:
+    name, _, version = event_type.rpartition(".v")
+    return name, int(version)
+
 
 class Member(Struct, frozen=True):
     """A member of the jurisdiction."""
@@ -27,8 +35,14 @@ class Member(Struct, frozen=True):
     reads: tuple[str, ...] = ()
 
     def can_read(self, event_type: str) -> bool:
-        """Return whether it declared this type. Without a declaration, it reads the first version of each type."""
-        return event_type in self.reads if self.reads else event_type.endswith(".v1")
+        """Return whether it declared this type in this version or a later one, which includes the earlier ones.
+
+        Without a declaration, it reads every version that existed when release 0.2.0 closed the first contract.
+        """
+        name, version = _name_and_version(event_type)
+        if not self.reads:
+            return version <= _FIRST_CONTRACT.get(name, 1)
+        return any(n == name and version <= v for n, v in map(_name_and_version, self.reads))
 
 
 class Key(Struct, frozen=True):

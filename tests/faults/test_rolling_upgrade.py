@@ -104,13 +104,12 @@ def test_an_older_node_parks_unreadable_events_continues_and_catches_up_after_it
         kept = town.kept
         one, other = accepted(kept), accepted(kept)
 
-        town.upgrade("shelter")
+        for name in ("exchange", "projection", "monitor", "shelter"):
+            town.upgrade(name)
         refused = town.ask("shelter", f"{one}/pause", PAUSE)
         assert (refused.status_code, refused.json()["reason"]) == (409, CommandRefusal.RECIPIENT_CANNOT_READ)
         assert town.shown("shelter", one)["expected"] == "accepted"
 
-        town.upgrade("projection")
-        town.upgrade("exchange")
         kept.send("police", "/capabilities", {"reads": [*CATALOGUE, SECOND]})
         town.until(lambda: town.ask("shelter", f"{one}/pause", PAUSE).status_code == 200)
 

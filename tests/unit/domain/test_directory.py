@@ -129,9 +129,19 @@ def test_capacity_is_published_for_offered_services_and_routed_to_all() -> None:
     assert submitted.new[0].recipients == set(spec.MEMBERS)
 
 
-def test_a_member_reads_every_first_version_until_it_publishes_capabilities() -> None:
-    assert not DIRECTORY.cannot_read(SHELTER, c.CaseOpened)
-    submitted = given(Sent(SHELTER, d.CapabilitiesPublished(reads=("referral.requested.v1",)))).record
+@pytest.mark.parametrize("event_type", CATALOGUE)
+def test_a_member_that_declared_nothing_reads_the_whole_first_contract(event_type: str) -> None:
+    """So that an event between two parties can be sent, whatever its version, before both publish capabilities."""
+    assert not DIRECTORY.cannot_read(SHELTER, CATALOGUE[event_type])
+    assert not DIRECTORY.members[SHELTER].can_read(f"{event_type.rpartition('.v')[0]}.v9")
+
+
+def test_a_declared_version_includes_the_earlier_ones_and_no_other_type() -> None:
+    submitted = given(Sent(SHELTER, d.CapabilitiesPublished(reads=("referral.requested.v12",)))).record
+    shelter = submitted.directory.members[SHELTER]
+    assert shelter.can_read("referral.requested.v1")
+    assert shelter.can_read("referral.requested.v12")
+    assert not shelter.can_read("referral.requested.v13")
     assert submitted.directory.cannot_read(SHELTER, c.CaseOpened)
     assert not submitted.directory.cannot_read(POLICE, c.CaseOpened)
 
