@@ -249,7 +249,7 @@ async def test_maintenance_commands_work_from_a_mounted_directory(site: Site, tm
 
 
 # A command that must fail here, with its reason. Every other one must succeed.
-_REFUSED = {"handoff node skip": "the exchange signed"}
+_REFUSED = {"handoff node skip": "an entry that the exchange did not sign"}
 # Commands that run while every service is stopped.
 _STOPPED = ("handoff record", "handoff node", "handoff init --wait 0", "pg_restore")
 _TRIAL = ("handoff up", "handoff verify")
@@ -267,6 +267,18 @@ async def test_every_command_of_the_runbook_does_its_step(site: Site) -> None:
     await eventually(lambda: site.is_shown(wrong))
     offset = (await site.document("timeline", wrong))["entries"][0]["position"]
     named = {"JURISDICTION": site.plan.name, "MEMBER": "police", "CASE": site.case, "OFFSET…": offset, "OFFSET": 0}
+
+    async def redaction_prints(text_part: str) -> bool:
+        _, text = await operator.shell(f"handoff record redact {offset} --reason personal_data", directory)
+        return text_part in " ".join(text.split())
+
+    _, wanted = await operator.shell(f"handoff record redact {offset} --reason personal_data", directory)
+    orders = re.findall(r"\{.*?\}", "".join(wanted.splitlines()))
+    assert orders, wanted
+    for order in orders:
+        await site.say("coordination", "/directory/redactions", json.loads(order))
+    # It has the orders and a checkpoint over them, and lacks only that the services stop.
+    await eventually(lambda: redaction_prints("clients are connected to"), _READY_SECONDS)
 
     async def walk(commands: list[str]) -> None:
         for command in commands:
