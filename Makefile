@@ -84,12 +84,15 @@ contract: environment
 	@echo "check: state diagram" && $(BIN)/python -m handoff.contract.lifecycle_diagram --check
 	@echo "check: metrics" && $(BIN)/python -m handoff.contract.metrics_page --check
 
+	@echo "check: open attacks" && $(BIN)/python -m tests.support.probes.open_attacks --check
+
 .PHONY: generate
 generate: environment ## regenerate schemas/, the state diagram, the metrics and the Serbian Cyrillic catalogue
 	@$(BIN)/python -m handoff.contract.published_files --write
 	@$(BIN)/python -m handoff.contract.openapi --write
 	@$(BIN)/python -m handoff.web.pages.cyrillic --write
 	@$(BIN)/python -m handoff.contract.lifecycle_diagram --write
+	@$(BIN)/python -m tests.support.probes.open_attacks --write
 	@$(BIN)/python -m handoff.contract.metrics_page --write
 
 .PHONY: clean

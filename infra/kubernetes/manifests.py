@@ -63,6 +63,14 @@ def manifests(plan: JurisdictionPlan) -> Iterator[Manifest]:
         yield from _process(plan, process)
 
 
+def process_manifests(plan: JurisdictionPlan, id: str) -> Iterator[Manifest]:  # noqa: A002 (a process's id)
+    """Manifests of one process, for the institution that runs it. Raises LookupError for an unknown process.
+
+    Log, monitor and witnesses prove something only if different institutions run them.
+    """
+    yield from _process(plan, {process.id: process for process in processes(plan)}[id])
+
+
 def resource_name(name: str) -> str:
     """A name that Kubernetes allows, and unique: ids of members have underscores and never hyphens."""
     return name.replace("_", "-")

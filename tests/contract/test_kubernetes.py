@@ -11,7 +11,7 @@ import pytest
 from handoff.config import CONFIG_VARIABLE, JurisdictionPlan, jurisdiction_plan, process_settings
 from handoff.operations.setup.access import grants
 from handoff.record import topics as declared
-from infra.kubernetes.manifests import Manifest, manifests, resource_name
+from infra.kubernetes.manifests import Manifest, manifests, process_manifests, resource_name
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
@@ -42,6 +42,19 @@ def test_each_user_has_exactly_the_declared_rights(plan: JurisdictionPlan, appli
     given = {(m["metadata"]["name"], *_right(acl)) for m in _of(applied, "KafkaUser") for acl in _acls(m)}
     wanted = grants(plan.name, plan.member_ids)
     assert given == {(resource_name(g.user), g.resource_type, g.resource, g.operation, "literal") for g in wanted}
+
+
+@pytest.mark.parametrize("process", ["exchange", "projection", "monitor", "shelter"])
+def test_an_institution_prints_the_manifests_of_its_own_process(
+    process: str, plan: JurisdictionPlan, applied: tuple[Manifest, ...]
+) -> None:
+    """Log, monitor and witnesses are run by different institutions: none needs the Secrets of another."""
+    own = tuple(process_manifests(plan, process))
+    assert [manifest["kind"] for manifest in own] == ["ConfigMap", "Service", "Deployment"]
+    assert all(manifest in applied for manifest in own)
+    others = {user["metadata"]["name"] for user in _of(applied, "KafkaUser")} - {own[0]["metadata"]["name"]}
+    text = json.dumps(own)
+    assert not [name for name in others if f'"{name}-own"' in text or f'"{name}"' in text]
 
 
 def _acls(user: Manifest) -> list[dict[str, Any]]:
