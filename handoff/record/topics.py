@@ -116,7 +116,9 @@ def _config(**settings: str | int) -> Config:
     return tuple((key.replace("_", "."), str(value)) for key, value in settings.items())
 
 
-# max.message.bytes applies to the batch as received. Uncompressed topics therefore bound its size after unpacking.
+# max.message.bytes applies to the batch as received, and again as it is stored. An uncompressed topic thus bounds what
+# readers receive, because they never unfold anything. The broker unfolds the whole batch before the second check: its
+# heap and each member's request quota are the bounds there.
 _RECORD = _config(
     cleanup_policy="delete",
     retention_ms=-1,

@@ -95,7 +95,11 @@ def _users(plan: JurisdictionPlan) -> Iterator[Manifest]:
         spec = {
             "authentication": {"type": "scram-sha-512"},
             "authorization": {"type": "simple", "acls": own},
-            "quotas": {"producerByteRate": limit.producer_byte_rate, "consumerByteRate": limit.consumer_byte_rate},
+            "quotas": {
+                "producerByteRate": limit.producer_byte_rate,
+                "consumerByteRate": limit.consumer_byte_rate,
+                "requestPercentage": limit.request_percentage,
+            },
         }
         metadata = {"name": resource_name(principal.user), "labels": _CLUSTER}
         yield {"apiVersion": "kafka.strimzi.io/v1", "kind": "KafkaUser", "metadata": metadata, "spec": spec}

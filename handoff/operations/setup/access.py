@@ -32,11 +32,16 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Bytes per second that one principal may produce and fetch at each broker."""
+    """Bytes per second that one principal may produce and fetch at each broker, and its share of request time.
+
+    A byte rate counts a batch as it was compressed; request time counts what it costs the broker to unfold it. 100 is
+    one thread of the broker.
+    """
 
     user: str
     producer_byte_rate: int
     consumer_byte_rate: int
+    request_percentage: int
 
 
 def user_name(jurisdiction: str, principal: str) -> str:
@@ -71,6 +76,6 @@ def quotas(jurisdiction: str, members: tuple[str, ...]) -> tuple[Quota, ...]:
     """
     shared = {EXCHANGE, PROJECTION, MONITOR}
     return tuple(
-        Quota(p.user, 64 * _MIB, 256 * _MIB) if p.id in shared else Quota(p.user, 4 * _MIB, 64 * _MIB)
+        Quota(p.user, 64 * _MIB, 256 * _MIB, 400) if p.id in shared else Quota(p.user, 4 * _MIB, 64 * _MIB, 50)
         for p in principals(jurisdiction, members)
     )

@@ -53,6 +53,7 @@ def _operations(quota: Quota) -> list[tuple[str, float, bool]]:
     return [
         ("producer_byte_rate", float(quota.producer_byte_rate), False),
         ("consumer_byte_rate", float(quota.consumer_byte_rate), False),
+        ("request_percentage", float(quota.request_percentage), False),
     ]
 
 
