@@ -97,7 +97,7 @@ def test_basis_of_a_dossier_that_crossed_a_withdrawal_was_dead_and_it_was_not_pa
 def test_an_unapproved_basis_is_notable_with_its_rule() -> None:
     (row,) = basis(replayed(used_at_night()), T0 + HOUR).rows
     assert (row.rule, row.approver_role, row.approved, row.live, row.notable) == (
-        "xk.08.l185.22",
+        "xk.08.l185",
         ApproverRole.DUTY_OFFICER,
         False,
         True,
