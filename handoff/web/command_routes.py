@@ -147,6 +147,7 @@ COORDINATION_COMMANDS = (
     CommandRoute("/directory/rules", c.ActivateRules, "directory"),
     CommandRoute("/directory/keys", c.RegisterKey, "directory"),
     CommandRoute("/directory/key-revocations", c.RevokeKey, "directory"),
+    CommandRoute("/directory/key-retirements", c.RetireKey, "directory"),
     CommandRoute("/directory/redactions", c.RecordRedaction, "directory"),
     CommandRoute("/escalations/{reference}/acknowledgement", c.AcknowledgeEscalation, "escalations"),
 )

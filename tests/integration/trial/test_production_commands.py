@@ -29,7 +29,7 @@ from tests.support.probes.eventually import eventually
 
 _COMMANDS = (
     *("up", "demo", "init", "timeline", "replay", "handoffs", "sign-in", "doctor", "bundle", "verify"),
-    *("node", "projection", "record"),
+    *("key", "node", "projection", "record"),
 )
 _IMPORT_ALL = """
 import importlib, pkgutil
