@@ -71,6 +71,7 @@ def _change_state(referral: Referral, transition: Transition, event: Event, at: 
         referral.paused_at, referral.paused_from = at, previous
     if referral.state in ENDED_STATES:
         referral.closed_at, referral.cancellation_asked_at = referral.closed_at or at, None
+        referral.disclosure_open = False
 
 
 def _accept(referral: Referral, event: Event, at: datetime) -> None:

@@ -83,6 +83,10 @@ def _basis_end_is_new(_state: JurisdictionState, case: Case, event: Event, _at: 
     return "basis_missing" if basis is None else _unless(not basis.end_is_on_record, "already")
 
 
+def _links_another_case(_state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(event.data["other_case"] != event.subject, "already")
+
+
 # Deadlines
 
 
@@ -191,7 +195,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "value.redacted.v1": (_by_coordinator,),
     "submission.refused.v1": (_by_exchange,),
     "case.opened.v1": (_by_agency, _case_is_new),
-    "cases.linked.v1": (_by_agency, _by_party),
+    "cases.linked.v1": (_by_agency, _by_party, _links_another_case),
     "basis.recorded.v1": (_by_agency, _by_party, _basis_is_new, _recipient_is_member, _basis_is_unexpired),
     "basis.approved.v1": (_own_basis_awaits_approval,),
     "basis.ended.v1": (_by_exchange, _basis_end_is_new),

@@ -18,6 +18,7 @@ from handoff.record.codes import CaseService
 from handoff.record.delivery import VerdictKind
 from handoff.record.events import CATALOGUE
 from handoff.record.events.base import ReferralBody
+from handoff.record.events.directory import CAPACITY_UNITS
 from handoff.record.events.referral import ReferralFailed, ReferralVoided
 from handoff.views import latency, replay
 from handoff.web.pages.translation import LANGUAGES, read_catalogue
@@ -44,6 +45,7 @@ def document() -> dict[str, Any]:
                 "refusals": _in_order(codes.RejectionCode, allowances.REJECTIONS[service]),
                 "starts": _in_order(codes.StartKind, allowances.STARTS[service]),
                 "holds": _in_order(codes.HoldCode, allowances.HOLDS[service]),
+                "capacity_units": _in_order(codes.CapacityUnit, CAPACITY_UNITS[service]),
                 "outcomes": _in_order(codes.ServiceOutcome, allowances.OUTCOMES[service]),
             }
             for service in CaseService

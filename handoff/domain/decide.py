@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from handoff.domain.commands import (
     CaseCommand,
     Command,
     EscalationCommand,
+    LinkCase,
     RecordBasis,
     ReferralCommand,
     RequestReferral,
@@ -39,12 +40,36 @@ class About:
     makes: UUID | None = field(default=None, repr=False, compare=False)
 
 
+CLAIM_TOLERANCE = timedelta(minutes=15)
+"""Time by which a caller's clock may be ahead of the node's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Reason why a command is refused: a code, and the state of the referral if there is one."""
 
     code: str
     state: State | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidField:
+    """Field of a command that makes no sense here, and why."""
+
+    field: str
+    problem: str
+
+
+def invalid_field(command: Command, about: About, now: datetime) -> InvalidField | None:
+    """Return the field of a person's or system's command that makes no sense; None if all of them do.
+
+    A policy's command is not checked: it states the record time of its cause, and this node's clock may be behind.
+    """
+    if command.occurred_at is not None and command.occurred_at > now + CLAIM_TOLERANCE:
+        return InvalidField("occurred_at", "is in the future")
+    if isinstance(command, LinkCase) and command.other_case == about.case:
+        return InvalidField("other_case", "is the case itself")
+    return None
 
 
 NewId = Callable[[], UUID]

@@ -105,7 +105,7 @@ def _in_state(before: Referral, row: Transition, event: AnyEvent, at: datetime) 
     if state is State.ON_HOLD:
         changes |= {"paused_at": at, "paused_from": before.state}
     if state in lifecycle.ENDED:
-        changes |= {"closed_at": before.closed_at or at, "cancellation_asked_at": None}
+        changes |= {"closed_at": before.closed_at or at, "cancellation_asked_at": None, "disclosure_open": False}
     return changes
 
 

@@ -60,6 +60,10 @@ def _case_is_new(known: Situation, _event: Event[Any], _at: datetime) -> str | N
     return ALREADY if known.case is not None and known.case.opener is not None else None
 
 
+def _links_another_case(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    return ALREADY if known.case is not None and event.data.other_case == known.case.id else None
+
+
 def _basis(known: Situation, event: Event[Any]) -> Basis | None:
     return known.case.bases.get(event.data.basis) if known.case is not None else None
 
@@ -204,7 +208,7 @@ RULES: Mapping[type[Body], tuple[Condition, ...]] = {
     d.ValueRedacted: (_by_coordinator,),
     d.SubmissionRefused: (_by_exchange,),
     c.CaseOpened: (_by_agency, _case_is_new),
-    c.CasesLinked: (_by_agency, _by_case_party),
+    c.CasesLinked: (_by_agency, _by_case_party, _links_another_case),
     c.BasisRecorded: (_by_agency, _by_case_party, _basis_is_new, _recipient_is_known, _not_expired),
     c.BasisApproved: (_awaits_approval,),
     c.BasisEnded: (_by_exchange, _end_not_recorded),

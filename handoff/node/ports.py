@@ -48,7 +48,7 @@ class NodeApi(Protocol):
         """Decide and store ``command``. On return its events survive any crash and will be published.
 
         ``if_match`` is the referral's ``seen`` that the caller expects. For ``OpenCase`` the desk creates the case id.
-        Raises ``Refused``, ``PreconditionFailed`` and ``IdempotencyConflict``; then nothing is stored.
+        Raises ``Refused``, ``InvalidCommand``, ``PreconditionFailed``, ``IdempotencyConflict``; then nothing is stored.
         """
 
     async def outcome(self, events: Sequence[UUID], within: float) -> Verdict | None:

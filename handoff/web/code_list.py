@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from handoff.package_data import schemas_path
 from handoff.record.codes import (
+    CapacityUnit,
     CaseService,
     FailureCode,
     HoldCode,
@@ -40,6 +41,7 @@ class ServiceCodes(_Part):
     refusals: tuple[RejectionCode, ...]
     starts: tuple[StartKind, ...]
     holds: tuple[HoldCode, ...]
+    capacity_units: tuple[CapacityUnit, ...]
     outcomes: tuple[ServiceOutcome, ...]
 
 

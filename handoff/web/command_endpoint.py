@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from handoff.domain.decide import About
-from handoff.node.commands.results import Refused, Stored
+from handoff.node.commands.results import InvalidCommand, Refused, Stored
 from handoff.record.codes import State
 from handoff.record.delivery import Verdict, VerdictKind
 from handoff.web.command_routes import IDEMPOTENCY_KEY, IF_MATCH, PREFER, CommandRoute, available_actions
@@ -22,6 +22,7 @@ from handoff.web.query_parameters import only_known_parameters
 from handoff.web.reasons import meaning
 from handoff.web.request_bodies import read_command
 from handoff.web.response_models import StoredCommand
+from handoff.web.validation_errors import invalid_field
 
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
 _WITHOUT_EFFECT = frozenset({VerdictKind.INEFFECTIVE, VerdictKind.INVALID})
@@ -50,6 +51,8 @@ def command_endpoint(route: CommandRoute) -> Route:
             )
         except Refused as refused:
             raise await _refusal(context, about, refused) from None
+        except InvalidCommand as error:
+            raise invalid_field(error.invalid.field, error.invalid.problem) from None
         headers = {"Idempotency-Replayed": "true"} if stored.replayed else {}
         verdict = None
         wait = wait_in(PREFER.value(request), context.wait_limit)

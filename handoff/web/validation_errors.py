@@ -41,6 +41,11 @@ def invalid_body(error: ValidationError, model: type[BaseModel]) -> ProblemError
     return NOT_VALID.error(**_members([_fault(detail, detail["loc"], model) for detail in details[:_MAX_FAULTS]]))
 
 
+def invalid_field(field: str, problem: str) -> ProblemError:
+    """Return the problem of a body whose field has the right form and makes no sense."""
+    return NOT_VALID.error(**_members([Fault(field=field, problem=problem)]))
+
+
 def invalid_parameters(details: Sequence[Any]) -> ProblemError:
     """Return the problem of parameters in the path, the query or the headers; each ``loc`` begins with the place."""
     kind = HEADER_MALFORMED if any(detail["loc"][0] == "header" for detail in details) else NOT_VALID

@@ -410,3 +410,23 @@ async def test_a_caller_that_disconnects_causes_no_error(police: Api) -> None:
     with structlog.testing.capture_logs() as lines:
         await asyncio.wait_for(app({**OPENING_SCOPE}, gone, send), 5)
     assert [line["event"] for line in lines] == ["web.request_answered"]
+
+
+@pytest.mark.parametrize(
+    ("path", "changed", "field"),
+    [
+        ("/capacity", {"valid_until": "2026-01-05T22:40:00Z"}, "valid_until"),
+        ("/capacity", {"unit": "course_seat"}, "unit"),
+        ("/cases", {"occurred_at": "2199-01-01T00:00:00Z"}, "occurred_at"),
+        ("/cases/{case}/links", {"other_case": str(CASE)}, "other_case"),
+    ],
+)
+async def test_nonsense_is_refused_by_the_name_of_its_field(
+    police: Api, path: str, changed: dict[str, str], field: str
+) -> None:
+    """Each value has the right form; what is wrong shows only beside another value, or beside the clock."""
+    capacity = {"service": "police_protection", "unit": "case_slot", "band": "some", "state": "open"}
+    capacity |= {"as_of": "2026-01-05T22:40:00Z", "valid_until": "2026-01-06T22:40:00Z"}
+    bodies = {"/capacity": capacity, "/cases": OPENING, "/cases/{case}/links": {}}
+    answer = await police.post(path.format(case=CASE), {**bodies[path], **changed})
+    assert is_problem(answer, 422, "not_valid")["faults"][0]["field"] == field

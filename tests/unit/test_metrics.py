@@ -78,5 +78,5 @@ def test_label_values_have_one_spelling() -> None:
 def test_commands_and_their_outcomes_are_codes() -> None:
     """They are spelled as the API spells them."""
     assert desk.metric_label(commands.AcceptReferral) == "accept_referral"
-    outcomes = {"refused", "precondition_failed", "idempotency_key_reused", "own_key_ended"}
+    outcomes = {"refused", "not_valid", "precondition_failed", "idempotency_key_reused", "own_key_ended"}
     assert set(desk.OUTCOMES.values()) == outcomes

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterable
 
+from handoff.audit.exports.export_time import export_time
 from handoff.views.replay.history import ReplayedEntry
 
 COLUMNS = (
@@ -35,8 +36,8 @@ def _row(entry: ReplayedEntry, anchored_below: int) -> tuple[object, ...]:
     data = event.data.model_dump(mode="json", exclude={"referral", "seen"}, exclude_none=True) if event else {}
     return (
         entry.position,
-        entry.at.isoformat(),
-        event.time.isoformat() if event else "",
+        export_time(entry.at),
+        export_time(event.time) if event else "",
         entry.emitter or "",
         event.type if event else "",
         entry.referral_id or "",

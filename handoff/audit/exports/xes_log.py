@@ -5,10 +5,12 @@ lifecycle is the standard lifecycle, applied to the referral that the event name
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 from uuid import UUID
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from handoff.audit.exports.export_time import export_time
 from handoff.record.delivery import VerdictKind
 from handoff.record.events import Body
 from handoff.record.events import referral as r
@@ -21,6 +23,7 @@ _EXTENSIONS = (
     ("Lifecycle", "lifecycle", "http://www.xes-standard.org/lifecycle.xesext"),
 )
 _UNKNOWN = "unknown"
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _TRANSITIONS: Mapping[type[Body], str] = MappingProxyType(
     {
         r.ReferralRequested: "schedule",
@@ -63,7 +66,7 @@ def _globals(log: Element) -> None:
     _string(trace, "concept:name", _UNKNOWN)
     event = SubElement(log, "global", scope="event")
     _string(event, "concept:name", _UNKNOWN)
-    SubElement(event, "date", key="time:timestamp", value="1970-01-01T00:00:00+00:00")
+    SubElement(event, "date", key="time:timestamp", value=export_time(_EPOCH))
     _string(event, "org:resource", _UNKNOWN)
     _string(event, "lifecycle:transition", _UNKNOWN)
 
@@ -72,7 +75,7 @@ def _event(trace: Element, entry: ReplayedEntry) -> None:
     event = SubElement(trace, "event")
     recorded = entry.decoded.event
     _string(event, "concept:name", recorded.type.rpartition(".v")[0] if recorded is not None else _UNKNOWN)
-    SubElement(event, "date", key="time:timestamp", value=entry.at.isoformat())
+    SubElement(event, "date", key="time:timestamp", value=export_time(entry.at))
     _string(event, "org:resource", entry.emitter or _UNKNOWN)
     _string(event, "lifecycle:transition", _transition(entry))
     _string(event, "handoff:verdict", entry.verdict.kind.value)

@@ -10,14 +10,21 @@ from uuid import UUID
 
 from handoff.domain.case import Referral, Situation
 from handoff.domain.commands import Command, RecordBasis, RequestReferral
-from handoff.domain.decide import About, NewId, Refusal, decide
+from handoff.domain.decide import About, NewId, Refusal, decide, invalid_field
 from handoff.node.commands import optimistic_state
-from handoff.node.commands.results import IdempotencyConflict, OwnKeyEnded, PreconditionFailed, Refused, Stored
+from handoff.node.commands.results import (
+    IdempotencyConflict,
+    InvalidCommand,
+    OwnKeyEnded,
+    PreconditionFailed,
+    Refused,
+    Stored,
+)
 from handoff.node.ports import Clock
 from handoff.node.rows import KnownState, OutboxRow, PendingEvent, StoredAnswer
 from handoff.record.envelope import Event, Source
 
-Decision = Stored | Refused | PreconditionFailed | IdempotencyConflict | OwnKeyEnded
+Decision = Stored | Refused | InvalidCommand | PreconditionFailed | IdempotencyConflict | OwnKeyEnded
 _ABOUT = ("case", "referral", "basis", "escalation")
 _FINGERPRINT_VERSION = 1
 """Stored with each fingerprint, so that a release with another encoding can still compute this one and compare."""
@@ -99,12 +106,14 @@ class CommandBatch:
             self.answers.append(answer)
         return decision
 
-    def _decide(self, submitted: SubmittedCommand) -> Stored | Refused | PreconditionFailed:
+    def _decide(self, submitted: SubmittedCommand) -> Stored | Refused | InvalidCommand | PreconditionFailed:
         situation = self._situation(subject_of(submitted.about, self._me))
         referral = _referral(situation, submitted.about)
         if submitted.if_match is not None and referral is not None and referral.seen != submitted.if_match:
             return PreconditionFailed(referral.state, referral.seen)
         now = self._clock()
+        if (invalid := invalid_field(submitted.command, submitted.about, now)) is not None:
+            return InvalidCommand(invalid)
         events = decide(situation, submitted.command, submitted.about, me=self._me, now=now, new_id=self._new_id)
         if isinstance(events, Refusal):
             return Refused(events, referral.seen if referral is not None else None)

@@ -26,6 +26,7 @@ from handoff.node.commands.results import (
     CursorPastEnd,
     FeedEntry,
     IdempotencyConflict,
+    InvalidCommand,
     OpenReferrals,
     OwnKeyEnded,
     PreconditionFailed,
@@ -44,6 +45,7 @@ _MAKES: Mapping[type[Command], str] = {OpenCase: "case", RecordBasis: "makes", R
 """Command that makes something → where its ``About`` has the id of that."""
 OUTCOMES: Mapping[type[Exception], str] = {
     Refused: "refused",
+    InvalidCommand: "not_valid",
     PreconditionFailed: "precondition_failed",
     IdempotencyConflict: "idempotency_key_reused",
     OwnKeyEnded: "own_key_ended",

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from handoff.domain.available_actions import Action, available_actions
 from handoff.domain.case import Case, Referral, ReferralKey, Situation
-from handoff.domain.decide import About, Refusal
+from handoff.domain.decide import About, InvalidField, Refusal
 from handoff.domain.directory import Directory
 from handoff.domain.own_keys import KeyStatus
 from handoff.record.codes import CaseService, State, Urgency
@@ -125,6 +125,14 @@ class Refused(Exception):
         super().__init__(refusal.code)
         self.refusal = refusal
         self.seen = seen
+
+
+class InvalidCommand(Exception):
+    """A field of the command makes no sense: correct it."""
+
+    def __init__(self, invalid: InvalidField) -> None:
+        super().__init__(f"{invalid.field} {invalid.problem}")
+        self.invalid = invalid
 
 
 class PreconditionFailed(Exception):

@@ -2,10 +2,12 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from handoff.record.codes import (
     Calendar,
@@ -41,6 +43,29 @@ from handoff.record.events.base import (
 
 # With larger amounts, a due time could exceed the range of datetime.
 _LONGEST = {DeadlineUnit.SECONDS: 366 * 86_400, DeadlineUnit.WORKING_DAYS: 366}
+
+_SLOTS = frozenset({CapacityUnit.CASE_SLOT, CapacityUnit.APPOINTMENT_SLOT})
+_HOMES = frozenset({CapacityUnit.PLACE, CapacityUnit.FAMILY_ROOM})
+CAPACITY_UNITS: Mapping[CaseService, frozenset[CapacityUnit]] = MappingProxyType(
+    {
+        CaseService.SHELTER: _HOMES,
+        CaseService.HOUSING: _HOMES | {CapacityUnit.VACANCY},
+        CaseService.VOCATIONAL_TRAINING: frozenset({CapacityUnit.COURSE_SEAT}),
+        CaseService.EMPLOYMENT: frozenset({CapacityUnit.VACANCY, CapacityUnit.APPOINTMENT_SLOT}),
+        CaseService.CASE_MANAGEMENT: _SLOTS,
+        CaseService.CHILD_PROTECTION: _SLOTS,
+        CaseService.PSYCHOSOCIAL: _SLOTS,
+        CaseService.MEDICAL: _SLOTS,
+        CaseService.POLICE_PROTECTION: _SLOTS,
+        CaseService.LEGAL_AID: _SLOTS,
+        CaseService.PROTECTION_ORDER: _SLOTS,
+        CaseService.VICTIM_ADVOCACY: _SLOTS,
+        CaseService.BENEFIT_CONTINUITY: _SLOTS,
+        CaseService.REINTEGRATION_PLAN: _SLOTS,
+        CaseService.FOLLOW_UP: _SLOTS,
+    }
+)
+"""Service → units in which its capacity can be counted."""
 
 RulesVersion = Annotated[int, Field(ge=1, le=10_000)]
 
@@ -131,6 +156,23 @@ class Capacity(Terms):
     state: CapacityState
     as_of: Instant
     valid_until: Instant
+
+    @field_validator("unit")
+    @classmethod
+    def _unit_fits_the_service(cls, unit: CapacityUnit, info: ValidationInfo) -> CapacityUnit:
+        service = info.data.get("service")
+        if service is not None and unit not in CAPACITY_UNITS[service]:
+            allowed = ", ".join(fitting.value for fitting in CapacityUnit if fitting in CAPACITY_UNITS[service])
+            raise ValueError(f"is not a unit of this service; use {allowed}")
+        return unit
+
+    @field_validator("valid_until")
+    @classmethod
+    def _expires_later(cls, valid_until: datetime, info: ValidationInfo) -> datetime:
+        as_of = info.data.get("as_of")
+        if as_of is not None and valid_until <= as_of:
+            raise ValueError("is not after as_of")
+        return valid_until
 
 
 class JurisdictionFounded(Deadlines, DirectoryBody):

@@ -17,4 +17,8 @@ def moment_of(text: str, now: datetime, field: str = "as_of") -> datetime:
         raise QuestionRefused(field, f"{text!r} has no zone: write it as 2026-01-05T23:40:00+01:00")
     if moment > now:
         raise QuestionRefused(field, f"{text!r} is in the future")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        # Systems write their empty date so, with their own offset.
+        raise QuestionRefused(field, f"{text!r} is before the year 1 in UTC") from None

@@ -132,9 +132,6 @@ async def test_every_export_is_a_separate_read(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("question", ["timeline?as_of", "replay/waits?as_of", "diff?from"])
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 13: a question about a date before year 1 is an internal error"
-)
 async def test_a_question_about_a_date_before_year_1_is_not_valid(desk: Desk, question: str) -> None:
     """The empty date of other systems, with their offset."""
     path = f"/cases/{CASE}/{question}=0001-01-01T00:00:00%2B02:00"

@@ -17,7 +17,6 @@ from tests.support.dsl import spec
 from tests.support.dsl.spec import CASE
 from tests.support.parts.replayed import replayed
 
-TWO_FORMS = "issue 13: an export writes whole seconds without a fraction, and other times with one"
 DATE = "{http://www.xes-standard.org/}date"
 
 
@@ -34,7 +33,6 @@ def forms(times: Iterable[str | None]) -> set[str]:
     return {re.sub(r"\d", "0", time or "") for time in times}
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason=TWO_FORMS)
 def test_dates_of_an_event_log_have_one_form(entries: tuple[ReplayedEntry, ...]) -> None:
     """The default in the head of the log has it too: a reader may derive the pattern from there."""
     log = ET.fromstring(as_xes(CASE, entries))
@@ -42,7 +40,6 @@ def test_dates_of_an_event_log_have_one_form(entries: tuple[ReplayedEntry, ...])
 
 
 @pytest.mark.parametrize("column", ["record_time", "claimed_time"])
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason=TWO_FORMS)
 def test_times_of_a_table_have_one_form(entries: tuple[ReplayedEntry, ...], column: str) -> None:
     """Every row of the column, and both columns, are read with the same pattern."""
     rows = list(csv.DictReader(io.StringIO(as_csv(entries, 0))))

@@ -12,9 +12,6 @@ BEFORE_UTC = "0001-01-01T00:00:00+02:00"
 
 
 @pytest.mark.parametrize("question", [("--as-of", BEFORE_UTC), ("--diff", BEFORE_UTC)], ids=["as of", "diff"])
-@pytest.mark.xfail(
-    strict=True, raises=OverflowError, reason="issue 13: `handoff replay` ends with a traceback on a date before year 1"
-)
 def test_a_replay_of_a_date_before_year_1_is_wrong_usage(question: tuple[str, str], tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["replay", str(CASE), "--state", str(tmp_path), *question])
     if result.exception is not None and not isinstance(result.exception, SystemExit):

@@ -11,9 +11,6 @@ NOW = datetime(2026, 12, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+02:00", "0001-01-01T13:59:59+14:00"])
-@pytest.mark.xfail(
-    strict=True, raises=OverflowError, reason="issue 13: a date before year 1 in UTC is an internal error"
-)
 def test_a_date_before_the_first_that_utc_has_is_refused_by_name(text: str) -> None:
     """Systems write their empty date so."""
     with pytest.raises(QuestionRefused) as refused:
