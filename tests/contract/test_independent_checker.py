@@ -44,16 +44,16 @@ def _checked(dump: Dump, directory: Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def _registered(member: str, name: str, by: str, use: KeyUse = KeyUse.SIGNING) -> Message:
+def _registered(member: str, name: str, by: str, use: KeyUse = KeyUse.SIGNING, number: int = 0) -> Message:
     key = key_of(name)
     proof = key.sign(possession_statement(JURISDICTION, member, key.public_key), formats.KEY_POSSESSION)
     body = d.KeyRegistered(member=member, use=use, public_key=key.public_key.hex(), possession=proof.hex())
-    return signed(event(body, emitter=by, subject=JURISDICTION, id=nth_id(600)))
+    return signed(event(body, emitter=by, subject=JURISDICTION, id=nth_id(600 + number)))
 
 
 def _revoked(name: str, by: str = COORDINATOR) -> Message:
     body = d.KeyRevoked(key=key_id(key_of(name).public_key))
-    return signed(event(body, emitter=by, subject=JURISDICTION, id=nth_id(601)))
+    return signed(event(body, emitter=by, subject=JURISDICTION, id=nth_id(699)))
 
 
 def _dump(*messages: Message) -> Dump:
@@ -95,6 +95,13 @@ FAULTY: dict[str, Callable[[], Dump]] = {
     "a signature that does not verify": lambda: _dump(_forged(reading(1))),
     "another member's key": lambda: _dump(reading(1, "police", key=key_of("csw"))),
     "an unknown key": lambda: _dump(reading(1, key=key_of("nobody"))),
+    "a key that its owner registered": lambda: _dump(
+        _registered("police", "police 2", "police"), reading(1, key=key_of("police 2"))
+    ),
+    "a key beyond four": lambda: _dump(
+        *(_registered("police", f"police {n}", COORDINATOR, number=n) for n in range(2, 6)),
+        reading(1, key=key_of("police 5")),
+    ),
     "a revoked key": lambda: _dump(_revoked("police"), reading(1)),
     "a key for encryption": lambda: _dump(
         _registered("police", "police 2", COORDINATOR, KeyUse.SEALING), reading(1, key=key_of("police 2"))

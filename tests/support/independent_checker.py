@@ -18,7 +18,7 @@ from nacl.signing import VerifyKey
 
 EVENT, POSSESSION = b"application/vnd.handoff.event+json; v=1", b"application/vnd.handoff.key-possession; v=1"
 STUB = re.compile(rb'\{"redacted":\{"value_sha256":"([0-9a-f]{64})","reason":"(personal_data|court_order)"\}\}')
-GRACE_MS = 24 * 3_600_000
+GRACE_MS, MOST_KEYS = 24 * 3_600_000, 4
 
 
 def require(holds: object, fault: str) -> None:
@@ -96,16 +96,19 @@ class Directory:
             self.add_key("exchange", bytes.fromhex(data["exchange_key"]))
         elif kind == "agency.admitted.v1" and by_coordinator and data["member"] != "exchange":
             self.members.add(data["member"])
-        elif kind == "key.registered.v1" and (by_coordinator or emitter == data["member"]):
-            public_key, use = bytes.fromhex(data["public_key"]), data.get("use", "signing")
+        elif kind == "key.registered.v1" and by_coordinator and data.get("use", "signing") == "signing":
+            public_key, owner = bytes.fromhex(data["public_key"]), data["member"]
+            in_force = [key for key in self.keys.values() if key["owner"] == owner and at_ms <= key["until"]]
             statement = f"{self.jurisdiction}\n{data['member']}\n{data['public_key']}\n".encode()
             is_held = is_signed(public_key, pae(POSSESSION, statement), bytes.fromhex(data["possession"]))
-            if is_held and data["member"] in self.members and use == "signing":
-                self.add_key(data["member"], public_key)
+            if is_held and owner in self.members | {"exchange"} and len(in_force) < MOST_KEYS:
+                self.add_key(owner, public_key)
         elif kind == "key.revoked.v1" and by_coordinator and data["key"] in self.keys:
             self.keys[data["key"]]["until"] = -1
-        elif kind == "key.retired.v1" and data["key"] in self.keys and self.keys[data["key"]]["owner"] == emitter:
-            self.keys[data["key"]]["until"] = min(self.keys[data["key"]]["until"], at_ms + GRACE_MS)
+        elif kind == "key.retired.v1" and data["key"] in self.keys:
+            key = self.keys[data["key"]]
+            if by_coordinator or key["owner"] == emitter:
+                key["until"] = min(key["until"], at_ms + GRACE_MS)
         elif kind == "value.redacted.v1" and by_coordinator and data["offset"] < offset:
             self.orders.add((data["offset"], data["value_hash"], data["reason"]))
 
