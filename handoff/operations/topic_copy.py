@@ -152,7 +152,9 @@ async def _examine(operator: KafkaOperator, topic: Topic, copy: TopicCopy) -> _F
     async for entry in read_topic(operator, topic.name):
         new.take(entry)
         old.take(entry)
-    if new.is_complete:
+    # A new content that is the beginning of the old one is complete in both.
+    is_old = old.is_complete and not old.has_more and new.has_more
+    if new.is_complete and not is_old:
         return _Found.REPLACED
     if new.is_part:
         return _Found.SOURCE_OR_PART

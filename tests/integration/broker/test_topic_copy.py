@@ -119,6 +119,16 @@ async def test_a_copy_that_was_interrupted_is_put_back_from_its_file(town: Juris
     assert await held(town, record) == before
 
 
+async def test_a_topic_can_be_shortened(town: Jurisdiction, tmp_path: Path) -> None:
+    """The new content is the beginning of the old one, which does not count as replaced already."""
+    record, copy = topic_of(town, ".record"), TopicCopy(tmp_path / "copy")
+    await append(town, EXCHANGE, record, WORDS[:5])
+    before = await held(town, record)
+    await copy.write({}, each(before), each(before[:3]))
+    await apply_copy(town.kafka, record, copy)
+    assert await held(town, record) == before[:3]
+
+
 async def test_a_copy_with_a_hole_is_refused_and_its_file_stays(town: Jurisdiction, tmp_path: Path) -> None:
     record, copy = topic_of(town, ".record"), TopicCopy(tmp_path / "copy")
     await append(town, EXCHANGE, record, WORDS[:5])
