@@ -29,7 +29,7 @@ async def key_findings(installed: InstallationSettings) -> Sequence[DoctorFindin
     return [
         finding
         for settings in installed.processes
-        for check in (_signing_key(settings, directory), _witness_key(settings))
+        for check in (_signing_key(settings, directory), _witness_key(settings), _idempotency_secret(settings))
         for finding in collected(settings.member, check)
     ]
 
@@ -116,13 +116,18 @@ def _witness_key(settings: ProcessSettings) -> Iterator[DoctorFinding]:
         yield DoctorFinding(settings.member, "bad", finding, _RESTORE)
 
 
-def _file_findings(member: str, path: Path | None) -> Iterator[DoctorFinding]:
+def _idempotency_secret(settings: ProcessSettings) -> Iterator[DoctorFinding]:
+    # With another secret a node knows no stored idempotency key, so a repeated command may be stored twice.
+    yield from _file_findings(settings.member, settings.idempotency_secret_file, _RESTORE)
+
+
+def _file_findings(member: str, path: Path | None, if_missing: str = _NEW_KEY) -> Iterator[DoctorFinding]:
     if path is None:
         return
     if not path.parent.exists():
         yield DoctorFinding(member, "unchecked", f"the folder of its key, {path.parent}, is not on this machine")
     elif not path.exists():
-        yield DoctorFinding(member, "bad", f"its key {path} is missing", _NEW_KEY)
+        yield DoctorFinding(member, "bad", f"its key {path} is missing", if_missing)
     elif path.stat().st_mode & (stat.S_IRWXO | _forbidden_to_group(path)):
         yield DoctorFinding(member, "bad", f"others may access its key {path}", f"chmod 600 {path}")
     elif _key(path) is None:

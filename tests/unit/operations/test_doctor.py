@@ -53,6 +53,15 @@ def texts(findings: Sequence[DoctorFinding]) -> str:
     return " ".join(f"{finding.state}: {finding.finding} {finding.advice}" for finding in findings)
 
 
+async def test_a_missing_secret_for_idempotency_keys_is_named_with_its_cure(directory: Path) -> None:
+    secret = directory / "keys" / "shelter.idempotency.key"
+    secret.unlink()
+    found = texts((await examined(directory))["shelter"])
+    assert f"bad: its key {secret} is missing" in found
+    assert "restore the file from a backup" in found
+    assert "register a new key" not in found
+
+
 async def test_a_planned_member_without_a_configuration_is_named(directory: Path) -> None:
     (directory / "config" / "shelter.toml").unlink()
     found = await examined(directory)
