@@ -89,11 +89,10 @@ class PostgresSettings(_Section):
         return f"postgres://{user}:{password}@{self.host}:{self.port}/{database}?{query}"
 
 
-class HttpSettings(_Section):
-    """Address at which a process serves HTTP, or HTTPS with a certificate."""
+class ListenerSettings(_Section):
+    """Host at which a process serves HTTP, or HTTPS with a certificate."""
 
     host: str = "127.0.0.1"
-    port: Port
     # The certificate with its chain, and its private key, as PEM.
     certificate_file: Path | None = None
     key_file: Path | None = None
@@ -106,15 +105,23 @@ class HttpSettings(_Section):
             raise ValueError("certificate_file, key_file: name both or neither")
         if self.certificate_file is None and not self.behind_proxy and not is_this_machine(self.host):
             raise ValueError(
-                "host: requests from other machines carry tokens; name certificate_file and key_file, or set "
+                "host: requests of other machines cross a network; name certificate_file and key_file, or set "
                 "behind_proxy if a proxy beside the process ends TLS"
             )
         return self
 
 
-class HealthSettings(_Section):
-    """Readiness of a process."""
+class HttpSettings(ListenerSettings):
+    """Address of the API of a node."""
 
+    port: Port
+
+
+class HealthSettings(ListenerSettings):
+    """Liveness, readiness and metrics of a process: their address, and when a dependency counts as gone."""
+
+    # Not the API's port: figures show how busy an institution is, so that only the operator may reach them.
+    port: Port | None = None
     # A broker or a database without an answer for this time is not available.
     patience_seconds: float = Field(default=10, ge=0.5, le=600)
 
@@ -226,8 +233,10 @@ class ProcessSettings(BaseSettings):
         for section in (EXCHANGE, PROJECTION):
             if section in self.model_fields_set and self.member != section:
                 raise ValueError(f"{section}: only the process of the member {section!r} has these settings")
-        if "retention" in self.model_fields_set and self.member in (EXCHANGE, PROJECTION, MONITOR):
-            raise ValueError("retention: only a member's node has these settings")
+        # The address of readiness and metrics is in [health].
+        of_nodes = [section for section in ("http", "retention") if section in self.model_fields_set]
+        if of_nodes and self.member in (EXCHANGE, PROJECTION, MONITOR):
+            raise ValueError(f"{', '.join(of_nodes)}: only a member's node has these settings")
         return self
 
     @classmethod

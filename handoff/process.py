@@ -50,7 +50,7 @@ def cancel_on_signals(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
 
 def instance_name(settings: ProcessSettings) -> str:
     """Return the instance id, which distinguishes standby processes and survives a restart."""
-    port = settings.http.port if settings.http is not None else 0
+    port = settings.http.port if settings.http is not None else settings.health.port or 0
     return settings.instance or f"{socket.gethostname()}-{port}"
 
 

@@ -13,8 +13,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from handoff import telemetry
+from handoff.adapters.http.probes import serve_probes
 from handoff.backoff import retry
-from handoff.config import ProcessSettings
+from handoff.config import HealthSettings, ProcessSettings
 from handoff.domain.own_keys import KeyStatus
 from handoff.domain.policies import Policy
 from handoff.leadership import Leadership
@@ -102,6 +103,8 @@ class Node:
     inbox: InboxConsumer
     attestation: Attestation | None
     dependencies: Dependencies
+    health: HealthSettings
+    member: str
     measure_backlog: Callable[[], Awaitable[Backlog]]
     pools: Sequence[asyncpg.Pool]
     """Opened before anything else starts, closed at the end."""
@@ -126,6 +129,7 @@ class Node:
                     tasks.create_task(self.notifications.run())
                     tasks.create_task(self._lead(tasks))
                     tasks.create_task(self.dependencies.run())
+                    tasks.create_task(serve_probes(self.health, self.member, self.readiness))
                     tasks.create_task(self._measure_backlog())
                     tasks.create_task(self._stop_when(stop_requested, serving))
             except* _StopRequested:

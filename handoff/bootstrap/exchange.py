@@ -69,5 +69,5 @@ def build_exchange(
             heartbeat_seconds=HEARTBEAT_SECONDS,
         ),
         dependencies=dependencies(settings, record_topic(settings.jurisdiction)),
-        http=settings.http,
+        health=settings.health,
     )

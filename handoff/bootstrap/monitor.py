@@ -55,5 +55,5 @@ def build_monitor(settings: ProcessSettings, *, pool: asyncpg.Pool | None = None
         reader=reader,
         watch=CheckpointWatch(topic, witness),
         dependencies=dependencies(settings, record_topic(settings.jurisdiction)),
-        http=settings.http,
+        health=settings.health,
     )

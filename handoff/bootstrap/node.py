@@ -71,6 +71,8 @@ def build_node(
     """Build one institution's node. Nothing connects before the node runs. Raises ConfigurationError."""
     if settings.http is None or settings.token is None:
         raise ConfigurationError("http, token: a node serves its institution's system, so it needs both")
+    if settings.health.port is None:
+        raise ConfigurationError("health.port: a node serves readiness and metrics on a port of its own")
     me = Source(settings.jurisdiction, settings.generation, settings.member)
     keys = own_keys(settings)
     pool, wakeups = open_pool(settings.postgres, max_size=7), NodeWakeups()
@@ -88,7 +90,6 @@ def build_node(
         member=me.member,
         token=settings.token.get_secret_value(),
         api=service.api,
-        readiness=lambda: node.readiness(),  # noqa: PLW0108 - the node is built after its API
     )
     pools, rules = [pool], node_rules(pool, settings.retention)
     if service.extension is not None:
@@ -96,7 +97,7 @@ def build_node(
         extension.add_to(api)
         pools += extension.pools
         rules += extension.retention
-    node = Node(
+    return Node(
         leadership=Leadership(
             PostgresLeadership(pool),
             instance_name(settings),
@@ -115,12 +116,13 @@ def build_node(
         attestation=NodeAttestation(settings, settings.checkpoints, pool, clock) if settings.checkpoints else None,
         dependencies=dependencies(settings, topics.in_topic(me.jurisdiction, me.member), broker_needed=False),
         measure_backlog=desk.pending,
+        health=settings.health,
+        member=me.member,
         pools=pools,
         retention=Retention(rules, (StoreUnavailable, asyncpg.PostgresError), clock),
         server=http_server(api, settings.http, grace_seconds=GRACE_SECONDS, on_shutdown=api.state.context.shutdown.set),
         notifications=InboxNotifications(pool, wakeups.folded),
     )
-    return node
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def build_projection(settings: ProcessSettings, *, clock: Clock = clock.now) -> 
         clock=clock,
         instance=instance_name(settings),
         dependencies=dependencies(settings, record_topic(settings.jurisdiction)),
-        http=settings.http,
+        health=settings.health,
     )
 
 

@@ -96,7 +96,12 @@ def _document(trial: "Trial", link: str | None) -> dict[str, object]:
         "postgres": f"{trial.jurisdiction.postgres.host}:{trial.jurisdiction.postgres.port}",
         "sign_in": link,
         "processes": [
-            {"id": process.id, "url": process.url, "token": process.token}
+            {
+                "id": process.id,
+                "url": process.url if process.has_api else None,
+                "health": process.health_url,
+                "token": process.token,
+            }
             for process in trial.supervisor.processes.values()
         ],
     }
@@ -108,10 +113,11 @@ def _draw(console: Console, trial: "Trial", link: str | None) -> None:
         console.print(f"The broker and the database of {trial.directory} are running. Ctrl-C stops them.")
         return
     table = Table(title=f"{trial.jurisdiction.name} is running", title_justify="left")
-    for column in ("process", "HTTP API", "bearer token of the agency's own system"):
+    for column in ("process", "HTTP API", "health and metrics", "bearer token of the agency's own system"):
         table.add_column(column)
     for process in processes:
-        table.add_row(process.id, process.url, process.token)
+        api = (process.url, process.token) if process.has_api else ("", "")
+        table.add_row(process.id, api[0], process.health_url, api[1])
     console.print(table)
     console.print(f"Each API is described at its /openapi.json. All data is in {trial.directory}. Ctrl-C stops.")
     if link is not None:

@@ -13,7 +13,7 @@ from handoff.adapters.kafka.record_reader import RecordBroken
 from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.backoff import retry
-from handoff.config import HttpSettings
+from handoff.config import HealthSettings
 from handoff.domain.own_keys import KeyStatus
 from handoff.exchange.intake import SubmissionIntake
 from handoff.exchange.router import Router, RouterContext
@@ -39,8 +39,7 @@ class Exchange:
     context: RouterContext
     leadership: Leadership
     dependencies: Dependencies
-    http: HttpSettings | None = None
-    """Address of the health probes."""
+    health: HealthSettings
     _router: Router | None = field(default=None, init=False)
 
     async def run(self) -> None:
@@ -50,8 +49,7 @@ class Exchange:
             tasks.create_task(self._lead())
             tasks.create_task(self._measure_backlog())
             tasks.create_task(self.dependencies.run())
-            if self.http is not None:
-                tasks.create_task(serve_probes(self.http, EXCHANGE, self.readiness))
+            tasks.create_task(serve_probes(self.health, EXCHANGE, self.readiness))
 
     async def run_until_stopped(self) -> int:
         """Run until SIGTERM or SIGINT, or until the record is broken. Return the exit code."""

@@ -16,7 +16,7 @@ from handoff.adapters.http.probes import serve_probes
 from handoff.adapters.kafka.checkpoint_watch import CheckpointWatch
 from handoff.adapters.kafka.client import BrokerUnavailable
 from handoff.adapters.kafka.record_reader import BATCH, RecordBroken, RecordReader
-from handoff.config import HttpSettings
+from handoff.config import HealthSettings
 from handoff.monitor.recomputation import Recomputation
 from handoff.node.attestation.witness import RootMismatch, WitnessHalted
 from handoff.process import cancel_on_signals
@@ -83,8 +83,7 @@ class Monitor:
     reader: RecordReader
     watch: CheckpointWatch
     dependencies: Dependencies
-    http: HttpSettings | None = None
-    """Address of the health probes."""
+    health: HealthSettings
     _ready: bool = field(default=False, init=False)
 
     async def run(self) -> None:
@@ -93,8 +92,7 @@ class Monitor:
             async with self.pool, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.watch.run(self._set_ready))
                 tasks.create_task(self.dependencies.run())
-                if self.http is not None:
-                    tasks.create_task(serve_probes(self.http, MONITOR, self.readiness))
+                tasks.create_task(serve_probes(self.health, MONITOR, self.readiness))
         finally:
             await self.reader.close()
 

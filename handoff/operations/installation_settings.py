@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from handoff.config import (
     CheckpointSettings,
     ConfigurationError,
+    ListenerSettings,
     PostgresSettings,
     ProcessSettings,
     jurisdiction_plan,
@@ -158,17 +159,27 @@ class InstallationSettings:
 
 
 def listens_everywhere(settings: ProcessSettings) -> bool:
-    """Return whether a process serves HTTP on every address of its machine, so that its settings name none."""
-    return settings.http is not None and settings.http.host in _WILDCARD_HOSTS
+    """Return whether a process serves health on every address of its machine, so that its settings name none."""
+    return settings.health.host in _WILDCARD_HOSTS
 
 
 def process_url(settings: ProcessSettings) -> str:
-    """Base URL of a process, as seen from its own machine."""
+    """Base URL of a process's API, as seen from its own machine."""
     if settings.http is None:
-        raise ConfigurationError(f"http: {settings.member} has no section [http], so it serves no HTTP")
-    host = "127.0.0.1" if listens_everywhere(settings) else settings.http.host
-    scheme = "http" if settings.http.certificate_file is None else "https"
-    return f"{scheme}://{host}:{settings.http.port}"
+        raise ConfigurationError(f"http: {settings.member} has no section [http], so it serves no API")
+    return _url(settings.http, settings.http.port)
+
+
+def health_url(settings: ProcessSettings) -> str:
+    """Base URL of a process's readiness and metrics, as seen from its own machine."""
+    if settings.health.port is None:
+        raise ConfigurationError(f"health.port: {settings.member} has none, so it serves no readiness")
+    return _url(settings.health, settings.health.port)
+
+
+def _url(listener: ListenerSettings, port: int) -> str:
+    host = "127.0.0.1" if listener.host in _WILDCARD_HOSTS else listener.host
+    return f"{'http' if listener.certificate_file is None else 'https'}://{host}:{port}"
 
 
 def _as_role(projection: ProcessSettings, role: str, password: str) -> PostgresSettings:

@@ -14,7 +14,7 @@ from handoff.adapters.postgres.checkpoint_store import HeadForked
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.adapters.postgres.timeline_store import Founding, TimelinePosition, TimelineStore, open_timeline_store
 from handoff.backoff import Backoff
-from handoff.config import HttpSettings, PostgresSettings
+from handoff.config import HealthSettings, PostgresSettings
 from handoff.leadership import Leadership, LeadershipLost
 from handoff.node.ports import Clock
 from handoff.process import cancel_on_signals
@@ -51,8 +51,7 @@ class Projection:
     instance: str
     """Name of this process in log events."""
     dependencies: Dependencies
-    http: HttpSettings | None = None
-    """Address of the health probes."""
+    health: HealthSettings
     _epoch: int | None = field(default=None, init=False)
     _ready: bool = field(default=False, init=False)
     _standby: Leadership | None = field(default=None, init=False)
@@ -62,8 +61,7 @@ class Projection:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._lead_or_stand_by())
             tasks.create_task(self.dependencies.run())
-            if self.http is not None:
-                tasks.create_task(serve_probes(self.http, PROJECTION, self.readiness))
+            tasks.create_task(serve_probes(self.health, PROJECTION, self.readiness))
 
     async def run_until_stopped(self) -> int:
         """Run until SIGTERM or SIGINT, or until the record is broken. Return the exit code."""

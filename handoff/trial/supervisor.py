@@ -84,7 +84,7 @@ def _child(process: Process, logs: Path) -> ServiceProcess:
 
 
 def _is_ready(process: Process) -> bool:
-    connection = HTTPConnection(_HOST, process.port, timeout=2)
+    connection = HTTPConnection(_HOST, process.health_port, timeout=2)
     try:
         connection.request("GET", "/health/ready")
         return connection.getresponse().status == HTTPStatus.OK

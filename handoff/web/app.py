@@ -1,11 +1,8 @@
 """The HTTP API of a node. Creating the application connects to nothing and reads no settings."""
 
-from collections.abc import Callable
-
 from fastapi import APIRouter, Depends, FastAPI
 
 from handoff.node.ports import NodeApi
-from handoff.readiness import Readiness
 from handoff.web.apis import AGENCY_API, ApiDefinition
 from handoff.web.command_endpoint import command_endpoint
 from handoff.web.context import ApiContext, require_token
@@ -14,7 +11,6 @@ from handoff.web.openapi_document import describe
 from handoff.web.query_parameters import only_known_parameters
 from handoff.web.reference_routes import reference_router
 from handoff.web.request_log import RequestLog
-from handoff.web.system_routes import system_router
 from handoff.web.waiting import WAIT_LIMIT_SECONDS
 
 
@@ -24,19 +20,15 @@ def create_app(
     member: str,
     token: str,
     api: ApiDefinition = AGENCY_API,
-    readiness: Callable[[], Readiness] = lambda: Readiness.of(()),
     wait_limit: float = WAIT_LIMIT_SECONDS,
 ) -> FastAPI:
-    """Return the API of ``member``'s node. ``readiness`` does no I/O."""
+    """Return the API of ``member``'s node."""
     app = FastAPI(title="Handoff", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
-    app.state.context = ApiContext(
-        desk, member, token, readiness, wait_limit, {kind.code: kind for kind in api.problems}
-    )
+    app.state.context = ApiContext(desk, member, token, wait_limit, {kind.code: kind for kind in api.problems})
     app.router.routes.extend(command_endpoint(route) for route in api.commands)
     queries = APIRouter(dependencies=[Depends(require_token), Depends(only_known_parameters)])
     api.add_queries(queries)
     app.include_router(queries)
-    app.include_router(system_router())
     app.include_router(reference_router())
     add_error_handlers(app)
     app.add_middleware(RequestLog)

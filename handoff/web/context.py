@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -10,7 +10,6 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
 from handoff.node.ports import NodeApi
-from handoff.readiness import Readiness
 from handoff.web.problems import UNAUTHORIZED, ProblemKind
 
 
@@ -18,14 +17,12 @@ from handoff.web.problems import UNAUTHORIZED, ProblemKind
 class ApiContext:
     """The node behind an API, its member's token, and the API's kinds of problem.
 
-    ``readiness`` returns the node's current readiness. It does no I/O.
     ``wait_limit`` is the longest wait in seconds that a caller may ask for. ``shutdown`` is set when the server stops.
     """
 
     desk: NodeApi
     member: str
     token: str
-    readiness: Callable[[], Readiness]
     wait_limit: float
     problems: Mapping[str, ProblemKind]
     shutdown: asyncio.Event = field(default_factory=asyncio.Event)

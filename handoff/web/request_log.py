@@ -19,7 +19,6 @@ from handoff.web.problems import INTERNAL, problem_response
 
 REQUEST_ID_HEADER = "X-Request-Id"
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
-_POLLED_ROUTES = frozenset({"/health/live", "/health/ready", "/metrics"})
 
 
 class RequestLog:
@@ -79,8 +78,7 @@ class _LoggedRequest:
         # Any caller chooses the method, so an unknown one must not become a label.
         method = self._scope["method"] if self._scope["method"] in _METHODS else "other"
         telemetry.REQUEST_SECONDS.labels(method, route, str(self.status)).observe(seconds)
-        write = self._log.debug if route in _POLLED_ROUTES else self._log.info
-        write(
+        self._log.info(
             "web.request_answered",
             request_id=self.id,
             method=self._scope["method"],

@@ -14,13 +14,16 @@ Manifest = dict[str, Any]
 
 _IMAGE = "handoff:0.1.0"
 _PORT = 8080
+_HEALTH_PORT = 9090
 _POSTGRES = "handoff-postgres-rw"
 _TRUST = "/etc/handoff/trust"
 _CA = {"key": "ca.crt", "path": "ca.crt"}
 _CLUSTER = {"strimzi.io/cluster": "handoff"}
 _BROKERS = {"podSelector": {"matchLabels": _CLUSTER}}
 _DATABASES = {"podSelector": {"matchLabels": {"cnpg.io/cluster": "handoff-postgres"}}}
-# Namespaces with this label may reach the processes: an institution's own entrance, and monitoring.
+_CERTIFICATE = 'certificate_file = "/etc/handoff/tls/tls.crt"\nkey_file = "/etc/handoff/tls/tls.key"\n'
+# Namespaces with these labels may reach the APIs (an institution's own entrance), and health and metrics.
+_MONITORING = {"namespaceSelector": {"matchLabels": {"handoff/monitoring": "true"}}}
 _ENTRANCE = {"namespaceSelector": {"matchLabels": {"handoff/entrance": "true"}}}
 _EVERY_PROCESS = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "handoff"}}}
 
@@ -116,8 +119,11 @@ def _process(plan: JurisdictionPlan, process: Process) -> Iterator[Manifest]:
     metadata = {"name": name, "labels": labels}
     settings = {"process.toml": _settings(plan, process)}
     yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": settings}
-    port = {"name": "http", "port": _PORT, "targetPort": "http"}
-    yield {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"selector": labels, "ports": [port]}}
+    if process.is_node:
+        # The API alone: health and metrics are for the cluster and its Prometheus, not for the institution's clients.
+        port = {"name": "http", "port": _PORT, "targetPort": "http"}
+        service = {"selector": labels, "ports": [port]}
+        yield {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": service}
     spec = {
         "replicas": process.copies,
         "selector": {"matchLabels": labels},
@@ -132,6 +138,14 @@ def _process(plan: JurisdictionPlan, process: Process) -> Iterator[Manifest]:
         "issuerRef": {"name": "handoff-ca", "kind": "Issuer"},
     }
     yield {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": metadata, "spec": certificate}
+    endpoint = {
+        "port": "health",
+        "path": "/metrics",
+        "scheme": "https",
+        "tlsConfig": {"serverName": name, "ca": {"secret": {"name": f"{name}-tls", "key": "ca.crt"}}},
+    }
+    scraped = {"selector": {"matchLabels": labels}, "podMetricsEndpoints": [endpoint]}
+    yield {"apiVersion": "monitoring.coreos.com/v1", "kind": "PodMonitor", "metadata": metadata, "spec": scraped}
     yield {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -141,8 +155,12 @@ def _process(plan: JurisdictionPlan, process: Process) -> Iterator[Manifest]:
 
 
 def _network_rules(plan: JurisdictionPlan, process: Process) -> Manifest:
-    """Rules of one process: it reaches its broker, its database and the audit, and is reached over HTTPS alone."""
+    """Rules of one process: it reaches its broker, its database and the audit, and is reached over HTTPS alone.
+
+    The kubelet's probes come from the pod's own machine, which network policies do not restrict.
+    """
     callers = [_ENTRANCE, _EVERY_PROCESS] if process.id == AUDIT else [_ENTRANCE]
+    api = [{"from": callers, "ports": [{"protocol": "TCP", "port": _PORT}]}] if process.is_node else []
     reached = [
         {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]},
         {"to": [_BROKERS], "ports": [{"protocol": "TCP", "port": 9093}]},
@@ -153,7 +171,7 @@ def _network_rules(plan: JurisdictionPlan, process: Process) -> Manifest:
         reached.append({"to": [{"podSelector": {"matchLabels": audit}}], "ports": [{"protocol": "TCP", "port": _PORT}]})
     return {
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": [{"from": callers, "ports": [{"protocol": "TCP", "port": _PORT}]}],
+        "ingress": [*api, {"from": [_MONITORING], "ports": [{"protocol": "TCP", "port": _HEALTH_PORT}]}],
         "egress": reached,
     }
 
@@ -180,12 +198,14 @@ database = "{plan.name}_{process.id}"
 user = "{process.role}"
 ca_file = "/etc/handoff/postgres/ca.crt"
 
-[http]
+[health]
 host = "0.0.0.0"
-port = {_PORT}
-certificate_file = "/etc/handoff/tls/tls.crt"
-key_file = "/etc/handoff/tls/tls.key"
-{"".join(_proof_sections(plan, process))}"""
+port = {_HEALTH_PORT}
+{_CERTIFICATE}{_api_section(process)}{"".join(_proof_sections(plan, process))}"""
+
+
+def _api_section(process: Process) -> str:
+    return f'\n[http]\nhost = "0.0.0.0"\nport = {_PORT}\n{_CERTIFICATE}' if process.is_node else ""
 
 
 def _proof_sections(plan: JurisdictionPlan, process: Process) -> Iterator[str]:
@@ -237,13 +257,19 @@ def _container(plan: JurisdictionPlan, process: Process, name: str, own: str) ->
         "image": _IMAGE,
         "command": ["python", "-m", f"services.{process.package}"],
         "env": list(_environment(plan, process, name, own)),
-        "ports": [{"name": "http", "containerPort": _PORT}],
-        "livenessProbe": {"httpGet": {"path": "/health/live", "port": "http", "scheme": "HTTPS"}, "periodSeconds": 10},
+        "ports": [
+            *([{"name": "http", "containerPort": _PORT}] if process.is_node else []),
+            {"name": "health", "containerPort": _HEALTH_PORT},
+        ],
+        "livenessProbe": {
+            "httpGet": {"path": "/health/live", "port": "health", "scheme": "HTTPS"},
+            "periodSeconds": 10,
+        },
         # A standby node accepts commands, also while the broker is unavailable: only a dead node may get no requests.
         "readinessProbe": {
             "httpGet": {
                 "path": "/health/live" if process.is_node else "/health/ready",
-                "port": "http",
+                "port": "health",
                 "scheme": "HTTPS",
             },
             "periodSeconds": 5,

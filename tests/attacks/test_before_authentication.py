@@ -111,9 +111,6 @@ async def test_half_a_request_is_closed(port: int, begun: bytes) -> None:
     assert None not in answers, f"still open after {time.monotonic() - began:.0f} s"
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 11: any caller that reaches a node reads its pace at /metrics"
-)
 async def test_figures_are_not_on_the_port_of_the_api() -> None:
     """The number of events that a member sends is published on a port of its own."""
     assert (await _get("/metrics")).status_code == httpx.codes.NOT_FOUND

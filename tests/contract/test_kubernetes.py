@@ -122,6 +122,8 @@ _FILES = (
     ("postgres", "ca_file"),
     ("http", "certificate_file"),
     ("http", "key_file"),
+    ("health", "certificate_file"),
+    ("health", "key_file"),
     ("timeline", "ca_file"),
     ("audit", "ca_file"),
 )
@@ -129,8 +131,8 @@ _FILES = (
 
 def test_each_process_has_a_certificate_for_the_name_under_which_it_is_reached(applied: tuple[Manifest, ...]) -> None:
     certificates = {manifest["metadata"]["name"]: manifest["spec"] for manifest in _of(applied, "Certificate")}
-    services = {manifest["metadata"]["name"] for manifest in _of(applied, "Service")}
-    assert certificates.keys() == services
+    assert certificates.keys() == {manifest["metadata"]["name"] for manifest in _of(applied, "Deployment")}
+    assert certificates.keys() >= {manifest["metadata"]["name"] for manifest in _of(applied, "Service")}
     assert all(name in spec["dnsNames"] for name, spec in certificates.items())
 
 
@@ -139,7 +141,9 @@ def test_each_process_reaches_only_its_parts_and_is_reached_only_over_https(appl
     assert policies.keys() == {manifest["metadata"]["name"] for manifest in _of(applied, "Deployment")}
     for spec in policies.values():
         assert spec["policyTypes"] == ["Ingress", "Egress"]
-        assert {port["port"] for rule in spec["ingress"] for port in rule["ports"]} == {8080}
+        ports = {port["port"]: rule["from"] for rule in spec["ingress"] for port in rule["ports"]}
+        assert ports.keys() <= {8080, 9090}
+        assert ports[9090] == [{"namespaceSelector": {"matchLabels": {"handoff/monitoring": "true"}}}]
         assert {port["port"] for rule in spec["egress"] for port in rule["ports"]} <= {53, 9093, 5432, 8080}
         assert all(rule.get("to") for rule in spec["egress"] if rule["ports"][0]["port"] != 53)
 
@@ -147,3 +151,25 @@ def test_each_process_reaches_only_its_parts_and_is_reached_only_over_https(appl
 def test_a_standby_without_every_acknowledged_commit_is_never_promoted() -> None:
     database = Path("infra/kubernetes/postgres.yaml").read_text(encoding="utf-8")
     assert re.search(r"synchronous:\n( {6}.*\n)* {6}failoverQuorum: true\n", database)
+
+
+def test_figures_are_on_a_port_that_no_service_offers(applied: tuple[Manifest, ...]) -> None:
+    """Probes and Prometheus use the port `health`; a service offers the API of a node alone."""
+    ports = {port["targetPort"] for service in _of(applied, "Service") for port in service["spec"]["ports"]}
+    assert ports == {"http"}
+    containers = [pod["spec"]["template"]["spec"]["containers"][0] for pod in _of(applied, "Deployment")]
+    probed = {c[probe]["httpGet"]["port"] for c in containers for probe in ("livenessProbe", "readinessProbe")}
+    assert probed == {"health"}
+    assert all("health" in {port["name"] for port in container["ports"]} for container in containers)
+    monitors = _of(applied, "PodMonitor")
+    assert len(monitors) == len(containers)
+    assert {e["port"] for monitor in monitors for e in monitor["spec"]["podMetricsEndpoints"]} == {"health"}
+
+
+def test_each_process_listens_on_the_ports_of_its_manifest(applied: tuple[Manifest, ...]) -> None:
+    pods = {pod["metadata"]["name"]: pod["spec"]["template"]["spec"] for pod in _of(applied, "Deployment")}
+    for manifest in _of(applied, "ConfigMap"):
+        settings = tomllib.loads(manifest["data"]["process.toml"])
+        listened = {name: settings[name]["port"] for name in ("http", "health") if name in settings}
+        (container,) = pods[manifest["metadata"]["name"]]["containers"]
+        assert listened == {port["name"]: port["containerPort"] for port in container["ports"]}

@@ -89,7 +89,7 @@ def test_a_trial_lives_on_over_a_crash_a_newcomer_and_a_restart(tmp_path: Path) 
     state, plan = tmp_path / "state", tmp_path / "plan.toml"
     plan.write_text(PLAN.read_text() + NEWCOMER)
     with kept_up(state) as first:
-        urls = {process["id"]: process["url"] for process in first["processes"]}
+        urls = {process["id"]: process["health"] for process in first["processes"]}
         killed = listener(urls["shelter"])
         os.kill(killed, signal.SIGKILL)
         wait_until_healthy(state)
@@ -103,5 +103,5 @@ def test_a_trial_lives_on_over_a_crash_a_newcomer_and_a_restart(tmp_path: Path) 
         assert ask("node", "rebuild", "police", "--state", state)["identical"]
     assert not any(is_ready(url) for url in urls.values())
     with kept_up(state) as second:
-        assert urls.items() <= {process["id"]: process["url"] for process in second["processes"]}.items()
+        assert urls.items() <= {process["id"]: process["health"] for process in second["processes"]}.items()
         wait_until_healthy(state, "housing_office")

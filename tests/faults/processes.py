@@ -123,7 +123,7 @@ class ProcessGroup:
 async def _metric(process: Process, name: str) -> float:
     async with httpx.AsyncClient(timeout=_METRIC_SECONDS) as client:
         try:
-            metrics = (await client.get(f"{process.url}/metrics")).text
+            metrics = (await client.get(f"{process.health_url}/metrics")).text
         except httpx.TransportError:
             return -1
     return next((float(line.split()[1]) for line in metrics.splitlines() if line.startswith(f"{name} ")), -1)
@@ -135,12 +135,17 @@ def _standby_name(name: str) -> str:
 
 def _standby(trial: Trial, name: str, number: int) -> Process:
     primary = trial.supervisor.processes[name]
-    port = trial.installation.service_port(_FIRST_STANDBY_PORT + number)
+    port, health = (trial.installation.service_port(_FIRST_STANDBY_PORT + 2 * number + i) for i in range(2))
     config = trial.directory / "standby" / f"{name}.toml"
     config.parent.mkdir(exist_ok=True)
     settings = tomllib.loads(primary.config.read_text())
-    config.write_text(tomli_w.dumps({**settings, "http": {"port": port}}))
-    return replace(primary, id=_standby_name(name), port=port, config=config)
+    settings["health"] = {"port": health}
+    if primary.has_api:
+        settings["http"] = {"port": port}
+    config.write_text(tomli_w.dumps(settings))
+    return replace(
+        primary, id=_standby_name(name), port=port if primary.has_api else health, health_port=health, config=config
+    )
 
 
 def _child(process: Process, logs: Path) -> ChildProcess:
@@ -160,7 +165,7 @@ async def _until_ready(client: httpx.AsyncClient, process: Process) -> None:
 
 async def _readiness(client: httpx.AsyncClient, process: Process) -> str:
     try:
-        answer = await client.get(f"{process.url}/health/ready")
+        answer = await client.get(f"{process.health_url}/health/ready")
     except httpx.TransportError as error:
         return type(error).__name__
     return f"{answer.status_code} {answer.text}"

@@ -47,7 +47,7 @@ class Upgraded:
         )
         self.children.append(child)
         child.start()
-        child.wait_ready(lambda: self._answers(f"{process.url}/health/ready"), PATIENCE_SECONDS)
+        child.wait_ready(lambda: self._answers(f"{process.health_url}/health/ready"), PATIENCE_SECONDS)
 
     def ask(self, member: str, path: str, body: dict[str, Any]) -> httpx.Response:
         """A command, whatever comes of it."""

@@ -210,7 +210,7 @@ async def test_every_operation_on_cases_requires_the_token(definition: ApiDefini
         (method, path.format(case=CASE, referral=REFERRAL, basis=CASE, reference=CASE))
         for path, item in document(definition)["paths"].items()
         for method, operation in item.items()
-        if not path.startswith(("/health", "/metrics", "/problems", "/codes"))
+        if not path.startswith(("/problems", "/codes"))
     ]
     assert len(secured) > 8
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as http:
@@ -277,21 +277,13 @@ async def test_a_repeated_parameter_is_refused_by_every_route(definition: ApiDef
 
 
 async def test_an_unavailable_database_is_503(jurisdiction: Jurisdiction) -> None:
-    """Queries and commands return Retry-After; the process is live."""
+    """Queries and commands return Retry-After."""
     settings = jurisdiction.postgres_settings("police")
     async with api(settings, jurisdiction.plan) as running:
         await running.pool.close()
         for answer in (await running.post("/cases", OPENING), await running.http.get("/directory")):
             is_problem(answer, 503, "unavailable")
             assert int(answer.headers["Retry-After"]) >= 1
-        assert (await running.http.get("/health/live")).json() == {"live": True}
-
-
-async def test_a_node_has_metrics(police: Api) -> None:
-    """The metrics are in Prometheus' text format."""
-    metrics = await police.http.get("/metrics")
-    assert metrics.headers["content-type"].startswith("text/plain")
-    assert "handoff_commands_total" in metrics.text
 
 
 async def test_one_line_for_each_request_and_no_id_in_it(police: Api) -> None:

@@ -64,7 +64,7 @@ def test_a_port_in_use_is_a_line_of_the_log(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         http = {"port": taken.getsockname()[1]}
         path = tmp_path / "process.toml"
-        path.write_text(tomli_w.dumps(SETTINGS | {"http": http, "signing_key_file": str(key)}))
+        path.write_text(tomli_w.dumps(SETTINGS | {"health": http, "signing_key_file": str(key)}))
         code, lines = _run("exchange", path)
     assert code == 1
     assert lines[-1]["event"] == "process.crashed"

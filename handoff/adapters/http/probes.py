@@ -1,4 +1,4 @@
-"""Health endpoints of a process without an API: liveness, readiness and metrics."""
+"""Health endpoints of every process, on a port of their own: liveness, readiness and metrics."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -11,13 +11,15 @@ from starlette.routing import Route
 
 from handoff import telemetry
 from handoff.adapters.http.server import http_server
-from handoff.config import HttpSettings
+from handoff.config import HealthSettings, HttpSettings
 from handoff.readiness import Readiness
 
 
-async def serve_probes(settings: HttpSettings, member: str, readiness: Callable[[], Readiness]) -> None:
-    """Serve /health/live, /health/ready and /metrics of the process of ``member`` until cancelled."""
-    await http_server(probes(member, readiness), settings).serve()
+async def serve_probes(health: HealthSettings, member: str, readiness: Callable[[], Readiness]) -> None:
+    """Serve /health/live, /health/ready and /metrics of the process of ``member`` until cancelled, if it has a port."""
+    if health.port is not None:
+        address = HttpSettings.model_validate(health.model_dump(exclude={"patience_seconds"}))
+        await http_server(probes(member, readiness), address).serve()
 
 
 def probes(member: str, readiness: Callable[[], Readiness]) -> Starlette:

@@ -8,7 +8,7 @@ from handoff import clock
 from handoff.config import ProcessSettings
 from handoff.operations.doctor.clocks import ClockReading, http_reading
 from handoff.operations.doctor.findings import DoctorFinding, start_advice
-from handoff.operations.installation_settings import listens_everywhere, process_url
+from handoff.operations.installation_settings import health_url, listens_everywhere
 
 _SECONDS = 5
 # Parts that a process asks again until they answer.
@@ -28,7 +28,7 @@ async def ask_process(settings: ProcessSettings, *, several: bool = False) -> Pr
     if several and listens_everywhere(settings):
         elsewhere = "its settings name no address: it listens on every address of its own machine"
         return ProcessAnswer(DoctorFinding(settings.member, "unchecked", f"{elsewhere}; run `handoff doctor` there"))
-    url = process_url(settings)
+    url = health_url(settings)
     before = clock.now()
     try:
         # The parts of an installation are asked directly, whatever proxy the environment names. The certificate is
@@ -42,7 +42,7 @@ async def ask_process(settings: ProcessSettings, *, several: bool = False) -> Pr
             DoctorFinding(settings.member, "bad", f"does not respond at {url}", start_advice(settings.member))
         )
     except (ValueError, AttributeError, LookupError, TypeError):
-        advice = f"stop the other program, or correct http.port in the settings of {settings.member}"
+        advice = f"stop the other program, or correct health.port in the settings of {settings.member}"
         return ProcessAnswer(DoctorFinding(settings.member, "bad", f"another program answers at {url}", advice))
     return ProcessAnswer(finding, http_reading(settings.member, response.headers.get("Date"), before, clock.now()))
 

@@ -28,7 +28,7 @@ def installation_in(
     stored = Installation(directory, jurisdiction, lambda index: first_port + index)
     if not stored.is_written:
         return stored
-    base = min(process.port for process in stored.processes())
+    base = min(min(process.port, process.health_port) for process in stored.processes())
     return Installation(directory, jurisdiction, lambda index: base + index)
 
 

@@ -36,18 +36,32 @@ def local_url(port: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process of the jurisdiction: its id, its module, its port, its configuration and its bearer token."""
+    """One process of the jurisdiction: its id, its module, its ports, its configuration and its bearer token.
+
+    A process without an API has one port, that of health and metrics.
+    """
 
     id: str
     module: str
     port: int
+    health_port: int
     config: Path
     token: str
 
     @property
     def url(self) -> str:
-        """Base URL of the process."""
+        """Base URL of the process's API."""
         return local_url(self.port)
+
+    @property
+    def health_url(self) -> str:
+        """Base URL of its readiness and its metrics."""
+        return local_url(self.health_port)
+
+    @property
+    def has_api(self) -> bool:
+        """Return whether the process serves an API."""
+        return self.port != self.health_port
 
 
 @dataclass(frozen=True)
@@ -103,13 +117,14 @@ class Installation:
         return processes
 
     def _ports(self) -> Mapping[str, int]:
-        """Port of each process by id. A process keeps its port, whatever else the plan gains or loses."""
+        """Ports by name. A process keeps its ports, whatever else the plan gains or loses."""
         path = self.directory / "ports.json"
         ports: dict[str, int] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         free = (port for port in map(self.service_port, count()) if port not in ports.values())
-        for process, _, _ in self._named():
-            if process not in ports:
-                ports[process] = next(free)
+        processes = [process for process, _, _ in self._named()]
+        for name in (*processes, *(_health(process) for process in processes if self._has_api(process))):
+            if name not in ports:
+                ports[name] = next(free)
         write_private(path, json.dumps(ports, indent=2))
         return ports
 
@@ -159,11 +174,15 @@ class Installation:
     def _write(self, process: str, module: str, role: str, ports: Mapping[str, int]) -> Process:
         config = self.directory / "config" / f"{process}.toml"
         config.parent.mkdir(parents=True, exist_ok=True)
-        settings = self._settings(process, role, ports[process]) | self._proof(process, ports)
+        settings = self._settings(process, role, ports) | self._proof(process, ports)
         write_private(config, tomli_w.dumps(settings))
-        return Process(process, module, ports[process], config, self._secrets.token(process))
+        port, token = ports[process], self._secrets.token(process)
+        return Process(process, module, port, ports.get(_health(process), port), config, token)
 
-    def _settings(self, process: str, role: str, port: int) -> dict[str, Any]:
+    def _has_api(self, process: str) -> bool:
+        return process in self.jurisdiction.members
+
+    def _settings(self, process: str, role: str, ports: Mapping[str, int]) -> dict[str, Any]:
         kafka = self.jurisdiction.kafka_settings(process)
         settings: dict[str, Any] = {
             "jurisdiction": self.jurisdiction.name,
@@ -173,8 +192,10 @@ class Installation:
             "token": self._secrets.token(process),
             "kafka": kafka.model_dump(mode="json", exclude_none=True) | {"password": kafka.password.get_secret_value()},
             "postgres": _with_password(self.jurisdiction.postgres_settings(process, role)),
-            "http": {"port": port},
+            "health": {"port": ports.get(_health(process), ports[process])},
         }
+        if self._has_api(process):
+            settings["http"] = {"port": ports[process]}
         if process != MONITOR:
             settings["signing_key_file"] = str(self._secrets.key_file(process))
         if process in self.jurisdiction.members:
@@ -202,6 +223,11 @@ class Installation:
     def _admission(self, member: PlannedMember) -> Admission:
         kind = MemberKind(member.kind)
         return Admission(member=member.id, kind=kind, services=member.offers, classes=member.classes)
+
+
+def _health(process: str) -> str:
+    """Name under which the health port of a process with an API is stored."""
+    return f"{process}/health"
 
 
 def _caller(member: str) -> str:

@@ -94,7 +94,7 @@ def _figure(trial: RestartableTrial, name: str, figure: str) -> float:
 
 def _get(trial: RestartableTrial, name: str, path: str) -> httpx.Response:
     process: Process = trial.running.supervisor.processes[name]
-    return httpx.get(f"{process.url}{path}", timeout=5)
+    return httpx.get(f"{process.health_url}{path}", timeout=5)
 
 
 @contextmanager

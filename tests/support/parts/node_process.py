@@ -40,6 +40,7 @@ class NodeProcess:
 
     child: ChildProcess
     url: str
+    health_url: str
 
     async def get(self, path: str) -> Any:
         """Send a GET request."""
@@ -62,13 +63,13 @@ class NodeProcess:
 
     async def parts(self) -> dict[str, Any]:
         """Return the readiness of each part by its name."""
-        async with self._client() as client:
+        async with httpx.AsyncClient(base_url=self.health_url) as client:
             found = (await client.get("/health/ready")).json()
         return {part["name"]: part for part in found["parts"]}
 
     async def metrics(self) -> dict[str, float]:
         """Return the value of each series by its name and labels."""
-        async with self._client() as client:
+        async with httpx.AsyncClient(base_url=self.health_url) as client:
             text = (await client.get("/metrics")).text
         lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, _, value in lines}
@@ -79,7 +80,7 @@ class NodeProcess:
 
     async def _responds_ok(self, path: str) -> bool:
         try:
-            async with self._client() as client:
+            async with httpx.AsyncClient(base_url=self.health_url) as client:
                 return (await client.get(path)).status_code == 200
         except httpx.TransportError:
             return False
@@ -118,18 +119,18 @@ async def two_nodes(jurisdictions: Jurisdictions, directory: Path) -> AsyncItera
 
 def node_process(town: Town, member: str, service: str, *, broker: str | None = None) -> NodeProcess:
     """The node of ``member``, not started yet; ``broker`` where it looks elsewhere than at the town's."""
-    port = free_port()
+    port, health = free_port(), free_port()
     child = ChildProcess(
         name=member,
         argv=(sys.executable, "-m", f"services.{service}"),
         log=town.directory / f"{member}.log",
-        env={CONFIG_VARIABLE: str(_configuration(town, member, port, broker))},
+        env={CONFIG_VARIABLE: str(_configuration(town, member, (port, health), broker))},
         cwd=ROOT,
     )
-    return NodeProcess(child, f"http://127.0.0.1:{port}")
+    return NodeProcess(child, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{health}")
 
 
-def _configuration(town: Town, member: str, port: int, broker: str | None) -> Path:
+def _configuration(town: Town, member: str, ports: tuple[int, int], broker: str | None) -> Path:
     key_file = town.directory / f"{member}.key"
     key_file.write_text(key_of(member).seed.hex())
     kafka = _revealed(town.jurisdiction.kafka_settings(member))
@@ -143,7 +144,8 @@ def _configuration(town: Town, member: str, port: int, broker: str | None) -> Pa
         "postgres": _revealed(town.jurisdiction.postgres_settings(member)),
         "signing_key_file": str(key_file),
         "idempotency_secret_file": str(key_file),
-        "http": {"port": port},
+        "http": {"port": ports[0]},
+        "health": {"port": ports[1]},
     }
     path = town.directory / f"{member}.toml"
     path.write_text(tomli_w.dumps(settings))

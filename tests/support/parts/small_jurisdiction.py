@@ -113,7 +113,7 @@ class Town:
             key_file.write_text(key_of(next_key).seed.hex())
             settings["next_signing_key_file"] = str(key_file)
         if port is not None:
-            settings["http"] = {"port": int(port)}
+            settings["health"] = {"port": int(port)}
         path = self.directory / f"{instance}.toml"
         path.write_text(tomli_w.dumps(settings))
         return path

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from handoff.adapters.http.audit_client import AuditClient
 from handoff.adapters.http.proxies import is_internal
-from handoff.config import AuditSettings, HttpSettings, KafkaSettings, PostgresSettings, ProcessSettings
+from handoff.config import AuditSettings, HealthSettings, KafkaSettings, PostgresSettings, ProcessSettings
 from handoff.operations.doctor.processes import ask_process
 from handoff.record.envelope import Identity
 from tests.support.dsl.spec import CASE, nth_id
@@ -55,7 +55,7 @@ def settings(port: int) -> ProcessSettings:
         member="police",
         kafka=KafkaSettings(bootstrap_servers="127.0.0.1:9", username="police", password=SecretStr("none")),
         postgres=PostgresSettings(host="127.0.0.1", port=9, database="none", user="none", password=SecretStr("none")),
-        http=HttpSettings(port=port),
+        health=HealthSettings(port=port),
     )
 
 
