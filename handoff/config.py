@@ -115,6 +115,8 @@ class HttpSettings(ListenerSettings):
     """Address of the API of a node."""
 
     port: Port
+    # If all are in use, a new one replaces the one that has been idle or incomplete for the longest time.
+    max_connections: int = Field(default=256, ge=8, le=100_000)
 
 
 class HealthSettings(ListenerSettings):

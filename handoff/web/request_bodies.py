@@ -47,6 +47,10 @@ def body_is_optional(model: type[BaseModel]) -> bool:
 
 async def bounded_body(request: Request, limit: int) -> bytes:
     """Return the body, of at most ``limit`` bytes. Raises the problem of a larger or interrupted body."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        # Before any of it is read, so that nothing is waited for.
+        raise OVERSIZE.error()
     raw = bytearray()
     try:
         async for chunk in request.stream():

@@ -1,12 +1,15 @@
 """uvicorn inside a process that handles signals itself."""
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 
+from handoff.adapters.http.bounded_protocol import BoundedProtocol, RequestLimits
 from handoff.config import ConfigurationError, HttpSettings
 
 
@@ -48,11 +51,13 @@ def http_server(
     *,
     grace_seconds: int | None = None,
     on_shutdown: Callable[[], None] = lambda: None,
+    limits: RequestLimits | None = None,
 ) -> uvicorn.Server:
-    """Build a server of ``app``; ``grace_seconds`` bounds the requests in flight at shutdown.
+    """Build a server of ``app`` within ``limits``; ``grace_seconds`` bounds the requests in flight at shutdown.
 
     Raises ConfigurationError if the certificate or its key cannot be used.
     """
+    limits = limits or RequestLimits(connections=settings.max_connections)
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -60,6 +65,8 @@ def http_server(
         log_config=None,
         access_log=False,
         lifespan="off",
+        # It is called with keywords alone.
+        http=cast("type[asyncio.Protocol]", partial(BoundedProtocol, limits=limits)),
         timeout_graceful_shutdown=grace_seconds,
         ssl_certfile=settings.certificate_file,
         ssl_keyfile=settings.key_file,
