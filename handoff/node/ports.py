@@ -43,11 +43,18 @@ class NodeApi(Protocol):
     """Interface of a node for the HTTP API, implemented by ``Desk``. Every method may raise ``StoreUnavailable``."""
 
     async def submit(
-        self, command: Command, about: About, *, idempotency_key: str | None = None, if_match: int | None = None
+        self,
+        command: Command,
+        about: About,
+        *,
+        idempotency_key: str | None = None,
+        if_match: frozenset[int] | None = None,
     ) -> Stored:
         """Decide and store ``command``. On return its events survive any crash and will be published.
 
-        ``if_match`` is the referral's ``seen`` that the caller expects. For ``OpenCase`` the desk creates the case id.
+        ``if_match`` has the values of the referral's ``seen`` that the caller expects. For ``OpenCase`` the desk
+        creates the case id.
+
         Raises ``Refused``, ``InvalidCommand``, ``PreconditionFailed``, ``IdempotencyConflict``; then nothing is stored.
         """
 

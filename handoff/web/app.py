@@ -7,6 +7,7 @@ from handoff.web.apis import AGENCY_API, ApiDefinition
 from handoff.web.command_endpoint import command_endpoint
 from handoff.web.context import ApiContext, require_token
 from handoff.web.error_handlers import add_error_handlers
+from handoff.web.http_rules import HttpRules
 from handoff.web.openapi_document import describe
 from handoff.web.query_parameters import only_known_parameters
 from handoff.web.reference_routes import reference_router
@@ -31,6 +32,7 @@ def create_app(
     app.include_router(queries)
     app.include_router(reference_router())
     add_error_handlers(app)
+    app.add_middleware(HttpRules)
     app.add_middleware(RequestLog)
     describe(app, api)
     return app

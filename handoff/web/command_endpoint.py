@@ -24,6 +24,7 @@ from handoff.web.request_bodies import read_command
 from handoff.web.response_models import StoredCommand
 from handoff.web.validation_errors import invalid_field
 
+_STRONG_ETAG = re.compile(r'(?<!W/)"([1-9][0-9]{0,8})"(?=$|[\s,])')
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
 _WITHOUT_EFFECT = frozenset({VerdictKind.INEFFECTIVE, VerdictKind.INVALID})
 
@@ -47,7 +48,7 @@ def command_endpoint(route: CommandRoute) -> Route:
                 command,
                 about,
                 idempotency_key=key,
-                if_match=int(etag.strip('"')) if etag not in (None, "*") else None,
+                if_match=_expected(etag),
             )
         except Refused as refused:
             raise await _refusal(context, about, refused) from None
@@ -90,6 +91,14 @@ async def _ineffective(
         seen=referral.seen if referral is not None else None,
         allowed=available_actions(view, referral.id) if view is not None and referral is not None else None,
     )
+
+
+def _expected(etag: str | None) -> frozenset[int] | None:
+    """Return the numbers of events that ``If-Match`` allows; None if it allows any.
+
+    The comparison is strong (RFC 9110, 13.1.1): a weak tag, or a tag that no referral has, allows nothing.
+    """
+    return None if etag in (None, "*") else frozenset(int(seen) for seen in _STRONG_ETAG.findall(etag))
 
 
 async def _refusal(context: ApiContext, about: About, refused: Refused) -> ProblemError:

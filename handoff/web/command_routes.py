@@ -22,6 +22,8 @@ from handoff.web.validation_errors import parse_parameter
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _SUBJECT_FIELDS = {"case": "case", "basis": "basis", "referral": "referral", "reference": "escalation"}
 """Path parameter → the field of ``About`` that it sets."""
+_ENTITY_TAG = r'(W/)?"[!#-~]*"'
+_IF_MATCH = rf"^(\*|[ \t,]*{_ENTITY_TAG}([ \t]*,[ \t]*({_ENTITY_TAG})?)*)$"
 ID: TypeAdapter[UUID] = TypeAdapter(UUID)
 """The form of every path parameter."""
 
@@ -36,8 +38,9 @@ class HeaderParameter:
 
     def value(self, request: Request) -> Any:
         """Return the header's value; None if the request does not have it. Raises the problem that names it."""
-        text = request.headers.get(self.name)
-        return None if text is None else parse_parameter(self.form, text, "header", self.name)
+        lines = request.headers.getlist(self.name)
+        # The lines of a list are one list (RFC 9110, 5.3); a header of one value occurs once (http_rules).
+        return parse_parameter(self.form, ", ".join(lines), "header", self.name) if lines else None
 
 
 IDEMPOTENCY_KEY = HeaderParameter(
@@ -52,8 +55,8 @@ PREFER = HeaderParameter(
 )
 IF_MATCH = HeaderParameter(
     "If-Match",
-    "The referral's ETag. The command fails with 412 if the referral has changed since.",
-    TypeAdapter(Annotated[str, Field(pattern=r'^(\*|"[0-9]{1,9}")$')]),
+    "The referral's ETag, or several. The command fails with 412 if the referral has none of them now.",
+    TypeAdapter(Annotated[str, Field(max_length=1024, pattern=_IF_MATCH)]),
 )
 
 

@@ -45,5 +45,9 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _(_request: Request, error: HTTPException) -> Response:
         # Raised by the router alone.
-        kind = problems.METHOD_NOT_ALLOWED if error.status_code == 405 else problems.UNKNOWN_PATH
-        return problem_response(kind.problem(), error.headers)
+        if error.status_code != 405:
+            return problem_response(problems.UNKNOWN_PATH.problem())
+        allowed = sorted((error.headers or {}).get("Allow", "").split(", "))
+        if "GET" in allowed and "HEAD" not in allowed:
+            allowed.append("HEAD")
+        return problem_response(problems.METHOD_NOT_ALLOWED.problem(), {"Allow": ", ".join(allowed)})

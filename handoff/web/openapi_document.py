@@ -20,6 +20,7 @@ from handoff.web.apis import ApiDefinition
 from handoff.web.code_list import english_meanings
 from handoff.web.command_routes import ID, CommandRoute
 from handoff.web.context import BEARER
+from handoff.web.openapi_links import add_links
 from handoff.web.problems import MEDIA_TYPE, Problem, ProblemKind
 from handoff.web.request_bodies import body_is_optional
 from handoff.web.response_models import StoredCommand
@@ -56,6 +57,8 @@ def _document(app: FastAPI, api: ApiDefinition) -> Document:
     document: Document = get_openapi(title=api.title, version="1", description=api.description, routes=app.routes)
     commands = {route.path: {"post": _command_operation(route)} for route in api.commands}
     document["paths"] = commands | document["paths"]
+    document["info"]["license"] = {"name": "Apache 2.0", "identifier": "Apache-2.0"}
+    document["servers"] = [{"url": "/", "description": "The node that serves this document"}]
     components = document["components"]
     sent = _responses(api) | components["schemas"]
     components["schemas"] = _with_meanings(
@@ -70,7 +73,21 @@ def _document(app: FastAPI, api: ApiDefinition) -> Document:
             operation["responses"].pop("422", None)
             for status in tuple(_problem_statuses(method, path, operation, api)):
                 operation["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
+            # Stated, because an operation without the list has the security of the whole document.
+            operation.setdefault("security", [])
+    used = {response.get("$ref") for operation in _operations(document) for response in operation["responses"].values()}
+    components["responses"] = {
+        name: response for name, response in components["responses"].items() if f"#/components/responses/{name}" in used
+    }
+    document["tags"] = [{"name": tag} for tag in dict.fromkeys(t for o in _operations(document) for t in o["tags"])]
+    add_links(document, api.commands)
     return document
+
+
+def _operations(document: Document) -> Iterator[Operation]:
+    """Yield the operations of a document."""
+    for item in document["paths"].values():
+        yield from item.values()
 
 
 def _command_operation(route: CommandRoute) -> Operation:
@@ -209,17 +226,17 @@ def _problem_statuses(method: str, path: str, operation: Operation, api: ApiDefi
         for status, response in operation["responses"].items()
         if status >= "400" and response.keys() == {"description"}
     )
+    # Headers and parameters that occur twice are refused on every path.
+    yield from (400, 422)
     if any(parameter["in"] == "path" for parameter in parameters):
         yield 404
     if "security" not in operation:
         return
-    yield from (401, 422, 503)
-    if any(parameter["in"] == "header" for parameter in parameters):
-        yield 400
+    yield from (401, 503)
     for parameter in parameters:
         yield from (kind.status.value for kind in api.header_problems.get(parameter["name"], ()))
     if method == "post":
-        yield from (400, 413, 415)
+        yield from (413, 415)
         if "202" in operation["responses"]:
             yield 409
             if "{referral}" in path:

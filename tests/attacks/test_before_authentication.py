@@ -200,7 +200,6 @@ async def test_figures_are_not_on_the_port_of_the_api() -> None:
     assert (await _get("/metrics")).status_code == httpx.codes.NOT_FOUND
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="issue 11: JSON answers may be kept by a shared cache")
 async def test_a_json_answer_is_stored_nowhere() -> None:
     """Every answer of the API forbids caches to keep it, problems included."""
     assert (await _get("/referrals")).headers.get("cache-control") == "no-store"

@@ -41,7 +41,7 @@ async def python_client(directory: Path, variables: dict[str, str]) -> str:
 
 async def typescript_client(directory: Path, variables: dict[str, str]) -> str:
     """Generate the types of openapi-typescript, check the program that uses them in strict mode, and run it."""
-    installed = Path((await run("infra/environment/typescript.sh")).strip())
+    installed = Path((await run("infra/environment/node_packages.sh", "tests/support/clients/typescript")).strip())
     (directory / "node_modules").symlink_to(installed / "node_modules")
     for name in ("package.json", "tsconfig.json", "referral.ts"):
         shutil.copy(CLIENTS / "typescript" / name, directory)

@@ -98,7 +98,7 @@ def test_commands_decided_together_come_to_what_they_come_to_one_by_one(
     """Any commands give the same answers and the same bytes in the same order, however they are batched."""
     alone, joined = Office(), Office()
     for move, case, key, if_match in asked:
-        one = SubmittedCommand(*move(alone, case), if_match)
+        one = SubmittedCommand(*move(alone, case), None if if_match is None else frozenset({if_match}))
         alone.decide([one.under(key) if key is not None else one])
     for first in range(0, len(asked), together):
         joined.decide(alone.asked[first : first + together])

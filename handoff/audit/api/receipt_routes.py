@@ -10,15 +10,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from handoff.audit.access.case_access import InAudit
 from handoff.record.envelope import Identity, SourceText
 from handoff.record.events.base import JurisdictionId
-from handoff.web.problems import MALFORMED, UNAUTHORIZED
+from handoff.web.problems import UNAUTHORIZED
 from handoff.web.query_parameters import only_known_parameters
-from handoff.web.request_bodies import bounded_body, require_json
-from handoff.web.validation_errors import invalid_body
+from handoff.web.request_bodies import read_body
 
 MAX_EVENTS = 500
 # Ids and brackets of that many events, with room for white space.
@@ -71,14 +70,7 @@ async def _caller(
 
 async def _receipt_request(request: Request) -> ReceiptRequest:
     # Read here and not by FastAPI: the size is bounded and the JSON parsed strictly.
-    raw = await bounded_body(request, _BODY_LIMIT_BYTES)
-    require_json(request)
-    try:
-        return ReceiptRequest.model_validate_json(raw, strict=True)
-    except ValidationError as error:
-        if error.errors(include_input=False)[0]["type"] == "json_invalid":
-            raise MALFORMED.error() from None
-        raise invalid_body(error, ReceiptRequest) from None
+    return await read_body(request, ReceiptRequest, _BODY_LIMIT_BYTES)
 
 
 async def read_receipts(

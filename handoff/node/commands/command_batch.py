@@ -32,14 +32,14 @@ _FINGERPRINT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class SubmittedCommand:
-    """A submitted command; ``if_match`` is the referral's ``seen`` that the caller expects.
+    """A submitted command; ``if_match`` has the values of the referral's ``seen`` that the caller expects.
 
     ``key_hash`` identifies its idempotency key, if any, and ``fingerprint`` the request under that key.
     """
 
     command: Command
     about: About
-    if_match: int | None = None
+    if_match: frozenset[int] | None = None
     key_hash: str | None = None
     fingerprint: str = ""
 
@@ -109,7 +109,7 @@ class CommandBatch:
     def _decide(self, submitted: SubmittedCommand) -> Stored | Refused | InvalidCommand | PreconditionFailed:
         situation = self._situation(subject_of(submitted.about, self._me))
         referral = _referral(situation, submitted.about)
-        if submitted.if_match is not None and referral is not None and referral.seen != submitted.if_match:
+        if submitted.if_match is not None and referral is not None and referral.seen not in submitted.if_match:
             return PreconditionFailed(referral.state, referral.seen)
         now = self._clock()
         if (invalid := invalid_field(submitted.command, submitted.about, now)) is not None:

@@ -68,7 +68,12 @@ class Desk:
     keys: OwnKeys
 
     async def submit(
-        self, command: Command, about: About, *, idempotency_key: str | None = None, if_match: int | None = None
+        self,
+        command: Command,
+        about: About,
+        *,
+        idempotency_key: str | None = None,
+        if_match: frozenset[int] | None = None,
     ) -> Stored:
         submitted = SubmittedCommand(command, about, if_match)
         if idempotency_key is not None:

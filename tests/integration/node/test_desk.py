@@ -131,9 +131,9 @@ async def test_a_caller_with_a_stale_version_is_refused(police: Parts) -> None:
     desk = police.desk()
     case, referral, _ = await request_a_place(desk)
     with pytest.raises(PreconditionFailed) as failed:
-        await desk.submit(CancelReferral(), About(case=case, referral=referral), if_match=7)
+        await desk.submit(CancelReferral(), About(case=case, referral=referral), if_match=frozenset({7}))
     assert (failed.value.state, failed.value.seen) == (State.REQUESTED, 1)
-    await desk.submit(CancelReferral(), About(case=case, referral=referral), if_match=1)
+    await desk.submit(CancelReferral(), About(case=case, referral=referral), if_match=frozenset({1}))
 
 
 async def test_a_caller_waits_no_longer_than_requested_for_an_echo(police: Parts) -> None:

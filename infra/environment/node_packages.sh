@@ -1,15 +1,15 @@
 #!/bin/sh
-# Ensure TypeScript and its client generator, from package-lock.json, and print their folder. Without Node, print nothing.
+# Ensure the npm packages that a project's package-lock.json names, and print their folder. Without Node, print nothing.
 # A complete folder is reused.
 set -eu
 cd "$(dirname "$0")/../.."
-project=tests/support/clients/typescript
-folder=.cache/typescript-$(cksum <$project/package-lock.json | cut -d ' ' -f 1)
+project=$1
+folder=.cache/$(basename "$project")-$(cksum <$project/package-lock.json | cut -d ' ' -f 1)
 
-say() { printf 'typescript: %s\n' "$*" >&2; }
+say() { printf 'npm packages: %s\n' "$*" >&2; }
 
 if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-    say "no Node was found: the TypeScript client is not tested."
+    say "no Node was found: what needs $project is not tested."
     exit 0
 fi
 if [ ! -d "$folder" ]; then
