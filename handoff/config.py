@@ -286,6 +286,7 @@ class JurisdictionPlan(_Section):
     jurisdiction: _Jurisdiction
     members: tuple[PlannedMember, ...] = Field(min_length=1)
     deadlines: tuple[PlannedDeadline, ...] = ()
+    ending_age_days: int = Field(30, ge=0, le=366)
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:

@@ -72,6 +72,7 @@ def _change_state(referral: Referral, transition: Transition, event: Event, at: 
     if referral.state in ENDED_STATES:
         referral.closed_at, referral.cancellation_asked_at = referral.closed_at or at, None
         referral.disclosure_open = False
+        referral.ending_reported_at = None
 
 
 def _accept(referral: Referral, event: Event, at: datetime) -> None:
@@ -97,6 +98,8 @@ _FIELDS: dict[str, Callable[[Referral, Event, datetime], None]] = {
     "place-hold.extended.v1": _set_held_until,
     "cancellation.requested.v1": _set_time("cancellation_asked_at"),
     "cancellation.declined.v1": lambda referral, _event, _at: setattr(referral, "cancellation_asked_at", None),
+    "ending.reported.v1": _set_time("ending_reported_at"),
+    "service.continued.v1": lambda referral, _event, _at: setattr(referral, "ending_reported_at", None),
     "disclosure.closed.v1": lambda referral, _event, _at: setattr(referral, "disclosure_open", False),
     "referral.redirected.v1": lambda referral, event, _at: setattr(referral, "next", event.data["next"]),
 }

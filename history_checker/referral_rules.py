@@ -160,6 +160,15 @@ def _cancellation_is_not_requested(_state: JurisdictionState, case: Case, event:
     return None if referral.cancellation_asked_at is None else "already"
 
 
+def _ending_is_reported(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
+    is_reported = case.referrals[event.data["referral"]].ending_reported_at is not None
+    return None if is_reported else "ending_not_reported"
+
+
+def _no_ending_is_reported(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
+    return None if case.referrals[event.data["referral"]].ending_reported_at is None else "already"
+
+
 def _next_referral_was_requested(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
     following = case.referrals.get(event.data["next"])
     if following is None or following.source != event.emitter:
@@ -187,6 +196,8 @@ _CONDITIONS: dict[str, Rule] = {
     "plan is settled before a planned discharge": _plan_is_settled,
     "cancellation is requested": _cancellation_is_requested,
     "cancellation is not requested": _cancellation_is_not_requested,
+    "an ending is reported": _ending_is_reported,
+    "no ending is reported": _no_ending_is_reported,
     "next referral was requested": _next_referral_was_requested,
     "dossier was disclosed": _dossier_was_disclosed,
 }

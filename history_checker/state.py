@@ -60,6 +60,7 @@ class Referral:
     paused_at: datetime | None = None
     paused_from: str = ""
     cancellation_asked_at: datetime | None = None
+    ending_reported_at: datetime | None = None
     held_until: datetime | None = None
     disclosure_open: bool = True
     next: str | None = None
@@ -153,6 +154,7 @@ def _awaited_steps(r: Referral) -> list[tuple[str, datetime]]:
         "arrival": r.answered_at if accepted and r.service == "shelter" else None,
         "review": r.paused_at if r.state == "on-hold" else None,
         "cancellation_answered": r.cancellation_asked_at if r.state in OPEN_STATES else None,
+        "ending_answered": r.ending_reported_at if r.state in OPEN_STATES else None,
         "next_referral": r.closed_at if no_place else None,
         "benefit_decided": r.requested_at if r.service == "benefit_continuity" and r.state in OPEN_STATES else None,
         "order_decided": r.started_at if r.service == "protection_order" and r.state == "in-progress" else None,

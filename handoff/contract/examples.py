@@ -97,6 +97,7 @@ def _by_exchange() -> Iterator[Body]:
     yield case.BasisEnded(basis=BASIS, reason=withdrawn)
     yield referral.ReferralRevoked(referral=REFERRAL, seen=2, reason=withdrawn)
     yield referral.DisclosureClosed(referral=REFERRAL, seen=4, reason=withdrawn)
+    yield referral.EndingReported(referral=REFERRAL, seen=4)
     yield deadline.DeadlineMissed(step=answered, since=BEGAN, referral=REFERRAL, due_at=_after(hours=1))
     yield deadline.DeadlineAcknowledged(
         step=answered, since=BEGAN, referral=REFERRAL, action=codes.AcknowledgementAction.CALLED_AGENCY
@@ -180,6 +181,7 @@ def _by_target() -> Iterator[Body]:
     yield referral.ReferralCompleted(referral=REFERRAL, seen=8, outcome=codes.ServiceOutcome.DISCHARGE_PLANNED)
     yield referral.DossierDelivered(referral=REFERRAL, seen=5)
     yield referral.CancellationDeclined(referral=REFERRAL, seen=5)
+    yield referral.ServiceContinued(referral=REFERRAL, seen=6, via=codes.AnsweredVia.IN_PERSON)
     yield referral.ReferralFailed(referral=REFERRAL, seen=5, code=codes.FailureCode.NO_ARRIVAL)
     yield referral.ReferralCancelled(referral=REFERRAL, seen=5)
     yield referral.DossierDestroyed(referral=REFERRAL, seen=9, reason=codes.DestructionReason.EXPIRED)

@@ -5,7 +5,7 @@ copying a frozen dataclass of thirty fields costs ten times as much (ADR 20).
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,6 +24,8 @@ from handoff.record.codes import (
     Urgency,
 )
 from handoff.record.events.base import Body
+
+NOT_ENDED = frozenset({State.REQUESTED, State.ACCEPTED, State.IN_PROGRESS, State.ON_HOLD})
 
 
 class Step(Struct, frozen=True):
@@ -114,6 +116,7 @@ class Referral(Struct, frozen=True):
     paused_from: State | None = None
     paused_ms: int = 0
     cancellation_asked_at: datetime | None = None
+    ending_reported_at: datetime | None = None
     code: str | None = None
     place_held_until: datetime | None = None
     disclosure_open: bool = True
@@ -121,6 +124,11 @@ class Referral(Struct, frozen=True):
     hop: int = 0
     facts: tuple[Fact, ...] = ()
     steps: tuple[Step, ...] = ()
+
+    @property
+    def has_served(self) -> bool:
+        """True if the target accepted it, whatever came later."""
+        return self.answered_at is not None and self.state is not State.REJECTED
 
     def other_party(self, member: str) -> str:
         """Return the party that ``member`` is not."""
@@ -151,6 +159,20 @@ class Case(Struct, frozen=True):
     def has_party(self, member: str) -> bool:
         """Return whether ``member`` opened it or is a party of a referral in it."""
         return member == self.opener or any(member in (r.source, r.target) for r in self.referrals.values())
+
+    def is_party_of_open_referral(self, member: str) -> bool:
+        """Return whether ``member`` is a party of a referral that has not ended."""
+        return any(member in (r.source, r.target) and r.state in NOT_ENDED for r in self.referrals.values())
+
+    def counts_for_endings(self, member: str, at: datetime, age: timedelta) -> bool:
+        """Return whether ``member`` serves the survivor, or did less than ``age`` ago, so that its report can end more.
+
+        A target that rejected the request never served her.
+        """
+        if member == self.opener or self.is_party_of_open_referral(member):
+            return True
+        served = (r for r in self.referrals.values() if member == r.source or (member == r.target and r.has_served))
+        return any(r.closed_at is not None and at - r.closed_at < age for r in served)
 
 
 class Situation(Struct, frozen=True):

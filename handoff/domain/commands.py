@@ -175,6 +175,12 @@ class DeclineCancellation(ReferralCommand):
     makes: ClassVar = r.CancellationDeclined
 
 
+class ContinueService(r.Continuation, ReferralCommand):
+    """Continue the service with the survivor's word, after an ending was reported."""
+
+    makes: ClassVar = r.ServiceContinued
+
+
 class VoidReferral(r.Voiding, ReferralCommand):
     """Mark the referral as entered in error."""
 

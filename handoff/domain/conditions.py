@@ -141,6 +141,17 @@ def no_cancellation_is_pending(known: Situation, event: Event[Any], _at: datetim
     return None if _the_referral(known, event).cancellation_asked_at is None else IneffectiveReason.ALREADY
 
 
+def ending_is_reported(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    """The exchange reported an ending that the target has not answered."""
+    is_reported = _the_referral(known, event).ending_reported_at is not None
+    return None if is_reported else IneffectiveReason.ENDING_NOT_REPORTED
+
+
+def no_ending_is_reported(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    """No reported ending waits for an answer."""
+    return None if _the_referral(known, event).ending_reported_at is None else IneffectiveReason.ALREADY
+
+
 def next_request_exists(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     """The redirect names another request by the same source, and the chain of redirects has no cycle.
 

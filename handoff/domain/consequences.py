@@ -26,7 +26,7 @@ from handoff.record.events.deadline import (
     DeadlineMissed,
     EscalationAcknowledged,
 )
-from handoff.record.events.referral import DisclosureClosed, ReferralFailed, ReferralRevoked
+from handoff.record.events.referral import DisclosureClosed, EndingReported, ReferralFailed, ReferralRevoked
 
 _NAMESPACE = UUID("0f3c3f57-5c52-5d8e-9a5b-7f5f6a0f6a01")
 
@@ -41,6 +41,7 @@ class ConsequenceKind(IntEnum):
     DEADLINE_MISSED = 5
     DEADLINE_ESCALATED = 6
     DEADLINE_ACKNOWLEDGED = 7
+    ENDING_REPORTED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +104,21 @@ def _basis_has_ended(referral: Referral, before: Mapping[UUID, Basis], after: Ma
 
 
 def _survivor_ended(_before: Situation, after: Situation, event: Event[Any], trigger: Trigger) -> Iterator[Event[Any]]:
-    case = _case(after)
+    case, emitter = _case(after), event.emitter
+    age = timedelta(seconds=after.directory.ending_age_seconds)
+    ends_requests = case.counts_for_endings(emitter, trigger.at, age)
     for referral in _in_order(case):
         basis = case.bases.get(referral.basis)
         purpose = basis.purpose if basis is not None else ""
-        if referral.state in lifecycle.OPEN and is_in_scope(event.data, purpose, referral.target):
+        if referral.state not in lifecycle.OPEN or not is_in_scope(event.data, purpose, referral.target):
+            continue
+        is_own = emitter in (referral.source, referral.target)
+        if is_own or (ends_requests and referral.state is State.REQUESTED):
             failed = ReferralFailed(referral=referral.id, code=FailureCode.SURVIVOR_ENDED)
             yield _compose(after, ConsequenceKind.SURVIVOR_ENDED, trigger, case.id, failed)
+        elif referral.ending_reported_at is None:
+            reported = EndingReported(referral=referral.id)
+            yield _compose(after, ConsequenceKind.ENDING_REPORTED, trigger, case.id, reported)
 
 
 def _escalated(_before: Situation, after: Situation, event: Event[Any], trigger: Trigger) -> Iterator[Event[Any]]:

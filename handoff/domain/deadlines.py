@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from handoff.domain.case import Basis, Case, Referral, Step
+from handoff.domain.case import NOT_ENDED, Basis, Case, Referral, Step
 from handoff.domain.directory import Directory
 from handoff.record.codes import CaseService, DeadlineStep, DeadlineUnit, RejectionCode, State, Urgency
 from handoff.record.events.directory import Deadline
@@ -23,7 +23,6 @@ _TURNED_AWAY = frozenset(
     }
 )
 _FIRST_CONTACT_SERVICES = frozenset({CaseService.CASE_MANAGEMENT, CaseService.CHILD_PROTECTION})
-_NOT_ENDED = frozenset({State.REQUESTED, State.ACCEPTED, State.IN_PROGRESS, State.ON_HOLD})
 
 
 def _delivered(r: Referral) -> datetime | None:
@@ -52,7 +51,11 @@ def _review(r: Referral) -> datetime | None:
 
 
 def _cancellation_answered(r: Referral) -> datetime | None:
-    return r.cancellation_asked_at if r.state in _NOT_ENDED else None
+    return r.cancellation_asked_at if r.state in NOT_ENDED else None
+
+
+def _ending_answered(r: Referral) -> datetime | None:
+    return r.ending_reported_at if r.state in NOT_ENDED else None
 
 
 def _next_referral(r: Referral) -> datetime | None:
@@ -61,7 +64,7 @@ def _next_referral(r: Referral) -> datetime | None:
 
 
 def _benefit_decided(r: Referral) -> datetime | None:
-    return r.requested_at if r.service is CaseService.BENEFIT_CONTINUITY and r.state in _NOT_ENDED else None
+    return r.requested_at if r.service is CaseService.BENEFIT_CONTINUITY and r.state in NOT_ENDED else None
 
 
 def _order_decided(r: Referral) -> datetime | None:
@@ -80,6 +83,7 @@ STEP_STARTS: Mapping[DeadlineStep, Callable[[Referral], datetime | None]] = {
     DeadlineStep.ARRIVAL: _arrival,
     DeadlineStep.REVIEW: _review,
     DeadlineStep.CANCELLATION_ANSWERED: _cancellation_answered,
+    DeadlineStep.ENDING_ANSWERED: _ending_answered,
     DeadlineStep.NEXT_REFERRAL: _next_referral,
     DeadlineStep.BENEFIT_DECIDED: _benefit_decided,
     DeadlineStep.ORDER_DECIDED: _order_decided,

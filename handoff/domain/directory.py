@@ -97,6 +97,7 @@ class Directory(Struct, frozen=True):
     members: Mapping[str, Member] = field(default_factory=dict)
     keys: Mapping[str, Key] = field(default_factory=dict)
     deadlines: tuple[Deadline, ...] = ()
+    ending_age_seconds: int = 0
     capacity: Mapping[str, Mapping[CaseService, Capacity]] = field(default_factory=dict)
     overdue: Mapping[UUID, Overdue] = field(default_factory=dict)
     escalations: Mapping[UUID, Escalation] = field(default_factory=dict)

@@ -105,7 +105,9 @@ def _in_state(before: Referral, row: Transition, event: AnyEvent, at: datetime) 
     if state is State.ON_HOLD:
         changes |= {"paused_at": at, "paused_from": before.state}
     if state in lifecycle.ENDED:
-        changes |= {"closed_at": before.closed_at or at, "cancellation_asked_at": None, "disclosure_open": False}
+        closed_at = before.closed_at or at
+        changes |= {"closed_at": closed_at, "cancellation_asked_at": None, "ending_reported_at": None}
+        changes["disclosure_open"] = False
     return changes
 
 
@@ -119,6 +121,8 @@ _DETAILS: Mapping[type[ReferralBody], Details] = {
     r.PlaceHoldExtended: lambda event, _at: {"place_held_until": event.data.place_held_until},
     r.CancellationRequested: lambda _event, at: {"cancellation_asked_at": at},
     r.CancellationDeclined: lambda _event, _at: {"cancellation_asked_at": None},
+    r.EndingReported: lambda _event, at: {"ending_reported_at": at},
+    r.ServiceContinued: lambda _event, _at: {"ending_reported_at": None},
     r.DisclosureClosed: lambda _event, _at: {"disclosure_open": False},
     r.ReferralRedirected: lambda event, _at: {"next": event.data.next},
 }
@@ -261,6 +265,7 @@ def _founded(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
         coordinator=body.coordinator,
         rules=body.rules,
         deadlines=body.deadlines,
+        ending_age_seconds=body.ending_age_seconds,
         members={coordinator.id: coordinator},
         keys={key.id: key for key in keys},
     )
@@ -323,7 +328,9 @@ _FOLDS: Mapping[type[Body], Fold] = {
     d.JurisdictionFounded: _founded,
     d.AgencyAdmitted: _admitted,
     d.AgencySuspended: lambda known, event, _at: _change_member(known, event.data.member, suspended=True),
-    d.DeadlinesPublished: lambda known, event, _at: _directory(known, deadlines=event.data.deadlines),
+    d.DeadlinesPublished: lambda known, event, _at: _directory(
+        known, deadlines=event.data.deadlines, ending_age_seconds=event.data.ending_age_seconds
+    ),
     d.RulesActivated: lambda known, event, _at: _directory(known, rules=event.data.version),
     d.KeyRegistered: _key_registered,
     d.KeyRevoked: _key_revoked,

@@ -11,6 +11,7 @@ from handoff.record.codes import MemberKind
 from handoff.record.envelope import Event, Source, compose
 from handoff.record.events.base import Body
 from handoff.record.events.directory import (
+    DEFAULT_ENDING_AGE_SECONDS,
     Admission,
     AgencyAdmitted,
     Deadline,
@@ -31,6 +32,7 @@ class Charter:
     generation: int
     coordinator: str
     deadlines: tuple[Deadline, ...]
+    ending_age_seconds: int = DEFAULT_ENDING_AGE_SECONDS
 
     @property
     def source(self) -> Source:
@@ -47,6 +49,7 @@ def founding_event(
         coordinator_key=coordinator_key.public_key.hex(),
         exchange_key=exchange_key.public_key.hex(),
         deadlines=charter.deadlines,
+        ending_age_seconds=charter.ending_age_seconds,
         rules=FIRST_RULES_VERSION,
     )
     return _event(charter, body, time)

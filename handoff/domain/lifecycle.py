@@ -66,6 +66,9 @@ The record only grows, so nothing is undone. A later event corrects an earlier o
 - *Withdrawn release*: the exchange revokes a request that is not accepted yet (`ReferralRevoked`). For an active
   referral it closes disclosure (`DisclosureClosed`), and the service continues. Both are events with rows of their own,
   so that a withdrawal has the same effect for every reader.
+- *Ending*: an institution records that the survivor ends services. That ends its own open referrals, and the requests
+  of others if it serves her. To each other target the exchange reports an ending (`EndingReported`) without naming the
+  institution. The target asks her and ends the service, or continues it with her word (`ServiceContinued`).
 - *Acceptance by phone*: the source records it as a claim, which is a fact. The state changes when the target accepts.
 
 A race
@@ -194,6 +197,8 @@ TABLE: tuple[Transition, ...] = (
     _fact(e.PlaceHoldExtended, TARGET, _ACCEPTED),
     Transition(e.CancellationRequested, SOURCE, ACTIVE, Change.NONE, (c.no_cancellation_is_pending,)),
     Transition(e.CancellationDeclined, TARGET, ACTIVE, Change.NONE, (c.cancellation_is_pending,)),
+    Transition(e.EndingReported, EXCHANGE, OPEN, Change.NONE, (c.no_ending_is_reported,)),
+    Transition(e.ServiceContinued, TARGET, OPEN, Change.NONE, (c.ending_is_reported,)),
     _fact(
         e.ReferralRedirected,
         SOURCE,

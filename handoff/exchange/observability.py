@@ -20,6 +20,9 @@ def record_batch(routed: Routed, next_offset: int) -> None:
         if judged.is_alarming:
             telemetry.RECORD_ALARMS.labels(judged.alarm, judged.proven_emitter or "").inc()
             _log.error("router.alarm_raised", **_fields(judged), caused_by=judged.proven_emitter)
+    for judged in routed.not_serving:
+        telemetry.RECORD_ALARMS.labels("no_open_referral", judged.proven_emitter or "").inc()
+        _log.error("router.end_without_open_referral", **_fields(judged), caused_by=judged.proven_emitter)
 
 
 def _fields(judged: JudgedRecord) -> dict[str, object]:

@@ -21,6 +21,7 @@ from handoff.record.codes import IneffectiveReason
 from handoff.record.delivery import EFFECTIVE, Delivery, Verdict
 from handoff.record.envelope import EXCHANGE, Event, Identity
 from handoff.record.events.base import Audience
+from handoff.record.events.case import ReleaseWithdrawn, SurvivorEnded
 from handoff.record.events.deadline import DeadlineMissed
 from handoff.record.kafka_record import ParsedRecord
 from handoff.record.message import Message
@@ -105,6 +106,8 @@ class Routed:
     confirmed: list[UUID] = field(default_factory=list)
     missed: list[Event[Any]] = field(default_factory=list)
     early: list[EarlyMiss] = field(default_factory=list)
+    not_serving: list[JudgedRecord] = field(default_factory=list)
+    """Withdrawals and endings by members without an open referral in the case: effective, and to be looked at."""
 
 
 def route(known: Known, batch: tuple[ParsedRecord, ...], genesis_hash: str) -> Routed:
@@ -131,9 +134,15 @@ def route(known: Known, batch: tuple[ParsedRecord, ...], genesis_hash: str) -> R
         _deliver(routed, judged, event, before, after, earlier_announcements=known.announcements)
         if judged.verdict.is_effective:
             routed.own_events += consequences(before, after, event, judged.record_time)
+            if isinstance(event.data, ReleaseWithdrawn | SurvivorEnded) and not _has_open_referral(before, event):
+                routed.not_serving.append(judged)
         _settle(routed, judged, event)
     routed.directory, routed.record_ms = fold.directory, fold.record_ms
     return routed
+
+
+def _has_open_referral(before: Situation, event: Event[Any]) -> bool:
+    return before.case is not None and before.case.is_party_of_open_referral(event.emitter)
 
 
 def _deliver(

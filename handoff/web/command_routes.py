@@ -119,6 +119,7 @@ AGENCY_COMMANDS = (
     CommandRoute(f"{_REFERRAL}/cancellation", c.CancelReferral, "referrals"),
     CommandRoute(f"{_REFERRAL}/cancellation-request", c.RequestCancellation, "referrals"),
     CommandRoute(f"{_REFERRAL}/cancellation-refusal", c.DeclineCancellation, "referrals"),
+    CommandRoute(f"{_REFERRAL}/continuation", c.ContinueService, "referrals"),
     CommandRoute(f"{_REFERRAL}/voiding", c.VoidReferral, "referrals"),
     CommandRoute("/capacity", c.PublishCapacity, "this member"),
     CommandRoute("/capabilities", c.PublishCapabilities, "this member"),

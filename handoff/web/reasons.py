@@ -41,6 +41,7 @@ MEANINGS: Mapping[Reason, str] = MappingProxyType(
         _I.PLAN_MISSING: "A planned discharge needs a reintegration plan that this member requested and that was "
         "agreed or refused.",
         _I.CANCELLATION_NOT_REQUESTED: "The source has not requested a cancellation, or it is answered already.",
+        _I.ENDING_NOT_REPORTED: "No reported ending waits for this member's answer.",
         _I.NEXT_REFERRAL_MISSING: "This member has made no request with the id of the next referral.",
         _I.REDIRECT_CYCLE: "The redirect would lead back to the same referral.",
         _I.DOSSIER_NOT_DISCLOSED: "The source has disclosed no dossier in this referral.",

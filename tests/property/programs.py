@@ -92,6 +92,7 @@ def _of_target(referral: UUID) -> tuple[Body, ...]:
         r.ReferralFailed(referral=referral, code=FailureCode.LEFT_SERVICE),
         r.ReferralCancelled(referral=referral),
         r.CancellationDeclined(referral=referral),
+        r.ServiceContinued(referral=referral, via="phone"),
         r.DossierDelivered(referral=referral),
         r.ReferralVoided(referral=referral, code=VoidCode.MISDIRECTED),
     )
@@ -114,7 +115,7 @@ HONEST: tuple[Sent, ...] = (
         for body in _of_target(referral)
     ),
     *(Sent(by, c.ReleaseWithdrawn(**scope)) for by in (POLICE, LAWYER, SHELTER) for scope in _SCOPES),
-    *(Sent(by, c.SurvivorEnded(**scope)) for by in (POLICE, LAWYER) for scope in _SCOPES),
+    *(Sent(by, c.SurvivorEnded(**scope)) for by in (POLICE, LAWYER, SHELTER, SHELTER_B) for scope in _SCOPES),
     Sent(COORDINATION, d.AgencySuspended(member=SHELTER_B)),
     Sent(COORDINATION, d.DeadlinesPublished(deadlines=spec.DEADLINES[:5])),
 )

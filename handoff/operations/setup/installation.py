@@ -77,7 +77,7 @@ class Installation:
         """Terms of the founding event."""
         plan = self.jurisdiction.plan
         deadlines = tuple(deadline.terms() for deadline in plan.deadlines)
-        return Charter(plan.name, plan.generation, COORDINATION, deadlines)
+        return Charter(plan.name, plan.generation, COORDINATION, deadlines, plan.ending_age_days * 86_400)
 
     def genesis(self, now: datetime) -> bytes:
         """Bytes of the founding event, which is created at ``now`` if it does not exist yet."""

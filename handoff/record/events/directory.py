@@ -44,6 +44,7 @@ from handoff.record.events.base import (
 # With larger amounts, a due time could exceed the range of datetime.
 _LONGEST = {DeadlineUnit.SECONDS: 366 * 86_400, DeadlineUnit.WORKING_DAYS: 366}
 
+DEFAULT_ENDING_AGE_SECONDS = 30 * 86_400
 _SLOTS = frozenset({CapacityUnit.CASE_SLOT, CapacityUnit.APPOINTMENT_SLOT})
 _HOMES = frozenset({CapacityUnit.PLACE, CapacityUnit.FAMILY_ROOM})
 CAPACITY_UNITS: Mapping[CaseService, frozenset[CapacityUnit]] = MappingProxyType(
@@ -95,9 +96,14 @@ class Deadline(Terms):
 
 
 class Deadlines(Terms):
-    """Deadlines in force from this event on. The first that matches a step applies."""
+    """Deadlines in force from this event on. The first that matches a step applies.
+
+    ``ending_age_seconds``: for so long after its own service ended, a member's report that the survivor ends services
+    still ends the requests of others.
+    """
 
     deadlines: tuple[Deadline, ...]
+    ending_age_seconds: int = Field(DEFAULT_ENDING_AGE_SECONDS, ge=0, le=_LONGEST[DeadlineUnit.SECONDS])
 
 
 class Admission(Terms):

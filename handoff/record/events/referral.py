@@ -112,6 +112,12 @@ class Failure(Terms):
     code: FailureCode
 
 
+class Continuation(Terms):
+    """Channel by which the survivor confirmed that the service shall continue."""
+
+    via: AnsweredVia
+
+
 class Voiding(Terms):
     """Reason why the referral was entered in error."""
 
@@ -274,6 +280,14 @@ class CancellationDeclined(ReferralBody):
     audience: ClassVar = Audience.SOURCE
 
 
+class ServiceContinued(Continuation, ReferralBody):
+    """The service continues at the wish of the survivor, after an ending was reported."""
+
+    type: ClassVar = "service.continued.v1"
+    emitter: ClassVar = Emitter.TARGET
+    audience: ClassVar = Audience.SOURCE
+
+
 class ReferralFailed(Failure, ReferralBody):
     """The service ended without an outcome. The exchange emits it if the survivor ended it at another party."""
 
@@ -324,3 +338,11 @@ class DisclosureClosed(ReferralBody):
     audience: ClassVar = Audience.BOTH_PARTIES
 
     reason: BasisEndReason
+
+
+class EndingReported(ReferralBody):
+    """Another institution recorded that the survivor ends services. The target asks her, and ends or continues."""
+
+    type: ClassVar = "ending.reported.v1"
+    emitter: ClassVar = Emitter.EXCHANGE
+    audience: ClassVar = Audience.BOTH_PARTIES

@@ -78,6 +78,7 @@ DEADLINES = (
     _deadline(DeadlineStep.ARRIVAL, 3 * HOUR),
     _deadline(DeadlineStep.REVIEW, 7 * DAY),
     _deadline(DeadlineStep.CANCELLATION_ANSWERED, DAY),
+    _deadline(DeadlineStep.ENDING_ANSWERED, DAY),
     _deadline(DeadlineStep.NEXT_REFERRAL, HOUR),
     _deadline(DeadlineStep.BENEFIT_DECIDED, 7 * DAY),
     _deadline(DeadlineStep.ORDER_DECIDED, DAY),

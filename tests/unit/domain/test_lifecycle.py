@@ -68,6 +68,8 @@ redirect = r.ReferralRedirected(referral=REFERRAL, next=NEXT)
 disclose = r.DossierDisclosed(referral=REFERRAL, dossier=COMMITMENT, seal_key="2" * 64)
 receive_dossier = r.DossierDelivered(referral=REFERRAL)
 destroy = r.DossierDestroyed(referral=REFERRAL, reason=DestructionReason.EXPIRED)
+report_ending = r.EndingReported(referral=REFERRAL)
+keep_serving = r.ServiceContinued(referral=REFERRAL, via=AnsweredVia.PHONE)
 close = r.DisclosureClosed(referral=REFERRAL, reason=WITHDRAWN)
 revoke = r.ReferralRevoked(referral=REFERRAL, reason=WITHDRAWN)
 withdraw = c.ReleaseWithdrawn(scope=EndScope.ALL)
@@ -316,7 +318,7 @@ ROLES = {"source": POLICE, "target": SHELTER, "exchange": EXCHANGE, "outsider": 
 def bodies() -> Iterator[ReferralBody]:
     """Every event about a referral, under every code that it may carry."""
     yield from (accept, pause, resume, cancel, ask_to_stop, continued, deliver, open_it, claim, hold, redirect)
-    yield from (disclose, receive_dossier, destroy, close, revoke, spec.request())
+    yield from (report_ending, keep_serving, disclose, receive_dossier, destroy, close, revoke, spec.request())
     yield r.ReferralImported(**dict(spec.request()), began_at=T0)
     yield from (r.ReferralRejected(referral=REFERRAL, code=code) for code in RejectionCode)
     yield from (r.ReferralStarted(referral=REFERRAL, kind=kind) for kind in StartKind)
@@ -368,6 +370,8 @@ DESIGN = (
     TableRow(r.PlaceHoldExtended, "target", "accepted", None),
     TableRow(r.CancellationRequested, "source", ACTIVE, None),
     TableRow(r.CancellationDeclined, "target", ACTIVE, None),
+    TableRow(r.EndingReported, "exchange", OPEN, None),
+    TableRow(r.ServiceContinued, "target", OPEN, None),
     TableRow(r.ReferralRedirected, "source", "rejected failed cancelled", None),
     TableRow(r.DossierDisclosed, "source", ACTIVE, None),
     TableRow(r.DossierDestroyed, "source", f"{OPEN} {ENDS}", None),
@@ -401,6 +405,8 @@ def _expected(context: Context, role: str, body: ReferralBody) -> State | str:
         return _why_not(context.state, role, body)
     answers = isinstance(body, r.CancellationDeclined) or (isinstance(body, r.ReferralCancelled) and role == "target")
     asks = isinstance(body, r.CancellationRequested)
+    if isinstance(body, r.ServiceContinued):
+        return "ending_not_reported"
     if answers and not context.asked:
         return "cancellation_not_requested"
     if asks and context.asked:

@@ -70,6 +70,8 @@ RECIPIENTS: dict[str, tuple[str, set[str]]] = {
     "referral.completed.v1": (SHELTER, BOTH),
     "dossier.delivered.v1": (SHELTER, BOTH),
     "cancellation.declined.v1": (SHELTER, BOTH),
+    "service.continued.v1": (SHELTER, BOTH),
+    "ending.reported.v1": (EXCHANGE, BOTH),
     "referral.failed.v1": (EXCHANGE, BOTH),
     "referral.cancelled.v1": (SHELTER, BOTH),
     "dossier.destroyed.v1": (POLICE, BOTH),

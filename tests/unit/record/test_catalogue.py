@@ -22,11 +22,11 @@ DESIGNED: tuple[tuple[Emitter, Audience, str], ...] = (
     (Emitter.SOURCE, Audience.EMITTER_ONLY, "referral.redirected"),
     (Emitter.TARGET, Audience.SOURCE, "referral.delivered referral.opened dossier.delivered cancellation.declined"),
     (Emitter.TARGET, Audience.SOURCE, "referral.accepted referral.rejected place-hold.extended referral.started"),
-    (Emitter.TARGET, Audience.SOURCE, "referral.paused referral.resumed referral.completed"),
+    (Emitter.TARGET, Audience.SOURCE, "referral.paused referral.resumed referral.completed service.continued"),
     # The exchange also reports a failed referral, to both sides; for a side that emits it, that is the other side.
     (Emitter.EITHER_PARTY, Audience.BOTH_PARTIES, "referral.failed"),
     (Emitter.EITHER_PARTY, Audience.OTHER_PARTY, "referral.cancelled dossier.destroyed referral.voided"),
-    (Emitter.EXCHANGE, Audience.BOTH_PARTIES, "referral.revoked disclosure.closed"),
+    (Emitter.EXCHANGE, Audience.BOTH_PARTIES, "referral.revoked disclosure.closed ending.reported"),
     (Emitter.EXCHANGE, Audience.STEP_PARTIES, "deadline.missed deadline.acknowledged"),
     (Emitter.EXCHANGE, Audience.COORDINATION, "deadline.escalated"),
     (Emitter.COORDINATION, Audience.EMITTER_ONLY, "escalation.acknowledged"),
