@@ -1,16 +1,22 @@
-"""Routes that explain the API's own codes: the code list, and the explanation of each kind of problem.
+"""Routes that explain what the API and its events contain: codes, kinds of problem, and the schemas of events.
 
 They need no token and contain nothing about any case.
 """
 
+from collections.abc import Mapping
+from functools import cache
+
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
+from handoff.package_data import schemas_path
 from handoff.web.code_list import CodeList, published_code_list
 from handoff.web.context import InContext
 from handoff.web.problems import UNKNOWN_PATH
 from handoff.web.query_parameters import no_repeated_parameters
 from handoff.web.reasons import MEANINGS, Reason
+
+_SCHEMA_TYPE = "application/schema+json"
 
 
 class ReasonExplanation(BaseModel):
@@ -46,9 +52,28 @@ async def read_codes() -> Response:
     return Response(published_code_list(), media_type="application/json")
 
 
+async def read_event_schema(file: str) -> Response:
+    """The JSON Schema of one version of an event type, to which an event's `dataschema` refers."""
+    content = _event_schemas().get(file)
+    if content is None:
+        raise UNKNOWN_PATH.error()
+    return Response(content, media_type=_SCHEMA_TYPE, headers={"Cache-Control": "public, max-age=86400"})
+
+
+@cache
+def _event_schemas() -> Mapping[str, bytes]:
+    return {path.name: path.read_bytes() for path in schemas_path("events").glob("*.json")}
+
+
 def reference_router() -> APIRouter:
     """Return the routes of this module."""
     router = APIRouter(tags=["reference"], dependencies=[Depends(no_repeated_parameters)])
     router.get("/codes", operation_id="readCodes", response_model=CodeList)(read_codes)
+    router.get(
+        "/schemas/events/{file}",
+        operation_id="readEventSchema",
+        response_class=Response,
+        responses={200: {"content": {_SCHEMA_TYPE: {"schema": {"type": "object"}}}}},
+    )(read_event_schema)
     router.get("/problems/{code}", operation_id="explainProblem", response_model_exclude_none=True)(explain_problem)
     return router

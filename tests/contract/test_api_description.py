@@ -1,5 +1,6 @@
 """Promises of the published OpenAPI documents."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from handoff.audit.audit_problems import AUDIT_PROBLEMS
 from handoff.contract.openapi import UnusedDesk, differences, document, documents
 from handoff.domain import commands
 from handoff.domain.commands import Command
+from handoff.package_data import schemas_path
 from handoff.record.codes import CommandRefusal, IneffectiveReason, RefusalCode, State
 from handoff.web.apis import AGENCY_API, COORDINATION_API, ApiDefinition
 from handoff.web.app import create_app
@@ -216,3 +218,18 @@ async def test_every_problem_code_is_explained_at_its_type(api: ApiDefinition) -
             assert tuple(reasons) == kind.reasons
             assert all(meaning.endswith(".") for meaning in reasons.values())
         assert (await http.get("/problems/other")).status_code == 404
+
+
+@EACH
+async def test_the_schema_of_every_event_is_at_its_dataschema(api: ApiDefinition) -> None:
+    """Every version that is published has its schema at the address that its events name; it needs no token."""
+    app = create_app(UnusedDesk(), member="police", token="any", api=api)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as http:
+        for example in sorted(schemas_path("examples").glob("*.json")):
+            event = json.loads(example.read_bytes())
+            answer = await http.get(event["dataschema"])
+            assert answer.headers["content-type"] == "application/schema+json", event["dataschema"]
+            assert answer.json()["$id"] == event["dataschema"]
+            assert answer.json()["properties"]["type"]["const"] == event["type"]
+        for missing in ("case.opened.v9.json", "..%2Fasyncapi.json", "README"):
+            assert (await http.get(f"/schemas/events/{missing}")).status_code == 404
