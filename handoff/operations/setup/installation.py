@@ -4,6 +4,7 @@ Each key and event is created once. A repetition adds what a changed plan requir
 """
 
 import json
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -29,9 +30,27 @@ from handoff.record.topics import AUDIT, MONITOR, PROJECTION, agencies
 _CADENCE_SECONDS = 2.0
 
 
+_LOCAL = "http://127.0.0.1:"
+# Keys that `init` writes, and removes where the plan no longer needs them.
+_WRITTEN = frozenset(
+    {
+        *(
+            "jurisdiction",
+            "generation",
+            "genesis_sha256",
+            "member",
+            "token",
+            "signing_key_file",
+            "idempotency_secret_file",
+        ),
+        *("kafka", "postgres", "health", "http", "checkpoints", "audit", "timeline", "callers"),
+    }
+)
+
+
 def local_url(port: int) -> str:
     """Base URL of the process that listens on ``port`` of this machine."""
-    return f"http://127.0.0.1:{port}"
+    return f"{_LOCAL}{port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +194,7 @@ class Installation:
         config = self.directory / "config" / f"{process}.toml"
         config.parent.mkdir(parents=True, exist_ok=True)
         settings = self._settings(process, role, ports) | self._proof(process, ports)
-        write_private(config, tomli_w.dumps(settings))
+        write_private(config, tomli_w.dumps(with_operator_settings(settings, _stored(config))))
         port, token = ports[process], self._secrets.token(process)
         return Process(process, module, port, ports.get(_health(process), port), config, token)
 
@@ -223,6 +242,30 @@ class Installation:
     def _admission(self, member: PlannedMember) -> Admission:
         kind = MemberKind(member.kind)
         return Admission(member=member.id, kind=kind, services=member.offers, classes=member.classes)
+
+
+def with_operator_settings(written: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings ``written`` by `handoff init`, with those that an operator has added to the ``stored`` ones.
+
+    These are sections and keys that `init` does not write, such as `[log]` and `http.certificate_file`, and the
+    address of an audit on another machine.
+    """
+    merged = {**{key: value for key, value in stored.items() if key not in _WRITTEN}, **written}
+    for section in ("http", "health"):
+        if section in written:
+            merged[section] = {**stored.get(section, {}), **written[section]}
+    audit = stored.get("audit", {})
+    if "audit" in written and not str(audit.get("url", _LOCAL)).startswith(_LOCAL):
+        merged["audit"] = {**audit, "token": written["audit"]["token"]}
+    return merged
+
+
+def _stored(config: Path) -> Mapping[str, Any]:
+    """Settings in an existing file; none if it cannot be read, because it is written again then."""
+    try:
+        return tomllib.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def _health(process: str) -> str:

@@ -1,8 +1,10 @@
 """The state directory has settings that each process accepts, and a trust policy that matches its keys."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 from handoff.config import JurisdictionPlan, PlannedMember, jurisdiction_plan
 from handoff.operations.installation_settings import InstallationSettings
@@ -152,3 +154,43 @@ def test_a_member_that_left_the_plan_and_returns_has_its_port_again(tmp_path: Pa
     without = _ports(tmp_path, _with_member(plan, 0, "school"))
     assert without["school"] not in with_it.values()
     assert _ports(tmp_path, _with_member(plan, 3, "housing_office")) == with_it
+
+
+def _edit(path: Path, **sections: object) -> None:
+    stored = tomllib.loads(path.read_text(encoding="utf-8"))
+    for name, value in sections.items():
+        stored[name] = {**stored.get(name, {}), **value} if isinstance(value, dict) else value
+    path.write_text(tomli_w.dumps(stored), encoding="utf-8")
+
+
+def test_a_repetition_keeps_what_an_operator_has_set(tmp_path: Path, audited: JurisdictionPlan) -> None:
+    """Certificates, addresses of other machines and sections of the process itself are not known to the plan."""
+    install(tmp_path, audited)
+    config = tmp_path / "config" / "police.toml"
+    certificate = {"host": "10.0.0.5", "certificate_file": "/etc/tls.crt", "key_file": "/etc/tls.key"}
+    remote = {"url": "https://audit.example", "ca_file": "/etc/ca.crt"}
+    _edit(config, http=certificate, audit=remote, log={"level": "debug"}, instance="first")
+    before = InstallationSettings(tmp_path).process("police")
+    after_it = install(tmp_path, _with_member(audited, 0, "housing_office")).process("police")
+    assert (after_it.http, after_it.audit) == (before.http, before.audit)
+    assert (after_it.log.level, after_it.instance) == ("debug", "first")
+    assert after_it.audit is not None
+    assert after_it.audit.url == "https://audit.example"
+
+
+def test_a_repetition_replaces_what_follows_from_the_plan(tmp_path: Path, audited: JurisdictionPlan) -> None:
+    install(tmp_path, audited)
+    audit, police = (tmp_path / "config" / f"{name}.toml" for name in (AUDIT, "police"))
+    _edit(audit, callers={"removed_member": "0" * 64})
+    _edit(police, kafka={"username": "another"}, postgres={"user": "another"})
+    again = install(tmp_path, audited)
+    assert "removed_member" not in again.process(AUDIT).callers
+    assert again.process("police").kafka.username == "prizren-police"
+    assert again.process("police").postgres.user == "prizren_police"
+
+
+def test_a_file_that_cannot_be_read_is_written_again(tmp_path: Path, plan: JurisdictionPlan) -> None:
+    install(tmp_path, plan)
+    config = tmp_path / "config" / "police.toml"
+    config.write_text("no toml [", encoding="utf-8")
+    assert install(tmp_path, plan).process("police").member == "police"
