@@ -139,7 +139,7 @@ async def test_a_declared_size_over_a_commands_limit_is_a_problem() -> None:
 
 
 async def test_a_body_without_a_declared_size_is_bounded(app: Any) -> None:
-    """A caller without a token cannot send for ever either: what follows the answer is bounded too."""
+    """A caller without a token cannot send without end either: what follows the answer is bounded too."""
     chunk = b"10000\r\n" + b"a" * 65_536 + b"\r\n"
     async with _served(app) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

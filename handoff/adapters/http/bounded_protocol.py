@@ -32,7 +32,7 @@ class RequestLimits:
 
 
 class _Phase(Enum):
-    """What the client still has to send."""
+    """Part of a request that the client still has to send."""
 
     HEADERS = "headers"
     BODY = "body"
