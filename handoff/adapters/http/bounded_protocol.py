@@ -179,7 +179,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if not waiting:
             return False
         oldest = min(waiting, key=lambda peer: peer.since)
-        # Counted out at once: the loop reports the loss of the connection later.
+        # Counted out here: the loop reports the loss of the connection later.
         self.connections.discard(oldest)
         oldest.transport.abort()
         return True
