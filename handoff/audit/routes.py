@@ -29,6 +29,7 @@ from handoff.record.envelope import Source
 from handoff.web.pages.access.authentication import SessionAuthenticator, TokenAuthenticator
 from handoff.web.pages.access.read_recording import PurposeRequired, ReadRecorder
 from handoff.web.pages.access.sign_in_routes import sign_in_router
+from handoff.web.pages.page_route import add_unknown_page
 from handoff.web.problems import problem_response
 
 
@@ -79,6 +80,7 @@ def add_audit_routes(app: FastAPI, parts: AuditParts) -> None:
     ):
         app.include_router(router)
     app.mount("/static", site.static_files())
+    add_unknown_page(app)
     app.add_exception_handler(PurposeRequired, _purpose_required)
 
 

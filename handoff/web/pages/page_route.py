@@ -5,9 +5,10 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
-from fastapi import Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from handoff.node.commands.results import StoreUnavailable
@@ -32,6 +33,9 @@ SHARED_PROBLEMS: Mapping[str, ProblemText] = MappingProxyType(
         ),
         "unavailable": ProblemText(
             gettext_noop("The record is temporarily unavailable"), gettext_noop("Try again in a few seconds.")
+        ),
+        "unknown_path": ProblemText(
+            gettext_noop("This page does not exist"), gettext_noop("Check the address of the page.")
         ),
         "not_valid": ProblemText(
             gettext_noop("This request is not valid"),
@@ -78,6 +82,18 @@ class PageRoute(APIRoute):
             case StoreUnavailable():
                 return problem_page(request, "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "2"})
         return None
+
+
+def add_unknown_page(app: FastAPI) -> None:
+    """Let ``app`` answer a browser's request for an unknown path with a page; programs still get a problem."""
+    answer_with_problem: Any = app.exception_handlers[HTTPException]
+
+    async def answer(request: Request, error: HTTPException) -> Response:
+        if "text/html" not in request.headers.get("accept", ""):
+            return await answer_with_problem(request, error)  # type: ignore[no-any-return]
+        return problem_page(request, "unknown_path", error.status_code, error.headers)
+
+    app.add_exception_handler(HTTPException, answer)  # type: ignore[arg-type] # Starlette's type has any exception
 
 
 def problem_page(request: Request, code: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
