@@ -5,6 +5,7 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 import asyncpg
@@ -23,6 +24,7 @@ from handoff.node.commands.desk import Desk
 from handoff.node.commands.results import Backlog, StoreUnavailable
 from handoff.node.inbox.intake import InboxIntake
 from handoff.node.outbox.relay import OutboxRelay
+from handoff.node.record_clock import TOLERANCE
 from handoff.readiness import Dependencies, PartReadiness, Readiness
 from handoff.record.delivery import BrokenDelivery
 from handoff.retention import Retention, RetentionRule
@@ -196,10 +198,17 @@ class Node:
                     ready=self.relay.key_status is KeyStatus.IN_FORCE,
                     detail=f"{self.relay.key_status}: {', '.join(self.relay.keys.ids)}",
                 ),
+                self._clock_part(),
                 PartReadiness(name="outbox", ready=True, detail=self._outbox(), needed=False),
                 *(PartReadiness(name=part, ready=False, detail=why, needed=False) for part, why in failures.items()),
             )
         )
+
+    def _clock_part(self) -> PartReadiness:
+        offset = timedelta(milliseconds=self._backlog.clock_offset_ms if self._backlog is not None else 0)
+        direction = "ahead of" if offset > timedelta(0) else "behind"
+        detail = f"{abs(offset).total_seconds():.0f} s {direction} record time" if abs(offset) > TOLERANCE else ""
+        return PartReadiness(name="clock", ready=not detail, detail=detail, needed=False)
 
     def _outbox(self) -> str:
         found = self._backlog

@@ -60,6 +60,10 @@ SEND_FAILURES = Counter("handoff_send_failures", "Batches that the broker did no
 COMMANDS = Counter("handoff_commands", "Commands by outcome.", ["command", "outcome"])
 RETENTION_DELETED = Counter("handoff_retention_deleted", "Rows deleted after their retention, by kind.", ["kind"])
 RETENTION_FAILURES = Counter("handoff_retention_failures", "Failed deletions of expired rows, by kind.", ["kind"])
+CLOCK_OFFSET_SECONDS = Gauge(
+    "handoff_clock_offset_seconds",
+    "Least amount by which the clock of this node is ahead of record time, from its echoes; negative if it is behind.",
+)
 DEPENDENCY_AVAILABLE = Gauge(
     "handoff_dependency_available",
     "1 if the broker, the database or the timeline's database has answered recently, else 0.",
@@ -144,6 +148,7 @@ EXPORTED: Mapping[str, tuple[MetricWrapperBase, ...]] = {
         *_EVERY_PROCESS,
         DATABASE_RETRIES,
         NODE_EPOCH,
+        CLOCK_OFFSET_SECONDS,
         COMMANDS,
         REQUEST_SECONDS,
         OUTBOX_UNSENT,

@@ -76,12 +76,19 @@ NewId = Callable[[], UUID]
 
 
 def decide(
-    known: Situation, command: Command, about: About, *, me: Source, now: datetime, new_id: NewId
+    known: Situation,
+    command: Command,
+    about: About,
+    *,
+    me: Source,
+    now: datetime,
+    at: datetime | None = None,
+    new_id: NewId,
 ) -> tuple[Event[Any], ...] | Refusal:
     """Return the events of ``command``, or a refusal if one of them would be ineffective.
 
     ``known`` is the optimistic state: the state of the record plus this node's pending events. The events are judged
-    in order, each on the state after the one before.
+    in order, each on the state after the one before, at ``at``: ``now``, unless the caller's clock is known to be off.
     """
     bodies = _bodies(known, command, about, new_id)
     if isinstance(bodies, Refusal):
@@ -91,7 +98,7 @@ def decide(
         subject = about.case if about.case is not None else known.directory.jurisdiction
         time = command.occurred_at or now
         event = compose(id=new_id(), source=me, subject=subject, time=time, body=_with_seen(known, body))
-        verdict, after = judge(known, event, now)
+        verdict, after = judge(known, event, at or now)
         if not verdict.is_effective:
             return _refusal(known, event, verdict.reason or "")
         if (refusal := unreadable(after, event)) is not None:

@@ -12,6 +12,7 @@ from handoff.domain.commands import Command
 from handoff.domain.decide import About
 from handoff.domain.directory import Directory
 from handoff.node.commands.results import Backlog, CaseView, FeedEntry, OpenReferrals, ReferralRow, Stored
+from handoff.node.record_clock import RecordClock
 from handoff.node.rows import (
     DueEvent,
     Echo,
@@ -143,6 +144,9 @@ class Transaction(Protocol):
     async def unknown_events(self, events: Sequence[UUID]) -> Sequence[UUID]:
         """Return the ids among ``events`` that the outbox does not have."""
 
+    async def save_clock(self, clock: RecordClock) -> None:
+        """Store the measurement of the own clock."""
+
     async def save_directory(self, directory: Directory, sequence: int) -> None:
         """Store the folded directory."""
 
@@ -205,6 +209,9 @@ class Store(Protocol):
 
     async def backlog(self, at: datetime) -> Backlog:
         """Return the backlog."""
+
+    async def clock(self) -> RecordClock:
+        """Return the last measurement of the own clock."""
 
     async def start_intake_epoch(self) -> tuple[int, InboxPosition]:
         """Start a new inbox epoch. Return it with the position to continue from."""

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from handoff.domain.case import Case, ReferralKey
 from handoff.domain.directory import Directory
+from handoff.node.record_clock import AGREEING, RecordClock
 from handoff.record import codec, signing
 from handoff.record.delivery import Delivery, Verdict
 from handoff.record.envelope import Event, Source
@@ -152,6 +153,8 @@ class KnownState:
     cases: Mapping[UUID, Case]
     parked: Mapping[ReferralKey, ParkedReferral]
     pending: tuple[PendingEvent, ...]
+    clock: RecordClock = AGREEING
+    """The own clock against record time."""
 
     def directory_for(self, me: Source) -> Directory:
         """Return the directory; an empty one before the founding."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from handoff.adapters.postgres.node_transaction import SQL, PostgresTransaction
+from handoff.adapters.postgres.node_transaction import SQL, PostgresTransaction, record_clock
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.domain import lifecycle
 from handoff.domain.case import ReferralKey
@@ -17,6 +17,7 @@ from handoff.domain.state_codec import load_case, load_directory
 from handoff.leadership import LeadershipLost
 from handoff.node.commands.results import Backlog, FeedEntry, OpenReferrals, ReferralRow, StoreUnavailable
 from handoff.node.ports import Transaction
+from handoff.node.record_clock import RecordClock
 from handoff.node.rows import DueEvent, InboxPosition
 from handoff.record import strict_json
 from handoff.record.codes import CaseService, State, Urgency
@@ -73,6 +74,10 @@ class PostgresStore:
     async def backlog(self, at: datetime) -> Backlog:
         (row,) = await self._fetch("backlog", at)
         return Backlog(**row)
+
+    async def clock(self) -> RecordClock:
+        rows = await self._fetch("clock")
+        return record_clock(rows[0] if rows else None)
 
     async def start_intake_epoch(self) -> tuple[int, InboxPosition]:
         (row,) = await self._fetch("start_intake_epoch")

@@ -20,7 +20,15 @@ SELECT state FROM directory
 SELECT (SELECT state FROM directory) AS directory,
        ARRAY(SELECT state FROM cases WHERE id = ANY($2)) AS cases,
        ARRAY(SELECT ROW(case_id, referral, sequence, why) FROM parked WHERE case_id = ANY($2)) AS parked,
-       ARRAY(SELECT ROW(id, subject, value, created_at) FROM pending_events($1)) AS pending
+       ARRAY(SELECT ROW(id, subject, value, created_at) FROM pending_events($1)) AS pending,
+       (SELECT ROW(offset_ms, record_time) FROM record_clock) AS clock
+
+-- name: save_clock
+INSERT INTO record_clock (offset_ms, record_time) VALUES ($1, $2)
+ON CONFLICT (only_row) DO UPDATE SET offset_ms = excluded.offset_ms, record_time = excluded.record_time
+
+-- name: clock
+SELECT offset_ms, record_time FROM record_clock
 
 -- name: enqueue
 INSERT INTO outbox (id, subject, referral, type, value, value_hash, created_at)
@@ -161,6 +169,7 @@ SELECT (SELECT sequence FROM position) AS sequence,
 SELECT count(*) FILTER (WHERE sent_at IS NULL) AS unsent, count(*) AS unechoed,
        coalesce(extract(epoch FROM $1::timestamptz - min(created_at)), 0)::float8 AS oldest_seconds,
        (SELECT count(*) FROM parked) AS parked, (SELECT count(*) FROM quarantine) AS quarantined,
+       coalesce((SELECT offset_ms FROM record_clock), 0) AS clock_offset_ms,
        (SELECT sequence FROM position) AS sequence, (SELECT paused FROM relay) AS paused
   FROM outbox WHERE outcome IS NULL
 

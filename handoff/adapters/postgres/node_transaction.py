@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -15,6 +15,7 @@ from handoff.domain.directory import Directory
 from handoff.domain.state_codec import dump_case, dump_directory, load_case, load_directory
 from handoff.leadership import LeadershipLost
 from handoff.node.ports import KeyTaken
+from handoff.node.record_clock import AGREEING, RecordClock
 from handoff.node.rows import (
     Echo,
     InboxPosition,
@@ -68,7 +69,11 @@ class PostgresTransaction:
             cases={case.id: case for case in map(load_case, row["cases"])},
             parked={park.key: park for park in map(_parked_referral, row["parked"])},
             pending=tuple(PendingEvent(*found) for found in row["pending"]),
+            clock=record_clock(row["clock"]),
         )
+
+    async def save_clock(self, clock: RecordClock) -> None:
+        await self._connection.execute(SQL["save_clock"], clock.offset // timedelta(milliseconds=1), clock.record_time)
 
     async def enqueue(self, rows: Iterable[OutboxRow]) -> int:
         columns = [_outbox_columns(row) for row in rows]
@@ -209,3 +214,8 @@ def _referral_columns(case: Case, r: Referral) -> tuple[object, ...]:
     parties = (case.id, r.id, r.source, r.target, r.service.value, r.urgency.value, _DANGER[r.urgency.value])
     state = (r.state.value, r.code, r.requested_at, r.since, due_at)
     return *parties, *state, r.delivered_at, r.opened_at, r.seen
+
+
+def record_clock(row: asyncpg.Record | None) -> RecordClock:
+    """Return the stored measurement of the own clock; one without a difference if none is stored."""
+    return RecordClock(timedelta(milliseconds=row[0]), row[1]) if row is not None else AGREEING

@@ -82,6 +82,7 @@ class CommandBatch:
         """
         self._directory = known.directory_for(me)
         self._cases = known.cases
+        self._record_clock = known.clock
         self._me = me
         self._own_key_ended = own_key_ended
         self._clock = clock
@@ -112,9 +113,18 @@ class CommandBatch:
         if submitted.if_match is not None and referral is not None and referral.seen not in submitted.if_match:
             return PreconditionFailed(referral.state, referral.seen)
         now = self._clock()
-        if (invalid := invalid_field(submitted.command, submitted.about, now)) is not None:
+        corrected = self._record_clock.now(now)
+        if (invalid := invalid_field(submitted.command, submitted.about, corrected)) is not None:
             return InvalidCommand(invalid)
-        events = decide(situation, submitted.command, submitted.about, me=self._me, now=now, new_id=self._new_id)
+        events = decide(
+            situation,
+            submitted.command,
+            submitted.about,
+            me=self._me,
+            now=corrected,
+            at=self._record_clock.judging_time(now),
+            new_id=self._new_id,
+        )
         if isinstance(events, Refusal):
             return Refused(events, referral.seen if referral is not None else None)
         for row in (OutboxRow.of(event, now) for event in events):
@@ -127,7 +137,8 @@ class CommandBatch:
         if known is None:
             case = None if subject == self._me.jurisdiction else self._cases.get(UUID(subject))
             known = optimistic_state.situation_of(self._directory, subject, case)
-        self._situations[subject] = optimistic_state.with_pending(known, self._pending.pop(subject, ()))
+        pending = self._pending.pop(subject, ())
+        self._situations[subject] = optimistic_state.with_pending(known, pending, self._record_clock)
         return self._situations[subject]
 
 

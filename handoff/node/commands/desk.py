@@ -156,7 +156,7 @@ class Desk:
         if folded is None and not stored.pending and not stored.parked:
             return None
         known = optimistic_state.situation_of(stored.directory_for(self.me), subject, folded)
-        expected = optimistic_state.with_pending(known, stored.pending)
+        expected = optimistic_state.with_pending(known, stored.pending, stored.clock)
         if known.case is None or expected.case is None:
             raise LookupError("a case was looked up under the jurisdiction's id")
         pending, parked = tuple(row.id for row in stored.pending), tuple(key.referral for key in stored.parked)
@@ -199,6 +199,7 @@ class Desk:
         telemetry.OUTBOX_UNSENT.set(backlog.unsent)
         telemetry.OUTBOX_UNECHOED.set(backlog.unechoed)
         telemetry.OUTBOX_OLDEST_SECONDS.set(backlog.oldest_seconds)
+        telemetry.CLOCK_OFFSET_SECONDS.set(backlog.clock_offset_ms / 1000)
         return backlog
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from handoff.domain.case import Case, Situation
 from handoff.domain.directory import Directory
 from handoff.domain.judge import judge
+from handoff.node.record_clock import RecordClock
 from handoff.node.rows import PendingEvent
 from handoff.record import codec
 
@@ -17,8 +18,8 @@ def situation_of(directory: Directory, subject: str, case: Case | None) -> Situa
     return Situation(directory, case if case is not None else Case(UUID(subject)))
 
 
-def with_pending(known: Situation, pending: Iterable[PendingEvent]) -> Situation:
+def with_pending(known: Situation, pending: Iterable[PendingEvent], clock: RecordClock) -> Situation:
     """Return ``known`` with the ``pending`` events applied; those that would be ineffective change nothing."""
     for row in pending:
-        _, known = judge(known, codec.decode(row.value), row.created_at)
+        _, known = judge(known, codec.decode(row.value), clock.judging_time(row.created_at))
     return known

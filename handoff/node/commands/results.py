@@ -114,6 +114,8 @@ class Backlog:
     oldest_seconds: float
     parked: int
     quarantined: int
+    clock_offset_ms: int
+    """The least amount by which the own clock is ahead of the record's; negative if it is behind."""
     sequence: int
     paused: bool
 

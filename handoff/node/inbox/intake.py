@@ -12,6 +12,7 @@ from handoff.node.inbox.fold import InboxFold
 from handoff.node.inbox.inbox_chain import InboxChain, contradiction
 from handoff.node.inbox.inbox_entry import InboxEntry
 from handoff.node.ports import Clock, Store, Transaction
+from handoff.node.record_clock import RecordClock, measure
 from handoff.node.rows import InboxPosition, InboxRow, KnownState, OutboxRow, PendingEvent
 from handoff.record.delivery import EQUIVOCATION, BrokenDelivery, DeliveryFault, to_ms
 from handoff.record.envelope import Source
@@ -80,7 +81,7 @@ class InboxIntake:
             chain = InboxChain(self._me.member, self._genesis_hash, before.chain)
             arrivals = order_arrivals(records, before.sequence)
             stored = await tx.inbox_rows(arrivals.repeated)
-            fold, added, pending = await self._fold_batch(tx, arrivals, chain, stored)
+            fold, added, known = await self._fold_batch(tx, arrivals, chain, stored)
             fresh, broken = arrivals.fresh, arrivals.fault
             last = fresh[-1].delivery.sequence if fresh else before.sequence
             read = records[-1].offset + 1
@@ -92,7 +93,7 @@ class InboxIntake:
         self._folded.notify()
         if fold.directory_sequence is not None or added:
             self._stored.notify()
-        self._log_batch(fresh, fold, pending)
+        self._log_batch(fresh, fold, known)
         if broken is not None:
             raise broken
         await self._notice_end(position)
@@ -105,8 +106,8 @@ class InboxIntake:
 
     async def _fold_batch(
         self, tx: Transaction, arrivals: "Arrivals", chain: InboxChain, stored: dict[int, InboxRow]
-    ) -> tuple[InboxFold, int, Sequence[PendingEvent]]:
-        """Return the fold of the fresh entries, the number of events that policies added, and those pending before.
+    ) -> tuple[InboxFold, int, KnownState]:
+        """Return the fold of the fresh entries, the number of events that policies added, and the state before.
 
         The rows of the fresh entries are added to ``stored``.
         """
@@ -119,21 +120,37 @@ class InboxIntake:
         fold.foreign = set(await tx.unknown_events([e.row.id for e in fold.echoes if e.row.id not in pending]))
         await settle(tx, fold)
         await save(tx, fold)
+        await self._measure_clock(tx, fold, known)
         if self.caught_up:
-            return fold, await self._react(tx, fold, fold.still_pending(known.pending)), known.pending
+            return fold, await self._react(tx, fold, fold.still_pending(known.pending), known.clock), known
         await tx.mark_unreacted(fold.cases)
-        return fold, 0, known.pending
+        return fold, 0, known
 
     def _new_fold(self, known: KnownState) -> InboxFold:
         directory = known.directory_for(self._me)
         return InboxFold(self._me.member, self._genesis_hash, directory, dict(known.cases), dict(known.parked))
 
-    async def _react(self, tx: Transaction, fold: InboxFold, pending: Sequence[PendingEvent]) -> int:
+    async def _measure_clock(self, tx: Transaction, fold: InboxFold, known: KnownState) -> None:
+        """Compare the own clock with record time. Store the measurement while the two differ, and once more after."""
+        stored_at = {row.id: row.created_at for row in known.pending}
+        echoes = [(stored_at[echo.row.id], echo.at) for echo in fold.echoes if echo.row.id in stored_at]
+        measured = measure(echoes, self._clock())
+        if measured is None or not (measured.is_off or known.clock.is_off):
+            return
+        await tx.save_clock(measured)
+        if measured.is_off is not known.clock.is_off:
+            report = log.error if measured.is_off else log.info
+            report("clock.offset_changed", seconds=measured.offset.total_seconds(), is_off=measured.is_off)
+
+    async def _react(
+        self, tx: Transaction, fold: InboxFold, pending: Sequence[PendingEvent], clock: RecordClock
+    ) -> int:
         """Store the reactions of the policies to this batch's cases. Return the number of new events."""
         now, rows = self._clock(), []
         for case in fold.cases.values():
             known = optimistic_state.situation_of(fold.directory, str(case.id), case)
-            expected = optimistic_state.with_pending(known, (row for row in pending if row.subject == str(case.id)))
+            own = (row for row in pending if row.subject == str(case.id))
+            expected = optimistic_state.with_pending(known, own, clock)
             events, _ = reactions(self._policies, known, self._me, expected=expected)
             rows += [OutboxRow.of(event, now) for event in events]
         return await tx.enqueue(rows)
@@ -151,13 +168,13 @@ class InboxIntake:
             subjects = [str(case) for case in cases]
             await tx.lock(subjects)
             known = await tx.known(subjects)
-            await self._react(tx, self._new_fold(known), known.pending)
+            await self._react(tx, self._new_fold(known), known.pending, known.clock)
             # Set while the position is locked; the next batch reacts itself.
             self.caught_up = not cases
 
-    def _log_batch(self, fresh: Sequence[InboxEntry], fold: InboxFold, pending: Sequence[PendingEvent]) -> None:
+    def _log_batch(self, fresh: Sequence[InboxEntry], fold: InboxFold, known: KnownState) -> None:
         now = to_ms(self._clock())
-        stored_at = {row.id: to_ms(row.created_at) for row in pending}
+        stored_at = {row.id: to_ms(row.created_at) for row in known.pending}
         for echo in fold.echoes:
             if (created := stored_at.get(echo.row.id)) is not None:
                 telemetry.ECHO_SECONDS.observe(max(now - created, 0) / 1000)

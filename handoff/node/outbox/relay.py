@@ -89,8 +89,9 @@ class OutboxRelay:
     async def _choose_key(self) -> None:
         """Choose the key to sign with. With another key, send again what was refused under an earlier one."""
         directory, now = await self.store.directory(), self.clock()
-        before, self._key = self._key, self.keys.signing(directory, now) if directory is not None else None
-        self.key_status = self.keys.status(directory, now) if directory is not None else KeyStatus.UNREGISTERED
+        at = (await self.store.clock()).judging_time(now)
+        before, self._key = self._key, self.keys.signing(directory, at) if directory is not None else None
+        self.key_status = self.keys.status(directory, at) if directory is not None else KeyStatus.UNREGISTERED
         if self._key is not None and self._key != before:
             log.info("relay.key_chosen", key=self._key.id)
             await self.store.resend_key_refused(now)

@@ -110,6 +110,13 @@ CREATE TABLE position (
 );
 INSERT INTO position DEFAULT VALUES;
 
+-- The last measurement of the own clock against record time, stored while the two differ. Absent until then.
+CREATE TABLE record_clock (
+    only_row    boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
+    offset_ms   bigint      NOT NULL,
+    record_time timestamptz NOT NULL
+);
+
 CREATE TABLE relay (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     epoch    bigint  NOT NULL DEFAULT 0,
@@ -143,13 +150,13 @@ CREATE TABLE quarantine (
     value_hash   text   NOT NULL
 );
 
-GRANT SELECT, INSERT, UPDATE ON outbox, cases, referrals, directory, position, relay, idempotency TO handoff_node;
+GRANT SELECT, INSERT, UPDATE ON outbox, cases, referrals, directory, position, relay, idempotency, record_clock TO handoff_node;
 GRANT DELETE ON cases, referrals, directory, idempotency TO handoff_node;
 GRANT SELECT, INSERT ON inbox, broken_deliveries TO handoff_node;
 GRANT SELECT, INSERT, DELETE ON parked, quarantine TO handoff_node;
 GRANT USAGE ON SEQUENCE sendings TO handoff_node;
 
 -- migrate:down
-DROP TABLE broken_deliveries, quarantine, parked, idempotency, relay, position, directory, referrals, cases, inbox, outbox;
+DROP TABLE broken_deliveries, quarantine, parked, idempotency, relay, record_clock, position, directory, referrals, cases, inbox, outbox;
 DROP FUNCTION notify_inbox;
 DROP SEQUENCE sendings;

@@ -205,7 +205,7 @@ UPDATE witness SET topic_offset = 1000000
 UPDATE leadership SET heartbeat_at = clock_timestamp() - interval '1 hour'
 
 -- name: wipe_node as its migrations made it
-TRUNCATE outbox, inbox, received, contradicting_receipts, broken_deliveries, cases, referrals, directory, idempotency, parked, quarantine, log_evidence,
+TRUNCATE outbox, inbox, received, contradicting_receipts, broken_deliveries, cases, referrals, directory, idempotency, parked, quarantine, log_evidence, record_clock,
          sign_in_links, sessions, openings;
 UPDATE position SET next_offset = 0, sequence = 0, chain = '';
 UPDATE relay SET paused = false;
