@@ -125,7 +125,7 @@ class Desk:
         await tx.lock(subjects)
         answered = await tx.stored_answers([command.key_hash for command in commands if command.key_hash is not None])
         known = await tx.known(subjects)
-        status = self.keys.status(known.directory_for(self.me), self.clock())
+        status = self.keys.status(known.directory_for(self.me), known.clock.judging_time(self.clock()))
         ended = OwnKeyEnded(status, self.keys.ids) if status.has_ended else None
         return CommandBatch(known, answered, self.me, self.clock, self.new_id, own_key_ended=ended)
 
@@ -160,7 +160,8 @@ class Desk:
         if known.case is None or expected.case is None:
             raise LookupError("a case was looked up under the jurisdiction's id")
         pending, parked = tuple(row.id for row in stored.pending), tuple(key.referral for key in stored.parked)
-        return CaseView(known.case, expected.case, expected.directory, self.me, self.clock(), pending, parked)
+        read_at = stored.clock.judging_time(self.clock())
+        return CaseView(known.case, expected.case, expected.directory, self.me, read_at, pending, parked)
 
     async def referrals(
         self,

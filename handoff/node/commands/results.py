@@ -34,7 +34,7 @@ class CaseView:
 
     ``folded`` is the recorded state; ``expected`` adds the node's pending events, whose ids
     are ``pending``, oldest first. ``parked`` are referrals that this release cannot fold: use the phone.
-    ``read_by`` is the member of this node, ``read_at`` the time of the query.
+    ``read_by`` is the member of this node, ``read_at`` the time at which a command would be judged.
     """
 
     folded: Case
