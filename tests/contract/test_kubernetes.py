@@ -50,7 +50,10 @@ def test_an_institution_prints_the_manifests_of_its_own_process(
 ) -> None:
     """Log, monitor and witnesses are run by different institutions: none needs the Secrets of another."""
     own = tuple(process_manifests(plan, process))
-    assert {manifest["kind"] for manifest in own} >= {"ConfigMap", "Service", "Deployment"}
+    kinds = {manifest["kind"] for manifest in own}
+    assert kinds >= {"ConfigMap", "Deployment", "PodMonitor"}
+    # A Service offers an API, which only a node has.
+    assert ("Service" in kinds) is (process == "shelter")
     assert all(manifest in applied for manifest in own)
     others = {user["metadata"]["name"] for user in _of(applied, "KafkaUser")} - {own[0]["metadata"]["name"]}
     text = json.dumps(own)

@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 from pydantic import SecretStr
 
-from handoff.config import HttpSettings, KafkaSettings, PostgresSettings, ProcessSettings
+from handoff.config import HealthSettings, KafkaSettings, PostgresSettings, ProcessSettings
 from handoff.trial.ports import PortBlock
 from handoff.trial.service_process import ServiceProcess
 from tests.support.parts.settings_file import write_settings
@@ -27,7 +27,7 @@ async def test_the_title_of_a_forked_service_names_its_member(tmp_path: Path) ->
             security_protocol="SASL_PLAINTEXT",
         ),
         postgres=PostgresSettings(host="127.0.0.1", port=9, database="d", user="u", password=SecretStr("none")),
-        http=HttpSettings(port=ports.port(1)),
+        health=HealthSettings(port=ports.port(1)),
         signing_key_file=tmp_path / "exchange.key",
     )
     (tmp_path / "exchange.key").write_text("11" * 32, encoding="utf-8")
