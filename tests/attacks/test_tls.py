@@ -22,6 +22,7 @@ from handoff.adapters.postgres.pool import open_pool
 from handoff.config import (
     AuditSettings,
     ConfigurationError,
+    HealthSettings,
     HttpSettings,
     KafkaSettings,
     PostgresSettings,
@@ -174,7 +175,7 @@ async def test_the_doctor_asks_a_process_that_serves_https(authority: Authority)
             member="police",
             kafka=KafkaSettings(bootstrap_servers="127.0.0.1:9", username="police", password=_SECRET),
             postgres=PostgresSettings(host="127.0.0.1", port=9, database="d", user="u", password=_SECRET),
-            http=http,
+            health=HealthSettings.model_validate(http.model_dump(exclude={"max_connections"})),
         )
         assert (await ask_process(settings)).finding.state == "ok"
 
