@@ -6,6 +6,7 @@ Every port is served by the same server: that of an API, and that of health and 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -21,6 +22,7 @@ from handoff.readiness import Readiness
 from handoff.web.app import create_app
 from tests.support.parts.api import TOKEN
 from tests.support.parts.node_process import free_port
+from tests.support.parts.tls_parts import Authority
 from tests.support.probes.eventually import eventually
 
 _HEADER_BYTES = 4 * 1024 * 1024
@@ -43,10 +45,10 @@ def _probes() -> Any:
 
 
 @asynccontextmanager
-async def _served(app: Any, limits: RequestLimits | None = None) -> AsyncIterator[int]:
+async def _served(app: Any, limits: RequestLimits | None = None, **files: Path) -> AsyncIterator[int]:
     """The port of a process that serves ``app`` as services do."""
     chosen = free_port()
-    server = http_server(app, HttpSettings(port=chosen), limits=limits)
+    server = http_server(app, HttpSettings.model_validate({"port": chosen, **files}), limits=limits)
 
     async def started() -> bool:
         return server.started
@@ -165,6 +167,14 @@ async def test_half_a_request_is_closed(app: Any, begun: bytes) -> None:
     async with _served(app, _SHORT) as port:
         answers = await asyncio.gather(*(_answer(port, begun) for _ in range(50)))
     assert None not in answers
+
+
+async def test_a_handshake_that_never_ends_is_closed(tmp_path: Path) -> None:
+    """Before the TLS handshake there is no request whose time could be bounded."""
+    certificate = Authority.create(tmp_path).certificate("127.0.0.1")
+    files = {"certificate_file": certificate.chain, "key_file": certificate.key}
+    async with _served(_app(), _SHORT, **files) as port:
+        assert await _answer(port) is not None
 
 
 @pytest.mark.parametrize("begun", [b"", _BEGUN], ids=["no byte", "half a request"])

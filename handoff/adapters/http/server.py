@@ -4,8 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import uvicorn
 
@@ -19,14 +18,32 @@ class _Server(uvicorn.Server):
     ``on_shutdown`` is called before it waits for the requests in flight.
     """
 
-    def __init__(self, config: uvicorn.Config, on_shutdown: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_shutdown: Callable[[], None], limits: RequestLimits) -> None:
         super().__init__(config)
         self._on_shutdown = on_shutdown
+        self._limits = limits
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until it should exit. Raises ConfigurationError."""
         # uvicorn ends the whole process if it cannot bind.
         await super().serve(sockets or [_bound(self.config)])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen. uvicorn would give a client a minute for the TLS handshake, which no request limit covers."""
+        self.servers = [
+            await asyncio.get_running_loop().create_server(
+                self._connection,
+                sock=sock,
+                ssl=self.config.ssl,
+                backlog=self.config.backlog,
+                ssl_handshake_timeout=self._limits.header_seconds if self.config.ssl is not None else None,
+            )
+            for sock in sockets or ()
+        ]
+        self.started = True
+
+    def _connection(self) -> BoundedProtocol:
+        return BoundedProtocol(self.config, self.server_state, {}, limits=self._limits)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -65,8 +82,7 @@ def http_server(
         log_config=None,
         access_log=False,
         lifespan="off",
-        # It is called with keywords alone.
-        http=cast("type[asyncio.Protocol]", partial(BoundedProtocol, limits=limits)),
+        http=BoundedProtocol,
         timeout_graceful_shutdown=grace_seconds,
         ssl_certfile=settings.certificate_file,
         ssl_keyfile=settings.key_file,
@@ -75,4 +91,4 @@ def http_server(
         config.load()
     except OSError as error:
         raise ConfigurationError(f"http: certificate_file, key_file: {error.strerror or error}") from None
-    return _Server(config, on_shutdown)
+    return _Server(config, on_shutdown, limits)
