@@ -9,8 +9,17 @@ import typer
 
 from handoff.cli.options import DEFAULT_STATE, StateOption
 from handoff.cli.output import JsonFlag, emit, fail, failures
+from handoff.record.uuid_text import parse_uuid
 
-CaseArgument = Annotated[UUID, typer.Argument(help="Id of the case.")]
+
+def _case_id(text: str) -> UUID:
+    try:
+        return parse_uuid(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+CaseArgument = Annotated[UUID, typer.Argument(parser=_case_id, metavar="CASE", help="Id of the case.")]
 
 
 def timeline(case: CaseArgument, state: StateOption = DEFAULT_STATE, *, as_json: JsonFlag = False) -> None:

@@ -5,7 +5,6 @@ and decides no order. A command's docstring up to the first semicolon is its sum
 """
 
 from typing import ClassVar
-from uuid import UUID
 
 from handoff.record.codes import ReadPurpose
 from handoff.record.events import case as c
@@ -13,6 +12,7 @@ from handoff.record.events import deadline as dl
 from handoff.record.events import directory as d
 from handoff.record.events import referral as r
 from handoff.record.events.base import Body, Instant, Terms
+from handoff.record.uuid_text import Id
 
 
 class Command(Terms):
@@ -84,7 +84,7 @@ class RecordRead(CaseCommand):
 
     makes: ClassVar = c.CaseRead
 
-    reader: UUID
+    reader: Id
     purpose: ReadPurpose
 
 
@@ -93,8 +93,8 @@ class RequestReferral(r.Request, CaseCommand):
 
     makes: ClassVar = r.ReferralRequested
 
-    basis: UUID
-    redirects: UUID | None = None
+    basis: Id
+    redirects: Id | None = None
 
 
 class OpenReferral(ReferralCommand):

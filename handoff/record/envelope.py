@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 from handoff.record.codes import RefusalCode
 from handoff.record.errors import NotAnEvent
 from handoff.record.events.base import Body, Instant, Keying
+from handoff.record.uuid_text import UUID_PATTERN, Id
 
 CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
 EXCHANGE = "exchange"
@@ -56,7 +57,7 @@ class Identity(NamedTuple):
 
     subject: str
     source: str
-    event_id: UUID
+    event_id: Id
 
 
 class Event(BaseModel, Generic[BodyT]):
@@ -68,10 +69,10 @@ class Event(BaseModel, Generic[BodyT]):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     specversion: Literal["1.0"]
-    id: UUID
+    id: Id
     source: SourceText
     type: str
-    subject: Annotated[str, Field(pattern=r"^([a-z][a-z0-9]{1,29}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")]
+    subject: Annotated[str, Field(pattern=rf"^([a-z][a-z0-9]{{1,29}}|{UUID_PATTERN})$")]
     time: Instant
     datacontenttype: Literal["application/json"] = "application/json"
     dataschema: str

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
-from uuid import UUID
 
 from pydantic import Field
 
@@ -17,6 +16,7 @@ from handoff.record.codes import CaseService, DeadlineStep
 from handoff.record.envelope import Event, Source, compose
 from handoff.record.events.base import Audience, Body, DirectoryBody, Emitter, MemberId
 from handoff.record.events.deadline import DeadlineEscalated
+from handoff.record.uuid_text import Id
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class DeadlineEscalatedV1(DirectoryBody):
     emitter: ClassVar = Emitter.EXCHANGE
     audience: ClassVar = Audience.COORDINATION
 
-    reference: UUID
+    reference: Id
     member: MemberId
     service: CaseService | None = None
     step: DeadlineStep

@@ -16,6 +16,7 @@ from handoff.domain import commands as c
 from handoff.domain.commands import Command
 from handoff.domain.decide import About
 from handoff.node.commands.results import CaseView
+from handoff.record.uuid_text import Id
 from handoff.web.available_actions import AvailableAction
 from handoff.web.validation_errors import parse_parameter
 
@@ -24,7 +25,7 @@ _SUBJECT_FIELDS = {"case": "case", "basis": "basis", "referral": "referral", "re
 """Path parameter → the field of ``About`` that it sets."""
 _ENTITY_TAG = r'(W/)?"[!#-~]*"'
 _IF_MATCH = rf"^(\*|[ \t,]*{_ENTITY_TAG}([ \t]*,[ \t]*({_ENTITY_TAG})?)*)$"
-ID: TypeAdapter[UUID] = TypeAdapter(UUID)
+ID: TypeAdapter[UUID] = TypeAdapter(Id)
 """The form of every path parameter."""
 
 

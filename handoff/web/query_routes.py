@@ -9,6 +9,7 @@ from handoff.domain.case import ReferralKey
 from handoff.node.commands.results import CaseView, CursorPastEnd
 from handoff.node.ports import Side
 from handoff.record.codes import State
+from handoff.record.uuid_text import Id
 from handoff.web.context import ApiContext, InContext
 from handoff.web.problems import CURSOR_PAST_END, UNKNOWN_CASE, UNKNOWN_REFERRAL
 from handoff.web.response_models import (
@@ -30,12 +31,12 @@ Limit = Annotated[int, Query(ge=1, le=200, description="Maximum number of items 
 _LAST_SEQUENCE = 2**63 - 1
 
 
-async def read_case(context: InContext, case: UUID) -> CaseState:
+async def read_case(context: InContext, case: Id) -> CaseState:
     """A case as this member knows it."""
     return CaseState.of(await _view(context, case))
 
 
-async def read_referral(context: InContext, response: Response, case: UUID, referral: UUID) -> ReferralState:
+async def read_referral(context: InContext, response: Response, case: Id, referral: Id) -> ReferralState:
     """A referral and its ETag, for `If-Match`."""
     view = await _view(context, case)
     known = view.expected.referrals.get(referral)

@@ -23,6 +23,7 @@ from handoff.record.codes import (
 )
 from handoff.record.delivery import Verdict, VerdictKind
 from handoff.record.events.directory import Capacity, Deadline
+from handoff.record.uuid_text import UUID_PATTERN
 from handoff.web.available_actions import AvailableAction
 from handoff.web.command_routes import available_actions
 
@@ -195,8 +196,7 @@ class WorkItem(ResponseModel):
     parked: bool
 
 
-_UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-ReferralCursor = Annotated[str, StringConstraints(pattern=rf"^{_UUID}\.{_UUID}$")]
+ReferralCursor = Annotated[str, StringConstraints(pattern=rf"^{UUID_PATTERN}\.{UUID_PATTERN}$")]
 """Last referral of a page: case and referral."""
 
 

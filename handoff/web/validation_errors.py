@@ -21,6 +21,7 @@ _MESSAGES: Mapping[str, str] = MappingProxyType(
         "extra_forbidden": "is not a field of this object",
         "enum": "is not one of the codes",
         "literal_error": "is not one of the codes",
+        "uuid_spelling": "is not a UUID of 36 lower-case characters",
         "uuid_parsing": "is not a UUID",
         "uuid_type": "is not a UUID",
         "string_pattern_mismatch": "does not match the pattern {pattern}",

@@ -12,6 +12,7 @@ from handoff.adapters.postgres.case_reader import CaseReader
 from handoff.audit.audit_problems import ACCESS_NOT_RECORDED, CASE_NOT_RECORDED, NOT_SIGNED_IN
 from handoff.node.ports import Clock
 from handoff.record.codes import ReadPurpose
+from handoff.record.uuid_text import Id
 from handoff.web.pages.access.authentication import AuthenticatedReader, Authenticator, authenticate
 from handoff.web.pages.access.read_recording import ReadNotRecorded, ReadRecorder
 from handoff.web.pages.access.session_store import SESSION_COOKIE, SessionStore
@@ -77,7 +78,7 @@ Purpose = Annotated[
 ]
 
 
-async def _recorded_case(context: InAudit, auditor: Auditor, case: UUID, read_purpose: Purpose = None) -> UUID:
+async def _recorded_case(context: InAudit, auditor: Auditor, case: Id, read_purpose: Purpose = None) -> UUID:
     return await open_case(context, auditor, case, read_purpose)
 
 

@@ -1,7 +1,6 @@
 """Opening of a case on the pages: search by id, and the form that asks for the purpose."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
@@ -9,6 +8,7 @@ from starlette.responses import Response
 from handoff.audit.access.case_access import InAudit, authenticated_reader, open_case
 from handoff.audit.pages.audit_site import CasePageRoute
 from handoff.record.codes import ReadPurpose
+from handoff.record.uuid_text import Id
 from handoff.web.pages.access.sign_in_routes import redirect, require_same_site
 from handoff.web.pages.rendering import page
 
@@ -20,7 +20,7 @@ async def show_home(request: Request, context: InAudit) -> Response:
     return page(request, "home.html", openings=openings, signed_in=True)
 
 
-async def find_case(case: UUID) -> Response:
+async def find_case(case: Id) -> Response:
     """Redirect to the page of a case."""
     return redirect(f"/timelines/{case}")
 
@@ -28,7 +28,7 @@ async def find_case(case: UUID) -> Response:
 async def submit_purpose(
     request: Request,
     context: InAudit,
-    case: UUID,
+    case: Id,
     purpose: Annotated[ReadPurpose, Form()],
     then: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:

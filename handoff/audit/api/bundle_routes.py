@@ -12,13 +12,14 @@ from handoff.audit.access.case_access import AuditContext, Auditor, InAudit, Pur
 from handoff.audit.audit_problems import CASE_NOT_RECORDED, NOT_PROVEN_YET
 from handoff.audit.pages.audit_site import CasePageRoute
 from handoff.audit.pages.replay_view import InCase
+from handoff.record.uuid_text import Id
 from handoff.web.pages.rendering import SECURITY_HEADERS
 from handoff.web.query_parameters import only_known_parameters
 
 _MEDIA_TYPE = "application/x-tar"
 
 
-async def read_bundle(context: InAudit, auditor: Auditor, case: UUID, read_purpose: Purpose = None) -> Response:
+async def read_bundle(context: InAudit, auditor: Auditor, case: Id, read_purpose: Purpose = None) -> Response:
     """Stream what `handoff verify` needs to verify the case offline, without trusting this server."""
     await open_case(context, auditor, case, read_purpose, is_export=True)
     return await _bundle(context, case)

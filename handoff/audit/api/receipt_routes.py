@@ -6,7 +6,6 @@ The answer contains no position and no event that the member has no part in: bot
 import hashlib
 import secrets
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from handoff.audit.access.case_access import InAudit
 from handoff.record.envelope import Identity, SourceText
 from handoff.record.events.base import JurisdictionId
+from handoff.record.uuid_text import Id
 from handoff.web.problems import UNAUTHORIZED
 from handoff.web.query_parameters import only_known_parameters
 from handoff.web.request_bodies import read_body
@@ -31,9 +31,9 @@ class EventReference(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    case: UUID | JurisdictionId
+    case: Id | JurisdictionId
     source: SourceText = Field(description="/jurisdiction/generation/member")
-    id: UUID
+    id: Id
 
 
 class ReceiptRequest(BaseModel):

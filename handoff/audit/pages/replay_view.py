@@ -11,6 +11,7 @@ from fastapi import Depends, Query, Request
 from handoff.audit.access.case_access import AuditContext, audit_context, authenticated_reader, open_case
 from handoff.audit.pages.entry_filter import EntryFilter, requested_filter
 from handoff.audit.pages.time_slider import SliderPosition, slider_position
+from handoff.record.uuid_text import Id
 from handoff.views.replay.history import History, ReplayedEntry
 from handoff.web.pages.rendering import translation_of
 from handoff.web.pages.translation import Translation
@@ -82,7 +83,7 @@ class CaseRequest:
 
 async def _case_request(
     request: Request,
-    case: UUID,
+    case: Id,
     chosen: Annotated[EntryFilter, Depends(requested_filter)],
     step: Annotated[int | None, Query(ge=0, le=1_000_000)] = None,
     as_of: Annotated[str | None, Query(max_length=40)] = None,

@@ -10,6 +10,7 @@ from handoff.record.delivery import Delivery
 from handoff.record.envelope import Event
 from handoff.record.errors import NotAnEvent, UnknownEventType
 from handoff.record.kafka_record import KafkaRecord
+from handoff.record.uuid_text import parse_uuid
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,6 @@ def _what_it_names(value: bytes) -> tuple[UUID | None, UUID | None]:
 
 def _uuid(text: object) -> UUID | None:
     try:
-        return UUID(text) if isinstance(text, str) else None
+        return parse_uuid(text) if isinstance(text, str) else None
     except ValueError:
         return None

@@ -4,9 +4,10 @@ import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar
-from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from handoff.record.uuid_text import Id
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -105,7 +106,7 @@ class ReferralBody(Body):
     ``seen`` is the number of events of this referral that the emitter had folded. It is evidence; verdicts ignore it.
     """
 
-    referral: UUID
+    referral: Id
     seen: Count = 0
 
 

@@ -1,7 +1,6 @@
 """Events about a case as a whole: opening, bases of disclosure and their end, reads, erasure."""
 
 from typing import ClassVar, Self
-from uuid import UUID
 
 from pydantic import model_validator
 
@@ -21,6 +20,7 @@ from handoff.record.codes import (
     SurvivorInformed,
 )
 from handoff.record.events.base import Audience, Body, Emitter, Instant, MemberId, Terms
+from handoff.record.uuid_text import Id
 
 
 class Offer(Terms):
@@ -41,7 +41,7 @@ class Opening(Terms):
 class Link(Terms):
     """Another case of the same survivor."""
 
-    other_case: UUID
+    other_case: Id
 
 
 class BasisTerms(Terms):
@@ -125,7 +125,7 @@ class BasisRecorded(BasisTerms, Body):
     emitter: ClassVar = Emitter.CASE_PARTY
     audience: ClassVar = Audience.EMITTER_ONLY
 
-    basis: UUID
+    basis: Id
 
 
 class BasisApproved(Approval, Body):
@@ -135,7 +135,7 @@ class BasisApproved(Approval, Body):
     emitter: ClassVar = Emitter.BASIS_OWNER
     audience: ClassVar = Audience.EMITTER_ONLY
 
-    basis: UUID
+    basis: Id
 
 
 class BasisEnded(Body):
@@ -145,7 +145,7 @@ class BasisEnded(Body):
     emitter: ClassVar = Emitter.EXCHANGE
     audience: ClassVar = Audience.BASIS_OWNER
 
-    basis: UUID
+    basis: Id
     reason: BasisEndReason
 
 
@@ -172,7 +172,7 @@ class CaseRead(Body):
     emitter: ClassVar = Emitter.MEMBER
     audience: ClassVar = Audience.EMITTER_ONLY
 
-    reader: UUID
+    reader: Id
     purpose: ReadPurpose
 
 
@@ -183,5 +183,5 @@ class ErasureCompleted(Body):
     emitter: ClassVar = Emitter.MEMBER
     audience: ClassVar = Audience.EMITTER_ONLY
 
-    referral: UUID
+    referral: Id
     backups_clear_at: Instant

@@ -1,12 +1,12 @@
 """Events about late steps of the procedure."""
 
 from typing import ClassVar, Self
-from uuid import UUID
 
 from pydantic import Field, model_validator
 
 from handoff.record.codes import AcknowledgementAction, CaseService, DeadlineStep
 from handoff.record.events.base import Audience, Body, Count, DirectoryBody, Emitter, Instant, MemberId, Terms
+from handoff.record.uuid_text import Id
 
 
 class _StepBody(Body):
@@ -17,8 +17,8 @@ class _StepBody(Body):
 
     step: DeadlineStep
     since: Instant
-    referral: UUID | None = None
-    basis: UUID | None = None
+    referral: Id | None = None
+    basis: Id | None = None
 
     @model_validator(mode="after")
     def _has_one_holder(self) -> Self:
@@ -55,7 +55,7 @@ class DeadlineEscalated(DirectoryBody):
     emitter: ClassVar = Emitter.EXCHANGE
     audience: ClassVar = Audience.COORDINATION
 
-    reference: UUID
+    reference: Id
     member: MemberId
     service: CaseService | None = None
     step: DeadlineStep
@@ -75,4 +75,4 @@ class EscalationAcknowledged(Acknowledgement, DirectoryBody):
     emitter: ClassVar = Emitter.COORDINATION
     audience: ClassVar = Audience.EMITTER_ONLY
 
-    reference: UUID
+    reference: Id

@@ -1,7 +1,6 @@
 """Events about a referral: those of its source and target, and those of the exchange to both."""
 
 from typing import ClassVar
-from uuid import UUID
 
 from handoff.record.codes import (
     AnsweredVia,
@@ -31,12 +30,13 @@ from handoff.record.events.base import (
     Sha256,
     Terms,
 )
+from handoff.record.uuid_text import Id
 
 
 class BasisSnapshot(Terms):
     """Copy of the basis at the time of the request, for the target."""
 
-    basis: UUID
+    basis: Id
     kind: BasisKind
     purpose: ReleasePurpose
     recipient: MemberId | None = None
@@ -189,7 +189,7 @@ class ReferralRedirected(ReferralBody):
     emitter: ClassVar = Emitter.SOURCE
     audience: ClassVar = Audience.EMITTER_ONLY
 
-    next: UUID
+    next: Id
 
 
 class ReferralDelivered(ReferralBody):
