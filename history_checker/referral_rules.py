@@ -63,7 +63,7 @@ def _why_not_allowed(referral: Referral | None, event: Event) -> str:
         return "already"
     in_state = [row for row in of_role if referral.state in row.from_states]
     if not in_state:
-        return "release_withdrawn" if referral.state == "revoked" else referral.state
+        return referral.revoked_for or referral.state
     repeats = any(row.once and fact_name(row) in referral.facts for row in in_state)
     return "already" if repeats else "code_not_allowed"
 
@@ -116,6 +116,11 @@ def _basis_is_live(_state: JurisdictionState, case: Case, event: Event, at: date
     basis = case.bases.get(referral.basis)
     ended = basis.ended_for(referral.target) if basis is not None else None
     return ended or ("basis_expired" if at >= referral.basis_expires else None)
+
+
+def _expiry_is_due(_state: JurisdictionState, case: Case, event: Event, at: datetime) -> str | None:
+    expires = case.referrals[event.data["referral"]].basis_expires
+    return "too_early" if event.data["reason"] == "basis_expired" and at < expires else None
 
 
 def _disclosure_is_open(state: JurisdictionState, case: Case, event: Event, at: datetime) -> str | None:
@@ -189,6 +194,7 @@ _CONDITIONS: dict[str, Rule] = {
     "target accepts the service": _target_accepts_the_service,
     "basis is live and fits": _basis_is_live_and_fits,
     "basis is live": _basis_is_live,
+    "an expiry is due": _expiry_is_due,
     "disclosure is open": _disclosure_is_open,
     "refusal code is allowed": _refusal_code_is_allowed,
     "start kind is allowed": _start_kind_is_allowed,

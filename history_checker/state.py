@@ -61,6 +61,7 @@ class Referral:
     paused_from: str = ""
     cancellation_asked_at: datetime | None = None
     ending_reported_at: datetime | None = None
+    revoked_for: str | None = None
     held_until: datetime | None = None
     disclosure_open: bool = True
     next: str | None = None

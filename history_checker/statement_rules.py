@@ -111,7 +111,12 @@ def _step_is_overdue(_state: JurisdictionState, case: Case, event: Event, at: da
     step = missed_step(case, event)
     if step is None:
         return case.referrals[event.referral].state if event.referral is not None else "already"
-    return "already" if step.missed else _unless(at >= step.due, "too_early")
+    if step.missed:
+        return "already"
+    referral = case.referrals.get(event.referral or "")
+    if referral is not None and referral.state == "requested" and step.due >= referral.basis_expires:
+        return "basis_expired"
+    return _unless(at >= step.due, "too_early")
 
 
 def _has_steps(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:

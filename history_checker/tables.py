@@ -38,7 +38,7 @@ TRANSITIONS = (
     _row("referral.imported", "source", "absent", "requested", "target accepts the service", "basis is live and fits"),
     _row("referral.accepted", "target", "requested", "accepted", "basis is live"),
     _row("referral.rejected", "target", "requested", "rejected", "refusal code is allowed"),
-    _row("referral.revoked", "exchange", "requested", "revoked"),
+    _row("referral.revoked", "exchange", "requested", "revoked", "an expiry is due"),
     _row("referral.started", "target", "accepted", "in-progress", "start kind is allowed"),
     _row("referral.paused", "target", "accepted in-progress", "on-hold"),
     _row("referral.resumed", "target", "on-hold", BEFORE_PAUSE),

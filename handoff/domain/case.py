@@ -117,6 +117,7 @@ class Referral(Struct, frozen=True):
     paused_ms: int = 0
     cancellation_asked_at: datetime | None = None
     ending_reported_at: datetime | None = None
+    revoked_for: BasisEndReason | None = None
     code: str | None = None
     place_held_until: datetime | None = None
     disclosure_open: bool = True

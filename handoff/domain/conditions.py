@@ -11,7 +11,7 @@ from uuid import UUID
 
 from handoff.domain.allowances import HOLDS, OUTCOMES, PLAN_OUTCOMES, PURPOSES, REJECTIONS, STARTS
 from handoff.domain.case import Basis, Case, Referral, Situation
-from handoff.record.codes import CaseService, IneffectiveReason, MemberKind, ServiceOutcome, State
+from handoff.record.codes import BasisEndReason, CaseService, IneffectiveReason, MemberKind, ServiceOutcome, State
 from handoff.record.envelope import Event
 from handoff.record.events.referral import DossierDisclosed
 
@@ -86,6 +86,13 @@ def basis_is_valid(known: Situation, event: Event[Any], at: datetime) -> str | N
     referral = _the_referral(known, event)
     basis = _the_case(known).bases.get(referral.basis)
     return objection_to_basis(basis, referral.target, referral.basis_expires_at, at)
+
+
+def end_of_basis_is_due(known: Situation, event: Event[Any], at: datetime) -> str | None:
+    """For an expiry, the basis has expired at the record time of the event."""
+    if event.data.reason is not BasisEndReason.BASIS_EXPIRED:
+        return None
+    return IneffectiveReason.TOO_EARLY if at < _the_referral(known, event).basis_expires_at else None
 
 
 def disclosure_is_open(known: Situation, event: Event[Any], at: datetime) -> str | None:

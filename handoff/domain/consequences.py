@@ -42,6 +42,7 @@ class ConsequenceKind(IntEnum):
     DEADLINE_ESCALATED = 6
     DEADLINE_ACKNOWLEDGED = 7
     ENDING_REPORTED = 8
+    BASIS_EXPIRED = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,13 @@ def deadline_missed(known: Situation, holder: Referral | Basis, step: Step, atte
     name = f"{_case(known).id}/{holder.id}/{step.step}/{to_ms(step.since)}/{to_ms(step.due_at)}/{attempt}"
     trigger = Trigger(name, step.due_at)
     return _compose(known, ConsequenceKind.DEADLINE_MISSED, trigger, _case(known).id, body)
+
+
+def basis_expired(known: Situation, referral: Referral, attempt: int) -> Event[Any]:
+    """Return the event that ends an unanswered request whose basis has expired. ``attempt`` counts those too early."""
+    body = ReferralRevoked(referral=referral.id, reason=BasisEndReason.BASIS_EXPIRED)
+    trigger = Trigger(f"{referral.id}/{to_ms(referral.basis_expires_at)}/{attempt}", referral.basis_expires_at)
+    return _compose(known, ConsequenceKind.BASIS_EXPIRED, trigger, _case(known).id, body)
 
 
 def _withdrawn(before: Situation, after: Situation, _event: Event[Any], trigger: Trigger) -> Iterator[Event[Any]]:

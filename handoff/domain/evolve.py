@@ -121,6 +121,8 @@ _DETAILS: Mapping[type[ReferralBody], Details] = {
     r.PlaceHoldExtended: lambda event, _at: {"place_held_until": event.data.place_held_until},
     r.CancellationRequested: lambda _event, at: {"cancellation_asked_at": at},
     r.CancellationDeclined: lambda _event, _at: {"cancellation_asked_at": None},
+    r.ReferralRevoked: lambda event, _at: {"revoked_for": event.data.reason},
+    r.ReferralVoided: lambda _event, _at: {"revoked_for": None},
     r.EndingReported: lambda _event, at: {"ending_reported_at": at},
     r.ServiceContinued: lambda _event, _at: {"ending_reported_at": None},
     r.DisclosureClosed: lambda _event, _at: {"disclosure_open": False},

@@ -32,8 +32,8 @@ Each event goes through these steps, in every process that judges:
    is ineffective with the reason *absent*, as if the referral did not exist, so it learns nothing.
 2. `transition_for` finds the row with this event, role, state and code. If there is none, the event is ineffective, and
    `obstacle` gives the reason: the event belongs to another role (`wrong_emitter`), the state forbids it (the state is
-   the reason; in state *revoked* `release_withdrawn`), it is a fact that is recorded (`already`), or this role may not
-   use the code (`code_not_allowed`).
+   the reason; in state *revoked* that of the revocation), it is a fact that is recorded (`already`), or this role may
+   not use the code (`code_not_allowed`).
 3. The row's conditions (`handoff.domain.conditions`) are checked in order. The first reason that one returns is the
    reason of the verdict. Conditions depend on more than the state: on the basis, the directory, other referrals.
 4. `handoff.domain.evolve` applies the effective event to the folded state.
@@ -66,6 +66,8 @@ The record only grows, so nothing is undone. A later event corrects an earlier o
 - *Withdrawn release*: the exchange revokes a request that is not accepted yet (`ReferralRevoked`). For an active
   referral it closes disclosure (`DisclosureClosed`), and the service continues. Both are events with rows of their own,
   so that a withdrawal has the same effect for every reader.
+- *Expired release*: the exchange revokes a request that is not answered when its basis expires, by record time. The
+  referral keeps the reason, `basis_expired` or `release_withdrawn`, which later events get as theirs.
 - *Ending*: an institution records that the survivor ends services. That ends its own open referrals, and the requests
   of others if it serves her. To each other target the exchange reports an ending (`EndingReported`) without naming the
   institution. The target asks her and ends the service, or continues it with her word (`ServiceContinued`).
@@ -167,7 +169,7 @@ TABLE: tuple[Transition, ...] = (
     ),
     Transition(e.ReferralAccepted, TARGET, _REQUESTED, State.ACCEPTED, (c.basis_is_valid,)),
     Transition(e.ReferralRejected, TARGET, _REQUESTED, State.REJECTED, (c.code_is_allowed,)),
-    Transition(e.ReferralRevoked, EXCHANGE, _REQUESTED, State.REVOKED),
+    Transition(e.ReferralRevoked, EXCHANGE, _REQUESTED, State.REVOKED, (c.end_of_basis_is_due,)),
     Transition(e.ReferralStarted, TARGET, _ACCEPTED, State.IN_PROGRESS, (c.start_is_allowed,)),
     Transition(e.ReferralPaused, TARGET, _ACCEPTED | _IN_PROGRESS, State.ON_HOLD, (c.hold_is_allowed,)),
     Transition(e.ReferralResumed, TARGET, _ON_HOLD, Change.BACK),
@@ -251,6 +253,6 @@ def obstacle(body: ReferralBody, role: Role, referral: Referral) -> str:
     rows = [row for row in rows if referral.state in row.start]
     if not rows:
         # The same reason as before the revocation: until that is recorded, the condition basis_is_valid gives it.
-        return IneffectiveReason.RELEASE_WITHDRAWN if referral.state is State.REVOKED else referral.state
+        return referral.revoked_for if referral.revoked_for is not None else referral.state
     is_repeated = any(row.once and referral.has_fact(row.event, row.by) for row in rows)
     return IneffectiveReason.ALREADY if is_repeated else IneffectiveReason.CODE_NOT_ALLOWED

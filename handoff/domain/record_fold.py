@@ -23,8 +23,9 @@ from handoff.record.events.directory import SubmissionRefused
 from handoff.record.kafka_record import ParsedRecord
 
 _TAKES_IDENTITY: Final = frozenset({VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE})
+_OVERTAKING: Final = (IneffectiveReason.ALREADY, IneffectiveReason.BASIS_EXPIRED, IneffectiveReason.RELEASE_WITHDRAWN)
 # The exchange's own events can be overtaken before they are appended: the state moved on, or a timer ran early.
-_OVERTAKEN: Final = frozenset(State) - {State.ABSENT} | {IneffectiveReason.TOO_EARLY, IneffectiveReason.ALREADY}
+_OVERTAKEN: Final = frozenset(State) - {State.ABSENT} | {IneffectiveReason.TOO_EARLY, *_OVERTAKING}
 # These follow from facts that cannot change before they are appended.
 _NEVER_OVERTAKEN: Final = (SubmissionRefused, DeadlineEscalated, DeadlineAcknowledged)
 

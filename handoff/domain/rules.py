@@ -116,7 +116,15 @@ def _step_is_overdue(known: Situation, event: Event[Any], at: datetime) -> str |
         return referral.state.value if referral is not None else ALREADY
     if step.missed:
         return ALREADY
+    if _cannot_be_done(known, event, step):
+        return IneffectiveReason.BASIS_EXPIRED
     return IneffectiveReason.TOO_EARLY if at < step.due_at else None
+
+
+def _cannot_be_done(known: Situation, event: Event[Any], step: Step) -> bool:
+    """Return whether the basis of an unanswered request expires before the step is due: the target may not accept."""
+    referral = known.case.referrals.get(event.data.referral) if known.case is not None else None
+    return referral is not None and referral.state is State.REQUESTED and step.due_at >= referral.basis_expires_at
 
 
 def _step_holder_exists(known: Situation, event: Event[Any], _at: datetime) -> str | None:

@@ -24,7 +24,7 @@ from handoff.domain.own_keys import KeyStatus, OwnKeys
 from handoff.exchange import cpu_work, observability
 from handoff.exchange.relays import InboxRelay, OwnEventPublisher, SendingTask
 from handoff.exchange.routing import Announcement, InboxHead, Known, Routed, route
-from handoff.exchange.timers import queue_missed_deadlines
+from handoff.exchange.timers import queue_due_events
 from handoff.leadership import Leadership
 from handoff.record.envelope import Event
 from handoff.record.events.directory import AgencyAdmitted, JurisdictionFounded
@@ -116,7 +116,7 @@ class Router:
         # Missed deadlines are emitted only after the answers already on the record have been read.
         if len(records) < BATCH and time.monotonic() - self._timers_polled >= POLL_SECONDS:
             self._timers_polled = time.monotonic()
-            if missed := await queue_missed_deadlines(self._store, self._epoch, self._directory, self._context.now()):
+            if missed := await queue_due_events(self._store, self._epoch, self._directory, self._context.now()):
                 telemetry.DEADLINES_MISSED.inc(missed)
                 self._own_events.wake()
 
@@ -180,7 +180,8 @@ class Router:
         for event in routed.missed:
             await transaction.close_timer(event)
         for early in routed.early:
-            await transaction.rearm_timer(early.event, early.event.data.due_at - early.at + self._context.grace)
+            wait = early.timer.due_at - early.at + self._context.grace
+            await transaction.rearm_timer(early.case, early.timer, wait)
 
     def _wake_inboxes(self, tasks: asyncio.TaskGroup, members: Iterable[str]) -> None:
         for member in members:

@@ -14,6 +14,7 @@ from handoff.domain.consequences import consequences
 from handoff.domain.directory import Directory
 from handoff.domain.record_fold import JudgedRecord, RecordFold
 from handoff.domain.routing import recipients
+from handoff.domain.timers import Timer, timers_of
 from handoff.exchange import cpu_work
 from handoff.proof.log import delivery_chain
 from handoff.proof.log.entry import record_hash
@@ -64,10 +65,11 @@ class _Judged(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class EarlyMiss:
-    """A published deadline miss that was appended before the deadline, and its record time."""
+class EarlyTimer:
+    """A timer whose event was appended before its time, and the record time of the event."""
 
-    event: Event[Any]
+    case: UUID
+    timer: Timer
     at: datetime
 
 
@@ -105,7 +107,7 @@ class Routed:
     own_events: list[Event[Any]] = field(default_factory=list)
     confirmed: list[UUID] = field(default_factory=list)
     missed: list[Event[Any]] = field(default_factory=list)
-    early: list[EarlyMiss] = field(default_factory=list)
+    early: list[EarlyTimer] = field(default_factory=list)
     not_serving: list[JudgedRecord] = field(default_factory=list)
     """Withdrawals and endings by members without an open referral in the case: effective, and to be looked at."""
 
@@ -136,7 +138,7 @@ def route(known: Known, batch: tuple[ParsedRecord, ...], genesis_hash: str) -> R
             routed.own_events += consequences(before, after, event, judged.record_time)
             if isinstance(event.data, ReleaseWithdrawn | SurvivorEnded) and not _has_open_referral(before, event):
                 routed.not_serving.append(judged)
-        _settle(routed, judged, event)
+        _settle(routed, judged, event, before.case)
     routed.directory, routed.record_ms = fold.directory, fold.record_ms
     return routed
 
@@ -176,13 +178,12 @@ def _append_to_inbox(routed: Routed, member: str, judged: _Judged) -> None:
     routed.deliveries.append(QueuedDelivery(member, delivery, chain))
 
 
-def _settle(routed: Routed, judged: JudgedRecord, event: Event[Any]) -> None:
-    """Collect the exchange's own events that were read back, and the timers that a deadline miss closes or re-arms."""
+def _settle(routed: Routed, judged: JudgedRecord, event: Event[Any], case: Case | None) -> None:
+    """Collect the exchange's own events that were read back, and the timers that they close or re-arm."""
     verdict = judged.verdict
     if judged.proven_emitter == EXCHANGE:
         routed.confirmed.append(event.id)
-    if isinstance(event.data, DeadlineMissed):
-        if verdict.is_effective:
-            routed.missed.append(event)
-        elif verdict.reason == IneffectiveReason.TOO_EARLY:
-            routed.early.append(EarlyMiss(event, judged.record_time))
+    if isinstance(event.data, DeadlineMissed) and verdict.is_effective:
+        routed.missed.append(event)
+    elif verdict.reason == IneffectiveReason.TOO_EARLY and case is not None:
+        routed.early += (EarlyTimer(case.id, timer, judged.record_time) for timer in timers_of(case, event.data))

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from handoff.contract.examples import examples
-from handoff.domain.consequences import deadline_missed
-from handoff.domain.deadlines import open_steps
+from handoff.domain.timers import event_at, timers
 from handoff.record.codes import (
     BasisKind,
     CaseService,
@@ -136,12 +135,14 @@ def _exchange_speaks(record: Record) -> None:
 
 def _a_timer_goes_off(choice: int, late: int) -> Move:
     def move(record: Record) -> None:
-        awaited = list(open_steps(record.case()))
+        awaited = list(timers(record.case()))
         if awaited:
-            holder, step = awaited[choice % len(awaited)]
+            timer = awaited[choice % len(awaited)]
             if late:
-                record.now = max(record.now, step.due_at)
-            record.append(deadline_missed(record.known(), holder, step, late))
+                record.now = max(record.now, timer.due_at)
+            event = event_at(record.known(), timer.holder, timer.name, timer.since, late)
+            assert event is not None
+            record.append(event)
 
     return move
 

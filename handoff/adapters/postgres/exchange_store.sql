@@ -69,33 +69,33 @@ DELETE FROM own_outbox WHERE event_id = ANY($1::uuid[])
 SELECT event_id, subject, value FROM own_outbox ORDER BY position LIMIT $1
 
 -- name: write_cases
--- With the open steps: a step that is no longer open is closed. No row is both closed and set.
+-- With the timers: one that the case no longer has is closed. No row is both closed and set.
 WITH written AS (
     INSERT INTO cases (case_id, state) SELECT * FROM unnest($1::uuid[], $2::bytea[])
     ON CONFLICT (case_id) DO UPDATE SET state = excluded.state
 ), awaited AS (
     SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamptz[])
-        AS step (case_id, holder, step, since, due_at)
+        AS timer (case_id, holder, name, since, due_at)
 ), closed AS (
     UPDATE timers SET state = 'closed'
      WHERE case_id = ANY($1::uuid[]) AND state IN ('awaited', 'queued')
-       AND (case_id, holder, step, since) NOT IN (SELECT case_id, holder, step, since FROM awaited)
+       AND (case_id, holder, name, since) NOT IN (SELECT case_id, holder, name, since FROM awaited)
 )
-INSERT INTO timers (case_id, holder, step, since, due_at, ready_at)
+INSERT INTO timers (case_id, holder, name, since, due_at, ready_at)
 SELECT *, due_at + make_interval(secs => $8) FROM awaited
-ON CONFLICT (case_id, holder, step, since) DO UPDATE
+ON CONFLICT (case_id, holder, name, since) DO UPDATE
    SET due_at = excluded.due_at, ready_at = excluded.ready_at, state = 'awaited'
  WHERE timers.state <> 'missed' AND (timers.state = 'closed' OR timers.due_at <> excluded.due_at)
 
 -- name: close_timer
-UPDATE timers SET state = 'missed' WHERE case_id = $1 AND holder = $2 AND step = $3 AND due_at = $4
+UPDATE timers SET state = 'missed' WHERE case_id = $1 AND holder = $2 AND name = $3 AND due_at = $4
 
 -- name: rearm_timer
 UPDATE timers SET state = 'awaited', ready_at = clock_timestamp() + make_interval(secs => $5)
- WHERE case_id = $1 AND holder = $2 AND step = $3 AND due_at = $4 AND state = 'queued'
+ WHERE case_id = $1 AND holder = $2 AND name = $3 AND due_at = $4 AND state = 'queued'
 
 -- name: ready_timers
-SELECT case_id, holder, step, since, attempt
+SELECT case_id, holder, name, since, attempt
   FROM timers WHERE state = 'awaited' AND ready_at <= $1 ORDER BY ready_at LIMIT $2
 
 -- name: has_ready_timers
@@ -103,7 +103,7 @@ SELECT EXISTS (SELECT FROM timers WHERE state = 'awaited' AND ready_at <= $1)
 
 -- name: mark_timer_queued
 UPDATE timers SET state = 'queued', attempt = attempt + 1
- WHERE case_id = $1 AND holder = $2 AND step = $3 AND since = $4
+ WHERE case_id = $1 AND holder = $2 AND name = $3 AND since = $4
 
 -- name: backlog
 SELECT (SELECT count(*) FROM routed) AS deliveries, (SELECT count(*) FROM own_outbox) AS own_events

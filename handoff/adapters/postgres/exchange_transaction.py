@@ -11,10 +11,9 @@ import asyncpg
 from handoff.adapters.postgres.named_statements import statements
 from handoff.domain import state_codec
 from handoff.domain.case import Case
-from handoff.domain.deadlines import open_steps
 from handoff.domain.directory import Directory
+from handoff.domain.timers import Timer, timers
 from handoff.record import codec
-from handoff.record.codes import DeadlineStep
 from handoff.record.delivery import Delivery, from_ms, to_ms
 from handoff.record.envelope import Event, Identity
 from handoff.record.events.deadline import DeadlineMissed
@@ -26,11 +25,11 @@ _SQL = statements("exchange_store.sql")
 
 @dataclass(frozen=True, slots=True)
 class ReadyTimer:
-    """A late step; ``attempt`` numbers the next ``deadline.missed`` for it."""
+    """A timer that is due; ``attempt`` numbers the next event at it."""
 
     case: UUID
     holder: UUID
-    step: DeadlineStep
+    name: str
     since: datetime
     attempt: int
 
@@ -60,16 +59,16 @@ class RoutingTransaction:
         await self._connection.execute(_SQL["write_directory"], version, state_codec.dump_directory(directory))
 
     async def store_cases(self, cases: Mapping[UUID, Case], grace: timedelta) -> None:
-        """Store folded cases and the timers of their open steps; ``grace`` is added to each due time."""
+        """Store folded cases and their timers; ``grace`` is added to each due time."""
         if not cases:
             return
         states = [state_codec.dump_case(case) for case in cases.values()]
-        steps = [
-            (case.id, holder.id, step.step.value, step.since, step.due_at)
+        awaited = [
+            (case.id, timer.holder, timer.name, timer.since, timer.due_at)
             for case in cases.values()
-            for holder, step in open_steps(case)
+            for timer in timers(case)
         ]
-        columns = [list(column) for column in zip(*steps, strict=True)] or [[] for _ in range(5)]
+        columns = [list(column) for column in zip(*awaited, strict=True)] or [[] for _ in range(5)]
         await self._connection.execute(_SQL["write_cases"], list(cases), states, *columns, grace.total_seconds())
 
     async def queue_deliveries(
@@ -111,21 +110,19 @@ class RoutingTransaction:
         """Close the timer of a step whose ``deadline.missed`` is on the record."""
         await self._connection.execute(_SQL["close_timer"], *_timer_of(event))
 
-    async def rearm_timer(self, event: Event[Any], wait: timedelta) -> None:
-        """Re-arm the timer of a step whose ``deadline.missed`` came too early, after ``wait``."""
-        await self._connection.execute(_SQL["rearm_timer"], *_timer_of(event), wait.total_seconds())
+    async def rearm_timer(self, case: UUID, timer: Timer, wait: timedelta) -> None:
+        """Re-arm a timer whose event came too early, after ``wait``."""
+        columns = case, timer.holder, timer.name, timer.due_at
+        await self._connection.execute(_SQL["rearm_timer"], *columns, wait.total_seconds())
 
     async def ready_timers(self, now: datetime, limit: int) -> tuple[ReadyTimer, ...]:
         rows = await self._connection.fetch(_SQL["ready_timers"], now, limit)
         return tuple(
-            ReadyTimer(row["case_id"], row["holder"], DeadlineStep(row["step"]), row["since"], row["attempt"])
-            for row in rows
+            ReadyTimer(row["case_id"], row["holder"], row["name"], row["since"], row["attempt"]) for row in rows
         )
 
     async def mark_timer_queued(self, timer: ReadyTimer) -> None:
-        await self._connection.execute(
-            _SQL["mark_timer_queued"], timer.case, timer.holder, timer.step.value, timer.since
-        )
+        await self._connection.execute(_SQL["mark_timer_queued"], timer.case, timer.holder, timer.name, timer.since)
 
 
 def _identity_columns(identities: Iterable[Identity]) -> list[Sequence[object]]:

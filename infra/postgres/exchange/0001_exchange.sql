@@ -84,18 +84,19 @@ CREATE TABLE own_outbox (
     value    bytea NOT NULL
 );
 
--- Awaited steps with their deadlines. A row stays after its step ended: if the step is awaited again, its miss is published
--- under the next attempt. due_at is the deadline, ready_at the time at which the exchange publishes the miss.
+-- Times at which the exchange publishes an event of its own: a missed step, or the end of a request whose basis expires. A
+-- row stays after its step ended: if the step is awaited again, its miss is published under the next attempt. due_at is the
+-- time itself, ready_at the time at which the exchange publishes the event.
 CREATE TABLE timers (
     case_id  uuid NOT NULL,
     holder   uuid NOT NULL,
-    step     text NOT NULL,
+    name     text NOT NULL,
     since    timestamptz NOT NULL,
     due_at   timestamptz NOT NULL,
     ready_at timestamptz NOT NULL,
     attempt  integer NOT NULL DEFAULT 0,
     state    text NOT NULL DEFAULT 'awaited' CHECK (state IN ('awaited', 'queued', 'closed', 'missed')),
-    PRIMARY KEY (case_id, holder, step, since)
+    PRIMARY KEY (case_id, holder, name, since)
 );
 CREATE INDEX timers_ready ON timers (ready_at) WHERE state = 'awaited';
 

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from handoff.domain.consequences import deadline_missed
+from handoff.domain.timers import EXPIRY, event_at, timers, timers_of
+from handoff.record.codec import encode
 from handoff.record.codes import (
     BasisEndReason,
     CaseService,
@@ -16,6 +18,7 @@ from handoff.record.codes import (
     HoldCode,
     IneffectiveReason,
     ReleasePurpose,
+    State,
     Urgency,
 )
 from handoff.record.delivery import EFFECTIVE, ineffective
@@ -40,9 +43,6 @@ from tests.support.dsl.spec import (
 )
 
 _ON_HOLD = "issue 13: a referral on hold still uses up the time of its deadline"
-_EXPIRED = (
-    "issue 13: a release that expires ends nothing, and the target is reported late for an answer it may not give"
-)
 MANAGED = nth_id(3)
 PRIZREN = ZoneInfo("Europe/Belgrade")
 
@@ -90,7 +90,6 @@ def unanswered(lasting: timedelta) -> Record:
     return given(*asked, *(Sent(SHELTER, body) for body in seen)).record
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason=_EXPIRED)
 def test_no_answer_is_late_after_its_release_expired() -> None:
     """The answer is due half an hour after the release expired, and a late answer is neither recorded nor escalated."""
     late = unanswered(lasting=30 * MINUTE).miss(DeadlineStep.ANSWERED)
@@ -103,9 +102,6 @@ def expired(referral: UUID = REFERRAL) -> Sent:
     return Sent(EXCHANGE, revoked)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 13: the end of an expired release is not judged by record time"
-)
 def test_a_request_is_not_ended_before_its_release_expires() -> None:
     """An event of the exchange that ends it too early is ineffective; the shelter can still accept."""
     record = unanswered(lasting=30 * MINUTE)
@@ -113,9 +109,6 @@ def test_a_request_is_not_ended_before_its_release_expires() -> None:
     assert record.send(Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL))).verdict == EFFECTIVE
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 13: a request that expired is recorded as a withdrawn one"
-)
 def test_an_answer_after_the_expiry_is_ineffective_because_the_release_expired() -> None:
     """The reason of the end is kept, so the verdict on a later acceptance names no withdrawal that never happened."""
     record = unanswered(lasting=30 * MINUTE)
@@ -123,6 +116,40 @@ def test_an_answer_after_the_expiry_is_ineffective_because_the_release_expired()
     assert record.send(expired()).verdict == EFFECTIVE
     late = record.send(Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL)))
     assert late.verdict == ineffective(IneffectiveReason.BASIS_EXPIRED)
+
+
+def test_the_exchange_waits_for_the_expiry_and_not_for_steps_after_it() -> None:
+    """The timer of the expiry ends the request for both sides, and no timer is left for an answer that is not due."""
+    record = unanswered(lasting=30 * MINUTE)
+    [expiry] = timers(record.case())
+    referral = record.referral()
+    assert (expiry.name, expiry.due_at) == (EXPIRY, referral.basis_expires_at)
+    event = event_at(record.known(), expiry.holder, expiry.name, expiry.since, 0)
+    assert event is not None
+    assert encode(event) == encode(event_at(record.known(), expiry.holder, expiry.name, expiry.since, 0) or event)
+    record.now = expiry.due_at
+    ended = record.append(event)
+    assert (ended.verdict, ended.recipients) == (EFFECTIVE, frozenset({POLICE, SHELTER}))
+    assert (record.referral().state, list(timers(record.case()))) == (State.REVOKED, [])
+
+
+def test_an_expiry_that_is_recorded_too_early_is_tried_again() -> None:
+    """Record time decides, as for a missed deadline: the timer is armed again, and its next event has another id."""
+    record = unanswered(lasting=30 * MINUTE)
+    [expiry] = timers(record.case())
+    early, again = (event_at(record.known(), expiry.holder, expiry.name, expiry.since, attempt) for attempt in (0, 1))
+    assert early is not None
+    assert again is not None
+    assert early.id != again.id
+    assert record.append(early).verdict == ineffective(IneffectiveReason.TOO_EARLY)
+    assert list(timers_of(record.case(), early.data)) == [expiry]
+
+
+def test_an_accepted_request_has_no_timer_for_its_expiry() -> None:
+    """After the acceptance the service continues; only its disclosure ends with the release."""
+    record = unanswered(lasting=30 * MINUTE)
+    record.send(Sent(SHELTER, r.ReferralAccepted(referral=REFERRAL)))
+    assert EXPIRY not in {timer.name for timer in timers(record.case())}
 
 
 # Working days
