@@ -5,12 +5,13 @@ Nothing is read at import. The environment overrides a process's file: HANDOFF_K
 
 import os
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -111,12 +112,22 @@ class ListenerSettings(_Section):
         return self
 
 
+def _address_or_network(text: str) -> str:
+    ip_network(text)
+    return text
+
+
+AddressOrNetwork = Annotated[str, AfterValidator(_address_or_network)]
+
+
 class HttpSettings(ListenerSettings):
     """Address of the API of a node."""
 
     port: Port
     # If all are in use, a new one replaces the one that has been idle or incomplete for the longest time.
     max_connections: int = Field(default=256, ge=8, le=100_000)
+    # Addresses or networks of proxies whose X-Forwarded-Proto counts. Cookies are limited to TLS if a proxy states it.
+    trusted_proxies: tuple[AddressOrNetwork, ...] = ("127.0.0.1", "::1")
 
 
 class HealthSettings(ListenerSettings):

@@ -90,6 +90,7 @@ def build_node(
         member=me.member,
         token=settings.token.get_secret_value(),
         api=service.api,
+        trusted_proxies=settings.http.trusted_proxies,
     )
     pools, rules = [pool], node_rules(pool, settings.retention)
     if service.extension is not None:

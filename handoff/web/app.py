@@ -1,6 +1,9 @@
 """The HTTP API of a node. Creating the application connects to nothing and reads no settings."""
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter, Depends, FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from handoff.node.ports import NodeApi
 from handoff.web.apis import AGENCY_API, ApiDefinition
@@ -14,6 +17,9 @@ from handoff.web.reference_routes import reference_router
 from handoff.web.request_log import RequestLog
 from handoff.web.waiting import WAIT_LIMIT_SECONDS
 
+LOOPBACK = ("127.0.0.1", "::1")
+"""The addresses of a proxy on the same machine."""
+
 
 def create_app(
     desk: NodeApi,
@@ -22,8 +28,9 @@ def create_app(
     token: str,
     api: ApiDefinition = AGENCY_API,
     wait_limit: float = WAIT_LIMIT_SECONDS,
+    trusted_proxies: Sequence[str] = LOOPBACK,
 ) -> FastAPI:
-    """Return the API of ``member``'s node."""
+    """Return the API of ``member``'s node. A proxy of ``trusted_proxies`` states the scheme of a request."""
     app = FastAPI(title="Handoff", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     app.state.context = ApiContext(desk, member, token, wait_limit, {kind.code: kind for kind in api.problems})
     app.router.routes.extend(command_endpoint(route) for route in api.commands)
@@ -32,6 +39,7 @@ def create_app(
     app.include_router(queries)
     app.include_router(reference_router())
     add_error_handlers(app)
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(trusted_proxies))
     app.add_middleware(HttpRules)
     app.add_middleware(RequestLog)
     describe(app, api)

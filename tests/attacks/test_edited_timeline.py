@@ -75,9 +75,6 @@ async def test_an_edit_is_not_shown_as_what_is_proven(jurisdiction: Jurisdiction
     assert shown.json() == honest.json() or "differs" in shown.text
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 11: the session's cookie can be set by another host of the domain"
-)
 async def test_a_session_s_cookie_belongs_to_one_host(jurisdiction: Jurisdiction) -> None:
     """Behind a proxy that declares an encrypted connection, the cookie has the prefix `__Host-` and is Secure."""
     owner = await asyncpg.connect(jurisdiction.postgres_settings(AUDIT, "owner").dsn)
@@ -91,3 +88,5 @@ async def test_a_session_s_cookie_belongs_to_one_host(jurisdiction: Jurisdiction
     cookie = entered.headers["set-cookie"]
     assert cookie.startswith("__Host-")
     assert "; Secure" in cookie
+    assert "; Path=/" in cookie
+    assert "Domain" not in cookie

@@ -81,6 +81,8 @@ def http_server(
         port=settings.port,
         log_config=None,
         access_log=False,
+        # The application knows which proxies it trusts.
+        proxy_headers=False,
         lifespan="off",
         http=BoundedProtocol,
         timeout_graceful_shutdown=grace_seconds,

@@ -25,7 +25,7 @@ SECURITY_HEADERS = {
 
 def translation_of(request: Request) -> Translation:
     """Return the translation in which ``request`` is answered."""
-    requested, remembered = request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)
+    requested, remembered = request.query_params.get("lang"), request.cookies.get(cookie_name(request, LANGUAGE_COOKIE))
     language = choose_language(requested, remembered, request.headers.get("accept-language", ""))
     return site_of(request).translation(language)
 
@@ -45,7 +45,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
     answer = Response(html, status_code=int(status), media_type="text/html; charset=utf-8", headers=SECURITY_HEADERS)
     if request.query_params.get("lang") == tr.language:
         answer.set_cookie(
-            LANGUAGE_COOKIE,
+            cookie_name(request, LANGUAGE_COOKIE),
             tr.language,
             max_age=_YEAR_SECONDS,
             httponly=True,
@@ -58,3 +58,11 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
 def is_secure(request: Request) -> bool:
     """Return whether the request came over TLS, so that its cookies can be restricted to TLS."""
     return request.url.scheme == "https"
+
+
+def cookie_name(request: Request, name: str) -> str:
+    """Return the name of a cookie, which over TLS belongs to this host alone: another host of the domain cannot set it.
+
+    Browsers accept the prefix only over TLS, so a connection inside this machine has the bare name.
+    """
+    return f"__Host-{name}" if is_secure(request) else name

@@ -10,6 +10,7 @@ from fastapi import Request
 
 from handoff.node.ports import Clock
 from handoff.web.pages.access.session_store import SESSION_COOKIE, SessionStore, token_hash
+from handoff.web.pages.rendering import cookie_name
 
 _BEARER = "bearer "
 
@@ -40,7 +41,7 @@ class SessionAuthenticator:
     clock: Clock
 
     async def authenticate(self, request: Request) -> AuthenticatedReader | None:
-        token = request.cookies.get(SESSION_COOKIE)
+        token = request.cookies.get(cookie_name(request, SESSION_COOKIE))
         if not token:
             return None
         reader = await self.sessions.reader_of(token_hash(token), self.clock())

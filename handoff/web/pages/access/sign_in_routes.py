@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from handoff.node.ports import Clock
 from handoff.web.pages.access.session_store import SESSION_COOKIE, SESSION_LIFETIME, SessionStore, token_hash
 from handoff.web.pages.page_route import PageRoute
-from handoff.web.pages.rendering import SECURITY_HEADERS, is_secure, page
+from handoff.web.pages.rendering import SECURITY_HEADERS, cookie_name, is_secure, page
 from handoff.web.problems import ProblemKind
 
 LINK_INVALID = ProblemKind(
@@ -56,7 +56,7 @@ def sign_in_router(sessions: SessionStore, clock: Clock) -> APIRouter:
             raise LINK_INVALID.error()
         answer = redirect("/")
         answer.set_cookie(
-            SESSION_COOKIE,
+            cookie_name(request, SESSION_COOKIE),
             session,
             max_age=int(SESSION_LIFETIME.total_seconds()),
             httponly=True,
@@ -68,11 +68,11 @@ def sign_in_router(sessions: SessionStore, clock: Clock) -> APIRouter:
     @router.post("/leave")
     async def sign_out(request: Request) -> Response:
         """End the session."""
-        token = request.cookies.get(SESSION_COOKIE)
+        token = request.cookies.get(cookie_name(request, SESSION_COOKIE))
         if token:
             await sessions.end_session(token_hash(token), clock())
         answer = redirect("/")
-        answer.delete_cookie(SESSION_COOKIE)
+        answer.delete_cookie(cookie_name(request, SESSION_COOKIE), secure=is_secure(request), httponly=True)
         return answer
 
     return router
