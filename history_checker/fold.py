@@ -100,6 +100,7 @@ _FIELDS: dict[str, Callable[[Referral, Event, datetime], None]] = {
     "cancellation.declined.v1": lambda referral, _event, _at: setattr(referral, "cancellation_asked_at", None),
     "referral.revoked.v1": lambda referral, event, _at: setattr(referral, "revoked_for", event.data["reason"]),
     "referral.voided.v1": lambda referral, _event, _at: setattr(referral, "revoked_for", None),
+    "onward.refused.v1": _set_time("onward_refused_at"),
     "ending.reported.v1": _set_time("ending_reported_at"),
     "service.continued.v1": lambda referral, _event, _at: setattr(referral, "ending_reported_at", None),
     "disclosure.closed.v1": lambda referral, _event, _at: setattr(referral, "disclosure_open", False),

@@ -62,6 +62,7 @@ class Referral:
     cancellation_asked_at: datetime | None = None
     ending_reported_at: datetime | None = None
     revoked_for: str | None = None
+    onward_refused_at: datetime | None = None
     held_until: datetime | None = None
     disclosure_open: bool = True
     next: str | None = None
@@ -156,6 +157,7 @@ def _awaited_steps(r: Referral) -> list[tuple[str, datetime]]:
         "review": r.paused_at if r.state == "on-hold" else None,
         "cancellation_answered": r.cancellation_asked_at if r.state in OPEN_STATES else None,
         "ending_answered": r.ending_reported_at if r.state in OPEN_STATES else None,
+        "onward_answered": r.onward_refused_at if r.state in OPEN_STATES else None,
         "next_referral": r.closed_at if no_place else None,
         "benefit_decided": r.requested_at if r.service == "benefit_continuity" and r.state in OPEN_STATES else None,
         "order_decided": r.started_at if r.service == "protection_order" and r.state == "in-progress" else None,

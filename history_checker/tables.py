@@ -63,6 +63,7 @@ TRANSITIONS = (
     _fact("place-hold.extended", "target", "accepted"),
     _row("cancellation.requested", "source", _ACTIVE, UNCHANGED, "cancellation is not requested"),
     _row("cancellation.declined", "target", _ACTIVE, UNCHANGED, "cancellation is requested"),
+    _fact("onward.refused", "target", _ACTIVE),
     _row("ending.reported", "exchange", _OPEN, UNCHANGED, "no ending is reported"),
     _row("service.continued", "target", _OPEN, UNCHANGED, "an ending is reported"),
     _fact("referral.redirected", "source", "rejected failed cancelled", "next referral was requested"),
@@ -83,7 +84,7 @@ _RECIPIENTS = {
     "target": "referral.requested referral.imported acceptance.claimed dossier.disclosed cancellation.requested",
     "source": "referral.delivered referral.opened referral.accepted referral.rejected place-hold.extended"
     " referral.started referral.paused referral.resumed referral.completed dossier.delivered cancellation.declined"
-    " service.continued",
+    " service.continued onward.refused",
     "other side": "referral.cancelled dossier.destroyed referral.voided",
     "both sides": "referral.failed referral.revoked disclosure.closed ending.reported",
     "sides of the step": "deadline.missed deadline.acknowledged",

@@ -181,6 +181,7 @@ def _by_target() -> Iterator[Body]:
     yield referral.ReferralCompleted(referral=REFERRAL, seen=8, outcome=codes.ServiceOutcome.DISCHARGE_PLANNED)
     yield referral.DossierDelivered(referral=REFERRAL, seen=5)
     yield referral.CancellationDeclined(referral=REFERRAL, seen=5)
+    yield referral.OnwardRefused(referral=REFERRAL, seen=6)
     yield referral.ServiceContinued(referral=REFERRAL, seen=6, via=codes.AnsweredVia.IN_PERSON)
     yield referral.ReferralFailed(referral=REFERRAL, seen=5, code=codes.FailureCode.NO_ARRIVAL)
     yield referral.ReferralCancelled(referral=REFERRAL, seen=5)

@@ -118,6 +118,7 @@ class Referral(Struct, frozen=True):
     cancellation_asked_at: datetime | None = None
     ending_reported_at: datetime | None = None
     revoked_for: BasisEndReason | None = None
+    onward_refused_at: datetime | None = None
     code: str | None = None
     place_held_until: datetime | None = None
     disclosure_open: bool = True

@@ -58,6 +58,10 @@ def _ending_answered(r: Referral) -> datetime | None:
     return r.ending_reported_at if r.state in NOT_ENDED else None
 
 
+def _onward_answered(r: Referral) -> datetime | None:
+    return r.onward_refused_at if r.state in NOT_ENDED else None
+
+
 def _next_referral(r: Referral) -> datetime | None:
     turned_away = r.state is State.REJECTED and r.service is CaseService.SHELTER and r.code in _TURNED_AWAY
     return r.closed_at if turned_away and r.next is None else None
@@ -84,6 +88,7 @@ STEP_STARTS: Mapping[DeadlineStep, Callable[[Referral], datetime | None]] = {
     DeadlineStep.REVIEW: _review,
     DeadlineStep.CANCELLATION_ANSWERED: _cancellation_answered,
     DeadlineStep.ENDING_ANSWERED: _ending_answered,
+    DeadlineStep.ONWARD_ANSWERED: _onward_answered,
     DeadlineStep.NEXT_REFERRAL: _next_referral,
     DeadlineStep.BENEFIT_DECIDED: _benefit_decided,
     DeadlineStep.ORDER_DECIDED: _order_decided,

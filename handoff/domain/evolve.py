@@ -123,6 +123,7 @@ _DETAILS: Mapping[type[ReferralBody], Details] = {
     r.CancellationDeclined: lambda _event, _at: {"cancellation_asked_at": None},
     r.ReferralRevoked: lambda event, _at: {"revoked_for": event.data.reason},
     r.ReferralVoided: lambda _event, _at: {"revoked_for": None},
+    r.OnwardRefused: lambda _event, at: {"onward_refused_at": at},
     r.EndingReported: lambda _event, at: {"ending_reported_at": at},
     r.ServiceContinued: lambda _event, _at: {"ending_reported_at": None},
     r.DisclosureClosed: lambda _event, _at: {"disclosure_open": False},

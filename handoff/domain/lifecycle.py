@@ -199,6 +199,7 @@ TABLE: tuple[Transition, ...] = (
     _fact(e.PlaceHoldExtended, TARGET, _ACCEPTED),
     Transition(e.CancellationRequested, SOURCE, ACTIVE, Change.NONE, (c.no_cancellation_is_pending,)),
     Transition(e.CancellationDeclined, TARGET, ACTIVE, Change.NONE, (c.cancellation_is_pending,)),
+    _fact(e.OnwardRefused, TARGET, ACTIVE),
     Transition(e.EndingReported, EXCHANGE, OPEN, Change.NONE, (c.no_ending_is_reported,)),
     Transition(e.ServiceContinued, TARGET, OPEN, Change.NONE, (c.ending_is_reported,)),
     _fact(

@@ -64,6 +64,7 @@ class FailureCode(StrEnum):
     PROVIDER_SAFETY = "provider_withdrew.safety"
     TRANSFERRED = "transferred"
     DECEASED = "deceased"
+    ONWARD_REFUSED = "onward_refused"
 
 
 class HoldCode(StrEnum):
@@ -303,6 +304,7 @@ class DeadlineStep(StrEnum):
     REVIEW = "review"
     CANCELLATION_ANSWERED = "cancellation_answered"
     ENDING_ANSWERED = "ending_answered"
+    ONWARD_ANSWERED = "onward_answered"
     NEXT_REFERRAL = "next_referral"
     ARRIVAL = "arrival"
     BENEFIT_DECIDED = "benefit_decided"

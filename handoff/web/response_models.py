@@ -117,6 +117,7 @@ class RecordedReferral(ResponseModel):
     place_held_until: datetime | None = None
     cancellation_asked_at: datetime | None = None
     ending_reported_at: datetime | None = None
+    onward_refused_at: datetime | None = None
     disclosure_open: bool
     next: UUID | None = Field(None, description="The referral that replaces this one")
     steps: tuple[AwaitedStep, ...] = ()

@@ -15,13 +15,17 @@ from handoff.domain.policies import (
     request,
 )
 from handoff.record.codes import CaseService, ReleasePurpose, ServiceOutcome, StartKind, State, Urgency
-from handoff.record.events.referral import ReferralAccepted, ReferralCompleted, ReferralStarted
+from handoff.record.events.referral import OnwardRefused, ReferralAccepted, ReferralCompleted, ReferralStarted
 
 _PLANNED_SERVICES: Mapping[ReleasePurpose, CaseService] = {
     ReleasePurpose.TRAINING: CaseService.VOCATIONAL_TRAINING,
     ReleasePurpose.JOB_PLACEMENT: CaseService.EMPLOYMENT,
     ReleasePurpose.HOUSING: CaseService.HOUSING,
 }
+
+
+_WITHOUT_DECISION = frozenset({State.REJECTED, State.FAILED, State.CANCELLED, State.REVOKED})
+"""States in which the office decides nothing any more."""
 
 
 def _requests_to(known: Situation, me: str, service: CaseService) -> Iterator[Referral]:
@@ -59,6 +63,17 @@ def _relay_benefit_decision(known: Situation, me: str) -> Iterator[Reaction]:
         yield Reaction(Cause(asked.id, ours.since), decided)
 
 
+def _report_onward_refusal(known: Situation, me: str) -> Iterator[Reaction]:
+    if known.case is None:
+        return
+    for asked in _requests_to(known, me, CaseService.BENEFIT_CONTINUITY):
+        ours = known.case.referrals.get(
+            derived_id(REQUEST_BENEFIT_ON_OWN_BEHALF.number, Cause(asked.id, asked.requested_at))
+        )
+        if asked.state in ACTIVE and ours is not None and ours.state in _WITHOUT_DECISION:
+            yield Reaction(Cause(asked.id, ours.since), OnwardRefused(referral=asked.id, seen=asked.seen_at_transition))
+
+
 def _refer_on_from_plan(known: Situation, me: str) -> Iterator[Reaction]:
     plan = next((p for p in _requests_to(known, me, CaseService.REINTEGRATION_PLAN) if p.state in ACTIVE), None)
     if plan is None:
@@ -85,10 +100,22 @@ REQUEST_BENEFIT_ON_OWN_BEHALF = Policy(
 RELAY_BENEFIT_DECISION = Policy(
     21, "The benefits office has decided: answer who asked us with the same code.", _relay_benefit_decision
 )
+REPORT_ONWARD_REFUSAL = Policy(
+    23,
+    "The benefits office has refused or failed: open a task for a person here, who answers the institution that asked. "
+    "No refusal is made for a person.",
+    _report_onward_refusal,
+)
 REFER_ON_FROM_PLAN = Policy(
     22,
     "A reintegration plan is under way: each release for training, work or housing leads to a request.",
     _refer_on_from_plan,
 )
 
-POLICIES = (CONFIRM_DELIVERY, REQUEST_BENEFIT_ON_OWN_BEHALF, RELAY_BENEFIT_DECISION, REFER_ON_FROM_PLAN)
+POLICIES = (
+    CONFIRM_DELIVERY,
+    REQUEST_BENEFIT_ON_OWN_BEHALF,
+    RELAY_BENEFIT_DECISION,
+    REPORT_ONWARD_REFUSAL,
+    REFER_ON_FROM_PLAN,
+)

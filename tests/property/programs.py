@@ -91,6 +91,7 @@ def _of_target(referral: UUID) -> tuple[Body, ...]:
         r.ReferralFailed(referral=referral, code=FailureCode.LEFT_SERVICE),
         r.ReferralCancelled(referral=referral),
         r.CancellationDeclined(referral=referral),
+        r.OnwardRefused(referral=referral),
         r.ServiceContinued(referral=referral, via="phone"),
         r.DossierDelivered(referral=referral),
         r.ReferralVoided(referral=referral, code=VoidCode.MISDIRECTED),

@@ -288,6 +288,17 @@ class ServiceContinued(Continuation, ReferralBody):
     audience: ClassVar = Audience.SOURCE
 
 
+class OnwardRefused(ReferralBody):
+    """A request that the target made for this service was refused or failed. A person at the target answers the source.
+
+    It names neither the request nor its target.
+    """
+
+    type: ClassVar = "onward.refused.v1"
+    emitter: ClassVar = Emitter.TARGET
+    audience: ClassVar = Audience.SOURCE
+
+
 class ReferralFailed(Failure, ReferralBody):
     """The service ended without an outcome. The exchange emits it if the survivor ended it at another party."""
 

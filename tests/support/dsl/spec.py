@@ -79,6 +79,7 @@ DEADLINES = (
     _deadline(DeadlineStep.REVIEW, 7 * DAY),
     _deadline(DeadlineStep.CANCELLATION_ANSWERED, DAY),
     _deadline(DeadlineStep.ENDING_ANSWERED, DAY),
+    _deadline(DeadlineStep.ONWARD_ANSWERED, DAY),
     _deadline(DeadlineStep.NEXT_REFERRAL, HOUR),
     _deadline(DeadlineStep.BENEFIT_DECIDED, 7 * DAY),
     _deadline(DeadlineStep.ORDER_DECIDED, DAY),

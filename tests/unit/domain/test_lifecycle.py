@@ -68,6 +68,7 @@ redirect = r.ReferralRedirected(referral=REFERRAL, next=NEXT)
 disclose = r.DossierDisclosed(referral=REFERRAL, dossier=COMMITMENT, seal_key="2" * 64)
 receive_dossier = r.DossierDelivered(referral=REFERRAL)
 destroy = r.DossierDestroyed(referral=REFERRAL, reason=DestructionReason.EXPIRED)
+onward_refused = r.OnwardRefused(referral=REFERRAL)
 report_ending = r.EndingReported(referral=REFERRAL)
 keep_serving = r.ServiceContinued(referral=REFERRAL, via=AnsweredVia.PHONE)
 close = r.DisclosureClosed(referral=REFERRAL, reason=WITHDRAWN)
@@ -187,6 +188,7 @@ def test_the_target_may_void_a_referral_only_as_misdirected_and_before_the_start
         (REQUESTED, SHELTER, open_it),
         (REQUESTED, POLICE, claim),
         (ACCEPTED, SHELTER, hold),
+        (ACCEPTED, SHELTER, onward_refused),
         (ACCEPTED, POLICE, disclose),
         (ACCEPTED, EXCHANGE, close),
         ((*ACCEPTED, Sent(POLICE, disclose)), SHELTER, receive_dossier),
@@ -318,7 +320,17 @@ ROLES = {"source": POLICE, "target": SHELTER, "exchange": EXCHANGE, "outsider": 
 def bodies() -> Iterator[ReferralBody]:
     """Every event about a referral, under every code that it may carry."""
     yield from (accept, pause, resume, cancel, ask_to_stop, continued, deliver, open_it, claim, hold, redirect)
-    yield from (report_ending, keep_serving, disclose, receive_dossier, destroy, close, revoke, spec.request())
+    yield from (
+        onward_refused,
+        report_ending,
+        keep_serving,
+        disclose,
+        receive_dossier,
+        destroy,
+        close,
+        revoke,
+        spec.request(),
+    )
     yield r.ReferralImported(**dict(spec.request()), began_at=T0)
     yield from (r.ReferralRejected(referral=REFERRAL, code=code) for code in RejectionCode)
     yield from (r.ReferralStarted(referral=REFERRAL, kind=kind) for kind in StartKind)
@@ -370,6 +382,7 @@ DESIGN = (
     TableRow(r.PlaceHoldExtended, "target", "accepted", None),
     TableRow(r.CancellationRequested, "source", ACTIVE, None),
     TableRow(r.CancellationDeclined, "target", ACTIVE, None),
+    TableRow(r.OnwardRefused, "target", ACTIVE, None),
     TableRow(r.EndingReported, "exchange", OPEN, None),
     TableRow(r.ServiceContinued, "target", OPEN, None),
     TableRow(r.ReferralRedirected, "source", "rejected failed cancelled", None),

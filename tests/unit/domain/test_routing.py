@@ -71,6 +71,7 @@ RECIPIENTS: dict[str, tuple[str, set[str]]] = {
     "dossier.delivered.v1": (SHELTER, BOTH),
     "cancellation.declined.v1": (SHELTER, BOTH),
     "service.continued.v1": (SHELTER, BOTH),
+    "onward.refused.v1": (SHELTER, BOTH),
     "ending.reported.v1": (EXCHANGE, BOTH),
     "referral.failed.v1": (EXCHANGE, BOTH),
     "referral.cancelled.v1": (SHELTER, BOTH),

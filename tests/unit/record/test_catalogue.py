@@ -22,7 +22,8 @@ DESIGNED: tuple[tuple[Emitter, Audience, str], ...] = (
     (Emitter.SOURCE, Audience.EMITTER_ONLY, "referral.redirected"),
     (Emitter.TARGET, Audience.SOURCE, "referral.delivered referral.opened dossier.delivered cancellation.declined"),
     (Emitter.TARGET, Audience.SOURCE, "referral.accepted referral.rejected place-hold.extended referral.started"),
-    (Emitter.TARGET, Audience.SOURCE, "referral.paused referral.resumed referral.completed service.continued"),
+    (Emitter.TARGET, Audience.SOURCE, "referral.paused referral.resumed referral.completed"),
+    (Emitter.TARGET, Audience.SOURCE, "service.continued onward.refused"),
     # The exchange also reports a failed referral, to both sides; for a side that emits it, that is the other side.
     (Emitter.EITHER_PARTY, Audience.BOTH_PARTIES, "referral.failed"),
     (Emitter.EITHER_PARTY, Audience.OTHER_PARTY, "referral.cancelled dossier.destroyed referral.voided"),

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
-from pydantic import ValidationError
 
 from handoff.domain.case import Referral
 from handoff.domain.deadlines import open_steps
 from handoff.domain.policies import reactions
+from handoff.record.codec import encode
 from handoff.record.codes import (
     CaseService,
     DeadlineStep,
@@ -29,7 +29,6 @@ from tests.support.dsl.spec import COORDINATION, CSW, SHELTER, Record, Sent, giv
 OFFICE = "benefits_office"
 ASKED = nth_id(41)
 BENEFIT = CaseService.BENEFIT_CONTINUITY
-ONWARD_REFUSED = "onward_refused"
 
 
 class Chain(NamedTuple):
@@ -89,26 +88,28 @@ def owed_to_the_shelter(record: Record) -> set[DeadlineStep]:
 
 
 @pytest.mark.parametrize("end", [refused, failed])
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 13: a refusal further down a chain creates no task"
-)
 def test_an_onward_refusal_gives_the_institution_in_between_a_task_with_a_deadline(
     chain: Chain, end: Callable[[Chain], tuple[Body, ...]]
 ) -> None:
-    """A person at the Center has to answer the shelter, and that step has a deadline."""
+    """A person at the Center has to answer the shelter; the step has a deadline, and no policy answers in between."""
     before = owed_to_the_shelter(chain.record)
     chain.end(*end(chain))
-    assert owed_to_the_shelter(chain.record) > before
+    assert owed_to_the_shelter(chain.record) == before | {DeadlineStep.ONWARD_ANSWERED}
+    assert chain.record.referral(ASKED).state is State.IN_PROGRESS
+    late = chain.record.miss(DeadlineStep.ONWARD_ANSWERED)
+    assert late.verdict == EFFECTIVE
+    assert late.follows[0].data.member == CSW
 
 
-@pytest.mark.xfail(
-    strict=True, raises=ValidationError, reason="issue 13: there is no failure code for a refusal by a later office"
-)
 def test_the_first_asker_receives_the_refusal_as_a_code_that_names_no_office(chain: Chain) -> None:
     """The shelter receives the end of its own request, and nothing about the onward request."""
     chain.end(*refused(chain))
-    ended = chain.record.send(Sent(CSW, r.ReferralFailed.model_validate({"referral": ASKED, "code": ONWARD_REFUSED})))
+    ended = chain.record.send(Sent(CSW, r.ReferralFailed(referral=ASKED, code=FailureCode.ONWARD_REFUSED)))
+    assert DeadlineStep.ONWARD_ANSWERED not in owed_to_the_shelter(chain.record)
+    of_the_shelter = [entry.event for entry in chain.record.entries if SHELTER in entry.recipients]
+    about_it = [event for event in of_the_shelter if getattr(event.data, "referral", None) == ASKED]
+    assert not [event for event in about_it if OFFICE.encode() in encode(event)]
     assert ended.verdict == EFFECTIVE
     assert SHELTER in ended.recipients
-    assert chain.record.referral(ASKED).code == ONWARD_REFUSED
+    assert chain.record.referral(ASKED).code == FailureCode.ONWARD_REFUSED
     assert chain.onward.id not in side(SHELTER, chain.record).referrals
