@@ -98,9 +98,14 @@ async def test_a_listener_that_lost_its_connection_listens_again(listening: Api,
     waiting = asyncio.create_task(listening.http.get("/feed", params={"wait": 30}))
     await ends.more(1)
     operator = await asyncpg.connect(jurisdiction.postgres.dsn())
+    user = jurisdiction.postgres_settings("police").user
     try:
-        user = jurisdiction.postgres_settings("police").user
-        await operator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", user)
+        async with listening.pool.acquire() as connection:
+            # One connection stays, so that what follows does not meet a lost one of the pool.
+            kept = await connection.fetchval("SELECT pg_backend_pid()")
+            await operator.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND pid <> $2", user, kept
+            )
     finally:
         await operator.close()
     await receive(await another_process(listening), RECEIVED)
