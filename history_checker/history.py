@@ -77,7 +77,7 @@ class CheckedHistory:
             return "wrong_jurisdiction"
         if entry.key is None or entry.value is None or entry.key.decode("utf-8", "replace") != event.subject:
             return "malformed"
-        if not event.is_about_a_case and event.subject != self.state.jurisdiction:
+        if not event.is_about_a_case and event.subject.removesuffix("/status") != self.state.jurisdiction:
             return "wrong_jurisdiction"
         if event.type == "jurisdiction.founded.v1":
             return None if sha256(entry.value) == self.genesis else "signature"

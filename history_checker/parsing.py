@@ -48,7 +48,7 @@ class Event:
 
     @property
     def is_about_a_case(self) -> bool:
-        """Return whether the subject is a case; otherwise it is the jurisdiction."""
+        """Return whether the subject is a case; otherwise it is the jurisdiction or its status."""
         return len(self.subject) == _CASE_ID_LENGTH
 
     @property

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from handoff.record import codes, formats, signing
 from handoff.record.codec import AnyEvent
 from handoff.record.envelope import COORDINATION, EXCHANGE, Source, compose
-from handoff.record.events import CATALOGUE, Body, Keying, case, deadline, directory, referral
+from handoff.record.events import CATALOGUE, Body, case, deadline, directory, referral
 
 JURISDICTION = "prizren"
 CASE = UUID("3f0c5a1e-6a0b-4c57-9a39-0c8e2f6d7b10")
@@ -37,7 +37,7 @@ def _event(emitter: str, body: Body) -> AnyEvent:
     return compose(
         id=uuid5(CASE, body.type),
         source=Source(JURISDICTION, 1, emitter),
-        subject=CASE if body.keying is Keying.CASE else JURISDICTION,
+        subject=body.keying.subject(JURISDICTION, CASE),
         time=BEGAN,
         body=body,
     )

@@ -12,6 +12,7 @@ Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _CASE_ID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _JURISDICTION_ID = "^[a-z][a-z0-9]{1,29}$"
+_STATUS_ID = "^[a-z][a-z0-9]{1,29}/status$"
 
 
 SUPERSEDED: Mapping[str, type[Body]] = {event_type: upcaster.model for event_type, upcaster in UPCASTERS.items()}
@@ -36,4 +37,7 @@ def event_schema(body: type[Body]) -> Schema:
 def _subject(keying: Keying) -> Schema:
     if keying is Keying.CASE:
         return {"type": "string", "pattern": _CASE_ID, "description": "The case's id; also the Kafka key"}
+    if keying is Keying.STATUS:
+        about = "The jurisdiction's id with /status; also the Kafka key"
+        return {"type": "string", "pattern": _STATUS_ID, "description": about}
     return {"type": "string", "pattern": _JURISDICTION_ID, "description": "The jurisdiction's id; also the Kafka key"}

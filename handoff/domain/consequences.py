@@ -141,7 +141,8 @@ def _escalated(_before: Situation, after: Situation, event: Event[Any], trigger:
         step=missed.step,
         age_seconds=max(0, int((trigger.at - missed.since) / timedelta(seconds=1))),
     )
-    yield _compose(after, ConsequenceKind.DEADLINE_ESCALATED, trigger, after.directory.jurisdiction, body)
+    subject = body.keying.subject(after.directory.jurisdiction)
+    yield _compose(after, ConsequenceKind.DEADLINE_ESCALATED, trigger, subject, body)
 
 
 def _basis_id(missed: DeadlineMissed) -> UUID:

@@ -95,7 +95,7 @@ def decide(
         return bodies
     events: list[Event[Any]] = []
     for body in bodies:
-        subject = about.case if about.case is not None else known.directory.jurisdiction
+        subject = body.keying.subject(known.directory.jurisdiction, about.case)
         time = command.occurred_at or now
         event = compose(id=new_id(), source=me, subject=subject, time=time, body=_with_seen(known, body))
         verdict, after = judge(known, event, at or now)

@@ -93,7 +93,7 @@ def authenticate(
         return RefusalCode.WRONG_JURISDICTION
     if message.key is None or message.key.decode("utf-8", "replace") != event.subject or message.value is None:
         return RefusalCode.MALFORMED
-    if event.case_id is None and event.subject != directory.jurisdiction:
+    if event.case_id is None and event.subject != event.data.keying.subject(directory.jurisdiction):
         return RefusalCode.WRONG_JURISDICTION
     if isinstance(event.data, JurisdictionFounded):
         return None if signing.sha256(message.value) == genesis_hash else RefusalCode.SIGNATURE

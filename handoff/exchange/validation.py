@@ -63,14 +63,15 @@ class SubmissionValidator:
 
     def _refusal(self, submission: Submission, code: RefusalCode, directory: Directory) -> Message:
         # Id and time depend on topic, offset and append time only, so that a repetition has the same bytes.
+        body = SubmissionRefused(
+            member=submission.member, code=code, value_hash=signing.sha256(submission.message.value or b"")
+        )
         event = compose(
             id=uuid5(_REFUSALS, f"{submission.topic}/{submission.record.offset}"),
             source=Source(directory.jurisdiction, directory.generation, EXCHANGE),
-            subject=directory.jurisdiction,
+            subject=body.keying.subject(directory.jurisdiction),
             time=from_ms(submission.record.appended_ms),
-            body=SubmissionRefused(
-                member=submission.member, code=code, value_hash=signing.sha256(submission.message.value or b"")
-            ),
+            body=body,
         )
         key = self.keys.signing(directory, event.time) or self.keys.current
         return message.sign(event.subject, codec.encode(event), key)

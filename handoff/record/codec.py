@@ -61,8 +61,7 @@ def _schema_error(error: ValidationError) -> NotAnEvent:
 
 
 def _check_envelope(event: AnyEvent) -> None:
-    about_a_case = len(event.subject) == 36 and "-" in event.subject
-    if about_a_case is not (event.data.keying is Keying.CASE):
+    if Keying.of(event.subject) is not event.data.keying:
         raise NotAnEvent(RefusalCode.SCHEMA, "subject", f"not the id of a {event.data.keying.value}")
     if event.dataschema != schema_uri(event.type):
         raise NotAnEvent(RefusalCode.SCHEMA, "dataschema", f"not {schema_uri(event.type)}")

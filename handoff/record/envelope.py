@@ -63,7 +63,8 @@ class Identity(NamedTuple):
 class Event(BaseModel, Generic[BodyT]):
     """One event. ``time`` is claimed by the emitter; only the record time decides.
 
-    ``subject`` is a case id (canonical lower-case UUID) or the jurisdiction's id, and is also the Kafka key.
+    ``subject`` is a case id (canonical lower-case UUID), the jurisdiction's id, or that id with ``/status``. It is also
+    the Kafka key.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,7 +73,7 @@ class Event(BaseModel, Generic[BodyT]):
     id: Id
     source: SourceText
     type: str
-    subject: Annotated[str, Field(pattern=rf"^([a-z][a-z0-9]{{1,29}}|{UUID_PATTERN})$")]
+    subject: Annotated[str, Field(pattern=rf"^([a-z][a-z0-9]{{1,29}}(/status)?|{UUID_PATTERN})$")]
     time: Instant
     datacontenttype: Literal["application/json"] = "application/json"
     dataschema: str

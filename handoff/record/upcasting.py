@@ -14,7 +14,7 @@ from pydantic import Field
 
 from handoff.record.codes import CaseService, DeadlineStep
 from handoff.record.envelope import Event, Source, compose
-from handoff.record.events.base import Audience, Body, DirectoryBody, Emitter, MemberId
+from handoff.record.events.base import Audience, Body, Emitter, MemberId, StatusBody
 from handoff.record.events.deadline import DeadlineEscalated
 from handoff.record.uuid_text import Id
 
@@ -27,7 +27,7 @@ class Upcaster:
     convert: Callable[[Any], Body]
 
 
-class DeadlineEscalatedV1(DirectoryBody):
+class DeadlineEscalatedV1(StatusBody):
     """Escalation of a late step to the coordinator. Superseded: only the description gave the unit of ``age``."""
 
     type: ClassVar = "deadline.escalated.v1"

@@ -2,17 +2,33 @@
 
 import hashlib
 import io
+from datetime import timedelta
 
+import pytest
+
+from handoff.domain.directory import Directory
 from handoff.proof.log.entry import case_tag
+from handoff.proof.verify.bundle import BundleReader
 from handoff.proof.verify.report import Conclusion
 from handoff.proof.verify.verifier import verify
 from handoff.record import formats
-from handoff.record.codes import EntryPoint, RedactionReason, ReportingDelay
+from handoff.record.codes import (
+    CapacityBand,
+    CapacityState,
+    CapacityUnit,
+    CaseService,
+    EntryPoint,
+    RedactionReason,
+    RefusalCode,
+    ReportingDelay,
+)
+from handoff.record.envelope import EXCHANGE
 from handoff.record.events import case as c
-from handoff.views.redaction_effects import redacted
-from tests.support.dsl.builders import OTHER_CASE, T0, event, signed
-from tests.support.dsl.judged import founded, projected
-from tests.support.parts.proof_record import honest, trust
+from handoff.record.events import directory as d
+from handoff.views.redaction_effects import DirectoryNotRedactable, dependent_offsets, redacted
+from tests.support.dsl.builders import CASE, GENERATION, JURISDICTION, OTHER_CASE, T0, event, signed
+from tests.support.dsl.judged import GENESIS_HASH, founded, parsed, projected
+from tests.support.parts.proof_record import dump_of, emitted, founding, honest, opened, reading, trust
 
 
 def test_a_case_id_finds_nothing_in_another_case_s_bundle() -> None:
@@ -29,6 +45,41 @@ def test_a_tag_depends_on_more_than_the_id() -> None:
     """Two cases that have only their id in common have different tags."""
     tags = {_tag_of(entry_point) for entry_point in (EntryPoint.HOTLINE, EntryPoint.SCHOOL)}
     assert len(tags) == 2
+
+
+_FULL = d.CapacityPublished(
+    service=CaseService.SHELTER,
+    unit=CapacityUnit.PLACE,
+    band=CapacityBand.NONE,
+    state=CapacityState.OPEN,
+    as_of=T0,
+    valid_until=T0 + timedelta(hours=12),
+)
+
+
+def test_a_bundle_carries_the_directory_and_no_status() -> None:
+    """Capacities, capabilities and refusals are a strand of their own, and the bundle proves the case without it."""
+    status = [
+        emitted(_FULL, emitter="shelter"),
+        emitted(d.CapabilitiesPublished(reads=("referral.requested.v1",)), emitter="police"),
+        emitted(d.SubmissionRefused(member="csw", code=RefusalCode.SCHEMA, value_hash="0" * 64), emitter=EXCHANGE),
+    ]
+    dump = dump_of([*founding(), *status, opened(), reading(1)])
+    reader = BundleReader(io.BytesIO(dump.bundle()))
+    keys = [record.key for _, records in reader.tiles() for record in records]
+    assert keys == [JURISDICTION.encode()] * len(founding()) + [str(CASE).encode()] * 2
+    report = verify(io.BytesIO(dump.bundle()), trust())
+    assert (report.conclusion, report.size, report.directory_entries) == (Conclusion.PROVEN, dump.size, len(founding()))
+
+
+def test_only_the_status_may_be_redacted() -> None:
+    """A capability is one of the words that judging never reads; a key is not."""
+    capable = emitted(d.CapabilitiesPublished(reads=("referral.requested.v1",)), emitter="police")
+    records = tuple(parsed(founded((capable, T0))))
+    arguments = (records, GENESIS_HASH, Directory(JURISDICTION, GENERATION), RedactionReason.PERSONAL_DATA)
+    assert dependent_offsets(frozenset({len(records) - 1}), *arguments) == ()
+    with pytest.raises(DirectoryNotRedactable):
+        dependent_offsets(frozenset({1}), *arguments)
 
 
 def _tag_of(entry_point: EntryPoint) -> bytes:

@@ -64,7 +64,7 @@ def _an_admission() -> Scene:
     """A member takes the id of the admission of an institution that is about to join."""
     newcomer = d.Admission(member="safe_house", services=(CaseService.SHELTER,))
     admitted, *_ = admission_events(spec.CHARTER, [(newcomer, key_of("safe_house"))], T0)
-    stolen = event(d.CapabilitiesPublished(reads=()), emitter=LAWYER, id=admitted.id)
+    stolen = event(d.KeyRetired(key=key_of(LAWYER).id), emitter=LAWYER, id=admitted.id)
     return founded(), stolen, admitted, T0 + spec.MINUTE
 
 
@@ -94,7 +94,7 @@ def _alarms(appended: list[Appended]) -> Iterator[Mapping[str, object]]:
 
 def test_an_equivocation_is_alarmed_under_the_name_of_its_emitter() -> None:
     """Exchange and projection name the member that signed both events, in the log and in the metric."""
-    labels = {"why": "equivocation", "member": SHELTER}
+    labels = {"reason": "equivocation", "member": SHELTER}
     before = REGISTRY.get_sample_value("handoff_record_alarms_total", labels) or 0
     alarms = list(_alarms(_two_reads(SHELTER)))
     assert [(line["reason"], line["caused_by"]) for line in alarms] == [("equivocation", SHELTER)] * 2

@@ -24,7 +24,7 @@ from handoff.record.codes import (
     VoidCode,
 )
 from handoff.record.envelope import EXCHANGE, compose
-from handoff.record.events import Body, Keying
+from handoff.record.events import Body
 from handoff.record.events import case as c
 from handoff.record.events import directory as d
 from handoff.record.events import referral as r
@@ -211,7 +211,7 @@ def forged_moves(draw: st.DrawFn) -> Move:
 
     def move(record: Record) -> None:
         record.now += passed
-        subject = CASE if body.keying is Keying.CASE else JURISDICTION
+        subject = body.keying.subject(JURISDICTION, CASE)
         record.append(compose(id=id_, source=spec.source(emitter), subject=subject, time=T0, body=body))
 
     return move

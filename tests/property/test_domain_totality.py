@@ -28,7 +28,7 @@ forgeries = st.lists(st.one_of(forged_moves(), forged_moves(), many_moves.map(la
 
 
 def _emitted_by(emitter: str, body: Body, number: int = 0) -> Event[Any]:
-    subject = CASE if body.keying is Keying.CASE else JURISDICTION
+    subject = body.keying.subject(JURISDICTION, CASE)
     return compose(id=nth_id(900 + number), source=spec.source(emitter), subject=subject, time=T0, body=body)
 
 
@@ -119,7 +119,7 @@ def test_an_agency_receives_only_its_own_events_and_those_of_its_referrals(
 
 def _has_a_part(member: str, entry: spec.Entry) -> bool:
     body, case = entry.event.data, entry.after.case
-    if body.keying is Keying.JURISDICTION or case is None:
+    if body.keying is not Keying.CASE or case is None:
         return entry.verdict.is_effective
     referral = case.referrals.get(getattr(body, "referral", None) or nth_id(0))
     if referral is not None:
@@ -185,6 +185,6 @@ def test_a_nodes_decision_is_effective_in_its_known_state_and_never_raises(
 
 
 def _as_known_to(member: str, record: Record, command: Command) -> Situation:
-    if command.makes.keying is Keying.JURISDICTION:
+    if command.makes.keying is not Keying.CASE:
         return record.known(JURISDICTION)
     return spec.side(member, record).known

@@ -6,12 +6,12 @@ SELECT record_offset, record_ms, value, verdict, reason FROM timeline.entries
 SELECT record_offset AS position, record_ms, appended_ms, value, verdict, reason, key = $1 AS is_of_case
   FROM timeline.entries
  WHERE sha256(coalesce(key, '')) = sha256($1::bytea)
-    OR sha256(coalesce(key, '')) = (SELECT sha256(coalesce(key, '')) FROM timeline.entries WHERE record_offset = 0)
-       AND verdict = 'effective'
-       AND (event_type = ANY ($2)
-            OR event_type = ANY ($3)
-               AND record_offset > (SELECT record_offset FROM timeline.entries
-                                     WHERE sha256(coalesce(key, '')) = sha256($1) AND tag_sequence = 1))
+    OR sha256(coalesce(key, '')) = (SELECT sha256(key) FROM timeline.entries WHERE record_offset = 0)
+       AND verdict = 'effective' AND event_type = ANY ($2)
+    OR sha256(coalesce(key, '')) = (SELECT sha256(key || '/status'::bytea) FROM timeline.entries WHERE record_offset = 0)
+       AND verdict = 'effective' AND event_type = ANY ($3)
+       AND record_offset > (SELECT min(record_offset) FROM timeline.entries
+                             WHERE sha256(coalesce(key, '')) = sha256($1::bytea))
  ORDER BY record_offset
 
 -- name: handoffs

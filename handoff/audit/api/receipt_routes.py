@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from handoff.audit.access.case_access import InAudit
 from handoff.record.envelope import Identity, SourceText
-from handoff.record.events.base import JurisdictionId
+from handoff.record.events.base import JurisdictionId, StatusSubject
 from handoff.record.uuid_text import Id
 from handoff.web.problems import UNAUTHORIZED
 from handoff.web.query_parameters import only_known_parameters
@@ -31,7 +31,7 @@ class EventReference(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    case: Id | JurisdictionId
+    case: Id | JurisdictionId | StatusSubject
     source: SourceText = Field(description="/jurisdiction/generation/member")
     id: Id
 

@@ -23,6 +23,7 @@ from handoff.node.commands.results import (
 from handoff.node.ports import Clock
 from handoff.node.rows import KnownState, OutboxRow, PendingEvent, StoredAnswer
 from handoff.record.envelope import Event, Source
+from handoff.record.events.base import Keying
 
 Decision = Stored | Refused | InvalidCommand | PreconditionFailed | IdempotencyConflict | OwnKeyEnded
 _ABOUT = ("case", "referral", "basis", "escalation")
@@ -108,7 +109,7 @@ class CommandBatch:
         return decision
 
     def _decide(self, submitted: SubmittedCommand) -> Stored | Refused | InvalidCommand | PreconditionFailed:
-        situation = self._situation(subject_of(submitted.about, self._me))
+        situation = self._situation(subject_of(submitted, self._me))
         referral = _referral(situation, submitted.about)
         if submitted.if_match is not None and referral is not None and referral.seen not in submitted.if_match:
             return PreconditionFailed(referral.state, referral.seen)
@@ -135,16 +136,16 @@ class CommandBatch:
     def _situation(self, subject: str) -> Situation:
         known = self._situations.get(subject)
         if known is None:
-            case = None if subject == self._me.jurisdiction else self._cases.get(UUID(subject))
+            case = self._cases.get(UUID(subject)) if Keying.of(subject) is Keying.CASE else None
             known = optimistic_state.situation_of(self._directory, subject, case)
         pending = self._pending.pop(subject, ())
         self._situations[subject] = optimistic_state.with_pending(known, pending, self._record_clock)
         return self._situations[subject]
 
 
-def subject_of(about: About, me: Source) -> str:
-    """Return the subject of a command's events: its case, or the jurisdiction."""
-    return str(about.case) if about.case is not None else me.jurisdiction
+def subject_of(submitted: SubmittedCommand, me: Source) -> str:
+    """Return the subject of a command's events."""
+    return submitted.command.makes.keying.subject(me.jurisdiction, submitted.about.case)
 
 
 def _referral(known: Situation, about: About) -> Referral | None:

@@ -121,7 +121,7 @@ class Desk:
             return decisions
 
     async def _load_batch(self, tx: Transaction, commands: Sequence[SubmittedCommand]) -> CommandBatch:
-        subjects = {subject_of(command.about, self.me) for command in commands}
+        subjects = {subject_of(command, self.me) for command in commands}
         await tx.lock(subjects)
         answered = await tx.stored_answers([command.key_hash for command in commands if command.key_hash is not None])
         known = await tx.known(subjects)

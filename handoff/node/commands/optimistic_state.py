@@ -9,11 +9,12 @@ from handoff.domain.judge import judge
 from handoff.node.record_clock import RecordClock
 from handoff.node.rows import PendingEvent
 from handoff.record import codec
+from handoff.record.events.base import Keying
 
 
 def situation_of(directory: Directory, subject: str, case: Case | None) -> Situation:
     """Return the situation of a subject: the jurisdiction, or a case, existing or not."""
-    if subject == directory.jurisdiction:
+    if Keying.of(subject) is not Keying.CASE:
         return Situation(directory)
     return Situation(directory, case if case is not None else Case(UUID(subject)))
 

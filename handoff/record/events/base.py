@@ -29,6 +29,9 @@ MemberId = Annotated[
     str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$", description="Id of a member in the directory"), NamesMember()
 ]
 JurisdictionId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,29}$", description="Id of a jurisdiction")]
+StatusSubject = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9]{1,29}/status$", description="Subject of events about a jurisdiction's status")
+]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, lower-case hexadecimal")]
 KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of key type and public key")]
 PublicKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="32-byte public key, hexadecimal")]
@@ -77,11 +80,33 @@ class Audience(StrEnum):
     ALL = "all members"
 
 
+_CASE_ID_LENGTH = 36
+_STATUS_SUFFIX = "/status"
+
+
 class Keying(StrEnum):
     """Kind of an event's subject, which is also its Kafka key."""
 
     CASE = "case"
     JURISDICTION = "jurisdiction"
+    """The directory: everything that judging the events of a case reads. It is complete in every bundle."""
+    STATUS = "status of the jurisdiction"
+    """The rest about the jurisdiction. No verdict on a case's event depends on it, so it may be redacted."""
+
+    @classmethod
+    def of(cls, subject: str) -> "Keying":
+        """Return the kind of ``subject``."""
+        if len(subject) == _CASE_ID_LENGTH and "-" in subject:
+            return cls.CASE
+        return cls.STATUS if subject.endswith(_STATUS_SUFFIX) else cls.JURISDICTION
+
+    def subject(self, jurisdiction: str, case: UUID | None = None) -> str:
+        """Return the subject of an event of this kind. Raises ``LookupError`` without the case that it needs."""
+        if self is not Keying.CASE:
+            return jurisdiction if self is Keying.JURISDICTION else jurisdiction + _STATUS_SUFFIX
+        if case is None:
+            raise LookupError("an event about a case needs its case")
+        return str(case)
 
 
 class Body(BaseModel):
@@ -111,9 +136,15 @@ class ReferralBody(Body):
 
 
 class DirectoryBody(Body):
-    """Data of an event about the jurisdiction itself."""
+    """Data of a directory event."""
 
     keying: ClassVar[Keying] = Keying.JURISDICTION
+
+
+class StatusBody(Body):
+    """Data of an event about the jurisdiction that no verdict on a case's event depends on."""
+
+    keying: ClassVar[Keying] = Keying.STATUS
 
 
 class Terms(BaseModel):

@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from handoff.record.codes import AcknowledgementAction, CaseService, DeadlineStep
-from handoff.record.events.base import Audience, Body, Count, DirectoryBody, Emitter, Instant, MemberId, Terms
+from handoff.record.events.base import Audience, Body, Count, Emitter, Instant, MemberId, StatusBody, Terms
 from handoff.record.uuid_text import Id
 
 
@@ -48,7 +48,7 @@ class DeadlineAcknowledged(_StepBody):
     action: AcknowledgementAction
 
 
-class DeadlineEscalated(DirectoryBody):
+class DeadlineEscalated(StatusBody):
     """Escalation of a late step to the coordinator, without the case: ``reference`` is opaque."""
 
     type: ClassVar = "deadline.escalated.v2"
@@ -68,7 +68,7 @@ class Acknowledgement(Terms):
     action: AcknowledgementAction
 
 
-class EscalationAcknowledged(Acknowledgement, DirectoryBody):
+class EscalationAcknowledged(Acknowledgement, StatusBody):
     """The coordinator acknowledged an escalation."""
 
     type: ClassVar = "escalation.acknowledged.v1"

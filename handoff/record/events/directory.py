@@ -38,6 +38,7 @@ from handoff.record.events.base import (
     PublicKey,
     Sha256,
     Signature,
+    StatusBody,
     Terms,
 )
 
@@ -250,7 +251,7 @@ class KeyRetired(KeyEnd, DirectoryBody):
     audience: ClassVar = Audience.ALL
 
 
-class CapacityPublished(Capacity, DirectoryBody):
+class CapacityPublished(Capacity, StatusBody):
     """A provider published its free capacity."""
 
     type: ClassVar = "capacity.published.v1"
@@ -266,7 +267,7 @@ class ValueRedacted(RedactionTerms, DirectoryBody):
     audience: ClassVar = Audience.ALL
 
 
-class SubmissionRefused(DirectoryBody):
+class SubmissionRefused(StatusBody):
     """A submission was refused and not recorded. Only its hash is kept."""
 
     type: ClassVar = "submission.refused.v1"
@@ -306,7 +307,7 @@ class Capabilities(Terms):
     reads: tuple[ReadableType, ...]
 
 
-class CapabilitiesPublished(Capabilities, DirectoryBody):
+class CapabilitiesPublished(Capabilities, StatusBody):
     """A member declared the event types that it can read."""
 
     type: ClassVar = _CAPABILITIES

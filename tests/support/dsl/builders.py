@@ -9,7 +9,7 @@ from handoff.domain.own_keys import OwnKeys
 from handoff.record import signing
 from handoff.record.codec import AnyEvent, encode
 from handoff.record.envelope import Source, compose
-from handoff.record.events import Body, Keying
+from handoff.record.events import Body
 from handoff.record.message import Message, sign
 
 JURISDICTION = "prizren"
@@ -60,7 +60,7 @@ def event(
 ) -> AnyEvent:
     """``body`` in its envelope, about ``CASE`` or the jurisdiction; the same arguments give the same id."""
     if subject is None:
-        subject = CASE if body.keying is Keying.CASE else jurisdiction
+        subject = body.keying.subject(jurisdiction, CASE)
     content = f"{subject} {emitter} {body.type} {body.model_dump_json()} {time.isoformat()}"
     source = Source(jurisdiction, generation, emitter)
     return compose(id=id or uuid5(CASE, content), source=source, subject=subject, time=time, body=body)

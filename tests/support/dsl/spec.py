@@ -158,7 +158,7 @@ class Record:
 
     def known(self, subject: str = str(CASE)) -> Situation:
         """Return the state by which the exchange judges an event about ``subject``."""
-        if subject == JURISDICTION:
+        if Keying.of(subject) is not Keying.CASE:
             return Situation(self.directory)
         return Situation(self.directory, self.cases.get(UUID(subject), Case(UUID(subject))))
 
@@ -172,7 +172,7 @@ class Record:
 
     def envelope(self, sent: Sent, about: UUID = CASE) -> AnyEvent:
         """Return the envelope of an event that the member sends now."""
-        subject = about if sent.body.keying is Keying.CASE else JURISDICTION
+        subject = sent.body.keying.subject(JURISDICTION, about)
         name = f"{len(self.entries)} {sent.emitter} {sent.body.type} {sent.body.model_dump_json()}"
         return compose(id=uuid5(CASE, name), source=source(sent.emitter), subject=subject, time=T0, body=sent.body)
 

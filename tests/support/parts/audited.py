@@ -65,6 +65,7 @@ TOKEN = "the-token-of-the-auditors"
 SECOND_PLACE, LAWYER_ASKED = nth_id(71), nth_id(5)
 READER = nth_id(90)
 NOW = T0 + 120 * HOUR
+_GENESIS = signing.sha256(encode(spec.founding()))
 
 
 def story() -> spec.Record:
@@ -135,10 +136,9 @@ def _as_claimed(entry: spec.Entry) -> spec.AnyEvent:
 
 async def write_timeline(jurisdiction: Jurisdiction, record: spec.Record, *, unanchored: int = 2) -> None:
     """Write the record to the timeline as the projection does; a checkpoint covers all but the last entries."""
-    genesis = signing.sha256(encode(spec.founding()))
     async with open_timeline_store(jurisdiction.postgres_settings(PROJECTION, "writer")) as store:
         position = await store.take_over()
-        fold = await store.load_fold(Founding(JURISDICTION, GENERATION, genesis), position)
+        fold = await store.load_fold(Founding(JURISDICTION, GENERATION, _GENESIS), position)
         records = parsed(record)
         batch = fold.apply(records, await store.load_missing(fold, records))
         await store.append(position, batch)
@@ -208,7 +208,7 @@ async def audit(
             own=own,
             timeline=reading,
             timeline_settings=timeline,
-            trust=proof_record.trust(),
+            trust=proof_record.trust(genesis=_GENESIS),
             callers=callers,
             clock=lambda: now,
         )

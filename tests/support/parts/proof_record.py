@@ -196,12 +196,12 @@ def genesis_hash() -> str:
     return signing.sha256(founding()[0].value or b"")
 
 
-def trust_text(threshold: int = 2) -> str:
-    log = TrustedLog(log_key(ORIGIN, LOG.public_key), genesis_hash())
+def trust_text(threshold: int = 2, genesis: str | None = None) -> str:
+    log = TrustedLog(log_key(ORIGIN, LOG.public_key), genesis or genesis_hash())
     keys = {name: cosigner_key(JURISDICTION, name, witness_key(name).public_key) for name in ("monitor", *AGENCIES)}
     return write_trust([log], keys.pop("monitor"), keys.values(), threshold)
 
 
-def trust(threshold: int = 2) -> TrustPolicy:
+def trust(threshold: int = 2, genesis: str | None = None) -> TrustPolicy:
     """An auditor's trust: the log, the monitor and ``threshold`` of three agencies."""
-    return TrustPolicy.parse(trust_text(threshold).encode())
+    return TrustPolicy.parse(trust_text(threshold, genesis).encode())

@@ -297,7 +297,7 @@ def test_an_escalation_reaches_the_coordinator_alone_and_names_no_case() -> None
     missed = record.miss(DeadlineStep.DELIVERED, late=10 * SECOND)
     escalated = record.entries[-1]
     assert escalated.recipients == {COORDINATION}
-    assert escalated.event.subject == spec.JURISDICTION
+    assert escalated.event.subject == f"{spec.JURISDICTION}/status"
     body = escalated.event.data
     assert (body.member, body.service, body.step, body.age_seconds) == (SHELTER, CaseService.SHELTER, "delivered", 130)
     wire = encode(escalated.event).decode()

@@ -410,7 +410,7 @@ def test_an_unregistered_key_is_named() -> None:
 
 
 def test_an_event_from_another_generation_is_named() -> None:
-    body = d.CapabilitiesPublished(reads=())
+    body = d.KeyRetired(key=key_of("police").id)
     foreign = signed(event(body, emitter="police", generation=2))
     report = found(dump_of([*founding(), opened(), foreign]))
     assert checks(report) == [(Check.SIGNATURE, 8)]

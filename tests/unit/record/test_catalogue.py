@@ -63,7 +63,7 @@ def test_an_event_has_the_emitter_and_the_audience_that_the_design_names(event_t
 def test_events_for_all_members_and_for_coordination_are_keyed_by_the_jurisdiction() -> None:
     """A case id in an event for all members, or for coordination, would tell them of the case."""
     widely_routed = {Audience.ALL, Audience.COORDINATION, Audience.NAMED_MEMBER}
-    keyed = {name for name, body in CATALOGUE.items() if body.keying is Keying.JURISDICTION}
+    keyed = {name for name, body in CATALOGUE.items() if body.keying is not Keying.CASE}
     assert keyed == {name for name, body in CATALOGUE.items() if body.audience in widely_routed} | {
         "escalation.acknowledged.v1"
     }
@@ -97,5 +97,5 @@ def test_an_example_has_a_permitted_emitter_and_decodes(event_type: str) -> None
     example = examples()[event_type]
     special = {Emitter.EXCHANGE: EXCHANGE, Emitter.COORDINATION: COORDINATION}
     assert example.emitter == special.get(example.data.emitter, example.emitter)
-    assert (example.case_id is None) is (example.data.keying is Keying.JURISDICTION)
+    assert (example.case_id is None) is (example.data.keying is not Keying.CASE)
     assert decode(encode(example)) == example
