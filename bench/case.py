@@ -43,7 +43,7 @@ async def case_alone(jurisdiction: Jurisdiction, record: LongRecord) -> tuple[Me
     """The times for the one case of the record."""
     events = f"A case of {len(record.case_events)} events"
     async with open_pool(jurisdiction.postgres_settings(PROJECTION, "owner"), max_size=1) as pool:
-        timeline = Timeline(pool)
+        timeline = Timeline(pool, record.log.origin)
         checked = await _times_ms(lambda: _checked(pool, record), _READS)
         replayed = await _times_ms(lambda: timeline.history(record.case), _READS)
     async with _audit(jurisdiction, record) as browser:

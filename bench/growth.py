@@ -17,6 +17,7 @@ from bench.stand import Stand
 from bench.stories import Place, Story
 from handoff.adapters.postgres.timeline_reader import Timeline
 from handoff.operations.setup.jurisdiction import Jurisdiction
+from handoff.proof.log.checkpoint import Origin
 from handoff.record.topics import PROJECTION
 
 _EVENTS_PER_STORY = 8
@@ -53,7 +54,7 @@ async def _reading_ms(jurisdiction: Jurisdiction, place: Place, size: int) -> fl
     numbers = [dice.randrange(size // _EVENTS_PER_STORY - 50) for _ in range(_CASES_READ)]
     dsn, found_in = jurisdiction.postgres_settings(PROJECTION, "reader").dsn, {"search_path": "timeline, public"}
     async with asyncpg.create_pool(dsn, min_size=1, max_size=1, server_settings=found_in) as pool:
-        timeline, took = Timeline(pool), []
+        timeline, took = Timeline(pool, Origin(place.name, place.plan.generation)), []
         for number in numbers:
             began = time.perf_counter()
             entries = await timeline.entries(Story(place, number).id("case"))

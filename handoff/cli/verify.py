@@ -1,6 +1,7 @@
 """`handoff verify BUNDLE`: offline verification of a bundle with a trust file."""
 
 import traceback
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -12,6 +13,7 @@ from typer.core import TyperCommand
 from handoff import clock
 from handoff.cli.output import JsonFlag, emit
 from handoff.cli.signals import INTERRUPTED
+from handoff.judging.bundle_verdicts import BundleVerdicts, judge_bundle
 from handoff.proof.verify.bundle import NotABundle
 from handoff.proof.verify.report import Conclusion, FindingSummary, VerificationReport
 from handoff.proof.verify.trust import MalformedTrustFile, TrustPolicy
@@ -39,6 +41,11 @@ AsOfOption = Annotated[
 ]
 ReceiptOption = Annotated[
     list[Path] | None, typer.Option("--receipt", help="Receipt whose event must be in the record.")
+]
+
+
+VerdictsOption = Annotated[
+    bool, typer.Option("--verdicts", help="Judge each entry of the case by the rules, and show the verdicts.")
 ]
 
 
@@ -74,6 +81,7 @@ def verify(
     as_of: AsOfOption = None,
     receipt: ReceiptOption = None,
     *,
+    verdicts: VerdictsOption = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Verify a case's bundle offline.
@@ -86,10 +94,15 @@ def verify(
         receipts = [path.read_bytes() for path in receipt or ()]
         with bundle.open("rb") as source:
             report = verify_bundle(source, trusted, as_of=moment, receipts=receipts)
+            log, judged = trusted.logs.get(report.origin), None
+            if verdicts and log is not None and report.conclusion is not Conclusion.TAMPERED:
+                source.seek(0)
+                judged = judge_bundle(source, log.genesis_hash)
     except (NotABundle, MalformedTrustFile, OSError, _NotAMoment) as error:
         _emit_bad_input(str(error), as_json=as_json)
         raise typer.Exit(BAD_INPUT) from None
-    emit(_document(report), lambda console: _draw(console, report), as_json=as_json)
+    document = _document(report) | ({} if judged is None else {"verdicts": asdict(judged)})
+    emit(document, lambda console: _draw(console, report, judged), as_json=as_json)
     raise typer.Exit(report.conclusion)
 
 
@@ -111,11 +124,18 @@ def _moment(text: str | None) -> datetime | None:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def _draw(console: Console, report: VerificationReport) -> None:
+def _draw(console: Console, report: VerificationReport, judged: BundleVerdicts | None) -> None:
     verdict, *lines, completeness = report.lines()
     console.print(verdict, style=_COLOURS[report.conclusion])
     for line in lines:
         console.print(line)
+    for entry in judged.entries if judged is not None else ():
+        reason = f" ({entry.verdict.reason})" if entry.verdict.reason is not None else ""
+        event = f"{entry.type} by {entry.emitter}" if entry.type is not None else "no event"
+        at = entry.record_time.strftime("%Y-%m-%dT%H:%M:%SZ")
+        console.print(f"offset {entry.offset}, {at}: {event}: {entry.verdict.kind}{reason}")
+    if judged is not None:
+        console.print(f"verdicts by version {judged.rules} of the rules, digest {judged.digest}")
     console.print(completeness, style=_COLOURS[report.conclusion])
 
 

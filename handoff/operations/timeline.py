@@ -24,7 +24,7 @@ async def history_of(installed: InstallationSettings, case: UUID) -> History:
     """History of ``case`` for a replay, with its checkpoint status under the installation's trust file."""
     request = bundle_request(installed, case)
     async with _reader(installed) as timeline:
-        return await timeline.proven_history(case, request.origin, request.trust)
+        return await timeline.history(case, request.trust)
 
 
 async def handoff_figures(installed: InstallationSettings) -> Sequence[Figures]:
@@ -36,4 +36,4 @@ async def handoff_figures(installed: InstallationSettings) -> Sequence[Figures]:
 @asynccontextmanager
 async def _reader(installed: InstallationSettings) -> AsyncIterator[Timeline]:
     async with open_pool(installed.timeline_reader, max_size=1) as pool:
-        yield Timeline(pool)
+        yield Timeline(pool, installed.origin)

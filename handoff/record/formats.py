@@ -28,6 +28,9 @@ ENTRY: Final = b"handoff/entry/v1\n"
 TAG: Final = b"handoff/tag/v2\n"
 """Prefix of the hash that is the tag of a record key."""
 
+VERDICTS: Final = b"handoff/verdicts/v1\n"
+"""Prefix of what a digest of verdicts hashes."""
+
 RECEIPT: Final = "handoff/receipt/v2"
 """First line of a receipt."""
 

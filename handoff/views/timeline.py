@@ -7,26 +7,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from handoff.record import codec
-from handoff.record.delivery import Verdict, VerdictKind, from_ms
-from handoff.record.errors import NotAnEvent
+from handoff.record.delivery import Verdict
+from handoff.views.replay.history import DecodedEntry
 
 Detail = tuple[str, str]
 
 _SHOWN_ELSEWHERE = frozenset({"referral", "seen"})
 # Keys, hashes and signatures are of no use to a reader.
 _FOR_MACHINES = re.compile(r"[0-9a-f]{64,}")
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
-    """An entry as the projection stores it. Times are milliseconds since 1970-01-01 UTC."""
-
-    offset: int
-    record_ms: int
-    value: bytes | None
-    verdict: str
-    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +35,15 @@ class TimelineEntry:
     details: tuple[Detail, ...] = ()
 
 
-def timeline_entry(stored: StoredEntry) -> TimelineEntry:
-    """Build the row of a stored entry. Never raises, whatever the bytes."""
-    verdict = Verdict(VerdictKind(stored.verdict), stored.reason)
-    blank = TimelineEntry(stored.offset, from_ms(stored.record_ms), verdict)
-    try:
-        event = codec.decode(stored.value or b"")
-    except NotAnEvent:
-        return blank
+def timeline_entry(decoded: DecodedEntry) -> TimelineEntry:
+    """Build the row of an entry."""
+    event = decoded.event
+    if event is None:
+        return TimelineEntry(decoded.position, decoded.record_time, decoded.verdict)
     return TimelineEntry(
-        position=blank.position,
-        record_time=blank.record_time,
-        verdict=verdict,
+        position=decoded.position,
+        record_time=decoded.record_time,
+        verdict=decoded.verdict,
         claimed_time=event.time,
         emitter=event.emitter,
         type=event.type,

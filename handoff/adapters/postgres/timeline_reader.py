@@ -1,5 +1,6 @@
 """Read access to the timeline: entries of a case and handoffs. A reader's role suffices."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,16 +9,26 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from handoff.adapters.postgres.append_times import AppendTimes
 from handoff.adapters.postgres.checkpoints import newest_cosigned
 from handoff.adapters.postgres.named_statements import statements
+from handoff.domain.directory import Directory
+from handoff.domain.record_fold import JudgedRecord
+from handoff.judging.timeline_check import DerivedColumns, TimelineRecord, check_strands
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.codes import CaseService, State, Urgency
-from handoff.record.delivery import from_ms, to_ms
+from handoff.record.delivery import Verdict, VerdictKind, from_ms, to_ms
+from handoff.record.envelope import Event
+from handoff.record.events.base import Keying
+from handoff.record.header_codec import Headers, NotHeaders, unpack_headers
+from handoff.record.kafka_record import KafkaRecord
+from handoff.record.message import Message
+from handoff.record.redaction import original_hash
 from handoff.views.handoffs import Ending, Handoff
 from handoff.views.replay.checkpoint_status import CheckpointStatus
 from handoff.views.replay.history import FRAMING, PASSING, History, decode_entry, history
-from handoff.views.timeline import StoredEntry, TimelineEntry, timeline_entry
+from handoff.views.timeline import TimelineEntry, timeline_entry
 
 _SQL = statements("timeline_reader.sql")
 
@@ -33,32 +44,59 @@ class HandoffFilter:
 
 
 class Timeline:
-    """Reader of the projection's tables."""
+    """Reader of the projection's tables.
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    Verdicts and record times of a case are computed again from the raw records; the stored ones are only compared.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, origin: Origin, clock: AppendTimes | None = None) -> None:
         self._pool = pool
+        self._origin = origin
+        self._clock = clock or AppendTimes()
 
     async def entries(self, case: UUID) -> tuple[TimelineEntry, ...]:
         """Return the timeline of ``case`` in the record's order; empty for an unknown case."""
-        rows = await self._pool.fetch(_SQL["timeline"], str(case).encode())
-        return tuple(timeline_entry(StoredEntry(*row)) for row in rows)
+        history = await self.history(case)
+        return tuple(timeline_entry(entry.decoded) for entry in history.own)
 
-    async def history(self, case: UUID) -> History:
-        """Return the history of ``case`` for a replay; without entries for an unknown case."""
-        return await _history(self._pool, case)
+    async def history(self, case: UUID, trust: TrustPolicy | None = None) -> History:
+        """Return the history of ``case`` for a replay; without entries for an unknown case.
 
-    async def proven_history(self, case: UUID, origin: Origin, trust: TrustPolicy) -> History:
-        """Return ``history`` with its checkpoint status under ``trust``, read in one snapshot.
-
-        Raises ``UnknownLog`` if the trust file does not name the record's log.
+        With ``trust`` it has its checkpoint status, and the founding event is the one that ``trust`` names. Everything
+        is read in one snapshot. Raises ``UnknownLog`` if the trust file does not name the record's log.
         """
         async with (
+            self._clock.lock,
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            vouched = await newest_cosigned(connection, origin, trust)
-            sealing = CheckpointStatus.of(vouched) if vouched is not None else None
-            return await _history(connection, case, sealing)
+            vouched = await newest_cosigned(connection, self._origin, trust) if trust is not None else None
+            rows, missing = await self._strands(connection, case)
+        empty = Directory(self._origin.jurisdiction, self._origin.generation)
+        checked = check_strands(rows, missing, self._genesis_hash(rows, trust), empty)
+        decoded = (
+            decode_entry(result, row.kafka.appended_ms, is_of_case=row.key == str(case).encode())
+            for row, result in zip(rows, checked.judged, strict=True)
+            if row.key == str(case).encode() or _frames(result)
+        )
+        status = CheckpointStatus.of(vouched) if vouched is not None else None
+        return history(case, decoded, status, checked.differences)
+
+    def _genesis_hash(self, rows: Sequence[TimelineRecord], trust: TrustPolicy | None) -> str:
+        if trust is not None:
+            return trust.logs[str(self._origin)].genesis_hash
+        # Nothing is proven without a trust file: the timeline's own first event counts.
+        first = next((row.kafka.message.value for row in rows if row.key == self._origin.jurisdiction.encode()), None)
+        return original_hash(first).hex()
+
+    async def _strands(
+        self, connection: "PoolConnectionProxy[asyncpg.Record]", case: UUID
+    ) -> tuple[list[TimelineRecord], list[int]]:
+        await self._clock.advance(connection)
+        directory, status = (kind.subject(self._origin.jurisdiction).encode() for kind in _ABOUT_JURISDICTION)
+        found = await connection.fetch(_SQL["strands"], str(case).encode(), directory, status, PASSING)
+        rows = [_timeline_record(row, self._clock) for row in found]
+        return rows, await self._clock.missing(connection)
 
     async def handoffs(self, asked: HandoffFilter = HandoffFilter()) -> tuple[Handoff, ...]:
         """Return the handoffs that match the filter, oldest first."""
@@ -71,11 +109,44 @@ class Timeline:
         return found
 
 
-async def _history(
-    source: "asyncpg.Pool | PoolConnectionProxy[asyncpg.Record]", case: UUID, sealing: CheckpointStatus | None = None
-) -> History:
-    rows = await source.fetch(_SQL["history"], str(case).encode(), FRAMING, PASSING)
-    return history(case, (decode_entry(**row) for row in rows), sealing)
+_ABOUT_JURISDICTION = (Keying.JURISDICTION, Keying.STATUS)
+
+
+def _frames(judged: JudgedRecord) -> bool:
+    """Return whether a directory or status entry belongs to the history of any case."""
+    event = judged.record.event
+    return isinstance(event, Event) and judged.verdict.is_effective and event.type in (*FRAMING, *PASSING)
+
+
+def _timeline_record(row: Any, clock: AppendTimes) -> TimelineRecord:
+    message = Message(row["key"], row["value"], _headers(row["headers"]))
+    offset, appended_ms = row["record_offset"], row["appended_ms"]
+    return TimelineRecord(
+        kafka=KafkaRecord(offset, appended_ms, message),
+        record_ms=clock.record_ms(offset, appended_ms),
+        is_of_strand=row["is_of_strand"],
+        tag=row["case_tag"],
+        sequence=row["tag_sequence"],
+        previous_leaf=row["previous_leaf"],
+        leaf=row["leaf"],
+        derived=DerivedColumns(
+            record_ms=row["record_ms"],
+            verdict=Verdict(VerdictKind(row["verdict"]), row["reason"]),
+            subject=row["subject"],
+            event_id=row["event_id"],
+            event_type=row["event_type"],
+            emitter=row["emitter"],
+            referral=row["referral"],
+        ),
+    )
+
+
+def _headers(packed: bytes) -> Headers:
+    try:
+        return unpack_headers(packed)
+    except NotHeaders:
+        # Headers that cannot be decoded differ from the recorded ones. Empty headers make the comparison report that.
+        return ()
 
 
 def handoff_row(handoff: Handoff) -> tuple[Any, ...]:

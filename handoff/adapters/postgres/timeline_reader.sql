@@ -1,18 +1,33 @@
--- name: timeline
-SELECT record_offset, record_ms, value, verdict, reason FROM timeline.entries
- WHERE sha256(coalesce(key, '')) = sha256($1::bytea) ORDER BY tag_sequence
-
--- name: history
-SELECT record_offset AS position, record_ms, appended_ms, value, verdict, reason, key = $1 AS is_of_case
+-- name: strands
+-- The strands of a case and of the directory, and from the status the events of some types since the case began.
+SELECT record_offset, appended_ms, key, value, headers, case_tag, tag_sequence, previous_leaf, leaf,
+       record_ms, verdict, reason, subject, event_id, event_type, emitter, referral,
+       sha256(coalesce(key, '')) <> sha256($3::bytea) AS is_of_strand
   FROM timeline.entries
- WHERE sha256(coalesce(key, '')) = sha256($1::bytea)
-    OR sha256(coalesce(key, '')) = (SELECT sha256(key) FROM timeline.entries WHERE record_offset = 0)
-       AND verdict = 'effective' AND event_type = ANY ($2)
-    OR sha256(coalesce(key, '')) = (SELECT sha256(key || '/status'::bytea) FROM timeline.entries WHERE record_offset = 0)
-       AND verdict = 'effective' AND event_type = ANY ($3)
+ WHERE sha256(coalesce(key, '')) IN (sha256($1::bytea), sha256($2::bytea))
+    OR sha256(coalesce(key, '')) = sha256($3::bytea) AND event_type = ANY ($4)
        AND record_offset > (SELECT min(record_offset) FROM timeline.entries
                              WHERE sha256(coalesce(key, '')) = sha256($1::bytea))
  ORDER BY record_offset
+
+-- name: record_clock
+-- How many entries from an offset on, the last one, and the greatest append time.
+SELECT count(*) AS entries, max(record_offset) AS last_offset, max(appended_ms) AS greatest_ms
+  FROM timeline.entries WHERE record_offset >= $1
+
+-- name: behind_record_time
+-- The entries from an offset on that were appended at an earlier time than one before them.
+SELECT record_offset, greatest_ms
+  FROM (SELECT record_offset, appended_ms, greatest($2, max(appended_ms) OVER (ORDER BY record_offset)) AS greatest_ms
+          FROM timeline.entries WHERE record_offset >= $1) AS timed
+ WHERE appended_ms < greatest_ms
+
+-- name: entries_below
+SELECT count(*) FROM timeline.entries WHERE record_offset < $1
+
+-- name: missing_offsets
+SELECT missing FROM generate_series(0::bigint, $1::bigint - 1) AS missing
+ WHERE NOT EXISTS (SELECT FROM timeline.entries WHERE record_offset = missing) ORDER BY missing LIMIT 20
 
 -- name: handoffs
 SELECT * FROM timeline.handoffs

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from handoff.record.delivery import VerdictKind
+from handoff.views.replay.answer import Difference, differences_of
 from handoff.views.replay.history import History, ReplayedEntry
 
 
@@ -46,6 +47,9 @@ class CaseTimeline(_Model):
     as_of: datetime
     checkpoint: NewestCheckpoint | None = Field(None, description="Absent until there is a checkpoint")
     entries: tuple[TimelineItem, ...]
+    differs: tuple[Difference, ...] | None = Field(
+        None, description="Values of the database that differ from the raw records; absent if there are none"
+    )
 
 
 def case_timeline(history: History, at: datetime) -> CaseTimeline:
@@ -65,6 +69,7 @@ def case_timeline(history: History, at: datetime) -> CaseTimeline:
         as_of=at,
         checkpoint=checkpoint,
         entries=tuple(_item(entry, newest.size if newest is not None else 0) for entry in history.until(at).own),
+        differs=differences_of(history),
     )
 
 

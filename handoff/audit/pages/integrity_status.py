@@ -19,7 +19,22 @@ class IntegrityStatus:
 
 
 def integrity_status(tr: Translation, history: History, at: datetime) -> tuple[IntegrityStatus, ...]:
-    """Return the integrity status of the entries up to ``at``: anchored, witnessed, proven."""
+    """Return the integrity status of the entries up to ``at``: altered, anchored, witnessed, proven."""
+    return (*_differences(tr, history), *_checkpoint_status(tr, history, at))
+
+
+def _differences(tr: Translation, history: History) -> tuple[IntegrityStatus, ...]:
+    if not history.differences:
+        return ()
+    positions = sorted({one.position for one in history.differences})
+    text = tr(
+        "The database was changed: it differs from the record at {positions}. Verify a bundle of this case.",
+        positions=", ".join(map(str, positions)),
+    )
+    return (IntegrityStatus(tr("Altered"), text, "none"),)
+
+
+def _checkpoint_status(tr: Translation, history: History, at: datetime) -> tuple[IntegrityStatus, ...]:
     entries, checkpoint = history.until(at).own, history.checkpoint
     anchored, witnessed, proven = tr("Anchored"), tr("Witnessed"), tr("Proven up to")
     if checkpoint is None:

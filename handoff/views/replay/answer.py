@@ -1,5 +1,6 @@
 """Common shape of the auditor's answers: rows that cite the entries they rest on, and a count of notable rows."""
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Generic, Self, TypeVar
 from uuid import UUID
@@ -7,13 +8,28 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from handoff.record.delivery import VerdictKind
-from handoff.views.replay.history import ReplayedEntry
+from handoff.views.replay.history import History, ReplayedEntry
 
 
 class AnswerPart(BaseModel):
     """Base of all parts of an answer: codes, ids, times in UTC, durations in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
+
+
+class Difference(AnswerPart):
+    """A value of the timeline's database that differs from the raw records. The answer does not rest on it."""
+
+    position: int
+    column: str
+    stored: str | None = None
+    computed: str | None = None
+
+
+def differences_of(history: History) -> tuple[Difference, ...] | None:
+    """Return the differences between database and raw records; None if there are none."""
+    found = tuple(Difference(**asdict(one)) for one in history.differences)
+    return found or None
 
 
 class AnswerRow(AnswerPart):
@@ -39,6 +55,7 @@ class Answer(AnswerPart, Generic[RowT]):
 
     moment: datetime
     rows: tuple[RowT, ...] = ()
+    differs: tuple[Difference, ...] | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from handoff.domain.case import Referral
 from handoff.record.codes import State
-from handoff.views.replay.answer import Answer, AnswerRow, EntrySummary, distinct_members, summarise
+from handoff.views.replay.answer import Answer, AnswerRow, EntrySummary, differences_of, distinct_members, summarise
 from handoff.views.replay.history import History, ReplayedEntry
 from handoff.views.replay.refused import QuestionRefused
 
@@ -55,6 +55,7 @@ def diff(history: History, since: datetime, moment: datetime) -> Diff:
     return Diff(
         since=since,
         moment=moment,
+        differs=differences_of(history),
         rows=tuple(_change(entry) for entry in new if entry.decoded.is_of_case),
         moved=tuple(
             _moved(earlier.case.referrals.get(referral.id), referral)

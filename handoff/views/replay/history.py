@@ -1,6 +1,6 @@
 """History of a case: its entries and the directory's, in the record's order, each with the state before and after.
 
-The fold is the domain's. The verdicts come from the timeline, whose projection judged every entry.
+The fold is the domain's. The verdicts are computed from the raw records by the reader of the timeline.
 """
 
 from bisect import bisect_right
@@ -14,11 +14,11 @@ from uuid import UUID
 from handoff.domain import conditions
 from handoff.domain.case import Case, Referral, Situation
 from handoff.domain.evolve import evolve, initial_situation
+from handoff.domain.record_fold import JudgedRecord
 from handoff.domain.routing import recipients
-from handoff.record import codec
+from handoff.judging.timeline_check import TimelineDifference
 from handoff.record.delivery import Verdict, VerdictKind, from_ms
 from handoff.record.envelope import Event
-from handoff.record.errors import NotAnEvent
 from handoff.record.events import deadline as dl
 from handoff.record.events import directory as d
 from handoff.record.events.base import Body
@@ -51,25 +51,11 @@ class DecodedEntry:
     is_of_case: bool = True
 
 
-def decode_entry(
-    *,
-    position: int,
-    record_ms: int,
-    appended_ms: int,
-    value: bytes | None,
-    verdict: str,
-    reason: str | None,
-    is_of_case: bool,
-) -> DecodedEntry:
-    """Decode a stored entry. Never raises, whatever the bytes."""
-    event: Event[Any] | None
-    try:
-        event = codec.decode(value or b"")
-    except NotAnEvent:
-        event = None
-    return DecodedEntry(
-        position, from_ms(record_ms), from_ms(appended_ms), Verdict(VerdictKind(verdict), reason), event, is_of_case
-    )
+def decode_entry(judged: JudgedRecord, appended_ms: int, *, is_of_case: bool) -> DecodedEntry:
+    """Return the entry of a judged record that was appended at ``appended_ms``."""
+    record = judged.record
+    event = record.event if isinstance(record.event, Event) else None
+    return DecodedEntry(record.offset, judged.record_time, from_ms(appended_ms), judged.verdict, event, is_of_case)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +124,15 @@ class ReplayedEntry:
 
 @dataclass(frozen=True)
 class History:
-    """All entries about a case, folded; ``checkpoint`` is the newest checkpoint, which proves them."""
+    """All entries about a case, folded; ``checkpoint`` is the newest checkpoint, which proves them.
+
+    ``differences`` are values of the database that differ from the raw records. No entry rests on them.
+    """
 
     case_id: UUID
     entries: tuple[ReplayedEntry, ...] = ()
     checkpoint: CheckpointStatus | None = None
+    differences: tuple[TimelineDifference, ...] = ()
 
     @cached_property
     def own(self) -> tuple[ReplayedEntry, ...]:
@@ -206,13 +196,18 @@ class History:
         return tuple(sorted({member for entry in self.own for member in entry.recipients if member in members}))
 
 
-def history(case_id: UUID, entries: Iterable[DecodedEntry], checkpoint: CheckpointStatus | None = None) -> History:
+def history(
+    case_id: UUID,
+    entries: Iterable[DecodedEntry],
+    checkpoint: CheckpointStatus | None = None,
+    differences: tuple[TimelineDifference, ...] = (),
+) -> History:
     """Fold ``entries``, given in the record's order."""
     situation, replayed = _initial(case_id), []
     for decoded in entries:
         replayed.append(_replay(situation, decoded))
         situation = replayed[-1].after
-    return History(case_id, tuple(replayed), checkpoint)
+    return History(case_id, tuple(replayed), checkpoint, differences)
 
 
 def _replay(situation: Situation, decoded: DecodedEntry) -> ReplayedEntry:

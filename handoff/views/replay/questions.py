@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from handoff.views.replay.after_withdrawal import AfterWithdrawal, after_withdrawal
-from handoff.views.replay.answer import Answer
+from handoff.views.replay.answer import Answer, differences_of
 from handoff.views.replay.as_of import AsOf, as_of
 from handoff.views.replay.basis import BasisAnswer, basis
 from handoff.views.replay.chain import Chains, chain
@@ -171,4 +171,5 @@ def ask(history: History, name: str, moment: datetime, agency: str | None = None
     asked = question(name)
     if not history.own:
         raise QuestionRefused("case", f"the record has no entry about case {history.case_id}")
-    return asked.answer(history, moment).of(of_member(history, agency))
+    answer = asked.answer(history, moment).of(of_member(history, agency))
+    return answer.model_copy(update={"differs": differences_of(history)})

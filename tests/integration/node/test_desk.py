@@ -142,7 +142,7 @@ async def test_a_caller_waits_no_longer_than_requested_for_an_echo(police: Parts
     assert await desk.outcome(opened.events, 0.05) is None
 
 
-async def test_an_agencys_events_about_itself_have_the_jurisdiction_as_subject(police: Parts) -> None:
+async def test_an_agencys_capacity_is_about_the_status_of_the_jurisdiction(police: Parts) -> None:
     capacity = PublishCapacity(
         service=CaseService.POLICE_PROTECTION,
         unit=CapacityUnit.CASE_SLOT,
@@ -153,7 +153,7 @@ async def test_an_agencys_events_about_itself_have_the_jurisdiction_as_subject(p
     )
     await police.desk().submit(capacity, About())
     (row,) = await police.query("outbox")
-    assert row["subject"] == police.town.name
+    assert row["subject"] == f"{police.town.name}/status"
 
 
 async def test_the_work_list_pages_without_gaps(police: Parts) -> None:

@@ -109,7 +109,7 @@ async def test_a_reader_gets_the_timeline_of_one_case(writer: RecordWriter) -> N
     """Entries of a case in order, with emitter and event, and none of another case."""
     story = RecordedCase(writer.town, 1)
     async with open_pool(writer.postgres("reader"), max_size=1) as pool:
-        lines = await Timeline(pool).entries(story.case)
+        lines = await Timeline(pool, writer.origin).entries(story.case)
     expected = [(event.type, event.emitter, EFFECTIVE) for event in (*story.request(), *story.arrival())]
     assert [(line.type, line.emitter, line.verdict) for line in lines] == expected
     assert ("service", "shelter") in lines[2].details
@@ -120,8 +120,8 @@ async def test_a_handoff_has_the_record_s_time_of_each_of_its_steps(writer: Reco
     """The five segments of an arrived referral follow one another without a gap."""
     story = RecordedCase(writer.town, 2)
     async with open_pool(writer.postgres("reader"), max_size=1) as pool:
-        (handoff,) = await Timeline(pool).handoffs(HandoffFilter(case=story.case))
-        times = {line.type: line.record_time for line in await Timeline(pool).entries(story.case)}
+        (handoff,) = await Timeline(pool, writer.origin).handoffs(HandoffFilter(case=story.case))
+        times = {line.type: line.record_time for line in await Timeline(pool, writer.origin).entries(story.case)}
     moments = (handoff.requested_at, handoff.delivered_at, handoff.opened_at, handoff.answered_at, handoff.started_at)
     steps = (r.ReferralRequested, r.ReferralDelivered, r.ReferralOpened, r.ReferralAccepted, r.ReferralStarted)
     assert moments == tuple(times[step.type] for step in steps)
@@ -132,7 +132,7 @@ async def test_a_handoff_has_the_record_s_time_of_each_of_its_steps(writer: Reco
 async def test_a_replay_folds_the_timeline_into_what_the_projection_folded(writer: RecordWriter) -> None:
     """The case, its handoffs and its directory are the stored ones; strange entries fold into nothing, and show."""
     async with open_pool(writer.postgres("reader"), max_size=1) as pool:
-        timeline = Timeline(pool)
+        timeline = Timeline(pool, writer.origin)
         for number in (1, 2, 3, 5):
             read = await timeline.history(RecordedCase(writer.town, number).case)
             ((stored,),) = await writer.query("timeline_case_state", read.case_id)
@@ -149,8 +149,10 @@ async def test_a_replay_folds_the_timeline_into_what_the_projection_folded(write
 async def test_only_unclosed_handoffs_are_open(writer: RecordWriter) -> None:
     """Handoffs can be asked for by case, service and whether they are open."""
     async with open_pool(writer.postgres("reader"), max_size=1) as pool:
-        waiting = await Timeline(pool).handoffs(HandoffFilter(service=CaseService.SHELTER, open_only=True))
-        assert await Timeline(pool).handoffs(HandoffFilter(service=CaseService.LEGAL_AID)) == ()
+        waiting = await Timeline(pool, writer.origin).handoffs(
+            HandoffFilter(service=CaseService.SHELTER, open_only=True)
+        )
+        assert await Timeline(pool, writer.origin).handoffs(HandoffFilter(service=CaseService.LEGAL_AID)) == ()
     assert {handoff.case for handoff in waiting} == {RecordedCase(writer.town, n).case for n in (1, 2, 5)}
 
 

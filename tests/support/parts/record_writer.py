@@ -66,6 +66,11 @@ class RecordWriter:
     cadence_seconds: float | None = None
     _projections: list[ChildProcess] = field(default_factory=list)
 
+    @property
+    def origin(self) -> Origin:
+        """The record's origin."""
+        return Origin(self.town.name, self.town.jurisdiction.plan.generation)
+
     async def append(self, *messages: Message) -> None:
         """Puts messages onto the record."""
         await self.town.append(*messages)

@@ -103,7 +103,8 @@ class Town:
             "genesis_sha256": signing.sha256(codec.encode(self.genesis)),
             "member": EXCHANGE,
             "kafka": kafka.model_dump(mode="json", exclude_none=True) | {"password": kafka.password.get_secret_value()},
-            "postgres": postgres.model_dump(mode="json") | {"password": postgres.password.get_secret_value()},
+            "postgres": postgres.model_dump(mode="json", exclude_none=True)
+            | {"password": postgres.password.get_secret_value()},
             "signing_key_file": str(key_file),
             "instance": instance,
             "exchange": {"grace_seconds": 0.3, **options},

@@ -73,7 +73,8 @@ class Archive:
             "genesis_sha256": _genesis_hash(),
             "member": PROJECTION,
             "kafka": kafka,
-            "postgres": postgres.model_dump(mode="json") | {"password": postgres.password.get_secret_value()},
+            "postgres": postgres.model_dump(mode="json", exclude_none=True)
+            | {"password": postgres.password.get_secret_value()},
             "checkpoints": {"trust_file": str(self.trust)},
         }
 

@@ -3,20 +3,22 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from handoff.record import codec
+from handoff.domain.record_fold import JudgedRecord
 from handoff.record.codes import DeadlineStep, RefusalCode, VoidCode
 from handoff.record.delivery import DUPLICATE, EFFECTIVE, invalid, to_ms
 from handoff.record.events import Body
 from handoff.record.events import case as c
 from handoff.record.events import directory as d
 from handoff.record.events import referral as r
+from handoff.record.kafka_record import KafkaRecord, parse
+from handoff.record.message import Message
 from handoff.views.replay.checkpoint_status import CheckpointStatus
 from handoff.views.replay.completeness import Why, completeness
 from handoff.views.replay.corrections import Correction, CorrectionRow, corrections
 from handoff.views.replay.gaps import Gap, gaps
 from handoff.views.replay.history import DecodedEntry, decode_entry, history
 from tests.support.dsl import spec
-from tests.support.dsl.builders import OTHER_CASE, event
+from tests.support.dsl.builders import OTHER_CASE, event, signed
 from tests.support.dsl.spec import (
     CASE,
     EXCHANGE,
@@ -135,10 +137,13 @@ def test_gaps_name_linked_cases_and_what_was_refused_of_the_case_s_parties() -> 
     ]
 
 
-def test_a_stored_entry_is_read_with_both_its_times_and_any_bytes_are_one() -> None:
+def test_a_judged_entry_has_both_its_times_and_any_bytes_are_one() -> None:
     """An entry that cannot be decoded keeps its position and its verdict."""
-    linked = event(c.CasesLinked(other_case=OTHER_CASE))
-    stored = {"position": 7, "record_ms": to_ms(T0) + 5, "appended_ms": to_ms(T0), "is_of_case": True, "reason": None}
-    good = decode_entry(**stored, value=codec.encode(linked), verdict="effective")  # type: ignore[arg-type]
-    assert good == DecodedEntry(7, T0 + timedelta(milliseconds=5), T0, EFFECTIVE, linked)
-    assert decode_entry(**stored, value=None, verdict="invalid").event is None  # type: ignore[arg-type]
+    linked, at = event(c.CasesLinked(other_case=OTHER_CASE)), T0 + timedelta(milliseconds=5)
+    record = parse(KafkaRecord(7, to_ms(at), signed(linked)))
+    good = decode_entry(JudgedRecord(record, to_ms(at), at, EFFECTIVE), to_ms(T0), is_of_case=True)
+    assert good == DecodedEntry(7, at, T0, EFFECTIVE, linked)
+    unreadable = JudgedRecord(
+        parse(KafkaRecord(7, to_ms(at), Message(None, b"?"))), to_ms(at), at, invalid("malformed")
+    )
+    assert decode_entry(unreadable, to_ms(T0), is_of_case=True).event is None

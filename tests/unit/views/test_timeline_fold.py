@@ -40,7 +40,8 @@ from handoff.record.header_codec import NotHeaders, pack_headers, unpack_headers
 from handoff.record.kafka_record import CheckedSignature, KafkaRecord, ParsedRecord, parse
 from handoff.record.message import Message
 from handoff.views.handoffs import Ending, Handoff, merged
-from handoff.views.timeline import StoredEntry, timeline_entry
+from handoff.views.replay.history import decode_entry
+from handoff.views.timeline import timeline_entry
 from handoff.views.timeline_fold import TimelineBatch, TimelineFold
 from tests.support.dsl.builders import BASIS, CASE, GENERATION, JURISDICTION, T0, event, key_of, nth_id, signed
 
@@ -254,10 +255,8 @@ def test_no_bytes_whatever_stop_the_timeline(found: list[Message]) -> None:
     page = blank().apply(parsed(found), {})
     assert len(page.rows) == len(found)
     for row in page.rows:
-        judged, verdict = row.judged, row.judged.verdict
-        value = judged.record.message.value
-        shown = timeline_entry(StoredEntry(row.entry.offset, judged.record_ms, value, verdict.kind, verdict.reason))
-        assert shown.verdict == verdict
+        shown = timeline_entry(decode_entry(row.judged, row.entry.appended_ms, is_of_case=True))
+        assert shown.verdict == row.judged.verdict
 
 
 headers = st.lists(st.tuples(st.text(max_size=12), st.none() | st.binary(max_size=12)), max_size=5).map(tuple)

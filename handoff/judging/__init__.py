@@ -1,0 +1,1 @@
+"""Verdicts computed again from raw records: what an auditor sees is what is proven."""

@@ -1,0 +1,34 @@
+"""Verdicts on the entries of a case, from the raw records of the directory and of that case alone.
+
+No verdict on a case's event depends on another case, so two strands suffice.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import Final
+
+from handoff.domain.directory import Directory
+from handoff.domain.record_fold import JudgedRecord, RecordFold
+from handoff.record import signing
+from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse_value
+
+# Outside the database that is checked, and by the exact bytes: an edited row is never answered from the cache.
+_CACHED: Final = 20_000
+_parse_value = lru_cache(_CACHED)(parse_value)
+_verifies = lru_cache(_CACHED)(signing.verifies)
+
+
+def judge_strands(
+    records: Iterable[tuple[KafkaRecord, int]], genesis_hash: str, empty: Directory
+) -> Iterator[JudgedRecord]:
+    """Judge ``records``, given with their record times in milliseconds, in the record's order.
+
+    They are the complete strand of the directory, and strands of cases. ``empty`` is the directory before the founding
+    event, whose hash is ``genesis_hash``. Never raises on any bytes.
+    """
+    fold = RecordFold(genesis_hash, empty, verify=_verifies)
+    for record, record_ms in records:
+        timed = replace(record, appended_ms=record_ms)
+        judged, _, _ = fold.apply(ParsedRecord(timed, *_parse_value(record.message.value or b"")))
+        yield judged

@@ -1,0 +1,137 @@
+"""Comparison of the timeline's rows with what their raw records give.
+
+Derived columns can be edited in the database. The raw record of each entry is covered by the log, so everything else
+is computed again from it: hashes, the chain of its strand, record time and verdict.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from handoff.domain.directory import Directory
+from handoff.domain.record_fold import JudgedRecord
+from handoff.judging.strands import judge_strands
+from handoff.proof.log.entry import NO_PREVIOUS, PARTITION, LogEntry, case_tag, record_hash
+from handoff.record.delivery import Verdict
+from handoff.record.envelope import Event
+from handoff.record.kafka_record import KafkaRecord
+from handoff.record.redaction import original_hash
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedColumns:
+    """Columns of a row that the projection derived from the record."""
+
+    record_ms: int
+    verdict: Verdict
+    subject: str | None
+    event_id: UUID | None
+    event_type: str | None
+    emitter: str | None
+    referral: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRecord:
+    """A row of the timeline: the raw record, its place in the log, the derived columns, and the record time due.
+
+    ``record_ms`` is the greatest append time up to this offset, computed from the append times of all entries. A row
+    that ``is_of_strand`` belongs to a strand that is complete here; others are judged and not compared.
+    """
+
+    kafka: KafkaRecord
+    record_ms: int
+    is_of_strand: bool
+    tag: bytes
+    sequence: int
+    previous_leaf: bytes
+    leaf: bytes
+    derived: DerivedColumns
+
+    @property
+    def key(self) -> bytes:
+        """Record key of its strand."""
+        return self.kafka.message.key or b""
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineDifference:
+    """A value of the timeline that differs from the raw records. ``position`` is the offset of the entry."""
+
+    position: int
+    column: str
+    stored: str | None
+    computed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedStrands:
+    """Strands judged again: the verdicts and record times that count, and the differences of the timeline."""
+
+    judged: tuple[JudgedRecord, ...]
+    differences: tuple[TimelineDifference, ...]
+
+
+def check_strands(
+    rows: Sequence[TimelineRecord], missing: Iterable[int], genesis_hash: str, empty: Directory
+) -> CheckedStrands:
+    """Judge ``rows`` again, in the record's order, and compare. ``missing`` are offsets that the timeline lacks."""
+    judged = tuple(judge_strands(((row.kafka, row.record_ms) for row in rows), genesis_hash, empty))
+    differences = [TimelineDifference(offset, "entry", None, "an entry of the record") for offset in missing]
+    differences += _chain_differences(row for row in rows if row.is_of_strand)
+    for row, result in zip(rows, judged, strict=True):
+        if row.is_of_strand:
+            differences += _derived_differences(row, result)
+    return CheckedStrands(judged, tuple(sorted(differences, key=lambda one: (one.position, one.column))))
+
+
+def _chain_differences(rows: Iterable[TimelineRecord]) -> Iterator[TimelineDifference]:
+    """Yield breaks in the hash chains of the strands: a changed or hidden entry breaks the chain of its strand."""
+    heads: dict[bytes, LogEntry] = {}
+    for row in rows:
+        message, before = row.kafka.message, heads.get(row.key)
+        entry = LogEntry(
+            partition=PARTITION,
+            offset=row.kafka.offset,
+            appended_ms=row.kafka.appended_ms,
+            record_hash=record_hash(message.key, message.value, message.headers),
+            case_tag=before.case_tag if before is not None else case_tag(row.key, original_hash(message.value)),
+            sequence=before.sequence + 1 if before is not None else 1,
+            previous_leaf=before.leaf_hash() if before is not None else NO_PREVIOUS,
+        )
+        if row.sequence != entry.sequence:
+            yield TimelineDifference(row.kafka.offset, "tag_sequence", str(row.sequence), str(entry.sequence))
+        for column, stored, computed in (
+            ("case_tag", row.tag, entry.case_tag),
+            ("previous_leaf", row.previous_leaf, entry.previous_leaf),
+            ("leaf", row.leaf, entry.leaf_hash()),
+        ):
+            if stored != computed:
+                yield TimelineDifference(row.kafka.offset, column, stored.hex(), computed.hex())
+        # One finding for one break: the rest of the strand is compared with what the timeline has.
+        heads[row.key] = LogEntry(
+            PARTITION, entry.offset, entry.appended_ms, entry.record_hash, row.tag, row.sequence, row.previous_leaf
+        )
+
+
+def _derived_differences(row: TimelineRecord, judged: JudgedRecord) -> Iterator[TimelineDifference]:
+    stored, event, verdict = row.derived, judged.record.event, judged.verdict
+    claims: tuple[object, ...] = (None,) * 5
+    if isinstance(event, Event):
+        claims = (event.subject, event.id, event.type, event.emitter, getattr(event.data, "referral", None))
+    for column, found, computed in (
+        ("record_ms", stored.record_ms, row.record_ms),
+        ("verdict", stored.verdict.kind.value, verdict.kind.value),
+        ("reason", stored.verdict.reason, verdict.reason),
+        ("subject", stored.subject, claims[0]),
+        ("event_id", stored.event_id, claims[1]),
+        ("event_type", stored.event_type, claims[2]),
+        ("emitter", stored.emitter, claims[3]),
+        ("referral", stored.referral, claims[4]),
+    ):
+        if found != computed:
+            yield TimelineDifference(row.kafka.offset, column, _text(found), _text(computed))
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
