@@ -9,6 +9,7 @@ from history_checker.state import Case, JurisdictionState, PendingStep
 
 EXCHANGE = "exchange"
 _MAX_KEYS_IN_FORCE = 4
+_MAX_BASES = 200
 
 Rule = Callable[[JurisdictionState, Case, Event, datetime], str | None]
 """Rule that an event has to satisfy at a time. Returns the reason why it is ineffective, or None."""
@@ -69,6 +70,11 @@ def _recipient_is_member(state: JurisdictionState, _case: Case, event: Event, _a
 
 def _basis_is_unexpired(_state: JurisdictionState, _case: Case, event: Event, at: datetime) -> str | None:
     return _unless(at < parse_time(event.data["expires_at"]), "basis_expired")
+
+
+def _bases_are_few(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
+    own = [basis for basis in case.bases.values() if basis.owner == event.emitter]
+    return _unless(event.data["kind"] == "imminent_danger" or len(own) < _MAX_BASES, "too_many_bases")
 
 
 def _own_basis_awaits_approval(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
@@ -201,7 +207,14 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "submission.refused.v1": (_by_exchange,),
     "case.opened.v1": (_by_agency, _case_is_new),
     "cases.linked.v1": (_by_agency, _by_party, _links_another_case),
-    "basis.recorded.v1": (_by_agency, _by_party, _basis_is_new, _recipient_is_member, _basis_is_unexpired),
+    "basis.recorded.v1": (
+        _by_agency,
+        _by_party,
+        _basis_is_new,
+        _recipient_is_member,
+        _basis_is_unexpired,
+        _bases_are_few,
+    ),
     "basis.approved.v1": (_own_basis_awaits_approval,),
     "basis.ended.v1": (_by_exchange, _basis_end_is_new),
     "release.withdrawn.v1": (_by_agency, _by_party, _recipient_is_member),

@@ -34,8 +34,24 @@ def _fact(event: str, role: str, from_states: str, *conditions: str) -> Transiti
 
 
 TRANSITIONS = (
-    _row("referral.requested", "source", "absent", "requested", "target accepts the service", "basis is live and fits"),
-    _row("referral.imported", "source", "absent", "requested", "target accepts the service", "basis is live and fits"),
+    _row(
+        "referral.requested",
+        "source",
+        "absent",
+        "requested",
+        "target accepts the service",
+        "basis is live and fits",
+        "open referrals are few",
+    ),
+    _row(
+        "referral.imported",
+        "source",
+        "absent",
+        "requested",
+        "target accepts the service",
+        "basis is live and fits",
+        "open referrals are few",
+    ),
     _row("referral.accepted", "target", "requested", "accepted", "basis is live"),
     _row("referral.rejected", "target", "requested", "rejected", "refusal code is allowed"),
     _row("referral.revoked", "exchange", "requested", "revoked", "an expiry is due"),

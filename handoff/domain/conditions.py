@@ -11,7 +11,15 @@ from uuid import UUID
 
 from handoff.domain.allowances import HOLDS, OUTCOMES, PLAN_OUTCOMES, PURPOSES, REJECTIONS, STARTS
 from handoff.domain.case import Basis, Case, Referral, Situation
-from handoff.record.codes import BasisEndReason, CaseService, IneffectiveReason, MemberKind, ServiceOutcome, State
+from handoff.record.codes import (
+    BasisEndReason,
+    CaseService,
+    IneffectiveReason,
+    MemberKind,
+    ServiceOutcome,
+    State,
+    Urgency,
+)
 from handoff.record.envelope import Event
 from handoff.record.events.referral import DossierDisclosed
 
@@ -37,6 +45,8 @@ def _the_case(known: Situation) -> Case:
     return known.case
 
 
+MAX_OPEN_REFERRALS = 100
+"""Open referrals of one source in one case: many times what a case needs, and few enough to load with each command."""
 _COPIED = ("kind", "purpose", "recipient", "recipient_class", "expires_at")
 """Fields of a basis that a request copies."""
 
@@ -53,6 +63,14 @@ def target_accepts_requests(known: Situation, event: Event[Any], _at: datetime) 
     if event.data.service not in target.services:
         return IneffectiveReason.SERVICE_NOT_OFFERED
     return IneffectiveReason.SUSPENDED if target.suspended else None
+
+
+def open_referrals_are_few(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    """The source has fewer open referrals in the case than the limit, which an emergency does not have."""
+    if event.data.urgency is Urgency.EMERGENCY:
+        return None
+    own = (r for r in _the_case(known).referrals.values() if r.source == event.emitter and r.closed_at is None)
+    return IneffectiveReason.TOO_MANY_OPEN_REFERRALS if sum(1 for _ in own) >= MAX_OPEN_REFERRALS else None
 
 
 def request_has_valid_basis(known: Situation, event: Event[Any], at: datetime) -> str | None:

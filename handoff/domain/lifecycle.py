@@ -156,16 +156,22 @@ def _fact(event: type[ReferralBody], by: Role, start: frozenset[State], *conditi
 
 SOURCE, TARGET, EXCHANGE = Role.SOURCE, Role.TARGET, Role.EXCHANGE
 
+_NEW_REQUEST = (c.target_accepts_requests, c.request_has_valid_basis, c.open_referrals_are_few)
+
 TABLE: tuple[Transition, ...] = (
     Transition(
         e.ReferralRequested,
         SOURCE,
         _ABSENT,
         State.REQUESTED,
-        (c.target_accepts_requests, c.request_has_valid_basis),
+        _NEW_REQUEST,
     ),
     Transition(
-        e.ReferralImported, SOURCE, _ABSENT, State.REQUESTED, (c.target_accepts_requests, c.request_has_valid_basis)
+        e.ReferralImported,
+        SOURCE,
+        _ABSENT,
+        State.REQUESTED,
+        _NEW_REQUEST,
     ),
     Transition(e.ReferralAccepted, TARGET, _REQUESTED, State.ACCEPTED, (c.basis_is_valid,)),
     Transition(e.ReferralRejected, TARGET, _REQUESTED, State.REJECTED, (c.code_is_allowed,)),

@@ -11,7 +11,7 @@ from handoff.domain.case import Basis, Situation, Step
 from handoff.domain.conditions import Condition
 from handoff.domain.directory import MAX_KEYS_IN_FORCE
 from handoff.record import formats, signing
-from handoff.record.codes import IneffectiveReason, KeyUse, MemberKind, State
+from handoff.record.codes import BasisKind, IneffectiveReason, KeyUse, MemberKind, State
 from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events import case as c
 from handoff.record.events import deadline as dl
@@ -23,6 +23,10 @@ SUPPORTED_RULES = frozenset({1})
 
 ABSENT = State.ABSENT.value
 ALREADY, WRONG_EMITTER = IneffectiveReason.ALREADY, IneffectiveReason.WRONG_EMITTER
+
+
+MAX_BASES = 200
+"""Bases of one owner in one case. An emergency's ground, imminent danger, has no limit."""
 
 
 def _by_exchange(_known: Situation, event: Event[Any], _at: datetime) -> str | None:
@@ -75,6 +79,13 @@ def _basis_is_new(known: Situation, event: Event[Any], _at: datetime) -> str | N
 def _recipient_is_known(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     recipient = event.data.recipient
     return None if recipient is None or recipient in known.directory.members else IneffectiveReason.UNKNOWN_MEMBER
+
+
+def _bases_are_few(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    if event.data.kind is BasisKind.IMMINENT_DANGER or known.case is None:
+        return None
+    own = sum(1 for basis in known.case.bases.values() if basis.owner == event.emitter)
+    return IneffectiveReason.TOO_MANY_BASES if own >= MAX_BASES else None
 
 
 def _not_expired(_known: Situation, event: Event[Any], at: datetime) -> str | None:
@@ -217,7 +228,7 @@ RULES: Mapping[type[Body], tuple[Condition, ...]] = {
     d.SubmissionRefused: (_by_exchange,),
     c.CaseOpened: (_by_agency, _case_is_new),
     c.CasesLinked: (_by_agency, _by_case_party, _links_another_case),
-    c.BasisRecorded: (_by_agency, _by_case_party, _basis_is_new, _recipient_is_known, _not_expired),
+    c.BasisRecorded: (_by_agency, _by_case_party, _basis_is_new, _recipient_is_known, _not_expired, _bases_are_few),
     c.BasisApproved: (_awaits_approval,),
     c.BasisEnded: (_by_exchange, _end_not_recorded),
     c.ReleaseWithdrawn: (_by_agency, _by_case_party, _recipient_is_known),

@@ -385,6 +385,8 @@ class IneffectiveReason(StrEnum):
     RESERVED_MEMBER_ID = "reserved_member_id"
     UNKNOWN_KEY = "unknown_key"
     TOO_MANY_KEYS = "too_many_keys"
+    TOO_MANY_BASES = "too_many_bases"
+    TOO_MANY_OPEN_REFERRALS = "too_many_open_referrals"
     POSSESSION_NOT_PROVEN = "possession_not_proven"
     RULES_NOT_SUPPORTED = "rules_not_supported"
     TOO_EARLY = "too_early"

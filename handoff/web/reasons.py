@@ -49,6 +49,8 @@ MEANINGS: Mapping[Reason, str] = MappingProxyType(
         _I.RESERVED_MEMBER_ID: "This id belongs to the exchange.",
         _I.UNKNOWN_KEY: "The directory has no key with this id.",
         _I.TOO_MANY_KEYS: "The owner of the key has as many keys of this use in force as are allowed.",
+        _I.TOO_MANY_BASES: "The emitter has recorded as many bases in this case as are allowed.",
+        _I.TOO_MANY_OPEN_REFERRALS: "The source has as many open referrals in this case as are allowed.",
         _I.POSSESSION_NOT_PROVEN: "The proof of possession does not fit the key, the member and the jurisdiction.",
         _I.RULES_NOT_SUPPORTED: "This release does not have that version of the rules.",
         _I.TOO_EARLY: "The time at which it applies has not come, by record time.",

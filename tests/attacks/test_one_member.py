@@ -7,15 +7,26 @@ import pytest
 from handoff.domain.consequences import deadline_missed
 from handoff.exchange.validation import Submission, SubmissionValidator
 from handoff.operations.setup.access import quotas, user_name
-from handoff.record.codes import DeadlineStep, RefusalCode, Urgency
+from handoff.record.codes import (
+    ApproverRole,
+    BasisKind,
+    DeadlineStep,
+    EndScope,
+    LegalRule,
+    RefusalCode,
+    SurvivorInformed,
+    Urgency,
+)
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import EXCHANGE
+from handoff.record.events.case import BasisRecorded, ReleaseWithdrawn
 from handoff.record.events.directory import SubmissionRefused
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 from handoff.views.replay.gaps import Gap, gaps
 from tests.support.dsl import spec
 from tests.support.dsl.builders import JURISDICTION, T0, nth_id, own_keys_of
+from tests.support.dsl.judged import READERS, story_of
 from tests.support.dsl.spec import DIRECTORY, MINUTE, POLICE, Sent
 from tests.support.parts.replayed import replayed
 
@@ -48,14 +59,44 @@ def _open_referrals() -> list[Sent]:
 
 
 @pytest.mark.parametrize("flood", [_bases, _open_referrals])
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 11: a case takes any number of bases and open referrals"
-)
 def test_a_case_is_bounded(flood: Callable[[], list[Sent]]) -> None:
     """Beyond a limit, a further basis or a request that is no emergency is ineffective with a code."""
     record = spec.given(spec.opened()).record
     outcomes = {record.send(entries).verdict.is_effective for entries in flood()}
     assert outcomes == {True, False}
+
+
+@pytest.mark.parametrize("flood", [_bases, _open_referrals])
+def test_every_reader_applies_the_limit(flood: Callable[[], list[Sent]]) -> None:
+    """Exchange, projection and history checker give the same verdict to each entry around the limit."""
+    record = spec.given(spec.opened()).record
+    record.send(*flood()[:210])
+    outcomes = {reader: outcomes_of(story_of(record)) for reader, outcomes_of in READERS.items()}
+    assert len({tuple(found) for found in outcomes.values()}) == 1
+    assert outcomes["exchange"].count("ineffective") > 0
+
+
+def _imminent_danger() -> BasisRecorded:
+    return spec.release(
+        basis=nth_id(5_003),
+        kind=BasisKind.IMMINENT_DANGER,
+        rule=LegalRule.DOMESTIC_VIOLENCE_LAW,
+        approver_role=ApproverRole.DUTY_OFFICER,
+        approval_due_at=T0 + MINUTE,
+        survivor_informed=SurvivorInformed.YES,
+    )
+
+
+def test_an_emergency_has_no_limit() -> None:
+    """A case at its limits still takes a request in an emergency, its ground, and a withdrawal."""
+    record = spec.given(spec.opened()).record
+    record.send(*_open_referrals(), *_bases())
+    assert not record.send(spec.released(spec.release(basis=nth_id(5_001)))).verdict.is_effective
+    danger = _imminent_danger()
+    assert record.send(spec.released(danger)).verdict.is_effective
+    emergency = spec.request(referral=nth_id(5_005), urgency=Urgency.EMERGENCY)
+    assert record.send(Sent(POLICE, emergency)).verdict.is_effective
+    assert record.send(Sent(POLICE, ReleaseWithdrawn(scope=EndScope.ALL))).verdict.is_effective
 
 
 @pytest.mark.xfail(
