@@ -75,7 +75,7 @@ def _job(jurisdiction: Jurisdiction, record: LongRecord, path: Path) -> Job:
         bootstrap_servers="",
         kafka_user="",
         kafka_password="",
-        postgres=reader.model_dump(mode="json") | {"password": reader.password.get_secret_value()},
+        postgres=reader.model_dump(mode="json", exclude_none=True) | {"password": reader.password.get_secret_value()},
         options={"case": str(record.case), "trust": record.trust_text, "bundle": str(path)},
     )
 
