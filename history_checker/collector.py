@@ -29,7 +29,9 @@ from history_checker.snapshot import (
 )
 
 _EXCHANGE, _PROJECTION, _MONITOR = "exchange", "projection", "monitor"
-_EXCHANGE_HEADERS = ("inbox-sequence", "record-time", "verdict", "verdict-reason")
+_STATEMENT_HEADERS = ("inbox-sequence", "record-time", "verdict", "verdict-reason")
+# The proof is binary, and an entry that is sent again has another one.
+_EXCHANGE_HEADERS = (*_STATEMENT_HEADERS, "delivery-proof")
 _READ_TIMEOUT_SECONDS = 60
 
 
@@ -131,7 +133,7 @@ def _record_entry(record: ConsumerRecord) -> RecordEntry:
 
 
 def _inbox_entry(record: ConsumerRecord) -> ObservedInboxEntry:
-    added = {name: value.decode() for name, value in _headers(record) if name in _EXCHANGE_HEADERS}
+    added = {name: value.decode() for name, value in _headers(record) if name in _STATEMENT_HEADERS}
     return ObservedInboxEntry(
         sequence=int(added["inbox-sequence"]),
         record_ms=int(added["record-time"]),
