@@ -89,6 +89,9 @@ SUBMISSIONS = Counter(
 ROUTED = Counter("handoff_routed", "Record entries routed, by verdict.", ["verdict"])
 DELIVERED = Counter("handoff_delivered", "Entries sent to inboxes and acknowledged, repeats included.")
 RECORD_NEXT_OFFSET = Gauge("handoff_record_next_offset", "The record's next offset to be routed.")
+RECORD_CLOCK_SKEW = Gauge(
+    "handoff_record_clock_skew_seconds", "Broker's clock minus the exchange's, at the last entry that was routed."
+)
 ROUTING_EPOCH = Gauge("handoff_routing_epoch", "The epoch in which this exchange routes; 0 if it is a standby.")
 EXCHANGE_BACKLOG = Gauge(
     "handoff_exchange_backlog", "Rows waiting to be sent: inbox entries, and the exchange's own events.", ["queue"]
@@ -179,6 +182,7 @@ EXPORTED: Mapping[str, tuple[MetricWrapperBase, ...]] = {
         ROUTED,
         DELIVERED,
         RECORD_NEXT_OFFSET,
+        RECORD_CLOCK_SKEW,
         EXCHANGE_BACKLOG,
         DEADLINES_MISSED,
         RECORD_ALARMS,

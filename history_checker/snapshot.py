@@ -20,13 +20,21 @@ class ReferralKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RecordEntry:
-    """Entry of the record topic; ``appended_ms`` is the broker's timestamp in milliseconds."""
+    """Entry of the record topic; ``broker_ms`` is the broker's timestamp in milliseconds."""
 
     offset: int
-    appended_ms: int
+    broker_ms: int
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+
+    @property
+    def appended_ms(self) -> int:
+        """Timestamp as it counts: at most five minutes after the time that the exchange stamped in a header."""
+        stamps = [value or b"" for name, value in self.headers if name == "exchange-time"]
+        if len(stamps) != 1 or not stamps[0].isdigit() or len(stamps[0]) > 15:
+            return self.broker_ms
+        return min(self.broker_ms, int(stamps[0]) + 300_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def build_exchange(
     return Exchange(
         pool=pool,
         store=store,
-        intake=SubmissionIntake(settings.kafka, store, validator, empty, instance=instance_name(settings)),
+        intake=SubmissionIntake(settings.kafka, store, validator, empty, instance=instance_name(settings), clock=clock),
         context=RouterContext(
             kafka=settings.kafka,
             store=store,

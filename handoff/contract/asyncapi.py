@@ -8,7 +8,7 @@ from typing import Any
 
 from handoff.contract.json_schema import SUPERSEDED
 from handoff.operations.setup.access import user_name
-from handoff.record import delivery, message, topics
+from handoff.record import delivery, message, record_time, topics
 from handoff.record.envelope import CONTENT_TYPE
 from handoff.record.events import CATALOGUE, Body, Emitter
 from handoff.record.topics import CLIENT_SUFFIX, Topic, client_group
@@ -135,6 +135,7 @@ _EVENT_HEADERS: Document = {
         message.CONTENT_TYPE_HEADER: {"const": CONTENT_TYPE},
         message.SIGNATURE_HEADER: _header("64 bytes: Ed25519 over the DSSE encoding of the exact value"),
         message.KEY_ID_HEADER: _header("SHA-256 of the key's type byte and public key, hexadecimal; a hint only"),
+        record_time.STAMP_HEADER: _header("On the record and in an inbox: the exchange's time in ms, decimal"),
         delivery.SEQUENCE_HEADER: _header("In an inbox alone: 1, 2, 3 …, decimal"),
         delivery.RECORD_TIME_HEADER: _header("In an inbox alone: milliseconds since 1970-01-01 UTC, decimal"),
         delivery.VERDICT_HEADER: {

@@ -21,6 +21,7 @@ from handoff.record.envelope import EXCHANGE, Event, Identity
 from handoff.record.events.deadline import DeadlineAcknowledged, DeadlineEscalated
 from handoff.record.events.directory import SubmissionRefused
 from handoff.record.kafka_record import ParsedRecord
+from handoff.record.record_time import is_plausible
 
 _TAKES_IDENTITY: Final = frozenset({VerdictKind.EFFECTIVE, VerdictKind.INEFFECTIVE})
 _OVERTAKING: Final = (IneffectiveReason.ALREADY, IneffectiveReason.BASIS_EXPIRED, IneffectiveReason.RELEASE_WITHDRAWN)
@@ -30,10 +31,14 @@ _OVERTAKEN: Final = frozenset(State) - {State.ABSENT} | {IneffectiveReason.TOO_E
 _NEVER_OVERTAKEN: Final = (SubmissionRefused, DeadlineEscalated, DeadlineAcknowledged)
 
 
+FALSE_TIME: Final = "record_time"
+"""Alarm: the clocks of broker and exchange disagree, so that the entry's append time is bounded or late."""
+
+
 class JudgedRecord(Struct, frozen=True, gc=False):
     """A record with its verdict and its record time, also in milliseconds since 1970-01-01 UTC.
 
-    Record time is the greatest append time so far.
+    Record time is the greatest append time so far, each bounded by the exchange's stamp.
     """
 
     record: ParsedRecord
@@ -56,8 +61,15 @@ class JudgedRecord(Struct, frozen=True, gc=False):
         return event.emitter if is_authentic else None
 
     @property
+    def has_plausible_time(self) -> bool:
+        """True if the clocks of broker and exchange agreed when the entry was appended."""
+        return is_plausible(self.record.kafka.skew_ms)
+
+    @property
     def alarm(self) -> str:
         """Code under which an alarm about this entry is counted."""
+        if not self.has_plausible_time:
+            return FALSE_TIME
         return self.verdict.reason or self.verdict.kind.value
 
     @property
@@ -65,10 +77,11 @@ class JudgedRecord(Struct, frozen=True, gc=False):
         """True for an entry that a correct exchange would not have appended.
 
         That is an invalid entry, and an ineffective event of the exchange itself, unless an entry appended between
-        decision and publication explains it.
+        decision and publication explains it. It is also an entry whose append time differs too much from the exchange's
+        stamp.
         """
         kind, event = self.verdict.kind, self.record.event
-        if kind is VerdictKind.INVALID:
+        if kind is VerdictKind.INVALID or not self.has_plausible_time:
             return True
         if kind is not VerdictKind.INEFFECTIVE or not isinstance(event, Event) or event.emitter != EXCHANGE:
             return False
@@ -93,7 +106,7 @@ class RecordFold:
 
     def apply(self, record: ParsedRecord) -> tuple[JudgedRecord, Situation, Situation]:
         """Judge the next entry and move the state on; return the state before and after it too. Never raises."""
-        self.record_ms = max(self.record_ms, record.kafka.appended_ms)
+        self.record_ms = max(self.record_ms, record.kafka.counted_ms)
         at = from_ms(self.record_ms)
         case_id, identity = record.case_id, record.identity
         case = None if case_id is None else self.cases.get(case_id) or Case(case_id)

@@ -2,15 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from handoff import telemetry
+from handoff import clock, telemetry
 from handoff.adapters.kafka.client import BrokerUnavailable, Sender, kafka_record, security
 from handoff.adapters.postgres.exchange_store import ExchangeStore
 from handoff.adapters.postgres.pool import TRANSIENT
@@ -20,6 +22,9 @@ from handoff.domain.directory import Directory
 from handoff.exchange.cpu_work import run_off_loop
 from handoff.exchange.unassigned_topics import unassigned_topics
 from handoff.exchange.validation import Submission, SubmissionValidator
+from handoff.record.delivery import to_ms
+from handoff.record.message import Message
+from handoff.record.record_time import stamped
 from handoff.record.topics import EXCHANGE, groups, out_pattern, record_topic
 
 BATCH = 1000
@@ -48,6 +53,7 @@ class SubmissionIntake:
         directory: Directory,
         *,
         instance: str,
+        clock: Callable[[], datetime] = clock.now,
     ) -> None:
         self._kafka = kafka
         self._store = store
@@ -59,6 +65,7 @@ class SubmissionIntake:
         self._pattern = out_pattern(directory.jurisdiction)
         self._group = groups(directory.jurisdiction, EXCHANGE)[0]
         self._sender = Sender(kafka, client_id="exchange-intake")
+        self._clock = clock
         self._founding: Submission | None = None
         self._appended: dict[TopicPartition, int] = {}
         self._committed = 0.0
@@ -149,10 +156,13 @@ class SubmissionIntake:
         """Append the founding event alone, as the record's first entry. Everything else is read again afterwards."""
         founding = next(filter(self._validator.is_founding, submissions), None)
         if founding is not None and self._founding is None:
-            await self._sender.send(self._record, [founding.message])
+            await self._sender.send(self._record, [self._stamped(founding.message)])
             self._founding = founding
         elif submissions:
             _log.warning("intake.waiting_for_founding_event", count=len(submissions))
+
+    def _stamped(self, message: Message) -> Message:
+        return replace(message, headers=stamped(message.headers, to_ms(self._clock())))
 
     async def _commit(self, consumer: AIOKafkaConsumer) -> None:
         self._committed, appended = time.monotonic(), self._appended
@@ -170,7 +180,7 @@ class SubmissionIntake:
         validated = await run_off_loop(
             len(submissions), lambda: tuple(self._validator.validate(submissions, self._directory))
         )
-        await self._sender.send(self._record, [message for message, _ in validated])
+        await self._sender.send(self._record, [self._stamped(message) for message, _ in validated])
         for submission, (_, code) in zip(submissions, validated, strict=True):
             outcome = code or "accepted"
             telemetry.SUBMISSIONS.labels(outcome).inc()

@@ -13,6 +13,7 @@ _log = structlog.get_logger()
 def record_batch(routed: Routed, next_offset: int) -> None:
     """Log and count the verdicts of a batch."""
     telemetry.RECORD_NEXT_OFFSET.set(next_offset)
+    telemetry.RECORD_CLOCK_SKEW.set(routed.judged[-1].record.kafka.skew_ms / 1000)
     for judged in routed.judged:
         telemetry.ROUTED.labels(judged.verdict.kind.value).inc()
         _log.info("router.entry_routed", **_fields(judged))

@@ -7,6 +7,8 @@ suspended process that resumes may send again; the inbox's dense sequence and th
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
@@ -14,7 +16,7 @@ import structlog
 
 from handoff import telemetry
 from handoff.adapters.kafka.client import BrokerUnavailable, Sender
-from handoff.adapters.postgres.exchange_store import ExchangeStore
+from handoff.adapters.postgres.exchange_store import ExchangeStore, OwnEvent
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.backoff import Backoff
 from handoff.domain.directory import Directory
@@ -22,8 +24,9 @@ from handoff.domain.own_keys import OwnKeys
 from handoff.exchange.cpu_work import run_off_loop
 from handoff.proof.log.delivery_chain import sign_batch
 from handoff.record import message, signing
-from handoff.record.delivery import PROOF_HEADER, Delivery
+from handoff.record.delivery import PROOF_HEADER, Delivery, to_ms
 from handoff.record.message import Message
+from handoff.record.record_time import stamped
 from handoff.wakeup import Wakeup
 
 BATCH = 500
@@ -123,12 +126,19 @@ class OwnEventPublisher:
     """Sender of the exchange's own events, which repeats each until it is read back from the record."""
 
     def __init__(
-        self, store: ExchangeStore, sender: Sender, key: Callable[[], signing.SigningKey], record: str
+        self,
+        store: ExchangeStore,
+        sender: Sender,
+        key: Callable[[], signing.SigningKey],
+        record: str,
+        *,
+        clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._sender = sender
         self._key = key
         self._record = record
+        self._clock = clock
         self._sent: dict[UUID, float] = {}
 
     async def send_some(self) -> bool:
@@ -138,7 +148,12 @@ class OwnEventPublisher:
         self._sent = {own.event_id: at for own in unconfirmed if (at := self._sent.get(own.event_id)) is not None}
         due = [own for own in unconfirmed if now - self._sent.get(own.event_id, now - RESEND_SECONDS) >= RESEND_SECONDS]
         if due:
-            key = self._key()
-            await self._sender.send(self._record, [message.sign(own.subject, own.value, key) for own in due])
+            key, stamp = self._key(), to_ms(self._clock())
+            await self._sender.send(self._record, [_signed(own, key, stamp) for own in due])
             self._sent |= dict.fromkeys((own.event_id for own in due), now)
         return len(due) == BATCH
+
+
+def _signed(own: OwnEvent, key: signing.SigningKey, stamp: int) -> Message:
+    signed = message.sign(own.subject, own.value, key)
+    return replace(signed, headers=stamped(signed.headers, stamp))

@@ -26,6 +26,8 @@ from handoff.exchange.relays import InboxRelay, OwnEventPublisher, SendingTask
 from handoff.exchange.routing import Announcement, InboxHead, Known, Routed, route
 from handoff.exchange.timers import queue_due_events
 from handoff.leadership import Leadership
+from handoff.proof.log.entry import content_hash
+from handoff.record import record_time
 from handoff.record.envelope import Event
 from handoff.record.events.directory import AgencyAdmitted, JurisdictionFounded
 from handoff.record.kafka_record import KafkaRecord, ParsedRecord
@@ -34,6 +36,10 @@ from handoff.record.topics import in_topic, record_topic
 
 POLL_SECONDS = 0.2
 CACHED_CASES = 10_000
+IN_DOUBT_SECONDS = record_time.BOUND_MS / 1000
+"""Time after an entry with a false time in which no missed deadline is published: that cannot be taken back."""
+CONFIRM_SECONDS = 30.0
+"""Interval of the checks that the record still has what was routed from it."""
 
 _RETRY: tuple[type[Exception], ...] = (BrokerUnavailable, *TRANSIENT)
 _log = structlog.get_logger()
@@ -65,13 +71,18 @@ class Router:
         self._heads: dict[str, InboxHead] = {}
         self._cases: OrderedDict[UUID, Case] = OrderedDict()
         self._inboxes: dict[str, SendingTask] = {}
+        self._confirmed, self._confirmed_at = self._position, 0.0
         self._timers_polled = 0.0
         self._reader = RecordReader(context.kafka, context.empty.jurisdiction, client_id="exchange-routing")
+        self._confirming_reader = RecordReader(
+            context.kafka, context.empty.jurisdiction, client_id="exchange-confirming"
+        )
         sender = Sender(context.kafka, client_id="exchange-own-events")
         record = record_topic(context.empty.jurisdiction)
-        publisher = OwnEventPublisher(context.store, sender, self._signing_key, record)
+        publisher = OwnEventPublisher(context.store, sender, self._signing_key, record, clock=context.now)
         self._own_events = SendingTask("own events", publisher.send_some, sender)
         self.routing = False
+        self._in_doubt_until = 0.0
 
     async def run(self) -> None:
         """Run until cancelled. Raises ``LeadershipLost`` (in a group) and ``RecordBroken``."""
@@ -82,6 +93,7 @@ class Router:
         finally:
             self.routing = False
             await self._reader.close()
+            await self._confirming_reader.close()
 
     async def _route(self, tasks: asyncio.TaskGroup) -> None:
         backoff = Backoff()
@@ -104,32 +116,54 @@ class Router:
         self._directory = stored[1] if stored is not None else self._context.empty
         self._heads = {member: InboxHead(*head) for member, head in (await self._store.inbox_heads()).items()}
         self._cases.clear()
-        await self._reader.start(self._position.next_offset)
+        if self._position.last_hash:
+            await self._reader.resume_after(self._position.next_offset - 1, self._position.last_hash)
+        else:
+            await self._reader.start(self._position.next_offset)
+        self._confirmed, self._confirmed_at = self._position, time.monotonic()
         self._wake_inboxes(tasks, self._heads)
 
     async def _step(self, tasks: asyncio.TaskGroup) -> None:
         records = await self._reader.read(wait=POLL_SECONDS)
         # Here, not in a task of its own: an exchange that cannot read the record must not keep leadership.
         await self._leadership.renew()
+        if time.monotonic() - self._confirmed_at >= CONFIRM_SECONDS:
+            await self._confirm()
         if records:
             await self._route_batch(records, tasks)
         # Missed deadlines are emitted only after the answers already on the record have been read.
-        if len(records) < BATCH and time.monotonic() - self._timers_polled >= POLL_SECONDS:
+        if len(records) < BATCH and time.monotonic() >= max(self._in_doubt_until, self._timers_polled + POLL_SECONDS):
             self._timers_polled = time.monotonic()
             if missed := await queue_due_events(self._store, self._epoch, self._directory, self._context.now()):
                 telemetry.DEADLINES_MISSED.inc(missed)
                 self._own_events.wake()
 
+    async def _confirm(self) -> None:
+        """Check that the record still has the entry that was the last one at the previous check.
+
+        A consumer does not notice a record that was truncated and grew again past its offset. Raises ``RecordBroken``.
+        """
+        if self._confirmed.last_hash:
+            await self._confirming_reader.resume_after(self._confirmed.next_offset - 1, self._confirmed.last_hash)
+        self._confirmed, self._confirmed_at = self._position, time.monotonic()
+
     async def _route_batch(self, records: tuple[KafkaRecord, ...], tasks: asyncio.TaskGroup) -> None:
         batch = await cpu_work.run_off_loop(len(records), lambda: tuple(map(_parsed, records)))
         # Record time is monotonic even if the broker's clock is not.
-        record_ms = max(self._position.record_ms, *(record.appended_ms for record in records))
-        moved = replace(self._position, next_offset=records[-1].offset + 1, record_ms=record_ms)
-        async with self._store.batch(self._position, moved.next_offset, moved.record_ms) as transaction:
+        record_ms = max(self._position.record_ms, *(record.counted_ms for record in records))
+        moved = replace(
+            self._position,
+            next_offset=records[-1].offset + 1,
+            record_ms=record_ms,
+            last_hash=content_hash(records[-1].message),
+        )
+        async with self._store.batch(self._position, moved) as transaction:
             known = await self._known(transaction, batch)
             routed = await cpu_work.run_off_loop(len(batch), lambda: route(known, batch, self._context.genesis_hash))
             await self._store_routed(transaction, routed, moved)
         self._position, self._directory, self._heads = moved, routed.directory, routed.inboxes
+        in_doubt = not routed.judged[-1].has_plausible_time
+        self._in_doubt_until = time.monotonic() + IN_DOUBT_SECONDS if in_doubt else 0.0
         self._cache({**known.cases, **routed.cases})
         self._wake_inboxes(tasks, {queued.member for queued in routed.deliveries})
         if routed.own_events or routed.confirmed:

@@ -17,7 +17,7 @@ from handoff.domain.routing import recipients
 from handoff.domain.timers import Timer, timers_of
 from handoff.exchange import cpu_work
 from handoff.proof.log import delivery_chain
-from handoff.proof.log.entry import record_hash
+from handoff.proof.log.entry import content_hash
 from handoff.record.codes import IneffectiveReason
 from handoff.record.delivery import EFFECTIVE, Delivery, Verdict
 from handoff.record.envelope import EXCHANGE, Event, Identity
@@ -52,16 +52,17 @@ class QueuedDelivery(NamedTuple):
 
 
 class _Judged(NamedTuple):
-    """Message with its verdict, record time and content hash: the same for every recipient."""
+    """Message with its verdict and record time, and what the exchange states about them to every recipient."""
 
     message: Message
     verdict: Verdict
     record_time: datetime
-    content_hash: bytes
+    facts: bytes
 
     @classmethod
     def of(cls, message: Message, verdict: Verdict, at: datetime) -> Self:
-        return cls(message, verdict, at, record_hash(message.key, message.value, message.headers))
+        facts = delivery_chain.delivered_facts(at, verdict, content_hash(message))
+        return cls(message, verdict, at, facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def _deliver(
 def _append_to_inbox(routed: Routed, member: str, judged: _Judged) -> None:
     last = routed.inboxes.get(member, routed.first_head)
     delivery = Delivery(last.sequence + 1, judged.record_time, judged.verdict, judged.message)
-    chain = delivery_chain.chain_hash(member, delivery, judged.content_hash, last.chain)
+    chain = delivery_chain.chain_hash(member, delivery.sequence, judged.facts, last.chain)
     routed.inboxes[member] = InboxHead(delivery.sequence, chain)
     routed.deliveries.append(QueuedDelivery(member, delivery, chain))
 

@@ -216,6 +216,9 @@ class Store(Protocol):
     async def start_intake_epoch(self) -> tuple[int, InboxPosition]:
         """Start a new inbox epoch. Return it with the position to continue from."""
 
+    async def last_inbox_entry(self) -> InboxRow | None:
+        """Return the last stored inbox entry."""
+
     async def start_relay_epoch(self) -> int:
         """Start a new relay epoch."""
 

@@ -34,6 +34,7 @@ from handoff.record.delivery import Delivery
 from handoff.record.events.directory import RedactionTerms, ValueRedacted
 from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse
 from handoff.record.message import Message
+from handoff.record.record_time import STAMP_HEADER
 from handoff.record.redaction import Redaction, original_hash
 from handoff.record.topics import Topic, in_topic
 from handoff.views.redaction_effects import DirectoryNotRedactable, dependent_offsets, redacted
@@ -178,9 +179,9 @@ async def _check_effect(session: MaintenanceSession, targets: _Targets, reason: 
     about = targets.keys | {settings.jurisdiction.encode()}
     strands, record_ms = list[ParsedRecord](), 0
     async for entry in _record(session):
-        record_ms = max(record_ms, entry.appended_ms)
+        record_ms = max(record_ms, entry.counted_ms)
         if entry.message.key in about:
-            strands.append(parse(replace(entry, appended_ms=record_ms)))
+            strands.append(parse(_at(entry, record_ms)))
     empty = Directory(settings.jurisdiction, settings.generation)
     try:
         others = dependent_offsets(targets.offsets, strands, settings.genesis_sha256, empty, reason)
@@ -193,6 +194,12 @@ async def _check_effect(session: MaintenanceSession, targets: _Targets, reason: 
         raise RedactionRefused(
             f"cannot redact: the verdicts of offsets {named} depend on it. Redact those as well, or keep it"
         )
+
+
+def _at(entry: KafkaRecord, record_ms: int) -> KafkaRecord:
+    """Return the entry with this record time. Without its stamp, which would bound the time again."""
+    headers = tuple(pair for pair in entry.message.headers if pair[0] != STAMP_HEADER)
+    return replace(entry, appended_ms=record_ms, message=replace(entry.message, headers=headers))
 
 
 async def _rewrite(session: MaintenanceSession, topic: Topic, targets: _Targets, reason: RedactionReason) -> bool:

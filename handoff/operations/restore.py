@@ -21,7 +21,7 @@ from handoff.config import ProcessSettings
 from handoff.operations.errors import OperationError
 from handoff.operations.session import MaintenanceSession, NotReadyForMaintenance
 from handoff.operations.topic_copy import append, read_topic
-from handoff.proof.log.entry import record_hash
+from handoff.proof.log.entry import content_hash
 from handoff.record.delivery import Delivery, to_ms
 from handoff.record.header_codec import unpack_headers
 from handoff.record.kafka_record import KafkaRecord
@@ -54,6 +54,8 @@ class RecordLosses:
     only_on_timeline: tuple[KafkaRecord, ...]
     only_in_inboxes: tuple[KafkaRecord, ...]
     tails: Mapping[str, tuple[KafkaRecord, ...]] = field(default_factory=dict)
+    last_agreed: bytes = b""
+    """Record hash of the last entry on which record and timeline agree."""
 
     @property
     def is_whole(self) -> bool:
@@ -71,6 +73,14 @@ class RecordLosses:
     def routed_at_most(self) -> int:
         """Largest position for the exchange in the restored record. It routes the entries after it again."""
         return self.agrees_up_to + len(self.only_on_timeline) + len(self.only_in_inboxes)
+
+    def hash_before(self, offset: int) -> bytes | None:
+        """Return the record hash of the entry before ``offset`` in the restored record; None if it is unchanged."""
+        if offset < self.agrees_up_to or offset == 0:
+            return None
+        if offset == self.agrees_up_to:
+            return self.last_agreed
+        return _hash(self.end[offset - 1 - self.agrees_up_to])
 
 
 async def losses(session: MaintenanceSession) -> RecordLosses:
@@ -102,6 +112,7 @@ async def losses(session: MaintenanceSession) -> RecordLosses:
         appended_since=tuple(comparison.appended_since),
         only_on_timeline=tuple(comparison.only_on_timeline),
         only_in_inboxes=tuple(merge_in_order(inbox.unknown(known) for inbox in inboxes)),
+        last_agreed=comparison.last_agreed,
         tails={inbox.topic: inbox.tail for inbox in inboxes if inbox.tail},
     )
 
@@ -150,6 +161,7 @@ class _Comparison:
 
     def __init__(self) -> None:
         self.agrees_up_to = 0
+        self.last_agreed = b""
         self.size = 0
         self.appended_since: list[KafkaRecord] = []
         self.only_on_timeline: list[KafkaRecord] = []
@@ -167,6 +179,7 @@ class _Comparison:
         is_known = on_timeline is not None and _coordinates(entry) == _coordinates(on_timeline)
         if is_known and not self.appended_since:
             self.agrees_up_to += 1
+            self.last_agreed = _hash(entry)
             self.known.add(_hash(entry))
             return
         self.appended_since.append(entry)
@@ -236,7 +249,7 @@ async def _set_back(session: MaintenanceSession, lost: RecordLosses) -> None:
     at = lost.routed_at_most
     places = {entry.message.value: entry.offset for entry in lost.end}
     async with session.database(session.exchange) as connection, connection.transaction():
-        await connection.execute(_SQL["set_position_back"], at)
+        await connection.execute(_SQL["set_position_back"], at, lost.hash_before(min(lost.routed, at)))
         await connection.execute(_SQL["set_directory_back"], at)
         for row in await connection.fetch(_SQL["announced_after"], lost.agrees_up_to):
             await connection.execute(_SQL["move_announcement"], row["record_offset"], places[row["value"]])
@@ -267,11 +280,11 @@ def _delivered(message: Message) -> KafkaRecord:
 
 
 def _coordinates(entry: KafkaRecord) -> tuple[int, int, bytes]:
-    return entry.offset, entry.appended_ms, _hash(entry)
+    return entry.offset, entry.counted_ms, _hash(entry)
 
 
 def _hash(entry: KafkaRecord) -> bytes:
-    return record_hash(entry.message.key, entry.message.value, entry.message.headers)
+    return content_hash(entry.message)
 
 
 def _record(session: MaintenanceSession) -> AsyncIterator[KafkaRecord]:

@@ -15,7 +15,9 @@ SELECT next_offset FROM position
 
 -- name: set_position_back
 WITH released AS (UPDATE leadership SET epoch = epoch + 1, heartbeat_at = NULL RETURNING epoch)
-UPDATE position SET next_offset = least(next_offset, $1), epoch = released.epoch FROM released
+UPDATE position
+   SET next_offset = least(next_offset, $1), last_hash = coalesce($2, last_hash), epoch = released.epoch
+  FROM released
 
 -- name: set_directory_back
 UPDATE directory SET version = least(version, $1)

@@ -13,7 +13,7 @@ from typing import Any, Self
 from handoff.adapters.kafka.record_reader import BATCH, RecordBroken, RecordReader
 from handoff.adapters.postgres.timeline_store import LastEntry, TimelinePosition, TimelineStore
 from handoff.domain.directory import Key
-from handoff.proof.log.entry import record_hash
+from handoff.proof.log.entry import content_hash
 from handoff.record import signing
 from handoff.record.kafka_record import CheckedSignature, KafkaRecord, ParsedRecord, parse_value
 from handoff.record.message import KEY_ID_HEADER, SIGNATURE_HEADER, Message
@@ -42,12 +42,8 @@ async def confirm(reader: RecordReader, store: TimelineStore, position: Timeline
     last = await store.last_entry()
     if last is None:
         return
-    await reader.start(last.offset)
-    found: Sequence[KafkaRecord] = ()
-    while not found:
-        found = await reader.read(wait=_READ_WAIT_SECONDS, limit=1)
-    message = found[0].message
-    if last != LastEntry(last.offset, found[0].appended_ms, record_hash(message.key, message.value, message.headers)):
+    found = await reader.entry_at(last.offset)
+    if last != LastEntry(last.offset, found.counted_ms, content_hash(found.message)):
         raise RecordBroken(f"the record's entry at offset {last.offset} differs from the timeline's")
 
 

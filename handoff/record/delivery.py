@@ -67,6 +67,8 @@ class DeliveryFault(StrEnum):
     CONTRADICTION = "contradiction"
     """The exchange signed two different entries under one sequence."""
     GAP = "gap"
+    LOST = "lost"
+    """The topic no longer has the last entry that was read from it: it was truncated, and may have grown again."""
 
 
 class BrokenDelivery(Exception):

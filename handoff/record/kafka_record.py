@@ -9,6 +9,7 @@ from handoff.record.codes import RefusalCode
 from handoff.record.envelope import Event, Identity
 from handoff.record.errors import NotAnEvent
 from handoff.record.message import Message
+from handoff.record.record_time import counted_ms, skew_ms
 from handoff.record.redaction import Redaction, original_hash
 
 
@@ -19,6 +20,16 @@ class KafkaRecord:
     offset: int
     appended_ms: int
     message: Message
+
+    @property
+    def counted_ms(self) -> int:
+        """Append time as it counts for record time: bounded by the exchange's stamp."""
+        return counted_ms(self.appended_ms, self.message.headers)
+
+    @property
+    def skew_ms(self) -> int:
+        """Difference of the broker's clock to the exchange's when the entry was appended."""
+        return skew_ms(self.appended_ms, self.message.headers)
 
 
 class ParsedValue(NamedTuple):

@@ -22,12 +22,14 @@ import structlog
 from mode import CrashingSupervisor
 
 from handoff import telemetry
-from handoff.adapters.kafka.client import ssl_context
+from handoff.adapters.kafka.client import BrokerUnavailable, ssl_context
 from handoff.adapters.kafka.group_offsets import GroupOffsets
+from handoff.adapters.kafka.record_reader import RecordBroken, RecordReader
 from handoff.backoff import retry
 from handoff.config import KafkaSettings
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.inbox.intake import InboxIntake
+from handoff.record.delivery import BrokenDelivery, DeliveryFault
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message, as_headers
 
@@ -63,11 +65,30 @@ class FaustInbox:
         Raises ``InboxCrashed``, and the errors with which ``InboxIntake.handle`` stops.
         """
         position = await retry(self._intake.begin, _retried, transient=(StoreUnavailable,))
+        await retry(
+            lambda: self._confirm(position.next_offset), _retried, transient=(StoreUnavailable, BrokerUnavailable)
+        )
         end = await GroupOffsets(self._settings, self._topic, self._group).commit_position(position.next_offset)
         async with self._application() as app, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._catch_up(end))
             tasks.create_task(self._drain())
             tasks.create_task(self._watch(app))
+
+    async def _confirm(self, next_offset: int) -> None:
+        """Check that the topic still has the last entry that was read from it. Raises ``BrokenDelivery``.
+
+        A topic that was truncated and grew again has another one there, and its consumer group would not notice it.
+        """
+        reader = RecordReader(self._settings, "", client_id=f"{self._group}-confirming", topic=self._topic)
+        try:
+            await reader.start(next_offset)
+            last = await self._intake.last_entry()
+            if last is not None:
+                self._intake.confirm(last, await reader.entry_at(last.offset))
+        except RecordBroken as error:
+            raise BrokenDelivery(DeliveryFault.LOST, f"the inbox topic lost entries: {error}") from error
+        finally:
+            await reader.close()
 
     @asynccontextmanager
     async def _application(self) -> AsyncIterator[Any]:
@@ -145,8 +166,11 @@ def _kafka_record(fetched: Any) -> KafkaRecord:
 
 
 def _retried(error: Exception) -> None:
-    telemetry.DATABASE_RETRIES.inc()
-    log.warning("database.unavailable", error=str(error))
+    if isinstance(error, BrokerUnavailable):
+        log.warning("inbox.retry_scheduled", error=str(error))
+    else:
+        telemetry.DATABASE_RETRIES.inc()
+        log.warning("database.unavailable", error=str(error))
 
 
 async def _stop(app: Any) -> None:

@@ -5,11 +5,15 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from handoff.adapters.kafka.client import BrokerUnavailable, kafka_record, security
 from handoff.config import KafkaSettings
+from handoff.proof.log.entry import content_hash
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.topics import record_topic
 
 BATCH = 2000
 """Maximum number of entries read, and so committed, together."""
+
+
+_ONE_ENTRY_WAIT_SECONDS = 1.0
 
 
 class RecordBroken(Exception):
@@ -39,6 +43,23 @@ class RecordReader:
             raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
         if offset > end:
             raise RecordBroken(f"the record ends at {end}, before the stored offset {offset}")
+
+    async def entry_at(self, offset: int) -> KafkaRecord:
+        """Return the entry at ``offset`` and continue after it. Raises ``BrokerUnavailable`` and ``RecordBroken``."""
+        await self.start(offset)
+        found: tuple[KafkaRecord, ...] = ()
+        while not found:
+            found = await self.read(wait=_ONE_ENTRY_WAIT_SECONDS, limit=1)
+        return found[0]
+
+    async def resume_after(self, offset: int, content: bytes) -> None:
+        """Read on after ``offset``, if the record still has the entry there with the record hash ``content``.
+
+        A record that lost entries and grew again has others at the offsets that were read before: reading on would skip
+        them. Raises ``BrokerUnavailable`` and ``RecordBroken``.
+        """
+        if content_hash((await self.entry_at(offset)).message) != content:
+            raise RecordBroken(f"the record's entry at offset {offset} is not the one that was read there before")
 
     async def end(self) -> int:
         """Return the offset of the next entry to be appended. Raises ``BrokerUnavailable``."""

@@ -24,11 +24,15 @@ _SQL = statements("exchange_store.sql")
 
 @dataclass(frozen=True, slots=True)
 class RecordPosition:
-    """Routing position: next offset, record time (ms since 1970-01-01 UTC), and the leader's epoch."""
+    """Routing position: next offset, record time (ms since 1970-01-01 UTC), and the leader's epoch.
+
+    ``last_hash`` is the record hash of the entry before ``next_offset``, empty before the first.
+    """
 
     epoch: int
     next_offset: int
     record_ms: int
+    last_hash: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class ExchangeStore:
         row = await self._pool.fetchrow(_SQL["start_routing"], epoch)
         if row is None:
             raise LeadershipLost(f"epoch {epoch} is over: another exchange routes")
-        return RecordPosition(row["epoch"], row["next_offset"], row["record_time"])
+        return RecordPosition(row["epoch"], row["next_offset"], row["record_time"], row["last_hash"])
 
     async def newer_directory(self, version: int) -> tuple[int, Directory] | None:
         """Return the directory and its version if it is newer than ``version``."""
@@ -59,18 +63,14 @@ class ExchangeStore:
         return (row["version"], state_codec.load_directory(row["state"])) if row is not None else None
 
     @asynccontextmanager
-    async def batch(
-        self, position: RecordPosition, next_offset: int, record_ms: int
-    ) -> AsyncIterator[RoutingTransaction]:
-        """Open the transaction that advances the position and stores the results of a batch.
+    async def batch(self, position: RecordPosition, moved: RecordPosition) -> AsyncIterator[RoutingTransaction]:
+        """Open the transaction that advances the position to ``moved`` and stores the results of a batch.
 
         Raises ``LeadershipLost`` if ``position`` is not the stored one.
         """
+        after = (moved.next_offset, moved.record_ms, moved.last_hash)
         async with self._pool.acquire() as connection, connection.transaction():
-            moved = await connection.fetchval(
-                _SQL["advance"], position.epoch, position.next_offset, next_offset, record_ms
-            )
-            if moved is None:
+            if await connection.fetchval(_SQL["advance"], position.epoch, position.next_offset, *after) is None:
                 raise LeadershipLost
             yield RoutingTransaction(connection)
 

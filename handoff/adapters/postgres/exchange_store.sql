@@ -1,8 +1,8 @@
 -- name: start_routing
-UPDATE position SET epoch = $1 WHERE epoch <= $1 RETURNING epoch, next_offset, record_time
+UPDATE position SET epoch = $1 WHERE epoch <= $1 RETURNING epoch, next_offset, record_time, last_hash
 
 -- name: advance
-UPDATE position SET next_offset = $3, record_time = $4
+UPDATE position SET next_offset = $3, record_time = $4, last_hash = $5
  WHERE next_offset = $2 AND epoch = $1
 RETURNING 1
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from handoff.adapters.postgres.node_transaction import SQL, PostgresTransaction, record_clock
+from handoff.adapters.postgres.node_transaction import SQL, PostgresTransaction, inbox_row, record_clock
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.domain import lifecycle
 from handoff.domain.case import ReferralKey
@@ -18,7 +18,7 @@ from handoff.leadership import LeadershipLost
 from handoff.node.commands.results import Backlog, FeedEntry, OpenReferrals, ReferralRow, StoreUnavailable
 from handoff.node.ports import Transaction
 from handoff.node.record_clock import RecordClock
-from handoff.node.rows import DueEvent, InboxPosition
+from handoff.node.rows import DueEvent, InboxPosition, InboxRow
 from handoff.record import strict_json
 from handoff.record.codes import CaseService, State, Urgency
 from handoff.record.delivery import REDACTED, Verdict, VerdictKind
@@ -82,6 +82,10 @@ class PostgresStore:
     async def start_intake_epoch(self) -> tuple[int, InboxPosition]:
         (row,) = await self._fetch("start_intake_epoch")
         return row["epoch"], InboxPosition(row["next_offset"], row["sequence"], row["chain"])
+
+    async def last_inbox_entry(self) -> InboxRow | None:
+        rows = await self._fetch("last_inbox_entry")
+        return inbox_row(rows[0]) if rows else None
 
     async def skip_unsigned(self, offset: int) -> bool:
         """Move the inbox position past an entry without the exchange's signature. Return False if it is not there."""

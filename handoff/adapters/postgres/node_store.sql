@@ -52,6 +52,9 @@ RETURNING sequence, own, outcome
 -- Entries of others await the log's receipt; own ones await it in the outbox.
 INSERT INTO received (sequence) SELECT sequence FROM added WHERE NOT own AND outcome IN ('effective', 'ineffective')
 
+-- name: last_inbox_entry
+SELECT * FROM inbox ORDER BY sequence DESC LIMIT 1
+
 -- name: inbox_rows
 SELECT * FROM inbox WHERE sequence = ANY($1)
 

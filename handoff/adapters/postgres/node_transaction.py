@@ -102,7 +102,7 @@ class PostgresTransaction:
     async def inbox_rows(self, sequences: Iterable[int]) -> dict[int, InboxRow]:
         wanted = list(sequences)
         found = await self._connection.fetch(SQL["inbox_rows"], wanted) if wanted else ()
-        return {row["sequence"]: _inbox_row(row) for row in found}
+        return {row["sequence"]: inbox_row(row) for row in found}
 
     async def store_broken(self, record: KafkaRecord, fault: DeliveryFault, at: datetime) -> None:
         message = record.message
@@ -152,7 +152,7 @@ class PostgresTransaction:
 
     async def inbox(self) -> AsyncIterator[InboxRow]:
         async for row in self._connection.cursor(SQL["inbox"], prefetch=500):
-            yield _inbox_row(row)
+            yield inbox_row(row)
 
     async def digests(self) -> Mapping[str, str]:
         return {row["name"]: row["digest"] for row in await self._connection.fetch(SQL["digests"])}
@@ -198,7 +198,8 @@ def _inbox_columns(row: InboxRow) -> tuple[object, ...]:
     return delivery.sequence, row.offset, *raw, *judged, row.own, row.chain, delivery.proof, row.rules
 
 
-def _inbox_row(row: asyncpg.Record) -> InboxRow:
+def inbox_row(row: asyncpg.Record) -> InboxRow:
+    """Return a row of the table ``inbox``."""
     verdict = Verdict(VerdictKind(row["outcome"]), row["reason"])
     delivery = Delivery(row["sequence"], row["record_time"], verdict, stored_message(row), row["proof"])
     return InboxRow(row["kafka_offset"], delivery, row["own"], row["chain"], row["rules"])

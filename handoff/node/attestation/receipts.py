@@ -17,7 +17,7 @@ from handoff.node.attestation.quorum import QuorumTracker
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.ports import Clock
 from handoff.proof.log.checkpoint import NotSignedByLog
-from handoff.proof.log.entry import record_hash
+from handoff.proof.log.entry import content_hash
 from handoff.proof.log.note import InvalidSignature, MalformedNote
 from handoff.proof.log.receipt import Receipt, open_receipt
 from handoff.record.delivery import Verdict
@@ -217,7 +217,6 @@ def difference(row: UnreceiptedEvent, receipt: Receipt) -> str | None:
 
     Verdicts under two versions of the rules may differ, because a release may know only one of them.
     """
-    message = row.message
-    if receipt.record_hash != record_hash(message.key, message.value, message.headers):
+    if receipt.record_hash != content_hash(row.message):
         return "other_bytes"
     return "other_verdict" if receipt.rules == row.rules and receipt.verdict != row.verdict else None

@@ -7,8 +7,8 @@ from functools import lru_cache
 from handoff.domain.directory import Directory
 from handoff.node.inbox.inbox_entry import InboxEntry
 from handoff.node.rows import InboxRow
-from handoff.proof.log.delivery_chain import DeliveryProof, MalformedProof, chain_hash
-from handoff.proof.log.entry import record_hash
+from handoff.proof.log.delivery_chain import DeliveryProof, MalformedProof, chain_hash, delivered_facts
+from handoff.proof.log.entry import content_hash
 from handoff.record import formats, signing
 from handoff.record.delivery import BrokenDelivery, Delivery, DeliveryFault
 from handoff.record.envelope import EXCHANGE
@@ -42,9 +42,8 @@ class InboxChain:
 
     def link(self, delivery: Delivery, previous: bytes) -> bytes:
         """Return the hash of the statement of ``delivery`` after ``previous``."""
-        message = delivery.message
-        content = record_hash(message.key, message.value, message.headers)
-        return chain_hash(self.me, delivery, content, previous or bytes.fromhex(self.genesis_hash))
+        facts = delivered_facts(delivery.record_time, delivery.verdict, content_hash(delivery.message))
+        return chain_hash(self.me, delivery.sequence, facts, previous or bytes.fromhex(self.genesis_hash))
 
     def is_signed(self, entry: InboxEntry, link: bytes, directory: Directory) -> bool:
         """Return whether a key of the exchange that is in force signed the statement with the hash ``link``."""
@@ -82,7 +81,7 @@ def contradiction(
     signature was written with its broker password alone.
     """
     delivery = entry.delivery
-    if (kept := stored.get(delivery.sequence)) is not None and _states_the_same(kept.delivery, delivery):
+    if (kept := stored.get(delivery.sequence)) is not None and states_the_same(kept.delivery, delivery):
         return None
     before = stored.get(delivery.sequence - 1)
     previous = before.chain if before is not None else b""
@@ -93,9 +92,7 @@ def contradiction(
     )
 
 
-def _states_the_same(kept: Delivery, again: Delivery) -> bool:
+def states_the_same(kept: Delivery, again: Delivery) -> bool:
     """Return whether two deliveries have one statement: a redacted value keeps its hash."""
-    ours, theirs = kept.message, again.message
-    return (kept.record_time, kept.verdict) == (again.record_time, again.verdict) and record_hash(
-        ours.key, ours.value, ours.headers
-    ) == record_hash(theirs.key, theirs.value, theirs.headers)
+    ours, theirs = ((one.sequence, one.record_time, one.verdict, content_hash(one.message)) for one in (kept, again))
+    return ours == theirs

@@ -9,12 +9,12 @@ from handoff import telemetry
 from handoff.domain.policies import Policy, reactions
 from handoff.node.commands import optimistic_state
 from handoff.node.inbox.fold import InboxFold
-from handoff.node.inbox.inbox_chain import InboxChain, contradiction
+from handoff.node.inbox.inbox_chain import InboxChain, contradiction, states_the_same
 from handoff.node.inbox.inbox_entry import InboxEntry
 from handoff.node.ports import Clock, Store, Transaction
 from handoff.node.record_clock import RecordClock, measure
 from handoff.node.rows import InboxPosition, InboxRow, KnownState, OutboxRow, PendingEvent
-from handoff.record.delivery import EQUIVOCATION, BrokenDelivery, DeliveryFault, to_ms
+from handoff.record.delivery import EQUIVOCATION, BrokenDelivery, Delivery, DeliveryFault, to_ms
 from handoff.record.envelope import Source
 from handoff.record.events.directory import KeyRegistered
 from handoff.record.kafka_record import KafkaRecord
@@ -62,6 +62,19 @@ class InboxIntake:
         """Start a new epoch, which fences off the previous process. Return the position to continue from."""
         self._epoch, position = await self._store.start_intake_epoch()
         return position
+
+    async def last_entry(self) -> InboxRow | None:
+        """Return the last stored entry."""
+        return await self._store.last_inbox_entry()
+
+    def confirm(self, last: InboxRow, found: KafkaRecord) -> None:
+        """Check that ``found``, the topic's record at its offset, is the last stored one. Raises ``BrokenDelivery``."""
+        if not states_the_same(last.delivery, Delivery.from_message(found.message)):
+            raise BrokenDelivery(
+                DeliveryFault.LOST,
+                f"the inbox topic has another entry at offset {found.offset} than the one that was read there: it lost "
+                "entries and grew again",
+            )
 
     async def reach(self, end: int) -> None:
         """Start the policies once the offset ``end``, the topic's end at the start, is folded."""

@@ -72,10 +72,12 @@ def quotas(jurisdiction: str, members: tuple[str, ...]) -> tuple[Quota, ...]:
     """Return the quota of each principal, so that no member can flood the broker or the other members.
 
     Exchange, projection and monitor carry the traffic of all members and get more. A member produces a few events a
-    minute, but refolds its whole inbox when it is rebuilt.
+    minute, but refolds its whole inbox when it is rebuilt. The broker averages over some seconds, so a relay publishes
+    an outage's backlog in bursts. The rate also bounds the notes that a member writes to the topic of checkpoints,
+    which every node reads.
     """
     shared = {EXCHANGE, PROJECTION, MONITOR}
     return tuple(
-        Quota(p.user, 64 * _MIB, 256 * _MIB, 400) if p.id in shared else Quota(p.user, 4 * _MIB, 64 * _MIB, 50)
+        Quota(p.user, 64 * _MIB, 256 * _MIB, 400) if p.id in shared else Quota(p.user, _MIB // 4, 64 * _MIB, 50)
         for p in principals(jurisdiction, members)
     )

@@ -131,7 +131,7 @@ def cosign(note: Note, key: NoteKey, private: SigningKey, at: datetime) -> NoteS
 
 
 def cosigned_at(note: Note, key: NoteKey) -> datetime | None:
-    """Return the latest time at which ``key`` cosigned, or None. Raises ``InvalidSignature``."""
+    """Return the time at which ``key`` cosigned, or None. Raises ``InvalidSignature``."""
     times = [_checked_time(note, key, claim) for claim in note.claims(key)]
     return max(times, default=None)
 

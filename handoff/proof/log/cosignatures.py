@@ -39,14 +39,12 @@ def read_published_checkpoint(
     if str(Checkpoint.parse(note.text).origin) != log.name:
         return None
     opened = open_checkpoint(request.note, log)
-    own = str(Note(note.text, note.claims(log)[:1])).encode()
+    own = str(Note(note.text, note.claims(log))).encode()
     found = (_cosignature(note, name, key) for name, key in witnesses.items())
     cosignatures = tuple(cosignature for cosignature in found if cosignature is not None)
     return PublishedCheckpoint(opened.head, AddCheckpoint(request.old_size, request.proof, own), cosignatures)
 
 
 def _cosignature(note: Note, name: str, key: NoteKey) -> Cosignature | None:
-    claims = note.claims(key)
-    # Ed25519 is deterministic: a cosigner has one line a second. Of several lines, the latest counts.
-    times = [(at, str(claim)) for claim in claims if (at := cosigned_at(Note(note.text, (claim,)), key)) is not None]
-    return Cosignature(name, *max(times)) if times else None
+    at = cosigned_at(note, key)
+    return None if at is None else Cosignature(name, at, str(note.claims(key)[0]))

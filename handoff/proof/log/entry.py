@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from handoff.record import formats
 from handoff.record.header_codec import Headers, pack_headers, prefixed
+from handoff.record.message import Message
 from handoff.record.redaction import original_hash
 
 ENTRY_BYTES: Final = 141
@@ -32,9 +33,9 @@ class MalformedEntry(Exception):
 class LogEntry:
     """One offset of the record: position, append time, content hash, case tag and the tag's hash chain.
 
-    ``appended_ms`` is Kafka's append time in milliseconds since 1970-01-01 UTC; ``sequence`` counts the entries
-    of ``case_tag`` from 1, and ``previous_leaf`` is the leaf hash of the one before (``NO_PREVIOUS`` for the
-    first).
+    ``appended_ms`` is Kafka's append time in milliseconds since 1970-01-01 UTC, as it counts for record time.
+    ``sequence`` counts the entries of ``case_tag`` from 1, and ``previous_leaf`` is the leaf hash of the one before
+    (``NO_PREVIOUS`` for the first).
     """
 
     partition: int
@@ -85,6 +86,11 @@ def case_tag(key: bytes | None, salt: bytes) -> bytes:
     case id alone finds nothing in the log entries. No secret exists, and a rebuild gives the same tags.
     """
     return hashlib.sha256(formats.TAG + _hash(salt) + (key or b"")).digest()
+
+
+def content_hash(message: Message) -> bytes:
+    """Return the record hash of ``message``."""
+    return record_hash(message.key, message.value, message.headers)
 
 
 def record_hash(key: bytes | None, value: bytes | None, headers: Headers) -> bytes:

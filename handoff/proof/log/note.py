@@ -16,7 +16,9 @@ from nacl.signing import VerifyKey
 
 from handoff.record.signing import SigningKey, is_valid_public_key
 
-MAX_NOTE_BYTES: Final = 64 * 1024
+MAX_NOTE_BYTES: Final = 16 * 1024
+MAX_SIGNATURES: Final = 64
+"""More than a log has cosigners. A note is refused before any of its signatures is checked."""
 _DASH: Final = "\N{EM DASH} "
 
 
@@ -115,7 +117,13 @@ class Note:
         text, separator, lines = written.rpartition("\n\n")
         if not separator or not text or not lines.endswith("\n"):
             raise MalformedNote("a note is a text, an empty line and signature lines")
-        return cls(text + "\n", tuple(NoteSignature.parse(line) for line in lines[:-1].split("\n")))
+        # Counted before they are parsed, and parsed before any is checked: anyone may write a note.
+        if lines.count("\n") > MAX_SIGNATURES:
+            raise MalformedNote(f"a note has at most {MAX_SIGNATURES} signature lines")
+        signatures = tuple(NoteSignature.parse(line) for line in lines[:-1].split("\n"))
+        if len({(signature.name, signature.key_id) for signature in signatures}) < len(signatures):
+            raise MalformedNote("a note has two signature lines of one key")
+        return cls(text + "\n", signatures)
 
 
 def sign(note: Note, name: str, key: SigningKey) -> Note:

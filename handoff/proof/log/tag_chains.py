@@ -33,7 +33,7 @@ class TagChains:
         entry = LogEntry(
             partition=PARTITION,
             offset=record.offset,
-            appended_ms=record.appended_ms,
+            appended_ms=record.counted_ms,
             record_hash=record_hash(message.key, message.value, message.headers),
             case_tag=head.tag,
             sequence=head.sequence + 1,

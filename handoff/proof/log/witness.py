@@ -12,10 +12,20 @@ from typing import Final, Self
 from handoff.proof.log import checkpoint as cp
 from handoff.proof.log.checkpoint import EMPTY_TREE_HEAD, SignedCheckpoint, TreeHead, open_checkpoint
 from handoff.proof.log.merkle import NotProven, Proof, verify_consistency
-from handoff.proof.log.note import MalformedNote, Note, NoteKey, NoteSignature, decimal, decode_base64, encode_base64
+from handoff.proof.log.note import (
+    MAX_NOTE_BYTES,
+    MalformedNote,
+    Note,
+    NoteKey,
+    NoteSignature,
+    decimal,
+    decode_base64,
+    encode_base64,
+)
 from handoff.record.signing import SigningKey
 
 _MOST_PROOF_LINES: Final = 63
+MAX_REQUEST_BYTES: Final = MAX_NOTE_BYTES + (_MOST_PROOF_LINES + 2) * 64
 
 
 class CosignatureRefused(Exception):
@@ -62,6 +72,8 @@ class AddCheckpoint:
     @classmethod
     def parse(cls, body: bytes) -> Self:
         """Parse the body of an ``add-checkpoint`` request. Raises ``MalformedNote``."""
+        if len(body) > MAX_REQUEST_BYTES:
+            raise MalformedNote(f"{len(body)} bytes exceed the limit of {MAX_REQUEST_BYTES} for a request to cosign")
         head, separator, note = body.partition(b"\n\n")
         old, *proof = head.decode("utf-8", "replace").split("\n")
         if not separator or not old.startswith("old ") or len(proof) > _MOST_PROOF_LINES:

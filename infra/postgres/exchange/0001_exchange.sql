@@ -6,7 +6,9 @@ CREATE TABLE position (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     next_offset bigint NOT NULL DEFAULT 0,
     record_time bigint NOT NULL DEFAULT 0,
-    epoch       bigint NOT NULL DEFAULT 0
+    epoch       bigint NOT NULL DEFAULT 0,
+    -- Record hash of the entry before next_offset: a record that was truncated and grew again has another one there.
+    last_hash   bytea  NOT NULL DEFAULT ''
 );
 INSERT INTO position DEFAULT VALUES;
 

@@ -26,7 +26,7 @@ from handoff.node.inbox.intake import InboxIntake
 from handoff.node.outbox.relay import RESEND_SECONDS, OutboxRelay
 from handoff.operations.setup import database_setup
 from handoff.operations.setup.database_setup import Database
-from handoff.proof.log.delivery_chain import DeliveryProof, chain_hash, sign_batch
+from handoff.proof.log.delivery_chain import DeliveryProof, chain_hash, delivered_facts, sign_batch
 from handoff.proof.log.entry import record_hash
 from handoff.record import codec, signing
 from handoff.record.codec import AnyEvent
@@ -195,7 +195,7 @@ def delivered(
     """Return an inbox entry as the exchange delivers it in a batch of its own, and its chain hash."""
     content = record_hash(message.key, message.value, message.headers)
     delivery = Delivery(sequence, at, verdict, message)
-    link = chain_hash(member, delivery, content, previous)
+    link = chain_hash(member, sequence, delivered_facts(at, verdict, content), previous)
     [proof] = sign_batch([link], key_of(EXCHANGE))
     return replace(delivery, proof=proof), link
 

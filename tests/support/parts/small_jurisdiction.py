@@ -30,7 +30,7 @@ from handoff.record.events import Body
 from handoff.record.events.directory import Admission, Deadline
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message, as_headers
-from handoff.record.topics import in_topic, out_topic, record_topic
+from handoff.record.topics import Topic, in_topic, out_topic, record_topic, topics
 from handoff.trial.child_process import ChildProcess
 from tests.support.dsl import builders
 from tests.support.dsl.builders import T0, key_of
@@ -136,6 +136,14 @@ class Town:
     async def append(self, *messages: Message) -> None:
         """Puts something onto the record as the exchange would."""
         await self._sender(EXCHANGE).send(record_topic(self.name), messages)
+
+    async def deliver(self, member: str, *entries: Message) -> None:
+        """Puts something into a member's inbox topic as the exchange would."""
+        await self._sender(EXCHANGE).send(in_topic(self.name, member), entries)
+
+    def topics(self) -> tuple[Topic, ...]:
+        """The topics of this town."""
+        return topics(self.name, self.jurisdiction.members)
 
     def _sender(self, principal: str) -> Sender:
         if principal not in self._senders:

@@ -24,7 +24,7 @@ def expected_inboxes(record: Iterable[KafkaRecord], empty: Directory, genesis_ha
     cases: dict[str, Case] = {}
     directory, clock = empty, 0
     for placed in record:
-        clock = max(clock, placed.appended_ms)
+        clock = max(clock, placed.counted_ms)
         entry = parse(placed)
         assert isinstance(entry.event, Event), f"offset {placed.offset} is no event"
         event, identity = entry.event, entry.event.identity

@@ -164,7 +164,7 @@ SELECT record_offset FROM timeline.entries ORDER BY record_offset
 SELECT * FROM proof.receipts ORDER BY record_offset
 
 -- name: timeline_record_hashes
-SELECT record_offset, record_hash, emitter FROM timeline.entries ORDER BY 1
+SELECT record_offset, record_hash, verdict FROM timeline.entries ORDER BY 1
 
 -- State that a test sets
 

@@ -1,26 +1,36 @@
 """Doctor: a bad file, a missing configuration, a wrong key or a wrong clock is named, and all else is examined."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
+import asyncpg
 import pytest
 
-from handoff.config import ProcessSettings, jurisdiction_plan
+from handoff.adapters.http.probes import serve_probes
+from handoff.bootstrap.node import build_intake
+from handoff.config import HealthSettings, ProcessSettings, jurisdiction_plan
 from handoff.domain.directory import Directory, Key
 from handoff.operations.doctor.clocks import ClockReading, checkpoint_reading, clock_findings, http_reading
 from handoff.operations.doctor.examination import examine_installation
 from handoff.operations.doctor.findings import DoctorFinding
 from handoff.operations.doctor.keys import signing_key_findings
+from handoff.operations.doctor.processes import ask_process
 from handoff.operations.installation_settings import InstallationSettings
 from handoff.operations.setup.database_setup import DatabaseOperator
 from handoff.operations.setup.installation import Installation
 from handoff.operations.setup.jurisdiction import Jurisdiction, new_passwords
 from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.operations.setup.plan_file import store_plan
+from handoff.readiness import PartReadiness, Readiness
 from handoff.record.codes import KeyUse
+from handoff.record.delivery import BrokenDelivery, DeliveryFault
+from handoff.record.envelope import Source
 from handoff.record.signing import SigningKey, key_id
 from tests.support.dsl.builders import T0
+from tests.support.parts.node_process import free_port
 from tests.support.parts.stack import PRIZREN
 
 _NOWHERE = 9
@@ -197,3 +207,25 @@ def test_a_wrong_clock_of_the_projection_is_not_taken_for_the_broker_s() -> None
     found = checkpoint_reading([(b"one", now_ms + 3_599_000)], [(b"one", now_ms - 900)], ahead, T0)
     assert found is not None
     assert not found.differs
+
+
+@pytest.mark.parametrize("fault", DeliveryFault)
+async def test_a_stopped_inbox_is_named_with_its_fault_and_the_page_of_the_runbook(
+    directory: Path, fault: DeliveryFault
+) -> None:
+    """The reason of readiness reaches the operator, and no restart is advised, because it would not help."""
+    intake = build_intake(Source("prizren", 1, "police"), "0" * 64, cast("asyncpg.Pool", None), ())
+    intake.stop(BrokenDelivery(fault, "entry 7"))
+    readiness = Readiness.of((PartReadiness(name="inbox", ready=False, detail=intake.stopped),))
+    settings = next(one for one in InstallationSettings(directory).processes if one.member == "police")
+    settings = settings.model_copy(update={"health": HealthSettings(port=free_port())})
+    serving = asyncio.create_task(serve_probes(settings.health, "police", lambda: readiness))
+    try:
+        async with asyncio.timeout(20):
+            while "does not respond" in (finding := (await ask_process(settings)).finding).finding:  # noqa: ASYNC110 - it starts
+                await asyncio.sleep(0.02)
+    finally:
+        serving.cancel()
+        await asyncio.wait([serving])
+    assert (finding.state, finding.finding) == ("bad", f"inbox: stopped ({fault}): entry 7")
+    assert "An inbox has stopped" in finding.advice

@@ -37,10 +37,10 @@ def test_the_request_is_unchanged_from_the_published_one() -> None:
     assert found.request == AddCheckpoint(5, PROOF, str(stated).encode())
 
 
-def test_each_known_cosigner_s_latest_line_is_found_and_strangers_are_passed_over() -> None:
+def test_each_known_cosigner_s_line_is_found_and_strangers_are_passed_over() -> None:
     """A line under the note's text verifies on its own."""
     note = cosigned(LOG.state(HEAD), "police", 60)
-    note = cosigned(cosigned(cosigned(note, "police", 0), "stranger", 90), "monitor", 30)
+    note = cosigned(cosigned(note, "stranger", 90), "monitor", 30)
     found = read_published_checkpoint(body(note), LOG.public_key, WITNESSES)
     assert found is not None
     assert [(one.cosigner, one.at - T0) for one in found.cosignatures] == [

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handoff.proof.log.delivery_chain import DeliveryProof, MalformedProof, chain_hash, sign_batch
+from handoff.proof.log.delivery_chain import DeliveryProof, MalformedProof, chain_hash, delivered_facts, sign_batch
 from handoff.proof.log.frontier import Frontier
+from handoff.proof.log.merkle import NotProven, verify_inclusion
 from handoff.record import formats, signing
 from handoff.record.delivery import EFFECTIVE, Delivery, ineffective
 from handoff.record.message import Message
@@ -19,10 +20,15 @@ _CONTENT = bytes(range(32))
 _DELIVERY = Delivery(7, T0, ineffective("requested"), Message(b"k", b"v"))
 
 
+def _link(member: str, delivery: Delivery, content: bytes, previous: bytes) -> bytes:
+    facts = delivered_facts(delivery.record_time, delivery.verdict, content)
+    return chain_hash(member, delivery.sequence, facts, previous)
+
+
 def _batch(size: int) -> list[bytes]:
     chain = [_FIRST]
     for sequence in range(1, size + 1):
-        chain.append(chain_hash("shelter", replace(_DELIVERY, sequence=sequence), _CONTENT, chain[-1]))
+        chain.append(_link("shelter", replace(_DELIVERY, sequence=sequence), _CONTENT, chain[-1]))
     return chain[1:]
 
 
@@ -33,7 +39,7 @@ def test_each_entry_of_a_batch_verifies_alone(size: int) -> None:
         proof = DeliveryProof.unpack(packed)
         assert proof.contains(leaf)
         assert signing.verifies(_KEY.public_key, proof.root, proof.signature, formats.DELIVERY_ROOT)
-        assert not proof.contains(chain_hash("shelter", _DELIVERY, _CONTENT, leaf))
+        assert not proof.contains(_link("shelter", _DELIVERY, _CONTENT, leaf))
 
 
 def test_an_empty_batch_has_no_proofs() -> None:
@@ -57,11 +63,11 @@ def test_the_root_is_that_of_the_log_s_tree(size: int) -> None:
     ],
 )
 def test_every_part_of_a_statement_counts(other: Delivery) -> None:
-    known = chain_hash("shelter", _DELIVERY, _CONTENT, _FIRST)
-    assert chain_hash("shelter", other, _CONTENT, _FIRST) != known
-    assert chain_hash("police", _DELIVERY, _CONTENT, _FIRST) != known
-    assert chain_hash("shelter", _DELIVERY, bytes(32), _FIRST) != known
-    assert chain_hash("shelter", _DELIVERY, _CONTENT, known) != known
+    known = _link("shelter", _DELIVERY, _CONTENT, _FIRST)
+    assert _link("shelter", other, _CONTENT, _FIRST) != known
+    assert _link("police", _DELIVERY, _CONTENT, _FIRST) != known
+    assert _link("shelter", _DELIVERY, bytes(32), _FIRST) != known
+    assert _link("shelter", _DELIVERY, _CONTENT, known) != known
 
 
 @given(st.binary(max_size=400))
@@ -70,3 +76,19 @@ def test_any_bytes_are_a_proof_in_one_form_or_none(packed: bytes) -> None:
         assert DeliveryProof.unpack(packed).pack() == packed
     except MalformedProof:
         return
+
+
+@given(st.integers(1, 40), st.integers(0, 40), st.integers(0, 41), st.integers(-1, 1))
+def test_a_path_is_accepted_exactly_where_the_log_s_verifier_accepts_it(
+    size: int, place: int, index: int, grown: int
+) -> None:
+    """Two ways to verify an inclusion proof agree, for true and for false positions and sizes."""
+    leaves = _batch(size)
+    proof = DeliveryProof.unpack(sign_batch(leaves, _KEY)[place % size])
+    moved = replace(proof, index=index, size=max(size + grown, 0))
+    try:
+        verify_inclusion(moved.index, moved.size, leaves[place % size], moved.path, moved.root)
+        accepted = True
+    except NotProven:
+        accepted = False
+    assert moved.contains(leaves[place % size]) == accepted
