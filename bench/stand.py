@@ -103,7 +103,8 @@ def _job(
         bootstrap_servers=kafka.bootstrap_servers,
         kafka_user=kafka.username,
         kafka_password=kafka.password.get_secret_value(),
-        postgres=postgres.model_dump(mode="json", exclude_none=True) | {"password": postgres.password.get_secret_value()},
+        postgres=postgres.model_dump(mode="json", exclude_none=True)
+        | {"password": postgres.password.get_secret_value()},
         options=options,
     )
 
