@@ -53,7 +53,7 @@ async def _store(jurisdiction: Jurisdiction, record: LongRecord) -> None:
             batch = fold.apply(records, await store.load_missing(fold, records))
             position = await store.append(position, batch)
         head = TreeHead(position.tree.size, position.tree.root)
-        request = AddCheckpoint(0, (), str(record.log.state(head)).encode())
+        request = AddCheckpoint(0, (), str(record.checkpoint(head)).encode())
         await connection.execute(_CHECKPOINT, head.size, head.root, request.encode())
     finally:
         await connection.close()

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from uuid import UUID
 
-from bench.stories import Place, Story, key_of, signed
+from bench.stories import T0, Place, Story, key_of, signed
 from handoff.config import JurisdictionPlan
-from handoff.proof.log.checkpoint import Origin
+from handoff.proof.log.checkpoint import Origin, TreeHead, cosign, cosigner_key
+from handoff.proof.log.note import Note, NoteKey
 from handoff.proof.log.signer import LogSigner
 from handoff.record import signing
 from handoff.record.message import Message
+from handoff.record.topics import MONITOR
 
 _STORIES = 25
 _FILLER = Message(b"another case", bytes(900), (("content-type", b"none"), ("signature", bytes(64))))
@@ -50,9 +52,18 @@ class LongRecord:
 
     @property
     def trust_text(self) -> str:
-        """A trust file without witnesses."""
+        """A trust file with the monitor as its only witness."""
         genesis = f"# handoff: genesis {self.log.origin} {signing.sha256(self.place.genesis)}"
-        return f"log {self.log.public_key}\n{genesis}\nquorum none\n"
+        return f"log {self.log.public_key}\n{genesis}\nwitness monitor {self._monitor}\nquorum monitor\n"
+
+    def checkpoint(self, head: TreeHead) -> Note:
+        """Return the checkpoint over ``head``, cosigned by the monitor."""
+        note = self.log.state(head)
+        return note.signed(cosign(note, self._monitor, key_of("the monitor"), T0))
+
+    @property
+    def _monitor(self) -> NoteKey:
+        return cosigner_key(self.place.name, MONITOR, key_of("the monitor").public_key)
 
     def messages(self) -> Iterator[Message]:
         """The founding, then filler with the case's events at equal distances."""
