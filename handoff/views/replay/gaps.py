@@ -1,4 +1,7 @@
-"""View *gaps*: contradictory, invalid, refused and duplicate entries, and linked cases."""
+"""View *gaps*: contradictory, invalid and duplicate entries of a case, and linked cases.
+
+A refused submission is not a gap: its record has a hash and no case, so it would mark every case of its member.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -7,7 +10,6 @@ from uuid import UUID
 
 from handoff.record.delivery import EQUIVOCATION, VerdictKind
 from handoff.record.events.case import CasesLinked
-from handoff.record.events.directory import SubmissionRefused
 from handoff.views.replay.answer import Answer, AnswerRow, distinct_members
 from handoff.views.replay.history import History, ReplayedEntry
 
@@ -18,15 +20,11 @@ class Gap(StrEnum):
     EQUIVOCATION = "equivocation"
     INVALID = "invalid"
     DUPLICATE = "duplicate"
-    REFUSED = "refused"
     LINKED_CASE = "linked_case"
 
 
 class GapRow(AnswerRow):
-    """One gap. A ``refused`` submission may concern another case: only its hash is kept.
-
-    Invalid, contradictory and refused entries are notable.
-    """
+    """One gap. Invalid and contradictory entries are notable."""
 
     gap: Gap
     at: datetime
@@ -42,18 +40,13 @@ class Gaps(Answer[GapRow]):
 
 def gaps(history: History, moment: datetime) -> Gaps:
     """Return every gap up to ``moment``, in the record's order."""
-    then = history.until(moment)
-    parties = then.parties()
-    return Gaps(moment=moment, rows=tuple(row for entry in then.entries for row in _rows(entry, parties)))
+    return Gaps(moment=moment, rows=tuple(row for entry in history.until(moment).entries for row in _rows(entry)))
 
 
-def _rows(entry: ReplayedEntry, parties: tuple[str, ...]) -> Iterator[GapRow]:
-    if entry.is_a(SubmissionRefused):
-        if entry.body.member in parties:
-            yield _row(entry, Gap.REFUSED, code=entry.body.code, agency=entry.body.member)
-    elif not entry.decoded.is_of_case:
+def _rows(entry: ReplayedEntry) -> Iterator[GapRow]:
+    if not entry.decoded.is_of_case:
         return
-    elif entry.verdict.kind is VerdictKind.DUPLICATE:
+    if entry.verdict.kind is VerdictKind.DUPLICATE:
         yield _row(entry, Gap.DUPLICATE)
     elif entry.verdict.kind is VerdictKind.INVALID:
         contradicts = entry.verdict == EQUIVOCATION
@@ -67,16 +60,15 @@ def _row(
     gap: Gap,
     *,
     code: str | None = None,
-    agency: str | None = None,
     other_case: UUID | None = None,
 ) -> GapRow:
     return GapRow(
-        agencies=distinct_members(agency or entry.emitter),
+        agencies=distinct_members(entry.emitter),
         positions=(entry.position,),
-        notable=gap in {Gap.EQUIVOCATION, Gap.INVALID, Gap.REFUSED},
+        notable=gap in {Gap.EQUIVOCATION, Gap.INVALID},
         gap=gap,
         at=entry.at,
-        emitter=agency or entry.emitter,
+        emitter=entry.emitter,
         type=entry.event_type,
         code=code,
         other_case=other_case,

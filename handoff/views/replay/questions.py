@@ -125,11 +125,11 @@ _ALL = (
     ),
     Question(
         "gaps",
-        "What is contradictory, refused, duplicated, or in another case?",
+        "What is contradictory, invalid, duplicated, or in another case?",
         Gaps,
         gaps,
-        "gaps: {count}; contradictory, invalid or refused: {notable}",
-        "nothing is contradictory, refused, duplicated or in another case",
+        "gaps: {count}; contradictory or invalid: {notable}",
+        "nothing is contradictory, invalid, duplicated or in another case",
     ),
     Question(
         "disclosed",

@@ -124,8 +124,8 @@ def test_noise_changes_no_state_and_its_content_stays_unproven() -> None:
     assert ([row.why for row in answer.rows], answer.proven) == ([Why.UNREADABLE], True)
 
 
-def test_gaps_name_linked_cases_and_what_was_refused_of_the_case_s_parties() -> None:
-    """Refused events of an institution that is no party of the case are not shown."""
+def test_gaps_name_linked_cases_and_no_refused_submission() -> None:
+    """A refused submission names no case: it would mark every case of its member."""
     record = given(spec.requested(), Sent(POLICE, c.CasesLinked(other_case=OTHER_CASE))).record
     for member in (SHELTER, spec.VTC):
         refused = d.SubmissionRefused(member=member, code=RefusalCode.SCHEMA, value_hash="0" * 64)
@@ -133,7 +133,6 @@ def test_gaps_name_linked_cases_and_what_was_refused_of_the_case_s_parties() -> 
     rows = gaps(replayed(record), record.now).rows
     assert [(row.gap, row.emitter, row.code, row.other_case) for row in rows] == [
         (Gap.LINKED_CASE, POLICE, None, OTHER_CASE),
-        (Gap.REFUSED, SHELTER, "schema", None),
     ]
 
 
