@@ -1,0 +1,52 @@
+"""A batch that is small on its way and large when it is unfolded, on topics of both settings.
+
+With the declared setting the broker unfolds and refuses it, so that no reader has to. With the other one it is stored as
+it came, and every reader unfolds it.
+"""
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import MessageSizeTooLargeError
+from confluent_kafka.admin import NewTopic
+
+from handoff.adapters.kafka.client import security
+from handoff.operations.setup.jurisdiction import Jurisdiction
+from handoff.operations.topic_copy import operator_login
+from handoff.record.topics import EXCHANGE, out_topic, topics
+from tests.support.parts.small_jurisdiction import plan
+from tests.support.parts.stack import Jurisdictions
+
+UNFOLDED = bytes(48 * 1024 * 1024)
+
+
+@pytest.fixture(scope="module")
+async def town(broker_jurisdictions: Jurisdictions) -> Jurisdiction:
+    return await broker_jurisdictions.on_broker(plan())
+
+
+def test_every_topic_is_declared_uncompressed(town: Jurisdiction) -> None:
+    assert {dict(topic.config)["compression.type"] for topic in topics(town.name, town.members)} == {"uncompressed"}
+
+
+@pytest.mark.parametrize("codec", ["gzip", "zstd"])
+async def test_the_broker_refuses_a_batch_that_unfolds_to_more_than_the_topic_takes(
+    town: Jurisdiction, codec: str
+) -> None:
+    """The next event of the same member and one of another are taken."""
+    bombed = out_topic(town.name, "police")
+    with pytest.raises(MessageSizeTooLargeError):
+        await _send(town, "police", bombed, UNFOLDED, codec)
+    for member in ("police", "shelter"):
+        await _send(town, member, out_topic(town.name, member), b"next", None)
+    assert await _largest(town, EXCHANGE, bombed) == len(b"next")
+
+
+async def test_without_that_setting_a_reader_would_unfold_it(town: Jurisdiction) -> None:
+    (declared,) = [topic for topic in topics(town.name, town.members) if topic.name == out_topic(town.name, "police")]
+    scratch = f"{town.name}.scratch"
+    config = {**dict(declared.config), "compression.type": "producer"}
+    client = town.kafka.client()
+    client.create_topics([NewTopic(scratch, 1, 1, config=config)])[scratch].result(10)
+    await _send(town, None, scratch, UNFOLDED, "zstd")
+    assert await _largest(town, None, scratch) == len(UNFOLDED)
+    client.delete_topics([scratch])[scratch].result(10)
