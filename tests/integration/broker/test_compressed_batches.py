@@ -1,17 +1,20 @@
 """A batch that is small on its way and large when it is unfolded, on topics of both settings.
 
-With the declared setting the broker unfolds and refuses it, so that no reader has to. With the other one it is stored as
-it came, and every reader unfolds it.
+With the declared setting the broker unfolds and refuses it, so that no reader has to. With the other one it is stored
+as it came, and every reader unfolds it.
 """
+
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError
 from confluent_kafka.admin import NewTopic
+from pydantic import SecretStr
 
 from handoff.adapters.kafka.client import security
+from handoff.config import KafkaSettings
 from handoff.operations.setup.jurisdiction import Jurisdiction
-from handoff.operations.topic_copy import operator_login
 from handoff.record.topics import EXCHANGE, out_topic, topics
 from tests.support.parts.small_jurisdiction import plan
 from tests.support.parts.stack import Jurisdictions
@@ -50,3 +53,38 @@ async def test_without_that_setting_a_reader_would_unfold_it(town: Jurisdiction)
     await _send(town, None, scratch, UNFOLDED, "zstd")
     assert await _largest(town, None, scratch) == len(UNFOLDED)
     client.delete_topics([scratch])[scratch].result(10)
+
+
+async def _send(town: Jurisdiction, who: str | None, topic: str, value: bytes, codec: str | None) -> None:
+    size = 2 * len(UNFOLDED)
+    async with AIOKafkaProducer(
+        **_login(town, who), compression_type=codec, max_request_size=size, max_batch_size=size
+    ) as producer:
+        await producer.send_and_wait(topic, value, partition=0)
+
+
+async def _largest(town: Jurisdiction, who: str | None, topic: str) -> int:
+    """The largest value that a reader of the whole topic has in its memory."""
+    partition = TopicPartition(topic, 0)
+    async with AIOKafkaConsumer(**_login(town, who), enable_auto_commit=False) as consumer:
+        consumer.assign([partition])
+        await consumer.seek_to_beginning(partition)
+        found = await consumer.getmany(partition, timeout_ms=10_000)
+        return max(len(record.value) for record in found[partition])
+
+
+def _login(town: Jurisdiction, who: str | None) -> dict[str, Any]:
+    """The login of a principal, or of the operator."""
+    operator = town.kafka
+    settings = (
+        town.kafka_settings(who)
+        if who is not None
+        else KafkaSettings(
+            bootstrap_servers=operator.bootstrap_servers,
+            username=operator.username,
+            password=SecretStr(operator.password),
+            security_protocol=operator.protocol,
+            ca_file=operator.ca_file,
+        )
+    )
+    return security(settings)
