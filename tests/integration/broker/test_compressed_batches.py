@@ -31,14 +31,11 @@ def test_every_topic_is_declared_uncompressed(town: Jurisdiction) -> None:
     assert {dict(topic.config)["compression.type"] for topic in topics(town.name, town.members)} == {"uncompressed"}
 
 
-@pytest.mark.parametrize("codec", ["gzip", "zstd"])
-async def test_the_broker_refuses_a_batch_that_unfolds_to_more_than_the_topic_takes(
-    town: Jurisdiction, codec: str
-) -> None:
+async def test_the_broker_refuses_a_batch_that_unfolds_to_more_than_the_topic_takes(town: Jurisdiction) -> None:
     """The next event of the same member and one of another are taken."""
     bombed = out_topic(town.name, "police")
     with pytest.raises(MessageSizeTooLargeError):
-        await _send(town, "police", bombed, UNFOLDED, codec)
+        await _send(town, "police", bombed, UNFOLDED, "gzip")
     for member in ("police", "shelter"):
         await _send(town, member, out_topic(town.name, member), b"next", None)
     assert await _largest(town, EXCHANGE, bombed) == len(b"next")
@@ -50,7 +47,7 @@ async def test_without_that_setting_a_reader_would_unfold_it(town: Jurisdiction)
     config = {**dict(declared.config), "compression.type": "producer"}
     client = town.kafka.client()
     client.create_topics([NewTopic(scratch, 1, 1, config=config)])[scratch].result(10)
-    await _send(town, None, scratch, UNFOLDED, "zstd")
+    await _send(town, None, scratch, UNFOLDED, "gzip")
     assert await _largest(town, None, scratch) == len(UNFOLDED)
     client.delete_topics([scratch])[scratch].result(10)
 

