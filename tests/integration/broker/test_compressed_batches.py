@@ -1,4 +1,4 @@
-"""A batch that is small on its way and large when it is unfolded: the broker refuses it, so that no reader unfolds it."""
+"""A batch that is small on its way and large when it is unfolded is refused by the broker; no reader unfolds it."""
 
 from typing import Any
 
