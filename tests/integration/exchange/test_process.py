@@ -53,15 +53,15 @@ async def test_a_clean_stop_leaves_nothing_to_be_appended_again(place: Town) -> 
     await place.found()
     before, after = Matter(place, 1).opened(), Matter(place, 2).opened()
     await place.publish(before)
-    await place.record(lambda record: is_ready_soon(record, before) == 1)
+    await place.record(lambda record: occurrences(record, before) == 1)
     assert first.terminate() == 0
     place.exchange().start()
     await place.publish(after)
-    record = await place.record(lambda record: is_ready_soon(record, after) == 1)
-    assert is_ready_soon(record, before) == 1
+    record = await place.record(lambda record: occurrences(record, after) == 1)
+    assert occurrences(record, before) == 1
 
 
-def is_ready_soon(record: list[KafkaRecord], event: AnyEvent) -> int:
+def occurrences(record: list[KafkaRecord], event: AnyEvent) -> int:
     """Return how often ``event`` is on the record."""
     return [entry.message.value for entry in record].count(codec.encode(event))
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from handoff.adapters.postgres.pool import open_pool
 from handoff.bootstrap.node import build_desk, build_intake
 from handoff.operations.setup.jurisdiction import Jurisdiction
-from handoff.record.delivery import EFFECTIVE, Delivery, to_ms
+from handoff.record.delivery import EFFECTIVE, to_ms
 from handoff.record.kafka_record import KafkaRecord
 from handoff.web.app import create_app
 from tests.property.programs import Move, beginnings, many_moves, played
@@ -23,6 +23,7 @@ from tests.support.dsl.builders import key_of, own_keys_of, signed
 from tests.support.dsl.judged import GENESIS_HASH
 from tests.support.dsl.spec import POLICE, SHELTER, Record, Sent
 from tests.support.parts.api import AUTHORIZED, PLAN, TOKEN
+from tests.support.parts.node_parts import delivered
 from tests.support.parts.stack import Jurisdictions
 from tests.support.probes.queries import QUERIES
 
@@ -105,8 +106,10 @@ def delivered_to(member: str, record: Record) -> Iterator[KafkaRecord]:
     """Return the inbox of a member, as the exchange writes it."""
     founding = [(event, spec.T0 - spec.DAY, EFFECTIVE) for event in spec.foundation()]
     routed = [(entry.event, entry.at, entry.verdict) for entry in record.entries if member in entry.recipients]
+    link = bytes.fromhex(GENESIS_HASH)
     for sequence, (event, at, verdict) in enumerate([*founding, *routed], 1):
-        yield KafkaRecord(sequence - 1, to_ms(at), Delivery(sequence, at, verdict, signed(event)).to_message())
+        delivery, link = delivered(member, sequence, signed(event), link, verdict=verdict, at=at)
+        yield KafkaRecord(sequence - 1, to_ms(at), delivery.to_message())
 
 
 async def both_clients(
