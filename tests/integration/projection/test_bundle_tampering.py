@@ -64,6 +64,8 @@ WHAT_RULES_MAKE_OF_IT = {
     "referral": "gen_random_uuid()",
     "verdict": "'invalid'",
     "reason": "'another'",
+    "rules": "rules + 1",
+    "recipients": "'{another}'",
 }
 """Columns that are no part of any proof, because anyone makes them again of the record."""
 
