@@ -37,6 +37,7 @@ RULES_IN_DESCRIPTION = {
     "recordBasis",
     "withdrawRelease",
     "endServices",
+    "publishCapacity",
     "publishDeadlines",
     "activateRules",
     "recordRedaction",
