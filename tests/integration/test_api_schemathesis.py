@@ -6,6 +6,7 @@ The API runs on a real desk and database, and is called through a socket.
 import asyncio
 import socket
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -146,3 +147,31 @@ def check_response(case: Case[Any], where: Served) -> None:
     rules_in_description = case.operation.definition.raw.get("operationId") in RULES_IN_DESCRIPTION
     excluded = [ignored_auth, positive_data_acceptance] if rules_in_description else [ignored_auth]
     case.call_and_validate(base_url=where.url, headers=AUTHORIZED, excluded_checks=excluded)
+
+
+def test_the_links_lead_to_operations_on_what_exists(agency: Served) -> None:
+    """A program that follows the links reaches the rules and what exists, not only 404."""
+    reached: defaultdict[str, set[int]] = defaultdict(set)
+
+    class FollowsLinks(AGENCY.as_state_machine()):  # type: ignore[misc] # a class that is made at run time
+        def get_call_kwargs(self, case: Case[Any]) -> dict[str, Any]:  # noqa: ARG002 - the library calls it
+            return {"base_url": agency.url, "headers": AUTHORIZED}
+
+        def after_call(self, response: Any, case: Case[Any]) -> None:
+            reached[case.operation.definition.raw["operationId"]].add(response.status_code)
+
+        def validate_response(self, response: Any, case: Case[Any], **_options: Any) -> None:
+            """The tests above check the responses."""
+
+    FollowsLinks.run(
+        settings=hypothesis.settings(
+            max_examples=40,
+            stateful_step_count=12,
+            suppress_health_check=list(HealthCheck),
+            derandomize=True,
+            database=None,
+        )
+    )
+    linked = {link["operationId"] for link in document(AGENCY_API)["components"]["links"].values()}
+    found = {name for name in linked if reached[name] & {200, 201, 202, 409}}
+    assert {"readCase", "recordBasis", "requestReferral"} <= found, reached
