@@ -1,10 +1,15 @@
-"""A batch that is small on its way and large when it is unfolded is refused by the broker; no reader unfolds it."""
+"""A batch that is small on its way and large when it is unfolded, on topics of both settings.
+
+With the declared setting the broker unfolds and refuses it, so that no reader has to. With the other one it is stored
+as it came, and every reader unfolds it.
+"""
 
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError
+from confluent_kafka.admin import NewTopic
 from pydantic import SecretStr
 
 from handoff.adapters.kafka.client import security
@@ -34,6 +39,17 @@ async def test_the_broker_refuses_a_batch_that_unfolds_to_more_than_the_topic_ta
     for member in ("police", "shelter"):
         await _send(town, member, out_topic(town.name, member), b"next", None)
     assert await _largest(town, EXCHANGE, bombed) == len(b"next")
+
+
+async def test_without_that_setting_a_reader_would_unfold_it(town: Jurisdiction) -> None:
+    (declared,) = [topic for topic in topics(town.name, town.members) if topic.name == out_topic(town.name, "police")]
+    scratch = f"{town.name}.scratch"
+    config = {**dict(declared.config), "compression.type": "producer"}
+    client = town.kafka.client()
+    client.create_topics([NewTopic(scratch, 1, 1, config=config)])[scratch].result(10)
+    await _send(town, None, scratch, UNFOLDED, "gzip")
+    assert await _largest(town, None, scratch) == len(UNFOLDED)
+    client.delete_topics([scratch])[scratch].result(10)
 
 
 async def _send(town: Jurisdiction, who: str | None, topic: str, value: bytes, codec: str | None) -> None:
