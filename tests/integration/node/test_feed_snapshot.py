@@ -33,15 +33,15 @@ STATE_AFTER = {
     "referral.accepted": "accepted",
     "referral.rejected": "rejected",
     "referral.revoked": "revoked",
-    "referral.started": "in_progress",
-    "referral.paused": "on_hold",
+    "referral.started": "in-progress",
+    "referral.paused": "on-hold",
     "referral.completed": "completed",
     "referral.failed": "failed",
     "referral.cancelled": "cancelled",
-    "referral.voided": "entered_in_error",
+    "referral.voided": "entered-in-error",
 }
 TIME_OF = {"referral.delivered": "delivered_at", "referral.opened": "opened_at", "referral.started": "started_at"}
-OPEN = {"requested", "accepted", "in_progress", "on_hold"}
+OPEN = {"requested", "accepted", "in-progress", "on-hold"}
 KEPT = ("source", "target", "service", "urgency", "basis", "state", *TIME_OF.values())
 
 
@@ -80,7 +80,7 @@ class Client:
         if name in TIME_OF:
             referral[TIME_OF[name]] = at
         if name == "referral.resumed":
-            referral["state"] = "in_progress" if "started_at" in referral else "accepted"
+            referral["state"] = "in-progress" if "started_at" in referral else "accepted"
         referral["state"] = STATE_AFTER.get(name, referral.get("state"))
         if referral["state"] not in OPEN:
             del self.referrals[key]
@@ -91,7 +91,7 @@ async def jurisdiction(database_jurisdictions: Jurisdictions) -> Jurisdiction:
     return await database_jurisdictions.with_databases(PLAN)
 
 
-@settings(max_examples=30, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(beginning=beginnings, moves=many_moves, member=st.sampled_from([POLICE, SHELTER]), cut=st.floats(0, 1))
 def test_a_snapshot_and_the_feed_from_there_equal_the_whole_feed(
     jurisdiction: Jurisdiction, beginning: tuple[Sent, ...], moves: list[Move], member: str, cut: float
