@@ -44,10 +44,14 @@ node-packages:
 
 .PHONY: test
 test: environment browser node-packages ## the fast tests, on real Kafka and PostgreSQL (ARGS=tests/unit)
-	@exec $(BIN)/pytest -q -n 2 --dist loadfile -m "not faults" $(ARGS)
+	@exec $(BIN)/pytest -q -n 2 --dist loadfile -m "not faults and not slow" $(ARGS)
+
+.PHONY: slow
+slow: environment ## tests of whole installations and outages, which take long (ARGS=tests/attacks)
+	@exec $(BIN)/pytest -q -n 2 --dist loadfile -m "slow and not faults" $(ARGS)
 
 .PHONY: faults
-faults: environment ## the slow tests, which kill processes and brokers; N faults in turn (N=200)
+faults: environment ## tests that kill processes and brokers under load; N faults in turn (N=200)
 	@FAULTS=$(or $(N),20) exec $(BIN)/pytest -q -m faults $(ARGS)
 
 # In a separate environment: the peers require older versions of some libraries.

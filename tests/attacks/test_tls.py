@@ -204,6 +204,7 @@ def _init(state: Path, plan: Path, remote: TlsParts, logins: dict[str, str]) -> 
     return done.returncode, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_an_installation_off_this_machine_works_and_every_connection_is_encrypted(
     remote: TlsParts, tmp_path: Path

@@ -183,7 +183,7 @@ class KillAt:
     "points",
     [
         # While the second topic is filled, before and after the topic is deleted, while it is filled, and afterwards.
-        pytest.param((4, 9, 10, 14, 21), id="some points"),
+        pytest.param((4, 9, 10, 14, 21), id="some points", marks=pytest.mark.slow),
         pytest.param(range(100), id="every point", marks=[pytest.mark.faults, pytest.mark.timeout(600)]),
     ],
 )

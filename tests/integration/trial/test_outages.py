@@ -16,6 +16,8 @@ from tests.support.parts.api import OPENING
 from tests.support.parts.restartable_trial import RestartableTrial, restartable_trial
 from tests.support.probes.eventually import eventually
 
+pytestmark = pytest.mark.slow
+
 NEEDING = (EXCHANGE, PROJECTION, MONITOR)
 """The processes that do nothing without the broker."""
 _PATIENCE_SECONDS = 90

@@ -38,6 +38,8 @@ _IMPORT_ALL = """
 import importlib, pkgutil
 import handoff.cli, handoff.operations
 
+pytestmark = pytest.mark.slow
+
 for package in (handoff.cli, handoff.operations):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         importlib.import_module(module.name)

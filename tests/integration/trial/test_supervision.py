@@ -11,6 +11,8 @@ from handoff.operations.setup.broker_setup import broker_count
 from handoff.trial.trial import Trial, running, temporary_directory
 from tests.support.parts.stack import PRIZREN
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def parts() -> Iterator[Trial]:
