@@ -41,6 +41,8 @@ from tests.support.parts.api import PLAN
 from tests.support.parts.tls_parts import OTHER_HOST, Authority, TlsParts, tls_parts
 from tests.support.probes.eventually import eventually
 
+pytestmark = pytest.mark.slow
+
 _HANDOFF = Path(sys.executable).with_name("handoff")
 _REMOTE = "127.0.0.2"
 _SECRET = SecretStr("secret")
@@ -204,7 +206,6 @@ def _init(state: Path, plan: Path, remote: TlsParts, logins: dict[str, str]) -> 
     return done.returncode, done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_an_installation_off_this_machine_works_and_every_connection_is_encrypted(
     remote: TlsParts, tmp_path: Path

@@ -18,6 +18,8 @@ from handoff.record.message import Message, as_headers
 MAX_BATCH_BYTES = 256 * 1024
 MAX_REQUEST_BYTES = 1024 * 1024
 REQUEST_TIMEOUT_MS = 10_000
+# An idempotent producer repeats a request to a lost or frozen broker without limit and without an error.
+DELIVERY_TIMEOUT_SECONDS = 3 * REQUEST_TIMEOUT_MS / 1000
 
 
 class BrokerUnavailable(Exception):
@@ -64,9 +66,10 @@ class Sender:
     async def send(self, topic: str, messages: Sequence[Message]) -> None:
         """Send in order and wait for all acknowledgements. Raises ``BrokerUnavailable``: any may be stored."""
         try:
-            producer = await self._connected()
-            batches = _batches(producer, messages)
-            await _all_of([await producer.send_batch(batch, topic, partition=0) for batch in batches])
+            async with asyncio.timeout(DELIVERY_TIMEOUT_SECONDS):
+                producer = await self._connected()
+                batches = _batches(producer, messages)
+                await _all_of([await producer.send_batch(batch, topic, partition=0) for batch in batches])
         except (KafkaError, OSError, TimeoutError) as error:
             telemetry.SEND_FAILURES.inc()
             await self.close()

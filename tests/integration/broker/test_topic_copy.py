@@ -20,6 +20,8 @@ from handoff.record.topics import EXCHANGE, Topic, client_group, groups, topics
 from tests.support.parts.small_jurisdiction import plan
 from tests.support.parts.stack import Jurisdictions
 
+pytestmark = pytest.mark.slow
+
 WORDS = [Message(b"k%d" % n, b"value %d" % n, (("signature", b"s" * n), ("none", None))) for n in range(700)]
 
 
@@ -183,7 +185,7 @@ class KillAt:
     "points",
     [
         # While the second topic is filled, before and after the topic is deleted, while it is filled, and afterwards.
-        pytest.param((4, 9, 10, 14, 21), id="some points", marks=pytest.mark.slow),
+        pytest.param((4, 9, 10, 14, 21), id="some points"),
         pytest.param(range(100), id="every point", marks=[pytest.mark.faults, pytest.mark.timeout(600)]),
     ],
 )

@@ -33,6 +33,9 @@ def trial() -> Iterator[RestartableTrial]:
 def test_a_frozen_broker_is_named_and_the_nodes_still_take_commands(trial: RestartableTrial) -> None:
     """A frozen broker keeps its connections open, and its clients wait for it without an error."""
     (broker,) = trial.running.stack.kafka.brokers
+    # The node's producer is connected: a connected one repeats requests without an error of its own.
+    assert "case" in trial.send("police", "/cases", OPENING)
+    _until(trial, lambda _: _figure(trial, "police", "handoff_outbox_unechoed") == 0)
     failures = _figure(trial, "police", "handoff_send_failures_total")
     with _frozen(broker):
         assert "case" in trial.send("police", "/cases", OPENING)

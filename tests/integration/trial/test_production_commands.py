@@ -30,6 +30,8 @@ from tests.support.parts.production import Production, production
 from tests.support.probes.document_commands import ROOT, commands_of
 from tests.support.probes.eventually import eventually
 
+pytestmark = pytest.mark.slow
+
 _COMMANDS = (
     *("up", "demo", "init", "timeline", "replay", "handoffs", "sign-in", "doctor", "bundle", "verify"),
     *("key", "node", "projection", "record"),
@@ -37,8 +39,6 @@ _COMMANDS = (
 _IMPORT_ALL = """
 import importlib, pkgutil
 import handoff.cli, handoff.operations
-
-pytestmark = pytest.mark.slow
 
 for package in (handoff.cli, handoff.operations):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):

@@ -29,6 +29,8 @@ from handoff.trial.stack import TrialStack
 from tests.support.parts.stack import Jurisdictions, throwaway_stack
 from tests.support.probes.broker_probe import GRANTED, BrokerProbe
 
+pytestmark = pytest.mark.slow
+
 _HOLDS_A_STACK = """
 import sys, time
 from pathlib import Path
