@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def parts() -> Iterator[Trial]:
-    """A trial's broker and database, without services; the last test leaves the broker broken."""
+    """A trial's broker and database, without services."""
     with temporary_directory() as directory:
         trial = Trial(directory, jurisdiction_plan(PRIZREN), lambda _stage: None)
         with running(trial, services=False):
@@ -53,6 +53,7 @@ def test_a_killed_broker_and_a_killed_database_are_started_again_with_a_reason(p
 def test_a_broker_that_cannot_start_is_reported_with_the_line_of_its_log(parts: Trial) -> None:
     broker = parts.stack.kafka.brokers[0]
     properties = next(Path(argument) for argument in broker.argv if argument.endswith("server.properties"))
+    whole = properties.read_text()
     properties.write_text("process.roles=broker,controller\n")
     broker.kill()
     sentences: list[str] = []
@@ -60,3 +61,6 @@ def test_a_broker_that_cannot_start_is_reported_with_the_line_of_its_log(parts: 
         sentences += parts.supervise()
         time.sleep(0.05)
     assert any("node.id" in sentence for sentence in sentences), sentences
+    properties.write_text(whole)
+    _sentences_until_started(parts, broker.name)
+    parts.stack.kafka.wait_ready()
