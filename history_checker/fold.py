@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from history_checker.lifecycle_tables import BEFORE_PAUSE, ENDED_STATES, UNCHANGED, Transition
 from history_checker.parsing import Event, parse_time
 from history_checker.referral_rules import fact_name, find_transition
 from history_checker.signatures import MemberKey, key_id
 from history_checker.snapshot import Json
 from history_checker.state import Basis, Case, JurisdictionState, Member, PendingStep, Referral, update_steps
 from history_checker.statement_rules import EXCHANGE, missed_step
-from history_checker.tables import BEFORE_PAUSE, ENDED_STATES, UNCHANGED, Transition
 
 
 def apply_event(state: JurisdictionState, event: Event, at: datetime) -> None:

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from history_checker.fold import apply_event
+from history_checker.lifecycle_tables import RECIPIENTS
 from history_checker.parsing import Event, Identity, InvalidEvent, parse_event, sha256, time_from_ms
 from history_checker.referral_rules import ineffective_reason
 from history_checker.signatures import authentication_failure
 from history_checker.snapshot import RecordEntry, Snapshot
 from history_checker.state import JurisdictionState, Referral
 from history_checker.statement_rules import EXCHANGE
-from history_checker.tables import RECIPIENTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from history_checker import tables
+from history_checker import lifecycle_tables
+from history_checker.lifecycle_tables import TRANSITIONS, Transition
 from history_checker.parsing import Event, parse_time
 from history_checker.snapshot import Json
 from history_checker.state import Basis, Case, JurisdictionState, Referral
 from history_checker.statement_rules import EXCHANGE, Rule, broken_rule
-from history_checker.tables import TRANSITIONS, Transition
 
 _NO_ROLE = "none"
 
@@ -15,7 +15,7 @@ _NO_ROLE = "none"
 def ineffective_reason(state: JurisdictionState, event: Event, at: datetime) -> str | None:
     """Return the reason why ``event`` is ineffective at ``at``; None if it is effective."""
     case = state.cases.get(event.subject, Case())
-    if event.type not in tables.REFERRAL_EVENTS:
+    if event.type not in lifecycle_tables.REFERRAL_EVENTS:
         return broken_rule(state, case, event, at)
     referral = case.referrals.get(event.referral or "")
     transition = find_transition(state, referral, event)
@@ -59,7 +59,7 @@ def _why_not_allowed(referral: Referral | None, event: Event) -> str:
     of_role = [row for row in TRANSITIONS if (row.event, row.role) == (event.type, role)]
     if not of_role:
         return "wrong_emitter"
-    if event.type in tables.BEGINNINGS:
+    if event.type in lifecycle_tables.BEGINNINGS:
         return "already"
     in_state = [row for row in of_role if referral.state in row.from_states]
     if not in_state:
@@ -93,7 +93,7 @@ def _basis_is_live_and_fits(state: JurisdictionState, case: Case, event: Event, 
         return "basis_missing"
     if not _is_snapshot_of(basis, snapshot):
         return "basis_differs"
-    if basis.terms["purpose"] not in tables.PURPOSES_OF_SERVICE[event.data["service"]].split():
+    if basis.terms["purpose"] not in lifecycle_tables.PURPOSES_OF_SERVICE[event.data["service"]].split():
         return "purpose_not_covered"
     if not _covers(state, basis, target):
         return "recipient_not_covered"
@@ -101,7 +101,7 @@ def _basis_is_live_and_fits(state: JurisdictionState, case: Case, event: Event, 
 
 
 def _open_referrals_are_few(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
-    own = [r for r in case.referrals.values() if r.source == event.emitter and r.state in tables.OPEN_STATES]
+    own = [r for r in case.referrals.values() if r.source == event.emitter and r.state in lifecycle_tables.OPEN_STATES]
     is_few = event.data["urgency"] == "emergency" or len(own) < _MAX_OPEN_REFERRALS
     return None if is_few else "too_many_open_referrals"
 
@@ -139,19 +139,19 @@ def _disclosure_is_open(state: JurisdictionState, case: Case, event: Event, at: 
 
 def _refusal_code_is_allowed(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
     service = case.referrals[event.data["referral"]].service
-    forbidden = tables.FORBIDDEN_REFUSALS.get(service, "").split()
+    forbidden = lifecycle_tables.FORBIDDEN_REFUSALS.get(service, "").split()
     return "code_not_allowed" if event.data["code"] in forbidden else None
 
 
 def _start_kind_is_allowed(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
     service = case.referrals[event.data["referral"]].service
-    allowed = tables.STARTS_OF_SERVICE.get(service, "first_contact work_begun").split()
+    allowed = lifecycle_tables.STARTS_OF_SERVICE.get(service, "first_contact work_begun").split()
     return None if event.data["kind"] in allowed else "code_not_allowed"
 
 
 def _outcome_is_allowed(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
     service = case.referrals[event.data["referral"]].service
-    allowed = tables.OUTCOMES_OF_SERVICE.get(service, "service_given").split()
+    allowed = lifecycle_tables.OUTCOMES_OF_SERVICE.get(service, "service_given").split()
     return None if event.data["outcome"] in allowed else "code_not_allowed"
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from history_checker.lifecycle_tables import NO_PLACE_CODES, OPEN_STATES
 from history_checker.signatures import MemberKey
 from history_checker.snapshot import Json, ReferralKey
-from history_checker.tables import NO_PLACE_CODES, OPEN_STATES
 
 
 @dataclass(slots=True)

@@ -47,7 +47,7 @@ def demo(plan: options.PlanOption = None, keep: KeepOption = None, *, as_json: J
 
 
 def _draw(target: Console, result: "DemoResult", replayed: "Summary") -> None:
-    from handoff.cli.tables import handoff_table, timeline_table
+    from handoff.cli.table_output import handoff_table, timeline_table
 
     target.print(timeline_table(result.case, result.timeline))
     target.print(handoff_table(result.summary))

@@ -9,7 +9,7 @@ from handoff.cli.output import JsonFlag, emit, failures
 
 def handoffs(state: StateOption = DEFAULT_STATE, *, as_json: JsonFlag = False) -> None:
     """Show count, p50, p90, the oldest open handoff and the median of each segment, by service and urgency."""
-    from handoff.cli.tables import handoff_table
+    from handoff.cli.table_output import handoff_table
     from handoff.operations.installation_settings import InstallationSettings
     from handoff.operations.timeline import handoff_figures
 

@@ -13,7 +13,7 @@ from rich.bar import Bar
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from handoff.cli.tables import ZONE, local_time, span_words
+from handoff.cli.table_output import ZONE, local_time, span_words
 from handoff.views.replay.answer import Answer, AnswerRow
 from handoff.views.replay.as_of import AsOf
 from handoff.views.replay.diff import Diff

@@ -24,7 +24,7 @@ CaseArgument = Annotated[UUID, typer.Argument(parser=_case_id, metavar="CASE", h
 
 def timeline(case: CaseArgument, state: StateOption = DEFAULT_STATE, *, as_json: JsonFlag = False) -> None:
     """Show a case's timeline. This is the operator's view; only reads through the audit are recorded."""
-    from handoff.cli.tables import timeline_table
+    from handoff.cli.table_output import timeline_table
     from handoff.operations.installation_settings import InstallationSettings
     from handoff.operations.timeline import timeline_of
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from handoff.adapters.files.private_file import private_directory, write_private
 from handoff.trial.errors import TrialError
-from handoff.trial.ports import PortBlock
+from handoff.trial.tcp_ports import PortBlock
 
 
 @dataclass(frozen=True)

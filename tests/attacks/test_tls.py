@@ -34,7 +34,7 @@ from handoff.operations.setup.database_setup import DatabaseOperator
 from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.operations.setup.scram import scram_verifier
 from handoff.record.envelope import Identity
-from handoff.trial.ports import PortBlock
+from handoff.trial.tcp_ports import PortBlock
 from handoff.trial.trial import Trial
 from tests.support.dsl.spec import CASE, nth_id
 from tests.support.parts.api import PLAN

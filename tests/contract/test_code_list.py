@@ -16,7 +16,7 @@ from handoff.web.apis import AGENCY_API, COORDINATION_API, ApiDefinition
 from handoff.web.app import create_app
 from handoff.web.code_list import CodeList
 from handoff.web.pages.translation import LANGUAGES
-from history_checker import tables
+from history_checker import lifecycle_tables
 
 EACH = pytest.mark.parametrize(
     "api", [AGENCY_API, COORDINATION_API, AUDIT_API], ids=["agency", "coordination", "audit"]
@@ -62,11 +62,13 @@ async def test_a_service_allows_the_codes_that_the_rules_allow() -> None:
     answered = await served(AGENCY_API)
     assert set(answered.services) == set(CaseService)
     for service, allowed in answered.services.items():
-        forbidden = tables.FORBIDDEN_REFUSALS.get(service, "").split()
+        forbidden = lifecycle_tables.FORBIDDEN_REFUSALS.get(service, "").split()
         assert set(allowed.refusals) == set(RejectionCode) - set(forbidden)
-        assert set(allowed.purposes) == set(tables.PURPOSES_OF_SERVICE[service].split())
-        assert set(allowed.outcomes) == set(tables.OUTCOMES_OF_SERVICE.get(service, "service_given").split())
-        assert set(allowed.starts) == set(tables.STARTS_OF_SERVICE.get(service, "first_contact work_begun").split())
+        assert set(allowed.purposes) == set(lifecycle_tables.PURPOSES_OF_SERVICE[service].split())
+        assert set(allowed.outcomes) == set(lifecycle_tables.OUTCOMES_OF_SERVICE.get(service, "service_given").split())
+        assert set(allowed.starts) == set(
+            lifecycle_tables.STARTS_OF_SERVICE.get(service, "first_contact work_begun").split()
+        )
         assert set(allowed.holds) == set(HoldCode)
 
 

@@ -23,7 +23,7 @@ from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.operations.setup.operator_logins import write_operator_logins
 from handoff.record.codes import MemberKind
 from handoff.record.topics import AUDIT
-from handoff.trial.ports import PortBlock
+from handoff.trial.tcp_ports import PortBlock
 from handoff.trial.trial import Trial
 from tests.support.parts.api import OPENING, PLAN, RELEASE
 from tests.support.parts.production import Production, production

@@ -24,8 +24,8 @@ from handoff.operations.setup import broker_setup
 from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.trial.child_process import ChildProcess
 from handoff.trial.errors import TrialError
-from handoff.trial.ports import PortBlock
 from handoff.trial.stack import TrialStack
+from handoff.trial.tcp_ports import PortBlock
 from tests.support.parts.stack import Jurisdictions, throwaway_stack
 from tests.support.probes.broker_probe import GRANTED, BrokerProbe
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from handoff.audit.pages.audit_site import audit_site
 from handoff.cli.replay_output import Comparison, Single
-from handoff.cli.tables import local_time, timeline_table
+from handoff.cli.table_output import local_time, timeline_table
 from handoff.config import DEFAULT_TIME_ZONE
 from handoff.record.delivery import EFFECTIVE
 from handoff.views.replay.diff import diff

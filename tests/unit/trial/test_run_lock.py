@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from handoff.trial.errors import TrialError
-from handoff.trial.ports import PortBlock
 from handoff.trial.run_lock import RunLock
+from handoff.trial.tcp_ports import PortBlock
 
 
 def test_a_directory_is_locked_once_until_its_release(tmp_path: Path) -> None:

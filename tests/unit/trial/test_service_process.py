@@ -6,8 +6,8 @@ import psutil
 from pydantic import SecretStr
 
 from handoff.config import HealthSettings, KafkaSettings, PostgresSettings, ProcessSettings
-from handoff.trial.ports import PortBlock
 from handoff.trial.service_process import ServiceProcess
+from handoff.trial.tcp_ports import PortBlock
 from tests.support.parts.settings_file import write_settings
 from tests.support.probes.eventually import eventually
 
