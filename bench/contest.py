@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from bench.watchdog import Watchdog
 from handoff.config import KafkaSettings, PostgresSettings
 
 
@@ -64,6 +65,9 @@ class Outcome:
         return self.cpu_seconds / self.entries * 1e6
 
 
+_watchdog: Watchdog | None = None
+
+
 class Stopwatch:
     """Stopwatch that starts when the first entry has arrived, or before it is requested."""
 
@@ -75,6 +79,11 @@ class Stopwatch:
         """Start the watch; further calls have no effect."""
         if self._began is None:
             self._began, self._cpu = time.perf_counter(), time.process_time()
+
+    def reached(self, entries: int) -> None:
+        """Note the position: the watchdog reports it, and ends a contestant that stays at one for minutes."""
+        if _watchdog is not None:
+            _watchdog.reached(entries)
 
     def end(self, entries: int, **notes: Any) -> Outcome:
         """The outcome since ``begin``."""
@@ -92,5 +101,9 @@ def peak_mib() -> float:
 
 def take_part(run: Callable[[Job], Outcome]) -> None:
     """Read the job, run it, and print the outcome as the last line."""
+    global _watchdog  # noqa: PLW0603 - a contestant is a process of its own
     job = Job(**json.load(sys.stdin))
-    print(json.dumps(asdict(run(job))), flush=True)
+    _watchdog = Watchdog(job.entries)
+    with _watchdog.watching():
+        outcome = run(job)
+    print(json.dumps(asdict(outcome)), flush=True)

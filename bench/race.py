@@ -4,13 +4,17 @@ import json
 import statistics
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import IO
 
 from bench.contest import Job, Outcome
 
 Progress = Callable[[str], None]
 _LONGEST_SECONDS = 1800
+_KEPT_LINES = 100
 
 
 class ContestantFailed(Exception):
@@ -51,19 +55,46 @@ def race(contestants: Sequence[str], rounds: int, prepare: Callable[[str], Job],
     outcomes: dict[str, list[Outcome]] = {name: [] for name in contestants}
     for number in range(1, rounds + 1):
         for name in contestants:
-            outcome = run(name, prepare(name))
+            outcome = run(name, prepare(name), progress)
             outcomes[name].append(outcome)
             progress(f"round {number}: {name} {outcome.rate:,.0f}/s, {outcome.cpu_us:.0f} µs of CPU each")
     return Standings(outcomes)
 
 
-def run(name: str, job: Job) -> Outcome:
-    """Run the contestant in ``bench/contestants/<name>.py`` once, as a separate process."""
+def run(name: str, job: Job, progress: Progress | None = None) -> Outcome:
+    """Run the contestant in ``bench/contestants/<name>.py`` once, as a separate process.
+
+    Its standard error is passed on line by line: what its watchdog reports is visible while it runs. Raises
+    ContestantFailed.
+    """
+    say = progress or (lambda line: print(f"         {line}", file=sys.stderr, flush=True))
     argv = (sys.executable, "-m", f"bench.contestants.{name}")
-    done = subprocess.run(
-        argv, input=json.dumps(asdict(job)), capture_output=True, text=True, check=False, timeout=_LONGEST_SECONDS
-    )
-    lines = done.stdout.strip().splitlines()
-    if done.returncode != 0 or not lines:
-        raise ContestantFailed(f"{name}: exit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+    last: deque[str] = deque(maxlen=_KEPT_LINES)
+
+    def pass_on(stream: IO[str]) -> None:
+        for line in stream:
+            last.append(line)
+            say(f"{name}: {line.rstrip()}")
+
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        if process.stdin is None or process.stdout is None or process.stderr is None:
+            raise RuntimeError("the contestant has no pipes")
+        reader = threading.Thread(target=pass_on, args=(process.stderr,), daemon=True)
+        reader.start()
+        deadline = threading.Timer(_LONGEST_SECONDS, process.kill)
+        deadline.start()
+        try:
+            json.dump(asdict(job), process.stdin)
+            process.stdin.close()
+            output = process.stdout.read()
+            code = process.wait()
+        finally:
+            deadline.cancel()
+            process.kill()
+        reader.join()
+    lines = output.strip().splitlines()
+    if code != 0 or not lines:
+        raise ContestantFailed(f"{name}: exit code {code}\n{output[-2000:]}\n{''.join(last)}")
     return Outcome(**json.loads(lines[-1]))

@@ -45,6 +45,8 @@ async def _until_there(job: Job, worker: subprocess.Popen[bytes]) -> Outcome:
             if last is not None and not first:
                 watch.begin()
                 first = last + 1
+            if last is not None:
+                watch.reached(last + 1)
             if first and last >= job.entries - 1:
                 return watch.end(job.entries - first, resident_mib=_resident_mib(worker.pid))
 

@@ -20,23 +20,34 @@ class Worker:
         self.job = job
         self.watch = Stopwatch()
         self._done = 0
-        self._finished = asyncio.Event()
+        self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def did(self, count: int) -> None:
         """Count ``count`` more stored entries."""
         self._done += count
-        if self._done >= self.job.entries:
-            self._finished.set()
+        self.watch.reached(self._done)
+        if self._done >= self.job.entries and not self._finished.done():
+            self._finished.set_result(None)
 
     async def work(self, topics: list[str], agent: Agent) -> Outcome:
         """Run ``agent`` on ``topics`` until every entry is stored."""
+
+        async def guarded(stream: Any) -> None:
+            # Faust restarts an agent that raised, at its last commit, so a mistake in it would repeat without end.
+            try:
+                await agent(stream)
+            except Exception as error:
+                if not self._finished.done():
+                    self._finished.set_exception(error)
+                raise
+
         with tempfile.TemporaryDirectory() as directory:
             app = _app(self.job, directory)
             topic = app.topic(*topics, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=bytes)
-            app.agent(topic, concurrency=1, name="peer")(agent)
+            app.agent(topic, concurrency=1, name="peer")(guarded)
             app.finalize()
             await app.start()
-            await self._finished.wait()
+            await self._finished
             outcome = self.watch.end(self._done)
             await app.stop()
         return outcome

@@ -25,7 +25,7 @@ from handoff.record.kafka_record import KafkaRecord, parse
 from handoff.record.message import Message
 from handoff.record.topics import EXCHANGE, in_topic, out_topic
 
-_INSERT = "INSERT INTO seen (subject, event_id, value_hash) VALUES ($1, $2, $3)"
+_INSERT = "INSERT INTO seen (subject, source, event_id, value_hash) VALUES ($1, $2, $3, $4)"
 
 
 def run(job: Job) -> Outcome:
@@ -47,8 +47,8 @@ async def _race(worker: Worker) -> Outcome:
         async for event in stream.events():
             worker.watch.begin()
             routed = state.route(event.message)
-            for (subject, event_id), value_hash in routed.first_hashes.items():
-                await pool.execute(_INSERT, subject, event_id, value_hash)
+            for identity, value_hash in routed.first_hashes.items():
+                await pool.execute(_INSERT, *identity, value_hash)
             for member, delivered in state.deliveries(routed):
                 topic = in_topic(job.jurisdiction, member)
                 await producer.send(topic, delivered.value, delivered.key, partition=0, headers=list(delivered.headers))

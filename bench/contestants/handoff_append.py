@@ -68,7 +68,9 @@ async def _run(job: Job) -> Outcome:
     freeze_gc()
     reader = TimedReader(job, watch)
     with ParserPool() as parsers:
-        await Pipeline(reader, store, fold, position).run(parsers, lambda _batch: None, until=job.entries)
+        await Pipeline(reader, store, fold, position).run(
+            parsers, lambda batch: watch.reached(batch.next_offset), until=job.entries
+        )
     outcome = watch.end(job.entries)
     await reader.close()
     await connection.close()

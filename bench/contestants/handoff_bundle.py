@@ -29,6 +29,7 @@ async def _run(job: Job, out: BinaryIO) -> Outcome:
         first = peak_mib()
         async for chunk in chunks:
             out.write(chunk)
+            watch.reached(found.done)
     return watch.end(found.done, first_mib=first)
 
 

@@ -58,6 +58,7 @@ async def _until_sent(pool: asyncpg.Pool, reader: RecordReader, before: int, end
         if on_record >= end and not recorded:
             recorded = now
         row = await pool.fetchrow(_WAITING)
+        watch.reached(row["next_offset"] - before)
         if row["next_offset"] >= end and not routed:
             routed = now
         if routed and row["sent"]:

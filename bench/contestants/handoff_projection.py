@@ -9,6 +9,7 @@ from handoff.adapters.postgres.timeline_store import Founding, open_timeline_sto
 from handoff.process import freeze_gc
 from handoff.projection.observability import record_batch
 from handoff.projection.pipeline import ParserPool, Pipeline
+from handoff.views.timeline_fold import TimelineBatch
 
 
 def run(job: Job) -> Outcome:
@@ -26,7 +27,12 @@ async def _run(job: Job) -> Outcome:
         fold = await store.load_fold(Founding(job.jurisdiction, job.generation, job.genesis_sha256), position)
         freeze_gc()
         with ParserPool() as parsers:
-            await Pipeline(reader, store, fold, position).run(parsers, record_batch, until=job.entries)
+
+            def stored(batch: TimelineBatch) -> None:
+                record_batch(batch)
+                watch.reached(batch.next_offset)
+
+            await Pipeline(reader, store, fold, position).run(parsers, stored, until=job.entries)
         outcome = watch.end(job.entries)
     await reader.close()
     return outcome

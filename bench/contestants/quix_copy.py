@@ -65,6 +65,7 @@ class _Sink(BatchingSink):
         if items:
             self._write([_entry(item) for item in items])
         self.done += len(items)
+        self.watch.reached(self.done)
         if self.done >= self._entries:
             self.outcome = self.watch.end(self.done)
 
