@@ -85,17 +85,17 @@ imports: environment
 contract: environment
 	@echo "check: events, AsyncAPI" && $(BIN)/python -m handoff.contract.published_files --check
 	@echo "check: OpenAPI" && $(BIN)/python -m handoff.contract.openapi --check
-	@echo "check: catalogues" && $(BIN)/python -m handoff.web.pages.cyrillic --check
+	@echo "check: catalogues" && $(BIN)/python -m handoff.contract.catalogues --check
 	@echo "check: state diagram" && $(BIN)/python -m handoff.contract.lifecycle_diagram --check
 	@echo "check: metrics" && $(BIN)/python -m handoff.contract.metrics_page --check
 
 	@echo "check: open attacks" && $(BIN)/python -m tests.support.probes.open_attacks --check
 
 .PHONY: generate
-generate: environment ## regenerate schemas/, the state diagram, the metrics and the Serbian Cyrillic catalogue
+generate: environment ## regenerate schemas/, the state diagram, the metrics and the catalogues
 	@$(BIN)/python -m handoff.contract.published_files --write
 	@$(BIN)/python -m handoff.contract.openapi --write
-	@$(BIN)/python -m handoff.web.pages.cyrillic --write
+	@$(BIN)/python -m handoff.contract.catalogues --write
 	@$(BIN)/python -m handoff.contract.lifecycle_diagram --write
 	@$(BIN)/python -m tests.support.probes.open_attacks --write
 	@$(BIN)/python -m handoff.contract.metrics_page --write

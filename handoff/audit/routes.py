@@ -30,6 +30,7 @@ from handoff.web.pages.access.authentication import SessionAuthenticator, TokenA
 from handoff.web.pages.access.read_recording import PurposeRequired, ReadRecorder
 from handoff.web.pages.access.sign_in_routes import sign_in_router
 from handoff.web.pages.page_route import add_unknown_page
+from handoff.web.pages.static_files import PREFIX
 from handoff.web.problems import problem_response
 
 
@@ -79,7 +80,7 @@ def add_audit_routes(app: FastAPI, parts: AuditParts) -> None:
         export_router(),
     ):
         app.include_router(router)
-    app.mount("/static", site.static_files())
+    app.mount(PREFIX, site.static_files)
     add_unknown_page(app)
     app.add_exception_handler(PurposeRequired, _purpose_required)
 

@@ -37,6 +37,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
         _=tr,
         request=request,
         site=site,
+        static=site.static_files.address,
         languages=LANGUAGES,
         # The query without the language: the language menu adds another one.
         query=[(name, value) for name, value in request.query_params.multi_items() if name != "lang"],

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
-from starlette.staticfiles import StaticFiles
 
+from handoff.web.pages.static_files import StaticFiles
 from handoff.web.pages.translation import Translation, read_catalogue
 
 _KIT = "handoff.web.pages"
@@ -65,9 +65,10 @@ class Site:
             lstrip_blocks=True,
         )
 
+    @cached_property
     def static_files(self) -> StaticFiles:
-        """Return the application that serves the style sheets and scripts of the kit and of this site."""
-        return StaticFiles(packages=[(_KIT, "static"), (self.pages, "static")])
+        """The style sheets and scripts of the kit and of this site, and the application that serves them."""
+        return StaticFiles(self.pages, _KIT)
 
 
 def site_of(request: Request) -> Site:

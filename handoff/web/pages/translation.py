@@ -12,8 +12,11 @@ LANGUAGES: Mapping[str, str] = {"sq": "Shqip", "sr-Latn": "Srpski", "sr-Cyrl": "
 
 DEFAULT_LANGUAGE = "en"
 
-Messages = Mapping[tuple[str | None, str], str]
-"""Context and id of a message → its translation. The context of a code is its vocabulary; a sentence has none."""
+Message = tuple[str | None, str]
+"""Context and id of a message. The context of a code is its vocabulary; a sentence has none."""
+
+Messages = Mapping[Message, str]
+"""Message → its translation."""
 
 
 def gettext_noop(message: str) -> str:
