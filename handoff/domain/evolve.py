@@ -39,6 +39,13 @@ def escalation_reference(missed_event: UUID) -> UUID:
     return uuid5(_ESCALATIONS, str(missed_event))
 
 
+def escalation_of(event: AnyEvent) -> UUID | None:
+    """Return the reference of the escalation that ``event`` begins, carries or acknowledges, if any."""
+    if isinstance(event.data, dl.DeadlineMissed):
+        return escalation_reference(event.id)
+    return event.data.reference if isinstance(event.data, dl.DeadlineEscalated | dl.EscalationAcknowledged) else None
+
+
 def evolve(known: Situation, event: AnyEvent, at: datetime) -> Situation:
     """Return the state after an effective event at record time ``at``. An event without a match changes nothing."""
     if isinstance(event.data, ReferralBody):

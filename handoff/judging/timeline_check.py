@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from handoff.domain.directory import Directory
+from handoff.domain.evolve import escalation_of
 from handoff.domain.record_fold import JudgedRecord
 from handoff.judging.strands import judge_strands
 from handoff.proof.log.entry import NO_PREVIOUS, PARTITION, LogEntry, case_tag, record_hash
@@ -29,6 +30,7 @@ class DerivedColumns:
     event_type: str | None
     emitter: str | None
     referral: UUID | None
+    reference: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +118,10 @@ def _chain_differences(rows: Iterable[TimelineRecord]) -> Iterator[TimelineDiffe
 
 def _derived_differences(row: TimelineRecord, judged: JudgedRecord) -> Iterator[TimelineDifference]:
     stored, event, verdict = row.derived, judged.record.event, judged.verdict
-    claims: tuple[object, ...] = (None,) * 5
+    claims: tuple[object, ...] = (None,) * 6
     if isinstance(event, Event):
-        claims = (event.subject, event.id, event.type, event.emitter, getattr(event.data, "referral", None))
+        referral, reference = getattr(event.data, "referral", None), escalation_of(event)
+        claims = (event.subject, event.id, event.type, event.emitter, referral, reference)
     for column, found, computed in (
         ("record_ms", stored.record_ms, row.record_ms),
         ("verdict", stored.verdict.kind.value, verdict.kind.value),
@@ -128,6 +131,7 @@ def _derived_differences(row: TimelineRecord, judged: JudgedRecord) -> Iterator[
         ("event_type", stored.event_type, claims[2]),
         ("emitter", stored.emitter, claims[3]),
         ("referral", stored.referral, claims[4]),
+        ("reference", stored.reference, claims[5]),
     ):
         if found != computed:
             yield TimelineDifference(row.kafka.offset, column, _text(found), _text(computed))

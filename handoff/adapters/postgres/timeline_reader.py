@@ -93,8 +93,8 @@ class Timeline:
         self, connection: "PoolConnectionProxy[asyncpg.Record]", case: UUID
     ) -> tuple[list[TimelineRecord], list[int]]:
         await self._clock.advance(connection)
-        directory, status = (kind.subject(self._origin.jurisdiction).encode() for kind in _ABOUT_JURISDICTION)
-        found = await connection.fetch(_SQL["strands"], str(case).encode(), directory, status, PASSING)
+        directory = Keying.JURISDICTION.subject(self._origin.jurisdiction)
+        found = await connection.fetch(_SQL["strands"], str(case).encode(), directory.encode())
         rows = [_timeline_record(row, self._clock) for row in found]
         return rows, await self._clock.missing(connection)
 
@@ -107,9 +107,6 @@ class Timeline:
         """Return the offset up to which the record is on the timeline."""
         found: int = await self._pool.fetchval(_SQL["next_offset"])
         return found
-
-
-_ABOUT_JURISDICTION = (Keying.JURISDICTION, Keying.STATUS)
 
 
 def _frames(judged: JudgedRecord) -> bool:
@@ -137,6 +134,7 @@ def _timeline_record(row: Any, clock: AppendTimes) -> TimelineRecord:
             event_type=row["event_type"],
             emitter=row["emitter"],
             referral=row["referral"],
+            reference=row["reference"],
         ),
     )
 

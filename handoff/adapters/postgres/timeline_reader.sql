@@ -1,13 +1,12 @@
 -- name: strands
--- The strands of a case and of the directory, and from the status the events of some types since the case began.
+-- The strands of a case and of the directory, and the entries about the escalations of the case.
 SELECT record_offset, appended_ms, key, value, headers, case_tag, tag_sequence, previous_leaf, leaf,
-       record_ms, verdict, reason, subject, event_id, event_type, emitter, referral,
-       sha256(coalesce(key, '')) <> sha256($3::bytea) AS is_of_strand
+       record_ms, verdict, reason, subject, event_id, event_type, emitter, referral, reference,
+       sha256(coalesce(key, '')) IN (sha256($1::bytea), sha256($2::bytea)) AS is_of_strand
   FROM timeline.entries
  WHERE sha256(coalesce(key, '')) IN (sha256($1::bytea), sha256($2::bytea))
-    OR sha256(coalesce(key, '')) = sha256($3::bytea) AND event_type = ANY ($4)
-       AND record_offset > (SELECT min(record_offset) FROM timeline.entries
-                             WHERE sha256(coalesce(key, '')) = sha256($1::bytea))
+    OR reference = ANY (ARRAY(SELECT reference FROM timeline.entries
+                               WHERE sha256(coalesce(key, '')) = sha256($1::bytea) AND reference IS NOT NULL))
  ORDER BY record_offset
 
 -- name: record_clock

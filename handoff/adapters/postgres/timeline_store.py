@@ -19,6 +19,7 @@ from handoff.config import PostgresSettings
 from handoff.domain import state_codec
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
+from handoff.domain.evolve import escalation_of
 from handoff.leadership import LeadershipLost
 from handoff.proof.log.frontier import Frontier, TreeNode
 from handoff.proof.log.tag_chains import ChainHead
@@ -53,6 +54,7 @@ _ENTRY_COLUMNS = (
     "referral",
     "rules",
     "recipients",
+    "reference",
 )
 
 
@@ -210,8 +212,9 @@ def entry_columns(row: TimelineRow) -> tuple[Any, ...]:
     judged, entry = row.judged, row.entry
     message, event = judged.record.message, judged.record.event
     claims: tuple[Any, ...] = (None,) * 6
+    reference: UUID | None = None
     if isinstance(event, Event):
-        referral = getattr(event.data, "referral", None)
+        referral, reference = getattr(event.data, "referral", None), escalation_of(event)
         claims = (event.subject, event.id, event.type, event.emitter, event.time, referral)
     return (
         entry.offset,
@@ -231,4 +234,5 @@ def entry_columns(row: TimelineRow) -> tuple[Any, ...]:
         *claims,
         row.rules,
         list(row.recipients),
+        reference,
     )

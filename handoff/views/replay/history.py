@@ -31,8 +31,8 @@ FRAMING = tuple(
 )
 """Directory events that apply to a case however long before it they were recorded."""
 
-PASSING = tuple(body.type for body in (dl.DeadlineEscalated, dl.EscalationAcknowledged, d.SubmissionRefused))
-"""Directory events about single matters: only those after the case's first entry are needed."""
+PASSING = tuple(body.type for body in (dl.DeadlineEscalated, dl.EscalationAcknowledged))
+"""Events about the jurisdiction's status that belong to the case whose missed deadline they are about."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ CREATE PROCEDURE lay_out_timeline() LANGUAGE plpgsql AS $$
 BEGIN
     -- One row for each offset of the record: Kafka's facts, their hashes, and the verdict.
     CREATE TABLE entries (
-        record_offset bigint PRIMARY KEY,
+        record_offset bigint NOT NULL,
         appended_ms   bigint NOT NULL,
         record_ms     bigint NOT NULL,
         key           bytea,
@@ -34,12 +34,19 @@ BEGIN
         reason        text,
         -- Version of the rules in force at the entry, and the members that it is delivered to; '*' is every member, also later ones.
         rules         integer NOT NULL,
-        recipients    text[] NOT NULL
+        recipients    text[] NOT NULL,
+        -- Opaque reference of the escalation that the entry begins, carries or acknowledges.
+        reference     uuid,
+        -- Record time is computed from the append times of all entries, which are read from the index alone.
+        PRIMARY KEY (record_offset) INCLUDE (appended_ms)
     );
     -- Entries by record key. A hash, because a key on the record may be longer than an index allows.
     CREATE UNIQUE INDEX entries_by_key ON entries (sha256(coalesce(key, '')), tag_sequence);
     -- At most one entry with an identity counts: the first. The source of such an entry names this record, so the emitter identifies it.
     CREATE UNIQUE INDEX entries_that_count ON entries (subject, emitter, event_id) WHERE verdict IN ('effective', 'ineffective');
+
+    -- A replay reads the escalations of its own case alone, however many there are in the jurisdiction.
+    CREATE INDEX entries_by_reference ON entries (reference) WHERE reference IS NOT NULL;
 
     CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entries
         FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();

@@ -245,3 +245,15 @@ UPDATE timeline.position SET next_offset = 1000
 
 -- name: falsify_append_times
 UPDATE timeline.entries SET appended_ms = 0
+
+-- name: fill_status of a jurisdiction: refusals, capacities and other members' escalations, which nothing judges again
+INSERT INTO timeline.entries (
+    record_offset, appended_ms, record_ms, key, value, headers, value_hash, record_hash, case_tag, tag_sequence,
+    previous_leaf, leaf, subject, event_id, event_type, emitter, verdict, rules, recipients, reference)
+SELECT last_offset + n, last_ms + n, last_ms + n, convert_to($1, 'UTF8'), '{}', '', hash, hash, hash, 1000 + n, hash, hash,
+       $1, gen_random_uuid(), types[1 + n % 4], 'exchange', 'effective', 1, '{}',
+       CASE WHEN n % 4 > 1 THEN gen_random_uuid() END
+  FROM (SELECT max(record_offset) AS last_offset, max(record_ms) AS last_ms, sha256('') AS hash,
+               ARRAY['submission.refused.v1', 'capacity.published.v1', 'deadline.escalated.v2',
+                     'escalation.acknowledged.v1'] AS types
+          FROM timeline.entries) AS known, generate_series(1, $2::integer) AS n

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from handoff.domain.directory import Directory
+from handoff.domain.evolve import escalation_of
 from handoff.judging.timeline_check import CheckedStrands, DerivedColumns, TimelineRecord, check_strands
 from handoff.record.codes import StartKind
 from handoff.record.delivery import Verdict, VerdictKind, ineffective
@@ -45,7 +46,14 @@ def _row(row: TimelineRow) -> TimelineRecord:
         previous_leaf=entry.previous_leaf,
         leaf=row.leaf,
         derived=DerivedColumns(
-            judged.record_ms, judged.verdict, event.subject, event.id, event.type, event.emitter, referral
+            judged.record_ms,
+            judged.verdict,
+            event.subject,
+            event.id,
+            event.type,
+            event.emitter,
+            referral,
+            escalation_of(event),
         ),
     )
 
