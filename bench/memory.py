@@ -28,4 +28,6 @@ def memory(trial: Trial) -> Iterator[Measurement]:
 
 
 def _resident(pid: int) -> float:
-    return float(psutil.Process(pid).memory_info().rss / _MIB)
+    """Resident MiB of a process and its children: a busy exchange or projection has a verification process."""
+    process = psutil.Process(pid)
+    return float(sum(one.memory_info().rss for one in (process, *process.children(recursive=True))) / _MIB)

@@ -11,10 +11,11 @@ from bench.contestants.reading import TimedReader
 from handoff.adapters.postgres.timeline_store import TimelineStore, connect
 from handoff.domain.directory import Directory
 from handoff.process import freeze_gc
-from handoff.projection.pipeline import ParserPool, Pipeline
+from handoff.projection.pipeline import Pipeline
 from handoff.proof.log.frontier import TreeNode
 from handoff.record.envelope import Event, Identity
 from handoff.record.kafka_record import ParsedRecord
+from handoff.verification.verifier import SignatureVerifier
 from handoff.views.timeline_fold import TimelineBatch, TimelineFold
 
 
@@ -67,9 +68,9 @@ async def _run(job: Job) -> Outcome:
     fold = _Unjudged.at(job.genesis_sha256, Directory(job.jurisdiction, job.generation))
     freeze_gc()
     reader = TimedReader(job, watch)
-    with ParserPool() as parsers:
+    async with SignatureVerifier() as verifier:
         await Pipeline(reader, store, fold, position).run(
-            parsers, lambda batch: watch.reached(batch.next_offset), until=job.entries
+            verifier, lambda batch: watch.reached(batch.next_offset), until=job.entries
         )
     outcome = watch.end(job.entries)
     await reader.close()

@@ -8,7 +8,8 @@ from handoff import logging_setup
 from handoff.adapters.postgres.timeline_store import Founding, open_timeline_store
 from handoff.process import freeze_gc
 from handoff.projection.observability import record_batch
-from handoff.projection.pipeline import ParserPool, Pipeline
+from handoff.projection.pipeline import Pipeline
+from handoff.verification.verifier import SignatureVerifier
 from handoff.views.timeline_fold import TimelineBatch
 
 
@@ -26,13 +27,13 @@ async def _run(job: Job) -> Outcome:
         position = await store.take_over()
         fold = await store.load_fold(Founding(job.jurisdiction, job.generation, job.genesis_sha256), position)
         freeze_gc()
-        with ParserPool() as parsers:
+        async with SignatureVerifier() as verifier:
 
             def stored(batch: TimelineBatch) -> None:
                 record_batch(batch)
                 watch.reached(batch.next_offset)
 
-            await Pipeline(reader, store, fold, position).run(parsers, stored, until=job.entries)
+            await Pipeline(reader, store, fold, position).run(verifier, stored, until=job.entries)
         outcome = watch.end(job.entries)
     await reader.close()
     return outcome

@@ -13,9 +13,10 @@ from bench.contest import Job
 from handoff.adapters.postgres.timeline_reader import handoff_row
 from handoff.adapters.postgres.timeline_store import _ENTRY_COLUMNS, _SQL, SCHEMA, connect, entry_columns
 from handoff.domain.directory import Directory
-from handoff.projection.pipeline import parse_chunk
-from handoff.record.kafka_record import KafkaRecord
+from handoff.record import signing
+from handoff.record.kafka_record import CheckedSignature, KafkaRecord, ParsedRecord, parse_value
 from handoff.record.message import Message, as_headers
+from handoff.verification.checks import Keys, check_of
 from handoff.views.timeline_fold import TimelineBatch, TimelineFold
 
 _COLUMNS = ", ".join(_ENTRY_COLUMNS)
@@ -36,7 +37,8 @@ class SameWork:
 
     def batch(self, records: Sequence[KafkaRecord]) -> TimelineBatch:
         """The rows that ``records`` add to the timeline."""
-        return self._fold.apply(parse_chunk(records, self._fold.directory.keys), {})
+        keys = self._fold.directory.keys
+        return self._fold.apply([_parsed(record, keys) for record in records], {})
 
     async def insert(self, connection: asyncpg.Connection, batch: TimelineBatch) -> None:
         """Write each entry, and each changed handoff, with one INSERT."""
@@ -53,6 +55,12 @@ class SameWork:
             await connection.copy_records_to_table("entries", records=rows, columns=_ENTRY_COLUMNS)
             if batch.handoffs:
                 await connection.executemany(_SQL["write_handoff"], [handoff_row(h) for h in batch.handoffs])
+
+
+def _parsed(record: KafkaRecord, keys: Keys) -> ParsedRecord:
+    check = check_of(record.message, keys)
+    checked = CheckedSignature(check.public_key, signing.verifies(*check)) if check is not None else None
+    return ParsedRecord(record, *parse_value(record.message.value or b""), checked)
 
 
 def entry(message: Any) -> KafkaRecord:

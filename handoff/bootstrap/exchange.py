@@ -21,6 +21,7 @@ from handoff.leadership import Leadership, ProgressTimeout
 from handoff.node.ports import Clock
 from handoff.process import instance_name, run_process
 from handoff.record.topics import record_topic
+from handoff.verification.verifier import SignatureVerifier
 
 HEARTBEAT_SECONDS = 0.5
 LEADER_TIMEOUT_SECONDS = 2.5
@@ -46,12 +47,22 @@ def build_exchange(
     """Build an exchange. Nothing connects before it runs. Raises ``ConfigurationError``."""
     pool = pool or open_pool(settings.postgres, max_size=8)
     store, keys = ExchangeStore(pool), own_keys(settings)
+    verifier = SignatureVerifier()
     empty = Directory(settings.jurisdiction, settings.generation)
     validator = SubmissionValidator(settings.genesis_sha256, keys)
     return Exchange(
         pool=pool,
         store=store,
-        intake=SubmissionIntake(settings.kafka, store, validator, empty, instance=instance_name(settings), clock=clock),
+        intake=SubmissionIntake(
+            settings.kafka,
+            store,
+            validator,
+            empty,
+            instance=instance_name(settings),
+            verifier=verifier,
+            clock=clock,
+        ),
+        verifier=verifier,
         context=RouterContext(
             kafka=settings.kafka,
             store=store,
@@ -60,6 +71,7 @@ def build_exchange(
             empty=empty,
             now=clock,
             grace=timedelta(seconds=settings.exchange.grace_seconds),
+            verifier=verifier,
         ),
         leadership=Leadership(
             PostgresLeadership(pool),

@@ -19,13 +19,14 @@ from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.backoff import Backoff
 from handoff.config import KafkaSettings
 from handoff.domain.directory import Directory
-from handoff.exchange.cpu_work import run_off_loop
+from handoff.exchange.cpu_work import run_off_loop, verify_ahead
 from handoff.exchange.unassigned_topics import unassigned_topics
 from handoff.exchange.validation import Submission, SubmissionValidator
 from handoff.record.delivery import to_ms
 from handoff.record.message import Message
 from handoff.record.record_time import stamped
 from handoff.record.topics import EXCHANGE, groups, out_pattern, record_topic
+from handoff.verification.verifier import SignatureVerifier, VerifierLost
 
 BATCH = 1000
 # The minimum that brokers accept. The topics of a crashed exchange are reassigned after this time.
@@ -38,7 +39,7 @@ COMMIT_SECONDS = 0.1
 LEAVE_SECONDS = 0.5
 
 Fetched = Mapping[TopicPartition, list[Any]]
-_RETRY: tuple[type[Exception], ...] = (KafkaError, BrokerUnavailable, *TRANSIENT)
+_RETRY: tuple[type[Exception], ...] = (KafkaError, BrokerUnavailable, VerifierLost, *TRANSIENT)
 _log = structlog.get_logger()
 
 
@@ -53,12 +54,14 @@ class SubmissionIntake:
         directory: Directory,
         *,
         instance: str,
+        verifier: SignatureVerifier,
         clock: Callable[[], datetime] = clock.now,
     ) -> None:
         self._kafka = kafka
         self._store = store
         self._validator = validator
         self._instance = instance
+        self._verifier = verifier
         self._directory = directory
         self._version = -1
         self._record = record_topic(directory.jurisdiction)
@@ -177,6 +180,7 @@ class SubmissionIntake:
 
     async def _append(self, submissions: list[Submission]) -> None:
         submissions = [submission for submission in submissions if submission != self._founding]
+        await verify_ahead(self._verifier, [one.message for one in submissions], self._directory.keys)
         validated = await run_off_loop(
             len(submissions), lambda: tuple(self._validator.validate(submissions, self._directory))
         )

@@ -33,6 +33,7 @@ from handoff.record.events.directory import AgencyAdmitted, JurisdictionFounded
 from handoff.record.kafka_record import KafkaRecord, ParsedRecord
 from handoff.record.signing import SigningKey
 from handoff.record.topics import in_topic, record_topic
+from handoff.verification.verifier import SignatureVerifier, VerifierLost
 
 POLL_SECONDS = 0.2
 CACHED_CASES = 10_000
@@ -41,7 +42,7 @@ IN_DOUBT_SECONDS = record_time.BOUND_MS / 1000
 CONFIRM_SECONDS = 30.0
 """Interval of the checks that the record still has what was routed from it."""
 
-_RETRY: tuple[type[Exception], ...] = (BrokerUnavailable, *TRANSIENT)
+_RETRY: tuple[type[Exception], ...] = (BrokerUnavailable, VerifierLost, *TRANSIENT)
 _log = structlog.get_logger()
 
 
@@ -56,6 +57,7 @@ class RouterContext:
     empty: Directory
     now: Callable[[], datetime]
     grace: timedelta
+    verifier: SignatureVerifier
 
 
 class Router:
@@ -148,6 +150,8 @@ class Router:
         self._confirmed, self._confirmed_at = self._position, time.monotonic()
 
     async def _route_batch(self, records: tuple[KafkaRecord, ...], tasks: asyncio.TaskGroup) -> None:
+        messages = [record.message for record in records]
+        await cpu_work.verify_ahead(self._context.verifier, messages, self._directory.keys)
         batch = await cpu_work.run_off_loop(len(records), lambda: tuple(map(_parsed, records)))
         # Record time is monotonic even if the broker's clock is not.
         record_ms = max(self._position.record_ms, *(record.counted_ms for record in records))

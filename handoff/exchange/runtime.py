@@ -21,6 +21,7 @@ from handoff.leadership import Leadership, LeadershipLost
 from handoff.process import cancel_on_signals
 from handoff.readiness import Dependencies, PartReadiness, Readiness
 from handoff.record.topics import EXCHANGE
+from handoff.verification.verifier import SignatureVerifier
 
 BROKEN_RECORD = 3
 """Exit code if the record lost entries: nothing may be built on it."""
@@ -37,6 +38,8 @@ class Exchange:
     store: ExchangeStore
     intake: SubmissionIntake
     context: RouterContext
+    verifier: SignatureVerifier
+    """Verifies for intake and router. Its process ends with the exchange."""
     leadership: Leadership
     dependencies: Dependencies
     health: HealthSettings
@@ -44,7 +47,7 @@ class Exchange:
 
     async def run(self) -> None:
         """Run until cancelled. Raises ``RecordBroken`` (in a group)."""
-        async with self.pool, asyncio.TaskGroup() as tasks:
+        async with self.pool, self.verifier, asyncio.TaskGroup() as tasks:
             tasks.create_task(self.intake.run())
             tasks.create_task(self._lead())
             tasks.create_task(self._measure_backlog())

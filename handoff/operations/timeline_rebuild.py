@@ -9,19 +9,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import asyncpg
+import structlog
 
 from handoff.adapters.kafka.record_reader import RecordReader
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.timeline_store import SCHEMA, Founding, TimelineStore, connect, open_timeline_store
+from handoff.backoff import retry
 from handoff.config import ProcessSettings
 from handoff.operations.errors import OperationError
-from handoff.projection.pipeline import ParserPool, Pipeline
+from handoff.projection.pipeline import Pipeline
+from handoff.verification.verifier import SignatureVerifier, VerifierLost
 from handoff.views.timeline_fold import TimelineBatch
 
 TABLES = ("entries", "tree_nodes", "cases", "directory", "handoffs", "position")
 
 _FRESH = "timeline_rebuilt"
 _SQL = statements("timeline_rebuild.sql", __package__)
+_log = structlog.get_logger()
 
 Progress = Callable[[int, int], None]
 """Callback with the number of entries done and the number of all entries."""
@@ -106,14 +110,21 @@ class _Replay:
 
     async def up_to(self, offset: int) -> None:
         """Project the entries before ``offset``."""
+        async with SignatureVerifier() as verifier:
+            await retry(lambda: self._project(offset, verifier), _log_lost, transient=(VerifierLost,))
+
+    async def _project(self, offset: int, verifier: SignatureVerifier) -> None:
         position = await self._fresh.position()
         fold = await self._fresh.load_fold(self._founding, position)
 
         def report(batch: TimelineBatch) -> None:
             self._progress(batch.next_offset, offset)
 
-        with ParserPool() as parsers:
-            await Pipeline(self._reader, self._fresh, fold, position).run(parsers, report, until=offset)
+        await Pipeline(self._reader, self._fresh, fold, position).run(verifier, report, until=offset)
+
+
+def _log_lost(error: Exception) -> None:
+    _log.warning("rebuild.verifier_lost", error=str(error))
 
 
 async def _put_in_place(control: asyncpg.Connection, replay: _Replay, *, keep_replaced: bool) -> TimelineRebuildReport:

@@ -20,10 +20,11 @@ from handoff.node.ports import Clock
 from handoff.process import cancel_on_signals
 from handoff.projection.checkpoint_publisher import CheckpointPublisher
 from handoff.projection.observability import record_batch, record_end
-from handoff.projection.pipeline import ParserPool, Pipeline, confirm, run_concurrently
+from handoff.projection.pipeline import Pipeline, confirm, run_concurrently
 from handoff.projection.stall_detector import StallDetector, TimelineLeadership
 from handoff.readiness import Dependencies, PartReadiness, Readiness
 from handoff.record.topics import PROJECTION
+from handoff.verification.verifier import SignatureVerifier, VerifierLost
 from handoff.views.timeline_fold import TimelineBatch
 
 POLLS = 5
@@ -31,8 +32,8 @@ POLLS = 5
 BROKEN_RECORD = 3
 """Exit code if the record lost entries: nothing may be built on it."""
 
-# The database or the broker is or was unavailable: restart from the stored position.
-_UNAVAILABLE: tuple[type[Exception], ...] = (*TRANSIENT, BrokerUnavailable)
+# The database, the broker or the verification process is or was unavailable: restart from the stored position.
+_UNAVAILABLE: tuple[type[Exception], ...] = (*TRANSIENT, BrokerUnavailable, VerifierLost)
 
 _log = structlog.get_logger()
 
@@ -52,6 +53,7 @@ class Projection:
     """Name of this process in log events."""
     dependencies: Dependencies
     health: HealthSettings
+    verifier: SignatureVerifier = field(default_factory=SignatureVerifier)
     _epoch: int | None = field(default=None, init=False)
     _ready: bool = field(default=False, init=False)
     _standby: Leadership | None = field(default=None, init=False)
@@ -84,7 +86,7 @@ class Projection:
     async def _lead_or_stand_by(self) -> None:
         """Take over first, because the process started last is meant to write; then write or stand by in turn."""
         backoff, is_standby = Backoff(), False
-        with ParserPool() as parsers:
+        async with self.verifier:
             while True:
                 try:
                     async with open_timeline_store(self.postgres) as store:
@@ -93,7 +95,7 @@ class Projection:
                             is_standby = False
                         position = await self._resume(store)
                         backoff.reset()
-                        await self._write(store, position, parsers)
+                        await self._write(store, position)
                 except LeadershipLost:
                     _log.warning("projection.leadership_lost", epoch=self._epoch)
                     self._epoch, is_standby = None, True
@@ -131,7 +133,7 @@ class Projection:
         finally:
             self._standby = None
 
-    async def _write(self, store: TimelineStore, position: TimelinePosition, parsers: ParserPool) -> None:
+    async def _write(self, store: TimelineStore, position: TimelinePosition) -> None:
         self._epoch, self._ready = position.epoch, True
         telemetry.PROJECTION_EPOCH.set(position.epoch)
         _log.info("projection.leadership_acquired", epoch=position.epoch, offset=position.next_offset)
@@ -139,7 +141,7 @@ class Projection:
         fold = await store.load_fold(self.founding, position)
         pipeline = Pipeline(self.reader, store, fold, position)
         publishing = [] if self.publisher is None else [self.publisher.run(position.epoch)]
-        await run_concurrently(pipeline.run(parsers, self._on_stored), *publishing)
+        await run_concurrently(pipeline.run(self.verifier, self._on_stored), *publishing)
 
     def _on_stored(self, batch: TimelineBatch) -> None:
         self._ready = True
