@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from handoff.node.commands.results import StoreUnavailable
@@ -15,7 +16,9 @@ Process = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 An error that it returns is that item's own; an error that it raises rolled the whole batch back.
 """
 
-# Batches run in parallel, so that one that waits for a lock does not delay the others.
+# Batches run one after the other, so that commands that arrive together share one transaction. A batch that waits for a
+# lock would delay all others: after this time another one runs beside it.
+HELD_UP_SECONDS = 0.01
 MAX_BATCHES = 2
 MAX_BATCH_SIZE = 100
 
@@ -23,27 +26,54 @@ MAX_BATCH_SIZE = 100
 class CommandBatcher(Generic[Item, Result]):
     """Callers wait for the next batch. The first caller starts it."""
 
-    def __init__(self, process: Process[Item, Result]) -> None:
+    def __init__(self, process: Process[Item, Result], *, held_up_seconds: float = HELD_UP_SECONDS) -> None:
         self._process = process
+        self._held_up_seconds = held_up_seconds
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
+        self._held_up = 0
+        """Number of running batches that take longer than ``held_up_seconds``."""
 
     async def submit(self, item: Item) -> Result:
         """Return the result of ``item`` once it is stored. The batch completes even if its callers are cancelled."""
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, result))
-        if len(self._running) < MAX_BATCHES:
-            self._running.add(asyncio.create_task(self._run_batches()))
+        self._start_batches()
         return await result
+
+    def _start_batches(self) -> None:
+        if self._waiting and len(self._running) == self._held_up < MAX_BATCHES:
+            self._running.add(asyncio.create_task(self._run_batches()))
 
     async def _run_batches(self) -> None:
         try:
-            while self._waiting:
+            # Another task goes on if a batch of this one was held up and has ended.
+            while self._waiting and len(self._running) - self._held_up <= 1:
                 size = min(len(self._waiting), MAX_BATCH_SIZE)
-                await self._run_batch([self._waiting.popleft() for _ in range(size)])
+                batch = [self._waiting.popleft() for _ in range(size)]
+                with self._watched():
+                    await self._run_batch(batch)
         finally:
             # Before the task ends: a caller that arrives in between would otherwise wait for a batch that never starts.
             self._running.discard(asyncio.current_task())
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Let another batch start if this one takes too long."""
+        is_held_up = False
+
+        def report() -> None:
+            nonlocal is_held_up
+            is_held_up = True
+            self._held_up += 1
+            self._start_batches()
+
+        timer = asyncio.get_running_loop().call_later(self._held_up_seconds, report)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self._held_up -= is_held_up
 
     async def _run_batch(self, batch: Sequence[tuple[Item, "asyncio.Future[Result]"]]) -> None:
         try:

@@ -35,6 +35,47 @@ async def test_commands_that_arrive_during_a_batch_form_the_next_one_and_get_the
     assert len(handler.batches) <= MAX_BATCHES
 
 
+async def test_a_batch_that_is_held_up_does_not_delay_the_commands_after_it() -> None:
+    """As when a batch waits for the lock of a case that the node folds."""
+    lock, waits = asyncio.Event(), asyncio.Event()
+
+    async def handle(asked: Sequence[str]) -> Sequence[str]:
+        if "locked" in asked:
+            waits.set()
+            await lock.wait()
+        return asked
+
+    batches: CommandBatcher[str, str] = CommandBatcher(handle, held_up_seconds=0)
+    locked = asyncio.ensure_future(batches.submit("locked"))
+    await waits.wait()
+    assert await batches.submit("free") == "free"
+    assert await batches.submit("later") == "later"
+    lock.set()
+    assert await locked == "locked"
+
+
+async def test_batches_run_one_at_a_time_unless_they_are_held_up() -> None:
+    running = 0
+
+    async def handle(asked: Sequence[int]) -> Sequence[int]:
+        nonlocal running
+        running += 1
+        assert running == 1
+        for _ in range(3):
+            await asyncio.sleep(0)
+        running -= 1
+        return asked
+
+    batches: CommandBatcher[int, int] = CommandBatcher(handle, held_up_seconds=3600)
+
+    async def ask_repeatedly() -> None:
+        for number in range(20):
+            assert await batches.submit(number) == number
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(ask_repeatedly() for _ in range(5)))
+
+
 async def test_an_error_of_one_command_does_not_affect_the_others() -> None:
     refused = LookupError("no")
     assert await ask_all(BatchHandler(), [1, refused, 3]) == [1, refused, 3]
