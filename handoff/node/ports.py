@@ -14,7 +14,7 @@ from handoff.domain.directory import Directory
 from handoff.node.commands.results import Backlog, CaseView, FeedEntry, OpenReferrals, ReferralRow, Stored
 from handoff.node.record_clock import RecordClock
 from handoff.node.rows import (
-    DueEvent,
+    DueEvents,
     Echo,
     InboxPosition,
     InboxRow,
@@ -105,17 +105,17 @@ class KeyTaken(Exception):
 class Transaction(Protocol):
     """One atomic transaction on the node's database."""
 
-    async def lock(self, subjects: Iterable[str]) -> None:
-        """Lock these subjects until the end of the transaction, against concurrent decisions and folds."""
+    async def lock(self, subjects: Iterable[str], key_hashes: Iterable[str] = ()) -> KnownState:
+        """Lock these subjects until the end of the transaction, against concurrent decisions and folds.
 
-    async def stored_answers(self, key_hashes: Iterable[str]) -> Sequence[StoredAnswer]:
-        """Return the stored answers of those idempotency keys that are taken."""
+        Return their state as of then, with the answers stored under those idempotency keys.
+        """
 
     async def store_answers(self, answers: Sequence[StoredAnswer]) -> None:
         """Store answers under their keys. Waits for a concurrent writer of a key. Raises ``KeyTaken``."""
 
     async def known(self, subjects: Iterable[str]) -> KnownState:
-        """Return the stored state of these subjects."""
+        """Return the stored state of these subjects, without a lock."""
 
     async def enqueue(self, rows: Iterable[OutboxRow]) -> int:
         """Insert own events into the outbox. Return the number of new ones; existing ids are unchanged."""
@@ -210,9 +210,6 @@ class Store(Protocol):
     async def backlog(self, at: datetime) -> Backlog:
         """Return the backlog."""
 
-    async def clock(self) -> RecordClock:
-        """Return the last measurement of the own clock."""
-
     async def start_intake_epoch(self) -> tuple[int, InboxPosition]:
         """Start a new inbox epoch. Return it with the position to continue from."""
 
@@ -225,7 +222,7 @@ class Store(Protocol):
     async def pause(self, *, paused: bool) -> None:
         """Pause or resume the relay."""
 
-    async def due(self, epoch: int, at: datetime, limit: int) -> Sequence[DueEvent]:
+    async def due(self, epoch: int, at: datetime, limit: int) -> DueEvents:
         """Return own events to send now, in order; none while the relay is paused. Raises ``LeadershipLost``.
 
         An event is due if it was never sent, if a later event has its echo (so it was lost), or if its echo is overdue.

@@ -80,6 +80,15 @@ class DueEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class DueEvents:
+    """Own events to send now, in order, with the directory and the own clock that choose the key to sign them."""
+
+    events: tuple[DueEvent, ...]
+    directory: Directory | None
+    clock: RecordClock
+
+
+@dataclass(frozen=True, slots=True)
 class InboxRow:
     """A stored inbox entry: raw, with its offset in the topic and the hash of the exchange's statement.
 
@@ -155,6 +164,8 @@ class KnownState:
     pending: tuple[PendingEvent, ...]
     clock: RecordClock = AGREEING
     """The own clock against record time."""
+    answers: tuple[StoredAnswer, ...] = ()
+    """Stored answers of those idempotency keys that were asked for and are taken."""
 
     def directory_for(self, me: Source) -> Directory:
         """Return the directory; an empty one before the founding."""

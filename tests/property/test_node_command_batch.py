@@ -39,8 +39,8 @@ class Office:
     def decide(self, asked: Sequence[SubmittedCommand]) -> None:
         """One transaction."""
         pending = tuple(PendingEvent(row.id, row.subject, row.value, row.created_at) for row in self.rows)
-        known = KnownState(DIRECTORY, {}, {}, pending)
-        deciding = CommandBatch(known, self.answers, ME, self._now, lambda: nth_id(next(self._ids)))
+        known = KnownState(DIRECTORY, {}, {}, pending, answers=tuple(self.answers))
+        deciding = CommandBatch(known, ME, self._now, lambda: nth_id(next(self._ids)))
         self.decisions += [deciding.decide(one) for one in asked]
         self.rows += deciding.rows
         self.answers += deciding.answers

@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from handoff.adapters.postgres.node_transaction import SQL, PostgresTransaction, inbox_row, record_clock
-from handoff.adapters.postgres.pool import TRANSIENT
+from handoff.adapters.postgres.pool import TRANSIENT, use
 from handoff.domain import lifecycle
 from handoff.domain.case import ReferralKey
 from handoff.domain.directory import Directory
@@ -17,8 +17,7 @@ from handoff.domain.state_codec import load_case, load_directory
 from handoff.leadership import LeadershipLost
 from handoff.node.commands.results import Backlog, FeedEntry, OpenReferrals, ReferralRow, StoreUnavailable
 from handoff.node.ports import Transaction
-from handoff.node.record_clock import RecordClock
-from handoff.node.rows import DueEvent, InboxPosition, InboxRow
+from handoff.node.rows import DueEvent, DueEvents, InboxPosition, InboxRow
 from handoff.record import strict_json
 from handoff.record.codes import CaseService, State, Urgency
 from handoff.record.delivery import REDACTED, Verdict, VerdictKind
@@ -35,7 +34,7 @@ class PostgresStore:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         with store_errors():
-            async with self._pool.acquire() as connection, connection.transaction():
+            async with use(self._pool) as connection, connection.transaction():
                 yield PostgresTransaction(connection)
 
     async def directory(self) -> Directory | None:
@@ -75,10 +74,6 @@ class PostgresStore:
         (row,) = await self._fetch("backlog", at)
         return Backlog(**row)
 
-    async def clock(self) -> RecordClock:
-        rows = await self._fetch("clock")
-        return record_clock(rows[0] if rows else None)
-
     async def start_intake_epoch(self) -> tuple[int, InboxPosition]:
         (row,) = await self._fetch("start_intake_epoch")
         return row["epoch"], InboxPosition(row["next_offset"], row["sequence"], row["chain"])
@@ -99,11 +94,16 @@ class PostgresStore:
     async def pause(self, *, paused: bool) -> None:
         await self._fetch("pause", paused)
 
-    async def due(self, epoch: int, at: datetime, limit: int) -> Sequence[DueEvent]:
+    async def due(self, epoch: int, at: datetime, limit: int) -> DueEvents:
         rows = await self._fetch("due", epoch, at, limit)
         if not rows:
             raise LeadershipLost("another process relays this outbox now")
-        return [DueEvent(**row) for row in rows if row["id"] is not None]
+        directory, offset_ms, record_time, events = rows[0]
+        return DueEvents(
+            tuple(DueEvent(*event) for event in events),
+            load_directory(directory) if directory is not None else None,
+            record_clock(offset_ms, record_time),
+        )
 
     async def resend_key_refused(self, at: datetime) -> None:
         await self._fetch("resend_key_refused", at)
@@ -114,7 +114,8 @@ class PostgresStore:
 
     async def _fetch(self, name: str, *arguments: object) -> list[asyncpg.Record]:
         with store_errors():
-            return await self._pool.fetch(SQL[name], *arguments)
+            async with use(self._pool) as connection:
+                return await connection.fetch(SQL[name], *arguments)
 
 
 @contextmanager

@@ -1,11 +1,3 @@
--- name: lock
-SELECT pg_advisory_xact_lock(key) FROM (
-    SELECT DISTINCT hashtextextended(subject, 0) AS key FROM unnest($1::text[]) AS subject ORDER BY key
-) AS keys
-
--- name: stored_answers
-SELECT key_hash, fingerprint, answer, created_at FROM idempotency WHERE key_hash = ANY($1)
-
 -- name: store_answers
 INSERT INTO idempotency (key_hash, fingerprint, answer, created_at)
 -- Lock in a fixed order, so that two transactions cannot deadlock.
@@ -16,19 +8,11 @@ ON CONFLICT DO NOTHING RETURNING true
 SELECT state FROM directory
 
 -- name: known
--- One statement, so one snapshot.
-SELECT (SELECT state FROM directory) AS directory,
-       ARRAY(SELECT state FROM cases WHERE id = ANY($2)) AS cases,
-       ARRAY(SELECT ROW(case_id, referral, sequence, why) FROM parked WHERE case_id = ANY($2)) AS parked,
-       ARRAY(SELECT ROW(id, subject, value, created_at) FROM pending_events($1)) AS pending,
-       (SELECT ROW(offset_ms, record_time) FROM record_clock) AS clock
+SELECT * FROM known_state($1, $2, $3, $4)
 
 -- name: save_clock
 INSERT INTO record_clock (offset_ms, record_time) VALUES ($1, $2)
 ON CONFLICT (only_row) DO UPDATE SET offset_ms = excluded.offset_ms, record_time = excluded.record_time
-
--- name: clock
-SELECT offset_ms, record_time FROM record_clock
 
 -- name: enqueue
 INSERT INTO outbox (id, subject, referral, type, value, value_hash, created_at)
@@ -186,13 +170,11 @@ UPDATE relay SET epoch = epoch + 1 RETURNING epoch
 UPDATE relay SET paused = $1
 
 -- name: due
--- One row of nulls if nothing is due or the relay is paused; no row if the epoch is over.
-SELECT own.id, own.subject, own.type, own.value
-  FROM relay LEFT JOIN (
-       SELECT due.id, due.subject, due.type, due.value, due.position
-         FROM relay AS running, due_events($2, $3) AS due WHERE NOT running.paused
-       ) AS own ON true
- WHERE relay.epoch = $1 ORDER BY own.position
+-- No event while the relay is paused; no row if the epoch is over.
+SELECT (SELECT state FROM directory) AS directory,
+       (SELECT offset_ms FROM record_clock) AS offset_ms, (SELECT record_time FROM record_clock) AS record_time,
+       ARRAY(SELECT ROW(id, subject, type, value) FROM due_events($2, $3) WHERE NOT relay.paused ORDER BY position) AS events
+  FROM relay WHERE epoch = $1
 
 -- name: resend_key_refused
 -- A row without an outcome has a reason only if its key was not in force.

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -44,32 +45,30 @@ class PostgresTransaction:
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]") -> None:
         self._connection = connection
 
-    async def lock(self, subjects: Iterable[str]) -> None:
-        await self._connection.execute(SQL["lock"], list(subjects))
-
-    async def stored_answers(self, key_hashes: Iterable[str]) -> Sequence[StoredAnswer]:
-        hashes = list(key_hashes)
-        return (
-            [StoredAnswer(**row) for row in await self._connection.fetch(SQL["stored_answers"], hashes)]
-            if hashes
-            else ()
-        )
-
     async def store_answers(self, answers: Sequence[StoredAnswer]) -> None:
         if answers and len(await self._insert("store_answers", map(astuple, answers))) < len(answers):
             raise KeyTaken("another process has just answered under the same key")
 
     async def known(self, subjects: Iterable[str]) -> KnownState:
+        return await self._known(subjects, (), is_locking=False)
+
+    async def lock(self, subjects: Iterable[str], key_hashes: Iterable[str] = ()) -> KnownState:
+        return await self._known(subjects, key_hashes, is_locking=True)
+
+    async def _known(self, subjects: Iterable[str], key_hashes: Iterable[str], *, is_locking: bool) -> KnownState:
         named = list(subjects)
-        row = await self._connection.fetchrow(SQL["known"], named, list(_cases_among(named)))
+        row = await self._connection.fetchrow(
+            SQL["known"], named, list(_cases_among(named)), list(key_hashes), is_locking
+        )
         if row is None:
             raise LookupError("the statement always gives one row")
         return KnownState(
             directory=load_directory(row["directory"]) if row["directory"] is not None else None,
             cases={case.id: case for case in map(load_case, row["cases"])},
-            parked={park.key: park for park in map(_parked_referral, row["parked"])},
-            pending=tuple(PendingEvent(*found) for found in row["pending"]),
-            clock=record_clock(row["clock"]),
+            parked={park.key: park for park in map(_parked_referral, _rows(row[4:8]))},
+            pending=tuple(PendingEvent(*found) for found in _rows(row[8:12])),
+            answers=tuple(StoredAnswer(*found) for found in _rows(row[12:16])),
+            clock=record_clock(row["clock_offset_ms"], row["clock_record_time"]),
         )
 
     async def save_clock(self, clock: RecordClock) -> None:
@@ -171,6 +170,11 @@ def _cases_among(subjects: Iterable[str]) -> Iterator[UUID]:
             yield UUID(subject)
 
 
+def _rows(columns: Sequence[Sequence[Any] | None]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of aggregated columns, which are null if there is no row."""
+    return zip(*(column or () for column in columns), strict=True)
+
+
 def _columns(rows: Iterable[tuple[object, ...]], width: int) -> list[Sequence[object]]:
     """Transpose rows to columns, the form in which a statement takes many rows; no rows give empty columns."""
     return list(zip(*rows, strict=True)) or [()] * width
@@ -217,6 +221,6 @@ def _referral_columns(case: Case, r: Referral) -> tuple[object, ...]:
     return *parties, *state, r.delivered_at, r.opened_at, r.seen
 
 
-def record_clock(row: asyncpg.Record | None) -> RecordClock:
+def record_clock(offset_ms: int | None, record_time: datetime | None) -> RecordClock:
     """Return the stored measurement of the own clock; one without a difference if none is stored."""
-    return RecordClock(timedelta(milliseconds=row[0]), row[1]) if row is not None else AGREEING
+    return RecordClock(timedelta(milliseconds=offset_ms), record_time) if offset_ms is not None else AGREEING

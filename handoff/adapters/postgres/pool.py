@@ -1,5 +1,9 @@
 """Connection pool of a process, and the classification of transient errors."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
 import asyncpg
 
 from handoff.config import PostgresSettings
@@ -28,11 +32,19 @@ class _Connection(asyncpg.Connection):
     """A connection whose session state never changes: locks and settings end with their transaction.
 
     asyncpg resets four things after every use. One reset is needed: a task cancelled between a statement's
-    parsing and its execution leaves a transaction open with its locks, and any statement ends it.
+    parsing and its execution leaves a transaction open with its locks, and any statement ends it. After a use whose
+    last answer has arrived there is no such transaction.
     """
 
+    _is_answered = False
+
+    def note_answered(self) -> None:
+        """Note that the server has answered everything that was sent, and no transaction is open."""
+        self._is_answered = True
+
     def get_reset_query(self) -> str:
-        return "SELECT"
+        is_answered, self._is_answered = self._is_answered, False
+        return "" if is_answered else "SELECT"
 
 
 def open_pool(settings: PostgresSettings, *, max_size: int = 4) -> asyncpg.Pool:
@@ -54,6 +66,15 @@ def open_pool(settings: PostgresSettings, *, max_size: int = 4) -> asyncpg.Pool:
             "idle_in_transaction_session_timeout": str(FROZEN_MS),
         },
     )
+
+
+@asynccontextmanager
+async def use(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+    """Acquire a connection for statements or a transaction. Its reset is skipped if they end without an error."""
+    async with pool.acquire() as connection:
+        yield connection
+        if not connection.is_in_transaction():
+            cast("_Connection", connection).note_answered()
 
 
 # Every array type in parameters or results.

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Self
 from uuid import UUID
@@ -70,14 +69,13 @@ class CommandBatch:
     def __init__(
         self,
         known: KnownState,
-        answers: Iterable[StoredAnswer],
         me: Source,
         clock: Clock,
         new_id: NewId,
         *,
         own_key_ended: OwnKeyEnded | None = None,
     ) -> None:
-        """Start from the ``known`` state of the commands' subjects and the ``answers`` stored under their keys.
+        """Start from the ``known`` state of the commands' subjects, with the answers stored under their keys.
 
         With ``own_key_ended``, every command without a stored answer is refused with it.
         """
@@ -89,7 +87,7 @@ class CommandBatch:
         self._clock = clock
         self._new_id = new_id
         self._situations: dict[str, Situation] = {}
-        self._answers = {answer.key_hash: answer for answer in answers}
+        self._answers = {answer.key_hash: answer for answer in known.answers}
         # Events that are not applied to their subject's situation yet.
         self._pending: defaultdict[str, list[PendingEvent]] = defaultdict(list)
         for event in known.pending:

@@ -122,12 +122,10 @@ class Desk:
 
     async def _load_batch(self, tx: Transaction, commands: Sequence[SubmittedCommand]) -> CommandBatch:
         subjects = {subject_of(command, self.me) for command in commands}
-        await tx.lock(subjects)
-        answered = await tx.stored_answers([command.key_hash for command in commands if command.key_hash is not None])
-        known = await tx.known(subjects)
+        known = await tx.lock(subjects, [command.key_hash for command in commands if command.key_hash is not None])
         status = self.keys.status(known.directory_for(self.me), known.clock.judging_time(self.clock()))
         ended = OwnKeyEnded(status, self.keys.ids) if status.has_ended else None
-        return CommandBatch(known, answered, self.me, self.clock, self.new_id, own_key_ended=ended)
+        return CommandBatch(known, self.me, self.clock, self.new_id, own_key_ended=ended)
 
     async def publish(self, events: Iterable[Event[Any]]) -> int:
         """Store events created elsewhere, as at the founding. Return the number of new ones. Idempotent."""

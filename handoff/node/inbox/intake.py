@@ -125,8 +125,7 @@ class InboxIntake:
         The rows of the fresh entries are added to ``stored``.
         """
         subjects = {_subject(entry) for entry in arrivals.fresh}
-        await tx.lock(subjects)
-        known = await tx.known(subjects)
+        known = await tx.lock(subjects)
         fold = self._new_fold(known)
         apply_arrivals(fold, chain, arrivals, stored)
         pending = {row.id for row in known.pending}
@@ -179,8 +178,7 @@ class InboxIntake:
             await tx.position(self._epoch)
             cases = await tx.pop_unreacted(MAX_REACTIONS)
             subjects = [str(case) for case in cases]
-            await tx.lock(subjects)
-            known = await tx.known(subjects)
+            known = await tx.lock(subjects)
             await self._react(tx, self._new_fold(known), known.pending, known.clock)
             # Set while the position is locked; the next batch reacts itself.
             self.caught_up = not cases

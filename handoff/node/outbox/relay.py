@@ -9,9 +9,11 @@ import structlog
 
 from handoff import telemetry
 from handoff.backoff import Backoff
+from handoff.domain.directory import Directory
 from handoff.domain.own_keys import KeyStatus, OwnKeys
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.ports import Clock, Publisher, PublishingFailed, Store
+from handoff.node.record_clock import RecordClock
 from handoff.node.rows import DueEvent
 from handoff.record import message
 from handoff.record.envelope import Source
@@ -45,7 +47,6 @@ class OutboxRelay:
     """Status of the own keys at the last check."""
     _key: SigningKey | None = field(default=None, init=False)
     """The key in force at the last check."""
-    _is_key_checked: bool = field(default=False, init=False)
     _epoch: int = field(default=0, init=False)
     _unmarked: Sequence[UUID] = field(default=(), init=False)
     """Acknowledged events not yet marked as sent. Marked first; else a full disk would resend them."""
@@ -65,8 +66,7 @@ class OutboxRelay:
                     await asyncio.sleep(idle)
                     continue
                 if idle:
-                    # A new directory may have ended the key; intake notifies then.
-                    self._is_key_checked = not await changed.wait(idle)
+                    await changed.wait(idle)
         finally:
             await self.publisher.close()
 
@@ -75,21 +75,20 @@ class OutboxRelay:
         if not self._epoch:
             self._epoch = await self.store.start_relay_epoch()
         await self._mark()
-        due = await self.store.due(self._epoch, self.clock(), BATCH)
-        if due or self._key is None or not self._is_key_checked:
-            await self._choose_key()
-        key = self._key
+        found = await self.store.due(self._epoch, self.clock(), BATCH)
+        await self._choose_key(found.directory, found.clock)
+        due, key = found.events, self._key
         if key is None:
             # The founding event registers its own key.
-            due, key = [row for row in due if row.type == JurisdictionFounded.type], self.keys.current
+            due, key = tuple(row for row in due if row.type == JurisdictionFounded.type), self.keys.current
         if due:
             await self._send(due, key)
         return 0.0 if len(due) == BATCH else IDLE_SECONDS
 
-    async def _choose_key(self) -> None:
+    async def _choose_key(self, directory: Directory | None, clock: RecordClock) -> None:
         """Choose the key to sign with. With another key, send again what was refused under an earlier one."""
-        directory, now = await self.store.directory(), self.clock()
-        at = (await self.store.clock()).judging_time(now)
+        now = self.clock()
+        at = clock.judging_time(now)
         before, self._key = self._key, self.keys.signing(directory, at) if directory is not None else None
         self.key_status = self.keys.status(directory, at) if directory is not None else KeyStatus.UNREGISTERED
         if self._key is not None and self._key != before:

@@ -23,7 +23,7 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_unsettled ON outbox (position) WHERE outcome IS NULL;
 CREATE INDEX outbox_pending ON outbox (subject, position) WHERE outcome IS NULL;
 CREATE INDEX outbox_settled ON outbox (sent_number) WHERE outcome IS NOT NULL;
-CREATE INDEX outbox_echoes ON outbox (echo_sequence);
+CREATE INDEX outbox_echoes ON outbox (echo_sequence) WHERE echo_sequence IS NOT NULL;
 CREATE INDEX outbox_hash ON outbox (value_hash);
 CREATE SEQUENCE sendings;
 

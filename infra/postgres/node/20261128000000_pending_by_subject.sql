@@ -19,7 +19,37 @@ CREATE FUNCTION due_events(at timestamptz, most integer) RETURNS SETOF outbox LA
      ORDER BY position LIMIT most
 $$;
 
+-- The stored state of some subjects, with the answers stored under some idempotency keys; read after the subjects are locked, if it is
+-- for a decision. In a volatile function each statement has a snapshot of its own: the second one sees what the previous holder of a
+-- lock committed. The second statement is one, so that its parts are from one snapshot.
+CREATE FUNCTION known_state(subjects text[], case_ids uuid[], key_hashes text[], is_locking boolean) RETURNS TABLE (
+    directory bytea, cases bytea[], clock_offset_ms bigint, clock_record_time timestamptz,
+    parked_cases uuid[], parked_referrals uuid[], parked_sequences bigint[], parked_whys text[],
+    pending_ids uuid[], pending_subjects text[], pending_values bytea[], pending_times timestamptz[],
+    answer_keys text[], answer_fingerprints text[], answers text[], answer_times timestamptz[]
+) LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+BEGIN
+    IF is_locking THEN
+        PERFORM pg_advisory_xact_lock(key) FROM (
+            SELECT DISTINCT hashtextextended(subject, 0) AS key FROM unnest(subjects) AS subject ORDER BY key
+        ) AS keys;
+    END IF;
+    RETURN QUERY
+    SELECT (SELECT state FROM directory),
+           ARRAY(SELECT state FROM cases WHERE id = ANY(case_ids)),
+           (SELECT offset_ms FROM record_clock), (SELECT record_time FROM record_clock),
+           parked.*, pending.*, answered.*
+      FROM (SELECT array_agg(case_id), array_agg(referral), array_agg(sequence), array_agg(why)
+              FROM parked WHERE case_id = ANY(case_ids)) AS parked,
+           (SELECT array_agg(id), array_agg(subject), array_agg(value), array_agg(created_at)
+              FROM pending_events(subjects)) AS pending,
+           (SELECT array_agg(key_hash), array_agg(fingerprint), array_agg(answer), array_agg(created_at)
+              FROM idempotency WHERE key_hash = ANY(key_hashes)) AS answered;
+END $$;
+
 -- migrate:down
+DROP FUNCTION known_state(text[], uuid[], text[], boolean);
 DROP FUNCTION pending_events(text[]);
 DROP FUNCTION due_events(timestamptz, integer);
 DROP INDEX outbox_pending;

@@ -37,7 +37,7 @@ async def test_every_statement_is_one_that_the_database_accepts(police: Parts) -
 @pytest.mark.parametrize(
     ("statement", "types", "arguments"),
     [
-        ("known", "text[], uuid[]", "'{a subject}', '{}'"),
+        ("known", "text[], uuid[], text[], boolean", "'{a subject}', '{}', '{}', true"),
         ("due", "bigint, timestamptz, integer", "0, '2026-01-05T22:00:00Z', 10"),
     ],
 )
