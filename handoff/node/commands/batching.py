@@ -47,7 +47,7 @@ class CommandBatcher(Generic[Item, Result]):
 
     async def _run_batches(self) -> None:
         try:
-            # Another task goes on if a batch of this one was held up and has ended.
+            # If a batch of this task was held up, another task has taken over the next ones.
             while self._waiting and len(self._running) - self._held_up <= 1:
                 size = min(len(self._waiting), MAX_BATCH_SIZE)
                 batch = [self._waiting.popleft() for _ in range(size)]
