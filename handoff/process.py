@@ -12,11 +12,13 @@ import structlog
 import uvloop
 from setproctitle import setproctitle
 
-from handoff import logging_setup
+from handoff import logging_setup, telemetry
 from handoff.config import ConfigurationError, ProcessSettings, process_settings
 
 WRONG_CONFIGURATION = 2
 CRASHED = 1
+UPGRADE_REQUIRED = 4
+"""Exit code if the record puts rules into force that this release does not have."""
 UNCONFIGURED = "unconfigured"
 """Name of a process in its log as long as it does not know its settings."""
 
@@ -29,6 +31,14 @@ def run_process(run: Callable[[ProcessSettings], Awaitable[int]]) -> NoReturn:
     A start that fails is one line of the log like any other. The exit code is 2 for an invalid configuration.
     """
     sys.exit(_exit_code(run))
+
+
+def require_upgrade(group: BaseExceptionGroup[BaseException]) -> int:
+    """Log the ``UnsupportedRules`` that ended a process, raise the alarm, and return its exit code."""
+    error = _first(group)
+    telemetry.RECORD_ALARMS.labels("rules_not_supported", "").inc()
+    _log.critical("record.rules_not_supported", why=str(error))
+    return UPGRADE_REQUIRED
 
 
 def freeze_gc() -> None:
@@ -70,6 +80,11 @@ def _exit_code(run: Callable[[ProcessSettings], Awaitable[int]]) -> int:
     except Exception as error:  # noqa: BLE001 - the interpreter's own report would not be JSON
         _log.critical("process.crashed", exc_info=error)
         return CRASHED
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _run(run: Callable[[ProcessSettings], Awaitable[int]], settings: ProcessSettings) -> int:

@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 from handoff import clock
 from handoff.cli.output import JsonFlag, emit
 from handoff.cli.signals import INTERRUPTED
+from handoff.domain.rules import UnsupportedRules
 from handoff.judging.bundle_verdicts import BundleVerdicts, judge_bundle
 from handoff.proof.verify.bundle import NotABundle
 from handoff.proof.verify.report import Conclusion, FindingSummary, VerificationReport
@@ -101,6 +102,15 @@ def verify(
     except (NotABundle, MalformedTrustFile, OSError, _NotAMoment) as error:
         _emit_bad_input(str(error), as_json=as_json)
         raise typer.Exit(BAD_INPUT) from None
+    except UnsupportedRules as error:
+        # The bundle was checked; only its verdicts are beyond this release.
+        missing = str(error)
+        emit(
+            _document(report) | {"verdicts_missing": missing},
+            lambda console: _draw(console, report, None, missing=missing),
+            as_json=as_json,
+        )
+        raise typer.Exit(Conclusion.NOT_PROVABLE) from None
     document = _document(report) | ({} if judged is None else {"verdicts": asdict(judged)})
     emit(document, lambda console: _draw(console, report, judged), as_json=as_json)
     raise typer.Exit(report.conclusion)
@@ -124,7 +134,9 @@ def _moment(text: str | None) -> datetime | None:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def _draw(console: Console, report: VerificationReport, judged: BundleVerdicts | None) -> None:
+def _draw(
+    console: Console, report: VerificationReport, judged: BundleVerdicts | None, *, missing: str | None = None
+) -> None:
     verdict, *lines, completeness = report.lines()
     console.print(verdict, style=_COLOURS[report.conclusion])
     for line in lines:
@@ -133,9 +145,11 @@ def _draw(console: Console, report: VerificationReport, judged: BundleVerdicts |
         reason = f" ({entry.verdict.reason})" if entry.verdict.reason is not None else ""
         event = f"{entry.type} by {entry.emitter}" if entry.type is not None else "no event"
         at = entry.record_time.strftime("%Y-%m-%dT%H:%M:%SZ")
-        console.print(f"offset {entry.offset}, {at}: {event}: {entry.verdict.kind}{reason}")
+        console.print(f"offset {entry.offset}, {at}: {event}: {entry.verdict.kind}{reason}, rules {entry.rules}")
     if judged is not None:
-        console.print(f"verdicts by version {judged.rules} of the rules, digest {judged.digest}")
+        console.print(f"rules in force at the last entry: version {judged.rules}; digest of verdicts {judged.digest}")
+    if missing is not None:
+        console.print(f"no verdicts: {missing}")
     console.print(completeness, style=_COLOURS[report.conclusion])
 
 

@@ -17,6 +17,7 @@ from handoff.domain.commands import ReferralCommand
 from handoff.domain.decide import unreadable
 from handoff.domain.judge import objection
 from handoff.domain.lifecycle import role_of, transition_for
+from handoff.domain.rules import rules_in_force
 from handoff.record.envelope import EXCHANGE, Source, compose
 from handoff.record.events.base import ReferralBody
 
@@ -56,12 +57,13 @@ def _actions(known: Situation, referral: UUID, me: Source, now: datetime) -> Ite
     current = known.case.referrals.get(referral) if known.case is not None else None
     if known.case is None or current is None:
         return
+    transitions = rules_in_force(known.directory).transitions
     role = role_of(me.member, current, EXCHANGE)
     for command, field, candidates in _catalogue():
         allowed: list[Candidate] = []
         for candidate in candidates:
             # Most candidates have no row; without this, each would be composed and judged.
-            if transition_for(candidate.body, role, current) is None:
+            if transition_for(transitions, candidate.body, role, current) is None:
                 continue
             body = candidate.body.model_copy(update={"referral": referral})
             event = compose(id=_NO_ID, source=me, subject=known.case.id, time=now, body=body)

@@ -12,6 +12,7 @@ from handoff.domain.case import Basis, Case, Fact, Referral, Situation, Step
 from handoff.domain.deadlines import mark_missed, with_open_steps
 from handoff.domain.directory import Directory, Escalation, Key, Member, Overdue
 from handoff.domain.lifecycle import Change, Transition
+from handoff.domain.rules import rules_in_force
 from handoff.record import signing
 from handoff.record.codes import BasisEndReason, DeadlineStep, EndScope, KeyUse, MemberKind, State
 from handoff.record.delivery import to_ms
@@ -62,7 +63,7 @@ def _with_referral(known: Situation, event: AnyEvent, at: datetime) -> Situation
         return known
     before = known.case.referrals.get(event.data.referral)
     role = lifecycle.role_of(event.emitter, before, EXCHANGE)
-    row = lifecycle.transition_for(event.data, role, before)
+    row = lifecycle.transition_for(rules_in_force(known.directory).transitions, event.data, role, before)
     if row is None:
         return known
     after = _new_referral(event, at) if before is None else _transitioned(before, row, event, at)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
+from handoff.domain.rules import current_version
 from handoff.record import formats
 from handoff.record.codes import MemberKind
 from handoff.record.envelope import Event, Source, compose
@@ -21,7 +22,6 @@ from handoff.record.events.directory import (
 from handoff.record.signing import SigningKey, possession_statement
 
 _FOUNDING = UUID("3d2c1b7a-4d0e-5e0c-8f55-3f3f0f9d2c10")
-FIRST_RULES_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def founding_event(
         exchange_key=exchange_key.public_key.hex(),
         deadlines=charter.deadlines,
         ending_age_seconds=charter.ending_age_seconds,
-        rules=FIRST_RULES_VERSION,
+        rules=current_version(),
     )
     return _event(charter, body, time)
 

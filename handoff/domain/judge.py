@@ -11,7 +11,7 @@ from handoff.domain import conditions, lifecycle
 from handoff.domain.case import Situation
 from handoff.domain.directory import Directory
 from handoff.domain.evolve import evolve
-from handoff.domain.rules import RULES
+from handoff.domain.rules import rules_in_force
 from handoff.record import signing
 from handoff.record.codes import RefusalCode, State
 from handoff.record.delivery import DUPLICATE, EFFECTIVE, EQUIVOCATION, Verdict, ineffective
@@ -24,7 +24,8 @@ from handoff.record.message import KEY_ID_HEADER, SIGNATURE_HEADER, Message
 def judge(known: Situation, event: Event[Any], at: datetime) -> tuple[Verdict, Situation]:
     """Return the verdict on ``event`` at record time ``at``, and the state after it.
 
-    Unless the verdict is *effective*, the state is the same object as before. Never raises.
+    The rules are those in force in ``known``. Unless the verdict is *effective*, the state is the same object as
+    before. Raises ``UnsupportedRules`` and nothing else.
     """
     reason = objection(known, event, at)
     if reason is not None:
@@ -35,7 +36,7 @@ def judge(known: Situation, event: Event[Any], at: datetime) -> tuple[Verdict, S
 def objection(known: Situation, event: Event[Any], at: datetime) -> str | None:
     """Return the reason why ``event`` is ineffective at ``at``, a state or a code; None if it is effective."""
     if not isinstance(event.data, ReferralBody):
-        conditions_to_check = RULES[type(event.data)]
+        conditions_to_check = rules_in_force(known.directory).conditions[type(event.data)]
     elif (row := _row(known, event)) is None:
         return _without_row(known, event)
     else:
@@ -59,7 +60,7 @@ def _row(known: Situation, event: Event[Any]) -> lifecycle.Transition | None:
         can_begin = known.case is not None and event.emitter in known.directory.members
         if not can_begin:
             return None
-    return lifecycle.transition_for(event.data, role, referral)
+    return lifecycle.transition_for(rules_in_force(known.directory).transitions, event.data, role, referral)
 
 
 def _without_row(known: Situation, event: Event[Any]) -> str:
@@ -67,7 +68,7 @@ def _without_row(known: Situation, event: Event[Any]) -> str:
     role = lifecycle.role_of(event.emitter, referral, EXCHANGE)
     if referral is None or role is None:
         return State.ABSENT
-    return lifecycle.obstacle(event.data, role, referral)
+    return lifecycle.obstacle(rules_in_force(known.directory).transitions, event.data, role, referral)
 
 
 Verify = Callable[[bytes, bytes, bytes], bool]

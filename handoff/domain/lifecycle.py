@@ -93,6 +93,7 @@ The acceptance has a row, and its condition `basis_is_valid` fails. The rejectio
 The events about the release and the basis are not about a referral: `handoff.domain.rules` has their conditions.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -221,7 +222,16 @@ TABLE: tuple[Transition, ...] = (
     _fact(e.DisclosureClosed, EXCHANGE, ACTIVE),
 )
 
-_ROWS_OF = {event: tuple(row for row in TABLE if row.event is event) for event in {row.event for row in TABLE}}
+Transitions = Mapping[type[ReferralBody], tuple[Transition, ...]]
+"""Event type → its rows of a table of transitions."""
+
+
+def by_event(table: Iterable[Transition]) -> Transitions:
+    """Return the rows of ``table`` by their event."""
+    rows: dict[type[ReferralBody], tuple[Transition, ...]] = {}
+    for row in table:
+        rows[row.event] = (*rows.get(row.event, ()), row)
+    return rows
 
 
 def role_of(member: str, referral: Referral | None, exchange: str) -> Role | None:
@@ -233,13 +243,15 @@ def role_of(member: str, referral: Referral | None, exchange: str) -> Role | Non
     return Role.TARGET if member == referral.target else None
 
 
-def transition_for(body: ReferralBody, role: Role | None, referral: Referral | None) -> Transition | None:
+def transition_for(
+    transitions: Transitions, body: ReferralBody, role: Role | None, referral: Referral | None
+) -> Transition | None:
     """Return the row that allows ``body`` by ``role`` in the referral's state, None if no row does.
 
     The row's conditions are not checked.
     """
     state = referral.state if referral is not None else State.ABSENT
-    for row in _ROWS_OF.get(type(body), ()):
+    for row in transitions.get(type(body), ()):
         if row.by is not role or state not in row.start:
             continue
         if row.codes is not None and getattr(body, "code", None) not in row.codes:
@@ -250,9 +262,9 @@ def transition_for(body: ReferralBody, role: Role | None, referral: Referral | N
     return None
 
 
-def obstacle(body: ReferralBody, role: Role, referral: Referral) -> str:
+def obstacle(transitions: Transitions, body: ReferralBody, role: Role, referral: Referral) -> str:
     """Return the reason why no row allows ``body`` by ``role`` on an existing referral: a code, or its state."""
-    rows = [row for row in _ROWS_OF.get(type(body), ()) if row.by is role]
+    rows = [row for row in transitions.get(type(body), ()) if row.by is role]
     if not rows:
         return IneffectiveReason.WRONG_EMITTER
     if all(row.start == _ABSENT for row in rows):

@@ -14,6 +14,7 @@ from msgspec import Struct
 from handoff.domain.case import Case, Situation
 from handoff.domain.directory import Directory
 from handoff.domain.judge import Verify, authenticate, judge, repetition
+from handoff.domain.rules import check_support
 from handoff.record import signing
 from handoff.record.codes import IneffectiveReason, State
 from handoff.record.delivery import EQUIVOCATION, REDACTED, Verdict, VerdictKind, from_ms, invalid
@@ -38,13 +39,15 @@ FALSE_TIME: Final = "record_time"
 class JudgedRecord(Struct, frozen=True, gc=False):
     """A record with its verdict and its record time, also in milliseconds since 1970-01-01 UTC.
 
-    Record time is the greatest append time so far, each bounded by the exchange's stamp.
+    Record time is the greatest append time so far, each bounded by the exchange's stamp. ``rules`` is the version of
+    the rules in force at the entry, 0 before the founding event.
     """
 
     record: ParsedRecord
     record_ms: int
     record_time: datetime
     verdict: Verdict
+    rules: int = 0
 
     @property
     def takes_identity(self) -> bool:
@@ -105,7 +108,11 @@ class RecordFold:
     verify: Verify = signing.verifies
 
     def apply(self, record: ParsedRecord) -> tuple[JudgedRecord, Situation, Situation]:
-        """Judge the next entry and move the state on; return the state before and after it too. Never raises."""
+        """Judge the next entry and move the state on; return the state before and after it too.
+
+        Raises ``UnsupportedRules`` at the entry that puts rules into force which this release does not have, and
+        nothing else. The state is then that before the entry, apart from record time.
+        """
         self.record_ms = max(self.record_ms, record.kafka.counted_ms)
         at = from_ms(self.record_ms)
         case_id, identity = record.case_id, record.identity
@@ -119,7 +126,7 @@ class RecordFold:
             genesis_hash=self.genesis_hash,
             verify=self.verify,
         )
-        judged = JudgedRecord(record, self.record_ms, at, verdict)
+        judged = JudgedRecord(record, self.record_ms, at, verdict, before.directory.rules)
         if identity is not None and judged.takes_identity:
             self.first_hashes[identity] = record.value_hash
         self.directory = after.directory
@@ -137,9 +144,9 @@ def examine(
     genesis_hash: str,
     verify: Verify = signing.verifies,
 ) -> tuple[Verdict, Situation]:
-    """Return the verdict on ``record`` at record time ``at``, and the state after it. Never raises on any bytes.
+    """Return the verdict on ``record`` at record time ``at``, and the state after it. Raises ``UnsupportedRules``.
 
-    The state stays the same object unless the verdict is *effective*.
+    The state stays the same object unless the verdict is *effective*. No other bytes raise an error.
     """
     event = record.event
     if not isinstance(event, Event):
@@ -150,7 +157,11 @@ def examine(
     repeated = repetition(first_hash, record.value_hash)
     if repeated is not None:
         return repeated, known
-    return judge(known, event, at)
+    verdict, after = judge(known, event, at)
+    if verdict.reason == IneffectiveReason.RULES_NOT_SUPPORTED:
+        # A release that has the version judges the event effective. To continue would split the verdicts.
+        check_support(event.data)
+    return verdict, after
 
 
 def _verify(record: ParsedRecord, otherwise: Verify) -> Verify:

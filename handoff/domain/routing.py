@@ -6,6 +6,7 @@ from typing import Any
 from handoff.domain import conditions
 from handoff.domain.case import Referral, Situation
 from handoff.domain.deadlines import step_parties
+from handoff.domain.record_fold import JudgedRecord
 from handoff.record.delivery import Verdict, VerdictKind
 from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events.base import Audience
@@ -13,6 +14,8 @@ from handoff.record.events.deadline import DeadlineAcknowledged, DeadlineMissed
 
 Members = frozenset[str]
 NO_MEMBERS: Members = frozenset()
+EVERY_MEMBER = "*"
+"""Recipient of an entry that is delivered to every member, also to those that are admitted later."""
 
 
 def recipients(event: Event[Any], verdict: Verdict, before: Situation, after: Situation) -> Members:
@@ -30,6 +33,16 @@ def recipients(event: Event[Any], verdict: Verdict, before: Situation, after: Si
     if verdict.is_effective:
         return emitter | _AUDIENCES[event.data.audience](event, after)
     return emitter | _race_parties(event, before)
+
+
+def listed_recipients(judged: JudgedRecord, before: Situation, after: Situation) -> tuple[str, ...]:
+    """Return the recipients of an entry as the timeline lists them; they may request its receipt."""
+    event = judged.record.event
+    if not isinstance(event, Event):
+        return ()
+    if judged.verdict.is_effective and event.data.audience is Audience.ALL:
+        return (EVERY_MEMBER,)
+    return tuple(sorted(recipients(event, judged.verdict, before, after) & after.directory.members.keys()))
 
 
 def _race_parties(event: Event[Any], before: Situation) -> Members:

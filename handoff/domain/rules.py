@@ -1,15 +1,18 @@
-"""Rules for events about a case or the jurisdiction: a mapping from event type to its conditions.
+"""Rules by version, and the conditions of events about a case or the jurisdiction.
 
-Events about a referral have the table in ``lifecycle``. For a member that is not a party, the verdict is *absent*.
+Every reader judges an entry by the version in force at its position of the record, which the directory names. Events
+about a referral have the table in ``lifecycle``. For a member that is not a party, the verdict is *absent*.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
+from handoff.domain import lifecycle
 from handoff.domain.case import Basis, Situation, Step
 from handoff.domain.conditions import Condition
-from handoff.domain.directory import MAX_KEYS_IN_FORCE
+from handoff.domain.directory import MAX_KEYS_IN_FORCE, Directory
 from handoff.record import formats, signing
 from handoff.record.codes import BasisKind, IneffectiveReason, KeyUse, MemberKind, State
 from handoff.record.envelope import EXCHANGE, Event
@@ -17,9 +20,6 @@ from handoff.record.events import case as c
 from handoff.record.events import deadline as dl
 from handoff.record.events import directory as d
 from handoff.record.events.base import Body
-
-SUPPORTED_RULES = frozenset({1})
-"""Rules versions that this release can judge by."""
 
 ABSENT = State.ABSENT.value
 ALREADY, WRONG_EMITTER = IneffectiveReason.ALREADY, IneffectiveReason.WRONG_EMITTER
@@ -204,8 +204,12 @@ def _member_is_not_the_exchange(_known: Situation, event: Event[Any], _at: datet
     return IneffectiveReason.RESERVED_MEMBER_ID if event.data.member == EXCHANGE else None
 
 
+def _first_rules_are_supported(_known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    return None if event.data.rules in VERSIONS else IneffectiveReason.RULES_NOT_SUPPORTED
+
+
 def _rules_are_supported(_known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    return None if event.data.version in SUPPORTED_RULES else IneffectiveReason.RULES_NOT_SUPPORTED
+    return None if event.data.version in VERSIONS else IneffectiveReason.RULES_NOT_SUPPORTED
 
 
 def _service_is_offered(known: Situation, event: Event[Any], _at: datetime) -> str | None:
@@ -213,8 +217,8 @@ def _service_is_offered(known: Situation, event: Event[Any], _at: datetime) -> s
     return None if event.data.service in offered else IneffectiveReason.SERVICE_NOT_OFFERED
 
 
-RULES: Mapping[type[Body], tuple[Condition, ...]] = {
-    d.JurisdictionFounded: (_jurisdiction_is_new,),
+CONDITIONS: Mapping[type[Body], tuple[Condition, ...]] = {
+    d.JurisdictionFounded: (_jurisdiction_is_new, _first_rules_are_supported),
     d.AgencyAdmitted: (_by_coordinator, _member_is_not_the_exchange),
     d.AgencySuspended: (_by_coordinator, _member_is_known),
     d.DeadlinesPublished: (_by_coordinator,),
@@ -241,3 +245,56 @@ RULES: Mapping[type[Body], tuple[Condition, ...]] = {
     dl.EscalationAcknowledged: (_by_coordinator, _escalation_is_open),
 }
 """Event type that is not about a referral → its conditions. The first that fails gives the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One version of the rules: the transitions of referrals, and the conditions of all other events."""
+
+    version: int
+    transitions: lifecycle.Transitions
+    conditions: Mapping[type[Body], tuple[Condition, ...]]
+
+
+class UnsupportedRules(Exception):
+    """A version of the rules is in force that this release does not have. No later entry can be judged."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            f"cannot judge by version {version} of the rules: the last one that this release has is "
+            f"{current_version()}. Upgrade this process."
+        )
+        self.version = version
+
+
+VERSIONS: Final[dict[int, Rules]] = {1: Rules(1, lifecycle.by_event(lifecycle.TABLE), CONDITIONS)}
+"""Versions that this release can judge by, without a gap. A test can add one."""
+_FIRST: Final = 1
+
+
+def current_version() -> int:
+    """Return the version by which a new jurisdiction starts."""
+    return max(VERSIONS)
+
+
+def rules_in_force(directory: Directory) -> Rules:
+    """Return the rules in force. The founding event itself is judged by the first. Raises ``UnsupportedRules``."""
+    version = directory.rules or _FIRST
+    rules = VERSIONS.get(version)
+    if rules is None:
+        raise UnsupportedRules(version)
+    return rules
+
+
+def check_support(body: Body) -> None:
+    """Raise ``UnsupportedRules`` if an effective event puts rules into force that this release does not have."""
+    version = activated_version(body)
+    if version is not None and version not in VERSIONS:
+        raise UnsupportedRules(version)
+
+
+def activated_version(body: Body) -> int | None:
+    """Return the version of the rules that the event puts into force; None for any other event."""
+    if isinstance(body, d.RulesActivated):
+        return body.version
+    return body.rules if isinstance(body, d.JurisdictionFounded) else None

@@ -15,10 +15,11 @@ from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.backoff import retry
 from handoff.config import HealthSettings
 from handoff.domain.own_keys import KeyStatus
+from handoff.domain.rules import UnsupportedRules
 from handoff.exchange.intake import SubmissionIntake
 from handoff.exchange.router import Router, RouterContext
 from handoff.leadership import Leadership, LeadershipLost
-from handoff.process import cancel_on_signals
+from handoff.process import cancel_on_signals, require_upgrade
 from handoff.readiness import Dependencies, PartReadiness, Readiness
 from handoff.record.topics import EXCHANGE
 from handoff.verification.verifier import SignatureVerifier
@@ -65,6 +66,8 @@ class Exchange:
             telemetry.RECORD_ALARMS.labels("record_truncated", "").inc()
             _log.critical("record.broken", code="record_truncated", why=[str(error) for error in _leaves(broken)])
             code = BROKEN_RECORD
+        except* UnsupportedRules as unsupported:
+            code = require_upgrade(unsupported)
         return code
 
     def readiness(self) -> Readiness:

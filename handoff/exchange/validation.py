@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 from handoff.domain.directory import Directory
 from handoff.domain.judge import authenticate
 from handoff.domain.own_keys import OwnKeys
+from handoff.domain.rules import VERSIONS, activated_version
 from handoff.exchange import cpu_work
 from handoff.record import codec, message, signing
 from handoff.record.codes import RefusalCode
@@ -90,6 +91,8 @@ def objection(submission: Submission, directory: Directory, genesis_hash: str) -
         return RefusalCode.KEY_NOT_OWNER
     if not _names_known_members(event, directory):
         return RefusalCode.UNLISTED_MEMBER
+    if activated_version(event.data) not in (None, *VERSIONS) and not isinstance(event.data, JurisdictionFounded):
+        return RefusalCode.RULES_NOT_SUPPORTED
     return None if _has_only_contract_headers(submission.message, event) else RefusalCode.MALFORMED
 
 

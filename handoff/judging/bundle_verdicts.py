@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from handoff.domain.directory import Directory
 from handoff.judging.strands import judge_strands
-from handoff.judging.verdict_digest import RULES_VERSION, VerdictDigest
+from handoff.judging.verdict_digest import VerdictDigest
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.log.entry import LogEntry, MalformedEntry
 from handoff.proof.log.tiles import TILE_WIDTH
@@ -20,22 +20,26 @@ from handoff.record.message import Message
 
 @dataclass(frozen=True, slots=True)
 class EntryVerdict:
-    """An entry of the case with its record time and verdict. Type and emitter are None if it is no event."""
+    """An entry of the case: record time, verdict, and the version of the rules in force.
+
+    Type and emitter are None if it is no event.
+    """
 
     offset: int
     record_time: datetime
     verdict: Verdict
+    rules: int
     type: str | None
     emitter: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class BundleVerdicts:
-    """The verdicts of one version of the rules on all entries of a case, and their digest."""
+    """The verdicts on all entries of a case, their digest, and the version of the rules in force at the last one."""
 
     entries: tuple[EntryVerdict, ...]
     digest: str
-    rules: int = RULES_VERSION
+    rules: int
 
 
 def judge_bundle(source: BinaryIO, genesis_hash: str) -> BundleVerdicts:
@@ -43,22 +47,23 @@ def judge_bundle(source: BinaryIO, genesis_hash: str) -> BundleVerdicts:
     bundle = BundleReader(source)
     origin, key = Origin.parse(bundle.manifest.origin), bundle.manifest.case.encode()
     digest, entries = VerdictDigest(), list[EntryVerdict]()
-    for judged in judge_strands(_timed(bundle), genesis_hash, Directory(origin.jurisdiction, origin.generation)):
+    for judged, _ in judge_strands(_timed(bundle), genesis_hash, Directory(origin.jurisdiction, origin.generation)):
         if judged.record.message.key != key:
             continue
         event, offset = judged.record.event, judged.record.offset
         known = event if isinstance(event, Event) else None
-        digest.add(offset, judged.verdict)
+        digest.add(offset, judged.rules, judged.verdict)
         entries.append(
             EntryVerdict(
                 offset,
                 judged.record_time,
                 judged.verdict,
+                judged.rules,
                 known.type if known is not None else None,
                 known.emitter if known is not None else None,
             )
         )
-    return BundleVerdicts(tuple(entries), digest.value)
+    return BundleVerdicts(tuple(entries), digest.head.hex(), entries[-1].rules if entries else 0)
 
 
 def _timed(bundle: BundleReader) -> Iterator[tuple[KafkaRecord, int]]:

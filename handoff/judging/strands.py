@@ -10,6 +10,7 @@ from typing import Final
 
 from handoff.domain.directory import Directory
 from handoff.domain.record_fold import JudgedRecord, RecordFold
+from handoff.domain.routing import listed_recipients
 from handoff.record import signing
 from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse_value
 
@@ -21,14 +22,15 @@ _verifies = lru_cache(_CACHED)(signing.verifies)
 
 def judge_strands(
     records: Iterable[tuple[KafkaRecord, int]], genesis_hash: str, empty: Directory
-) -> Iterator[JudgedRecord]:
-    """Judge ``records``, given with their record times in milliseconds, in the record's order.
+) -> Iterator[tuple[JudgedRecord, tuple[str, ...]]]:
+    """Judge ``records`` and yield each with its recipients. They are given with their record times in milliseconds.
 
-    They are the complete strand of the directory, and strands of cases. ``empty`` is the directory before the founding
-    event, whose hash is ``genesis_hash``. Never raises on any bytes.
+    They are, in the record's order, the complete strand of the directory, and strands of cases. ``empty`` is the
+    directory before the founding event, whose hash is ``genesis_hash``. Raises ``UnsupportedRules``, and nothing else
+    on any bytes.
     """
     fold = RecordFold(genesis_hash, empty, verify=_verifies)
     for record, record_ms in records:
         timed = replace(record, appended_ms=record_ms)
-        judged, _, _ = fold.apply(ParsedRecord(timed, *_parse_value(record.message.value or b"")))
-        yield judged
+        judged, before, after = fold.apply(ParsedRecord(timed, *_parse_value(record.message.value or b"")))
+        yield judged, listed_recipients(judged, before, after)

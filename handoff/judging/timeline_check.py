@@ -31,6 +31,8 @@ class DerivedColumns:
     emitter: str | None
     referral: UUID | None
     reference: UUID | None
+    rules: int
+    recipients: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,11 @@ def check_strands(
     judged = tuple(judge_strands(((row.kafka, row.record_ms) for row in rows), genesis_hash, empty))
     differences = [TimelineDifference(offset, "entry", None, "an entry of the record") for offset in missing]
     differences += _chain_differences(row for row in rows if row.is_of_strand)
-    for row, result in zip(rows, judged, strict=True):
+    for row, (result, recipients) in zip(rows, judged, strict=True):
         if row.is_of_strand:
-            differences += _derived_differences(row, result)
-    return CheckedStrands(judged, tuple(sorted(differences, key=lambda one: (one.position, one.column))))
+            differences += _derived_differences(row, result, recipients)
+    differences.sort(key=lambda one: (one.position, one.column))
+    return CheckedStrands(tuple(result for result, _ in judged), tuple(differences))
 
 
 def _chain_differences(rows: Iterable[TimelineRecord]) -> Iterator[TimelineDifference]:
@@ -116,7 +119,9 @@ def _chain_differences(rows: Iterable[TimelineRecord]) -> Iterator[TimelineDiffe
         )
 
 
-def _derived_differences(row: TimelineRecord, judged: JudgedRecord) -> Iterator[TimelineDifference]:
+def _derived_differences(
+    row: TimelineRecord, judged: JudgedRecord, recipients: tuple[str, ...]
+) -> Iterator[TimelineDifference]:
     stored, event, verdict = row.derived, judged.record.event, judged.verdict
     claims: tuple[object, ...] = (None,) * 6
     if isinstance(event, Event):
@@ -132,6 +137,8 @@ def _derived_differences(row: TimelineRecord, judged: JudgedRecord) -> Iterator[
         ("emitter", stored.emitter, claims[3]),
         ("referral", stored.referral, claims[4]),
         ("reference", stored.reference, claims[5]),
+        ("rules", stored.rules, judged.rules),
+        ("recipients", " ".join(stored.recipients), " ".join(recipients)),
     ):
         if found != computed:
             yield TimelineDifference(row.kafka.offset, column, _text(found), _text(computed))

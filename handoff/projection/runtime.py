@@ -15,9 +15,10 @@ from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.adapters.postgres.timeline_store import Founding, TimelinePosition, TimelineStore, open_timeline_store
 from handoff.backoff import Backoff
 from handoff.config import HealthSettings, PostgresSettings
+from handoff.domain.rules import UnsupportedRules
 from handoff.leadership import Leadership, LeadershipLost
 from handoff.node.ports import Clock
-from handoff.process import cancel_on_signals
+from handoff.process import cancel_on_signals, require_upgrade
 from handoff.projection.checkpoint_publisher import CheckpointPublisher
 from handoff.projection.observability import record_batch, record_end
 from handoff.projection.pipeline import Pipeline, confirm, run_concurrently
@@ -76,6 +77,8 @@ class Projection:
             for error in broken.exceptions:
                 record_end(error)
             code = BROKEN_RECORD
+        except* UnsupportedRules as unsupported:
+            code = require_upgrade(unsupported)
         return code
 
     def readiness(self) -> Readiness:

@@ -69,6 +69,8 @@ class DeliveryFault(StrEnum):
     GAP = "gap"
     LOST = "lost"
     """The topic no longer has the last entry that was read from it: it was truncated, and may have grown again."""
+    RULES_NOT_SUPPORTED = "rules_not_supported"
+    """No fault of the exchange: this release does not have the rules that the entry puts into force."""
 
 
 class BrokenDelivery(Exception):

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from typing import Self
 from uuid import UUID
 
-from handoff.domain.case import Case, ReferralKey, Situation
+from handoff.domain.case import Case, ReferralKey
 from handoff.domain.directory import Directory
 from handoff.domain.record_fold import JudgedRecord, RecordFold
-from handoff.domain.routing import recipients
+from handoff.domain.routing import listed_recipients
 from handoff.proof.log.entry import LogEntry
 from handoff.proof.log.tag_chains import ChainHead, TagChains
-from handoff.record.envelope import Event, Identity
-from handoff.record.events.base import Audience
+from handoff.record.envelope import Identity
 from handoff.record.kafka_record import ParsedRecord
 from handoff.views.handoffs import Handoff, changed_handoffs, merged
 
@@ -25,14 +24,13 @@ from handoff.views.handoffs import Handoff, changed_handoffs, merged
 class TimelineRow:
     """Row of the timeline: a judged record, its log entry, and its leaf hash.
 
-    ``rules`` is the version of the rules in force at the entry. ``recipients`` are the members that it is delivered to:
+    ``recipients`` are the members that it is delivered to:
     they may request its receipt.
     """
 
     judged: JudgedRecord
     entry: LogEntry
     leaf: bytes
-    rules: int
     recipients: tuple[str, ...]
 
 
@@ -59,10 +57,6 @@ class TimelineBatch:
     def record_ms(self) -> int:
         """Record time after the last row, in milliseconds."""
         return self.rows[-1].judged.record_ms
-
-
-EVERY_MEMBER = "*"
-"""Recipient of an entry that is delivered to every member, also to those that are admitted later."""
 
 
 @dataclass(slots=True)
@@ -112,7 +106,7 @@ class TimelineFold:
         for record in records:
             judged, earlier, later = self.record.apply(record)
             entry, leaf = self.chains.append(record.kafka)
-            rows.append(TimelineRow(judged, entry, leaf, earlier.directory.rules, _recipients(judged, earlier, later)))
+            rows.append(TimelineRow(judged, entry, leaf, listed_recipients(judged, earlier, later)))
             if later.case is not None and later.case is not earlier.case:
                 changed[later.case.id] = None
                 for handoff in changed_handoffs(earlier.case, later.case):
@@ -123,12 +117,3 @@ class TimelineFold:
             directory=None if self.record.directory is before else self.record.directory,
             handoffs=tuple(handoffs.values()),
         )
-
-
-def _recipients(judged: JudgedRecord, before: Situation, after: Situation) -> tuple[str, ...]:
-    event = judged.record.event
-    if not isinstance(event, Event):
-        return ()
-    if judged.verdict.is_effective and event.data.audience is Audience.ALL:
-        return (EVERY_MEMBER,)
-    return tuple(sorted(recipients(event, judged.verdict, before, after) & after.directory.members.keys()))

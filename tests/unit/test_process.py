@@ -8,8 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from handoff.config import CONFIG_VARIABLE, HttpSettings, KafkaSettings, PostgresSettings, ProcessSettings
+from handoff.domain.rules import UnsupportedRules
+from handoff.process import UPGRADE_REQUIRED, require_upgrade
 from tests.support.parts.settings_file import write_settings
 
 _RUN = """
@@ -22,6 +25,15 @@ async def wait(settings):
 
 run_process(wait)
 """
+
+
+def test_a_process_that_lacks_the_rules_in_force_ends_with_a_code_of_its_own() -> None:
+    """The log line asks for an upgrade; the supervisor shows the exit code."""
+    nested = ExceptionGroup("tasks", [ExceptionGroup("router", [UnsupportedRules(7)])])
+    with capture_logs() as logs:
+        assert require_upgrade(nested) == UPGRADE_REQUIRED
+    assert [(line["event"], line["log_level"]) for line in logs] == [("record.rules_not_supported", "critical")]
+    assert "Upgrade this process" in logs[0]["why"]
 
 
 @pytest.mark.parametrize("member", ["police", "shelter"])

@@ -135,6 +135,8 @@ def _timeline_record(row: Any, clock: AppendTimes) -> TimelineRecord:
             emitter=row["emitter"],
             referral=row["referral"],
             reference=row["reference"],
+            rules=row["rules"],
+            recipients=tuple(row["recipients"]),
         ),
     )
 

@@ -1,7 +1,7 @@
 -- name: strands
 -- The strands of a case and of the directory, and the entries about the escalations of the case.
 SELECT record_offset, appended_ms, key, value, headers, case_tag, tag_sequence, previous_leaf, leaf,
-       record_ms, verdict, reason, subject, event_id, event_type, emitter, referral, reference,
+       record_ms, verdict, reason, subject, event_id, event_type, emitter, referral, reference, rules, recipients,
        sha256(coalesce(key, '')) IN (sha256($1::bytea), sha256($2::bytea)) AS is_of_strand
   FROM timeline.entries
  WHERE sha256(coalesce(key, '')) IN (sha256($1::bytea), sha256($2::bytea))

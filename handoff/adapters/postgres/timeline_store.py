@@ -232,7 +232,7 @@ def entry_columns(row: TimelineRow) -> tuple[Any, ...]:
         judged.verdict.kind.value,
         judged.verdict.reason,
         *claims,
-        row.rules,
+        row.judged.rules,
         list(row.recipients),
         reference,
     )

@@ -9,6 +9,7 @@ from handoff.domain.case import Case, ReferralKey, Situation
 from handoff.domain.directory import Directory
 from handoff.domain.evolve import evolve
 from handoff.domain.judge import authenticate, table_allows
+from handoff.domain.rules import check_support
 from handoff.node.commands import optimistic_state
 from handoff.node.inbox.inbox_entry import InboxEntry
 from handoff.node.rows import (
@@ -59,11 +60,13 @@ class InboxFold:
     key_events: list[OwnKeyEvent] = field(default_factory=list)
 
     def apply(self, entry: InboxEntry) -> None:
-        """Apply the next entry, in inbox order."""
+        """Apply the next entry, in inbox order. Raises ``UnsupportedRules``; then the state is unchanged."""
         event = entry.event
         if event is None:
             self._apply_undecodable(entry)
             return
+        if entry.delivery.verdict.is_effective:
+            check_support(event.data)
         if event.emitter == self.me:
             self._apply_echo(entry, event)
         if entry.delivery.verdict.is_effective:

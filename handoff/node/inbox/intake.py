@@ -7,6 +7,7 @@ import structlog
 
 from handoff import telemetry
 from handoff.domain.policies import Policy, reactions
+from handoff.domain.rules import UnsupportedRules
 from handoff.node.commands import optimistic_state
 from handoff.node.inbox.fold import InboxFold
 from handoff.node.inbox.inbox_chain import InboxChain, contradiction, states_the_same
@@ -100,7 +101,8 @@ class InboxIntake:
             read = records[-1].offset + 1
             if broken is not None:
                 read = records[len(arrivals.entries)].offset
-                await tx.store_broken(records[len(arrivals.entries)], broken.fault, self._clock())
+                if broken.fault is not DeliveryFault.RULES_NOT_SUPPORTED:
+                    await tx.store_broken(records[len(arrivals.entries)], broken.fault, self._clock())
             position = InboxPosition(max(before.next_offset, read), last, chain.head)
             await tx.store_inbox([stored[entry.delivery.sequence] for entry in fresh], position)
         self._folded.notify()
@@ -216,6 +218,11 @@ class Arrivals:
     entries: list[InboxEntry] = field(default_factory=list)
     fault: BrokenDelivery | None = None
 
+    def cut_off(self, place: int, fault: BrokenDelivery) -> None:
+        """Remove the entries from ``place`` on, of which the first has the fault."""
+        del self.entries[place:]
+        self.fault = fault
+
     @property
     def fresh(self) -> list[InboxEntry]:
         """The entries with the next sequences, without repetitions."""
@@ -257,10 +264,11 @@ def order_arrivals(records: Sequence[KafkaRecord], last: int) -> Arrivals:
 def apply_arrivals(fold: InboxFold, chain: InboxChain, arrivals: Arrivals, stored: dict[int, InboxRow]) -> None:
     """Check and fold the arrivals, and add the rows of the fresh ones to ``stored``.
 
-    At the first entry that is not signed or contradicts a stored one, the arrivals are cut off with that fault.
+    At the first entry that is not signed, contradicts a stored one or puts rules into force that this release does not
+    have, the arrivals are cut off with that fault.
     """
     for place, entry in enumerate(arrivals.entries):
-        sequence = entry.delivery.sequence
+        sequence, head = entry.delivery.sequence, chain.head
         try:
             if sequence >= arrivals.first and sequence not in stored:
                 link, rules = chain.append(entry, fold.directory), fold.directory.rules
@@ -269,8 +277,11 @@ def apply_arrivals(fold: InboxFold, chain: InboxChain, arrivals: Arrivals, store
             elif (differs := contradiction(chain, entry, stored, fold.directory)) is not None:
                 raise differs
         except BrokenDelivery as broken:
-            del arrivals.entries[place:]
-            arrivals.fault = broken
+            arrivals.cut_off(place, broken)
+            return
+        except UnsupportedRules as error:
+            chain.head = head
+            arrivals.cut_off(place, BrokenDelivery(DeliveryFault.RULES_NOT_SUPPORTED, str(error)))
             return
 
 

@@ -27,7 +27,14 @@ from handoff.views.handoffs import Handoff, changed_handoffs, merged
 from handoff.views.replay.checkpoint_status import CheckpointStatus
 
 FRAMING = tuple(
-    body.type for body in (d.JurisdictionFounded, d.AgencyAdmitted, d.AgencySuspended, d.DeadlinesPublished)
+    body.type
+    for body in (
+        d.JurisdictionFounded,
+        d.AgencyAdmitted,
+        d.AgencySuspended,
+        d.DeadlinesPublished,
+        d.RulesActivated,
+    )
 )
 """Directory events that apply to a case however long before it they were recorded."""
 

@@ -57,6 +57,7 @@ class Dump:
     receipts: list[bytes] = field(default_factory=list)
     case: str = str(CASE)
     salt: str = "0" * 64
+    genesis: str | None = None
 
     @property
     def size(self) -> int:
@@ -81,10 +82,11 @@ class Dump:
 
     def bundle(self) -> bytes:
         """The case's bundle of what is here, with proofs from the tree that the entries give."""
+        genesis = self.genesis or genesis_hash()
         out = io.BytesIO()
         manifest = Manifest(origin=str(ORIGIN), case=self.case, salt=self.salt)
         writer = BundleWriter(out, manifest, str(self.checkpoint).encode(), self.receipts)
-        wanted = {strand.tag for strand in bundle_strands(manifest, JURISDICTION, genesis_hash())}
+        wanted = {strand.tag for strand in bundle_strands(manifest, JURISDICTION, genesis)}
         prove = prover([entry.leaf_hash() for entry in self.entries])
         for index, entry in enumerate(self.entries):
             message = self.records.get(entry.offset)

@@ -9,7 +9,7 @@ from handoff.domain.evolve import initial_situation
 from handoff.domain.founding import key_registration
 from handoff.domain.judge import authenticate
 from handoff.domain.record_fold import examine
-from handoff.domain.rules import RULES
+from handoff.domain.rules import CONDITIONS
 from handoff.record import signing
 from handoff.record.codec import encode
 from handoff.record.codes import (
@@ -62,7 +62,7 @@ def objection(message: Message, submitted: Any, record: spec.Record) -> RefusalC
 
 
 def test_every_event_that_is_not_about_a_referrals_life_has_its_rule() -> None:
-    assert set(RULES) == {body for body in CATALOGUE.values() if not issubclass(body, ReferralBody)}
+    assert set(CONDITIONS) == {body for body in CATALOGUE.values() if not issubclass(body, ReferralBody)}
 
 
 def test_only_the_coordinator_admits_suspends_and_sets_the_rules() -> None:

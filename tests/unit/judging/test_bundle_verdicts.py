@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from handoff.cli.app import app
 from handoff.judging.bundle_verdicts import judge_bundle
-from handoff.judging.verdict_digest import RULES_VERSION, VerdictDigest
+from handoff.judging.verdict_digest import VerdictDigest
 from handoff.proof.verify.bundle import NotABundle
 from handoff.record.codes import ReadPurpose
 from handoff.record.delivery import EFFECTIVE, EQUIVOCATION, VerdictKind, ineffective
@@ -51,12 +51,13 @@ def test_each_entry_of_the_case_is_judged() -> None:
 def test_the_digest_is_that_of_the_verdicts_and_of_the_version_of_the_rules() -> None:
     """Two readers with the same verdicts have the same digest; another verdict gives another."""
     judged = judge_bundle(io.BytesIO(_dump().bundle()), genesis_hash())
-    digest, other = VerdictDigest(), VerdictDigest()
+    digest, other, later = VerdictDigest(), VerdictDigest(), VerdictDigest()
     for offset, verdict in _EXPECTED:
-        digest.add(offset, verdict)
-        other.add(offset, EFFECTIVE)
-    assert (judged.digest, judged.rules) == (digest.value, RULES_VERSION)
-    assert other.value != digest.value
+        digest.add(offset, 1, verdict)
+        other.add(offset, 1, EFFECTIVE)
+        later.add(offset, 2, verdict)
+    assert (judged.digest, judged.rules) == (digest.head.hex(), 1)
+    assert len({digest.head, other.head, later.head}) == 3
 
 
 def test_record_time_comes_from_all_entries() -> None:
