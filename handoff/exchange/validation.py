@@ -92,7 +92,7 @@ def objection(submission: Submission, directory: Directory, genesis_hash: str) -
     if not _names_known_members(event, directory):
         return RefusalCode.UNLISTED_MEMBER
     if activated_version(event.data) not in (None, *VERSIONS) and not isinstance(event.data, JurisdictionFounded):
-        return RefusalCode.RULES_NOT_SUPPORTED
+        return RefusalCode.UNKNOWN_RULES
     return None if _has_only_contract_headers(submission.message, event) else RefusalCode.MALFORMED
 
 

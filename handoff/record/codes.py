@@ -416,7 +416,7 @@ class RefusalCode(StrEnum):
     WRONG_JURISDICTION = "wrong_jurisdiction"
     OVERSIZE = "oversize"
     UNLISTED_MEMBER = "unlisted_member"
-    RULES_NOT_SUPPORTED = "rules_not_supported"
+    UNKNOWN_RULES = "unknown_rules"
     EQUIVOCATION = "equivocation"
 
 

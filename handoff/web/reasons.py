@@ -64,7 +64,7 @@ MEANINGS: Mapping[Reason, str] = MappingProxyType(
         _R.WRONG_JURISDICTION: "The event names another jurisdiction or generation.",
         _R.OVERSIZE: "The event is too large.",
         _R.UNLISTED_MEMBER: "The event names a member that the directory does not have.",
-        _R.RULES_NOT_SUPPORTED: "The exchange does not have the version of the rules that the event activates.",
+        _R.UNKNOWN_RULES: "The exchange does not have the version of the rules that the event activates.",
         _R.EQUIVOCATION: "Another event with the same id is on the record already.",
     }
 )

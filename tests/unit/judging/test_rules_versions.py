@@ -216,7 +216,7 @@ def test_an_unknown_version_is_refused_at_intake() -> None:
         version: objection(Submission(topic, KafkaRecord(0, now, message)), record.directory, GENESIS_HASH)
         for version, message in messages.items()
     }
-    assert refused == {SECOND: None, SECOND + 1: RefusalCode.RULES_NOT_SUPPORTED}
+    assert refused == {SECOND: None, SECOND + 1: RefusalCode.UNKNOWN_RULES}
 
 
 @pytest.mark.usefixtures("second_version")
