@@ -7,7 +7,7 @@ import os
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,9 @@ DEFAULT_TIME_ZONE = "Europe/Belgrade"
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Sha256Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class ConfigurationError(Exception):
@@ -363,10 +366,15 @@ def process_settings(path: Path | None = None, *, environment: bool = True) -> P
 
 def jurisdiction_plan(path: Path) -> JurisdictionPlan:
     """Read the plan in the file at `path`. Raises ``ConfigurationError``."""
+    return read_toml(path, JurisdictionPlan)
+
+
+def read_toml(path: Path, model: type[_Model]) -> _Model:
+    """Read the TOML file at `path` as a `model`. Raises ``ConfigurationError``, which names each wrong key."""
     try:
-        return JurisdictionPlan.model_validate(_toml(path))
+        return model.model_validate(_toml(path))
     except ValidationError as error:
-        raise ConfigurationError(_explain(path, JurisdictionPlan, error)) from None
+        raise ConfigurationError(_explain(path, model, error)) from None
 
 
 def _path_from_environment() -> Path:

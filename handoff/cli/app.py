@@ -5,10 +5,12 @@ from typing import Annotated
 import typer
 
 from handoff.cli import (
+    baseline,
     bundle,
     demo,
     doctor,
     handoffs,
+    import_log,
     init,
     key,
     node,
@@ -53,6 +55,8 @@ app.command("init")(init.init)
 app.command()(timeline.timeline)
 app.command()(replay.replay)
 app.command()(handoffs.handoffs)
+app.command("import")(import_log.import_log)
+app.command()(baseline.baseline)
 app.command("sign-in")(sign_in.sign_in)
 app.command()(doctor.doctor)
 app.command("bundle", cls=verify.VerifyCommand)(bundle.bundle)

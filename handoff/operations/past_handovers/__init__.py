@@ -1,0 +1,1 @@
+"""Import of past handovers from event logs, as a baseline of figures: never onto the record."""
