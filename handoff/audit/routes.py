@@ -59,6 +59,7 @@ def add_audit_routes(app: FastAPI, parts: AuditParts) -> None:
     # The node's database may refuse for any reason; whatever it is, the read is not recorded.
     store_failures = (StoreUnavailable, asyncpg.PostgresError)
     app.state.audit = AuditContext(
+        member=parts.source.member,
         cases=CaseReader(parts.timeline, parts.timeline_settings, origin_of(parts.source), parts.trust),
         sessions=sessions,
         recorder=ReadRecorder(parts.desk, sessions, parts.clock, store_failures),

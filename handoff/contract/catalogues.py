@@ -115,6 +115,10 @@ def _updated(path: Path, template: Catalog) -> str:
     with path.open("rb") as file:
         catalogue = read_po(file, locale=path.stem)
     catalogue.update(template, no_fuzzy_matching=True)
+    for message in catalogue:
+        # A sentence is its own English translation; a code needs a name.
+        if path.stem == "en" and message.id and message.context is None:
+            message.string = message.id
     text = io.BytesIO()
     write_po(text, catalogue, omit_header=True, ignore_obsolete=True, width=0)
     # The header without the dates that Babel adds, so that a repeated update gives the same bytes.

@@ -26,10 +26,11 @@ class Segment(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One segment of one handoff: its start, and its duration without pauses, censored or not."""
+    """One segment of one handoff: its start, its end or censoring, and its duration without pauses."""
 
     segment: Segment
     since: datetime
+    until: datetime
     wait: Wait
 
 
@@ -151,7 +152,7 @@ def _span(
     last = until or otherwise
     # A follow-up that began before its date, or a lagging clock, would give a negative wait.
     lasted = max(last - since - paused, timedelta())
-    return Span(segment, since, Wait(lasted / timedelta(seconds=1), ended))
+    return Span(segment, since, max(since, last), Wait(lasted / timedelta(seconds=1), ended))
 
 
 # Figures

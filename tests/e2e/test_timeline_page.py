@@ -28,6 +28,16 @@ PAGE = f"/timelines/{CASE}"
 VIEWS = ("", "/lanes", "/questions", "/changes", "/record", *(f"/questions/{name}" for name in QUESTIONS))
 COLOURED = ("", "/lanes", "/questions", "/record", "/questions/as_of")
 """Together these views use every colour."""
+PAPER = 1032
+"""Width of A4 in landscape between its margins, in the pixels of CSS."""
+TOO_WIDE = """[document.documentElement, ...document.querySelectorAll('main *')].filter(
+    shown => shown.scrollWidth > shown.clientWidth + 1 && shown.clientWidth > 1
+        && getComputedStyle(shown).overflowX != 'visible'
+).map(shown => `${shown.tagName} ${shown.className}: ${shown.scrollWidth} > ${shown.clientWidth}`)"""
+BEYOND_THE_PAPER = """paper => [...document.querySelectorAll('main *')].filter(
+    shown => shown.getBoundingClientRect().right > paper + 1
+        || getComputedStyle(shown).overflowX == 'auto' && shown.scrollWidth > shown.clientWidth + 1
+).map(shown => `${shown.tagName} ${shown.className}`)"""
 LAST = len({entry.at for entry in story().entries if entry.event.case_id is not None}) + 1
 
 
@@ -171,6 +181,7 @@ def test_everything_works_without_scripts(site: Site) -> None:
         page = site.visit(context=person)
         page.locator("#earlier").click()
         assert page.url.endswith(f"step={LAST - 1}")
+        page.locator("#filters summary").click()
         page.locator("#agency").select_option("legal_aid")
         page.locator("#show").click()
         assert "agency=legal_aid" in page.url
@@ -186,12 +197,17 @@ def test_everything_works_without_scripts(site: Site) -> None:
 def test_filters_show_the_matching_entries(site: Site) -> None:
     """Ineffective entries only: the lost race, with its reason as text; clearing the box shows the others."""
     page = site.visit()
+    page.locator("#filters summary").click()
     page.locator("#ineffective").check()
     expect(page.locator("tr.entry")).to_have_count(1)
+    expect(page.locator(".filtered")).to_contain_text("ineffective entries only")
     expect(page.locator("tr.entry")).to_contain_text("Ineffective: the release was withdrawn")
     page.locator("#ineffective").uncheck()
     page.locator("#type").select_option("referral.requested.v1")
     expect(page.locator("tr.entry")).to_have_count(4)
+    page.locator("#unfiltered").click()
+    expect(page.locator(".filtered")).to_have_count(0)
+    assert page.locator("tr.entry").count() > 4
 
 
 def test_the_text_of_the_swimlanes_has_every_shape_of_the_drawing(site: Site) -> None:
@@ -284,6 +300,72 @@ def test_a_page_is_in_one_language_and_declares_it(site: Site, tag: str) -> None
         assert tr.code("Member", "social_work") in shown
         for code in ("no_capacity", "referral.", "social_work", "release_withdrawn", "legal_aid"):
             assert code not in shown
+
+
+FIRST_CONTENT = "tr.entry, svg.drawing, .questions li, .compare, details.raw, article, table.answer, .found"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_content_starts_in_the_upper_half_of_the_screen(site: Site, view: str) -> None:
+    """Of 900 pixels, with four referrals in the header: the integrity takes one line, the filters one button."""
+    page = site.visit(view)
+    top: float = page.locator(FIRST_CONTENT).first.evaluate("shown => shown.getBoundingClientRect().top")
+    assert top <= 500, view
+    assert page.locator(".integrity summary").evaluate("line => line.getBoundingClientRect().height") <= 40
+    page.close()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_fits_on_the_screen(site: Site, view: str) -> None:
+    """At 1280 pixels nothing scrolls sideways, not even inside a panel."""
+    page = site.visit(view)
+    assert page.evaluate(TOO_WIDE) == []
+    page.close()
+
+
+@pytest.mark.parametrize("view", [view for view in VIEWS if view != "/lanes"])
+def test_on_a_phone_a_row_is_a_card(site: Site, view: str) -> None:
+    """At 390 pixels nothing scrolls sideways, and each value of an answer has its column's name beside it."""
+    with site.person(viewport={"width": 390, "height": 844}) as person:
+        page = site.visit(view, person)
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert page.evaluate(TOO_WIDE) == []
+        labels = page.locator("table.answer td").evaluate_all(
+            "all => all.map(td => getComputedStyle(td, '::before').content)"
+        )
+        assert all(len(label) > 2 for label in labels)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_paper_cuts_nothing_off(site: Site, view: str) -> None:
+    """On A4 in landscape every value, folded or not, is within the margins, and the full id of the case is readable."""
+    with site.person(viewport={"width": PAPER, "height": 720}) as person:
+        page = site.visit(view, person)
+        page.emulate_media(media="print")
+        assert page.evaluate(BEYOND_THE_PAPER, PAPER) == []
+        expect(page.locator("h1")).to_contain_text(str(CASE))
+        assert page.locator("h1").is_visible()
+        folds = page.locator("main details:not(.filters) > :not(summary)").all()
+        assert [fold for fold in folds if not fold.is_visible()] == []
+
+
+def test_questions_with_something_to_inspect_come_first(site: Site) -> None:
+    flags = site.visit("/questions").locator(".questions li").evaluate_all("all => all.map(li => li.className)")
+    assert flags == sorted(flags, key=lambda flag: flag != "notable")
+    assert set(flags) == {"notable", "calm"}
+
+
+def test_the_list_shows_exceptions_only(site: Site) -> None:
+    """A basis is set out once, where it was recorded; only entries without a checkpoint mention it."""
+    rows = site.visit().locator("tr.entry").all_inner_texts()
+    assert sum("licensed shelter" in row for row in rows) == 1
+    assert sum("basis #16" in " ".join(row.split()) for row in rows) == 2
+    assert [("not anchored yet" in row) for row in rows] == [False] * (len(rows) - 2) + [True, True]
+
+
+def test_a_visit_adds_no_step_to_the_slider_of_the_visitor(site: Site) -> None:
+    """Reads are entries of the case; those of the person who looks are no steps."""
+    expect(site.visit().locator("#step")).to_have_attribute("max", str(LAST))
 
 
 def test_a_narrow_screen_needs_no_horizontal_scrolling(site: Site) -> None:

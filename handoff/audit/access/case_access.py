@@ -21,8 +21,12 @@ from handoff.web.problems import ProblemError
 
 @dataclass(frozen=True)
 class AuditContext:
-    """Collaborators of the routes. ``callers``: member → SHA-256 of the token with which it requests its receipts."""
+    """Collaborators of the routes, and the member that they belong to.
 
+    ``callers``: member → SHA-256 of the token with which it requests its receipts.
+    """
+
+    member: str
     cases: CaseReader
     sessions: SessionStore
     recorder: ReadRecorder

@@ -12,7 +12,6 @@ from handoff.audit.pages.integrity_status import integrity_status
 from handoff.audit.pages.raw_entries import raw_items
 from handoff.audit.pages.replay_view import InCase, ReplayView
 from handoff.audit.pages.swimlanes import drawing
-from handoff.audit.pages.time_slider import record_times
 from handoff.record.delivery import from_ms, to_ms
 from handoff.views.replay.answer import Answer
 from handoff.views.replay.diff import diff
@@ -60,7 +59,7 @@ async def show_raw_record(request: InCase) -> Response:
 async def show_changes(request: InCase, since: Annotated[int, Query(ge=0, le=1_000_000)] = 0) -> Response:
     """Show the changes after the ``since``-th record time; 0 is the time before the first."""
     view = await request.view()
-    times = record_times(view.history_then)
+    times = view.times
     since = min(since, len(times))
     changes = diff(view.history, times[since - 1] if since else from_ms(0), view.position.at)
     changes = changes.of(view.filter.agency or None)
@@ -76,9 +75,10 @@ async def show_changes(request: InCase, since: Annotated[int, Query(ge=0, le=1_0
 
 
 async def show_questions(request: InCase) -> Response:
-    """Show every question with its answer in one line."""
+    """Show every question with its answer in one line; those with an answer to inspect come first."""
     view = await request.view()
-    return _page(view, "questions.html", QUESTIONS_TAB, questions=[_summary(view, q) for q in QUESTIONS.values()])
+    flagged_first = sorted((_summary(view, q) for q in QUESTIONS.values()), key=lambda shown: not shown["notable"])
+    return _page(view, "questions.html", QUESTIONS_TAB, questions=flagged_first)
 
 
 async def show_answer(request: InCase, name: str) -> Response:
@@ -136,6 +136,7 @@ def _page(view: ReplayView, template: str, tab: str, *, path: str | None = None,
             for referral in view.history_then.case.referrals.values()
         ],
         integrity=integrity_status(tr, history, position.at),
+        is_altered=bool(history.differences),
         position=position,
         when=tr("now, {time}", time=time) if position.is_now else time,
         announcement=_announcement(view),
@@ -143,6 +144,8 @@ def _page(view: ReplayView, template: str, tab: str, *, path: str | None = None,
         earlier=view.href(path, step=max(position.step - 1, 1)),
         later=view.href(path, step=min(position.step + 1, position.last)),
         filter=view.filter,
+        filtered=_filtered(view),
+        unfiltered_href=view.href(path, agency=None, type=None, ineffective=None),
         agencies=[(name, member_name(tr, name)) for name in history.parties()],
         types=_types(view),
         tabs=[
@@ -170,6 +173,20 @@ def _opened(view: ReplayView) -> str:
     if case.opener is None or case.opened_at is None:
         return tr("Not opened at this time.")
     return tr("Opened by {who}, {time}.", who=member_name(tr, case.opener), time=tr.time(case.opened_at))
+
+
+def _filtered(view: ReplayView) -> str:
+    """Return the filters that restrict the view, as text; an empty string if none does."""
+    tr, chosen = view.tr, view.filter
+    return " · ".join(
+        text
+        for text in (
+            member_name(tr, chosen.agency) if chosen.agency else "",
+            event_name(tr, chosen.type) if chosen.type else "",
+            tr("ineffective entries only") if chosen.ineffective else "",
+        )
+        if text
+    )
 
 
 def _announcement(view: ReplayView) -> str:

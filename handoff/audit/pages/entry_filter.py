@@ -17,6 +17,11 @@ class EntryFilter:
     type: str = ""
     ineffective: bool = False
 
+    @property
+    def is_active(self) -> bool:
+        """Return whether any filter restricts."""
+        return bool(self.agency or self.type or self.ineffective)
+
     def __contains__(self, entry: ReplayedEntry) -> bool:
         """Return whether an entry is shown."""
         event = entry.decoded.event

@@ -8,7 +8,7 @@ from itertools import groupby
 from handoff.audit.pages.formatting import Cell, cell, details, event_name, member_name, reason_text
 from handoff.audit.pages.replay_view import ReplayView
 from handoff.record.delivery import VerdictKind
-from handoff.record.events.case import CaseRead
+from handoff.record.events.case import BasisRecorded, CaseRead
 from handoff.views.replay.history import ReplayedEntry
 from handoff.web.pages.translation import Translation
 
@@ -86,11 +86,38 @@ def _item(view: ReplayView, entry: ReplayedEntry) -> ListItem:
         what=event_name(tr, entry.event_type),
         referral=str(entry.referral_id or ""),
         service=tr.code("CaseService", entry.referral.service.value) if entry.referral is not None else "",
-        details=details(tr, event.data) if event is not None else (),
+        details=_details(view, entry),
         outcome=entry.verdict.kind.value,
         reason=verdict_text(tr, entry),
         claimed=cell(tr, "claimed_at", event.time).text if event is not None and is_late else "",
         anchored=entry.position < view.anchored_below,
+    )
+
+
+def _details(view: ReplayView, entry: ReplayedEntry) -> tuple[tuple[str, Cell], ...]:
+    """Format the fields of an entry, without those that the list shows elsewhere.
+
+    The service is shown with the referral; the terms of a basis are in the row of the entry that recorded it.
+    """
+    if entry.decoded.event is None:
+        return ()
+    elsewhere = {"service"} if entry.referral is not None else set()
+    if not entry.is_a(BasisRecorded):
+        elsewhere.add("basis")
+    return (*details(view.tr, entry.body, without=elsewhere), *_basis(view, entry))
+
+
+def _basis(view: ReplayView, entry: ReplayedEntry) -> Iterator[tuple[str, Cell]]:
+    """Yield the basis that an entry names, as the entry that recorded it; its id if no entry did."""
+    named = getattr(entry.body, "basis", None)
+    basis = getattr(named, "basis", named)
+    if basis is None or entry.is_a(BasisRecorded):
+        return
+    recorded = view.history.recorded_basis(basis)
+    found = cell(view.tr, "basis", basis)
+    yield (
+        view.tr.code("Field", "basis"),
+        Cell(f"#{recorded.position}", "entry_link", str(recorded.position)) if recorded is not None else found,
     )
 
 

@@ -1,7 +1,7 @@
 """Formatting of the values of answers and events: codes translated, times in the local zone, ids shortened."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -23,6 +23,8 @@ _MEMBERS = frozenset({
     "by", "opener", "member", "cosigners", "coordinator",
 })  # fmt: skip
 _VERSION = re.compile(r"\.v[0-9]+$")
+_MOST_COLUMNS = 10
+"""Columns that fit on a screen of 1280 pixels and on paper. An answer with more is shown as cards."""
 REASONS: tuple[str, ...] = ("IneffectiveReason", "RefusalCode", "State")
 """Vocabularies that hold the reasons of verdicts, in the order in which they are searched."""
 
@@ -42,7 +44,7 @@ NOTHING = Cell("\N{EN DASH}", "nothing")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows of an answer, formatted."""
+    """The rows of an answer, formatted. ``as_cards``: they do not fit on the width of a page as columns."""
 
     columns: tuple[str, ...]
     rows: tuple["TableRow", ...]
@@ -69,7 +71,7 @@ def table(tr: Translation, rows: tuple[AnswerRow, ...]) -> Table:
             TableRow(tuple(cell(tr, name, getattr(row, name)) for name in fields), row.positions, row.notable)
             for row in rows
         ),
-        as_cards=any(_is_nested(getattr(row, name)) for row in rows for name in fields),
+        as_cards=len(fields) > _MOST_COLUMNS or any(_is_nested(getattr(row, name)) for row in rows for name in fields),
     )
 
 
@@ -77,15 +79,16 @@ def facts(tr: Translation, answer: Answer[Any]) -> tuple[tuple[str, Cell], ...]:
     """Format the fields of an answer that are not rows."""
     own = [name for name in type(answer).model_fields if name not in {"moment", "rows"}]
     shown = ((name, getattr(answer, name)) for name in own)
-    return tuple((tr.code("Field", name), cell(tr, name, value)) for name, value in shown if not _is_nested(value))
+    formatted = ((name, cell(tr, name, value)) for name, value in shown if not _is_nested(value))
+    return tuple((tr.code("Field", name), found) for name, found in formatted if found is not NOTHING)
 
 
-def details(tr: Translation, body: BaseModel) -> tuple[tuple[str, Cell], ...]:
+def details(tr: Translation, body: BaseModel, *, without: Collection[str] = ()) -> tuple[tuple[str, Cell], ...]:
     """Format the fields of an event, without its referral, which has a column of its own, and without `seen`."""
     return tuple(
         (tr.code("Field", name), found)
         for name in type(body).model_fields
-        if name not in {"referral", "seen"} and (found := cell(tr, name, getattr(body, name))) is not NOTHING
+        if name not in {"referral", "seen", *without} and (found := cell(tr, name, getattr(body, name))) is not NOTHING
     )
 
 

@@ -11,11 +11,12 @@ from handoff.web.pages.translation import Translation
 
 @dataclass(frozen=True, slots=True)
 class IntegrityStatus:
-    """One part of the integrity status."""
+    """One part of the integrity status; ``brief`` is its value in the one line on every page."""
 
     title: str
     text: str
     level: Literal["good", "part", "none"]
+    brief: str = ""
 
 
 def integrity_status(tr: Translation, history: History, at: datetime) -> tuple[IntegrityStatus, ...]:
@@ -31,7 +32,7 @@ def _differences(tr: Translation, history: History) -> tuple[IntegrityStatus, ..
         "The database was changed: it differs from the record at {positions}. Verify a bundle of this case.",
         positions=", ".join(map(str, positions)),
     )
-    return (IntegrityStatus(tr("Altered"), text, "none"),)
+    return (IntegrityStatus(tr("Altered"), text, "none", f"#{positions[0]}" + ("…" if len(positions) > 1 else "")),)
 
 
 def _checkpoint_status(tr: Translation, history: History, at: datetime) -> tuple[IntegrityStatus, ...]:
@@ -39,7 +40,7 @@ def _checkpoint_status(tr: Translation, history: History, at: datetime) -> tuple
     anchored, witnessed, proven = tr("Anchored"), tr("Witnessed"), tr("Proven up to")
     if checkpoint is None:
         missing = tr("There is no checkpoint yet.")
-        return tuple(IntegrityStatus(title, missing, "none") for title in (anchored, witnessed, proven))
+        return tuple(IntegrityStatus(title, missing, "none", tr("no")) for title in (anchored, witnessed, proven))
     covered = sum(entry.position < checkpoint.size for entry in entries)
     text = tr(
         "{covered} of {count} entries are covered by checkpoint {size}.",
@@ -47,18 +48,21 @@ def _checkpoint_status(tr: Translation, history: History, at: datetime) -> tuple
         count=len(entries),
         size=checkpoint.size,
     )
-    statuses = [IntegrityStatus(anchored, text, "good" if covered == len(entries) else "part")]
+    level: Literal["good", "part"] = "good" if covered == len(entries) else "part"
+    statuses = [IntegrityStatus(anchored, text, level, f"{covered}/{len(entries)}")]
     names = ", ".join(member_name(tr, name) for name in checkpoint.cosigners)
     if checkpoint.is_witnessed:
-        statuses.append(IntegrityStatus(witnessed, tr("Cosigned by {names}.", names=names), "good"))
+        text = tr("Cosigned by {names}.", names=names)
+        statuses.append(IntegrityStatus(witnessed, text, "good", str(len(checkpoint.cosigners))))
     elif names:
         text = tr("Not enough cosignatures: {names}.", names=names)
-        statuses.append(IntegrityStatus(witnessed, text, "part"))
+        statuses.append(IntegrityStatus(witnessed, text, "part", str(len(checkpoint.cosigners))))
     else:
-        statuses.append(IntegrityStatus(witnessed, tr("No cosignatures yet."), "part"))
+        statuses.append(IntegrityStatus(witnessed, tr("No cosignatures yet."), "part", "0"))
     if checkpoint.is_witnessed and checkpoint.at is not None:
-        text = tr("{size} entries of the record, {time}.", size=checkpoint.size, time=tr.time(checkpoint.at))
-        statuses.append(IntegrityStatus(proven, text, "good"))
+        time = tr.time(checkpoint.at)
+        text = tr("{size} entries of the record, {time}.", size=checkpoint.size, time=time)
+        statuses.append(IntegrityStatus(proven, text, "good", time))
     else:
-        statuses.append(IntegrityStatus(proven, tr("Nothing yet: not enough cosignatures."), "part"))
+        statuses.append(IntegrityStatus(proven, tr("Nothing yet: not enough cosignatures."), "part", tr("no")))
     return tuple(statuses)

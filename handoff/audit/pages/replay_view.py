@@ -1,6 +1,7 @@
 """A case as one request shows it: at a time, with filters, in a language."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Annotated
 from urllib.parse import urlencode
@@ -10,7 +11,7 @@ from fastapi import Depends, Query, Request
 
 from handoff.audit.access.case_access import AuditContext, audit_context, authenticated_reader, open_case
 from handoff.audit.pages.entry_filter import EntryFilter, requested_filter
-from handoff.audit.pages.time_slider import SliderPosition, slider_position
+from handoff.audit.pages.time_slider import Reader, SliderPosition, record_times, slider_position
 from handoff.record.uuid_text import Id
 from handoff.views.replay.history import History, ReplayedEntry
 from handoff.web.pages.rendering import translation_of
@@ -24,6 +25,7 @@ class ReplayView:
     request: Request
     tr: Translation
     history: History
+    reader: Reader
     position: SliderPosition
     filter: EntryFilter
 
@@ -31,6 +33,11 @@ class ReplayView:
     def history_then(self) -> History:
         """The history up to the position of the slider."""
         return self.history.until(self.position.at)
+
+    @property
+    def times(self) -> tuple[datetime, ...]:
+        """The steps of the slider up to its position."""
+        return record_times(self.history_then, self.reader)
 
     @property
     def entries(self) -> tuple[ReplayedEntry, ...]:
@@ -68,17 +75,18 @@ class CaseRequest:
     step: int | None
     as_of: str | None
 
-    async def open(self, *, is_export: bool = False) -> None:
-        """Return once the read is recorded."""
+    async def open(self, *, is_export: bool = False) -> Reader:
+        """Return the reader, once the read is recorded."""
         reader = await authenticated_reader(self.context, self.request)
         await open_case(self.context, reader, self.case, None, is_export=is_export)
+        return Reader(reader.id, self.context.member)
 
     async def view(self, *, is_export: bool = False) -> ReplayView:
         """Return the case, once the read is recorded."""
-        await self.open(is_export=is_export)
+        reader = await self.open(is_export=is_export)
         history = await self.context.cases.history(self.case)
-        position = slider_position(history, self.context.clock(), self.step, self.as_of)
-        return ReplayView(self.request, translation_of(self.request), history, position, self.filter)
+        position = slider_position(history, reader, self.context.clock(), self.step, self.as_of)
+        return ReplayView(self.request, translation_of(self.request), history, reader, position, self.filter)
 
 
 async def _case_request(

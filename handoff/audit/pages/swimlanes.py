@@ -1,13 +1,14 @@
 """Swimlanes: the events of each institution and the waits for it, as a drawing and as the text of each shape.
 
 Times keep their order. The distance between two times is the logarithm of the time between them, so that minutes and
-months fit on one page. Every bar is labelled with its true duration.
+months fit on one page. Every bar is labelled with its true duration, and the scale is stretched where a label needs it.
+Hatched parts of a bar are pauses, which its duration does not include.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import log10
 
 from handoff.audit.pages.entry_list import verdict_text
@@ -15,12 +16,17 @@ from handoff.audit.pages.formatting import event_name, member_name
 from handoff.audit.pages.replay_view import ReplayView
 from handoff.record.envelope import EXCHANGE
 from handoff.views.replay.history import ReplayedEntry
+from handoff.views.replay.pauses import pauses
 from handoff.views.replay.waits import WaitRow, waits
 from handoff.web.pages.translation import Translation
 
 _LEFT, _RIGHT, _TOP = 16, 40, 34
 _ROW, _PAD = 26, 10
 _STEP, _STRETCH = 13, 15
+_SCREEN, _DENSITIES = 1000, (1.0, 0.85, 0.7, 0.55)
+"""Width of a drawing that needs no scrolling at 1280 pixels, and the factors of the scale that are tried for it."""
+_LETTER = 7.0
+"""Width of a letter of a label, in a wide font."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A wait, and whether it is still open. ``short`` is the part of the label that fits into the bar."""
+    """A wait, its pauses, and whether it is still open. ``short`` is its duration, drawn inside the bar."""
 
     x: float
     y: float
@@ -45,6 +51,16 @@ class Bar:
     short: str
     segment: str
     is_open: bool
+    pauses: tuple["Pause", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A part of a bar in which its clock stopped."""
+
+    x: float
+    width: float
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +76,11 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A labelled time on the scale."""
+    """A labelled time on the scale. The last one is the end of the drawing: the present, or the slider's time."""
 
     x: float
     label: str
+    is_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +95,33 @@ class Drawing:
 
 
 class Scale:
-    """Horizontal position of each time."""
+    """Horizontal position of each time. The scale is denser if a case would not fit on a screen otherwise.
 
-    def __init__(self, times: Iterable[datetime], tr: Translation) -> None:
-        self._times, self._tr = sorted(set(times)), tr
-        x, self._positions = float(_LEFT), [float(_LEFT)]
-        for before, after in zip(self._times, self._times[1:], strict=False):
-            x += _STEP + _STRETCH * log10(1 + (after - before).total_seconds())
-            self._positions.append(x)
+    ``least_widths`` maps the start and end of a bar to the width that its label needs.
+    """
+
+    def __init__(
+        self, times: Iterable[datetime], tr: Translation, least_widths: Mapping[tuple[datetime, datetime], float]
+    ) -> None:
+        self._times, self._tr = sorted({*times, *(time for ends in least_widths for time in ends)}), tr
+        widths: dict[datetime, list[tuple[datetime, float]]] = {}
+        for (since, until), width in least_widths.items():
+            widths.setdefault(until, []).append((since, width))
+        self._positions = [float(_LEFT)]
+        for density in _DENSITIES:
+            self._positions = self._placed(widths, density)
+            if self.end <= _SCREEN:
+                break
+
+    def _placed(self, widths: Mapping[datetime, list[tuple[datetime, float]]], density: float) -> list[float]:
+        placed: dict[datetime, float] = {}
+        x, before = float(_LEFT), None
+        for time in self._times:
+            if before is not None:
+                x += density * (_STEP + _STRETCH * log10(1 + (time - before).total_seconds()))
+            x = max([x, *(placed[since] + width for since, width in widths.get(time, ()) if since < time)])
+            placed[time], before = x, time
+        return list(placed.values())
 
     @property
     def end(self) -> float:
@@ -105,26 +141,30 @@ class Scale:
         share = (time - before) / (after - before)
         return self._positions[right - 1] + share * (self._positions[right] - self._positions[right - 1])
 
-    def ticks(self, apart: float = 150) -> tuple[Tick, ...]:
-        """Return the times to label, far enough from each other and from the end."""
+    def ticks(self, end: str, apart: float = 150) -> tuple[Tick, ...]:
+        """Return the times to label, far enough from each other; the last one is the end, with the label ``end``."""
         found: list[Tick] = []
         for time, x in zip(self._times, self._positions, strict=False):
-            if not found or (x - found[-1].x >= apart and x + apart <= self.end + _RIGHT):
+            if not found or x - found[-1].x >= apart:
+                # The label of the end is left of its line, that of another time is right of it.
+                if x + 2 * apart > self.end:
+                    break
                 found.append(Tick(x, self._tr.time(time)))
-        return tuple(found)
+        return (*found, Tick(self.end, end, is_end=True))
 
 
 def drawing(view: ReplayView) -> Drawing:
     """Draw the lanes of a case at the position of the slider."""
     at = view.position.at
     entries, rows = view.entries, tuple(row for row in waits(view.history_then, at).rows if _is_shown(row, view))
-    scale = Scale([entry.at for entry in entries] + [time for row in rows for time in _ends(row, at)], view.tr)
+    needed = {(row.since, row.until): _LETTER * len(view.tr.duration(row.seconds)) + _PAD for row in rows}
+    scale = Scale([*(entry.at for entry in entries), at], view.tr, needed)
     # The institutions in the order in which they appear, the exchange last.
     names = dict.fromkeys([entry.emitter for entry in entries] + [_lane_of(row) for row in rows])
     lanes, y = list[Lane](), float(_TOP)
     for name in sorted((name for name in names if name is not None), key=lambda name: name == EXCHANGE):
         waited = [row for row in rows if _lane_of(row) == name]
-        bars = _bars(view.tr, scale, waited, y + _PAD, at)
+        bars = _bars(view, scale, waited, y + _PAD)
         bottom = max((bar.y + _ROW for bar in bars), default=y + _PAD)
         emitted = [entry for entry in entries if entry.emitter == name]
         dots = tuple(_dot(view.tr, scale, entry, bottom + _ROW / 2) for entry in emitted)
@@ -132,7 +172,9 @@ def drawing(view: ReplayView) -> Drawing:
         y += lanes[-1].height
     # Every name fits on two lines, in a wide font.
     longest = max((len(line) for lane in lanes for line in _two_lines(lane.name)), default=0)
-    return Drawing(scale.end + _RIGHT, y + _PAD, 24 + 9 * longest, tuple(lanes), scale.ticks())
+    time = view.tr.time(at)
+    ticks = scale.ticks(view.tr("now, {time}", time=time) if view.position.is_now else time)
+    return Drawing(scale.end + _RIGHT, y + _PAD, 24 + 9 * longest, tuple(lanes), ticks)
 
 
 def _two_lines(name: str) -> tuple[str, str]:
@@ -149,21 +191,16 @@ def _is_shown(row: WaitRow, view: ReplayView) -> bool:
     return not view.filter.agency or row.concerns(view.filter.agency)
 
 
-def _ends(row: WaitRow, at: datetime) -> tuple[datetime, datetime]:
-    # Pauses do not count as waits, so a paused wait is drawn as long as its unpaused time.
-    return row.since, min(row.since + timedelta(seconds=row.seconds), at)
-
-
 def _lane_of(row: WaitRow) -> str:
     """Return the institution that had to act; if none had to, the one that was being informed."""
     return row.waited_for or next((agency for agency in row.agencies if agency != row.waiting), row.waiting)
 
 
-def _bars(tr: Translation, scale: Scale, rows: Sequence[WaitRow], y: float, at: datetime) -> tuple[Bar, ...]:
+def _bars(view: ReplayView, scale: Scale, rows: Sequence[WaitRow], y: float) -> tuple[Bar, ...]:
     """Return the bars of a lane. Bars that overlap in time are placed below each other."""
-    ends, bars = list[float](), list[Bar]()
+    tr, ends, bars = view.tr, list[float](), list[Bar]()
     for row in sorted(rows, key=lambda row: row.since):
-        since, until = (scale.place(time) for time in _ends(row, at))
+        since, until = scale.place(row.since), scale.place(row.until)
         level = next((level for level, end in enumerate(ends) if end <= since + 1), len(ends))
         ends[level : level + 1] = [max(until, since + 3)]
         width, short = max(until - since, 3.0), tr.duration(row.seconds)
@@ -174,12 +211,21 @@ def _bars(tr: Translation, scale: Scale, rows: Sequence[WaitRow], y: float, at: 
                 y=y + level * _ROW,
                 width=width,
                 label=f"{segment}: {short} ({service})",
-                short=short if width > 8 * len(short) else "",
+                short=short,
                 segment=row.segment.value,
                 is_open=row.notable,
+                pauses=tuple(_pauses(view, scale, row)),
             )
         )
     return tuple(bars)
+
+
+def _pauses(view: ReplayView, scale: Scale, row: WaitRow) -> Iterator[Pause]:
+    for period in pauses(view.history, row.referral, view.position.at):
+        since, until = max(period.since, row.since), min(period.until, row.until)
+        if since < until:
+            x, lasted = scale.place(since), view.tr.duration((until - since).total_seconds())
+            yield Pause(x, max(scale.place(until) - x, 3.0), view.tr("Pause: {duration}", duration=lasted))
 
 
 def _dot(tr: Translation, scale: Scale, entry: ReplayedEntry, y: float) -> Dot:

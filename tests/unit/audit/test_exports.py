@@ -17,15 +17,18 @@ from handoff.audit.pages.audit_site import audit_site
 from handoff.audit.pages.entry_filter import EntryFilter
 from handoff.audit.pages.entry_list import entries_by_day
 from handoff.audit.pages.replay_view import ReplayView
-from handoff.audit.pages.time_slider import slider_position
+from handoff.audit.pages.time_slider import Reader, record_times, slider_position
 from handoff.config import DEFAULT_TIME_ZONE
+from handoff.record.topics import AUDIT
 from handoff.views.replay.history import History
 from handoff.web.pages.translation import LANGUAGES
+from tests.support.dsl.builders import nth_id
 from tests.support.dsl.spec import CASE, LAWYER
 from tests.support.parts.audited import NOW, story
 from tests.support.parts.replayed import replayed
 
 SITE = audit_site(ZoneInfo(DEFAULT_TIME_ZONE))
+STRANGER = Reader(nth_id(99), AUDIT)
 XES = "{http://www.xes-standard.org/}"
 
 
@@ -93,7 +96,8 @@ def test_the_list_is_printed_in_every_language(history: History, tag: str) -> No
 
 def at_the_end(history: History, tag: str) -> ReplayView:
     request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []})
-    return ReplayView(request, SITE.translation(tag), history, slider_position(history, NOW, None, None), EntryFilter())
+    position = slider_position(history, STRANGER, NOW, None, None)
+    return ReplayView(request, SITE.translation(tag), history, STRANGER, position, EntryFilter())
 
 
 def test_the_list_groups_consecutive_reads_and_shows_entries_by_day(history: History) -> None:
@@ -116,8 +120,17 @@ def test_a_filter_shows_the_matching_entries_in_order(history: History) -> None:
 
 def test_the_slider_has_a_step_for_each_record_time_and_one_for_now(history: History) -> None:
     """Entries with the same record time are one step; the last step is the present."""
-    first = slider_position(history, NOW, 1, None)
+    first = slider_position(history, STRANGER, NOW, 1, None)
     assert first.at == history.own[0].at
-    assert slider_position(history, NOW, first.last, None).is_now
-    assert slider_position(history, NOW, None, first.at.isoformat()).step == 1
-    assert slider_position(history, NOW, None, (first.at - timedelta(seconds=1)).isoformat()).step == 0
+    assert slider_position(history, STRANGER, NOW, first.last, None).is_now
+    assert slider_position(history, STRANGER, NOW, None, first.at.isoformat()).step == 1
+    assert slider_position(history, STRANGER, NOW, None, (first.at - timedelta(seconds=1)).isoformat()).step == 0
+
+
+def test_the_reader_s_own_reads_are_no_steps_of_the_slider(history: History) -> None:
+    """A visit adds an entry to the case and no step; reads by other people are steps."""
+    read = next(entry for entry in history.own if entry.emitter == AUDIT)
+    reader = Reader(read.body.reader, AUDIT)
+    assert read.at in record_times(history, STRANGER)
+    assert read.at not in record_times(history, reader)
+    assert len(record_times(history, reader)) == len(record_times(history, STRANGER)) - 1

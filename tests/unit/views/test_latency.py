@@ -139,7 +139,7 @@ def test_a_follow_up_is_acted_on_from_its_own_date() -> None:
     follow_up = answered(service=CaseService.FOLLOW_UP, due_at=after(hours=50))
     assert span(follow_up, Segment.ACTING, after(hours=49)) is None
     assert span(follow_up, Segment.ACTING, after(hours=53)) == Span(
-        Segment.ACTING, after(hours=50), Wait(3 * HOUR, ended=False)
+        Segment.ACTING, after(hours=50), after(hours=53), Wait(3 * HOUR, ended=False)
     )
     early = replace(follow_up, started_at=after(hours=45))
     assert measured(early)[Segment.ACTING] == Wait(0, ended=True)
