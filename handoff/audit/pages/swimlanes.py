@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import log10
+from uuid import UUID
 
 from handoff.audit.pages.entry_list import verdict_text
 from handoff.audit.pages.formatting import event_name, member_name
 from handoff.audit.pages.replay_view import ReplayView
 from handoff.record.envelope import EXCHANGE
+from handoff.views.latency import Segment, spans
 from handoff.views.replay.history import ReplayedEntry
 from handoff.views.replay.pauses import pauses
 from handoff.views.replay.waits import WaitRow, waits
@@ -27,6 +29,9 @@ _SCREEN, _DENSITIES = 1000, (1.0, 0.85, 0.7, 0.55)
 """Width of a drawing that needs no scrolling at 1280 pixels, and the factors of the scale that are tried for it."""
 _LETTER = 7.0
 """Width of a letter of a label, in a wide font."""
+
+
+_Ends = Mapping[tuple[UUID, Segment], datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +56,11 @@ class Bar:
     short: str
     segment: str
     is_open: bool
-    pauses: tuple["Pause", ...]
+    pauses: tuple["HatchedPart", ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class HatchedPart:
     """A part of a bar in which its clock stopped."""
 
     x: float
@@ -157,14 +162,18 @@ def drawing(view: ReplayView) -> Drawing:
     """Draw the lanes of a case at the position of the slider."""
     at = view.position.at
     entries, rows = view.entries, tuple(row for row in waits(view.history_then, at).rows if _is_shown(row, view))
-    needed = {(row.since, row.until): _LETTER * len(view.tr.duration(row.seconds)) + _PAD for row in rows}
+    ends = _ends(view)
+    needed = {
+        (row.since, ends[row.referral, row.segment]): _LETTER * len(view.tr.duration(row.seconds)) + _PAD
+        for row in rows
+    }
     scale = Scale([*(entry.at for entry in entries), at], view.tr, needed)
     # The institutions in the order in which they appear, the exchange last.
     names = dict.fromkeys([entry.emitter for entry in entries] + [_lane_of(row) for row in rows])
     lanes, y = list[Lane](), float(_TOP)
     for name in sorted((name for name in names if name is not None), key=lambda name: name == EXCHANGE):
         waited = [row for row in rows if _lane_of(row) == name]
-        bars = _bars(view, scale, waited, y + _PAD)
+        bars = _bars(view, scale, waited, ends, y + _PAD)
         bottom = max((bar.y + _ROW for bar in bars), default=y + _PAD)
         emitted = [entry for entry in entries if entry.emitter == name]
         dots = tuple(_dot(view.tr, scale, entry, bottom + _ROW / 2) for entry in emitted)
@@ -196,11 +205,22 @@ def _lane_of(row: WaitRow) -> str:
     return row.waited_for or next((agency for agency in row.agencies if agency != row.waiting), row.waiting)
 
 
-def _bars(view: ReplayView, scale: Scale, rows: Sequence[WaitRow], y: float) -> tuple[Bar, ...]:
+def _ends(view: ReplayView) -> _Ends:
+    """Return the end, or the present one, of each segment of each handoff. A pause is no end."""
+    at = view.position.at
+    return {
+        (handoff.referral, span.segment): span.until
+        for handoff in view.history_then.handoffs
+        for span in spans(handoff, at)
+    }
+
+
+def _bars(view: ReplayView, scale: Scale, rows: Sequence[WaitRow], until_of: _Ends, y: float) -> tuple[Bar, ...]:
     """Return the bars of a lane. Bars that overlap in time are placed below each other."""
     tr, ends, bars = view.tr, list[float](), list[Bar]()
     for row in sorted(rows, key=lambda row: row.since):
-        since, until = scale.place(row.since), scale.place(row.until)
+        end = until_of[row.referral, row.segment]
+        since, until = scale.place(row.since), scale.place(end)
         level = next((level for level, end in enumerate(ends) if end <= since + 1), len(ends))
         ends[level : level + 1] = [max(until, since + 3)]
         width, short = max(until - since, 3.0), tr.duration(row.seconds)
@@ -214,18 +234,18 @@ def _bars(view: ReplayView, scale: Scale, rows: Sequence[WaitRow], y: float) -> 
                 short=short,
                 segment=row.segment.value,
                 is_open=row.notable,
-                pauses=tuple(_pauses(view, scale, row)),
+                pauses=tuple(_pauses(view, scale, row, end)),
             )
         )
     return tuple(bars)
 
 
-def _pauses(view: ReplayView, scale: Scale, row: WaitRow) -> Iterator[Pause]:
+def _pauses(view: ReplayView, scale: Scale, row: WaitRow, end: datetime) -> Iterator[HatchedPart]:
     for period in pauses(view.history, row.referral, view.position.at):
-        since, until = max(period.since, row.since), min(period.until, row.until)
+        since, until = max(period.since, row.since), min(period.until, end)
         if since < until:
             x, lasted = scale.place(since), view.tr.duration((until - since).total_seconds())
-            yield Pause(x, max(scale.place(until) - x, 3.0), view.tr("Pause: {duration}", duration=lasted))
+            yield HatchedPart(x, max(scale.place(until) - x, 3.0), view.tr("Pause: {duration}", duration=lasted))
 
 
 def _dot(tr: Translation, scale: Scale, entry: ReplayedEntry, y: float) -> Dot:

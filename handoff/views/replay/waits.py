@@ -16,7 +16,6 @@ from handoff.views.replay.history import History
 class WaitRow(AnswerRow):
     """One segment of one handoff. ``waited_for`` is the member that had to act; None if only machines had to.
 
-    ``until`` is its end, or the time of the answer if it lasts; ``seconds`` is its duration without pauses.
     ``ended`` is False if the wait lasts (then it is notable) or another event cut it short.
     """
 
@@ -27,7 +26,6 @@ class WaitRow(AnswerRow):
     waiting: str
     waited_for: str | None
     since: datetime
-    until: datetime
     seconds: float
     ended: bool
 
@@ -61,7 +59,6 @@ def _row(handoff: Handoff, span: Span, positions: tuple[int, ...], waited_for: s
         waiting=handoff.source,
         waited_for=waited_for,
         since=span.since,
-        until=span.until,
         seconds=span.wait.seconds,
         ended=span.wait.ended,
     )

@@ -37,7 +37,7 @@ def view_of(history: History, step: int | None) -> ReplayView:
 
 
 def on_hold() -> Record:
-    """The service in the second shelter pauses for two hours, goes on, and pauses again."""
+    """The service in the second shelter pauses for two hours, resumes, and pauses again."""
     record = story()
     record.send(
         Sent(SHELTER_B, r.ReferralPaused(referral=SECOND_PLACE, code=HoldCode.WAITING_INTAKE), HOUR),
