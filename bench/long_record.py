@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from uuid import UUID
 
 from bench.stories import T0, Place, Story, key_of, signed
@@ -14,16 +15,17 @@ from handoff.record import signing
 from handoff.record.message import Message
 from handoff.record.topics import MONITOR
 
-_STORIES = 25
 _FILLER = Message(b"another case", bytes(900), (("content-type", b"none"), ("signature", bytes(64))))
 
 
 @dataclass(frozen=True)
 class LongRecord:
-    """``size`` entries, with a case of 200 events among them."""
+    """``size`` entries, with a case among them: the events of ``stories`` referrals, and then ``reads`` of the case."""
 
     plan: JurisdictionPlan
     size: int
+    stories: int = 25
+    reads: int = 0
 
     @property
     def place(self) -> Place:
@@ -41,9 +43,10 @@ class LongRecord:
 
     @cached_property
     def case_events(self) -> tuple[Message, ...]:
-        """The events of 25 stories, all with the subject of the one case."""
-        events = (event for number in range(_STORIES) for event in Story(self.place, number).events())
-        return tuple(signed(event.model_copy(update={"subject": str(self.case)})) for event in events)
+        """The events of all stories and the reads, all with the subject of the one case."""
+        events = (event for number in range(self.stories) for event in Story(self.place, number).events())
+        reads = (Story(self.place, number).read() for number in range(self.reads))
+        return tuple(signed(event.model_copy(update={"subject": str(self.case)})) for event in chain(events, reads))
 
     @property
     def log(self) -> LogSigner:

@@ -112,6 +112,12 @@ class Story:
         outcome = codes.ServiceOutcome.DISCHARGE_OWN_WISH
         yield self._by("shelter", 7, referral.ReferralCompleted(**about, seen=5, outcome=outcome))
 
+    def read(self) -> AnyEvent:
+        """A read of the case by the target's staff."""
+        return self._by(
+            "shelter", 8, case.CaseRead(reader=self.id("reader"), purpose=codes.ReadPurpose.ACT_ON_REFERRAL)
+        )
+
     def id(self, name: str) -> UUID:
         """One of the story's ids."""
         return UUID(bytes=hashlib.sha256(f"{name} {self.number}".encode()).digest()[:16], version=4)

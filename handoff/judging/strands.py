@@ -20,17 +20,30 @@ _parse_value = lru_cache(_CACHED)(parse_value)
 _verifies = lru_cache(_CACHED)(signing.verifies)
 
 
+class StrandJudge:
+    """Judge of a directory and of cases, one record at a time in the record's order.
+
+    The records are the complete strand of the directory, and strands of cases. ``empty`` is the directory before the
+    founding event, whose hash is ``genesis_hash``.
+    """
+
+    def __init__(self, genesis_hash: str, empty: Directory) -> None:
+        self._fold = RecordFold(genesis_hash, empty, verify=_verifies)
+
+    def judge(self, record: KafkaRecord, record_ms: int) -> tuple[JudgedRecord, tuple[str, ...]]:
+        """Judge the next record, given with its record time in milliseconds, and return it with its recipients.
+
+        Raises ``UnsupportedRules``, and nothing else on any bytes.
+        """
+        timed = replace(record, appended_ms=record_ms)
+        judged, before, after = self._fold.apply(ParsedRecord(timed, *_parse_value(record.message.value or b"")))
+        return judged, listed_recipients(judged, before, after)
+
+
 def judge_strands(
     records: Iterable[tuple[KafkaRecord, int]], genesis_hash: str, empty: Directory
 ) -> Iterator[tuple[JudgedRecord, tuple[str, ...]]]:
-    """Judge ``records`` and yield each with its recipients. They are given with their record times in milliseconds.
-
-    They are, in the record's order, the complete strand of the directory, and strands of cases. ``empty`` is the
-    directory before the founding event, whose hash is ``genesis_hash``. Raises ``UnsupportedRules``, and nothing else
-    on any bytes.
-    """
-    fold = RecordFold(genesis_hash, empty, verify=_verifies)
+    """Judge ``records``, given with their record times in milliseconds, as ``StrandJudge`` does."""
+    judge = StrandJudge(genesis_hash, empty)
     for record, record_ms in records:
-        timed = replace(record, appended_ms=record_ms)
-        judged, before, after = fold.apply(ParsedRecord(timed, *_parse_value(record.message.value or b"")))
-        yield judged, listed_recipients(judged, before, after)
+        yield judge.judge(record, record_ms)

@@ -4,14 +4,14 @@ Derived columns can be edited in the database. The raw record of each entry is c
 is computed again from it: hashes, the chain of its strand, record time and verdict.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from handoff.domain.directory import Directory
 from handoff.domain.evolve import escalation_of
 from handoff.domain.record_fold import JudgedRecord
-from handoff.judging.strands import judge_strands
+from handoff.judging.strands import StrandJudge
 from handoff.proof.log.entry import NO_PREVIOUS, PARTITION, LogEntry, case_tag, record_hash
 from handoff.record.delivery import Verdict
 from handoff.record.envelope import Event
@@ -68,33 +68,28 @@ class TimelineDifference:
     computed: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedStrands:
-    """Strands judged again: the verdicts and record times that count, and the differences of the timeline."""
+class StrandCheck:
+    """Judgement and comparison of strands, row by row in the record's order. ``differences`` are those found so far."""
 
-    judged: tuple[JudgedRecord, ...]
-    differences: tuple[TimelineDifference, ...]
+    def __init__(self, genesis_hash: str, empty: Directory) -> None:
+        self._judge = StrandJudge(genesis_hash, empty)
+        self._heads: dict[bytes, LogEntry] = {}
+        self.differences: list[TimelineDifference] = []
 
+    def add(self, row: TimelineRecord) -> JudgedRecord:
+        """Judge the next row again, from its raw record, and compare it if its strand is complete.
 
-def check_strands(
-    rows: Sequence[TimelineRecord], missing: Iterable[int], genesis_hash: str, empty: Directory
-) -> CheckedStrands:
-    """Judge ``rows`` again, in the record's order, and compare. ``missing`` are offsets that the timeline lacks."""
-    judged = tuple(judge_strands(((row.kafka, row.record_ms) for row in rows), genesis_hash, empty))
-    differences = [TimelineDifference(offset, "entry", None, "an entry of the record") for offset in missing]
-    differences += _chain_differences(row for row in rows if row.is_of_strand)
-    for row, (result, recipients) in zip(rows, judged, strict=True):
+        Raises ``UnsupportedRules``.
+        """
+        judged, recipients = self._judge.judge(row.kafka, row.record_ms)
         if row.is_of_strand:
-            differences += _derived_differences(row, result, recipients)
-    differences.sort(key=lambda one: (one.position, one.column))
-    return CheckedStrands(tuple(result for result, _ in judged), tuple(differences))
+            self.differences += self._chain_differences(row)
+            self.differences += _derived_differences(row, judged, recipients)
+        return judged
 
-
-def _chain_differences(rows: Iterable[TimelineRecord]) -> Iterator[TimelineDifference]:
-    """Yield breaks in the hash chains of the strands: a changed or hidden entry breaks the chain of its strand."""
-    heads: dict[bytes, LogEntry] = {}
-    for row in rows:
-        message, before = row.kafka.message, heads.get(row.key)
+    def _chain_differences(self, row: TimelineRecord) -> Iterator[TimelineDifference]:
+        """Yield a break in the hash chain of the strand: a changed or hidden entry breaks it."""
+        message, before = row.kafka.message, self._heads.get(row.key)
         entry = LogEntry(
             partition=PARTITION,
             offset=row.kafka.offset,
@@ -114,9 +109,13 @@ def _chain_differences(rows: Iterable[TimelineRecord]) -> Iterator[TimelineDiffe
             if stored != computed:
                 yield TimelineDifference(row.kafka.offset, column, stored.hex(), computed.hex())
         # One finding for one break: the rest of the strand is compared with what the timeline has.
-        heads[row.key] = LogEntry(
-            PARTITION, entry.offset, entry.appended_ms, entry.record_hash, row.tag, row.sequence, row.previous_leaf
-        )
+        self._heads[row.key] = replace(entry, case_tag=row.tag, sequence=row.sequence, previous_leaf=row.previous_leaf)
+
+
+def all_differences(found: Iterable[TimelineDifference], missing: Iterable[int]) -> tuple[TimelineDifference, ...]:
+    """Return the differences in the record's order. ``missing`` are offsets that the timeline lacks."""
+    hidden = (TimelineDifference(offset, "entry", None, "an entry of the record") for offset in missing)
+    return tuple(sorted((*found, *hidden), key=lambda one: (one.position, one.column)))
 
 
 def _derived_differences(

@@ -1,14 +1,14 @@
 """Cases read from the timeline's database: history, raw entries, receipts and bundles."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from handoff.adapters.postgres.append_times import AppendTimes
 from handoff.adapters.postgres.bundle_export import BundleRequest, NoCheckpointCoversCase, bundle
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.node_store import store_errors
@@ -47,7 +47,10 @@ class CaseReader:
     origin: Origin
     # Without a trust file nothing counts as anchored.
     trust: TrustPolicy | None
-    clock: AppendTimes = field(default_factory=AppendTimes)
+
+    @cached_property
+    def _timeline(self) -> Timeline:
+        return Timeline(self.pool, self.origin)
 
     async def exists(self, case: UUID) -> bool:
         """Return whether the record holds an entry about the case."""
@@ -58,8 +61,7 @@ class CaseReader:
     async def history(self, case: UUID) -> History:
         """Return the history of a case, with the newest checkpoint that covers it."""
         with store_errors():
-            timeline = Timeline(self.pool, self.origin, self.clock)
-            return await timeline.history(case, self.trust)
+            return await self._timeline.history(case, self.trust)
 
     async def bundle(self, case: UUID) -> AsyncIterator[bytes]:
         """Stream the bundle of a case. The errors of ``open_export`` are raised before the first chunk."""

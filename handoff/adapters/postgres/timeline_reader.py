@@ -1,5 +1,6 @@
 """Read access to the timeline: entries of a case and handoffs. A reader's role suffices."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,15 +12,14 @@ from asyncpg.pool import PoolConnectionProxy
 
 from handoff.adapters.postgres.append_times import AppendTimes
 from handoff.adapters.postgres.checkpoints import newest_cosigned
+from handoff.adapters.postgres.judged_cases import JudgedCases
 from handoff.adapters.postgres.named_statements import statements
 from handoff.domain.directory import Directory
-from handoff.domain.record_fold import JudgedRecord
-from handoff.judging.timeline_check import DerivedColumns, TimelineRecord, check_strands
+from handoff.judging.timeline_check import DerivedColumns, TimelineRecord
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.codes import CaseService, State, Urgency
 from handoff.record.delivery import Verdict, VerdictKind, from_ms, to_ms
-from handoff.record.envelope import Event
 from handoff.record.events.base import Keying
 from handoff.record.header_codec import Headers, NotHeaders, unpack_headers
 from handoff.record.kafka_record import KafkaRecord
@@ -27,7 +27,7 @@ from handoff.record.message import Message
 from handoff.record.redaction import original_hash
 from handoff.views.handoffs import Ending, Handoff
 from handoff.views.replay.checkpoint_status import CheckpointStatus
-from handoff.views.replay.history import FRAMING, PASSING, History, decode_entry, history
+from handoff.views.replay.history import History
 from handoff.views.timeline import TimelineEntry, timeline_entry
 
 _SQL = statements("timeline_reader.sql")
@@ -47,12 +47,15 @@ class Timeline:
     """Reader of the projection's tables.
 
     Verdicts and record times of a case are computed again from the raw records; the stored ones are only compared.
+    A process has one reader, which keeps what it judged.
     """
 
-    def __init__(self, pool: asyncpg.Pool, origin: Origin, clock: AppendTimes | None = None) -> None:
+    def __init__(self, pool: asyncpg.Pool, origin: Origin) -> None:
         self._pool = pool
         self._origin = origin
-        self._clock = clock or AppendTimes()
+        self._clock = AppendTimes()
+        self._judged = JudgedCases()
+        self._judging = asyncio.Lock()
 
     async def entries(self, case: UUID) -> tuple[TimelineEntry, ...]:
         """Return the timeline of ``case`` in the record's order; empty for an unknown case."""
@@ -73,29 +76,30 @@ class Timeline:
             vouched = await newest_cosigned(connection, self._origin, trust) if trust is not None else None
             rows, missing = await self._strands(connection, case)
         empty = Directory(self._origin.jurisdiction, self._origin.generation)
-        checked = check_strands(rows, missing, self._genesis_hash(rows, trust), empty)
-        decoded = (
-            decode_entry(result, row.kafka.appended_ms, is_of_case=row.key == str(case).encode())
-            for row, result in zip(rows, checked.judged, strict=True)
-            if row.key == str(case).encode() or _frames(result)
-        )
         status = CheckpointStatus.of(vouched) if vouched is not None else None
-        return history(case, decoded, status, checked.differences)
+        async with self._judging:
+            # On a thread: the first read of a long case checks thousands of signatures.
+            judged = await asyncio.to_thread(
+                self._judged.judged, case, rows, self._record, self._genesis_hash(rows, trust), empty
+            )
+            return judged.shown(status, missing)
 
-    def _genesis_hash(self, rows: Sequence[TimelineRecord], trust: TrustPolicy | None) -> str:
+    def _record(self, row: Any) -> TimelineRecord:
+        return _timeline_record(row, self._clock)
+
+    def _genesis_hash(self, rows: Sequence[Any], trust: TrustPolicy | None) -> str:
         if trust is not None:
             return trust.logs[str(self._origin)].genesis_hash
         # Nothing is proven without a trust file: the timeline's own first event counts.
-        first = next((row.kafka.message.value for row in rows if row.key == self._origin.jurisdiction.encode()), None)
+        first = next((row["value"] for row in rows if row["key"] == self._origin.jurisdiction.encode()), None)
         return original_hash(first).hex()
 
     async def _strands(
         self, connection: "PoolConnectionProxy[asyncpg.Record]", case: UUID
-    ) -> tuple[list[TimelineRecord], list[int]]:
+    ) -> tuple[Sequence[Any], Sequence[int]]:
         await self._clock.advance(connection)
         directory = Keying.JURISDICTION.subject(self._origin.jurisdiction)
-        found = await connection.fetch(_SQL["strands"], str(case).encode(), directory.encode())
-        rows = [_timeline_record(row, self._clock) for row in found]
+        rows = await connection.fetch(_SQL["strands"], str(case).encode(), directory.encode())
         return rows, await self._clock.missing(connection)
 
     async def handoffs(self, asked: HandoffFilter = HandoffFilter()) -> tuple[Handoff, ...]:
@@ -107,12 +111,6 @@ class Timeline:
         """Return the offset up to which the record is on the timeline."""
         found: int = await self._pool.fetchval(_SQL["next_offset"])
         return found
-
-
-def _frames(judged: JudgedRecord) -> bool:
-    """Return whether a directory or status entry belongs to the history of any case."""
-    event = judged.record.event
-    return isinstance(event, Event) and judged.verdict.is_effective and event.type in (*FRAMING, *PASSING)
 
 
 def _timeline_record(row: Any, clock: AppendTimes) -> TimelineRecord:

@@ -203,18 +203,32 @@ class History:
         return tuple(sorted({member for entry in self.own for member in entry.recipients if member in members}))
 
 
-def history(
-    case_id: UUID,
-    entries: Iterable[DecodedEntry],
-    checkpoint: CheckpointStatus | None = None,
-    differences: tuple[TimelineDifference, ...] = (),
-) -> History:
+class HistoryFold:
+    """Fold of the entries of a case and its directory, one at a time in the record's order."""
+
+    def __init__(self, case_id: UUID) -> None:
+        self._case_id = case_id
+        self._situation = _initial(case_id)
+        self._entries: list[ReplayedEntry] = []
+
+    def add(self, decoded: DecodedEntry) -> None:
+        """Fold the next entry."""
+        self._entries.append(_replay(self._situation, decoded))
+        self._situation = self._entries[-1].after
+
+    def history(
+        self, checkpoint: CheckpointStatus | None = None, differences: tuple[TimelineDifference, ...] = ()
+    ) -> History:
+        """Return the history of everything folded so far."""
+        return History(self._case_id, tuple(self._entries), checkpoint, differences)
+
+
+def history(case_id: UUID, entries: Iterable[DecodedEntry], checkpoint: CheckpointStatus | None = None) -> History:
     """Fold ``entries``, given in the record's order."""
-    situation, replayed = _initial(case_id), []
+    fold = HistoryFold(case_id)
     for decoded in entries:
-        replayed.append(_replay(situation, decoded))
-        situation = replayed[-1].after
-    return History(case_id, tuple(replayed), checkpoint, differences)
+        fold.add(decoded)
+    return fold.history(checkpoint)
 
 
 def _replay(situation: Situation, decoded: DecodedEntry) -> ReplayedEntry:

@@ -5,9 +5,12 @@ from datetime import datetime
 from types import MappingProxyType
 
 from handoff.domain.directory import Directory
+from handoff.domain.evolve import escalation_of
 from handoff.exchange import routing
+from handoff.judging.timeline_check import DerivedColumns, TimelineRecord
 from handoff.record import codec, signing
 from handoff.record.delivery import to_ms
+from handoff.record.envelope import Event
 from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse
 from handoff.record.message import Message
 from handoff.views import timeline_fold
@@ -50,6 +53,38 @@ def projected(appended: Iterable[Appended]) -> timeline_fold.TimelineBatch:
     """The record as the projection folds it."""
     fold = timeline_fold.TimelineFold.at(GENESIS_HASH, Directory(JURISDICTION, GENERATION))
     return fold.apply(tuple(parsed(appended)), {})
+
+
+def timeline_records(record: spec.Record) -> list[TimelineRecord]:
+    """The rows of the directory and of ``record``, as a reader of the timeline gets them."""
+    return [_timeline_record(row) for row in projected(story_of(record)).rows]
+
+
+def _timeline_record(row: timeline_fold.TimelineRow) -> TimelineRecord:
+    judged, entry, event = row.judged, row.entry, row.judged.record.event
+    assert isinstance(event, Event)
+    referral = getattr(event.data, "referral", None)
+    return TimelineRecord(
+        kafka=KafkaRecord(entry.offset, entry.appended_ms, judged.record.message),
+        record_ms=judged.record_ms,
+        is_of_strand=True,
+        tag=entry.case_tag,
+        sequence=entry.sequence,
+        previous_leaf=entry.previous_leaf,
+        leaf=row.leaf,
+        derived=DerivedColumns(
+            judged.record_ms,
+            judged.verdict,
+            event.subject,
+            event.id,
+            event.type,
+            event.emitter,
+            referral,
+            escalation_of(event),
+            judged.rules,
+            row.recipients,
+        ),
+    )
 
 
 def checked(appended: Iterable[Appended]) -> CheckedHistory:

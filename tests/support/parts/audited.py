@@ -42,6 +42,7 @@ from handoff.record.events import case as c
 from handoff.record.events import referral as r
 from handoff.record.kafka_record import KafkaRecord, ParsedRecord, parse
 from handoff.record.topics import AUDIT, PROJECTION
+from handoff.views.timeline_fold import TimelineBatch
 from handoff.web.app import create_app
 from tests.support.dsl import spec
 from tests.support.dsl.builders import GENERATION, JURISDICTION, nth_id, signed
@@ -134,14 +135,20 @@ def _as_claimed(entry: spec.Entry) -> spec.AnyEvent:
     return entry.event.model_copy(update={"time": entry.at - late})
 
 
-async def write_timeline(jurisdiction: Jurisdiction, record: spec.Record, *, unanchored: int = 2) -> None:
-    """Write the record to the timeline as the projection does; a checkpoint covers all but the last entries."""
+async def write_entries(jurisdiction: Jurisdiction, record: spec.Record) -> TimelineBatch:
+    """Write the entries that the timeline does not have yet, as the projection does."""
     async with open_timeline_store(jurisdiction.postgres_settings(PROJECTION, "writer")) as store:
         position = await store.take_over()
         fold = await store.load_fold(Founding(JURISDICTION, GENERATION, _GENESIS), position)
-        records = parsed(record)
+        records = parsed(record)[position.next_offset :]
         batch = fold.apply(records, await store.load_missing(fold, records))
         await store.append(position, batch)
+    return batch
+
+
+async def write_timeline(jurisdiction: Jurisdiction, record: spec.Record, *, unanchored: int = 2) -> None:
+    """Write the record to the timeline as the projection does; a checkpoint covers all but the last entries."""
+    batch = await write_entries(jurisdiction, record)
     await anchor(
         jurisdiction, [row.leaf for row in batch.rows], [row.entry.record_hash for row in batch.rows], unanchored
     )

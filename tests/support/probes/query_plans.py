@@ -34,7 +34,8 @@ class QueryLog:
             return [await _explain(connection, query, arguments) for query, arguments in queries]
 
     def _log(self, record: Any) -> None:
-        if record.args or "FROM" in record.query:
+        is_question = record.args or "FROM" in record.query
+        if is_question and not record.query.startswith("EXPLAIN"):
             self._queries.append((record.query, tuple(record.args)))
 
 

@@ -1,22 +1,24 @@
 """Each edit of the timeline's rows is found by computing them again from the raw records."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from handoff.domain.directory import Directory
-from handoff.domain.evolve import escalation_of
-from handoff.judging.timeline_check import CheckedStrands, DerivedColumns, TimelineRecord, check_strands
+from handoff.domain.record_fold import JudgedRecord
+from handoff.judging.timeline_check import (
+    StrandCheck,
+    TimelineDifference,
+    TimelineRecord,
+    all_differences,
+)
 from handoff.record.codes import StartKind
 from handoff.record.delivery import Verdict, VerdictKind, ineffective
-from handoff.record.envelope import Event
 from handoff.record.events import referral as r
-from handoff.record.kafka_record import KafkaRecord
-from handoff.views.timeline_fold import TimelineRow
 from tests.support.dsl import spec
 from tests.support.dsl.builders import CASE, GENERATION, JURISDICTION, nth_id
-from tests.support.dsl.judged import GENESIS_HASH, projected, story_of
+from tests.support.dsl.judged import GENESIS_HASH, timeline_records
 from tests.support.dsl.spec import SHELTER, Sent
 
 Rows = Sequence[TimelineRecord]
@@ -30,38 +32,21 @@ def _rows() -> list[TimelineRecord]:
         Sent(SHELTER, accepted),
         Sent(SHELTER, r.ReferralStarted(referral=spec.REFERRAL, kind=StartKind.ARRIVAL)),
     ).record
-    return [_row(row) for row in projected(story_of(record)).rows]
+    return timeline_records(record)
 
 
-def _row(row: TimelineRow) -> TimelineRecord:
-    judged, entry, event = row.judged, row.entry, row.judged.record.event
-    assert isinstance(event, Event)
-    referral = getattr(event.data, "referral", None)
-    return TimelineRecord(
-        kafka=KafkaRecord(entry.offset, entry.appended_ms, judged.record.message),
-        record_ms=judged.record_ms,
-        is_of_strand=True,
-        tag=entry.case_tag,
-        sequence=entry.sequence,
-        previous_leaf=entry.previous_leaf,
-        leaf=row.leaf,
-        derived=DerivedColumns(
-            judged.record_ms,
-            judged.verdict,
-            event.subject,
-            event.id,
-            event.type,
-            event.emitter,
-            referral,
-            escalation_of(event),
-            judged.rules,
-            row.recipients,
-        ),
-    )
+@dataclass(frozen=True)
+class _Checked:
+    """The judged rows, and the differences of the timeline."""
+
+    judged: tuple[JudgedRecord, ...]
+    differences: tuple[TimelineDifference, ...]
 
 
-def _checked(rows: Rows, *missing: int) -> CheckedStrands:
-    return check_strands(rows, missing, GENESIS_HASH, Directory(JURISDICTION, GENERATION))
+def _checked(rows: Rows, *missing: int) -> _Checked:
+    check = StrandCheck(GENESIS_HASH, Directory(JURISDICTION, GENERATION))
+    judged = tuple(map(check.add, rows))
+    return _Checked(judged, all_differences(check.differences, missing))
 
 
 def test_an_unchanged_timeline_differs_nowhere() -> None:
