@@ -38,7 +38,7 @@ def test_an_edited_row_is_not_answered_from_the_cache() -> None:
 
 
 def test_later_rows_continue_from_the_judged_ones() -> None:
-    """The result is that of judging everything at once."""
+    """The result is that of judging all rows together."""
     cache = JudgedCases()
     kept = _judged(cache, ROWS[:-1])
     assert _judged(cache, ROWS) is kept
