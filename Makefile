@@ -37,13 +37,17 @@ up: environment ## the same services, running until interrupted, with their addr
 browser:
 	@infra/environment/browser.sh
 
+.PHONY: promtool
+promtool:
+	@infra/environment/promtool.sh >/dev/null
+
 .PHONY: node-packages
 node-packages:
 	@infra/environment/node_packages.sh tests/support/clients/typescript >/dev/null
 	@infra/environment/node_packages.sh tests/support/linters >/dev/null
 
 .PHONY: test
-test: environment browser node-packages ## the fast tests, on real Kafka and PostgreSQL (ARGS=tests/unit)
+test: environment browser promtool node-packages ## the fast tests, on real Kafka and PostgreSQL (ARGS=tests/unit)
 	@exec $(BIN)/pytest -q -n 2 --dist loadfile -m "not faults and not slow" $(ARGS)
 
 .PHONY: slow
