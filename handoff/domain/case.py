@@ -12,6 +12,7 @@ from uuid import UUID
 from msgspec import Struct, field
 
 from handoff.domain.directory import Directory
+from handoff.domain.escalations import NO_ESCALATIONS, Escalations
 from handoff.record.codes import (
     BasisEndReason,
     BasisKind,
@@ -178,7 +179,11 @@ class Case(Struct, frozen=True):
 
 
 class Situation(Struct, frozen=True):
-    """State on which an event is judged: the directory, and the case of the event, if it has one."""
+    """State on which an event is judged: the directory, and the case or the escalations that the event names.
+
+    Nothing else is loaded, so the cost of judging does not grow with the record.
+    """
 
     directory: Directory
     case: Case | None = None
+    escalations: Escalations = NO_ESCALATIONS

@@ -14,7 +14,8 @@ from uuid import UUID, uuid5
 from handoff.domain import conditions, lifecycle
 from handoff.domain.case import Basis, Case, Referral, Situation, Step
 from handoff.domain.deadlines import responsible_member
-from handoff.domain.evolve import escalation_reference, is_in_scope
+from handoff.domain.escalations import Overdue, escalation_reference
+from handoff.domain.evolve import is_in_scope
 from handoff.record.codes import BasisEndReason, FailureCode, State
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import EXCHANGE, Event, Source, compose
@@ -56,13 +57,21 @@ class Trigger:
     at: datetime
 
 
-def consequences(before: Situation, after: Situation, event: Event[Any], at: datetime) -> tuple[Event[Any], ...]:
-    """Return the events that the exchange emits because ``event`` was effective at ``at``, in order."""
+def consequences(
+    before: Situation, after: Situation, event: Event[Any], at: datetime, overdue: Overdue | None = None
+) -> tuple[Event[Any], ...]:
+    """Return the events that the exchange emits because ``event`` was effective at ``at``, in order.
+
+    ``overdue`` is the step behind the escalation that the event acknowledges, if it acknowledges one.
+    """
+    if isinstance(event.data, EscalationAcknowledged):
+        return (_acknowledged(after, event.data, _trigger(event, at), overdue),) if overdue is not None else ()
     derive = _CONSEQUENCES.get(type(event.data))
-    if derive is None:
-        return ()
-    trigger = Trigger("/".join(map(str, event.identity)), at)
-    return tuple(derive(before, after, event, trigger))
+    return tuple(derive(before, after, event, _trigger(event, at))) if derive is not None else ()
+
+
+def _trigger(event: Event[Any], at: datetime) -> Trigger:
+    return Trigger("/".join(map(str, event.identity)), at)
 
 
 def deadline_missed(known: Situation, holder: Referral | Basis, step: Step, attempt: int) -> Event[Any]:
@@ -151,11 +160,7 @@ def _basis_id(missed: DeadlineMissed) -> UUID:
     return missed.basis
 
 
-def _acknowledged(before: Situation, after: Situation, event: Event[Any], trigger: Trigger) -> Iterator[Event[Any]]:
-    answer: EscalationAcknowledged = event.data
-    overdue = before.directory.overdue.get(answer.reference)
-    if overdue is None:
-        return
+def _acknowledged(after: Situation, answer: EscalationAcknowledged, trigger: Trigger, overdue: Overdue) -> Event[Any]:
     body = DeadlineAcknowledged(
         step=overdue.step,
         since=overdue.since,
@@ -163,7 +168,7 @@ def _acknowledged(before: Situation, after: Situation, event: Event[Any], trigge
         basis=overdue.basis,
         action=answer.action,
     )
-    yield _compose(after, ConsequenceKind.DEADLINE_ACKNOWLEDGED, trigger, overdue.case, body)
+    return _compose(after, ConsequenceKind.DEADLINE_ACKNOWLEDGED, trigger, overdue.case, body)
 
 
 def _in_order(case: Case) -> list[Referral]:
@@ -192,5 +197,4 @@ _CONSEQUENCES: Mapping[type[Body], Derivation] = {
     ReleaseWithdrawn: _withdrawn,
     SurvivorEnded: _survivor_ended,
     DeadlineMissed: _escalated,
-    EscalationAcknowledged: _acknowledged,
 }

@@ -1,8 +1,7 @@
-"""The directory of a jurisdiction, folded from the record: members, keys, deadlines, rules, capacity, escalations."""
+"""The directory of a jurisdiction, folded from the record: members, keys, deadlines, rules and capacity."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from msgspec import Struct, field
 
@@ -65,27 +64,6 @@ class Key(Struct, frozen=True):
         return not self.revoked and (self.retired_at is None or at <= self.retired_at + RETIREMENT_GRACE)
 
 
-class Overdue(Struct, frozen=True):
-    """Case and step behind an escalation's opaque reference. Only readers that fold the case hold it."""
-
-    case: UUID
-    step: DeadlineStep
-    since: datetime
-    referral: UUID | None
-    basis: UUID | None
-
-
-class Escalation(Struct, frozen=True):
-    """A late step as the coordinator sees it, without case and referral."""
-
-    reference: UUID
-    member: str
-    service: CaseService | None
-    step: DeadlineStep
-    escalated_at: datetime
-    age_seconds: int
-
-
 class Directory(Struct, frozen=True):
     """State of the jurisdiction at a position of the record. ``members`` are in the order of admission."""
 
@@ -99,8 +77,6 @@ class Directory(Struct, frozen=True):
     deadlines: tuple[Deadline, ...] = ()
     ending_age_seconds: int = 0
     capacity: Mapping[str, Mapping[CaseService, Capacity]] = field(default_factory=dict)
-    overdue: Mapping[UUID, Overdue] = field(default_factory=dict)
-    escalations: Mapping[UUID, Escalation] = field(default_factory=dict)
 
     def deadline(self, step: DeadlineStep, service: CaseService, urgency: Urgency) -> Deadline | None:
         """Return the deadline in force for a step, the first that matches; None if none does."""

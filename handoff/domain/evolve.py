@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
-from uuid import UUID, uuid5
+from typing import Any
+from uuid import UUID
 
 from msgspec.structs import replace
 
 from handoff.domain import lifecycle
 from handoff.domain.case import Basis, Case, Fact, Referral, Situation, Step
 from handoff.domain.deadlines import mark_missed, with_open_steps
-from handoff.domain.directory import Directory, Escalation, Key, Member, Overdue
+from handoff.domain.directory import Directory, Key, Member
+from handoff.domain.escalations import changed_escalations
 from handoff.domain.lifecycle import Change, Transition
 from handoff.domain.rules import rules_in_force
 from handoff.record import signing
@@ -23,28 +24,13 @@ from handoff.record.events import directory as d
 from handoff.record.events import referral as r
 from handoff.record.events.base import Body, ReferralBody
 
-K = TypeVar("K")
-V = TypeVar("V")
 AnyEvent = Event[Any]
 Changes = dict[str, Any]
-_ESCALATIONS = UUID("6a0f2a59-8b0e-5f4e-9a39-5f0f1f0a7b11")
 
 
 def initial_situation(jurisdiction: str, generation: int, case: UUID | None = None) -> Situation:
     """Return the state of an empty record."""
     return Situation(Directory(jurisdiction, generation), Case(case) if case is not None else None)
-
-
-def escalation_reference(missed_event: UUID) -> UUID:
-    """Return the opaque reference of the escalation of a missed deadline."""
-    return uuid5(_ESCALATIONS, str(missed_event))
-
-
-def escalation_of(event: AnyEvent) -> UUID | None:
-    """Return the reference of the escalation that ``event`` begins, carries or acknowledges, if any."""
-    if isinstance(event.data, dl.DeadlineMissed):
-        return escalation_reference(event.id)
-    return event.data.reference if isinstance(event.data, dl.DeadlineEscalated | dl.EscalationAcknowledged) else None
 
 
 def evolve(known: Situation, event: AnyEvent, at: datetime) -> Situation:
@@ -70,7 +56,7 @@ def _with_referral(known: Situation, event: AnyEvent, at: datetime) -> Situation
     referrals = {**known.case.referrals, after.id: with_open_steps(after, known.directory)}
     if isinstance(event.data, r.ReferralRedirected) and event.data.next in referrals:
         referrals[event.data.next] = replace(referrals[event.data.next], hop=after.hop + 1)
-    return Situation(known.directory, replace(known.case, referrals=referrals))
+    return Situation(known.directory, replace(known.case, referrals=referrals), known.escalations)
 
 
 def _new_referral(event: AnyEvent, at: datetime) -> Referral:
@@ -144,7 +130,9 @@ _DETAILS: Mapping[type[ReferralBody], Details] = {
 
 
 def _case(known: Situation, **changes: Any) -> Situation:
-    return Situation(known.directory, replace(known.case, **changes)) if known.case is not None else known
+    if known.case is None:
+        return known
+    return Situation(known.directory, replace(known.case, **changes), known.escalations)
 
 
 def _opened(known: Situation, event: AnyEvent, at: datetime) -> Situation:
@@ -223,15 +211,6 @@ def _deadline_missed(known: Situation, event: AnyEvent, _at: datetime) -> Situat
     body = event.data
     if known.case is None:
         return known
-    overdue = Overdue(known.case.id, body.step, body.since, body.referral, body.basis)
-    reference = escalation_reference(event.id)
-    directory = replace(known.directory, overdue={**known.directory.overdue, reference: overdue})
-    return _mark_missed(Situation(directory, known.case), event.data)
-
-
-def _mark_missed(known: Situation, body: dl.DeadlineMissed) -> Situation:
-    if known.case is None:
-        return known
     if body.basis is not None:
         basis = known.case.bases.get(body.basis)
         steps = mark_missed(basis.steps, body.step, body.since) if basis is not None else ()
@@ -243,27 +222,17 @@ def _mark_missed(known: Situation, body: dl.DeadlineMissed) -> Situation:
     return _case(known, referrals={**known.case.referrals, late.id: late})
 
 
-def _escalated(known: Situation, event: AnyEvent, at: datetime) -> Situation:
-    body = event.data
-    escalation = Escalation(body.reference, body.member, body.service, body.step, at, body.age_seconds)
-    return _directory(known, escalations={**known.directory.escalations, body.reference: escalation})
-
-
-def _escalation_acknowledged(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
-    reference, directory = event.data.reference, known.directory
-    escalations, overdue = _without(directory.escalations, reference), _without(directory.overdue, reference)
-    return _directory(known, escalations=escalations, overdue=overdue)
+def _escalations_changed(known: Situation, event: AnyEvent, at: datetime) -> Situation:
+    escalations = {**known.escalations, **changed_escalations(event, at)}
+    is_open = {reference: found for reference, found in escalations.items() if found is not None}
+    return Situation(known.directory, known.case, is_open)
 
 
 # The jurisdiction
 
 
 def _directory(known: Situation, **changes: Any) -> Situation:
-    return Situation(replace(known.directory, **changes), known.case)
-
-
-def _without(mapping: Mapping[K, V], key: K) -> Mapping[K, V]:
-    return {k: v for k, v in mapping.items() if k != key}
+    return Situation(replace(known.directory, **changes), known.case, known.escalations)
 
 
 def _founded(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
@@ -355,7 +324,7 @@ _FOLDS: Mapping[type[Body], Fold] = {
     c.BasisEnded: _basis_ended,
     c.ReleaseWithdrawn: _withdrawn,
     dl.DeadlineMissed: _deadline_missed,
-    dl.DeadlineEscalated: _escalated,
-    dl.EscalationAcknowledged: _escalation_acknowledged,
+    dl.DeadlineEscalated: _escalations_changed,
+    dl.EscalationAcknowledged: _escalations_changed,
 }
 """Event type that is not about a referral → its fold. An event of any other type changes nothing."""

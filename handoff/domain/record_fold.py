@@ -4,6 +4,7 @@ Exchange, projection and redaction run this fold, so that one record gives all o
 and alarms.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from handoff.domain.case import Case, Situation
 from handoff.domain.directory import Directory
+from handoff.domain.escalations import NO_ESCALATIONS, Escalation, Escalations, changed_escalations
 from handoff.domain.judge import Verify, authenticate, judge, repetition
 from handoff.domain.rules import check_support
 from handoff.record import signing
@@ -95,15 +97,16 @@ class JudgedRecord(Struct, frozen=True, gc=False):
 class RecordFold:
     """State at a position of the record. ``apply`` moves it on by one entry.
 
-    The caller loads the cases and the first hashes that the next entries need before it applies them. A case that is
-    missing counts as new, an identity that is missing as unused. ``first_hashes`` has the SHA-256 (hex) of the value
-    that took each identity.
+    The caller loads the cases, escalations and first hashes that the next entries need before it applies them. A case
+    that is missing counts as new, an escalation as not open, an identity as unused. ``first_hashes`` has the SHA-256
+    (hex) of the value that took each identity.
     """
 
     genesis_hash: str
     directory: Directory
     record_ms: int = 0
     cases: dict[UUID, Case] = field(default_factory=dict)
+    escalations: dict[UUID, Escalation] = field(default_factory=dict)
     first_hashes: dict[Identity, str] = field(default_factory=dict)
     verify: Verify = signing.verifies
 
@@ -117,7 +120,7 @@ class RecordFold:
         at = from_ms(self.record_ms)
         case_id, identity = record.case_id, record.identity
         case = None if case_id is None else self.cases.get(case_id) or Case(case_id)
-        before = Situation(self.directory, case)
+        before = Situation(self.directory, case, self._escalations(record.escalation))
         verdict, after = examine(
             before,
             record,
@@ -132,7 +135,20 @@ class RecordFold:
         self.directory = after.directory
         if after.case is not None and after.case is not case:
             self.cases[after.case.id] = after.case
+        if isinstance(record.event, Event) and after.escalations is not before.escalations:
+            self._keep(changed_escalations(record.event, at))
         return judged, before, after
+
+    def _escalations(self, reference: UUID | None) -> Escalations:
+        found = self.escalations.get(reference) if reference is not None else None
+        return {found.reference: found} if found is not None else NO_ESCALATIONS
+
+    def _keep(self, changed: Mapping[UUID, Escalation | None]) -> None:
+        for reference, escalation in changed.items():
+            if escalation is not None:
+                self.escalations[reference] = escalation
+            else:
+                self.escalations.pop(reference, None)
 
 
 def examine(

@@ -143,11 +143,11 @@ def _step_holder_exists(known: Situation, event: Event[Any], _at: datetime) -> s
 
 
 def _escalation_is_new(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    return ALREADY if event.data.reference in known.directory.escalations else None
+    return ALREADY if event.data.reference in known.escalations else None
 
 
 def _escalation_is_open(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    return None if event.data.reference in known.directory.escalations else ABSENT
+    return None if event.data.reference in known.escalations else ABSENT
 
 
 def _member_is_known(known: Situation, event: Event[Any], _at: datetime) -> str | None:

@@ -1,13 +1,15 @@
 """Encoding of folded state as JSON, in which node, exchange and projection store it."""
 
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from uuid import UUID
 
 from msgspec import json
 from pydantic import BaseModel
 
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
+from handoff.domain.escalations import Escalation, Overdue
 
 
 def _encode_model(value: Any) -> Any:
@@ -21,8 +23,11 @@ def _decode_model(kind: Any, document: Any) -> Any:
     return kind.model_validate(document)
 
 
+T = TypeVar("T")
 _ENCODER = json.Encoder(enc_hook=_encode_model)
 _CASE = json.Decoder(Case)
+_ESCALATION = json.Decoder(Escalation)
+_OVERDUE = json.Decoder(Overdue)
 _DIRECTORY = json.Decoder(Directory, dec_hook=_decode_model)
 
 
@@ -41,8 +46,32 @@ def dump_directory(directory: Directory) -> bytes:
     return _ENCODER.encode(directory)
 
 
-# The directory changes a few times a year and is loaded for each command.
-@lru_cache(maxsize=4)
 def load_directory(raw: bytes) -> Directory:
     """Return the directory in ``raw``."""
     return _DIRECTORY.decode(raw)
+
+
+def dump_escalation(escalation: Escalation) -> bytes:
+    """Return the JSON of an escalation."""
+    return _ENCODER.encode(escalation)
+
+
+def load_escalation(raw: bytes) -> Escalation:
+    """Return the escalation in ``raw``."""
+    return _ESCALATION.decode(raw)
+
+
+def dump_overdue(overdue: Overdue) -> bytes:
+    """Return the JSON of a late step."""
+    return _ENCODER.encode(overdue)
+
+
+def load_overdue(raw: bytes) -> Overdue:
+    """Return the late step in ``raw``."""
+    return _OVERDUE.decode(raw)
+
+
+def rows_of(changed: Mapping[UUID, T | None], dump: Callable[[T], bytes]) -> tuple[list[UUID], list[UUID], list[bytes]]:
+    """Return the keys of rows to delete (None), and the keys and states of rows to write."""
+    kept = {key: dump(state) for key, state in changed.items() if state is not None}
+    return [key for key in changed if key not in kept], list(kept), list(kept.values())

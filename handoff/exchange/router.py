@@ -181,6 +181,8 @@ class Router:
         missing = wanted - cached.keys()
         admits = any(isinstance(event.data, AgencyAdmitted | JurisdictionFounded) for event in events)
         announced = await transaction.announcements() if admits else ()
+        named = {record.escalation for record in batch if record.escalation is not None}
+        escalations, overdue = await transaction.escalations(named) if named else ({}, {})
         return Known(
             directory=self._directory,
             record_ms=self._position.record_ms,
@@ -188,6 +190,8 @@ class Router:
             first_hashes=await transaction.first_hashes([event.identity for event in events]),
             inboxes=self._heads,
             announcements=tuple(Announcement(*row) for row in announced),
+            escalations=escalations,
+            overdue=overdue,
         )
 
     @property
@@ -211,6 +215,7 @@ class Router:
         if routed.directory is not self._directory:
             await transaction.store_directory(moved.next_offset, routed.directory)
         await transaction.store_cases(routed.cases, self._context.grace)
+        await transaction.store_escalations(routed.escalations, routed.overdue)
         await transaction.queue_deliveries(routed.deliveries, routed.inboxes, routed.first_hashes)
         await transaction.store_announcements(routed.announcements)
         await transaction.queue_own_events(routed.own_events)

@@ -12,6 +12,7 @@ from uuid import UUID
 from handoff.domain.case import Case, Situation
 from handoff.domain.consequences import consequences
 from handoff.domain.directory import Directory
+from handoff.domain.escalations import Escalation, Overdue, changed_escalations, changed_overdue
 from handoff.domain.record_fold import JudgedRecord, RecordFold
 from handoff.domain.routing import recipients
 from handoff.domain.timers import Timer, timers_of
@@ -79,7 +80,8 @@ class Known:
     """State before a batch.
 
     ``first_hashes`` has the batch's identities that were taken before, ``inboxes`` the head of each member's inbox.
-    ``announcements`` is needed only if the batch admits a member.
+    ``announcements`` is needed only if the batch admits a member. ``escalations`` and ``overdue`` have those that the
+    batch's events name.
     """
 
     directory: Directory
@@ -88,6 +90,8 @@ class Known:
     first_hashes: Mapping[Identity, str]
     inboxes: Mapping[str, InboxHead]
     announcements: tuple[Announcement, ...] = ()
+    escalations: Mapping[UUID, Escalation] = field(default_factory=dict)
+    overdue: Mapping[UUID, Overdue] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -102,6 +106,10 @@ class Routed:
     """Head of an inbox without entries: the chain begins with the hash of the founding event."""
     judged: list[JudgedRecord] = field(default_factory=list)
     cases: dict[UUID, Case] = field(default_factory=dict)
+    escalations: dict[UUID, Escalation | None] = field(default_factory=dict)
+    """Reference → open escalation, None for an acknowledged one."""
+    overdue: dict[UUID, Overdue | None] = field(default_factory=dict)
+    """Escalation's reference → late step, None after the acknowledgement."""
     first_hashes: dict[Identity, str] = field(default_factory=dict)
     deliveries: list[QueuedDelivery] = field(default_factory=list)
     announcements: list[Announcement] = field(default_factory=list)
@@ -119,8 +127,9 @@ def route(known: Known, batch: tuple[ParsedRecord, ...], genesis_hash: str) -> R
         genesis_hash,
         known.directory,
         known.record_ms,
-        dict(known.cases),
-        dict(known.first_hashes),
+        cases=dict(known.cases),
+        escalations=dict(known.escalations),
+        first_hashes=dict(known.first_hashes),
         verify=cpu_work.verifies,
     )
     routed = Routed(known.directory, known.record_ms, dict(known.inboxes), InboxHead(0, bytes.fromhex(genesis_hash)))
@@ -136,7 +145,10 @@ def route(known: Known, batch: tuple[ParsedRecord, ...], genesis_hash: str) -> R
             routed.cases[after.case.id] = after.case
         _deliver(routed, judged, event, before, after, earlier_announcements=known.announcements)
         if judged.verdict.is_effective:
-            routed.own_events += consequences(before, after, event, judged.record_time)
+            late = {**known.overdue, **routed.overdue}.get(record.escalation) if record.escalation is not None else None
+            routed.own_events += consequences(before, after, event, judged.record_time, late)
+            routed.escalations |= changed_escalations(event, judged.record_time)
+            routed.overdue |= changed_overdue(event)
             if isinstance(event.data, ReleaseWithdrawn | SurvivorEnded) and not _has_open_referral(before, event):
                 routed.not_serving.append(judged)
         _settle(routed, judged, event, before.case)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from handoff.domain.directory import Directory
-from handoff.domain.evolve import escalation_of
+from handoff.domain.escalations import escalation_of
 from handoff.domain.record_fold import JudgedRecord
 from handoff.judging.strands import StrandJudge
 from handoff.proof.log.entry import NO_PREVIOUS, PARTITION, LogEntry, case_tag, record_hash

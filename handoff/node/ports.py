@@ -11,6 +11,7 @@ from handoff.domain.case import Case, ReferralKey
 from handoff.domain.commands import Command
 from handoff.domain.decide import About
 from handoff.domain.directory import Directory
+from handoff.domain.escalations import Escalation
 from handoff.node.commands.results import Backlog, CaseView, FeedEntry, OpenReferrals, ReferralRow, Stored
 from handoff.node.record_clock import RecordClock
 from handoff.node.rows import (
@@ -94,6 +95,9 @@ class NodeApi(Protocol):
     async def directory(self) -> Directory:
         """Return the directory as folded from the record."""
 
+    async def escalations(self) -> tuple[Escalation, ...]:
+        """Return the open escalations, the oldest first. Only the coordinator has any."""
+
     async def pending(self) -> Backlog:
         """Return the backlog."""
 
@@ -105,10 +109,13 @@ class KeyTaken(Exception):
 class Transaction(Protocol):
     """One atomic transaction on the node's database."""
 
-    async def lock(self, subjects: Iterable[str], key_hashes: Iterable[str] = ()) -> KnownState:
+    async def lock(
+        self, subjects: Iterable[str], key_hashes: Iterable[str] = (), escalations: Iterable[UUID] = ()
+    ) -> KnownState:
         """Lock these subjects until the end of the transaction, against concurrent decisions and folds.
 
-        Return their state as of then, with the answers stored under those idempotency keys.
+        Return their state as of then, with the answers stored under those idempotency keys, and the open escalations
+        among ``escalations``.
         """
 
     async def store_answers(self, answers: Sequence[StoredAnswer]) -> None:
@@ -150,6 +157,9 @@ class Transaction(Protocol):
     async def save_directory(self, directory: Directory, sequence: int) -> None:
         """Store the folded directory."""
 
+    async def save_escalations(self, escalations: Mapping[UUID, tuple[Escalation | None, int]]) -> None:
+        """Store open escalations with the sequence of their entries; delete those that are None."""
+
     async def save_cases(self, cases: Mapping[UUID, tuple[Case, int]]) -> None:
         """Store folded cases, each with the sequence of its last change, and their rows of the work list."""
 
@@ -189,6 +199,9 @@ class Store(Protocol):
 
     async def directory(self) -> Directory | None:
         """Return the folded directory; None before the founding."""
+
+    async def escalations(self) -> tuple[Escalation, ...]:
+        """Return the open escalations, the oldest first."""
 
     async def outcomes(self, events: Sequence[UUID]) -> Mapping[UUID, Verdict]:
         """Return the verdicts on those own events that have an echo."""

@@ -1,13 +1,14 @@
 """Rows of the node's database, as exchanged with its store."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
 from handoff.domain.case import Case, ReferralKey
 from handoff.domain.directory import Directory
+from handoff.domain.escalations import Escalations
 from handoff.node.record_clock import AGREEING, RecordClock
 from handoff.record import codec, signing
 from handoff.record.delivery import Delivery, Verdict
@@ -155,7 +156,7 @@ class KnownState:
     """Stored state of some subjects.
 
     ``directory`` is absent before the founding. ``parked`` are parked referrals, ``pending`` own events without
-    an echo, in the order of their decision.
+    an echo, in the order of their decision. ``escalations`` are the open ones among those asked for.
     """
 
     directory: Directory | None
@@ -166,6 +167,7 @@ class KnownState:
     """The own clock against record time."""
     answers: tuple[StoredAnswer, ...] = ()
     """Stored answers of those idempotency keys that were asked for and are taken."""
+    escalations: Escalations = field(default_factory=dict)
 
     def directory_for(self, me: Source) -> Directory:
         """Return the directory; an empty one before the founding."""

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import asyncpg
 
+from handoff.adapters.postgres.directory_cache import DirectoryCache
 from handoff.adapters.postgres.exchange_transaction import message_in
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.node_transaction import PostgresTransaction
@@ -232,7 +233,7 @@ async def _tail(session: MaintenanceSession, node: ProcessSettings, end: int) ->
     """Entries that a node stored from its inbox after the topic's ``end``, at their offsets."""
     async with session.database(node) as connection, connection.transaction(readonly=True):
         next_offset: int = await connection.fetchval(_SQL["node_position"])
-        inbox = PostgresTransaction(connection).inbox()
+        inbox = PostgresTransaction(connection, DirectoryCache()).inbox()
         rows = {row.offset: row.delivery.to_message() async for row in inbox if row.offset >= end}
     if next_offset > end and not rows:
         raise NotRestorable(

@@ -21,7 +21,7 @@ from handoff.projection.pipeline import Pipeline
 from handoff.verification.verifier import SignatureVerifier, VerifierLost
 from handoff.views.timeline_fold import TimelineBatch
 
-TABLES = ("entries", "tree_nodes", "cases", "directory", "handoffs", "position")
+TABLES = ("entries", "tree_nodes", "cases", "directory", "escalations", "handoffs", "position")
 
 _FRESH = "timeline_rebuilt"
 _SQL = statements("timeline_rebuild.sql", __package__)

@@ -27,6 +27,9 @@ SELECT * FROM cases ORDER BY case_id
 -- name: directory
 SELECT * FROM directory
 
+-- name: escalations
+SELECT * FROM escalations ORDER BY reference
+
 -- name: handoffs
 SELECT * FROM handoffs ORDER BY case_id, referral
 

@@ -82,6 +82,11 @@ class ParsedRecord:
         return self.event.case_id if isinstance(self.event, Event) else None
 
     @property
+    def escalation(self) -> UUID | None:
+        """Reference of the escalation that the event is about, if any."""
+        return getattr(self.event.data, "reference", None) if isinstance(self.event, Event) else None
+
+    @property
     def is_redacted(self) -> bool:
         """True if a redaction stub replaced the value."""
         return Redaction.found(self.kafka.message.value) is not None

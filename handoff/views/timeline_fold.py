@@ -11,11 +11,12 @@ from uuid import UUID
 
 from handoff.domain.case import Case, ReferralKey
 from handoff.domain.directory import Directory
+from handoff.domain.escalations import Escalation, changed_escalations
 from handoff.domain.record_fold import JudgedRecord, RecordFold
 from handoff.domain.routing import listed_recipients
 from handoff.proof.log.entry import LogEntry
 from handoff.proof.log.tag_chains import ChainHead, TagChains
-from handoff.record.envelope import Identity
+from handoff.record.envelope import Event, Identity
 from handoff.record.kafka_record import ParsedRecord
 from handoff.views.handoffs import Handoff, changed_handoffs, merged
 
@@ -42,6 +43,8 @@ class TimelineBatch:
     cases: tuple[Case, ...]
     directory: Directory | None
     handoffs: tuple[Handoff, ...]
+    escalations: Mapping[UUID, Escalation | None]
+    """Reference → open escalation, None for an acknowledged one."""
 
     @property
     def first_offset(self) -> int:
@@ -93,18 +96,28 @@ class TimelineFold:
         """Return the record keys of ``records`` whose heads the cache lacks."""
         return self.chains.missing(record.kafka for record in records)
 
-    def cache(self, cases: Iterable[Case], heads: Mapping[bytes, ChainHead]) -> None:
-        """Add what was loaded to the cache."""
+    def named_escalations(self, records: Iterable[ParsedRecord]) -> frozenset[UUID]:
+        """Return the references of the escalations that ``records`` are about."""
+        return frozenset(r.escalation for r in records if r.escalation is not None)
+
+    def cache(
+        self, cases: Iterable[Case], heads: Mapping[bytes, ChainHead], escalations: Iterable[Escalation] = ()
+    ) -> None:
+        """Add the loaded cases and heads to the cache. The escalations replace those of the previous batch."""
         self.record.cases.update((case.id, case) for case in cases)
         self.chains.heads.update(heads)
+        self.record.escalations = {escalation.reference: escalation for escalation in escalations}
 
     def apply(self, records: Sequence[ParsedRecord], first_hashes: Mapping[Identity, str]) -> TimelineBatch:
         """Fold the next records. ``first_hashes`` has the value hashes that earlier batches stored for their events."""
         before = self.record.directory
         self.record.first_hashes = dict(first_hashes)
         rows, changed, handoffs = list[TimelineRow](), dict[UUID, None](), dict[ReferralKey, Handoff]()
+        escalations = dict[UUID, Escalation | None]()
         for record in records:
             judged, earlier, later = self.record.apply(record)
+            if isinstance(record.event, Event) and judged.verdict.is_effective:
+                escalations |= changed_escalations(record.event, judged.record_time)
             entry, leaf = self.chains.append(record.kafka)
             rows.append(TimelineRow(judged, entry, leaf, listed_recipients(judged, earlier, later)))
             if later.case is not None and later.case is not earlier.case:
@@ -116,4 +129,5 @@ class TimelineFold:
             cases=tuple(self.record.cases[case] for case in changed),
             directory=None if self.record.directory is before else self.record.directory,
             handoffs=tuple(handoffs.values()),
+            escalations=escalations,
         )

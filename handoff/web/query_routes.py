@@ -99,8 +99,7 @@ async def read_directory(context: InContext) -> DirectoryState:
 
 async def list_escalations(context: InContext) -> Escalations:
     """Late steps that wait for the coordinator, without their cases."""
-    directory = await context.desk.directory()
-    waiting = sorted(directory.escalations.values(), key=lambda escalation: escalation.escalated_at)
+    waiting = await context.desk.escalations()
     return Escalations(escalations=tuple(EscalationState.model_validate(escalation) for escalation in waiting))
 
 

@@ -34,11 +34,6 @@ MANY = 600
 SUBMISSIONS = 1_000
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="issue 11: each missed deadline makes the directory larger, which every node loads for every command",
-)
 def test_a_missed_deadline_leaves_the_directory_as_it_was() -> None:
     """Overdue steps are rows of their own."""
     record = spec.given(spec.requested()).record

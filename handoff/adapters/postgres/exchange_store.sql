@@ -19,6 +19,23 @@ ON CONFLICT (only_row) DO UPDATE SET version = excluded.version, state = exclude
 -- name: cases
 SELECT case_id, state FROM cases WHERE case_id = ANY($1::uuid[])
 
+-- name: escalations
+-- With the late step behind each, which is on the record first.
+SELECT reference, escalations.state AS escalation, overdue.state AS overdue
+  FROM overdue FULL JOIN escalations USING (reference) WHERE reference = ANY($1::uuid[])
+
+-- name: write_escalations
+WITH closed AS (
+    DELETE FROM escalations WHERE reference = ANY($1::uuid[])
+), acknowledged AS (
+    DELETE FROM overdue WHERE reference = ANY($4::uuid[])
+), opened AS (
+    INSERT INTO escalations (reference, state) SELECT * FROM unnest($2::uuid[], $3::bytea[])
+    ON CONFLICT (reference) DO UPDATE SET state = excluded.state
+)
+INSERT INTO overdue (reference, state) SELECT * FROM unnest($5::uuid[], $6::bytea[])
+ON CONFLICT (reference) DO UPDATE SET state = excluded.state
+
 -- name: first_hashes
 SELECT subject, source, event_id, value_hash
   FROM seen JOIN unnest($1::text[], $2::text[], $3::uuid[]) AS wanted (subject, source, event_id)

@@ -12,6 +12,7 @@ from handoff.adapters.postgres.named_statements import statements
 from handoff.domain import state_codec
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
+from handoff.domain.escalations import Escalation, Overdue
 from handoff.domain.timers import Timer, timers
 from handoff.record import codec
 from handoff.record.delivery import Delivery, from_ms, to_ms
@@ -44,6 +45,27 @@ class RoutingTransaction:
         """Return the folded cases that exist among ``ids``."""
         rows = await self._connection.fetch(_SQL["cases"], list(ids))
         return {row["case_id"]: state_codec.load_case(row["state"]) for row in rows}
+
+    async def escalations(self, references: Iterable[UUID]) -> tuple[dict[UUID, Escalation], dict[UUID, Overdue]]:
+        """Return the open escalations among ``references``, and the late steps behind them."""
+        rows = await self._connection.fetch(_SQL["escalations"], list(references))
+        escalations = {row["reference"]: row["escalation"] for row in rows if row["escalation"] is not None}
+        overdue = {row["reference"]: row["overdue"] for row in rows if row["overdue"] is not None}
+        return (
+            {reference: state_codec.load_escalation(state) for reference, state in escalations.items()},
+            {reference: state_codec.load_overdue(state) for reference, state in overdue.items()},
+        )
+
+    async def store_escalations(
+        self, escalations: Mapping[UUID, Escalation | None], overdue: Mapping[UUID, Overdue | None]
+    ) -> None:
+        """Store escalations and late steps; delete those that are None."""
+        if escalations or overdue:
+            await self._connection.execute(
+                _SQL["write_escalations"],
+                *state_codec.rows_of(escalations, state_codec.dump_escalation),
+                *state_codec.rows_of(overdue, state_codec.dump_overdue),
+            )
 
     async def first_hashes(self, wanted: Sequence[Identity]) -> dict[Identity, str]:
         """Return identity → value hash of its first occurrence, for the identities seen before."""

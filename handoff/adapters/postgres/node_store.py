@@ -8,12 +8,14 @@ from uuid import UUID
 
 import asyncpg
 
+from handoff.adapters.postgres.directory_cache import DirectoryCache
 from handoff.adapters.postgres.node_transaction import SQL, PostgresTransaction, inbox_row, record_clock
 from handoff.adapters.postgres.pool import TRANSIENT, use
 from handoff.domain import lifecycle
 from handoff.domain.case import ReferralKey
 from handoff.domain.directory import Directory
-from handoff.domain.state_codec import load_case, load_directory
+from handoff.domain.escalations import Escalation
+from handoff.domain.state_codec import load_case, load_escalation
 from handoff.leadership import LeadershipLost
 from handoff.node.commands.results import Backlog, FeedEntry, OpenReferrals, ReferralRow, StoreUnavailable
 from handoff.node.ports import Transaction
@@ -30,16 +32,22 @@ class PostgresStore:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._directories = DirectoryCache()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         with store_errors():
             async with use(self._pool) as connection, connection.transaction():
-                yield PostgresTransaction(connection)
+                yield PostgresTransaction(connection, self._directories)
 
     async def directory(self) -> Directory | None:
-        rows = await self._fetch("directory")
-        return load_directory(rows[0]["state"]) if rows else None
+        kept = self._directories.kept
+        rows = await self._fetch("directory", kept.digest)
+        digest, state = rows[0] if rows else (None, None)
+        return self._directories.read(digest, state, kept)
+
+    async def escalations(self) -> tuple[Escalation, ...]:
+        return tuple(load_escalation(row["state"]) for row in await self._fetch("escalations"))
 
     async def outcomes(self, events: Sequence[UUID]) -> Mapping[UUID, Verdict]:
         rows = await self._fetch("outcomes", list(events))
@@ -95,13 +103,14 @@ class PostgresStore:
         await self._fetch("pause", paused)
 
     async def due(self, epoch: int, at: datetime, limit: int) -> DueEvents:
-        rows = await self._fetch("due", epoch, at, limit)
+        kept = self._directories.kept
+        rows = await self._fetch("due", epoch, at, limit, kept.digest)
         if not rows:
             raise LeadershipLost("another process relays this outbox now")
-        directory, offset_ms, record_time, events = rows[0]
+        digest, directory, offset_ms, record_time, events = rows[0]
         return DueEvents(
             tuple(DueEvent(*event) for event in events),
-            load_directory(directory) if directory is not None else None,
+            self._directories.read(digest, directory, kept),
             record_clock(offset_ms, record_time),
         )
 

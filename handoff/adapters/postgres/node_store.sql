@@ -5,10 +5,11 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS k
 ON CONFLICT DO NOTHING RETURNING true
 
 -- name: directory
-SELECT state FROM directory
+-- The state only if the caller's digest is not the stored one.
+SELECT digest, CASE WHEN digest = $1 THEN NULL ELSE state END AS state FROM directory
 
 -- name: known
-SELECT * FROM known_state($1, $2, $3, $4)
+SELECT * FROM known_state($1, $2, $3, $4, $5, $6)
 
 -- name: save_clock
 INSERT INTO record_clock (offset_ms, record_time) VALUES ($1, $2)
@@ -89,6 +90,14 @@ ON CONFLICT (case_id, id) DO UPDATE
    SET state = excluded.state, code = excluded.code, since = excluded.since, due_at = excluded.due_at,
        delivered_at = excluded.delivered_at, opened_at = excluded.opened_at, seen = excluded.seen
 
+-- name: save_escalations
+WITH closed AS (DELETE FROM escalations WHERE reference = ANY($1::uuid[]))
+INSERT INTO escalations (reference, state, sequence) SELECT * FROM unnest($2::uuid[], $3::bytea[], $4::bigint[])
+ON CONFLICT (reference) DO UPDATE SET state = excluded.state, sequence = excluded.sequence
+
+-- name: escalations
+SELECT state FROM escalations ORDER BY sequence
+
 -- name: park
 INSERT INTO parked (case_id, referral, sequence, why) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
 
@@ -103,7 +112,7 @@ UPDATE cases SET needs_reaction = false
 UPDATE cases SET needs_reaction = true WHERE id = ANY($1)
 
 -- name: delete_folded
-WITH work_list AS (DELETE FROM referrals), found AS (DELETE FROM directory),
+WITH work_list AS (DELETE FROM referrals), found AS (DELETE FROM directory), late AS (DELETE FROM escalations),
      aside AS (DELETE FROM parked), unread AS (DELETE FROM quarantine)
 DELETE FROM cases
 
@@ -115,6 +124,7 @@ SELECT name, encode(sha256(convert_to(string_agg(line, E'\n' ORDER BY line), 'UT
     SELECT 'cases' AS name, ROW(id, encode(state, 'hex'), sequence)::text AS line FROM cases
     UNION ALL SELECT 'referrals', referrals::text FROM referrals
     UNION ALL SELECT 'directory', ROW(encode(state, 'hex'), sequence)::text FROM directory
+    UNION ALL SELECT 'escalations', ROW(reference, encode(state, 'hex'), sequence)::text FROM escalations
     UNION ALL SELECT 'parked', parked::text FROM parked
     UNION ALL SELECT 'quarantine', quarantine::text FROM quarantine
 ) AS folded GROUP BY name
@@ -171,7 +181,8 @@ UPDATE relay SET paused = $1
 
 -- name: due
 -- No event while the relay is paused; no row if the epoch is over.
-SELECT (SELECT state FROM directory) AS directory,
+SELECT (SELECT digest FROM directory) AS digest,
+       (SELECT CASE WHEN digest = $4 THEN NULL ELSE state END FROM directory) AS directory,
        (SELECT offset_ms FROM record_clock) AS offset_ms, (SELECT record_time FROM record_clock) AS record_time,
        ARRAY(SELECT ROW(id, subject, type, value) FROM due_events($2, $3) WHERE NOT relay.paused ORDER BY position) AS events
   FROM relay WHERE epoch = $1

@@ -10,10 +10,19 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from handoff.adapters.postgres.directory_cache import DirectoryCache
 from handoff.adapters.postgres.named_statements import statements
 from handoff.domain.case import Case, Referral, ReferralKey
 from handoff.domain.directory import Directory
-from handoff.domain.state_codec import dump_case, dump_directory, load_case, load_directory
+from handoff.domain.escalations import Escalation
+from handoff.domain.state_codec import (
+    dump_case,
+    dump_directory,
+    dump_escalation,
+    load_case,
+    load_escalation,
+    rows_of,
+)
 from handoff.leadership import LeadershipLost
 from handoff.node.ports import KeyTaken
 from handoff.node.record_clock import AGREEING, RecordClock
@@ -42,33 +51,42 @@ _DANGER = {urgency.value: rank for rank, urgency in enumerate(Urgency)}
 class PostgresTransaction:
     """``Transaction`` on a connection that has one open."""
 
-    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]") -> None:
+    def __init__(
+        self,
+        connection: "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]",
+        directories: DirectoryCache,
+    ) -> None:
         self._connection = connection
+        self._directories = directories
 
     async def store_answers(self, answers: Sequence[StoredAnswer]) -> None:
         if answers and len(await self._insert("store_answers", map(astuple, answers))) < len(answers):
             raise KeyTaken("another process has just answered under the same key")
 
     async def known(self, subjects: Iterable[str]) -> KnownState:
-        return await self._known(subjects, (), is_locking=False)
+        return await self._known(subjects, (), (), is_locking=False)
 
-    async def lock(self, subjects: Iterable[str], key_hashes: Iterable[str] = ()) -> KnownState:
-        return await self._known(subjects, key_hashes, is_locking=True)
+    async def lock(
+        self, subjects: Iterable[str], key_hashes: Iterable[str] = (), escalations: Iterable[UUID] = ()
+    ) -> KnownState:
+        return await self._known(subjects, key_hashes, escalations, is_locking=True)
 
-    async def _known(self, subjects: Iterable[str], key_hashes: Iterable[str], *, is_locking: bool) -> KnownState:
-        named = list(subjects)
-        row = await self._connection.fetchrow(
-            SQL["known"], named, list(_cases_among(named)), list(key_hashes), is_locking
-        )
+    async def _known(
+        self, subjects: Iterable[str], key_hashes: Iterable[str], escalations: Iterable[UUID], *, is_locking: bool
+    ) -> KnownState:
+        named, kept = list(subjects), self._directories.kept
+        asked = named, list(_cases_among(named)), list(key_hashes), list(escalations), kept.digest, is_locking
+        row = await self._connection.fetchrow(SQL["known"], *asked)
         if row is None:
             raise LookupError("the statement always gives one row")
         return KnownState(
-            directory=load_directory(row["directory"]) if row["directory"] is not None else None,
+            directory=self._directories.read(row["directory_digest"], row["directory"], kept),
             cases={case.id: case for case in map(load_case, row["cases"])},
-            parked={park.key: park for park in map(_parked_referral, _rows(row[4:8]))},
-            pending=tuple(PendingEvent(*found) for found in _rows(row[8:12])),
-            answers=tuple(StoredAnswer(*found) for found in _rows(row[12:16])),
+            parked={park.key: park for park in map(_parked_referral, _rows(row[6:10]))},
+            pending=tuple(PendingEvent(*found) for found in _rows(row[10:14])),
+            answers=tuple(StoredAnswer(*found) for found in _rows(row[14:18])),
             clock=record_clock(row["clock_offset_ms"], row["clock_record_time"]),
+            escalations={found.reference: found for found in map(load_escalation, row["escalations"])},
         )
 
     async def save_clock(self, clock: RecordClock) -> None:
@@ -132,6 +150,12 @@ class PostgresTransaction:
         lines = [_referral_columns(case, r) for case, _ in cases.values() for r in case.referrals.values()]
         if rows:
             await self._connection.execute(SQL["save_cases"], *_columns(rows, 3), *_columns(lines, 15))
+
+    async def save_escalations(self, escalations: Mapping[UUID, tuple[Escalation | None, int]]) -> None:
+        closed, opened, states = rows_of({key: found for key, (found, _) in escalations.items()}, dump_escalation)
+        if closed or opened:
+            sequences = [escalations[reference][1] for reference in opened]
+            await self._connection.execute(SQL["save_escalations"], closed, opened, states, sequences)
 
     async def park(self, parks: Iterable[ParkedReferral]) -> None:
         await self._for_each("park", [(*p.key, p.sequence, p.why) for p in parks])

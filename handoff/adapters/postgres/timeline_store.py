@@ -19,7 +19,7 @@ from handoff.config import PostgresSettings
 from handoff.domain import state_codec
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
-from handoff.domain.evolve import escalation_of
+from handoff.domain.escalations import Escalation, escalation_of
 from handoff.leadership import LeadershipLost
 from handoff.proof.log.frontier import Frontier, TreeNode
 from handoff.proof.log.tag_chains import ChainHead
@@ -123,7 +123,11 @@ class TimelineStore:
 
     async def load_missing(self, fold: TimelineFold, records: Sequence[ParsedRecord]) -> Mapping[Identity, str]:
         """Load into ``fold`` the state that ``records`` need. Return the value hashes of their events seen before."""
-        fold.cache(await self._cases(fold.missing_cases(records)), await self._heads(fold.missing_heads(records)))
+        fold.cache(
+            await self._cases(fold.missing_cases(records)),
+            await self._heads(fold.missing_heads(records)),
+            await self._escalations(fold.named_escalations(records)),
+        )
         return await self._first_hashes([r.identity for r in records if r.identity is not None])
 
     async def append(self, position: TimelinePosition, batch: TimelineBatch) -> TimelinePosition:
@@ -150,6 +154,9 @@ class TimelineStore:
         if batch.cases:
             states = [state_codec.dump_case(case) for case in batch.cases]
             await connection.execute(_SQL["write_cases"], [case.id for case in batch.cases], states)
+        if batch.escalations:
+            rows = state_codec.rows_of(batch.escalations, state_codec.dump_escalation)
+            await connection.execute(_SQL["write_escalations"], *rows)
         if batch.handoffs:
             await connection.executemany(_SQL["write_handoff"], [handoff_row(handoff) for handoff in batch.handoffs])
 
@@ -157,6 +164,12 @@ class TimelineStore:
         if not wanted:
             return []
         return [state_codec.load_case(row["state"]) for row in await self._connection.fetch(_SQL["cases"], wanted)]
+
+    async def _escalations(self, wanted: frozenset[UUID]) -> list[Escalation]:
+        if not wanted:
+            return []
+        rows = await self._connection.fetch(_SQL["escalations"], wanted)
+        return [state_codec.load_escalation(row["state"]) for row in rows]
 
     async def _heads(self, wanted: frozenset[bytes]) -> dict[bytes, ChainHead]:
         if not wanted:

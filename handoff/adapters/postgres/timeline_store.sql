@@ -30,6 +30,14 @@ SELECT state FROM cases WHERE case_id = ANY($1::uuid[])
 INSERT INTO cases (case_id, state) SELECT * FROM unnest($1::uuid[], $2::bytea[])
 ON CONFLICT (case_id) DO UPDATE SET state = excluded.state
 
+-- name: escalations
+SELECT state FROM escalations WHERE reference = ANY($1::uuid[])
+
+-- name: write_escalations
+WITH closed AS (DELETE FROM escalations WHERE reference = ANY($1::uuid[]))
+INSERT INTO escalations (reference, state) SELECT * FROM unnest($2::uuid[], $3::bytea[])
+ON CONFLICT (reference) DO UPDATE SET state = excluded.state
+
 -- name: heads
 SELECT wanted, head.case_tag, head.tag_sequence, head.leaf
   FROM unnest($1::bytea[]) AS wanted

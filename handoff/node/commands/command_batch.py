@@ -81,6 +81,7 @@ class CommandBatch:
         """
         self._directory = known.directory_for(me)
         self._cases = known.cases
+        self._escalations = known.escalations
         self._record_clock = known.clock
         self._me = me
         self._own_key_ended = own_key_ended
@@ -135,7 +136,7 @@ class CommandBatch:
         known = self._situations.get(subject)
         if known is None:
             case = self._cases.get(UUID(subject)) if Keying.of(subject) is Keying.CASE else None
-            known = optimistic_state.situation_of(self._directory, subject, case)
+            known = optimistic_state.situation_of(self._directory, subject, case, self._escalations)
         pending = self._pending.pop(subject, ())
         self._situations[subject] = optimistic_state.with_pending(known, pending, self._record_clock)
         return self._situations[subject]

@@ -15,6 +15,7 @@ from handoff.domain.case import ReferralKey
 from handoff.domain.commands import Command, OpenCase, RecordBasis, RequestReferral
 from handoff.domain.decide import About, NewId
 from handoff.domain.directory import Directory
+from handoff.domain.escalations import Escalation
 from handoff.domain.own_keys import OwnKeys
 from handoff.node.commands import optimistic_state
 from handoff.node.commands.batching import CommandBatcher
@@ -122,7 +123,9 @@ class Desk:
 
     async def _load_batch(self, tx: Transaction, commands: Sequence[SubmittedCommand]) -> CommandBatch:
         subjects = {subject_of(command, self.me) for command in commands}
-        known = await tx.lock(subjects, [command.key_hash for command in commands if command.key_hash is not None])
+        key_hashes = [command.key_hash for command in commands if command.key_hash is not None]
+        escalations = {command.about.escalation for command in commands if command.about.escalation is not None}
+        known = await tx.lock(subjects, key_hashes, escalations)
         status = self.keys.status(known.directory_for(self.me), known.clock.judging_time(self.clock()))
         ended = OwnKeyEnded(status, self.keys.ids) if status.has_ended else None
         return CommandBatch(known, self.me, self.clock, self.new_id, own_key_ended=ended)
@@ -192,6 +195,9 @@ class Desk:
 
     async def directory(self) -> Directory:
         return await self.store.directory() or Directory(self.me.jurisdiction, self.me.generation)
+
+    async def escalations(self) -> tuple[Escalation, ...]:
+        return await self.store.escalations()
 
     async def pending(self) -> Backlog:
         backlog = await self.store.backlog(self.clock())

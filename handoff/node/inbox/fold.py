@@ -7,6 +7,7 @@ from uuid import UUID
 
 from handoff.domain.case import Case, ReferralKey, Situation
 from handoff.domain.directory import Directory
+from handoff.domain.escalations import Escalation, changed_escalations
 from handoff.domain.evolve import evolve
 from handoff.domain.judge import authenticate, table_allows
 from handoff.domain.rules import check_support
@@ -47,6 +48,8 @@ class InboxFold:
     parked: dict[ReferralKey, ParkedReferral]
     changed: dict[UUID, int] = field(default_factory=dict)
     directory_sequence: int | None = None
+    escalations: dict[UUID, tuple[Escalation | None, int]] = field(default_factory=dict)
+    """Reference → changed escalation, None if it was acknowledged, with the sequence of the entry."""
     parks: list[ParkedReferral] = field(default_factory=list)
     quarantined: list[QuarantinedEntry] = field(default_factory=list)
     echoes: list[Echo] = field(default_factory=list)
@@ -142,10 +145,12 @@ class InboxFold:
         if key is not None and not table_allows(known, event):
             self._park(entry, key, IMPOSSIBLE)
             return
-        self._update(evolve(known, event, entry.delivery.record_time), entry)
+        sequence, at = entry.delivery.sequence, entry.delivery.record_time
+        self._update(evolve(known, event, at), sequence)
+        for reference, escalation in changed_escalations(event, at).items():
+            self.escalations[reference] = escalation, sequence
 
-    def _update(self, after: Situation, entry: InboxEntry) -> None:
-        sequence = entry.delivery.sequence
+    def _update(self, after: Situation, sequence: int) -> None:
         if after.directory is not self.directory:
             self.directory, self.directory_sequence = after.directory, sequence
         if after.case is not None:

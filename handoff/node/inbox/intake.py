@@ -298,6 +298,7 @@ async def save(tx: Transaction, fold: InboxFold) -> None:
     if fold.directory_sequence is not None:
         await tx.save_directory(fold.directory, fold.directory_sequence)
     await tx.save_cases(fold.saved())
+    await tx.save_escalations(fold.escalations)
     await tx.park(fold.parks)
     await tx.quarantine(fold.quarantined)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from handoff.domain.case import Basis, Case, Referral, Step
 from handoff.domain.deadlines import due_time, open_steps, responsible_member, step_parties
-from handoff.domain.evolve import escalation_reference
+from handoff.domain.escalations import escalation_reference
 from handoff.record.codes import AcknowledgementAction, CaseService, DeadlineStep
 from handoff.record.events.deadline import DeadlineEscalated, DeadlineMissed, EscalationAcknowledged
 from handoff.views.replay.answer import Answer, AnswerRow, seconds

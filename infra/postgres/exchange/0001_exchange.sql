@@ -43,6 +43,17 @@ CREATE TABLE cases (
     state   bytea NOT NULL
 );
 
+-- Open escalations, and the late step behind each, under the escalation's reference. A late step is stored from
+-- deadline.missed on, so before its escalation is on the record.
+CREATE TABLE escalations (
+    reference uuid PRIMARY KEY,
+    state     bytea NOT NULL
+);
+CREATE TABLE overdue (
+    reference uuid PRIMARY KEY,
+    state     bytea NOT NULL
+);
+
 -- The first entry with this identity that counts.
 CREATE TABLE seen (
     subject    text NOT NULL,

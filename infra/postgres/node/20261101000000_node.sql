@@ -93,10 +93,19 @@ CREATE TABLE referrals (
 );
 CREATE INDEX referrals_worklist ON referrals (danger, requested_at, case_id, id);
 
+-- Processes keep the decoded directory and read the state only if the digest differs.
 CREATE TABLE directory (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     state    bytea   NOT NULL,
+    digest   bytea   NOT NULL GENERATED ALWAYS AS (sha256(state)) STORED,
     sequence bigint  NOT NULL
+);
+
+-- Open escalations. Only the coordinator's node receives them.
+CREATE TABLE escalations (
+    reference uuid   PRIMARY KEY,
+    state     bytea  NOT NULL,
+    sequence  bigint NOT NULL
 );
 
 -- The position in the database is authoritative; the offset that the broker keeps for the group is a hint.
@@ -150,13 +159,13 @@ CREATE TABLE quarantine (
     value_hash   text   NOT NULL
 );
 
-GRANT SELECT, INSERT, UPDATE ON outbox, cases, referrals, directory, position, relay, idempotency, record_clock TO handoff_node;
-GRANT DELETE ON cases, referrals, directory, idempotency TO handoff_node;
+GRANT SELECT, INSERT, UPDATE ON outbox, cases, referrals, directory, escalations, position, relay, idempotency, record_clock TO handoff_node;
+GRANT DELETE ON cases, referrals, directory, escalations, idempotency TO handoff_node;
 GRANT SELECT, INSERT ON inbox, broken_deliveries TO handoff_node;
 GRANT SELECT, INSERT, DELETE ON parked, quarantine TO handoff_node;
 GRANT USAGE ON SEQUENCE sendings TO handoff_node;
 
 -- migrate:down
-DROP TABLE broken_deliveries, quarantine, parked, idempotency, relay, record_clock, position, directory, referrals, cases, inbox, outbox;
+DROP TABLE broken_deliveries, quarantine, parked, idempotency, relay, record_clock, position, escalations, directory, referrals, cases, inbox, outbox;
 DROP FUNCTION notify_inbox;
 DROP SEQUENCE sendings;

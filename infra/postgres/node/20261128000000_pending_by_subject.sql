@@ -19,11 +19,14 @@ CREATE FUNCTION due_events(at timestamptz, most integer) RETURNS SETOF outbox LA
      ORDER BY position LIMIT most
 $$;
 
--- The stored state of some subjects, with the answers stored under some idempotency keys; read after the subjects are locked, if it is
+-- The stored state of some subjects, with the answers stored under some idempotency keys, and some escalations. The bytes of the
+-- directory only if its digest is not the one that the caller knows. It is read after the subjects are locked, if it is
 -- for a decision. In a volatile function each statement has a snapshot of its own: the second one sees what the previous holder of a
 -- lock committed. The second statement is one, so that its parts are from one snapshot.
-CREATE FUNCTION known_state(subjects text[], case_ids uuid[], key_hashes text[], is_locking boolean) RETURNS TABLE (
-    directory bytea, cases bytea[], clock_offset_ms bigint, clock_record_time timestamptz,
+CREATE FUNCTION known_state(
+    subjects text[], case_ids uuid[], key_hashes text[], escalation_ids uuid[], known_digest bytea, is_locking boolean
+) RETURNS TABLE (
+    directory_digest bytea, directory bytea, cases bytea[], escalations bytea[], clock_offset_ms bigint, clock_record_time timestamptz,
     parked_cases uuid[], parked_referrals uuid[], parked_sequences bigint[], parked_whys text[],
     pending_ids uuid[], pending_subjects text[], pending_values bytea[], pending_times timestamptz[],
     answer_keys text[], answer_fingerprints text[], answers text[], answer_times timestamptz[]
@@ -36,8 +39,10 @@ BEGIN
         ) AS keys;
     END IF;
     RETURN QUERY
-    SELECT (SELECT state FROM directory),
+    SELECT (SELECT digest FROM directory),
+           (SELECT CASE WHEN digest = known_digest THEN NULL ELSE state END FROM directory),
            ARRAY(SELECT state FROM cases WHERE id = ANY(case_ids)),
+           ARRAY(SELECT state FROM escalations WHERE reference = ANY(escalation_ids)),
            (SELECT offset_ms FROM record_clock), (SELECT record_time FROM record_clock),
            parked.*, pending.*, answered.*
       FROM (SELECT array_agg(case_id), array_agg(referral), array_agg(sequence), array_agg(why)
@@ -49,7 +54,7 @@ BEGIN
 END $$;
 
 -- migrate:down
-DROP FUNCTION known_state(text[], uuid[], text[], boolean);
+DROP FUNCTION known_state(text[], uuid[], text[], uuid[], bytea, boolean);
 DROP FUNCTION pending_events(text[]);
 DROP FUNCTION due_events(timestamptz, integer);
 DROP INDEX outbox_pending;

@@ -76,6 +76,12 @@ BEGIN
         state    bytea NOT NULL
     );
 
+    -- Open escalations, as JSON.
+    CREATE TABLE escalations (
+        reference uuid PRIMARY KEY,
+        state     bytea NOT NULL
+    );
+
     -- One row for each referral: the moments that bound its waits, in milliseconds of record time.
     CREATE TABLE handoffs (
         case_id      uuid NOT NULL,
@@ -118,6 +124,7 @@ BEGIN
 
     GRANT SELECT, INSERT ON entries, tree_nodes TO handoff_projection_writer;
     GRANT SELECT, INSERT, UPDATE ON cases, directory, handoffs TO handoff_projection_writer;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON escalations TO handoff_projection_writer;
     GRANT SELECT, UPDATE ON position TO handoff_projection_writer;
     GRANT SELECT ON entries, tree_nodes, handoffs, position TO handoff_projection_reader;
 END

@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, cast
+from uuid import UUID
 
 import pytest
 
 from handoff.config import PlannedMember
-from handoff.domain.evolve import escalation_reference
+from handoff.domain.escalations import escalation_reference
 from handoff.record import codec
 from handoff.record.codec import AnyEvent
 from handoff.record.codes import (
+    AcknowledgementAction,
     CaseService,
     DeadlineSource,
     DeadlineStep,
@@ -20,7 +22,12 @@ from handoff.record.codes import (
 from handoff.record.delivery import EFFECTIVE, Delivery, invalid
 from handoff.record.envelope import COORDINATION
 from handoff.record.events.case import BasisEnded
-from handoff.record.events.deadline import DeadlineEscalated, DeadlineMissed
+from handoff.record.events.deadline import (
+    DeadlineAcknowledged,
+    DeadlineEscalated,
+    DeadlineMissed,
+    EscalationAcknowledged,
+)
 from handoff.record.events.directory import Deadline
 from handoff.record.events.referral import ReferralRevoked
 from tests.support.dsl import builders
@@ -122,6 +129,34 @@ async def test_a_missed_deadline_is_recorded_once_and_escalated_without_the_case
     assert isinstance(escalated.data, DeadlineEscalated)
     assert escalated.data.member == "shelter"
     assert str(matter.case) not in escalated.model_dump_json()
+
+
+async def test_the_coordinators_answer_finds_its_late_step_by_reference(place: Town) -> None:
+    """The answer comes back into its case, and the rows of the escalation are deleted."""
+    matter = Matter(place, 8)
+    await place.publish(*matter.begun(Urgency.LOW))
+    await place.inbox("shelter", lambda inbox: contains(inbox, matter.asked(Urgency.LOW)))
+    await place.publish(matter.delivered())
+    inbox = await place.inbox("police", lambda inbox: bool(missed(inbox, matter)))
+    reference = escalation_reference(missed(inbox, matter)[0].id)
+    await place.inbox(COORDINATION, lambda inbox: any(_is_about(event, reference) for event in events_of(inbox)))
+    assert len(await place.query("exchange_escalations", reference)) == 2
+    answer = EscalationAcknowledged(reference=reference, action=AcknowledgementAction.CALLED_AGENCY)
+    await place.publish(place.event(answer, emitter=COORDINATION))
+    inbox = await place.inbox(
+        "police", lambda inbox: any(isinstance(event.data, DeadlineAcknowledged) for event in events_of(inbox))
+    )
+    [acknowledged] = [event for event in events_of(inbox) if isinstance(event.data, DeadlineAcknowledged)]
+    assert (acknowledged.case_id, cast("DeadlineAcknowledged", acknowledged.data).referral) == (
+        matter.case,
+        matter.referral,
+    )
+    assert await place.query("exchange_escalations", reference) == []
+    await place.check_inboxes()
+
+
+def _is_about(event: AnyEvent, reference: UUID) -> bool:
+    return getattr(event.data, "reference", None) == reference
 
 
 async def test_a_deadline_reported_too_early_is_reported_again(place: Town) -> None:

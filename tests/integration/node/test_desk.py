@@ -37,8 +37,8 @@ async def test_every_statement_is_one_that_the_database_accepts(police: Parts) -
 @pytest.mark.parametrize(
     ("statement", "types", "arguments"),
     [
-        ("known", "text[], uuid[], text[], boolean", "'{a subject}', '{}', '{}', true"),
-        ("due", "bigint, timestamptz, integer", "0, '2026-01-05T22:00:00Z', 10"),
+        ("known", "text[], uuid[], text[], uuid[], bytea, boolean", "'{a subject}', '{}', '{}', '{}', '', true"),
+        ("due", "bigint, timestamptz, integer, bytea", "0, '2026-01-05T22:00:00Z', 10, ''"),
     ],
 )
 async def test_a_backlog_during_an_outage_slows_no_command(

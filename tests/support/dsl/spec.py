@@ -17,6 +17,7 @@ from handoff.domain.consequences import consequences, deadline_missed
 from handoff.domain.deadlines import open_steps
 from handoff.domain.decide import About, Refusal, decide, snapshot
 from handoff.domain.directory import Directory
+from handoff.domain.escalations import Escalations, Overdue, changed_overdue
 from handoff.domain.evolve import evolve, initial_situation
 from handoff.domain.founding import Charter, admission_events, founding_event
 from handoff.domain.judge import judge, repetition, table_allows
@@ -141,6 +142,8 @@ class Record:
 
     directory: Directory = DIRECTORY
     cases: dict[UUID, Case] = field(default_factory=dict)
+    escalations: Escalations = field(default_factory=dict)
+    overdue: dict[UUID, Overdue | None] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     now: datetime = T0
     waiting: deque[AnyEvent] = field(default_factory=deque)
@@ -151,6 +154,7 @@ class Record:
         return replace(
             self,
             cases=dict(self.cases),
+            overdue=dict(self.overdue),
             entries=list(self.entries),
             waiting=deque(self.waiting),
             hashes=dict(self.hashes),
@@ -159,7 +163,7 @@ class Record:
     def known(self, subject: str = str(CASE)) -> Situation:
         """Return the state by which the exchange judges an event about ``subject``."""
         if Keying.of(subject) is not Keying.CASE:
-            return Situation(self.directory)
+            return Situation(self.directory, None, self.escalations)
         return Situation(self.directory, self.cases.get(UUID(subject), Case(UUID(subject))))
 
     def case(self, case: UUID = CASE) -> Case:
@@ -183,9 +187,16 @@ class Record:
         if verdict is None:
             self.hashes[event.identity] = own
             verdict, after = judge(before, event, self.now)
-        follows = consequences(before, after, event, self.now) if verdict.is_effective else ()
+        follows: tuple[AnyEvent, ...] = ()
+        if verdict.is_effective:
+            reference: UUID | None = getattr(event.data, "reference", None)
+            late = self.overdue.get(reference) if reference is not None else None
+            follows = consequences(before, after, event, self.now, late)
+            self.overdue |= changed_overdue(event)
         entry = Entry(event, self.now, verdict, before, after, recipients(event, verdict, before, after), follows)
         self.directory = after.directory
+        if before.case is None:
+            self.escalations = after.escalations
         if after.case is not None:
             self.cases[after.case.id] = after.case
         self.entries.append(entry)

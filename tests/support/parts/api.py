@@ -11,7 +11,7 @@ import httpx
 
 from handoff.adapters.postgres.pool import open_pool
 from handoff.config import JurisdictionPlan, PlannedMember, PostgresSettings
-from handoff.domain.directory import Escalation
+from handoff.domain.escalations import Escalation
 from handoff.node.commands.desk import Desk
 from handoff.record.codes import CaseService, MemberKind, RecipientClass
 from handoff.web.apis import AGENCY_API, ApiDefinition
@@ -90,7 +90,7 @@ async def api(
 ) -> AsyncIterator[Api]:
     """The API of ``member`` on the database at ``settings``."""
     async with open_pool(settings) as pool:
-        desk = await desk_of(pool, member, directory_of(plan, escalations))
+        desk = await desk_of(pool, member, directory_of(plan), escalations)
         app = create_app(desk, member=member, token=TOKEN, api=definition)
         transport = httpx.ASGITransport(app, raise_app_exceptions=True)
         async with httpx.AsyncClient(transport=transport, base_url="http://node", headers=AUTHORIZED) as http:

@@ -7,7 +7,8 @@ import asyncpg
 
 from handoff.bootstrap.node import build_desk
 from handoff.config import JurisdictionPlan
-from handoff.domain.directory import Directory, Escalation, Member
+from handoff.domain.directory import Directory, Member
+from handoff.domain.escalations import Escalation
 from handoff.domain.judge import judge
 from handoff.node.commands import optimistic_state
 from handoff.node.commands.desk import Desk
@@ -20,7 +21,7 @@ from handoff.record.envelope import COORDINATION, Source
 from tests.support.dsl.builders import key_of, own_keys_of, signed
 
 
-def directory_of(plan: JurisdictionPlan, escalations: Iterable[Escalation] = ()) -> Directory:
+def directory_of(plan: JurisdictionPlan) -> Directory:
     """The directory once everyone in the plan is admitted."""
     return Directory(
         plan.name,
@@ -30,16 +31,18 @@ def directory_of(plan: JurisdictionPlan, escalations: Iterable[Escalation] = ())
         rules=1,
         members={m.id: Member(m.id, m.kind, m.offers, m.classes) for m in plan.members},
         deadlines=tuple(deadline.terms() for deadline in plan.deadlines),
-        escalations={escalation.reference: escalation for escalation in escalations},
     )
 
 
-async def desk_of(pool: asyncpg.Pool, member: str, directory: Directory) -> Desk:
-    """A desk that takes commands for ``member`` and knows ``directory``."""
+async def desk_of(
+    pool: asyncpg.Pool, member: str, directory: Directory, escalations: Iterable[Escalation] = ()
+) -> Desk:
+    """A desk that takes commands for ``member`` and knows ``directory`` and ``escalations``."""
     me = Source(directory.jurisdiction, directory.generation, member)
     desk = build_desk(me, own_keys_of(member), key_of(member).seed, pool)
     async with desk.store.transaction() as tx:
         await tx.save_directory(directory, 0)
+        await tx.save_escalations({escalation.reference: (escalation, 0) for escalation in escalations})
     return desk
 
 

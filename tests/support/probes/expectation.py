@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from handoff.domain.case import Case, Situation
 from handoff.domain.directory import Directory
+from handoff.domain.escalations import Escalations
 from handoff.domain.record_fold import examine
 from handoff.domain.routing import recipients
 from handoff.record.delivery import EFFECTIVE, Delivery, Verdict, VerdictKind, from_ms
@@ -22,6 +23,7 @@ def expected_inboxes(record: Iterable[KafkaRecord], empty: Directory, genesis_ha
     everyone: list[Line] = []
     seen: dict[Identity, str] = {}
     cases: dict[str, Case] = {}
+    escalations: Escalations = {}
     directory, clock = empty, 0
     for placed in record:
         clock = max(clock, placed.counted_ms)
@@ -29,7 +31,7 @@ def expected_inboxes(record: Iterable[KafkaRecord], empty: Directory, genesis_ha
         assert isinstance(entry.event, Event), f"offset {placed.offset} is no event"
         event, identity = entry.event, entry.event.identity
         case = cases.get(event.subject, Case(event.case_id)) if event.case_id else None
-        before = Situation(directory, case)
+        before = Situation(directory, case, escalations if case is None else {})
         verdict, after = examine(
             before, entry, first_hash=seen.get(identity), at=from_ms(clock), genesis_hash=genesis_hash
         )
@@ -44,6 +46,8 @@ def expected_inboxes(record: Iterable[KafkaRecord], empty: Directory, genesis_ha
         directory = after.directory
         if after.case is not None:
             cases[event.subject] = after.case
+        else:
+            escalations = after.escalations
     return inboxes
 
 

@@ -142,6 +142,9 @@ SELECT state FROM timeline.cases WHERE case_id = $1
 -- name: timeline_case_states
 SELECT state FROM timeline.cases ORDER BY case_id
 
+-- name: exchange_escalations
+SELECT reference FROM escalations WHERE reference = $1 UNION ALL SELECT reference FROM overdue WHERE reference = $1
+
 -- name: timeline_directory
 SELECT state FROM timeline.directory
 
@@ -205,7 +208,7 @@ UPDATE witness SET topic_offset = 1000000
 UPDATE leadership SET heartbeat_at = clock_timestamp() - interval '1 hour'
 
 -- name: wipe_node as its migrations made it
-TRUNCATE outbox, inbox, received, contradicting_receipts, broken_deliveries, cases, referrals, directory, idempotency, parked, quarantine, log_evidence, record_clock,
+TRUNCATE outbox, inbox, received, contradicting_receipts, broken_deliveries, cases, referrals, directory, escalations, idempotency, parked, quarantine, log_evidence, record_clock,
          sign_in_links, sessions, openings;
 UPDATE position SET next_offset = 0, sequence = 0, chain = '';
 UPDATE relay SET paused = false;
@@ -236,7 +239,7 @@ ALTER TABLE timeline.entries ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE timeline.tree_nodes ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE proof.checkpoints ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE proof.receipts ENABLE ALWAYS TRIGGER append_only;
-TRUNCATE timeline.cases, timeline.directory, timeline.handoffs, proof.cosignatures;
+TRUNCATE timeline.cases, timeline.directory, timeline.escalations, timeline.handoffs, proof.cosignatures;
 UPDATE timeline.position SET next_offset = 0, record_ms = 0, frontier = int8send(0);
 UPDATE proof.progress SET published = 0, next_receipt = 0, next_collected = 0;
 

@@ -318,8 +318,8 @@ def test_the_coordinators_answer_comes_back_into_the_case_and_its_action_with_it
     assert acknowledged.recipients == missed.recipients
     assert acknowledged.event.subject == str(CASE)
     assert acknowledged.event.data.action is AcknowledgementAction.CALLED_AGENCY
-    assert record.directory.escalations == {}
-    assert record.directory.overdue == {}
+    assert record.escalations == {}
+    assert record.overdue == {reference: None}
     spec.Given(record).when(COORDINATION, answer).then_ineffective("absent")
 
 
@@ -329,7 +329,7 @@ def test_two_misses_of_one_step_are_each_acknowledged() -> None:
         record.miss(DeadlineStep.REVIEW) if change is resume else None
         spec.Given(record).when(SHELTER, change)
     record.miss(DeadlineStep.REVIEW)
-    for reference in tuple(record.directory.escalations):
+    for reference in tuple(record.escalations):
         answer = dl.EscalationAcknowledged(reference=reference, action=AcknowledgementAction.REASSIGNED)
         spec.Given(record).when(COORDINATION, answer).then(dl.EscalationAcknowledged, dl.DeadlineAcknowledged)
 

@@ -66,6 +66,13 @@ def test_a_case_that_was_loaded_counts_as_one_that_was_folded() -> None:
     expected = [whole.apply(record) for record in records]
     for record in records[:-1]:
         first.apply(record)
-    second = RecordFold(GENESIS_HASH, first.directory, first.record_ms, dict(first.cases), dict(first.first_hashes))
+    second = RecordFold(
+        GENESIS_HASH,
+        first.directory,
+        first.record_ms,
+        cases=dict(first.cases),
+        escalations=dict(first.escalations),
+        first_hashes=dict(first.first_hashes),
+    )
     assert second.apply(records[-1]) == expected[-1]
     assert second.cases == whole.cases

@@ -12,7 +12,7 @@ from handoff.record.message import Message, sign
 from handoff.record.upcasting import DeadlineEscalatedV1
 from tests.support.dsl import spec
 from tests.support.dsl.builders import key_of, signed
-from tests.support.dsl.judged import READERS, Appended, directory_after, founded
+from tests.support.dsl.judged import READERS, Appended, founded, routed
 from tests.support.dsl.spec import given
 
 
@@ -49,11 +49,12 @@ def test_each_reader_judges_a_recorded_first_version_like_the_current_one(reader
     assert set(old) == {"effective"}
 
 
-def test_the_directory_after_a_recorded_first_version_is_the_same() -> None:
+def test_the_escalation_of_a_recorded_first_version_is_the_same() -> None:
     """The coordinator's open escalation has its age, and can be acknowledged."""
-    old, new = (directory_after(story(escalated(), first_version=first)) for first in (True, False))
+    old, new = (routed(story(escalated(), first_version=first)).escalations for first in (True, False))
     assert old == new
-    [escalation] = old.escalations.values()
+    [escalation] = old.values()
+    assert escalation is not None
     assert escalation.age_seconds > 0
 
 
