@@ -5,7 +5,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from handoff.domain.directory import Directory
-from handoff.domain.evolve import escalation_of
+from handoff.domain.escalations import escalation_of
 from handoff.exchange import routing
 from handoff.judging.timeline_check import DerivedColumns, TimelineRecord
 from handoff.record import codec, signing
