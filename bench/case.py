@@ -83,7 +83,7 @@ async def _audit(jurisdiction: Jurisdiction, record: LongRecord) -> AsyncIterato
         desk = build_desk(me, OwnKeys(AUDIT, key_of(AUDIT)), key_of(AUDIT).seed, own)
         trust = TrustPolicy.parse(record.trust_text.encode())
         app = FastAPI()
-        add_audit_routes(app, AuditParts(me, _TOKEN, desk, own, timeline, reader, trust))
+        add_audit_routes(app, AuditParts(me, _TOKEN, desk, own, timeline, reader, lambda: trust))
         headers = {"Authorization": f"Bearer {_TOKEN}"}
         yield httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://audit", headers=headers)
 

@@ -149,6 +149,8 @@ class CheckpointSettings(_Section):
     trust_file: Path
     cadence_seconds: float = Field(default=600, ge=0.1, le=86_400)
     witness_key_file: Path | None = None
+    # During a rotation: the witness signs with both.
+    next_witness_key_file: Path | None = None
 
 
 class AuditSettings(_Section):

@@ -119,6 +119,9 @@ WITNESS_SIZE = Gauge("handoff_witness_size", "Size of the largest checkpoint tha
 WITNESS_ALARMS = Counter(
     "handoff_witness_alarms", "Alarms of a witness or the monitor about the log, by reason.", ["reason"]
 )
+TRUST_FILE_REFUSED = Counter(
+    "handoff_trust_file_refused", "Renewed trust files that are invalid: the policy before counts."
+)
 PROVEN_SIZE = Gauge("handoff_proven_size", "Size of the largest checkpoint with a quorum of cosignatures.")
 RECEIPTS_STORED = Counter("handoff_receipts_stored", "Own events with a stored receipt, which ends their outbox row.")
 RECEIPT_ALARMS = Counter(
@@ -170,6 +173,7 @@ EXPORTED: Mapping[str, tuple[MetricWrapperBase, ...]] = {
         RETENTION_DELETED,
         RETENTION_FAILURES,
         *_WITNESS,
+        TRUST_FILE_REFUSED,
         PROVEN_SIZE,
         RECEIPTS_STORED,
         RECEIPT_ALARMS,
@@ -200,9 +204,10 @@ EXPORTED: Mapping[str, tuple[MetricWrapperBase, ...]] = {
         CHECKPOINT_COSIGNERS,
         CHECKPOINT_RETRIES,
         CHECKPOINT_ALARMS,
+        TRUST_FILE_REFUSED,
         RECEIPTS,
     ),
-    MONITOR: (*_EVERY_PROCESS, *_WITNESS),
+    MONITOR: (*_EVERY_PROCESS, *_WITNESS, TRUST_FILE_REFUSED),
 }
 """Kind of process → its metrics. Every member's process is a node."""
 

@@ -5,7 +5,6 @@ A failure of any of them is reported, and the node continues to exchange events.
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -13,7 +12,7 @@ import structlog
 
 from handoff import telemetry
 from handoff.adapters.files.signing_keys import signing_key
-from handoff.adapters.files.trust_file import trusted
+from handoff.adapters.files.trust_file import TrustFile
 from handoff.adapters.http.audit_client import AuditClient
 from handoff.adapters.kafka.checkpoint_watch import CheckpointWatch
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
@@ -24,8 +23,8 @@ from handoff.node.attestation.quorum import QuorumTracker
 from handoff.node.attestation.receipts import ReceiptCollector
 from handoff.node.attestation.witness import Examine, Witness, WitnessHalted, accept_any_root
 from handoff.node.ports import Clock
-from handoff.proof.log.checkpoint import Origin, cosigner_key
-from handoff.proof.log.note import NoteKey
+from handoff.proof.log.checkpoint import Origin
+from handoff.proof.log.signer import Cosigner
 from handoff.wakeup import Wakeup
 
 log = structlog.get_logger(__name__)
@@ -36,18 +35,20 @@ LEAST_PATIENCE_SECONDS = 10.0
 
 def witness_of(
     settings: ProcessSettings,
-    key_file: Path,
+    trust: TrustFile,
     topic: CheckpointsTopic,
     *,
-    log_key: NoteKey,
     pool: asyncpg.Pool,
     clock: Clock,
     examine: Examine = accept_any_root,
-) -> Witness:
-    """Build the witness whose private key is in ``key_file``."""
-    private = signing_key(key_file)
-    key = cosigner_key(settings.jurisdiction, settings.member, private.public_key)
-    return Witness(PostgresWitnessStore(pool), log_key, key, private, topic.publish, clock, examine)
+) -> Witness | None:
+    """Build the witness with the private keys that the settings name; None if they name none."""
+    files = (trust.settings.witness_key_file, trust.settings.next_witness_key_file)
+    if files[0] is None:
+        return None
+    private = (signing_key(file) for file in files if file is not None)
+    cosigner = Cosigner.of(settings.jurisdiction, settings.member, *private)
+    return Witness(PostgresWitnessStore(pool), trust, cosigner, topic.publish, clock, examine)
 
 
 class NodeAttestation:
@@ -59,11 +60,9 @@ class NodeAttestation:
         origin = Origin(settings.jurisdiction, settings.generation)
         topic = CheckpointsTopic(settings.kafka, origin, client_id=f"{settings.member}-checkpoints")
         store = ProofStore(pool)
-        self._vouching = quorum = QuorumTracker(store, trusted(checkpoints, origin), origin, Wakeup())
-        key_file = checkpoints.witness_key_file
-        witness = None
-        if key_file is not None:
-            witness = witness_of(settings, key_file, topic, log_key=quorum.log, pool=pool, clock=clock)
+        trust = TrustFile(checkpoints, origin)
+        self._vouching = quorum = QuorumTracker(store, trust.current, origin, Wakeup())
+        witness = witness_of(settings, trust, topic, pool=pool, clock=clock)
         self._watch = CheckpointWatch(topic, witness, quorum)
         self._audit = AuditClient(settings.audit) if settings.audit is not None else None
         self._receipts: ReceiptCollector | None = None

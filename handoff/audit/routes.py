@@ -1,6 +1,6 @@
 """The routes of the audit, added to its node's application."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -47,7 +47,7 @@ class AuditParts:
     own: asyncpg.Pool
     timeline: asyncpg.Pool
     timeline_settings: PostgresSettings
-    trust: TrustPolicy | None = None
+    trust: Callable[[], TrustPolicy] | None = None
     callers: Mapping[str, str] | None = None
     clock: Clock = clock.now
     time_zone: ZoneInfo | None = None

@@ -5,7 +5,7 @@ from typing import NoReturn
 import asyncpg
 
 from handoff import clock
-from handoff.adapters.files.trust_file import trusted
+from handoff.adapters.files.trust_file import TrustFile
 from handoff.adapters.kafka.checkpoint_watch import CheckpointWatch
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.record_reader import RecordReader
@@ -18,6 +18,8 @@ from handoff.node.ports import Clock
 from handoff.process import run_process
 from handoff.proof.log.checkpoint import Origin
 from handoff.record.topics import record_topic
+
+_NO_KEY = "checkpoints.witness_key_file: required: a monitor cosigns checkpoints"
 
 
 def run_monitor() -> NoReturn:
@@ -35,21 +37,22 @@ def run_monitor() -> NoReturn:
 
 def build_monitor(settings: ProcessSettings, *, pool: asyncpg.Pool | None = None, clock: Clock = clock.now) -> Monitor:
     """Build a monitor. Nothing connects before it runs. Raises ``ConfigurationError``."""
-    if settings.checkpoints is None or settings.checkpoints.witness_key_file is None:
-        raise ConfigurationError("checkpoints.witness_key_file: required: a monitor cosigns checkpoints")
+    if settings.checkpoints is None:
+        raise ConfigurationError(_NO_KEY)
     origin = Origin(settings.jurisdiction, settings.generation)
     pool = pool or open_pool(settings.postgres, max_size=2)
     reader = RecordReader(settings.kafka, settings.jurisdiction, client_id=settings.member)
     topic = CheckpointsTopic(settings.kafka, origin, client_id=f"{settings.member}-checkpoints")
     witness = witness_of(
         settings,
-        settings.checkpoints.witness_key_file,
+        TrustFile(settings.checkpoints, origin),
         topic,
-        log_key=trusted(settings.checkpoints, origin).logs[str(origin)].key,
         pool=pool,
         clock=clock,
         examine=Examiner(reader).examine,
     )
+    if witness is None:
+        raise ConfigurationError(_NO_KEY)
     return Monitor(
         pool=pool,
         reader=reader,

@@ -3,8 +3,8 @@
 from typing import NoReturn
 
 from handoff import clock
-from handoff.adapters.files.signing_keys import signing_key
-from handoff.adapters.files.trust_file import trusted
+from handoff.adapters.files.signing_keys import own_keys
+from handoff.adapters.files.trust_file import TrustFile
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.record_reader import RecordReader
 from handoff.adapters.postgres.timeline_store import Founding
@@ -16,6 +16,7 @@ from handoff.projection.checkpoint_publisher import CheckpointPublisher
 from handoff.projection.runtime import Projection
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.log.signer import LogSigner
+from handoff.proof.log.verifiers import ANY_SIZE
 from handoff.record.topics import record_topic
 
 
@@ -54,14 +55,17 @@ def build_checkpoint_publisher(settings: ProcessSettings, *, clock: Clock = cloc
     if settings.checkpoints is None:
         return None
     origin = Origin(settings.jurisdiction, settings.generation)
-    log = LogSigner(origin, signing_key(settings.signing_key_file))
-    trust = trusted(settings.checkpoints, origin)
-    if trust.logs[str(origin)].key != log.public_key:
-        raise ConfigurationError("signing_key_file: the trust file names another key for this record's log")
+    keys = own_keys(settings)
+    log = LogSigner(origin, keys.current, keys.next)
+    trust = TrustFile(settings.checkpoints, origin)
+    if not set(log.public_keys) & set(trust.keys_at(ANY_SIZE)):
+        raise ConfigurationError(
+            "signing_key_file: the trust file names another key for this record's log, or an end of this one"
+        )
     name = f"{settings.member}-log"
     return CheckpointPublisher(
         postgres=settings.postgres,
-        checkpoints=settings.checkpoints,
+        cadence_seconds=settings.checkpoints.cadence_seconds,
         log=log,
         trust=trust,
         topic=CheckpointsTopic(settings.kafka, origin, client_id=name),

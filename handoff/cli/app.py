@@ -19,6 +19,7 @@ from handoff.cli import (
     replay,
     sign_in,
     timeline,
+    trust,
     up,
     verify,
 )
@@ -61,7 +62,8 @@ app.command("sign-in")(sign_in.sign_in)
 app.command()(doctor.doctor)
 app.command("bundle", cls=verify.VerifyCommand)(bundle.bundle)
 app.command("verify", cls=verify.VerifyCommand)(verify.verify)
-app.add_typer(key.app, name="key", help="Create signing keys for a rotation.")
+app.add_typer(key.app, name="key", help="Create keys for a rotation.")
+app.add_typer(trust.app, name="trust", help="Change keys in a trust file.")
 app.add_typer(node.app, name="node", help="Operate a node: relay, witness, recovery.")
 app.add_typer(projection.app, name="projection", help="Operate the projection.")
 app.add_typer(record.app, name="record", help="Repair or redact the record while every service is stopped.")

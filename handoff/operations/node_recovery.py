@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from handoff import clock
 from handoff.adapters.files.answered_commands import AnsweredCommand, answered_commands
-from handoff.adapters.files.trust_file import trusted
+from handoff.adapters.files.trust_file import TrustFile
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.record_reader import RecordReader
 from handoff.adapters.node_attestation import witness_of
@@ -21,6 +21,7 @@ from handoff.record.envelope import Source
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.topics import in_topic
 
+_NO_WITNESS = "is no witness: name an agency or the monitor"
 _WAIT_SECONDS = 0.5
 
 
@@ -101,12 +102,14 @@ async def adopt_witness(settings: ProcessSettings) -> tuple[TreeHead, TreeHead]:
     BrokerUnavailable and StoreUnavailable.
     """
     checkpoints, origin = settings.checkpoints, Origin(settings.jurisdiction, settings.generation)
-    if checkpoints is None or checkpoints.witness_key_file is None:
-        raise ConfigurationError(f"{settings.member} is no witness: name an agency or the monitor")
+    if checkpoints is None:
+        raise ConfigurationError(f"{settings.member} {_NO_WITNESS}")
+    trust = TrustFile(checkpoints, origin)
     topic = CheckpointsTopic(settings.kafka, origin, client_id=f"{settings.member}-adopts")
-    log_key = trusted(checkpoints, origin).logs[str(origin)].key
     async with open_pool(settings.postgres) as pool:
-        witness = witness_of(settings, checkpoints.witness_key_file, topic, log_key=log_key, pool=pool, clock=clock.now)
+        witness = witness_of(settings, trust, topic, pool=pool, clock=clock.now)
+        if witness is None:
+            raise ConfigurationError(f"{settings.member} {_NO_WITNESS}")
         memory = PostgresWitnessStore(pool)
         before = await memory.state()
         try:

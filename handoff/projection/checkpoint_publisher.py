@@ -7,7 +7,7 @@ members.
 import asyncio
 from dataclasses import dataclass
 
-from handoff.adapters.files.trust_file import trusted
+from handoff.adapters.files.trust_file import TrustFile
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.client import BrokerUnavailable
 from handoff.adapters.kafka.record_reader import RecordBroken, RecordReader
@@ -15,7 +15,7 @@ from handoff.adapters.postgres.checkpoint_store import CheckpointStore, HeadFork
 from handoff.adapters.postgres.pool import TRANSIENT
 from handoff.adapters.postgres.timeline_store import TimelineStore
 from handoff.backoff import Backoff
-from handoff.config import CheckpointSettings, ConfigurationError, PostgresSettings
+from handoff.config import PostgresSettings
 from handoff.node.ports import Clock
 from handoff.projection import observability
 from handoff.projection.pipeline import confirm
@@ -23,7 +23,6 @@ from handoff.proof.log.checkpoint import NotSignedByLog
 from handoff.proof.log.cosignatures import PublishedCheckpoint, read_published_checkpoint
 from handoff.proof.log.note import InvalidSignature, MalformedNote
 from handoff.proof.log.signer import LogSigner
-from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.delivery import to_ms
 
 # Batch size of signing receipts on a thread: some tens of milliseconds.
@@ -38,12 +37,12 @@ _UNAVAILABLE: tuple[type[Exception], ...] = (*TRANSIENT, BrokerUnavailable)
 
 @dataclass(frozen=True)
 class CheckpointPublisher:
-    """Publisher of one record's checkpoints: log key, trust policy, checkpoints topic and record."""
+    """Publisher of one record's checkpoints: log keys, trust file, checkpoints topic and record."""
 
     postgres: PostgresSettings
-    checkpoints: CheckpointSettings
+    cadence_seconds: float
     log: LogSigner
-    trust: TrustPolicy
+    trust: TrustFile
     topic: CheckpointsTopic
     record: RecordReader
     clock: Clock
@@ -55,7 +54,7 @@ class CheckpointPublisher:
             try:
                 async with checkpoint_connection(self.postgres) as connection:
                     store = CheckpointStore(connection, self.log, epoch)
-                    await _PublishingSession(self, store, TimelineStore(connection), self.trust).run()
+                    await _PublishingSession(self, store, TimelineStore(connection)).run()
             except _UNAVAILABLE as error:
                 observability.record_publisher_restart(error)
                 await asyncio.sleep(backoff.pause())
@@ -71,7 +70,6 @@ class _PublishingSession:
     publisher: CheckpointPublisher
     store: CheckpointStore
     timeline: TimelineStore
-    trust: TrustPolicy
     _offset: int = 0
 
     async def run(self) -> None:
@@ -105,21 +103,16 @@ class _PublishingSession:
 
     @property
     def _cadence_ms(self) -> int:
-        return round(self.publisher.checkpoints.cadence_seconds * 1000)
+        return round(self.publisher.cadence_seconds * 1000)
 
     def _last_due(self) -> int:
         return to_ms(self.publisher.clock()) // self._cadence_ms * self._cadence_ms
 
     async def _sign(self, due: int) -> None:
-        """Sign only what the record still holds, publish only what is stored, and reload the trust file."""
+        """Sign only what the record still holds, and publish only what is stored."""
         await confirm(self.publisher.record, self.timeline, await self.timeline.position())
         if await self.store.store_due(due) is not None:
             await self._publish()
-        try:
-            # New witnesses count without a restart. An invalid file is ignored.
-            self.trust = trusted(self.publisher.checkpoints, self.publisher.log.origin)
-        except ConfigurationError as error:
-            observability.record_checkpoint_alarm("trust_file", error=str(error))
 
     async def _publish(self) -> None:
         while checkpoints := await self.store.unpublished():
@@ -154,12 +147,15 @@ class _PublishingSession:
             self._offset = values[-1][0] + 1
             await self.store.store_cosignatures(collected, self._offset)
             newest = await self.store.newest()
-            observability.record_cosigners(len(await self.store.cosigners(newest.head.size)))
+            witnesses = self.publisher.trust.current().witnesses
+            names = await self.store.cosigners(newest.head.size)
+            observability.record_cosigners(len({witnesses[name].name for name in names if name in witnesses}))
 
     def _parsed(self, offset: int, body: bytes) -> PublishedCheckpoint | None:
         """Parse a value of the topic; None if it does not concern this record."""
         try:
-            return read_published_checkpoint(body, self.publisher.log.public_key, self.trust.witnesses)
+            trust = self.publisher.trust
+            return read_published_checkpoint(body, trust, trust.current().witnesses)
         except (MalformedNote, NotSignedByLog, InvalidSignature) as error:
             observability.record_checkpoint_alarm("checkpoint_not_genuine", offset=offset, error=type(error).__name__)
             return None

@@ -122,7 +122,7 @@ class Projection:
     async def _stand_by(self, store: TimelineStore) -> None:
         """Start a new epoch once the leader is suspected."""
         telemetry.PROJECTION_EPOCH.set(0)
-        cadence = self.publisher.checkpoints.cadence_seconds if self.publisher is not None else math.inf
+        cadence = self.publisher.cadence_seconds if self.publisher is not None else math.inf
         self._standby = Leadership(
             TimelineLeadership(store, self.reader),
             self.instance,

@@ -1,6 +1,6 @@
 """Extension of the audit's node, built from the settings of its process."""
 
-from handoff.adapters.files.trust_file import trusted
+from handoff.adapters.files.trust_file import TrustFile
 from handoff.adapters.postgres.expired_rows import sign_in_rules
 from handoff.adapters.postgres.pool import open_pool
 from handoff.audit.routes import AuditParts, add_audit_routes, origin_of
@@ -24,7 +24,7 @@ def audit_extension(resources: NodeResources) -> Extension:
         own=resources.pool,
         timeline=timeline,
         timeline_settings=settings.timeline,
-        trust=trusted(settings.checkpoints, origin_of(source)) if settings.checkpoints is not None else None,
+        trust=TrustFile(settings.checkpoints, origin_of(source)).current if settings.checkpoints is not None else None,
         callers=settings.callers,
         time_zone=settings.time_zone,
     )

@@ -140,7 +140,7 @@ async def test_the_addressee_asks_the_log_for_what_it_received(shelter: Parts) -
     matter = await _asked(shelter)
     played, audit = PlayedLog(shelter.town.name), _AskedAudit()
     store = ProofStore(shelter.pool)
-    quorum = QuorumTracker(store, played.trust, played.origin, Wakeup())
+    quorum = QuorumTracker(store, lambda: played.trust, played.origin, Wakeup())
     for name in ("monitor", *played.agencies):
         await quorum.process(bodies([played.cosigned(played.request(0, 9), name)]))
     assert quorum.proven.size == 9

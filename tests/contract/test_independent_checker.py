@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from handoff.proof.log.checkpoint import log_key
 from handoff.proof.verify.report import Conclusion
+from handoff.proof.verify.trust import TrustPolicy
 from handoff.proof.verify.verifier import verify
 from handoff.record import formats
 from handoff.record.codes import KeyUse, RedactionReason
@@ -20,6 +22,8 @@ from handoff.views.redaction_effects import redacted
 from tests.support.dsl.builders import JURISDICTION, event, key_of, nth_id, signed
 from tests.support.parts.proof_record import (
     COORDINATOR,
+    LOG,
+    ORIGIN,
     Dump,
     dump_of,
     founding,
@@ -34,10 +38,10 @@ from tests.unit.record.test_redaction import LAST, ordered
 CHECKER = Path(__file__).parents[1] / "support" / "independent_checker.py"
 
 
-def _checked(dump: Dump, directory: Path) -> tuple[int, str]:
+def _checked(dump: Dump, directory: Path, trusted: str | None = None) -> tuple[int, str]:
     bundle, trust_file = directory / "case.bundle", directory / "trust.policy"
     bundle.write_bytes(dump.bundle())
-    trust_file.write_text(trust_text(), encoding="utf-8")
+    trust_file.write_text(trusted or trust_text(), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-I", CHECKER, bundle, trust_file], capture_output=True, text=True, check=False
     )
@@ -124,6 +128,17 @@ def test_a_fault_is_found_by_both(made: Callable[[], Dump], tmp_path: Path) -> N
     code, output = _checked(made(), tmp_path)
     assert (code, "fault: " in output) == (1, True), output
     assert verify(io.BytesIO(made().bundle()), trust()).conclusion is Conclusion.TAMPERED
+
+
+@pytest.mark.parametrize(("until", "fault"), [(0, 1), (10**6, 0)])
+def test_a_replaced_key_of_the_log_counts_up_to_its_size_for_both(until: int, fault: int, tmp_path: Path) -> None:
+    old, following = log_key(ORIGIN, LOG.public_key), log_key(ORIGIN, key_of("the next key of the log").public_key)
+    lines = trust_text().replace(f"log {old}\n", f"log {old}\nlog {following}\n")
+    text = f"{lines}# handoff: until {until} {old.short}\n"
+    code, output = _checked(honest(), tmp_path, text)
+    assert (code, "did not sign" in output) == (fault, bool(fault)), output
+    conclusion = verify(io.BytesIO(honest().bundle()), TrustPolicy.parse(text.encode())).conclusion
+    assert conclusion is (Conclusion.NOT_PROVABLE if fault else Conclusion.PROVEN)
 
 
 def test_the_checker_uses_nothing_of_the_product() -> None:

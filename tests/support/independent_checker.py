@@ -60,16 +60,15 @@ def check_checkpoint(note: str, trust: str, leaves: list[bytes]) -> str:
     """Check the log's signature on the checkpoint, and the root over all leaves. Return the genesis hash."""
     text, _, signatures = note.partition("\n\n")
     origin, size, encoded = text.split("\n")
-    name, key_hash, material = re.findall(r"^log (\S+)$", trust, re.MULTILINE)[0].split("+")
-    key = base64.b64decode(material)
-    require((name, key[:1]) == (origin, b"\x01"), "the trust file has no key of this log")
-    signed = [
-        base64.b64decode(line.split(" ")[2]) for line in signatures.splitlines() if line.startswith(f"— {origin} ")
-    ]
-    mine = [found[4:] for found in signed if found[:4].hex() == key_hash]
-    require(
-        any(is_signed(key[1:], f"{text}\n".encode(), found) for found in mine), "the log did not sign the checkpoint"
-    )
+    ends = {key: int(at) for at, key in re.findall(r"^# handoff: until (\d+) (\S+)$", trust, re.MULTILINE)}
+    logs = [line.split("+", 2) for line in re.findall(r"^log (\S+)$", trust, re.MULTILINE)]
+    keys = {key_hash: base64.b64decode(material) for name, key_hash, material in logs if name == origin}
+    require(keys and all(key[:1] == b"\x01" for key in keys.values()), "the trust file has no key of this log")
+    in_force = {k: key[1:] for k, key in keys.items() if int(size) <= ends.get(f"{origin}+{k}", 2**63)}
+    lines = (line.split(" ")[2] for line in signatures.splitlines() if line.startswith(f"— {origin} "))
+    signed = [(found[:4].hex(), found[4:]) for found in map(base64.b64decode, lines)]
+    checked = [is_signed(in_force[k], f"{text}\n".encode(), found) for k, found in signed if k in in_force]
+    require(checked and all(checked), "the log did not sign the checkpoint")
     require((int(size), base64.b64decode(encoded)) == (len(leaves), root(leaves)), "the entries have another root")
     genesis = rf"^# handoff: genesis {re.escape(origin)} ([0-9a-f]{{64}})$"
     return str(re.findall(genesis, trust, re.MULTILINE)[0])

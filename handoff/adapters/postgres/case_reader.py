@@ -1,6 +1,6 @@
 """Cases read from the timeline's database: history, raw entries, receipts and bundles."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -46,7 +46,7 @@ class CaseReader:
     settings: PostgresSettings
     origin: Origin
     # Without a trust file nothing counts as anchored.
-    trust: TrustPolicy | None
+    trust: Callable[[], TrustPolicy] | None
 
     @cached_property
     def _timeline(self) -> Timeline:
@@ -61,13 +61,13 @@ class CaseReader:
     async def history(self, case: UUID) -> History:
         """Return the history of a case, with the newest checkpoint that covers it."""
         with store_errors():
-            return await self._timeline.history(case, self.trust)
+            return await self._timeline.history(case, self.trust() if self.trust is not None else None)
 
     async def bundle(self, case: UUID) -> AsyncIterator[bytes]:
         """Stream the bundle of a case. The errors of ``open_export`` are raised before the first chunk."""
         if self.trust is None:
             raise NoCheckpointCoversCase("no trust file is configured: set checkpoints.trust_file")
-        async for chunk in bundle(self.settings, BundleRequest(case, self.origin, self.trust)):
+        async for chunk in bundle(self.settings, BundleRequest(case, self.origin, self.trust())):
             yield chunk
 
     async def raw_entries(self, case: UUID, until_ms: int) -> tuple[RawEntry, ...]:

@@ -1,6 +1,6 @@
 """Collection of cosignatures until a checkpoint reaches the quorum of a node's trust policy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,10 +13,12 @@ from handoff.proof.log.checkpoint import (
     NotSignedByLog,
     Origin,
     SignedCheckpoint,
-    cosigned_at,
+    cosignature,
     open_checkpoint,
+    without_cosignatures,
 )
-from handoff.proof.log.note import InvalidSignature, MalformedNote, Note, NoteKey, NoteSignature
+from handoff.proof.log.note import InvalidSignature, MalformedNote, Note, NoteSignature
+from handoff.proof.log.verifiers import NoteVerifier
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.wakeup import Wakeup
@@ -51,16 +53,20 @@ class QuorumTracker:
     """Largest checkpoint with a quorum; ``proved`` signals every growth."""
 
     store: ProvenCheckpointStore
-    trust: TrustPolicy
+    current_trust: Callable[[], TrustPolicy]
     origin: Origin
     proved: Wakeup
     proven: ProvenCheckpoint = field(default_factory=ProvenCheckpoint, init=False)
     _cosignatures: dict[str, dict[str, NoteSignature]] = field(default_factory=dict, init=False)
+    _trust: TrustPolicy = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._trust = self.current_trust()
 
     @property
-    def log(self) -> NoteKey:
-        """Verifier key of the record's log."""
-        return self.trust.logs[str(self.origin)].key
+    def log(self) -> NoteVerifier:
+        """Keys of the record's log."""
+        return self.current_trust().logs[str(self.origin)].key
 
     async def begin(self) -> int:
         """Load the stored state. Return the offset to read from."""
@@ -70,6 +76,7 @@ class QuorumTracker:
 
     async def process(self, values: Sequence[Value]) -> None:
         """Process values of the checkpoints topic. Idempotent. Raises ``StoreUnavailable``."""
+        self._renew_trust()
         for offset, body in values:
             try:
                 raw = AddCheckpoint.parse(body).note
@@ -79,23 +86,27 @@ class QuorumTracker:
             except (MalformedNote, NotSignedByLog, InvalidSignature) as error:
                 log.debug("quorum.value_skipped", offset=offset, why=type(error).__name__)
 
+    def _renew_trust(self) -> None:
+        """Collect from the next value on under a renewed policy. The next checkpoint covers what was collected."""
+        trust = self.current_trust()
+        if trust != self._trust:
+            self._trust = trust
+            self._cosignatures.clear()
+
     async def _collect(self, opened: SignedCheckpoint, offset: int) -> None:
         note = opened.note
         genuine = self._genuine(note)
         self._drop_smallest()
         known = self._cosignatures.setdefault(note.text, {})
         known.update(genuine)
-        if self.trust.quorum.is_met_by(frozenset(known)):
-            signatures = (*note.claims(self.log), *known.values())
-            await self._prove(ProvenCheckpoint(opened.head.size, str(Note(note.text, signatures)).encode(), offset))
+        if self._trust.quorum.is_met_by(frozenset(known)):
+            proven = without_cosignatures(note, self.log).signed(*known.values())
+            await self._prove(ProvenCheckpoint(opened.head.size, str(proven).encode(), offset))
 
     def _genuine(self, note: Note) -> dict[str, NoteSignature]:
         """Return the cosignatures by trusted witnesses. Raises ``InvalidSignature`` if one does not verify."""
-        found: dict[str, NoteSignature] = {}
-        for name, key in self.trust.witnesses.items():
-            if cosigned_at(note, key) is not None:
-                found[name] = note.claims(key)[-1]
-        return found
+        cosigned = ((name, cosignature(note, witness)) for name, witness in self._trust.witnesses.items())
+        return {name: found.line for name, found in cosigned if found is not None}
 
     async def _prove(self, proven: ProvenCheckpoint) -> None:
         await self.store.prove(proven)

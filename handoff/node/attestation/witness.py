@@ -20,8 +20,11 @@ from handoff.proof.log.checkpoint import (
     TreeHead,
     cosigned_at,
     open_checkpoint,
+    without_cosignatures,
 )
-from handoff.proof.log.note import InvalidSignature, MalformedNote, Note, NoteKey
+from handoff.proof.log.note import InvalidSignature, MalformedNote
+from handoff.proof.log.signer import Cosigner
+from handoff.proof.log.verifiers import NoteVerifier
 from handoff.proof.log.witness import (
     AddCheckpoint,
     ForkedCheckpoint,
@@ -33,7 +36,6 @@ from handoff.proof.log.witness import (
     check_witness_state,
     evaluate_request,
 )
-from handoff.record.signing import SigningKey
 
 log = structlog.get_logger(__name__)
 
@@ -113,9 +115,8 @@ class Witness:
     """Cosigner of one log. ``examine`` raises ``RootMismatch`` if a head is not the record's."""
 
     store: WitnessStore
-    log: NoteKey
-    key: NoteKey
-    private: SigningKey
+    log: NoteVerifier
+    cosigner: Cosigner
     publish: Publish
     clock: Clock
     examine: Examine = accept_any_root
@@ -140,7 +141,7 @@ class Witness:
         """Check the topic at the start. Raises ``WitnessHalted`` if it cosigned a head beyond the stored one."""
         published = [opened for _, body in values if (opened := self.cosigned(body)) is not None]
         try:
-            check_witness_state(self.state.head, published, self.key)
+            check_witness_state(self.state.head, published, self.cosigner)
         except WitnessStateLost as error:
             log.critical("witness.state_lost", size=self.state.head.size, why=str(error))
             raise WitnessHalted("forgotten") from error
@@ -169,7 +170,7 @@ class Witness:
             step = evaluate_request(self.state.head, request, self.log)
             is_news = step.after != step.before
             # A note that repeats the head with other cosignatures is not a request.
-            if not is_news and len(step.note.signatures) > 1:
+            if not is_news and step.note != without_cosignatures(step.note, self.log):
                 return None
             if is_news:
                 await self.examine(step.after)
@@ -182,7 +183,7 @@ class Witness:
         except (ForkedCheckpoint, InconsistentCheckpoint, RootMismatch) as error:
             await self._record_evidence(error, body)
             return None
-        self.state = WitnessState(step.after, str(_bare(step.note, self.log)).encode(), offset)
+        self.state = WitnessState(step.after, str(without_cosignatures(step.note, self.log)).encode(), offset)
         return request, step
 
     def _check_behind(self, request: AddCheckpoint, missed: ProofSizeMismatch) -> None:
@@ -203,8 +204,7 @@ class Witness:
         telemetry.WITNESS_ALARMS.labels(why).inc()
 
     async def _cosign(self, request: AddCheckpoint, step: HeadUpdate) -> None:
-        signature = step.cosign(self.key, self.private, self.clock())
-        note = _bare(step.note, self.log).signed(signature)
+        note = without_cosignatures(step.note, self.log).signed(*step.cosign(self.cosigner, self.clock()))
         await self.publish(replace(request, note=str(note).encode()))
         telemetry.WITNESS_SIZE.set(step.after.size)
         # Once a cadence in every agency's node: the gauge shows it.
@@ -214,7 +214,7 @@ class Witness:
         """Return the checkpoint in ``body`` if this witness has cosigned it."""
         try:
             opened = open_checkpoint(AddCheckpoint.parse(body).note, self.log)
-            return opened if cosigned_at(opened.note, self.key) is not None else None
+            return opened if cosigned_at(opened.note, self.cosigner) is not None else None
         except _MALFORMED:
             return None
 
@@ -223,10 +223,5 @@ class Witness:
         for offset, body in values:
             opened = self.cosigned(body)
             if opened is not None and opened.head.size >= known.head.size:
-                known = WitnessState(opened.head, str(_bare(opened.note, self.log)).encode(), offset)
+                known = WitnessState(opened.head, str(without_cosignatures(opened.note, self.log)).encode(), offset)
         return known
-
-
-def _bare(note: Note, log_key: NoteKey) -> Note:
-    """Return the note with the log's signature alone."""
-    return Note(note.text, note.claims(log_key))

@@ -14,12 +14,15 @@ from handoff.domain.directory import Directory, Key
 from handoff.operations.doctor.findings import UNREACHABLE, DoctorFinding, collected
 from handoff.operations.installation_settings import InstallationSettings
 from handoff.proof.log.checkpoint import Origin, cosigner_key, log_key
+from handoff.proof.log.note import NoteKey
+from handoff.proof.log.verifiers import ANY_SIZE, EndedKey, Verifier, parts_of
 from handoff.record.codes import KeyUse
 from handoff.record.signing import SigningKey, key_id
 from handoff.record.topics import EXCHANGE, MONITOR, PROJECTION
 
 _NOT_NODES = frozenset({EXCHANGE, PROJECTION, MONITOR})
 _RESTORE = "restore the file from a backup"
+_ENDED_KEY = "move the next key to this setting, see *Keys of the log and the cosigners* in docs/runbook.md"
 _NEW_KEY = f"{_RESTORE}, or let the coordinator register a new key (docs/runbook.md)"
 
 
@@ -40,7 +43,7 @@ def _signing_key(settings: ProcessSettings, directory: Directory | None) -> Iter
     if key is None:
         return
     if settings.member == PROJECTION:
-        yield from _log_key(settings, key)
+        yield from _log_key(settings)
     elif directory is not None:
         yield from signing_key_findings(settings, key, directory)
 
@@ -87,33 +90,53 @@ def _ended(key: Key) -> str:
     return f"its signing key {_short(key.id)} was retired at {key.retired_at:%Y-%m-%d %H:%M} UTC"
 
 
-def _log_key(settings: ProcessSettings, key: SigningKey) -> Iterator[DoctorFinding]:
+def _log_key(settings: ProcessSettings) -> Iterator[DoctorFinding]:
+    """Compare the log's keys with those of the trust file."""
     if settings.checkpoints is None:
         return
     origin = Origin(settings.jurisdiction, settings.generation)
-    trust = trusted(settings.checkpoints, origin)
-    if trust.logs[str(origin)].key != log_key(origin, key.public_key):
-        finding = (
-            f"wrong log key: {settings.signing_key_file} is not the key that {settings.checkpoints.trust_file} names "
-            f"for {origin}. No checkpoint by this key is trusted"
-        )
-        yield DoctorFinding(PROJECTION, "bad", finding, _RESTORE)
+    known = trusted(settings.checkpoints, origin).logs[str(origin)].key
+    files = (settings.signing_key_file, settings.next_signing_key_file)
+    keys = [(path, log_key(origin, key.public_key)) for path in files if (key := _key(path)) is not None]
+    yield from _proof_keys(settings.member, "log", keys, known)
 
 
 def _witness_key(settings: ProcessSettings) -> Iterator[DoctorFinding]:
-    path = settings.checkpoints.witness_key_file if settings.checkpoints is not None else None
-    yield from _file_findings(settings.member, path)
-    key = _key(path)
-    if key is None or settings.checkpoints is None:
+    """Compare the keys with which a process cosigns with those of the trust file."""
+    if settings.checkpoints is None or settings.checkpoints.witness_key_file is None:
         return
-    trust = trusted(settings.checkpoints, Origin(settings.jurisdiction, settings.generation))
-    expected = trust.witnesses.get(settings.member)
-    if expected is not None and expected != cosigner_key(settings.jurisdiction, settings.member, key.public_key):
-        finding = (
-            f"wrong witness key: {path} is not the key that {settings.checkpoints.trust_file} names for it. "
-            "Its cosignatures do not count"
-        )
-        yield DoctorFinding(settings.member, "bad", finding, _RESTORE)
+    files = (settings.checkpoints.witness_key_file, settings.checkpoints.next_witness_key_file)
+    for path in files:
+        yield from _file_findings(settings.member, path)
+    place, member = settings.jurisdiction, settings.member
+    keys = [(path, cosigner_key(place, member, key.public_key)) for path in files if (key := _key(path)) is not None]
+    trust = trusted(settings.checkpoints, Origin(place, settings.generation))
+    if keys and (known := trust.cosigner(keys[0][1].name)) is not None:
+        yield from _proof_keys(member, "witness", keys, known)
+
+
+def _proof_keys(
+    member: str, use: str, keys: Sequence[tuple[Path | None, NoteKey]], known: Verifier
+) -> Iterator[DoctorFinding]:
+    """Name the key by which checkpoints are signed, and each key file that the trust file has not or has ended."""
+    in_force = known.keys_at(ANY_SIZE)
+    named = ", ".join(key.short for key in in_force) or "none"
+    for path, key in keys:
+        if key in in_force:
+            yield DoctorFinding(member, "ok", f"{use} key {key.short}")
+        elif key in known.public_keys:
+            until = max(part.until for part in parts_of(known) if isinstance(part, EndedKey) and part.key == key)
+            yield DoctorFinding(
+                member, "ok" if len(keys) > 1 else "bad", f"{use} key {key.short} ended at size {until}", _ENDED_KEY
+            )
+        else:
+            yield DoctorFinding(
+                member,
+                "bad",
+                f"wrong {use} key: {path} has {key.short}, which the trust file does not name; in force: {named}. "
+                "No signature by it counts",
+                f"{_RESTORE}, or add the key of a rotation: `handoff trust add-key`",
+            )
 
 
 def _idempotency_secret(settings: ProcessSettings) -> Iterator[DoctorFinding]:

@@ -15,11 +15,12 @@ from typing import Any
 import tomli_w
 
 from handoff.adapters.files.private_file import write_private
-from handoff.config import PlannedMember, PostgresSettings
+from handoff.config import ConfigurationError, PlannedMember, PostgresSettings
 from handoff.domain.founding import Charter, admission_events, founding_event
 from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.operations.setup.stored_secrets import StoredSecrets
 from handoff.operations.setup.trust_policy import trust_file, witness_owner
+from handoff.proof.verify.trust import MalformedTrustFile, TrustPolicy
 from handoff.record import codec, signing
 from handoff.record.codes import MemberKind
 from handoff.record.envelope import COORDINATION, EXCHANGE, Event
@@ -129,7 +130,8 @@ class Installation:
     def write(self, now: datetime) -> tuple[Process, ...]:
         """Write what is missing, and the configuration of each process. Return the processes in start order."""
         self.genesis(now)
-        write_private(self.trust_file, trust_file(self.jurisdiction.plan, self._secrets, self.anchor()))
+        trust = trust_file(self.jurisdiction.plan, self._secrets, self.anchor(), self._trust_before())
+        write_private(self.trust_file, trust)
         ports = self._ports()
         processes = tuple(self._write(*named, ports) for named in self._named())
         write_private(self._register, json.dumps([asdict(process) for process in processes], default=str, indent=2))
@@ -158,6 +160,14 @@ class Installation:
     def trust_file(self) -> Path:
         """Trust file of the jurisdiction; written again when a member is added."""
         return self.directory / "trust.policy"
+
+    def _trust_before(self) -> TrustPolicy | None:
+        """Policy of the last `init`, with the keys of later rotations; None if there is none."""
+        try:
+            return TrustPolicy.parse(self.trust_file.read_bytes()) if self.trust_file.exists() else None
+        except MalformedTrustFile as error:
+            # Written over, the file would forget the keys that bundles of before were signed with.
+            raise ConfigurationError(f"{self.trust_file}: {error}. Restore it from a backup") from None
 
     @property
     def is_written(self) -> bool:
@@ -251,7 +261,7 @@ def with_operator_settings(written: Mapping[str, Any], stored: Mapping[str, Any]
     address of an audit on another machine.
     """
     merged = {**{key: value for key, value in stored.items() if key not in _WRITTEN}, **written}
-    for section in ("http", "health"):
+    for section in ("http", "health", "checkpoints"):
         if section in written:
             merged[section] = {**stored.get(section, {}), **written[section]}
     audit = stored.get("audit", {})

@@ -4,7 +4,8 @@ from handoff.config import JurisdictionPlan
 from handoff.operations.setup.stored_secrets import StoredSecrets
 from handoff.proof.log.checkpoint import Origin, cosigner_key, log_key
 from handoff.proof.log.note import NoteKey
-from handoff.proof.verify.trust import TrustedLog, write_trust
+from handoff.proof.log.verifiers import Verifier, parts_of, verifier_of
+from handoff.proof.verify.trust import TrustedLog, TrustPolicy, write_trust
 from handoff.record.topics import MONITOR, PROJECTION, agencies
 
 
@@ -13,13 +14,22 @@ def witness_owner(cosigner: str) -> str:
     return cosigner if cosigner == MONITOR else f"{cosigner}.witness"
 
 
-def trust_file(plan: JurisdictionPlan, stored: StoredSecrets, genesis_hash: str) -> str:
-    """Text of the trust file of ``plan``."""
+def trust_file(plan: JurisdictionPlan, stored: StoredSecrets, genesis_hash: str, before: TrustPolicy | None) -> str:
+    """Text of the trust file of ``plan``. It keeps the keys and the ends that the file ``before`` has."""
 
-    def cosigner(name: str) -> NoteKey:
-        return cosigner_key(plan.name, name, stored.key(witness_owner(name)).public_key)
+    def cosigner(name: str) -> Verifier:
+        key = cosigner_key(plan.name, name, stored.key(witness_owner(name)).public_key)
+        return _with_key(before.cosigner(key.name) if before is not None else None, key)
 
     witnesses = agencies(plan.member_ids)
-    log = TrustedLog(log_key(Origin(plan.name, plan.generation), stored.key(PROJECTION).public_key), genesis_hash)
+    key = log_key(Origin(plan.name, plan.generation), stored.key(PROJECTION).public_key)
+    known = before.logs.get(key.name) if before is not None else None
+    log = TrustedLog(_with_key(known.key if known is not None else None, key), genesis_hash)
     majority = len(witnesses) // 2 + 1
     return write_trust([log], cosigner(MONITOR), map(cosigner, witnesses), majority)
+
+
+def _with_key(known: Verifier | None, key: NoteKey) -> Verifier:
+    if known is None:
+        return key
+    return known if key in known.public_keys else verifier_of((*parts_of(known), key))

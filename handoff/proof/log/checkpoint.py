@@ -6,7 +6,7 @@ Source: C2SP tlog-checkpoint and tlog-cosignature (Ed25519, ``cosignature/v1``).
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from handoff.proof.log.merkle import EMPTY_ROOT, HASH_BYTES
 from handoff.proof.log.note import (
@@ -22,6 +22,7 @@ from handoff.proof.log.note import (
     is_signed,
     sign,
 )
+from handoff.proof.log.verifiers import NoteVerifier
 from handoff.record.signing import SigningKey
 
 _ORIGIN: Final = re.compile(r"handoff/([a-z][a-z0-9]{1,29})/record/([1-9][0-9]{0,8})")
@@ -109,16 +110,19 @@ def cosigner_key(jurisdiction: str, cosigner: str, public_key: bytes) -> NoteKey
     return NoteKey(f"handoff/{jurisdiction}/{cosigner}", KeyType.COSIGNER, public_key)
 
 
-def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> Note:
-    """Sign ``checkpoint`` with the log's key."""
-    return sign(Note(checkpoint.text), str(checkpoint.origin), key)
+def sign_checkpoint(checkpoint: Checkpoint, *keys: SigningKey) -> Note:
+    """Sign ``checkpoint`` with each of the log's keys."""
+    return sign(Note(checkpoint.text), str(checkpoint.origin), *keys)
 
 
-def open_checkpoint(raw: bytes, log: NoteKey) -> SignedCheckpoint:
-    """Parse ``raw`` and verify the signature. Raises ``MalformedNote``, ``NotSignedByLog``, ``InvalidSignature``."""
+def open_checkpoint(raw: bytes, log: NoteVerifier) -> SignedCheckpoint:
+    """Parse ``raw`` and verify the signatures by keys of the log that count at its size.
+
+    Raises ``MalformedNote``, ``NotSignedByLog``, ``InvalidSignature``.
+    """
     note = Note.parse(raw)
     checkpoint = Checkpoint.parse(note.text)
-    if str(checkpoint.origin) != log.name or not is_signed(note, log):
+    if str(checkpoint.origin) != log.name or not is_signed(note, *log.keys_at(checkpoint.head.size)):
         raise NotSignedByLog(f"the log {log.name} has not signed this checkpoint")
     return SignedCheckpoint(checkpoint, note)
 
@@ -130,10 +134,33 @@ def cosign(note: Note, key: NoteKey, private: SigningKey, at: datetime) -> NoteS
     return NoteSignature(key.name, key.id, timestamp.to_bytes(_TIMESTAMP_BYTES) + signature)
 
 
-def cosigned_at(note: Note, key: NoteKey) -> datetime | None:
-    """Return the time at which ``key`` cosigned, or None. Raises ``InvalidSignature``."""
-    times = [_checked_time(note, key, claim) for claim in note.claims(key)]
-    return max(times, default=None)
+def without_cosignatures(note: Note, log: NoteVerifier) -> Note:
+    """Return a checkpoint's note with the signatures of the log alone."""
+    keys = log.keys_at(Checkpoint.parse(note.text).head.size)
+    return Note(note.text, tuple(claim for key in keys for claim in note.claims(key)))
+
+
+class Cosigned(NamedTuple):
+    """A verified cosignature: its time and its line of the note."""
+
+    at: datetime
+    line: NoteSignature
+
+
+def cosignature(note: Note, cosigner: NoteVerifier) -> Cosigned | None:
+    """Return the newest cosignature by a key of ``cosigner`` that counts at this size, or None.
+
+    Raises ``InvalidSignature`` if one that names such a key fails.
+    """
+    keys = cosigner.keys_at(Checkpoint.parse(note.text).head.size)
+    found = [Cosigned(_checked_time(note, key, claim), claim) for key in keys for claim in note.claims(key)]
+    return max(found, key=lambda cosigned: cosigned.at, default=None)
+
+
+def cosigned_at(note: Note, cosigner: NoteVerifier) -> datetime | None:
+    """Return the time at which ``cosigner`` cosigned, or None. Raises ``InvalidSignature``."""
+    found = cosignature(note, cosigner)
+    return None if found is None else found.at
 
 
 def _checked_time(note: Note, key: NoteKey, claim: NoteSignature) -> datetime:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from handoff.proof.log.checkpoint import Checkpoint, TreeHead, cosigned_at, open_checkpoint
-from handoff.proof.log.note import Note, NoteKey
+from handoff.proof.log.checkpoint import Checkpoint, TreeHead, cosignature, open_checkpoint, without_cosignatures
+from handoff.proof.log.note import Note
+from handoff.proof.log.verifiers import NoteVerifier
 from handoff.proof.log.witness import AddCheckpoint
 
 
@@ -28,7 +29,7 @@ class PublishedCheckpoint:
 
 
 def read_published_checkpoint(
-    body: bytes, log: NoteKey, witnesses: Mapping[str, NoteKey]
+    body: bytes, log: NoteVerifier, witnesses: Mapping[str, NoteVerifier]
 ) -> PublishedCheckpoint | None:
     """Parse a value of the checkpoints topic. Return None if it concerns another record.
 
@@ -39,12 +40,12 @@ def read_published_checkpoint(
     if str(Checkpoint.parse(note.text).origin) != log.name:
         return None
     opened = open_checkpoint(request.note, log)
-    own = str(Note(note.text, note.claims(log))).encode()
+    own = str(without_cosignatures(note, log)).encode()
     found = (_cosignature(note, name, key) for name, key in witnesses.items())
     cosignatures = tuple(cosignature for cosignature in found if cosignature is not None)
     return PublishedCheckpoint(opened.head, AddCheckpoint(request.old_size, request.proof, own), cosignatures)
 
 
-def _cosignature(note: Note, name: str, key: NoteKey) -> Cosignature | None:
-    at = cosigned_at(note, key)
-    return None if at is None else Cosignature(name, at, str(note.claims(key)[0]))
+def _cosignature(note: Note, name: str, witness: NoteVerifier) -> Cosignature | None:
+    found = cosignature(note, witness)
+    return None if found is None else Cosignature(name, found.at, str(found.line))

@@ -50,8 +50,22 @@ class NoteKey:
         """Key id, four bytes. A hint for lookup; it does not authenticate the key."""
         return hashlib.sha256(self.name.encode() + b"\n" + bytes([self.type]) + self.public_key).digest()[:4]
 
+    @property
+    def short(self) -> str:
+        """Name and key id, without the public key."""
+        return f"{self.name}+{self.id.hex()}"
+
+    @property
+    def public_keys(self) -> tuple["NoteKey", ...]:
+        """The key itself."""
+        return (self,)
+
+    def keys_at(self, _size: int) -> tuple["NoteKey", ...]:
+        """Return the key: it counts on a tree of any size."""
+        return (self,)
+
     def __str__(self) -> str:
-        return f"{self.name}+{self.id.hex()}+{encode_base64(bytes([self.type]) + self.public_key)}"
+        return f"{self.short}+{encode_base64(bytes([self.type]) + self.public_key)}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -126,16 +140,18 @@ class Note:
         return cls(text + "\n", signatures)
 
 
-def sign(note: Note, name: str, key: SigningKey) -> Note:
-    """Add the signature of the log that owns ``key``."""
-    raw = key.sign_itself(note.text.encode())
-    return note.signed(NoteSignature(name, NoteKey(name, KeyType.LOG, key.public_key).id, raw))
+def sign(note: Note, name: str, *keys: SigningKey) -> Note:
+    """Add the signatures of the log that owns ``keys``."""
+    text = note.text.encode()
+    ids = (NoteKey(name, KeyType.LOG, key.public_key).id for key in keys)
+    signatures = (NoteSignature(name, key_id, key.sign_itself(text)) for key_id, key in zip(ids, keys, strict=True))
+    return note.signed(*signatures)
 
 
-def is_signed(note: Note, key: NoteKey) -> bool:
-    """Return whether the log signed ``note``. Raises ``InvalidSignature`` if a signature of its name fails."""
-    claims = note.claims(key)
-    for claim in claims:
+def is_signed(note: Note, *keys: NoteKey) -> bool:
+    """Return whether one of a log's keys signed ``note``. Raises ``InvalidSignature`` if a signature by one fails."""
+    claims = [(key, claim) for key in keys for claim in note.claims(key)]
+    for key, claim in claims:
         check_signature(key, note.text.encode(), claim.signature)
     return bool(claims)
 

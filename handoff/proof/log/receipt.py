@@ -13,7 +13,8 @@ from uuid import UUID
 
 from handoff.proof.log.checkpoint import NotSignedByLog, Origin
 from handoff.proof.log.merkle import HASH_BYTES
-from handoff.proof.log.note import MalformedNote, Note, NoteKey, decimal, decode_base64, encode_base64, is_signed, sign
+from handoff.proof.log.note import MalformedNote, Note, decimal, decode_base64, encode_base64, is_signed, sign
+from handoff.proof.log.verifiers import NoteVerifier
 from handoff.record import formats
 from handoff.record.delivery import Verdict, VerdictKind
 from handoff.record.envelope import Identity
@@ -59,15 +60,18 @@ class Receipt:
         return cls(Origin.parse(lines[1]), decimal(lines[2]), record_hash, event, decimal(judged[1]), verdict)
 
 
-def sign_receipt(receipt: Receipt, key: SigningKey) -> Note:
-    """Sign ``receipt`` with the log's key."""
-    return sign(Note(receipt.text), str(receipt.origin), key)
+def sign_receipt(receipt: Receipt, *keys: SigningKey) -> Note:
+    """Sign ``receipt`` with each of the log's keys."""
+    return sign(Note(receipt.text), str(receipt.origin), *keys)
 
 
-def open_receipt(raw: bytes, log: NoteKey) -> Receipt:
-    """Parse ``raw`` and verify the signature. Raises ``MalformedNote``, ``NotSignedByLog``, ``InvalidSignature``."""
+def open_receipt(raw: bytes, log: NoteVerifier) -> Receipt:
+    """Parse ``raw`` and verify the signatures by keys of the log that count at its size.
+
+    Raises ``MalformedNote``, ``NotSignedByLog``, ``InvalidSignature``.
+    """
     note = Note.parse(raw)
     receipt = Receipt.parse(note.text)
-    if str(receipt.origin) != log.name or not is_signed(note, log):
+    if str(receipt.origin) != log.name or not is_signed(note, *log.keys_at(receipt.size)):
         raise NotSignedByLog(f"the log {log.name} has not signed this receipt")
     return receipt

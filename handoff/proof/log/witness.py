@@ -16,13 +16,13 @@ from handoff.proof.log.note import (
     MAX_NOTE_BYTES,
     MalformedNote,
     Note,
-    NoteKey,
     NoteSignature,
     decimal,
     decode_base64,
     encode_base64,
 )
-from handoff.record.signing import SigningKey
+from handoff.proof.log.signer import Cosigner
+from handoff.proof.log.verifiers import NoteVerifier
 
 _MOST_PROOF_LINES: Final = 63
 MAX_REQUEST_BYTES: Final = MAX_NOTE_BYTES + (_MOST_PROOF_LINES + 2) * 64
@@ -89,12 +89,12 @@ class HeadUpdate:
     after: TreeHead
     note: Note
 
-    def cosign(self, key: NoteKey, private: SigningKey, at: datetime) -> NoteSignature:
-        """Return the cosignature to publish."""
-        return cp.cosign(self.note, key, private, at)
+    def cosign(self, cosigner: Cosigner, at: datetime) -> tuple[NoteSignature, ...]:
+        """Return the cosignatures to publish, one by each key of the cosigner."""
+        return cosigner.sign(self.note, at)
 
 
-def evaluate_request(own: TreeHead, request: AddCheckpoint, log: NoteKey) -> HeadUpdate:
+def evaluate_request(own: TreeHead, request: AddCheckpoint, log: NoteVerifier) -> HeadUpdate:
     """Evaluate ``request`` for a witness whose head is ``own``.
 
     Raises a subclass of ``CosignatureRefused``, and what ``open_checkpoint`` raises if the log's signature is missing.
@@ -128,9 +128,9 @@ def _check_growth(own: TreeHead, offered: TreeHead, proof: Proof) -> None:
         raise InconsistentCheckpoint(f"size {offered.size} is not proven to extend {own.size}: {error}") from error
 
 
-def check_witness_state(own: TreeHead, published: Iterable[SignedCheckpoint], key: NoteKey) -> None:
+def check_witness_state(own: TreeHead, published: Iterable[SignedCheckpoint], cosigner: NoteVerifier) -> None:
     """Check that a witness may start. Raises ``WitnessStateLost`` if it cosigned a head beyond the stored one."""
-    cosigned = (opened.head for opened in published if cp.cosigned_at(opened.note, key) is not None)
+    cosigned = (opened.head for opened in published if cp.cosigned_at(opened.note, cosigner) is not None)
     largest = max(cosigned, key=lambda head: head.size, default=EMPTY_TREE_HEAD)
     if largest.size > own.size or (largest.size == own.size and largest.root != own.root):
         raise WitnessStateLost(f"the stored head has size {own.size}, and {largest.size} was cosigned")

@@ -79,10 +79,13 @@ def check_trust(origin: str, checkpoint: bytes, trust: TrustPolicy) -> TrustedCh
         raise CheckpointDistrusted(VerificationFinding(Check.CHECKPOINT, str(error))) from error
     has_quorum, proven_at = trust.quorum.is_met_by(frozenset(cosigned)), trust.proven_at(cosigned)
     monitor = f"handoff/{opened.checkpoint.origin.jurisdiction}/{MONITOR}"
-    recomputed_at = next((at for name, at in cosigned.items() if trust.witnesses[name].name == monitor), None)
+    recomputed = [at for name, at in cosigned.items() if trust.witnesses[name].name == monitor]
+    recomputed_at = max(recomputed, default=None)
     if proven_at is not None and recomputed_at is not None:
         proven_at = min(proven_at, recomputed_at)
-    return TrustedCheckpoint(log, opened, tuple(cosigned), proven_at, has_quorum, recomputed_at is not None)
+    # A witness with two keys has two names in the trust file, and is one cosigner.
+    cosigners = tuple(dict.fromkeys(trust.witnesses[name].name.rpartition("/")[2] for name in cosigned))
+    return TrustedCheckpoint(log, opened, cosigners, proven_at, has_quorum, recomputed_at is not None)
 
 
 def _cosigned(opened: SignedCheckpoint, trust: TrustPolicy) -> dict[str, datetime]:

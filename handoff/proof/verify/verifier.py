@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import BinaryIO
 
 from handoff.proof.log.checkpoint import NotSignedByLog
-from handoff.proof.log.note import InvalidSignature, MalformedNote, NoteKey
+from handoff.proof.log.note import InvalidSignature, MalformedNote
 from handoff.proof.log.receipt import Receipt, open_receipt
+from handoff.proof.log.verifiers import NoteVerifier
 from handoff.proof.verify.authorship import AuthorshipCheck
 from handoff.proof.verify.bundle import BundleReader, bundle_strands
 from handoff.proof.verify.bundle_checks import CASE, DIRECTORY, BundleScan, Strand
@@ -66,7 +67,7 @@ def _walked(
     return walk
 
 
-def _opened(notes: Iterable[bytes], log: NoteKey, failures: Findings) -> Iterable[Receipt]:
+def _opened(notes: Iterable[bytes], log: NoteVerifier, failures: Findings) -> Iterable[Receipt]:
     for note in notes:
         try:
             yield open_receipt(note, log)

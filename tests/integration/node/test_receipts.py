@@ -130,7 +130,7 @@ class Desk:
 
 def receipts_of(police: Parts, played: PlayedLog, audit: PlayedAudit, *, patience: float = 60) -> Desk:
     store = ProofStore(police.pool)
-    quorum = QuorumTracker(store, played.trust, played.origin, Wakeup())
+    quorum = QuorumTracker(store, lambda: played.trust, played.origin, Wakeup())
     return Desk(police, played, audit, quorum, ReceiptCollector(store, audit.client, quorum, clock.now, 0.2, patience))
 
 

@@ -27,6 +27,7 @@ from handoff.node.attestation.quorum import QuorumTracker
 from handoff.node.attestation.witness import Publish, Witness, WitnessBehind, WitnessHalted, WitnessState
 from handoff.operations.node_recovery import adopt_witness
 from handoff.proof.log.checkpoint import EMPTY_TREE_HEAD, TreeHead
+from handoff.proof.log.signer import Cosigner
 from handoff.proof.log.witness import AddCheckpoint
 from handoff.record.topics import PROJECTION
 from handoff.wakeup import Wakeup
@@ -68,8 +69,8 @@ class Published(list[AddCheckpoint]):
 
 
 def witness(police: Parts, played: PlayedLog, publish: Publish) -> Witness:
-    key = witness_key("police")
-    return Witness(PostgresWitnessStore(police.pool), played.key, played.cosigner("police"), key, publish, lambda: T0)
+    cosigner = Cosigner.of(played.jurisdiction, "police", witness_key("police"))
+    return Witness(PostgresWitnessStore(police.pool), played.key, cosigner, publish, lambda: T0)
 
 
 async def state(police: Parts) -> WitnessState:
@@ -405,7 +406,7 @@ async def test_a_topic_that_ends_before_what_was_read_halts_a_witness_and_others
         async with watching(police, played) as task:
             with pytest.raises(WitnessHalted, match="checkpoints_lost"):
                 await asyncio.wait_for(task, 20)
-        quorum = QuorumTracker(ProofStore(police.pool), played.trust, played.origin, Wakeup())
+        quorum = QuorumTracker(ProofStore(police.pool), lambda: played.trust, played.origin, Wakeup())
         reading = asyncio.create_task(CheckpointWatch(topic(police, played, "police"), None, quorum).run())
         try:
             await eventually(lambda: _proves(police, 7))

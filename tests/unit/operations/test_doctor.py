@@ -19,11 +19,14 @@ from handoff.operations.doctor.findings import DoctorFinding
 from handoff.operations.doctor.keys import signing_key_findings
 from handoff.operations.doctor.processes import ask_process
 from handoff.operations.installation_settings import InstallationSettings
+from handoff.operations.new_key import create_log_key
 from handoff.operations.setup.database_setup import DatabaseOperator
 from handoff.operations.setup.installation import Installation
 from handoff.operations.setup.jurisdiction import Jurisdiction, new_passwords
 from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.operations.setup.plan_file import store_plan
+from handoff.operations.trust_keys import add_key, end_key
+from handoff.proof.verify.trust import TrustPolicy
 from handoff.readiness import PartReadiness, Readiness
 from handoff.record.codes import KeyUse
 from handoff.record.delivery import BrokenDelivery, DeliveryFault
@@ -112,6 +115,22 @@ async def test_a_file_of_another_key_is_found_before_anything_is_signed(director
     assert "wrong log key" in texts(found["projection"])
     assert "wrong witness key" in texts(found["police"])
     assert "no private key" in texts(found["shelter"])
+
+
+async def test_the_keys_of_the_log_and_of_a_witness_are_named_through_a_rotation(directory: Path) -> None:
+    keys, path, origin = directory / "keys", directory / "trust.policy", InstallationSettings(directory).origin
+    (old,) = TrustPolicy.parse(path.read_bytes()).logs[str(origin)].key.public_keys
+    assert f"ok: log key {old.short}" in texts((await examined(directory))["projection"])
+    following = create_log_key(keys / "projection.next.key", origin)
+    config = directory / "config" / "projection.toml"
+    config.write_text(f'next_signing_key_file = "{keys / "projection.next.key"}"\n{config.read_text()}')
+    assert f"bad: wrong log key: {keys / 'projection.next.key'}" in texts((await examined(directory))["projection"])
+    add_key(path, str(following))
+    end_key(path, old.short, 12)
+    found = texts((await examined(directory))["projection"])
+    assert f"log key {old.short} ended at size 12 move the next key to this setting" in found
+    assert f"ok: log key {following.short}" in found
+    assert "wrong log key" not in found
 
 
 def _settings(directory: Path) -> ProcessSettings:

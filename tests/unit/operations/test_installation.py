@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from handoff.config import JurisdictionPlan, PlannedMember, jurisdiction_plan
+from handoff.config import ConfigurationError, JurisdictionPlan, PlannedMember, jurisdiction_plan
 from handoff.operations.installation_settings import InstallationSettings
+from handoff.operations.new_key import create_log_key, create_witness_key
 from handoff.operations.setup.database_setup import DatabaseOperator
 from handoff.operations.setup.installation import Installation
 from handoff.operations.setup.jurisdiction import Jurisdiction, new_passwords
 from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.operations.setup.stored_secrets import StoredSecrets
-from handoff.proof.log.checkpoint import cosigner_key
+from handoff.operations.trust_keys import add_key, end_key
+from handoff.proof.log.checkpoint import Origin, cosigner_key
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record import codec, signing
 from handoff.record.topics import AUDIT, PROJECTION, agencies
@@ -53,7 +55,7 @@ def test_the_trust_file_names_the_log_that_the_projection_signs_for(tmp_path: Pa
     projection = install(tmp_path, plan).process(PROJECTION)
     (log,) = trust(tmp_path).logs.values()
     assert projection.signing_key_file == StoredSecrets(tmp_path).key_file(PROJECTION)
-    assert log.key.public_key == StoredSecrets(tmp_path).key(PROJECTION).public_key
+    assert [key.public_key for key in log.key.public_keys] == [StoredSecrets(tmp_path).key(PROJECTION).public_key]
     assert log.genesis_hash == projection.genesis_sha256
 
 
@@ -92,6 +94,33 @@ def test_a_newcomer_is_added_to_the_trust_file_and_everyone_keeps_their_keys(
     assert after.logs == before.logs
     assert after.witnesses.items() > before.witnesses.items()
     assert after.witnesses.keys() - before.witnesses.keys() == {"clinic"}
+
+
+def test_a_rotation_of_the_proof_keys_survives_the_next_init(tmp_path: Path, plan: JurisdictionPlan) -> None:
+    """`init` keeps the keys and ends of the trust file, and the settings that name the next keys."""
+    install(tmp_path, plan)
+    origin, path = Origin(plan.name, plan.generation), tmp_path / "trust.policy"
+    monitor, old = tmp_path / "config" / "monitor.toml", trust(tmp_path)
+    add_key(path, str(create_log_key(tmp_path / "keys" / "projection.next.key", origin)))
+    next_monitor = tmp_path / "keys" / "monitor.next.key"
+    add_key(path, str(create_witness_key(next_monitor, plan.name, "monitor")))
+    (key,) = old.logs[str(origin)].key.public_keys
+    end_key(path, key.short, 17)
+    settings = tomllib.loads(monitor.read_text())
+    settings["checkpoints"]["next_witness_key_file"] = str(next_monitor)
+    monitor.write_text(tomli_w.dumps(settings))
+    rotated = path.read_bytes()
+    after = install(tmp_path, plan).process("monitor").checkpoints
+    assert path.read_bytes() == rotated
+    assert after is not None
+    assert after.next_witness_key_file == next_monitor
+
+
+def test_init_does_not_write_over_a_trust_file_that_it_cannot_read(tmp_path: Path, plan: JurisdictionPlan) -> None:
+    install(tmp_path, plan)
+    (tmp_path / "trust.policy").write_text("damaged")
+    with pytest.raises(ConfigurationError, match="from a backup"):
+        install(tmp_path, plan)
 
 
 def test_every_member_has_a_token_that_the_audit_knows_by_its_hash(tmp_path: Path, audited: JurisdictionPlan) -> None:

@@ -23,6 +23,7 @@ from handoff.proof.log.entry import leaf_hash
 from handoff.proof.log.frontier import Frontier
 from handoff.proof.log.merkle import Proof
 from handoff.proof.log.note import InvalidSignature, MalformedNote
+from handoff.proof.log.signer import Cosigner
 from handoff.proof.log.tiles import node_reader
 from handoff.proof.log.witness import (
     AddCheckpoint,
@@ -42,6 +43,7 @@ LOG = key_of("log")
 KEY = log_key(ORIGIN, LOG.public_key)
 OWN = key_of("police as a witness")
 OWN_KEY = cosigner_key("prizren", "police", OWN.public_key)
+COSIGNER = Cosigner.of("prizren", "police", OWN)
 AT = datetime(2026, 1, 5, 22, 40, tzinfo=UTC)
 LEAVES = tuple(leaf_hash(bytes([n])) for n in range(20))
 FORK = (*LEAVES[:5], leaf_hash(b"another"), *LEAVES[6:])
@@ -65,7 +67,7 @@ def cosigned(size: int, leaves: tuple[bytes, ...] = LEAVES) -> SignedCheckpoint:
     advance = HeadUpdate(
         EMPTY_TREE_HEAD, head(size, leaves), sign_checkpoint(Checkpoint(ORIGIN, head(size, leaves)), LOG)
     )
-    note = advance.note.signed(advance.cosign(OWN_KEY, OWN, AT))
+    note = advance.note.signed(*advance.cosign(COSIGNER, AT))
     return open_checkpoint(str(note).encode(), KEY)
 
 
@@ -78,7 +80,7 @@ def test_a_witness_moves_on_to_what_has_grown(old: int, size: int) -> None:
 def test_only_a_step_that_was_considered_is_cosigned() -> None:
     """The step names what to store first, and where: compare and set, then cosign."""
     advance = evaluate_request(head(7), request(7, 13), KEY)
-    note = advance.note.signed(advance.cosign(OWN_KEY, OWN, AT))
+    note = advance.note.signed(*advance.cosign(COSIGNER, AT))
     assert cosigned_at(note, OWN_KEY) == AT
     assert Checkpoint.parse(note.text).head == advance.after
 
