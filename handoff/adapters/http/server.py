@@ -26,7 +26,16 @@ class _Server(uvicorn.Server):
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until it should exit. Raises ConfigurationError."""
         # uvicorn ends the whole process if it cannot bind.
-        await super().serve(sockets or [_bound(self.config)])
+        bound = sockets or [_bound(self.config)]
+        self.servers = []
+        try:
+            await super().serve(bound)
+        finally:
+            # Cancelled, uvicorn leaves the port open.
+            for server in self.servers:
+                server.close()
+            for sock in bound:
+                sock.close()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen. uvicorn would give a client a minute for the TLS handshake, which no request limit covers."""
