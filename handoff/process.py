@@ -22,6 +22,7 @@ UPGRADE_REQUIRED = 4
 UNCONFIGURED = "unconfigured"
 """Name of a process in its log as long as it does not know its settings."""
 
+_GC_THRESHOLD = 10_000
 _log = structlog.get_logger()
 
 
@@ -42,12 +43,15 @@ def require_upgrade(group: BaseExceptionGroup[BaseException]) -> int:
 
 
 def freeze_gc() -> None:
-    """Exclude all current objects from garbage collection.
+    """Exclude all current objects from garbage collection, and collect less often.
 
-    Scanning the objects created by the imports takes 60 ms, in which no request is answered.
+    Scanning the objects created by the imports takes 60 ms, in which no request is answered. With the interpreter's
+    threshold of 700 new objects, a batch of events is scanned dozens of times while it is read: 8 % of a busy
+    projection's time.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
 
 
 def cancel_on_signals(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":

@@ -33,10 +33,13 @@ def initial_situation(jurisdiction: str, generation: int, case: UUID | None = No
     return Situation(Directory(jurisdiction, generation), Case(case) if case is not None else None)
 
 
-def evolve(known: Situation, event: AnyEvent, at: datetime) -> Situation:
-    """Return the state after an effective event at record time ``at``. An event without a match changes nothing."""
+def evolve(known: Situation, event: AnyEvent, at: datetime, row: Transition | None = None) -> Situation:
+    """Return the state after an effective event at record time ``at``. An event without a match changes nothing.
+
+    ``row`` is the transition of an event about a referral, if the caller has found it already.
+    """
     if isinstance(event.data, ReferralBody):
-        return _with_referral(known, event, at)
+        return _with_referral(known, event, at, row)
     fold = _FOLDS.get(type(event.data))
     return fold(known, event, at) if fold is not None else known
 
@@ -44,12 +47,13 @@ def evolve(known: Situation, event: AnyEvent, at: datetime) -> Situation:
 # Referrals
 
 
-def _with_referral(known: Situation, event: AnyEvent, at: datetime) -> Situation:
+def _with_referral(known: Situation, event: AnyEvent, at: datetime, row: Transition | None) -> Situation:
     if known.case is None:
         return known
     before = known.case.referrals.get(event.data.referral)
-    role = lifecycle.role_of(event.emitter, before, EXCHANGE)
-    row = lifecycle.transition_for(rules_in_force(known.directory).transitions, event.data, role, before)
+    if row is None:
+        role = lifecycle.role_of(event.emitter, before, EXCHANGE)
+        row = lifecycle.transition_for(rules_in_force(known.directory).transitions, event.data, role, before)
     if row is None:
         return known
     after = _new_referral(event, at) if before is None else _transitioned(before, row, event, at)

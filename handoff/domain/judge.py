@@ -27,17 +27,23 @@ def judge(known: Situation, event: Event[Any], at: datetime) -> tuple[Verdict, S
     The rules are those in force in ``known``. Unless the verdict is *effective*, the state is the same object as
     before. Raises ``UnsupportedRules`` and nothing else.
     """
-    reason = objection(known, event, at)
+    row = _row(known, event) if isinstance(event.data, ReferralBody) else None
+    reason = _objection(known, event, at, row)
     if reason is not None:
         return ineffective(reason), known
-    return EFFECTIVE, evolve(known, event, at)
+    return EFFECTIVE, evolve(known, event, at, row)
 
 
 def objection(known: Situation, event: Event[Any], at: datetime) -> str | None:
     """Return the reason why ``event`` is ineffective at ``at``, a state or a code; None if it is effective."""
+    row = _row(known, event) if isinstance(event.data, ReferralBody) else None
+    return _objection(known, event, at, row)
+
+
+def _objection(known: Situation, event: Event[Any], at: datetime, row: lifecycle.Transition | None) -> str | None:
     if not isinstance(event.data, ReferralBody):
         conditions_to_check = rules_in_force(known.directory).conditions[type(event.data)]
-    elif (row := _row(known, event)) is None:
+    elif row is None:
         return _without_row(known, event)
     else:
         conditions_to_check = row.conditions

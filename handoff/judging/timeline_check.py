@@ -5,8 +5,10 @@ is computed again from it: hashes, the chain of its strand, record time and verd
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from handoff.domain.directory import Directory
 from handoff.domain.escalations import escalation_of

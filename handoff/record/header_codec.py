@@ -3,12 +3,14 @@
 Source: docs/proof.md, *Record hash, entry, leaf*: u32 n, then lp(name) ‖ lp(value) for each.
 """
 
+import struct
 from collections.abc import Iterator
 from typing import Final
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
 _NULL: Final = 0xFFFFFFFF
+_LENGTH: Final = struct.Struct(">I").pack
 
 
 class NotHeaders(Exception):
@@ -17,8 +19,12 @@ class NotHeaders(Exception):
 
 def pack_headers(headers: Headers) -> bytes:
     """Encode ``headers``."""
-    pairs = (prefixed(name.encode()) + prefixed(value) for name, value in headers)
-    return len(headers).to_bytes(4) + b"".join(pairs)
+    parts = [_LENGTH(len(headers))]
+    for name, value in headers:
+        encoded = name.encode()
+        parts += (_LENGTH(len(encoded)), encoded)
+        parts += (_LENGTH(_NULL),) if value is None else (_LENGTH(len(value)), value)
+    return b"".join(parts)
 
 
 def unpack_headers(packed: bytes) -> Headers:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
 from handoff.record import codec
 from handoff.record.codes import RefusalCode
 from handoff.record.envelope import Event, Identity
@@ -49,17 +52,25 @@ class CheckedSignature(NamedTuple):
     is_valid: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedRecord:
+class ParsedRecord(Struct, frozen=True):
     """A record with its event, or the code of the reason why it has none, and the SHA-256 (hex) of its value.
 
-    ``checked_signature`` is set if the signature was checked ahead.
+    ``checked_signature`` is set if the signature was checked ahead. ``identity`` and ``case_id`` follow from the event:
+    the identity of the event, None without one, and the case that it is about, if any.
     """
 
     kafka: KafkaRecord
     event: Event[Any] | RefusalCode
     value_hash: str
     checked_signature: CheckedSignature | None = None
+    identity: Identity | None = None
+    case_id: UUID | None = None
+
+    def __post_init__(self) -> None:
+        # Each is needed several times, and a UUID that is parsed again costs a microsecond.
+        if isinstance(self.event, Event):
+            force_setattr(self, "identity", self.event.identity)
+            force_setattr(self, "case_id", self.event.case_id)
 
     @property
     def offset(self) -> int:
@@ -70,16 +81,6 @@ class ParsedRecord:
     def message(self) -> Message:
         """Key, value bytes and headers."""
         return self.kafka.message
-
-    @property
-    def identity(self) -> Identity | None:
-        """Identity of the event; None without an event."""
-        return self.event.identity if isinstance(self.event, Event) else None
-
-    @property
-    def case_id(self) -> UUID | None:
-        """Case that the event is about, if any."""
-        return self.event.case_id if isinstance(self.event, Event) else None
 
     @property
     def escalation(self) -> UUID | None:

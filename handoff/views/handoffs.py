@@ -1,25 +1,25 @@
 """Handoffs: a referral as a wait from request to end, with the moments that its clocks need."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from handoff.domain.case import Case, Referral, ReferralKey
 from handoff.domain.lifecycle import ENDED
 from handoff.record.codes import CaseService, State, Urgency
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """First end of a referral. A later correction does not change it."""
 
     state: State
     code: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Handoff:
+class Handoff(Struct, frozen=True):
     """Moments of one referral, in record time.
 
     ``paused_ms`` is the total of ended pauses, ``paused_before_start_ms`` its part before the

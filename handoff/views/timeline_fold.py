@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Self
 from uuid import UUID
 
+from msgspec import Struct
+
 from handoff.domain.case import Case, ReferralKey
 from handoff.domain.directory import Directory
 from handoff.domain.escalations import Escalation, changed_escalations
@@ -17,19 +19,20 @@ from handoff.domain.routing import listed_recipients
 from handoff.proof.log.entry import LogEntry
 from handoff.proof.log.tag_chains import ChainHead, TagChains
 from handoff.record.envelope import Event, Identity
+from handoff.record.header_codec import pack_headers
 from handoff.record.kafka_record import ParsedRecord
 from handoff.views.handoffs import Handoff, changed_handoffs, merged
 
 
-@dataclass(frozen=True, slots=True)
-class TimelineRow:
-    """Row of the timeline: a judged record, its log entry, and its leaf hash.
+class TimelineRow(Struct, frozen=True):
+    """Row of the timeline: a judged record, its packed headers, its log entry, and its leaf hash.
 
     ``recipients`` are the members that it is delivered to:
     they may request its receipt.
     """
 
     judged: JudgedRecord
+    headers: bytes
     entry: LogEntry
     leaf: bytes
     recipients: tuple[str, ...]
@@ -118,8 +121,9 @@ class TimelineFold:
             judged, earlier, later = self.record.apply(record)
             if isinstance(record.event, Event) and judged.verdict.is_effective:
                 escalations |= changed_escalations(record.event, judged.record_time)
-            entry, leaf = self.chains.append(record.kafka)
-            rows.append(TimelineRow(judged, entry, leaf, listed_recipients(judged, earlier, later)))
+            headers = pack_headers(record.message.headers)
+            entry, leaf = self.chains.append_hashed(record.kafka, bytes.fromhex(record.value_hash), headers)
+            rows.append(TimelineRow(judged, headers, entry, leaf, listed_recipients(judged, earlier, later)))
             if later.case is not None and later.case is not earlier.case:
                 changed[later.case.id] = None
                 for handoff in changed_handoffs(earlier.case, later.case):

@@ -24,7 +24,6 @@ from handoff.leadership import LeadershipLost
 from handoff.proof.log.frontier import Frontier, TreeNode
 from handoff.proof.log.tag_chains import ChainHead
 from handoff.record.envelope import Event, Identity, Source
-from handoff.record.header_codec import pack_headers
 from handoff.record.kafka_record import ParsedRecord
 from handoff.views.timeline_fold import TimelineBatch, TimelineFold, TimelineRow
 
@@ -235,7 +234,7 @@ def entry_columns(row: TimelineRow) -> tuple[Any, ...]:
         judged.record_ms,
         message.key,
         message.value,
-        pack_headers(message.headers),
+        row.headers,
         bytes.fromhex(judged.record.value_hash),
         entry.record_hash,
         entry.case_tag,

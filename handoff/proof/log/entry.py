@@ -7,8 +7,9 @@ Source: docs/proof.md, *Record hash, entry, leaf*; leaves as in RFC 6962.
 
 import hashlib
 import struct
-from dataclasses import dataclass
 from typing import Final, Self
+
+from msgspec import Struct
 
 from handoff.record import formats
 from handoff.record.header_codec import Headers, pack_headers, prefixed
@@ -29,8 +30,7 @@ class MalformedEntry(Exception):
     """Bytes that are not an entry of this format: do not trust their container."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
+class LogEntry(Struct, frozen=True, gc=False):
     """One offset of the record: position, append time, content hash, case tag and the tag's hash chain.
 
     ``appended_ms`` is Kafka's append time in milliseconds since 1970-01-01 UTC, as it counts for record time.
@@ -99,8 +99,13 @@ def record_hash(key: bytes | None, value: bytes | None, headers: Headers) -> byt
     The hash is nested, so that a redaction can replace a value by its hash: the stub has the
     record hash of the redacted value.
     """
-    headers_hash = hashlib.sha256(pack_headers(headers)).digest()
-    return hashlib.sha256(formats.RECORD_HASH + prefixed(key) + original_hash(value) + headers_hash).digest()
+    return record_hash_of(key, original_hash(value), pack_headers(headers))
+
+
+def record_hash_of(key: bytes | None, value_hash: bytes, packed_headers: bytes) -> bytes:
+    """Return the record hash of a record whose value hash and packed headers are known already."""
+    headers_hash = hashlib.sha256(packed_headers).digest()
+    return hashlib.sha256(formats.RECORD_HASH + prefixed(key) + value_hash + headers_hash).digest()
 
 
 def _hash(digest: bytes) -> bytes:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from handoff.proof.log.checkpoint import TreeHead
 from handoff.proof.log.entry import NO_PREVIOUS, LogEntry, case_tag
@@ -52,7 +53,7 @@ def checks(report: VerificationReport) -> list[tuple[Check, int | None]]:
 
 def edited(dump: Dump, offset: int, **columns: Any) -> Dump:
     """The dump with columns of one entry's row changed, and nothing else."""
-    dump.entries[offset] = replace(dump.entries[offset], **columns)
+    dump.entries[offset] = structs.replace(dump.entries[offset], **columns)
     return dump
 
 
@@ -90,7 +91,7 @@ def test_a_salt_that_is_not_the_hash_of_the_first_value_is_found() -> None:
     own = [n for n, entry in enumerate(dump.entries) if entry.case_tag == dump.entries[7].case_tag]
     salt = bytes(range(32))
     for n in own:
-        dump.entries[n] = replace(dump.entries[n], case_tag=case_tag(str(CASE).encode(), salt))
+        dump.entries[n] = structs.replace(dump.entries[n], case_tag=case_tag(str(CASE).encode(), salt))
     report = found(replace(dump, salt=salt.hex()).checkpointed())
     assert checks(report)[0] == (Check.CONTENT, own[0])
     assert report.conclusion is Conclusion.TAMPERED
@@ -391,7 +392,7 @@ def test_a_retired_keys_day_does_not_come_back_with_a_clock_that_is_set_back() -
     messages = [*founding(), opened(), retired("police"), reading(1, "csw"), reading(2)]
     dump = dump_of(messages)
     later = dump.entries[9].appended_ms + 25 * 3_600_000
-    dump.entries = [replace(e, appended_ms=later) if e.offset == 9 else e for e in dump.entries]
+    dump.entries = [structs.replace(e, appended_ms=later) if e.offset == 9 else e for e in dump.entries]
     assert checks(found(dump.relinked().checkpointed())) == [(Check.KEY, 10)]
 
 

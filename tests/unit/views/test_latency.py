@@ -1,12 +1,12 @@
 """The five segments of a handoff: who was waited for, and how long."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from handoff.record.codes import CaseService, FailureCode, State, Urgency
 from handoff.views.handoffs import Ending, Handoff

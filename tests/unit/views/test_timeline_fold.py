@@ -1,6 +1,5 @@
 """The timeline's fold without a database: verdicts, hashes, handoffs and alarms, page by page."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -8,6 +7,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from handoff.domain.case import Case
 from handoff.domain.directory import Directory
