@@ -119,10 +119,11 @@ class InboxFold:
     def _apply_refusal(self, entry: InboxEntry, refusal: SubmissionRefused) -> None:
         delivery = entry.delivery
         if refusal.code is RefusalCode.KEY_NOT_IN_FORCE:
-            self.key_refusals.append(refusal.value_hash)
+            self.key_refusals += refusal.value_hashes
         else:
-            self.refusals.append(
-                RefusedSubmission(refusal.value_hash, refusal.code.value, delivery.sequence, delivery.record_time)
+            self.refusals += (
+                RefusedSubmission(value_hash, refusal.code.value, delivery.sequence, delivery.record_time)
+                for value_hash in refusal.value_hashes
             )
 
     def _own_key(self, body: Body) -> str | None:

@@ -156,7 +156,7 @@ async def test_a_refused_submission_is_settled_by_its_hash(police: Parts) -> Non
     await intake.handle(police.founding())
     opened = await desk.submit(OPENING, About())
     (row,) = await police.query("outbox")
-    body = SubmissionRefused(member="police", code=RefusalCode.SIGNATURE, value_hash=row["value_hash"])
+    body = SubmissionRefused(member="police", code=RefusalCode.SIGNATURE, value_hashes=(row["value_hash"],))
     await intake.handle([police.post(police.town.event(body, emitter=EXCHANGE))])
     assert await desk.outcome(opened.events, 0) == Verdict(VerdictKind.INVALID, "signature")
     (routed,) = await desk.feed(police.sequence - 1, 10)
