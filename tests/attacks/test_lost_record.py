@@ -150,7 +150,7 @@ async def test_an_inbox_topic_that_lost_entries_stops_the_inbox(shelter: Parts, 
 @pytest.mark.faults
 @pytest.mark.parametrize("left", [0, 1])
 async def test_the_doctor_names_what_an_inbox_topic_lost(shelter: Parts, left: int) -> None:
-    """How many entries, up to which sequence, and that a command and not a restart repairs it."""
+    """The finding has the number of entries and the last sequences; the advice is a command, and no restart."""
     entries = [*shelter.founding(), shelter.post(Matter(shelter.town, 1).asked())]
     inbox = next(topic for topic in shelter.town.topics() if topic.name == in_topic(shelter.town.name, "shelter"))
     await shelter.town.deliver("shelter", *(entry.message for entry in entries))
