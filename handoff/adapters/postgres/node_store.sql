@@ -181,7 +181,7 @@ UPDATE relay SET paused = $1
 
 -- name: due
 -- No event while the relay is paused; no row if the epoch is over.
-SELECT (SELECT digest FROM directory) AS digest,
+SELECT relay.paused, (SELECT digest FROM directory) AS digest,
        (SELECT CASE WHEN digest = $4 THEN NULL ELSE state END FROM directory) AS directory,
        (SELECT offset_ms FROM record_clock) AS offset_ms, (SELECT record_time FROM record_clock) AS record_time,
        ARRAY(SELECT ROW(id, subject, type, value) FROM due_events($2, $3) WHERE NOT relay.paused ORDER BY position) AS events
