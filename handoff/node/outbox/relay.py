@@ -46,7 +46,7 @@ class OutboxRelay:
     key_status: KeyStatus = field(default=KeyStatus.UNREGISTERED, init=False)
     """Status of the own keys at the last check."""
     is_paused: bool = field(default=False, init=False)
-    """Whether an operator paused it, at the last check."""
+    """State of the pause by an operator, at the last check."""
     _key: SigningKey | None = field(default=None, init=False)
     """The key in force at the last check."""
     _epoch: int = field(default=0, init=False)
