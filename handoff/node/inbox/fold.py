@@ -87,6 +87,11 @@ class InboxFold:
             row for row in pending if (row.id, row.value) not in echoed and signing.sha256(row.value) not in refused
         )
 
+    def discard_results(self) -> None:
+        """Discard the results that a rebuild does not store: those about own events, which the outbox has."""
+        for results in (self.echoes, self.refusals, self.unsigned, self.key_refusals, self.key_events):
+            results.clear()
+
     def _apply_undecodable(self, entry: InboxEntry) -> None:
         if not entry.delivery.current_verdict.is_effective:
             return
