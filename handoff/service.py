@@ -2,11 +2,11 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import asyncpg
 import structlog
@@ -32,6 +32,8 @@ from handoff.web.apis import AGENCY_API, ApiDefinition
 
 log = structlog.get_logger(__name__)
 
+AddedTask = Callable[[], Coroutine[Any, Any, None]]
+"""Task of a service itself, which runs until it is cancelled."""
 BACKLOG_SECONDS = 5.0
 """Interval at which the outbox is measured."""
 
@@ -47,11 +49,12 @@ class NodeResources:
 
 @dataclass(frozen=True)
 class Extension:
-    """Routes and retention rules that a service adds to its node, and connection pools that are open while it runs."""
+    """Additions of a service to its node: routes, connection pools, retention rules and tasks that run beside it."""
 
     add_to: Callable[[FastAPI], None]
     pools: tuple[asyncpg.Pool, ...] = ()
     retention: tuple[RetentionRule, ...] = ()
+    tasks: tuple[AddedTask, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ class Node:
     server: uvicorn.Server
     retention: Retention
     notifications: Notifications
+    added_tasks: Sequence[AddedTask] = ()
     _backlog: Backlog | None = field(default=None, init=False)
 
     async def run(self) -> int:
@@ -133,6 +137,8 @@ class Node:
                     tasks.create_task(self.dependencies.run())
                     tasks.create_task(serve_probes(self.health, self.member, self.readiness))
                     tasks.create_task(self._measure_backlog())
+                    for added in self.added_tasks:
+                        tasks.create_task(added())
                     tasks.create_task(self._stop_when(stop_requested, serving))
             except* _StopRequested:
                 log.info("node.stopped")

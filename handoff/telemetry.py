@@ -122,6 +122,14 @@ WITNESS_ALARMS = Counter(
 TRUST_FILE_REFUSED = Counter(
     "handoff_trust_file_refused", "Renewed trust files that are invalid: the policy before counts."
 )
+VERDICTS_SIZE = Gauge(
+    "handoff_verdicts_size", "Size of the record that the last published or compared digest of verdicts covers."
+)
+VERDICT_ALARMS = Counter(
+    "handoff_verdict_alarms",
+    "Comparisons in which the timeline and the monitor had other verdicts, or could not be compared, by reason.",
+    ["reason"],
+)
 PROVEN_SIZE = Gauge("handoff_proven_size", "Size of the largest checkpoint with a quorum of cosignatures.")
 RECEIPTS_STORED = Counter("handoff_receipts_stored", "Own events with a stored receipt, which ends their outbox row.")
 RECEIPT_ALARMS = Counter(
@@ -177,6 +185,8 @@ EXPORTED: Mapping[str, tuple[MetricWrapperBase, ...]] = {
         PROVEN_SIZE,
         RECEIPTS_STORED,
         RECEIPT_ALARMS,
+        VERDICTS_SIZE,
+        VERDICT_ALARMS,
     ),
     EXCHANGE: (
         *_EVERY_PROCESS,
@@ -207,7 +217,7 @@ EXPORTED: Mapping[str, tuple[MetricWrapperBase, ...]] = {
         TRUST_FILE_REFUSED,
         RECEIPTS,
     ),
-    MONITOR: (*_EVERY_PROCESS, *_WITNESS, TRUST_FILE_REFUSED),
+    MONITOR: (*_EVERY_PROCESS, *_WITNESS, TRUST_FILE_REFUSED, RECORD_ALARMS, VERDICTS_SIZE),
 }
 """Kind of process → its metrics. Every member's process is a node."""
 

@@ -33,6 +33,15 @@ log = structlog.get_logger(__name__)
 LEAST_PATIENCE_SECONDS = 10.0
 
 
+def cosigner_of(settings: ProcessSettings, checkpoints: CheckpointSettings) -> Cosigner | None:
+    """Return the cosigner with the private keys that the settings name; None if they name none."""
+    files = (checkpoints.witness_key_file, checkpoints.next_witness_key_file)
+    if files[0] is None:
+        return None
+    private = (signing_key(file) for file in files if file is not None)
+    return Cosigner.of(settings.jurisdiction, settings.member, *private)
+
+
 def witness_of(
     settings: ProcessSettings,
     trust: TrustFile,
@@ -43,11 +52,9 @@ def witness_of(
     examine: Examine = accept_any_root,
 ) -> Witness | None:
     """Build the witness with the private keys that the settings name; None if they name none."""
-    files = (trust.settings.witness_key_file, trust.settings.next_witness_key_file)
-    if files[0] is None:
+    cosigner = cosigner_of(settings, trust.settings)
+    if cosigner is None:
         return None
-    private = (signing_key(file) for file in files if file is not None)
-    cosigner = Cosigner.of(settings.jurisdiction, settings.member, *private)
     return Witness(PostgresWitnessStore(pool), trust, cosigner, topic.publish, clock, examine)
 
 

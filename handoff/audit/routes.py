@@ -11,6 +11,7 @@ from starlette.responses import Response
 from handoff import clock
 from handoff.adapters.postgres.case_reader import CaseReader
 from handoff.adapters.postgres.sign_in_sessions import SignInSessions
+from handoff.adapters.verdict_comparison import VerdictComparer
 from handoff.audit.access.case_access import AuditContext
 from handoff.audit.access.case_opening_routes import case_opening_router
 from handoff.audit.api.bundle_routes import bundle_router
@@ -49,6 +50,7 @@ class AuditParts:
     timeline_settings: PostgresSettings
     trust: Callable[[], TrustPolicy] | None = None
     callers: Mapping[str, str] | None = None
+    verdicts: VerdictComparer | None = None
     clock: Clock = clock.now
     time_zone: ZoneInfo | None = None
 
@@ -60,7 +62,13 @@ def add_audit_routes(app: FastAPI, parts: AuditParts) -> None:
     store_failures = (StoreUnavailable, asyncpg.PostgresError)
     app.state.audit = AuditContext(
         member=parts.source.member,
-        cases=CaseReader(parts.timeline, parts.timeline_settings, origin_of(parts.source), parts.trust),
+        cases=CaseReader(
+            parts.timeline,
+            parts.timeline_settings,
+            origin_of(parts.source),
+            parts.trust,
+            lambda: None if parts.verdicts is None else parts.verdicts.result,
+        ),
         sessions=sessions,
         recorder=ReadRecorder(parts.desk, sessions, parts.clock, store_failures),
         authenticators=(

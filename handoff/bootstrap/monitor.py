@@ -9,11 +9,13 @@ from handoff.adapters.files.trust_file import TrustFile
 from handoff.adapters.kafka.checkpoint_watch import CheckpointWatch
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.record_reader import RecordReader
-from handoff.adapters.node_attestation import witness_of
+from handoff.adapters.kafka.verdicts_topic import VerdictsTopic
+from handoff.adapters.node_attestation import cosigner_of, witness_of
 from handoff.adapters.postgres.pool import open_pool
+from handoff.adapters.postgres.snapshot_store import SnapshotStore
 from handoff.bootstrap.dependencies import dependencies
 from handoff.config import ConfigurationError, ProcessSettings
-from handoff.monitor.runtime import Examiner, Monitor
+from handoff.monitor.runtime import Examiner, Monitor, MonitoredRecord, VerdictPublisher
 from handoff.node.ports import Clock
 from handoff.process import run_process
 from handoff.proof.log.checkpoint import Origin
@@ -43,13 +45,20 @@ def build_monitor(settings: ProcessSettings, *, pool: asyncpg.Pool | None = None
     pool = pool or open_pool(settings.postgres, max_size=2)
     reader = RecordReader(settings.kafka, settings.jurisdiction, client_id=settings.member)
     topic = CheckpointsTopic(settings.kafka, origin, client_id=f"{settings.member}-checkpoints")
+    trust = TrustFile(settings.checkpoints, origin)
+    cosigner = cosigner_of(settings, settings.checkpoints)
+    if cosigner is None:
+        raise ConfigurationError(_NO_KEY)
+    keys = cosigner.private
+    verdicts = VerdictPublisher(VerdictsTopic(settings.kafka, origin, client_id=f"{settings.member}-verdicts"), keys)
+    record = MonitoredRecord(origin, settings.genesis_sha256, keys)
     witness = witness_of(
         settings,
-        TrustFile(settings.checkpoints, origin),
+        trust,
         topic,
         pool=pool,
         clock=clock,
-        examine=Examiner(reader).examine,
+        examine=Examiner(reader, record, SnapshotStore(pool), verdicts.offer).examine,
     )
     if witness is None:
         raise ConfigurationError(_NO_KEY)
@@ -57,6 +66,7 @@ def build_monitor(settings: ProcessSettings, *, pool: asyncpg.Pool | None = None
         pool=pool,
         reader=reader,
         watch=CheckpointWatch(topic, witness),
+        verdicts=verdicts,
         dependencies=dependencies(settings, record_topic(settings.jurisdiction)),
         health=settings.health,
     )

@@ -36,7 +36,7 @@ from handoff.process import instance_name, run_process
 from handoff.record import topics
 from handoff.record.envelope import Source
 from handoff.retention import Retention
-from handoff.service import Node, NodeResources, ServiceDefinition
+from handoff.service import AddedTask, Node, NodeResources, ServiceDefinition
 from handoff.wakeup import Wakeup
 from handoff.web.app import create_app
 
@@ -93,11 +93,13 @@ def build_node(
         trusted_proxies=settings.http.trusted_proxies,
     )
     pools, rules = [pool], node_rules(pool, settings.retention)
+    added_tasks: Sequence[AddedTask] = ()
     if service.extension is not None:
         extension = service.extension(NodeResources(settings, desk, pool))
         extension.add_to(api)
         pools += extension.pools
         rules += extension.retention
+        added_tasks = extension.tasks
     return Node(
         leadership=Leadership(
             PostgresLeadership(pool),
@@ -123,6 +125,7 @@ def build_node(
         retention=Retention(rules, (StoreUnavailable, asyncpg.PostgresError), clock),
         server=http_server(api, settings.http, grace_seconds=GRACE_SECONDS, on_shutdown=api.state.context.shutdown.set),
         notifications=InboxNotifications(pool, wakeups.folded),
+        added_tasks=added_tasks,
     )
 
 

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from handoff.domain import allowances, lifecycle
+from handoff.judging.verdict_statement import VerdictComparison
 from handoff.record import codes
 from handoff.record.codes import CaseService
 from handoff.record.delivery import VerdictKind
@@ -71,6 +72,7 @@ def answer_vocabularies() -> Iterator[type[StrEnum]]:
     for module in iter_modules(replay.__path__):
         yield from _vocabularies_of(import_module(f"{replay.__name__}.{module.name}"))
     yield from _vocabularies_of(latency)
+    yield VerdictComparison
 
 
 def _vocabularies_of(module: ModuleType) -> Iterator[type[StrEnum]]:

@@ -31,6 +31,12 @@ TAG: Final = b"handoff/tag/v2\n"
 VERDICTS: Final = b"handoff/verdicts/v1\n"
 """Prefix of what a digest of verdicts hashes."""
 
+VERDICT_STATEMENT: Final = b"application/vnd.handoff.verdict-statement; v=1"
+"""DSSE payload type of the monitor's signed digest of verdicts."""
+
+MONITOR_SNAPSHOT: Final = b"application/vnd.handoff.monitor-snapshot; v=1"
+"""DSSE payload type of the hash of a monitor's stored state, which only the monitor itself reads."""
+
 RECEIPT: Final = "handoff/receipt/v2"
 """First line of a receipt."""
 

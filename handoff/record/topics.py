@@ -60,6 +60,10 @@ def checkpoints_topic(jurisdiction: str) -> str:
     return f"{jurisdiction}.checkpoints"
 
 
+def verdicts_topic(jurisdiction: str) -> str:
+    return f"{jurisdiction}.verdicts"
+
+
 def out_pattern(jurisdiction: str) -> str:
     """Return the regular expression by which the exchange subscribes to every member's outgoing topic.
 
@@ -87,6 +91,7 @@ def topics(jurisdiction: str, members: tuple[str, ...]) -> tuple[Topic, ...]:
             (PROJECTION, MONITOR, *recipients),
             (EXCHANGE, PROJECTION, MONITOR, *members),
         ),
+        Topic(verdicts_topic(jurisdiction), _RECORD, (MONITOR,), (PROJECTION, MONITOR, *members)),
     )
 
 

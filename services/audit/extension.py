@@ -1,8 +1,11 @@
 """Extension of the audit's node, built from the settings of its process."""
 
+from handoff import clock
 from handoff.adapters.files.trust_file import TrustFile
+from handoff.adapters.kafka.verdicts_topic import VerdictsTopic
 from handoff.adapters.postgres.expired_rows import sign_in_rules
 from handoff.adapters.postgres.pool import open_pool
+from handoff.adapters.verdict_comparison import VerdictComparer
 from handoff.audit.routes import AuditParts, add_audit_routes, origin_of
 from handoff.config import ConfigurationError
 from handoff.record.envelope import Source
@@ -17,6 +20,12 @@ def audit_extension(resources: NodeResources) -> Extension:
         raise ConfigurationError(f"{missing}: the audit needs the timeline's database and the token of its own system")
     timeline = open_pool(settings.timeline, max_size=6)
     source = Source(settings.jurisdiction, settings.generation, settings.member)
+    origin = origin_of(source)
+    trust = TrustFile(settings.checkpoints, origin).current if settings.checkpoints is not None else None
+    comparer = None
+    if trust is not None:
+        topic = VerdictsTopic(settings.kafka, origin, client_id=f"{settings.member}-verdicts")
+        comparer = VerdictComparer(topic, timeline, origin, trust, clock.now)
     parts = AuditParts(
         source=source,
         token=settings.token.get_secret_value(),
@@ -24,9 +33,11 @@ def audit_extension(resources: NodeResources) -> Extension:
         own=resources.pool,
         timeline=timeline,
         timeline_settings=settings.timeline,
-        trust=TrustFile(settings.checkpoints, origin_of(source)).current if settings.checkpoints is not None else None,
+        trust=trust,
+        verdicts=comparer,
         callers=settings.callers,
         time_zone=settings.time_zone,
     )
     rules = sign_in_rules(resources.pool, settings.retention)
-    return Extension(lambda app: add_audit_routes(app, parts), (timeline,), rules)
+    tasks = () if comparer is None else (comparer.run,)
+    return Extension(lambda app: add_audit_routes(app, parts), (timeline,), rules, tasks)

@@ -92,6 +92,11 @@ STORIES = {
     "HandoffWitnessAlarm": _born(
         "handoff_witness_alarms_total", "node:1 found a fault of the log: forked", ("reason", "forked")
     ),
+    "HandoffVerdictsDiffer": _born(
+        "handoff_verdict_alarms_total",
+        "The timeline and the monitor have other verdicts: different",
+        ("reason", "different"),
+    ),
     "HandoffCheckpointAlarm": _born(
         "handoff_checkpoint_alarms_total", "The topic of checkpoints has a fault: malformed", ("reason", "malformed")
     ),

@@ -14,6 +14,7 @@ from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.node_store import store_errors
 from handoff.adapters.postgres.timeline_reader import Timeline
 from handoff.config import PostgresSettings
+from handoff.judging.verdict_statement import ComparedVerdicts
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.delivery import from_ms
@@ -47,6 +48,8 @@ class CaseReader:
     origin: Origin
     # Without a trust file nothing counts as anchored.
     trust: Callable[[], TrustPolicy] | None
+    compared: Callable[[], ComparedVerdicts | None] = lambda: None
+    """Return the newest comparison of the timeline's verdicts with the monitor's."""
 
     @cached_property
     def _timeline(self) -> Timeline:
@@ -61,7 +64,8 @@ class CaseReader:
     async def history(self, case: UUID) -> History:
         """Return the history of a case, with the newest checkpoint that covers it."""
         with store_errors():
-            return await self._timeline.history(case, self.trust() if self.trust is not None else None)
+            trust = self.trust() if self.trust is not None else None
+            return await self._timeline.history(case, trust, self.compared())
 
     async def bundle(self, case: UUID) -> AsyncIterator[bytes]:
         """Stream the bundle of a case. The errors of ``open_export`` are raised before the first chunk."""
@@ -70,10 +74,10 @@ class CaseReader:
         async for chunk in bundle(self.settings, BundleRequest(case, self.origin, self.trust())):
             yield chunk
 
-    async def raw_entries(self, positions: Sequence[int]) -> tuple[RawEntry, ...]:
-        """Return the entries at ``positions``, in the record's order."""
+    async def raw_entries(self, case: UUID, until_ms: int) -> tuple[RawEntry, ...]:
+        """Return the entries of a case up to a record time in milliseconds, in the record's order."""
         with store_errors():
-            return tuple(_raw(row) for row in await self.pool.fetch(_SQL["raw_entries"], positions))
+            return tuple(_raw(row) for row in await self.pool.fetch(_SQL["raw_entries"], _key(case), until_ms))
 
     async def receipts(self, member: str, events: Sequence[Identity]) -> Mapping[Identity, str]:
         """Return the log's receipts, as signed notes, of those of these events that ``member`` emitted or received."""

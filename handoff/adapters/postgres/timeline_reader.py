@@ -16,6 +16,7 @@ from handoff.adapters.postgres.judged_cases import JudgedCases
 from handoff.adapters.postgres.named_statements import statements
 from handoff.domain.directory import Directory
 from handoff.judging.timeline_check import DerivedColumns, TimelineRecord
+from handoff.judging.verdict_statement import ComparedVerdicts
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.codes import CaseService, State, Urgency
@@ -62,11 +63,14 @@ class Timeline:
         history = await self.history(case)
         return tuple(timeline_entry(entry.decoded) for entry in history.own)
 
-    async def history(self, case: UUID, trust: TrustPolicy | None = None) -> History:
+    async def history(
+        self, case: UUID, trust: TrustPolicy | None = None, verdicts: ComparedVerdicts | None = None
+    ) -> History:
         """Return the history of ``case`` for a replay; without entries for an unknown case.
 
-        With ``trust`` it has its checkpoint status, and the founding event is the one that ``trust`` names. Everything
-        is read in one snapshot. Raises ``UnknownLog`` if the trust file does not name the record's log.
+        With ``trust`` it has its checkpoint status, and the founding event is the one that ``trust`` names.
+        ``verdicts`` is the newest comparison with the monitor's. Everything is read in one snapshot. Raises
+        ``UnknownLog`` if the trust file does not name the record's log.
         """
         async with (
             self._clock.lock,
@@ -76,7 +80,7 @@ class Timeline:
             vouched = await newest_cosigned(connection, self._origin, trust) if trust is not None else None
             rows, missing = await self._strands(connection, case)
         empty = Directory(self._origin.jurisdiction, self._origin.generation)
-        status = CheckpointStatus.of(vouched) if vouched is not None else None
+        status = CheckpointStatus.of(vouched, verdicts) if vouched is not None else None
         async with self._judging:
             # On a thread: the first read of a long case checks thousands of signatures.
             judged = await asyncio.to_thread(

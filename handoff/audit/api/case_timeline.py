@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from handoff.judging.verdict_statement import VerdictComparison
 from handoff.record.delivery import VerdictKind
 from handoff.views.replay.answer import Difference, differences_of
 from handoff.views.replay.history import History, ReplayedEntry
@@ -23,6 +24,10 @@ class NewestCheckpoint(_Model):
     witnessed: bool = Field(description="Whether as many cosigners signed it as the trust file requires")
     proven_at: datetime | None = Field(None, description="Latest time at which enough cosigners vouch for it")
     cosigners: tuple[str, ...] = ()
+    verdicts: VerdictComparison | None = Field(
+        None,
+        description="How the database's verdicts on all entries compare with the monitor's; absent before the first",
+    )
 
 
 class TimelineItem(_Model):
@@ -63,6 +68,7 @@ def case_timeline(history: History, at: datetime) -> CaseTimeline:
             witnessed=newest.is_witnessed,
             proven_at=newest.at,
             cosigners=newest.cosigners,
+            verdicts=None if newest.verdicts is None else newest.verdicts.comparison,
         )
     return CaseTimeline(
         case=history.case_id,

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from handoff.audit.pages.formatting import member_name
+from handoff.judging.verdict_statement import VerdictComparison
 from handoff.views.replay.history import History
 from handoff.web.pages.translation import Translation
 
@@ -21,7 +22,7 @@ class IntegrityStatus:
 
 def integrity_status(tr: Translation, history: History, at: datetime) -> tuple[IntegrityStatus, ...]:
     """Return the integrity status of the entries up to ``at``: altered, anchored, witnessed, proven."""
-    return (*_differences(tr, history), *_checkpoint_status(tr, history, at))
+    return (*_differences(tr, history), *_verdicts(tr, history), *_checkpoint_status(tr, history, at))
 
 
 def _differences(tr: Translation, history: History) -> tuple[IntegrityStatus, ...]:
@@ -33,6 +34,24 @@ def _differences(tr: Translation, history: History) -> tuple[IntegrityStatus, ..
         positions=", ".join(map(str, positions)),
     )
     return (IntegrityStatus(tr("Altered"), text, "none", f"#{positions[0]}" + ("…" if len(positions) > 1 else "")),)
+
+
+def _verdicts(tr: Translation, history: History) -> tuple[IntegrityStatus, ...]:
+    """Return the comparison with the monitor's verdicts on all cases, unless the two are the same."""
+    compared = history.checkpoint.verdicts if history.checkpoint is not None else None
+    if compared is None or compared.comparison is VerdictComparison.SAME:
+        return ()
+    if compared.is_alarming:
+        text = tr(
+            "The monitor judged the first {size} entries of the record and has other verdicts than this database.",
+            size=compared.size,
+        )
+    else:
+        text = tr(
+            "The verdicts of this database on the first {size} entries cannot be compared with those of the monitor.",
+            size=compared.size,
+        )
+    return (IntegrityStatus(tr("Verdicts"), text, "none" if compared.is_alarming else "part", f"≠ {compared.size}"),)
 
 
 def _checkpoint_status(tr: Translation, history: History, at: datetime) -> tuple[IntegrityStatus, ...]:

@@ -105,9 +105,14 @@ def log_key(origin: Origin, public_key: bytes) -> NoteKey:
     return NoteKey(str(origin), KeyType.LOG, public_key)
 
 
+def cosigner_name(jurisdiction: str, cosigner: str) -> str:
+    """Name of a cosigner's keys: an agency or the monitor of the jurisdiction."""
+    return f"handoff/{jurisdiction}/{cosigner}"
+
+
 def cosigner_key(jurisdiction: str, cosigner: str, public_key: bytes) -> NoteKey:
-    """Verifier key of a cosigner: an agency or the monitor of the jurisdiction."""
-    return NoteKey(f"handoff/{jurisdiction}/{cosigner}", KeyType.COSIGNER, public_key)
+    """Verifier key of a cosigner."""
+    return NoteKey(cosigner_name(jurisdiction, cosigner), KeyType.COSIGNER, public_key)
 
 
 def sign_checkpoint(checkpoint: Checkpoint, *keys: SigningKey) -> Note:

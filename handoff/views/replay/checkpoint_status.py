@@ -4,15 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
+from handoff.judging.verdict_statement import ComparedVerdicts
 from handoff.proof.verify.checkpoint_trust import TrustedCheckpoint
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointStatus:
-    """Status of the newest checkpoint, which covers the positions below ``size``.
+    """Status of the newest checkpoint, which covers the positions below ``size``, and of the record's verdicts.
 
     ``cosigners`` are the trusted members that cosigned it; ``is_witnessed`` tells whether they form the quorum of
-    the trust file. ``at`` is the latest time of a quorum.
+    the trust file. ``at`` is the latest time of a quorum. ``verdicts`` is the comparison of the whole timeline with the
+    monitor's verdicts, None before the first one.
     """
 
     origin: str
@@ -20,9 +22,10 @@ class CheckpointStatus:
     at: datetime | None
     cosigners: tuple[str, ...] = ()
     is_witnessed: bool = False
+    verdicts: ComparedVerdicts | None = None
 
     @classmethod
-    def of(cls, vouched: TrustedCheckpoint) -> Self:
+    def of(cls, vouched: TrustedCheckpoint, verdicts: ComparedVerdicts | None = None) -> Self:
         """Build the status from a checkpoint that was checked against a trust policy."""
         checkpoint = vouched.opened.checkpoint
         return cls(
@@ -31,4 +34,5 @@ class CheckpointStatus:
             at=vouched.proven_at,
             cosigners=vouched.cosigners,
             is_witnessed=vouched.is_enough,
+            verdicts=verdicts,
         )

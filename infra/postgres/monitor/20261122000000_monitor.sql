@@ -19,8 +19,16 @@ CREATE TABLE log_evidence (
     found_at     timestamptz NOT NULL
 );
 
+-- The monitor's state at a position of the record, in parts. The first part begins with its signature: the database is
+-- no evidence about the record.
+CREATE TABLE snapshot (
+    part    integer PRIMARY KEY CHECK (part >= 0),
+    content bytea   NOT NULL
+);
+
+GRANT SELECT, INSERT, DELETE ON snapshot TO handoff_monitor;
 GRANT SELECT, UPDATE ON witness TO handoff_monitor;
 GRANT SELECT, INSERT ON log_evidence TO handoff_monitor;
 
 -- migrate:down
-DROP TABLE log_evidence, witness;
+DROP TABLE snapshot, log_evidence, witness;

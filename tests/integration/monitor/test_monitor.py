@@ -13,9 +13,13 @@ import pytest
 
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.record_reader import RecordReader
+from handoff.adapters.kafka.verdicts_topic import VerdictsTopic
+from handoff.adapters.postgres.pool import open_pool
+from handoff.adapters.postgres.snapshot_store import SnapshotStore
 from handoff.bootstrap.monitor import build_monitor
 from handoff.config import CONFIG_VARIABLE, CheckpointSettings, ProcessSettings
-from handoff.monitor.runtime import BROKEN_RECORD, Examiner
+from handoff.judging.verdict_statement import RunningVerdicts, VerdictStatement
+from handoff.monitor.runtime import BROKEN_RECORD, Examiner, MonitoredRecord, SnapshotStorage
 from handoff.node.attestation.witness import RootMismatch, WitnessHalted
 from handoff.operations.setup import database_setup
 from handoff.operations.setup.database_setup import Database
@@ -24,6 +28,7 @@ from handoff.proof.log.checkpoint import Checkpoint, TreeHead, sign_checkpoint
 from handoff.proof.log.frontier import Frontier
 from handoff.proof.log.tiles import node_reader
 from handoff.proof.log.witness import AddCheckpoint
+from handoff.record.delivery import invalid
 from handoff.record.message import Message
 from handoff.record.topics import MONITOR, PROJECTION
 from handoff.trial.child_process import ChildProcess
@@ -34,6 +39,29 @@ from tests.support.parts.small_jurisdiction import ROOT, Town, plan
 from tests.support.parts.stack import Jurisdictions
 from tests.support.probes.call_counter import CallCounter
 from tests.support.probes.eventually import eventually
+
+
+@dataclass
+class KeptSnapshot:
+    """Storage of a snapshot in memory."""
+
+    value: bytes = b""
+
+    async def load(self) -> bytes:
+        return self.value
+
+    async def save(self, value: bytes) -> None:
+        self.value = value
+
+
+class StartsRecorded(RecordReader):
+    """A reader that keeps the offsets from which it was started."""
+
+    starts: tuple[int, ...] = ()
+
+    async def start(self, offset: int) -> None:
+        self.starts += (offset,)
+        await super().start(offset)
 
 
 @dataclass
@@ -109,6 +137,11 @@ class Watched:
             postgres=self.town.jurisdiction.postgres_settings(MONITOR),
             checkpoints=CheckpointSettings(trust_file=trust_file, witness_key_file=key_file),
         )
+
+    def examiner(self, reader: RecordReader, snapshots: SnapshotStorage | None = None, **options: Any) -> Examiner:
+        """The monitor's examiner over ``reader``; without ``snapshots`` it has none stored."""
+        record = MonitoredRecord(self.played.origin, "ab" * 32, (witness_key(MONITOR),))
+        return Examiner(reader, record, snapshots or KeptSnapshot(), **options)
 
     @asynccontextmanager
     async def monitoring(self) -> AsyncIterator["asyncio.Task[None]"]:
@@ -195,7 +228,7 @@ async def test_a_head_ahead_of_the_record_waits_until_the_record_gets_there(watc
     await watched.append("one", "two", "one")
     reader = RecordReader(watched.town.jurisdiction.kafka_settings(MONITOR), watched.town.name, client_id="test")
     reads = CallCounter(reader, "read")
-    examined = asyncio.create_task(Examiner(reader).examine(TreeHead(4, bytes(32))))
+    examined = asyncio.create_task(watched.examiner(reader).examine(TreeHead(4, bytes(32))))
     try:
         # The first read returns the three entries, the next ones nothing.
         await reads.more(3)
@@ -214,7 +247,7 @@ async def test_a_record_that_stays_behind_a_signed_head_is_truncated_and_one_tha
     await watched.append("one", "two", "one")
     leaves = await watched.leaves()
     reader = RecordReader(watched.town.jurisdiction.kafka_settings(MONITOR), watched.town.name, client_id="test")
-    examiner = Examiner(reader, patience_seconds=0.2)
+    examiner = watched.examiner(reader, patience_seconds=0.2)
     try:
         await examiner.examine(head_of(leaves))
         await examiner.examine(head_of(leaves[:2]))
@@ -258,3 +291,59 @@ async def test_a_monitor_process_resumes_after_a_kill_stops_on_sigterm_and_exits
 
     await eventually(ended)
     assert last.exit_code == BROKEN_RECORD
+
+
+async def test_a_restart_reads_the_record_from_the_snapshot_on(watched: Watched) -> None:
+    """A snapshot of another monitor, or one that the database changed, counts for nothing."""
+    await watched.append("one", "two", "one", "two")
+    leaves = await watched.leaves()
+    stored = KeptSnapshot()
+    settings = watched.town.jurisdiction.kafka_settings(MONITOR)
+
+    async def starts(snapshot: KeptSnapshot) -> tuple[int, ...]:
+        reader = StartsRecorded(settings, watched.town.name, client_id="test")
+        examiner = watched.examiner(reader, snapshot, least_growth=1)
+        try:
+            for size in (3, 4):
+                await examiner.examine(head_of(leaves[:size]))
+        finally:
+            await reader.close()
+        return reader.starts
+
+    assert await starts(stored) == (0,)
+    assert await starts(KeptSnapshot(stored.value)) == (2,)
+    edited = stored.value[:-1] + bytes([stored.value[-1] ^ 1])
+    assert await starts(KeptSnapshot(edited)) == (0,)
+
+
+async def test_the_snapshot_is_in_the_database(watched: Watched) -> None:
+    """Its parts are put together again."""
+    async with open_pool(watched.settings().postgres, max_size=1) as pool:
+        store = SnapshotStore(pool)
+        assert await store.load() == b""
+        for value in (bytes(range(256)) * 10_000, b"a shorter one"):
+            await store.save(value)
+            assert await store.load() == value
+
+
+async def test_the_digest_of_verdicts_is_published_under_the_monitor_s_key(watched: Watched) -> None:
+    """It is about the head that the monitor cosigned, and beside the log."""
+    await watched.append("one", "two", "one")
+    topic = VerdictsTopic(watched.town.jurisdiction.kafka_settings(PROJECTION), watched.played.origin, client_id="test")
+    found = list[bytes]()
+
+    async def published() -> bool:
+        found.extend(filter(None, [await topic.newest()]))
+        return bool(found)
+
+    try:
+        async with watched.monitoring():
+            await watched.until_cosigned(await watched.publish(0, await watched.leaves()))
+            await eventually(published)
+    finally:
+        await topic.close()
+    expected = RunningVerdicts()
+    for offset in range(3):
+        expected.add(offset, 0, invalid("malformed"))
+    statement = VerdictStatement.open(found[0], watched.played.cosigner(MONITOR))
+    assert statement == expected.statement(str(watched.played.origin))
