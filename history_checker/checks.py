@@ -67,7 +67,10 @@ def _check_answered(snapshot: Snapshot, history: CheckedHistory) -> Iterator[Vio
 
 def _check_outboxes(snapshot: Snapshot, history: CheckedHistory) -> Iterator[Violation]:
     refused = {
-        j.event.data["value_hash"] for j in history.judged if j.event and j.event.type == "submission.refused.v1"
+        value_hash
+        for j in history.judged
+        if j.event and j.event.type == "submission.refused.v1"
+        for value_hash in j.event.data["value_hashes"]
     }
     for member, node in snapshot.nodes.items():
         last: dict[str, tuple[int, ObservedOutboxRow]] = {}

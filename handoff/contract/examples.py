@@ -93,7 +93,7 @@ def _by_coordination() -> Iterator[Body]:
 def _by_exchange() -> Iterator[Body]:
     withdrawn = codes.BasisEndReason.RELEASE_WITHDRAWN
     answered = codes.DeadlineStep.ANSWERED
-    yield directory.SubmissionRefused(member="police", code=codes.RefusalCode.SIGNATURE, value_hash=_HASH)
+    yield directory.SubmissionRefused(member="police", code=codes.RefusalCode.SIGNATURE, value_hashes=(_HASH,))
     yield case.BasisEnded(basis=BASIS, reason=withdrawn)
     yield referral.ReferralRevoked(referral=REFERRAL, seen=2, reason=withdrawn)
     yield referral.DisclosureClosed(referral=REFERRAL, seen=4, reason=withdrawn)

@@ -181,11 +181,10 @@ class SubmissionIntake:
     async def _append(self, submissions: list[Submission]) -> None:
         submissions = [submission for submission in submissions if submission != self._founding]
         await verify_ahead(self._verifier, [one.message for one in submissions], self._directory.keys)
-        validated = await run_off_loop(
-            len(submissions), lambda: tuple(self._validator.validate(submissions, self._directory))
-        )
-        await self._sender.send(self._record, [self._stamped(message) for message, _ in validated])
-        for submission, (_, code) in zip(submissions, validated, strict=True):
+        codes = await run_off_loop(len(submissions), lambda: self._validator.objections(submissions, self._directory))
+        appended = self._validator.to_append(submissions, codes, self._directory)
+        await self._sender.send(self._record, [self._stamped(message) for message, _ in appended])
+        for submission, code in zip(submissions, codes, strict=True):
             outcome = code or "accepted"
             telemetry.SUBMISSIONS.labels(outcome).inc()
             _log.info(

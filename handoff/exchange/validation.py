@@ -3,7 +3,7 @@
 Pure. Intake knows the directory only. The router judges whether an event is effective, at its position on the record.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
@@ -17,7 +17,7 @@ from handoff.record import codec, message, signing
 from handoff.record.codes import RefusalCode
 from handoff.record.delivery import from_ms
 from handoff.record.envelope import CONTENT_TYPE, EXCHANGE, Event, Source, compose
-from handoff.record.events.directory import JurisdictionFounded, SubmissionRefused
+from handoff.record.events.directory import MAX_REFUSED, JurisdictionFounded, SubmissionRefused
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import CONTENT_TYPE_HEADER, KEY_ID_HEADER, SIGNATURE_HEADER, Message
 from handoff.record.named_members import named_members
@@ -51,24 +51,51 @@ class SubmissionValidator:
     genesis_hash: str
     keys: OwnKeys
 
-    def validate(self, submissions: Iterable[Submission], directory: Directory) -> Iterator[tuple[Message, str | None]]:
-        """Yield the message to append for each submission, and the code if it is refused. Never raises on any bytes."""
-        for submission in submissions:
-            code = objection(submission, directory, self.genesis_hash)
-            yield (submission.message if code is None else self._refusal(submission, code, directory)), code
+    def validate(self, submissions: Sequence[Submission], directory: Directory) -> Iterator[tuple[Message, str | None]]:
+        """Yield the messages to append, each with the code if it is a refusal. Never raises on any bytes."""
+        return self.to_append(submissions, self.objections(submissions, directory), directory)
+
+    def objections(self, submissions: Iterable[Submission], directory: Directory) -> list[RefusalCode | None]:
+        """Return the code by which each submission is refused, None if it is accepted. Never raises on any bytes."""
+        return [objection(submission, directory, self.genesis_hash) for submission in submissions]
+
+    def to_append(
+        self, submissions: Sequence[Submission], codes: Sequence[RefusalCode | None], directory: Directory
+    ) -> Iterator[tuple[Message, str | None]]:
+        """Yield the accepted submissions, and refusals of the others.
+
+        Refusals of one member for one reason share an event, in the place of the first. So a member that sends many
+        malformed submissions adds little more than their hashes to the record.
+        """
+        refused: dict[tuple[str, RefusalCode], list[Submission]] = {}
+        for submission, code in zip(submissions, codes, strict=True):
+            if code is not None:
+                refused.setdefault((submission.member, code), []).append(submission)
+        for submission, code in zip(submissions, codes, strict=True):
+            if code is None:
+                yield submission.message, None
+                continue
+            together = refused.pop((submission.member, code), [])
+            for first in range(0, len(together), MAX_REFUSED):
+                yield self._refusal(together[first : first + MAX_REFUSED], code, directory), code
 
     def is_founding(self, submission: Submission) -> bool:
         """Return whether this is the founding event: the trust anchor is its hash."""
         value = submission.message.value
         return value is not None and signing.sha256(value) == self.genesis_hash
 
-    def _refusal(self, submission: Submission, code: RefusalCode, directory: Directory) -> Message:
-        # Id and time depend on topic, offset and append time only, so that a repetition has the same bytes.
+    def _refusal(self, submissions: Sequence[Submission], code: RefusalCode, directory: Directory) -> Message:
+        submission = submissions[-1]
         body = SubmissionRefused(
-            member=submission.member, code=code, value_hash=signing.sha256(submission.message.value or b"")
+            member=submission.member,
+            code=code,
+            value_hashes=tuple(signing.sha256(refused.message.value or b"") for refused in submissions),
         )
+        # Id and time depend on topic, offsets and append time only, so that a repetition has the same bytes. After a
+        # crash the batches may be others: then an event with another id refuses some of the submissions again.
+        offsets = ",".join(str(refused.record.offset) for refused in submissions)
         event = compose(
-            id=uuid5(_REFUSALS, f"{submission.topic}/{submission.record.offset}"),
+            id=uuid5(_REFUSALS, f"{submission.topic}/{offsets}"),
             source=Source(directory.jurisdiction, directory.generation, EXCHANGE),
             subject=body.keying.subject(directory.jurisdiction),
             time=from_ms(submission.record.appended_ms),

@@ -175,11 +175,14 @@ class Transaction(Protocol):
     async def mark_unreacted(self, cases: Iterable[UUID]) -> None:
         """Mark cases for the policies."""
 
+    async def mark_all_unreacted(self) -> int:
+        """Mark every case for the policies, and return their number."""
+
     async def delete_folded(self) -> None:
         """Delete the folded state. Inbox and outbox are kept."""
 
-    def inbox(self) -> AsyncIterator[InboxRow]:
-        """Iterate over the stored inbox in order."""
+    def inbox(self) -> AsyncIterator[Sequence[InboxRow]]:
+        """Iterate over the stored inbox in order, a batch at a time."""
 
     async def digests(self) -> Mapping[str, str]:
         """Return table → hash of its content, for the tables of the folded state."""

@@ -87,6 +87,7 @@ class DueEvents:
     events: tuple[DueEvent, ...]
     directory: Directory | None
     clock: RecordClock
+    is_paused: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,7 +234,7 @@ async def _tail(session: MaintenanceSession, node: ProcessSettings, end: int) ->
     async with session.database(node) as connection, connection.transaction(readonly=True):
         next_offset: int = await connection.fetchval(_SQL["node_position"])
         inbox = PostgresTransaction(connection, DirectoryCache()).inbox()
-        rows = {row.offset: row.delivery.to_message() async for row in inbox if row.offset >= end}
+        rows = {row.offset: row.delivery.to_message() async for batch in inbox for row in batch if row.offset >= end}
     if next_offset > end and not rows:
         raise NotRestorable(
             f"{node.member} has read its inbox up to {next_offset}, the topic ends at {end}, "

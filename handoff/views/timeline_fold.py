@@ -6,7 +6,8 @@ verdicts.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from itertools import islice
+from typing import Self, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
@@ -36,6 +37,10 @@ class TimelineRow(Struct, frozen=True):
     entry: LogEntry
     leaf: bytes
     recipients: tuple[str, ...]
+
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +91,9 @@ class TimelineFold:
         return self.record.directory
 
     def trim_cache(self, most: int) -> None:
-        """Empty the cache if it holds more than ``most`` cases or heads."""
-        if max(len(self.record.cases), len(self.chains.heads)) > most:
-            self.record.cases.clear()
-            self.chains.heads.clear()
+        """Remove the cases and heads that were not used for longest, until ``most`` of each are left."""
+        _remove_first(self.record.cases, len(self.record.cases) - most)
+        _remove_first(self.chains.heads, len(self.chains.heads) - most)
 
     def missing_cases(self, records: Iterable[ParsedRecord]) -> frozenset[UUID]:
         """Return the cases of ``records`` that the cache lacks."""
@@ -128,6 +132,8 @@ class TimelineFold:
                 changed[later.case.id] = None
                 for handoff in changed_handoffs(earlier.case, later.case):
                     handoffs[handoff.key] = merged(handoffs.get(handoff.key), handoff)
+        _move_to_end(self.record.cases, (record.case_id for record in records))
+        _move_to_end(self.chains.heads, (record.message.key or b"" for record in records))
         return TimelineBatch(
             rows=tuple(rows),
             cases=tuple(self.record.cases[case] for case in changed),
@@ -135,3 +141,15 @@ class TimelineFold:
             handoffs=tuple(handoffs.values()),
             escalations=escalations,
         )
+
+
+def _move_to_end(cached: dict[K, V], used: Iterable[K | None]) -> None:
+    """Move the used keys behind all others, so that the keys are in the order of their last use."""
+    for key in dict.fromkeys(used):
+        if key in cached:
+            cached[key] = cached.pop(key)
+
+
+def _remove_first(cached: dict[K, V], count: int) -> None:
+    for key in list(islice(cached, max(count, 0))):
+        del cached[key]

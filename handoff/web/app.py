@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from handoff.node.ports import NodeApi
 from handoff.web.apis import AGENCY_API, ApiDefinition
+from handoff.web.command_dispatch import CommandDispatch
 from handoff.web.command_endpoint import command_endpoint
 from handoff.web.context import ApiContext, require_token
 from handoff.web.error_handlers import add_error_handlers
@@ -31,14 +33,18 @@ def create_app(
     trusted_proxies: Sequence[str] = LOOPBACK,
 ) -> FastAPI:
     """Return the API of ``member``'s node. A proxy of ``trusted_proxies`` states the scheme of a request."""
-    app = FastAPI(title="Handoff", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    # A span of OpenTelemetry would hold the URL of its request.
+    no_telemetry: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+    app = FastAPI(title="Handoff", docs_url=None, redoc_url=None, openapi_url="/openapi.json", telemetry=no_telemetry)
     app.state.context = ApiContext(desk, member, token, wait_limit, {kind.code: kind for kind in api.problems})
-    app.router.routes.extend(command_endpoint(route) for route in api.commands)
+    commands = [command_endpoint(route) for route in api.commands]
+    app.router.routes.extend(commands)
     queries = APIRouter(dependencies=[Depends(require_token), Depends(only_known_parameters)])
     api.add_queries(queries)
     app.include_router(queries)
     app.include_router(reference_router())
     add_error_handlers(app)
+    app.add_middleware(CommandDispatch, routes=commands, error_handlers=app.exception_handlers)
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(trusted_proxies))
     app.add_middleware(HttpRules)
     app.add_middleware(RequestLog)

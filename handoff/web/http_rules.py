@@ -6,7 +6,6 @@ and this server could read different ones.
 
 from collections import Counter
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handoff.web.problems import HEADER_MALFORMED, Fault, problem_response
@@ -61,10 +60,9 @@ class HttpRules:
 
         async def send_by_rules(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(raw=message["headers"])
-                if "json" in headers.get("content-type", ""):
-                    headers.setdefault("Cache-Control", "no-store")
-                message["headers"] = headers.raw
+                headers = dict(message["headers"])
+                if b"json" in headers.get(b"content-type", b"") and b"cache-control" not in headers:
+                    message["headers"] = [*message["headers"], (b"cache-control", b"no-store")]
             elif is_head:
                 message = {**message, "body": b""}
             await send(message)
@@ -84,5 +82,8 @@ class HttpRules:
 
 def _repeated(scope: Scope) -> str | None:
     """Return the first header that may occur once only and occurs more often."""
-    counted = Counter(name for name, _ in scope["headers"] if name in _SINGLE)
+    names = [name for name, _ in scope["headers"]]
+    if len(names) == len(set(names)):
+        return None
+    counted = Counter(name for name in names if name in _SINGLE)
     return next((name.decode().title() for name, count in counted.items() if count > 1), None)

@@ -62,7 +62,7 @@ def test_a_bundle_carries_the_directory_and_no_status() -> None:
     status = [
         emitted(_FULL, emitter="shelter"),
         emitted(d.CapabilitiesPublished(reads=("referral.requested.v1",)), emitter="police"),
-        emitted(d.SubmissionRefused(member="csw", code=RefusalCode.SCHEMA, value_hash="0" * 64), emitter=EXCHANGE),
+        emitted(d.SubmissionRefused(member="csw", code=RefusalCode.SCHEMA, value_hashes=("0" * 64,)), emitter=EXCHANGE),
     ]
     dump = dump_of([*founding(), *status, opened(), reading(1)])
     reader = BundleReader(io.BytesIO(dump.bundle()))

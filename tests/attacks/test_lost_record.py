@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 from aiokafka.errors import KafkaError
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from handoff import clock
 from handoff.adapters.kafka.faust_inbox import FaustInbox
 from handoff.bootstrap.node import build_intake
 from handoff.exchange.runtime import BROKEN_RECORD
+from handoff.operations.doctor.positions import broker_findings
+from handoff.operations.installation_settings import InstallationSettings
 from handoff.operations.setup import broker_topics
 from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.operations.topic_copy import TopicCopy, TopicCopyMismatch, append, apply_copy, read_topic
@@ -24,8 +25,10 @@ from handoff.record.topics import Topic, groups, in_topic, record_topic, topics
 from tests.support.dsl.builders import signed
 from tests.support.dsl.referral_events import Matter
 from tests.support.parts.node_parts import Parts, node_parts
+from tests.support.parts.settings_file import write_settings
 from tests.support.parts.small_jurisdiction import Town, plan, town
 from tests.support.parts.stack import Jurisdictions
+from tests.support.parts.topic_times import take_any_time
 from tests.support.probes.eventually import eventually
 
 _SETTLED_SECONDS = 10
@@ -42,22 +45,6 @@ def _record_of(place: Jurisdiction) -> Topic:
     return next(topic for topic in topics(place.name, place.members) if topic.name == record_topic(place.name))
 
 
-def _take_any_time(place: Jurisdiction, topic: Topic) -> None:
-    """Lets the next append carry a time of its sender, as after a fault of the broker's clock."""
-    entries = [
-        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-        for name, value in (
-            ("message.timestamp.type", "CreateTime"),
-            ("message.timestamp.after.max.ms", str(2**63 - 1)),
-        )
-    ]
-    # Kept until the answer is there: its request would end with it.
-    client = place.kafka.client()
-    change = ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=entries)
-    [changed] = client.incremental_alter_configs([change]).values()
-    changed.result(20)
-
-
 async def _held(place: Jurisdiction, topic: Topic) -> list[KafkaRecord]:
     return [entry async for entry in read_topic(place.kafka, topic.name)]
 
@@ -70,7 +57,7 @@ async def _each(entries: list[KafkaRecord]) -> AsyncIterator[KafkaRecord]:
 async def test_an_entry_from_the_future_is_not_lost_by_a_redaction(place: Jurisdiction, tmp_path: Path) -> None:
     """A record with an entry two hours ahead of the broker's clock is whole after an attempt to write it again."""
     record, now = _record_of(place), clock.now()
-    _take_any_time(place, record)
+    take_any_time(place, record)
     ahead = [to_ms(now), to_ms(now + timedelta(hours=2)), to_ms(now)]
     await append(place.kafka, record.name, [KafkaRecord(n, at, Message(b"k", b"%d" % n)) for n, at in enumerate(ahead)])
     broker_topics.apply_topics(place.kafka, (record,))
@@ -158,3 +145,23 @@ async def test_an_inbox_topic_that_lost_entries_stops_the_inbox(shelter: Parts, 
         await _consume(shelter, None)
     assert lost.value.fault is DeliveryFault.LOST
     assert len(await shelter.desk().referrals()) == 1
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("left", [0, 1])
+async def test_the_doctor_names_what_an_inbox_topic_lost(shelter: Parts, left: int) -> None:
+    """The finding has the number of entries and the last sequences; the advice is a command, and no restart."""
+    entries = [*shelter.founding(), shelter.post(Matter(shelter.town, 1).asked())]
+    inbox = next(topic for topic in shelter.town.topics() if topic.name == in_topic(shelter.town.name, "shelter"))
+    await shelter.town.deliver("shelter", *(entry.message for entry in entries))
+    await _consume(shelter, shelter.sequence)
+    await asyncio.to_thread(broker_topics.recreate_topic, shelter.town.jurisdiction.kafka, inbox)
+    await shelter.town.deliver("shelter", *(entry.message for entry in entries[:left]))
+    write_settings(shelter.settings(), shelter.town.directory / "shelter.toml")
+    found = await broker_findings(InstallationSettings(shelter.town.directory / "shelter.toml"))
+    [position] = [finding for finding in found if finding.part == "shelter's database"]
+    assert position.state == "bad"
+    assert f"the broker lost {len(entries) - left} entries" in position.finding
+    assert f"up to sequence {len(entries)}; the last one left has {left}" in position.finding
+    assert "a restart does not help" in position.advice
+    assert "handoff record restore" in position.advice

@@ -55,7 +55,7 @@ def test_random_bytes_neither_pass_nor_crash_the_validator(
     message, code = validated(submitted(Message(key, value, tuple(headers))))
     refused = codec.decode(message.value or b"").data
     assert isinstance(refused, SubmissionRefused)
-    assert (refused.code, refused.value_hash) == (code, signing.sha256(value or b""))
+    assert (refused.code, refused.value_hashes) == (code, (signing.sha256(value or b""),))
 
 
 def test_a_genuine_event_passes_unchanged() -> None:

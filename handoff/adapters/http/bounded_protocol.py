@@ -39,6 +39,42 @@ class _Phase(Enum):
     NOTHING = "nothing"
 
 
+class _JoinedWrites:
+    """Transport that sends the head of an answer with the beginning of its body, by one system call.
+
+    Nothing waits longer than to the next turn of the event loop.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held: bytes | None = None
+        self._flushing: asyncio.Handle | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send ``data`` with what was held, or hold it."""
+        if self._held is None:
+            self._held, self._flushing = data, self._loop.call_soon(self._flush)
+        else:
+            self._held += data
+            self._flush()
+
+    def close(self) -> None:
+        """Send what was held, and close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._flushing is not None:
+            self._flushing.cancel()
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._transport.write(held)
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection within ``limits``.
 
@@ -65,7 +101,7 @@ class BoundedProtocol(HttpToolsProtocol):
             # The parser is not used any more, and the connection is not counted.
             self.transport, self._is_refused = transport, True
             return
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", _JoinedWrites(transport, self.loop)))
         self._enter(_Phase.HEADERS)
 
     def connection_lost(self, exc: Exception | None) -> None:

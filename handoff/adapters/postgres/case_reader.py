@@ -74,10 +74,10 @@ class CaseReader:
         async for chunk in bundle(self.settings, BundleRequest(case, self.origin, self.trust())):
             yield chunk
 
-    async def raw_entries(self, case: UUID, until_ms: int) -> tuple[RawEntry, ...]:
-        """Return the entries of a case up to a record time in milliseconds, in the record's order."""
+    async def raw_entries(self, positions: Sequence[int]) -> tuple[RawEntry, ...]:
+        """Return the entries at ``positions``, in the record's order."""
         with store_errors():
-            return tuple(_raw(row) for row in await self.pool.fetch(_SQL["raw_entries"], _key(case), until_ms))
+            return tuple(_raw(row) for row in await self.pool.fetch(_SQL["raw_entries"], positions))
 
     async def receipts(self, member: str, events: Sequence[Identity]) -> Mapping[Identity, str]:
         """Return the log's receipts, as signed notes, of those of these events that ``member`` emitted or received."""

@@ -4,7 +4,7 @@ SELECT EXISTS (SELECT FROM timeline.entries WHERE sha256(coalesce(key, '')) = sh
 -- name: raw_entries
 SELECT record_offset, appended_ms, value, headers, record_hash, leaf, tag_sequence
   FROM timeline.entries
- WHERE sha256(coalesce(key, '')) = sha256($1::bytea) AND record_ms <= $2 ORDER BY tag_sequence
+ WHERE record_offset = ANY($1::bigint[]) ORDER BY record_offset
 
 -- name: receipts_for
 -- Of the entries that the member emitted or that are delivered to it.

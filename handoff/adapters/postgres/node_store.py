@@ -107,11 +107,12 @@ class PostgresStore:
         rows = await self._fetch("due", epoch, at, limit, kept.digest)
         if not rows:
             raise LeadershipLost("another process relays this outbox now")
-        digest, directory, offset_ms, record_time, events = rows[0]
+        is_paused, digest, directory, offset_ms, record_time, events = rows[0]
         return DueEvents(
             tuple(DueEvent(*event) for event in events),
             self._directories.read(digest, directory, kept),
             record_clock(offset_ms, record_time),
+            is_paused,
         )
 
     async def resend_key_refused(self, at: datetime) -> None:

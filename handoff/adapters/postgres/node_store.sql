@@ -111,6 +111,9 @@ UPDATE cases SET needs_reaction = false
 -- name: mark_unreacted
 UPDATE cases SET needs_reaction = true WHERE id = ANY($1)
 
+-- name: mark_all_unreacted
+WITH marked AS (UPDATE cases SET needs_reaction = true RETURNING 1) SELECT count(*) FROM marked
+
 -- name: delete_folded
 WITH work_list AS (DELETE FROM referrals), found AS (DELETE FROM directory), late AS (DELETE FROM escalations),
      aside AS (DELETE FROM parked), unread AS (DELETE FROM quarantine)
@@ -120,14 +123,17 @@ DELETE FROM cases
 SELECT * FROM inbox ORDER BY sequence
 
 -- name: digests
-SELECT name, encode(sha256(convert_to(string_agg(line, E'\n' ORDER BY line), 'UTF8')), 'hex') AS digest FROM (
-    SELECT 'cases' AS name, ROW(id, encode(state, 'hex'), sequence)::text AS line FROM cases
-    UNION ALL SELECT 'referrals', referrals::text FROM referrals
-    UNION ALL SELECT 'directory', ROW(encode(state, 'hex'), sequence)::text FROM directory
-    UNION ALL SELECT 'escalations', ROW(reference, encode(state, 'hex'), sequence)::text FROM escalations
-    UNION ALL SELECT 'parked', parked::text FROM parked
-    UNION ALL SELECT 'quarantine', quarantine::text FROM quarantine
-) AS folded GROUP BY name
+-- Hash of the rows' hashes, so that no value grows with the content of the table.
+SELECT name, encode(sha256(string_agg(row_hash, '' ORDER BY row_hash)), 'hex') AS digest FROM (
+    SELECT name, sha256(convert_to(line, 'UTF8')) AS row_hash FROM (
+        SELECT 'cases' AS name, ROW(id, encode(state, 'hex'), sequence)::text AS line FROM cases
+        UNION ALL SELECT 'referrals', referrals::text FROM referrals
+        UNION ALL SELECT 'directory', ROW(encode(state, 'hex'), sequence)::text FROM directory
+        UNION ALL SELECT 'escalations', ROW(reference, encode(state, 'hex'), sequence)::text FROM escalations
+        UNION ALL SELECT 'parked', parked::text FROM parked
+        UNION ALL SELECT 'quarantine', quarantine::text FROM quarantine
+    ) AS folded
+) AS hashed GROUP BY name
 
 -- name: unpublished
 SELECT id FROM outbox WHERE echo_sequence IS NULL ORDER BY position
@@ -181,7 +187,7 @@ UPDATE relay SET paused = $1
 
 -- name: due
 -- No event while the relay is paused; no row if the epoch is over.
-SELECT (SELECT digest FROM directory) AS digest,
+SELECT relay.paused, (SELECT digest FROM directory) AS digest,
        (SELECT CASE WHEN digest = $4 THEN NULL ELSE state END FROM directory) AS directory,
        (SELECT offset_ms FROM record_clock) AS offset_ms, (SELECT record_time FROM record_clock) AS record_time,
        ARRAY(SELECT ROW(id, subject, type, value) FROM due_events($2, $3) WHERE NOT relay.paused ORDER BY position) AS events

@@ -45,6 +45,7 @@ from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 
 SQL = statements("node_store.sql")
+_INBOX_BATCH = 500
 _DANGER = {urgency.value: rank for rank, urgency in enumerate(Urgency)}
 
 
@@ -170,12 +171,17 @@ class PostgresTransaction:
     async def mark_unreacted(self, cases: Iterable[UUID]) -> None:
         await self._connection.execute(SQL["mark_unreacted"], list(cases))
 
+    async def mark_all_unreacted(self) -> int:
+        found: int = await self._connection.fetchval(SQL["mark_all_unreacted"])
+        return found
+
     async def delete_folded(self) -> None:
         await self._connection.execute(SQL["delete_folded"])
 
-    async def inbox(self) -> AsyncIterator[InboxRow]:
-        async for row in self._connection.cursor(SQL["inbox"], prefetch=500):
-            yield inbox_row(row)
+    async def inbox(self) -> AsyncIterator[Sequence[InboxRow]]:
+        cursor = await self._connection.cursor(SQL["inbox"])
+        while rows := await cursor.fetch(_INBOX_BATCH):
+            yield [inbox_row(row) for row in rows]
 
     async def digests(self) -> Mapping[str, str]:
         return {row["name"]: row["digest"] for row in await self._connection.fetch(SQL["digests"])}

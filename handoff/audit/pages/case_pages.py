@@ -1,5 +1,6 @@
 """The pages of a case: list, swimlanes, questions, changes and raw record, at the time of the slider."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -9,10 +10,11 @@ from handoff.audit.pages.audit_site import CasePageRoute
 from handoff.audit.pages.entry_list import entries_by_day
 from handoff.audit.pages.formatting import event_name, facts, member_name, table
 from handoff.audit.pages.integrity_status import integrity_status
+from handoff.audit.pages.paging import list_page
 from handoff.audit.pages.raw_entries import raw_items
 from handoff.audit.pages.replay_view import InCase, ReplayView
 from handoff.audit.pages.swimlanes import drawing
-from handoff.record.delivery import from_ms, to_ms
+from handoff.record.delivery import from_ms
 from handoff.views.replay.answer import Answer
 from handoff.views.replay.diff import diff
 from handoff.views.replay.questions import QUESTIONS, Question
@@ -39,7 +41,7 @@ EXPORTS = (
 async def show_list(request: InCase) -> Response:
     """Show the list."""
     view = await request.view()
-    return _page(view, "list.html", LIST, days=entries_by_day(view))
+    return _page(view, "list.html", LIST, days=entries_by_day(view), list_page=view.entries_page)
 
 
 async def show_swimlanes(request: InCase) -> Response:
@@ -51,9 +53,9 @@ async def show_swimlanes(request: InCase) -> Response:
 async def show_raw_record(request: InCase) -> Response:
     """Show the raw entries."""
     view = await request.view()
-    shown = {entry.position for entry in view.entries}
-    entries = await request.context.cases.raw_entries(request.case, to_ms(view.position.at))
-    return _page(view, "record.html", RECORD, entries=raw_items(e for e in entries if e.position in shown))
+    shown = view.entries_page
+    entries = await request.context.cases.raw_entries([entry.position for entry in shown.items])
+    return _page(view, "record.html", RECORD, entries=raw_items(entries), list_page=shown)
 
 
 async def show_changes(request: InCase, since: Annotated[int, Query(ge=0, le=1_000_000)] = 0) -> Response:
@@ -70,7 +72,9 @@ async def show_changes(request: InCase, since: Annotated[int, Query(ge=0, le=1_0
         since=since,
         times=[(number, view.tr.time(at)) for number, at in enumerate(times, 1)],
         moved=table(view.tr, changes.moved),
-        table=table(view.tr, changes.rows),
+        table=table(view.tr, (shown := list_page(changes.rows, view.page)).items),
+        list_page=shown,
+        page_parameters={"since": since},
     )
 
 
@@ -87,6 +91,7 @@ async def show_answer(request: InCase, name: str) -> Response:
         raise NOT_VALID.error()
     view, question = await request.view(), QUESTIONS[name]
     answer = _answer(view, question)
+    shown = list_page(answer.rows, view.page)
     return _page(
         view,
         "question.html",
@@ -96,7 +101,8 @@ async def show_answer(request: InCase, name: str) -> Response:
         found=_headline(view.tr, question, answer),
         notable=answer.notable_count,
         facts=facts(view.tr, answer),
-        table=table(view.tr, answer.rows),
+        table=table(view.tr, shown.items),
+        list_page=shown,
     )
 
 
@@ -115,7 +121,15 @@ def case_page_router() -> APIRouter:
     return router
 
 
-def _page(view: ReplayView, template: str, tab: str, *, path: str | None = None, **content: Any) -> Response:
+def _page(
+    view: ReplayView,
+    template: str,
+    tab: str,
+    *,
+    path: str | None = None,
+    page_parameters: Mapping[str, object] | None = None,
+    **content: Any,
+) -> Response:
     tr, position, history = view.tr, view.position, view.history
     path = tab if path is None else path
     time = tr.time(position.at)
@@ -161,8 +175,9 @@ def _page(view: ReplayView, template: str, tab: str, *, path: str | None = None,
             {"href": view.href(f"/exports/{name}"), "title": tr(title), "hint": tr(hint)}
             for name, title, hint in EXPORTS
         ],
-        list_href=view.href(LIST),
-        record_href=view.href(RECORD),
+        list_href=lambda position: view.entry_href(LIST, position),
+        record_href=lambda position: view.entry_href(RECORD, position),
+        page_href=lambda number: view.href(path, page=number, **(page_parameters or {})),
         questions_href=view.href(QUESTIONS_TAB),
         **content,
     )

@@ -56,13 +56,14 @@ class ListDay:
 
 
 def entries_by_day(view: ReplayView) -> tuple[ListDay, ...]:
-    """Return the entries of a view day by day, in the record's order."""
+    """Return the entries on the page of a view day by day, in the record's order."""
 
     def day_of(entry: ReplayedEntry) -> date:
         return entry.at.astimezone(view.tr.time_zone).date()
 
     return tuple(
-        ListDay(day.isoformat(), tuple(_groups(view, entries))) for day, entries in groupby(view.entries, key=day_of)
+        ListDay(day.isoformat(), tuple(_groups(view, entries)))
+        for day, entries in groupby(view.entries_page.items, key=day_of)
     )
 
 

@@ -11,6 +11,7 @@ from fastapi import Depends, Query, Request
 
 from handoff.audit.access.case_access import AuditContext, audit_context, authenticated_reader, open_case
 from handoff.audit.pages.entry_filter import EntryFilter, requested_filter
+from handoff.audit.pages.paging import ListPage, list_page, page_of
 from handoff.audit.pages.time_slider import Reader, SliderPosition, record_times, slider_position
 from handoff.record.uuid_text import Id
 from handoff.views.replay.history import History, ReplayedEntry
@@ -28,6 +29,8 @@ class ReplayView:
     reader: Reader
     position: SliderPosition
     filter: EntryFilter
+    page: int | None = None
+    """Number of the requested page of a long list."""
 
     @cached_property
     def history_then(self) -> History:
@@ -39,10 +42,23 @@ class ReplayView:
         """The steps of the slider up to its position."""
         return record_times(self.history_then, self.reader)
 
-    @property
+    @cached_property
     def entries(self) -> tuple[ReplayedEntry, ...]:
         """The entries up to the position of the slider that the filter shows."""
         return tuple(entry for entry in self.history_then.own if entry in self.filter)
+
+    @cached_property
+    def entries_page(self) -> ListPage[ReplayedEntry]:
+        """The requested page of those entries."""
+        return list_page(self.entries, self.page)
+
+    @cached_property
+    def _positions(self) -> tuple[int, ...]:
+        return tuple(entry.position for entry in self.entries)
+
+    def entry_href(self, path: str, position: int) -> str:
+        """Return the address of the page of the list at ``path`` with the entry at ``position``."""
+        return self.href(path, page=page_of(self._positions, position))
 
     @property
     def anchored_below(self) -> int:
@@ -74,6 +90,7 @@ class CaseRequest:
     filter: EntryFilter
     step: int | None
     as_of: str | None
+    page: int | None
 
     async def open(self, *, is_export: bool = False) -> Reader:
         """Return the reader, once the read is recorded."""
@@ -86,17 +103,19 @@ class CaseRequest:
         reader = await self.open(is_export=is_export)
         history = await self.context.cases.history(self.case)
         position = slider_position(history, reader, self.context.clock(), self.step, self.as_of)
-        return ReplayView(self.request, translation_of(self.request), history, reader, position, self.filter)
+        return ReplayView(self.request, translation_of(self.request), history, reader, position, self.filter, self.page)
 
 
 async def _case_request(
     request: Request,
     case: Id,
     chosen: Annotated[EntryFilter, Depends(requested_filter)],
+    *,
     step: Annotated[int | None, Query(ge=0, le=1_000_000)] = None,
     as_of: Annotated[str | None, Query(max_length=40)] = None,
+    page: Annotated[int | None, Query(ge=1, le=1_000_000)] = None,
 ) -> CaseRequest:
-    return CaseRequest(request, audit_context(request), case, chosen, step, as_of)
+    return CaseRequest(request, audit_context(request), case, chosen, step, as_of, page)
 
 
 InCase = Annotated[CaseRequest, Depends(_case_request)]

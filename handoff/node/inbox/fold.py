@@ -87,6 +87,11 @@ class InboxFold:
             row for row in pending if (row.id, row.value) not in echoed and signing.sha256(row.value) not in refused
         )
 
+    def discard_results(self) -> None:
+        """Discard the results that a rebuild does not store: those about own events, which the outbox has."""
+        for results in (self.echoes, self.refusals, self.unsigned, self.key_refusals, self.key_events):
+            results.clear()
+
     def _apply_undecodable(self, entry: InboxEntry) -> None:
         if not entry.delivery.current_verdict.is_effective:
             return
@@ -119,10 +124,11 @@ class InboxFold:
     def _apply_refusal(self, entry: InboxEntry, refusal: SubmissionRefused) -> None:
         delivery = entry.delivery
         if refusal.code is RefusalCode.KEY_NOT_IN_FORCE:
-            self.key_refusals.append(refusal.value_hash)
+            self.key_refusals += refusal.value_hashes
         else:
-            self.refusals.append(
-                RefusedSubmission(refusal.value_hash, refusal.code.value, delivery.sequence, delivery.record_time)
+            self.refusals += (
+                RefusedSubmission(value_hash, refusal.code.value, delivery.sequence, delivery.record_time)
+                for value_hash in refusal.value_hashes
             )
 
     def _own_key(self, body: Body) -> str | None:

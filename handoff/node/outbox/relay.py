@@ -45,6 +45,8 @@ class OutboxRelay:
     resend_seconds: float = RESEND_SECONDS
     key_status: KeyStatus = field(default=KeyStatus.UNREGISTERED, init=False)
     """Status of the own keys at the last check."""
+    is_paused: bool = field(default=False, init=False)
+    """State of the pause by an operator, at the last check."""
     _key: SigningKey | None = field(default=None, init=False)
     """The key in force at the last check."""
     _epoch: int = field(default=0, init=False)
@@ -65,7 +67,10 @@ class OutboxRelay:
                     log.warning("relay.retry_scheduled", error=type(error).__name__, seconds=idle)
                     await asyncio.sleep(idle)
                     continue
-                if idle:
+                if self.is_paused:
+                    # Polls: an operator resumes it, and no stored event does.
+                    await asyncio.sleep(IDLE_SECONDS)
+                elif idle:
                     await changed.wait(idle)
         finally:
             await self.publisher.close()
@@ -76,6 +81,7 @@ class OutboxRelay:
             self._epoch = await self.store.start_relay_epoch()
         await self._mark()
         found = await self.store.due(self._epoch, self.clock(), BATCH)
+        self.is_paused = found.is_paused
         await self._choose_key(found.directory, found.clock)
         due, key = found.events, self._key
         if key is None:

@@ -3,13 +3,15 @@
 import asyncio
 
 from handoff.config import ConfigurationError
+from handoff.operations.doctor.checkpoint import checkpoint_finding
 from handoff.operations.doctor.clocks import broker_reading, clock_findings, database_readings
 from handoff.operations.doctor.configuration import configuration_findings
 from handoff.operations.doctor.findings import DoctorFinding, examined
 from handoff.operations.doctor.keys import key_findings
-from handoff.operations.doctor.parts import broker_findings, checkpoint_finding
+from handoff.operations.doctor.positions import broker_findings
 from handoff.operations.doctor.processes import ask_process
 from handoff.operations.doctor.readable_settings import ReadableSettings
+from handoff.operations.doctor.record_time import record_time_findings
 from handoff.operations.doctor.verdicts import verdicts_finding
 from handoff.operations.installation_settings import InstallationSettings
 
@@ -30,6 +32,9 @@ async def examine_installation(given: InstallationSettings) -> tuple[DoctorFindi
     async def broker() -> tuple[DoctorFinding, ...]:
         return await broker_findings(installed) if installed.processes else ()
 
+    async def record_time() -> tuple[DoctorFinding, ...]:
+        return tuple(await record_time_findings(installed))
+
     async def checkpoint() -> tuple[DoctorFinding, ...]:
         return (await checkpoint_finding(installed),) if installed.processes else ()
 
@@ -49,6 +54,7 @@ async def examine_installation(given: InstallationSettings) -> tuple[DoctorFindi
         *await examined("configuration", configuration),
         *await examined("keys", keys),
         *await examined("kafka", broker),
+        *await examined("record time", record_time),
         *await examined("checkpoint", checkpoint),
         *await examined("verdicts", verdicts),
         *await examined("clocks", clocks),

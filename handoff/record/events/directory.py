@@ -267,8 +267,12 @@ class ValueRedacted(RedactionTerms, DirectoryBody):
     audience: ClassVar = Audience.ALL
 
 
+MAX_REFUSED = 200
+"""Refused submissions that one event names. It stays below the size of an event."""
+
+
 class SubmissionRefused(StatusBody):
-    """A submission was refused and not recorded. Only its hash is kept."""
+    """Submissions of a member were refused for one reason and not recorded. Only their hashes are kept."""
 
     type: ClassVar = "submission.refused.v1"
     emitter: ClassVar = Emitter.EXCHANGE
@@ -276,7 +280,7 @@ class SubmissionRefused(StatusBody):
 
     member: MemberId
     code: RefusalCode
-    value_hash: Sha256
+    value_hashes: Annotated[tuple[Sha256, ...], Field(min_length=1, max_length=MAX_REFUSED)]
 
 
 _CAPABILITIES = "capabilities.published.v1"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from heapq import merge
 from typing import Any
 from uuid import UUID
 
@@ -158,16 +159,32 @@ class History:
 
     def until(self, moment: datetime) -> "History":
         """Return the history up to ``moment``; itself, with its cached properties, if nothing comes later."""
-        count = bisect_right(self.entries, moment, key=lambda entry: entry.at)
+        count = self._count(moment)
         return self if count == len(self.entries) else replace(self, entries=self.entries[:count])
+
+    def _count(self, moment: datetime) -> int:
+        return bisect_right(self.entries, moment, key=lambda entry: entry.at)
+
+    @cached_property
+    def _effective(self) -> Mapping[type[Body], tuple[ReplayedEntry, ...]]:
+        found: dict[type[Body], list[ReplayedEntry]] = {}
+        for entry in self.entries:
+            if entry.is_a(Body):
+                found.setdefault(type(entry.body), []).append(entry)
+        return {body: tuple(entries) for body, entries in found.items()}
 
     def saying(self, *types: type[Body]) -> Iterator[ReplayedEntry]:
         """Yield the effective entries of these types."""
-        return (entry for entry in self.entries if entry.is_a(*types))
+        found = [entries for body, entries in self._effective.items() if issubclass(body, types)]
+        return merge(*found, key=lambda entry: entry.position)
+
+    @cached_property
+    def _bases(self) -> Mapping[UUID, ReplayedEntry]:
+        return {entry.body.basis: entry for entry in reversed(list(self.saying(BasisRecorded)))}
 
     def recorded_basis(self, basis: UUID | None) -> ReplayedEntry | None:
         """Return the entry that recorded a basis."""
-        return next((entry for entry in self.saying(BasisRecorded) if entry.body.basis == basis), None)
+        return self._bases.get(basis) if basis is not None else None
 
     @cached_property
     def about(self) -> Mapping[UUID, tuple[ReplayedEntry, ...]]:
@@ -184,7 +201,8 @@ class History:
 
     def known_at(self, moment: datetime) -> Situation:
         """Return the state at ``moment``."""
-        return self.until(moment).known
+        count = self._count(moment)
+        return self.entries[count - 1].after if count else _initial(self.case_id)
 
     @cached_property
     def handoffs(self) -> tuple[Handoff, ...]:

@@ -1,6 +1,9 @@
 """View *ineffective*: entries without effect, the reason, and whether the sender received the verdict."""
 
+from collections import deque
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import takewhile
 from uuid import UUID
 
 from handoff.record.codes import IneffectiveReason, State
@@ -62,12 +65,17 @@ def _row(then: History, entry: ReplayedEntry) -> IneffectiveRow:
 
 
 def _lost_to(then: History, entry: ReplayedEntry) -> ReplayedEntry | None:
-    before = [other for other in then.own if other.position < entry.position]
     if entry.verdict.reason == IneffectiveReason.RELEASE_WITHDRAWN:
-        return next((other for other in reversed(before) if other.is_a(ReleaseWithdrawn)), None)
+        return _last_before(entry, then.saying(ReleaseWithdrawn))
     if entry.referral_before is None or entry.verdict.reason not in set(State):
         return None
-    return next((other for other in reversed(before) if _moved(other, entry.referral_before.id)), None)
+    about = then.about.get(entry.referral_before.id, ())
+    return _last_before(entry, (other for other in about if _moved(other, entry.referral_before.id)))
+
+
+def _last_before(entry: ReplayedEntry, others: Iterable[ReplayedEntry]) -> ReplayedEntry | None:
+    before = takewhile(lambda other: other.position < entry.position, others)
+    return next(iter(deque(before, maxlen=1)), None)
 
 
 def _moved(other: ReplayedEntry, referral: UUID) -> bool:

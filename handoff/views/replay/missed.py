@@ -86,7 +86,9 @@ def _reported(then: History) -> Iterator[_Late]:
 def _done_late_unreported(then: History) -> Iterator[_Late]:
     """Yield the steps done late without a report."""
     for entry in then.own:
-        for holder, step in open_steps(entry.before.case) if entry.before.case is not None else ():
+        if entry.before.case is None or entry.after.case is entry.before.case:
+            continue
+        for holder, step in open_steps(entry.before.case):
             if step.due_at < entry.at and not _is_awaited(entry.after.case, holder, step):
                 yield _Late(holder, step, None, entry.at)
 

@@ -1,11 +1,15 @@
 """The work for a page of a case of 4,000 entries: what was judged once is not judged again."""
 
+import re
+from html import unescape
+
 import asyncpg
 import httpx
 import pytest
 
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.timeline_reader import Timeline
+from handoff.audit.pages.paging import PAGE_SIZE
 from handoff.judging.strands import StrandJudge
 from handoff.operations.setup.database_setup import Database
 from handoff.operations.setup.jurisdiction import Jurisdiction
@@ -128,3 +132,26 @@ async def test_an_edited_row_is_judged_again_and_reported(long: _Long) -> None:
     assert edited.own == honest.own
     assert restored == honest
     assert long.taken() == 3 * long.rows
+
+
+async def test_a_page_shows_a_part_of_the_entries_and_leads_to_the_others(long: _Long) -> None:
+    """The newest entries are on the page without a number, and each link to an entry names the page that has it."""
+    async with audit(long.jurisdiction) as opened:
+        transport = httpx.ASGITransport(opened.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://audit", headers=_READING) as http:
+            (await http.get(_PATHS[0])).raise_for_status()
+            address, found = f"/timelines/{CASE}", list[int]()
+            while True:
+                page = (await http.get(address)).raise_for_status().text
+                shown = [int(position) for position in re.findall(r'id="e(\d+)"', page)]
+                assert 0 < len(shown) <= PAGE_SIZE
+                found = [*shown, *found]
+                before = re.search(r'href="([^"]*)" rel="prev"', page)
+                if before is None:
+                    break
+                address = unescape(before[1])
+            raw = (await http.get(unescape(re.findall(r'href="([^"#]*/record[^"#]*)#r\d+"', page)[0]))).text
+    timeline_offsets = range(len(foundation()), long.rows)
+    assert set(found) <= set(timeline_offsets)
+    assert len(found) == len(set(found)) >= _ENTRIES
+    assert f'id="r{shown[0]}"' in raw

@@ -37,7 +37,8 @@ async def place(jurisdictions: Jurisdictions, tmp_path_factory: pytest.TempPathF
 
 
 def refusals(inbox: list[Delivery]) -> list[tuple[RefusalCode, str]]:
-    return [(e.data.code, e.data.value_hash) for e in events_of(inbox) if isinstance(e.data, SubmissionRefused)]
+    bodies = [e.data for e in events_of(inbox) if isinstance(e.data, SubmissionRefused)]
+    return [(body.code, value_hash) for body in bodies for value_hash in body.value_hashes]
 
 
 def poison(place: Town) -> list[tuple[RefusalCode, Message]]:
@@ -73,7 +74,7 @@ async def test_the_record_begins_with_the_founding_and_early_words_are_refused_a
     record = await place.record(lambda found: len(found) >= 2)
     assert record[0].message.value == codec.encode(place.genesis)
     kept = [codec.decode(entry.message.value or b"").data for entry in await place.until_settled()]
-    early = [body for body in kept if isinstance(body, SubmissionRefused) and body.value_hash == sha256(SECRET)]
+    early = [body for body in kept if isinstance(body, SubmissionRefused) and sha256(SECRET) in body.value_hashes]
     assert len(early) == 1
 
 
@@ -86,7 +87,7 @@ async def test_each_fuzzed_submission_is_refused_once_by_code(place: Town) -> No
     inbox = await place.inbox("police", lambda inbox: contains(inbox, opening))
     expected = [(code, sha256(bad.value or b"")) for code, bad in fuzzed]
     found = [refusal for refusal in refusals(inbox) if refusal in expected]
-    assert found == expected
+    assert sorted(found) == sorted(expected)
     record = await place.check_inboxes()
     assert not any(SECRET in bytes(part or b"") for entry in record for part in _parts(entry.message))
 

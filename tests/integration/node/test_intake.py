@@ -9,11 +9,13 @@ from typing import ClassVar
 import asyncpg
 import pytest
 
+from handoff.adapters.postgres import node_transaction
 from handoff.domain.decide import About
 from handoff.domain.policies import CONFIRM_DELIVERY
 from handoff.leadership import LeadershipLost
 from handoff.node.commands.results import StoreUnavailable
-from handoff.node.inbox.fold import IMPOSSIBLE, NEWER_TYPE
+from handoff.node.inbox.fold import IMPOSSIBLE, NEWER_TYPE, InboxFold
+from handoff.node.inbox.inbox_entry import InboxEntry
 from handoff.node.inbox.rebuild import rebuild
 from handoff.record import codec, message
 from handoff.record.codec import AnyEvent
@@ -43,6 +45,7 @@ from handoff.record.kafka_record import KafkaRecord
 from handoff.record.upcasting import Upcaster
 from tests.support.dsl.builders import BASIS, CASE, REFERRAL, T0, after, key_of, nth_id
 from tests.support.parts.node_parts import OPENING, Parts, node_parts, request_a_place
+from tests.support.parts.record_writer import RecordedCase
 from tests.support.parts.stack import Jurisdictions
 
 
@@ -156,7 +159,7 @@ async def test_a_refused_submission_is_settled_by_its_hash(police: Parts) -> Non
     await intake.handle(police.founding())
     opened = await desk.submit(OPENING, About())
     (row,) = await police.query("outbox")
-    body = SubmissionRefused(member="police", code=RefusalCode.SIGNATURE, value_hash=row["value_hash"])
+    body = SubmissionRefused(member="police", code=RefusalCode.SIGNATURE, value_hashes=(row["value_hash"],))
     await intake.handle([police.post(police.town.event(body, emitter=EXCHANGE))])
     assert await desk.outcome(opened.events, 0) == Verdict(VerdictKind.INVALID, "signature")
     (routed,) = await desk.feed(police.sequence - 1, 10)
@@ -315,3 +318,30 @@ async def repeats_of(handle: Callable[[list[KafkaRecord]], Awaitable[None]], ent
             continue
         return repeats
     raise AssertionError("the database stayed away")
+
+
+async def test_a_rebuild_has_few_cases_in_memory_and_gives_the_same_tables(
+    police: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cases that were saved and forgotten are loaded again for their later entries."""
+    cases, batch, most = 12, 5, 3
+    stories = [RecordedCase(police.town, number) for number in range(1, cases + 1)]
+    rounds = zip(*([*story.request(), *story.arrival()] for story in stories), strict=True)
+    intake = await police.intake()
+    await intake.handle(police.founding())
+    for events in rounds:
+        await intake.handle([police.post(event) for event in events])
+
+    monkeypatch.setattr(node_transaction, "_INBOX_BATCH", batch)
+    in_memory, apply = list[int](), InboxFold.apply
+
+    def counted(fold: InboxFold, entry: InboxEntry) -> None:
+        apply(fold, entry)
+        in_memory.append(len(fold.cases))
+
+    monkeypatch.setattr(InboxFold, "apply", counted)
+    report = await rebuild(police.store, police.me, police.genesis_hash, most_cases=most)
+    assert report.identical
+    assert report.cases == cases
+    assert most < max(in_memory) <= most + batch
+    assert len(await police.desk().referrals()) == cases

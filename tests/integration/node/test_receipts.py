@@ -292,7 +292,7 @@ async def test_an_event_that_lost_a_race_gets_its_receipt_and_a_refused_one_stay
     await (await police.intake()).handle(lost_echoes)
     await police.desk().submit(OPENING, About())
     (row,) = await police.query("outbox_rows_without_echo")
-    body = SubmissionRefused(member="police", code=RefusalCode.SIGNATURE, value_hash=row["value_hash"])
+    body = SubmissionRefused(member="police", code=RefusalCode.SIGNATURE, value_hashes=(row["value_hash"],))
     await (await police.intake()).handle([police.post(police.town.event(body, emitter=EXCHANGE))])
     await police.desk().submit(OPENING, About())
     spoilt = await police.echoes(invalid(RefusalCode.KEY_NOT_IN_FORCE))

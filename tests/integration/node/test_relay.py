@@ -201,7 +201,7 @@ async def test_an_event_refused_under_a_revoked_key_is_signed_again_with_the_nex
         (first,) = await topic.until(1)
         await until_marked(police, 1)
         refusal = SubmissionRefused(
-            member="police", value_hash=sha256(first.value or b""), code=RefusalCode.KEY_NOT_IN_FORCE
+            member="police", value_hashes=(sha256(first.value or b""),), code=RefusalCode.KEY_NOT_IN_FORCE
         )
         await intake.handle(
             [

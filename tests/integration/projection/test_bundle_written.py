@@ -9,7 +9,7 @@ import pytest
 
 from handoff.adapters.postgres.bundle_export import NoCheckpointCoversCase, bundle
 from handoff.operations.bundle import bundle_request
-from handoff.operations.doctor.parts import checkpoint_finding
+from handoff.operations.doctor.checkpoint import checkpoint_finding
 from handoff.proof.log.checkpoint import Origin, log_key
 from handoff.proof.verify.trust import TrustedLog, write_trust
 from tests.support.dsl.builders import CASE, OTHER_CASE, nth_id

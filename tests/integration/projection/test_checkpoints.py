@@ -66,7 +66,7 @@ async def test_the_cadence_holds_when_nothing_grows(writer: RecordWriter) -> Non
 
 async def test_every_delivered_event_gets_a_receipt_for_its_own_bytes(writer: RecordWriter) -> None:
     """Signed by the log, for the record hash at its offset and its verdict, below a published checkpoint."""
-    refused = SubmissionRefused(member="police", code=RefusalCode.MALFORMED, value_hash="0" * 64)
+    refused = SubmissionRefused(member="police", code=RefusalCode.MALFORMED, value_hashes=("0" * 64,))
     await writer.append(signed(writer.town.event(refused, emitter=EXCHANGE)))
     end = await append_cases(writer, 0, 100)
     await eventually(lambda: receipted(writer, end))

@@ -260,3 +260,14 @@ SELECT last_offset + n, last_ms + n, last_ms + n, convert_to($1, 'UTF8'), '{}', 
                ARRAY['submission.refused.v1', 'capacity.published.v1', 'deadline.escalated.v2',
                      'escalation.acknowledged.v1'] AS types
           FROM timeline.entries) AS known, generate_series(1, $2::integer) AS n
+
+-- Any database
+
+-- name: foreign_keys_without_index whose columns are the first of no whole index
+SELECT conrelid::regclass::text, conname
+  FROM pg_constraint
+ WHERE contype = 'f'
+   AND NOT EXISTS (SELECT FROM pg_index
+                    WHERE indrelid = conrelid AND indpred IS NULL AND indisvalid
+                      AND (indkey::smallint[])[0:cardinality(conkey) - 1] @> conkey)
+ ORDER BY 1, 2

@@ -16,7 +16,7 @@ from tests.support.dsl.builders import GENERATION, JURISDICTION, event, signed
 from tests.support.dsl.judged import GENESIS_HASH, founded, parsed
 
 EMPTY = Directory(JURISDICTION, GENERATION)
-_REFUSED = SubmissionRefused(member=spec.POLICE, code=RefusalCode.SCHEMA, value_hash="0" * 64)
+_REFUSED = SubmissionRefused(member=spec.POLICE, code=RefusalCode.SCHEMA, value_hashes=("0" * 64,))
 REVOKED = event(ReferralRevoked(referral=spec.REFERRAL, reason=BasisEndReason.RELEASE_WITHDRAWN), emitter=EXCHANGE)
 REFUSED = event(_REFUSED, emitter=EXCHANGE)
 OPENED = event(spec.opened().body)

@@ -184,7 +184,7 @@ def test_a_next_step_after_a_refusal_concerns_the_source_alone(record: Record) -
 
 
 def test_a_refused_submission_is_routed_to_its_sender() -> None:
-    refused = d.SubmissionRefused(member=SHELTER, code=RefusalCode.OVERSIZE, value_hash="0" * 64)
+    refused = d.SubmissionRefused(member=SHELTER, code=RefusalCode.OVERSIZE, value_hashes=("0" * 64,))
     sent = given().when(EXCHANGE, refused).then(d.SubmissionRefused)
     assert sent.new[0].recipients == {SHELTER}
     given().when(SHELTER, refused).then_ineffective("wrong_emitter")

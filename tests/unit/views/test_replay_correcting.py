@@ -128,7 +128,7 @@ def test_gaps_name_linked_cases_and_no_refused_submission() -> None:
     """A refused submission names no case: it would mark every case of its member."""
     record = given(spec.requested(), Sent(POLICE, c.CasesLinked(other_case=OTHER_CASE))).record
     for member in (SHELTER, spec.VTC):
-        refused = d.SubmissionRefused(member=member, code=RefusalCode.SCHEMA, value_hash="0" * 64)
+        refused = d.SubmissionRefused(member=member, code=RefusalCode.SCHEMA, value_hashes=("0" * 64,))
         record.send(Sent(EXCHANGE, refused))
     rows = gaps(replayed(record), record.now).rows
     assert [(row.gap, row.emitter, row.code, row.other_case) for row in rows] == [

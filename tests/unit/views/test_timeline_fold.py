@@ -241,6 +241,21 @@ def test_memory_is_bounded_and_asks_again_for_what_it_forgot() -> None:
     assert fold.missing_cases(entries) == frozenset()
 
 
+def test_a_full_cache_loses_what_was_not_used_for_longest() -> None:
+    """It stays full: a batch loads as many cases as it brings new ones, and not all of those that are in use."""
+    fold, most, first = blank(), 10, parsed([signed(event) for event in opening()])
+    fold.apply(first, {})
+    loaded = []
+    for number in range(100, 140):
+        opened = signed(opening()[-3].model_copy(update={"subject": str(nth_id(number))}))
+        batch = [*first, *parsed([opened])]
+        fold.trim_cache(most)
+        loaded.append(len(fold.missing_cases(batch)))
+        fold.apply(batch, {})
+    assert loaded == [1] * 40
+    assert len(fold.record.cases) <= most + 1
+
+
 messages = st.builds(
     Message,
     st.none() | st.binary(max_size=40),
