@@ -198,6 +198,10 @@ class ExchangeSettings(_Section):
 
     # From a deadline to the event that reports it as missed: an answer sent in time may still be under way.
     grace_seconds: float = Field(default=2, ge=0, le=3600)
+    # Submissions of one member: its topic is held back beyond this rate, and nothing is lost.
+    member_rate: float = Field(default=1000, gt=0, le=1_000_000)
+    # Submissions that one member may send without a pause, for example after an outage.
+    member_burst: int = Field(default=5000, ge=1, le=1_000_000)
 
 
 class ProjectionSettings(_Section):

@@ -86,6 +86,9 @@ ECHO_SECONDS = Histogram(
 SUBMISSIONS = Counter(
     "handoff_submissions", "Submissions read by the exchange: accepted, or refused by reason.", ["outcome"]
 )
+HELD_BACK_SECONDS = Counter(
+    "handoff_held_back_seconds", "Time for which a member's topic was held back for its rate, by member.", ["member"]
+)
 ROUTED = Counter("handoff_routed", "Record entries routed, by verdict.", ["verdict"])
 DELIVERED = Counter("handoff_delivered", "Entries sent to inboxes and acknowledged, repeats included.")
 RECORD_NEXT_OFFSET = Gauge("handoff_record_next_offset", "The record's next offset to be routed.")
@@ -193,6 +196,7 @@ EXPORTED: Mapping[str, tuple[MetricWrapperBase, ...]] = {
         DATABASE_RETRIES,
         ROUTING_EPOCH,
         SUBMISSIONS,
+        HELD_BACK_SECONDS,
         ROUTED,
         DELIVERED,
         RECORD_NEXT_OFFSET,

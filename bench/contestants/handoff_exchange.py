@@ -16,7 +16,7 @@ from handoff import logging_setup
 from handoff.adapters.kafka.record_reader import RecordReader
 from handoff.adapters.postgres.pool import open_pool
 from handoff.bootstrap.exchange import build_exchange
-from handoff.config import ProcessSettings
+from handoff.config import ExchangeSettings, ProcessSettings
 from handoff.process import freeze_gc
 from handoff.record.topics import EXCHANGE
 
@@ -77,6 +77,8 @@ def _settings(job: Job, directory: Path) -> ProcessSettings:
         postgres=job.database,
         signing_key_file=key_file,
         instance="bench",
+        # The exchange is measured, not the limit on one member.
+        exchange=ExchangeSettings(member_rate=1_000_000, member_burst=1_000_000),
     )
 
 

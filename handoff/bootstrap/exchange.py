@@ -14,6 +14,7 @@ from handoff.bootstrap.dependencies import dependencies
 from handoff.config import ProcessSettings
 from handoff.domain.directory import Directory
 from handoff.exchange.intake import SubmissionIntake
+from handoff.exchange.member_rates import MemberRates
 from handoff.exchange.router import RouterContext
 from handoff.exchange.runtime import Exchange
 from handoff.exchange.validation import SubmissionValidator
@@ -60,6 +61,7 @@ def build_exchange(
             empty,
             instance=instance_name(settings),
             verifier=verifier,
+            rates=MemberRates(settings.exchange.member_rate, settings.exchange.member_burst),
             clock=clock,
         ),
         verifier=verifier,

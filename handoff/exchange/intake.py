@@ -1,6 +1,7 @@
 """Intake: verifies the members' submissions and appends them to the record in order. Active on every exchange."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,6 +21,7 @@ from handoff.backoff import Backoff
 from handoff.config import KafkaSettings
 from handoff.domain.directory import Directory
 from handoff.exchange.cpu_work import run_off_loop, verify_ahead
+from handoff.exchange.member_rates import MemberRates
 from handoff.exchange.unassigned_topics import unassigned_topics
 from handoff.exchange.validation import Submission, SubmissionValidator
 from handoff.record.delivery import to_ms
@@ -55,6 +57,7 @@ class SubmissionIntake:
         *,
         instance: str,
         verifier: SignatureVerifier,
+        rates: MemberRates,
         clock: Callable[[], datetime] = clock.now,
     ) -> None:
         self._kafka = kafka
@@ -62,6 +65,7 @@ class SubmissionIntake:
         self._validator = validator
         self._instance = instance
         self._verifier = verifier
+        self._rates = rates
         self._directory = directory
         self._version = -1
         self._record = record_topic(directory.jurisdiction)
@@ -71,6 +75,8 @@ class SubmissionIntake:
         self._clock = clock
         self._founding: Submission | None = None
         self._appended: dict[TopicPartition, int] = {}
+        self._held: dict[TopicPartition, float] = {}
+        """Topics that are held back → monotonic time at which each is resumed."""
         self._committed = 0.0
         self.consuming = False
 
@@ -97,12 +103,13 @@ class SubmissionIntake:
             consumer.subscribe(pattern=self._pattern)
             await self._refresh_directory()
             while True:
-                wait_ms = 500 if self._directory.founded else 50
-                fetched = await consumer.getmany(timeout_ms=wait_ms, max_records=BATCH)
+                self._resume(consumer)
+                fetched = await consumer.getmany(timeout_ms=self._wait_ms(), max_records=BATCH)
                 backoff.reset()
                 self.consuming = bool(consumer.assignment())
                 if fetched or not self._directory.founded:
                     await self._process(consumer, fetched)
+                    self._hold_back(consumer, fetched)
                 if time.monotonic() - self._committed >= COMMIT_SECONDS:
                     await self._commit(consumer)
                 if self.consuming and not all_assigned:
@@ -114,7 +121,32 @@ class SubmissionIntake:
         with suppress(KafkaError, OSError, TimeoutError):
             await asyncio.wait_for(self._commit(consumer), LEAVE_SECONDS)
         self._appended.clear()
+        self._held.clear()
         await consumer.stop()
+
+    def _wait_ms(self) -> int:
+        """Return the time to wait for submissions: until the next topic is resumed, if one is held back."""
+        wait_ms = 500 if self._directory.founded else 50
+        resumed_ms = (min(self._held.values(), default=math.inf) - self._rates.monotonic()) * 1000
+        return int(max(0, min(wait_ms, resumed_ms)))
+
+    def _hold_back(self, consumer: AIOKafkaConsumer, fetched: Fetched) -> None:
+        """Pause the topics of members above their rate. A paused topic is read again from where it was left."""
+        for tp, records in fetched.items():
+            member = Submission.member_of(tp.topic)
+            seconds = self._rates.count(member, len(records))
+            if seconds > 0 and tp in consumer.assignment():
+                consumer.pause(tp)
+                self._held[tp] = self._rates.monotonic() + seconds
+                telemetry.HELD_BACK_SECONDS.labels(member).inc(seconds)
+                _log.warning("intake.member_held_back", member=member, seconds=round(seconds, 3))
+
+    def _resume(self, consumer: AIOKafkaConsumer) -> None:
+        for tp in [tp for tp, until in self._held.items() if until <= self._rates.monotonic()]:
+            del self._held[tp]
+            # A topic that was assigned to another exchange is not paused any more.
+            if tp in consumer.assignment():
+                consumer.resume(tp)
 
     async def _all_assigned(self, consumer: AIOKafkaConsumer) -> bool:
         """Return whether every outgoing topic is assigned; if one is not, join the group again to force a rebalance."""

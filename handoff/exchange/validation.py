@@ -36,7 +36,12 @@ class Submission:
     @property
     def member(self) -> str:
         """Owner of the topic. The broker lets no other principal write to it."""
-        return self.topic.rpartition(".")[2]
+        return self.member_of(self.topic)
+
+    @staticmethod
+    def member_of(topic: str) -> str:
+        """Return the owner of an outgoing topic."""
+        return topic.rpartition(".")[2]
 
     @property
     def message(self) -> Message:
