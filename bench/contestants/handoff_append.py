@@ -1,6 +1,6 @@
 """The projection's stages without judging: strict parsing, COPY and the offset in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import uvloop
@@ -16,7 +16,7 @@ from handoff.proof.log.frontier import TreeNode
 from handoff.record.envelope import Event, Identity
 from handoff.record.kafka_record import ParsedRecord
 from handoff.verification.verifier import SignatureVerifier
-from handoff.views.timeline_fold import TimelineBatch, TimelineFold
+from handoff.views.timeline_fold import OpenBatch, TimelineBatch, TimelineFold
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,20 @@ class _Batch(TimelineBatch):
         return self.records[-1].kafka.appended_ms
 
 
+class _OpenBatch(OpenBatch):
+    def __init__(self) -> None:
+        self._records: list[ParsedRecord] = []
+
+    def add(self, records: Iterable[ParsedRecord]) -> None:
+        self._records += records
+
+    def close(self) -> TimelineBatch:
+        return _Batch((), (), None, (), {}, records=self._records)
+
+
 class _Unjudged(TimelineFold):
-    def apply(self, records: Sequence[ParsedRecord], first_hashes: Mapping[Identity, str]) -> TimelineBatch:  # noqa: ARG002 - as it is
-        return _Batch((), (), None, (), records)
+    def open_batch(self, first_hashes: Mapping[Identity, str]) -> OpenBatch:  # noqa: ARG002 - as it is
+        return _OpenBatch()
 
 
 class _Appending(TimelineStore):
@@ -64,8 +75,8 @@ async def _run(job: Job) -> Outcome:
     connection = await connect(job.database)
     store = _Appending(connection)
     position = await store.take_over()
-    # Without a key in the directory, no signature is verified.
-    fold = _Unjudged.at(job.genesis_sha256, Directory(job.jurisdiction, job.generation))
+    # Without a key in the directory, no signature is verified. Batches have their full size from the founding on.
+    fold = _Unjudged.at(job.genesis_sha256, Directory(job.jurisdiction, job.generation, founded=True))
     freeze_gc()
     reader = TimedReader(job, watch)
     async with SignatureVerifier() as verifier:

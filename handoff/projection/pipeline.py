@@ -1,16 +1,17 @@
-"""Projection pipeline of three overlapping stages: read, verify in another process, judge and append.
+"""Projection pipeline of overlapping stages: read, verify in another process, judge, append.
 
 Decoding and verification need the bytes alone, so they run ahead. Judging and appending run strictly in the record's
 order.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from handoff.adapters.kafka.record_reader import BATCH, RecordBroken, RecordReader
 from handoff.adapters.postgres.timeline_store import LastEntry, TimelinePosition, TimelineStore
 from handoff.proof.log.entry import content_hash
+from handoff.record.envelope import Identity
 from handoff.record.kafka_record import CheckedSignature, KafkaRecord, ParsedRecord, ParsedValue, parse_value
 from handoff.verification.checks import Keys, check_of
 from handoff.verification.verifier import SignatureVerifier
@@ -24,6 +25,8 @@ _DEPTH = 2
 _BATCH_BEFORE_FOUNDING = 100
 # Entries decoded between two turns of the event loop: about 4 ms.
 _CHUNK = 250
+# Entries judged between two turns: about 2 ms.
+_TURN = 50
 _READ_WAIT_SECONDS = 0.5
 # Cases and heads in the cache; a case takes a few kilobytes.
 _CACHE_SIZE = 20_000
@@ -98,12 +101,37 @@ class Pipeline:
         await parsed.put(())
 
     async def _write(self, parsed: asyncio.Queue[Batch], on_stored: Callable[[TimelineBatch], None]) -> None:
-        while records := await parsed.get():
+        """Judge each batch while the one before is stored. If none follows, it is stored without delay."""
+        judged: TimelineBatch | None = None
+        while True:
+            if judged is not None and parsed.empty():
+                await self._append(judged, on_stored)
+                judged = None
+            records = await parsed.get()
+            if not records:
+                break
             self._fold.trim_cache(_CACHE_SIZE)
+            # Now, because the connection stores one batch or answers one query at a time.
             first_hashes = await self._store.load_missing(self._fold, records)
-            batch = self._fold.apply(records, first_hashes)
-            self._position = await self._store.append(self._position, batch)
-            on_stored(batch)
+            async with asyncio.TaskGroup() as tasks:
+                if judged is not None:
+                    tasks.create_task(self._append(judged, on_stored))
+                judging = tasks.create_task(self._judge(records, first_hashes))
+            judged = judging.result()
+        if judged is not None:
+            await self._append(judged, on_stored)
+
+    async def _append(self, batch: TimelineBatch, on_stored: Callable[[TimelineBatch], None]) -> None:
+        self._position = await self._store.append(self._position, batch)
+        on_stored(batch)
+
+    async def _judge(self, records: Batch, first_hashes: Mapping[Identity, str]) -> TimelineBatch:
+        batch = self._fold.open_batch(first_hashes)
+        for start in range(0, len(records), _TURN):
+            batch.add(records[start : start + _TURN])
+            # The loop sends statements and reads answers between the turns.
+            await asyncio.sleep(0)
+        return batch.close()
 
 
 async def parse_batch(records: Sequence[KafkaRecord], keys: Keys, verifier: SignatureVerifier) -> Batch:

@@ -75,10 +75,15 @@ class TimelineFold:
     """The record fold and the hash chains of the record's keys at one position, with a cache of cases and chain heads.
 
     The caller loads what a batch needs and the cache lacks. If a batch could not be stored, it discards the whole fold.
+
+    A batch may be folded while the one before it is stored. ``unstored_hashes`` and ``unstored_escalations`` have the
+    identities that the newest batch took, with their value hashes, and the escalations that it changed.
     """
 
     record: RecordFold
     chains: TagChains = field(default_factory=TagChains)
+    unstored_hashes: dict[Identity, str] = field(default_factory=dict)
+    unstored_escalations: dict[UUID, Escalation | None] = field(default_factory=dict)
 
     @classmethod
     def at(cls, genesis_hash: str, directory: Directory, record_ms: int = 0) -> Self:
@@ -91,7 +96,10 @@ class TimelineFold:
         return self.record.directory
 
     def trim_cache(self, most: int) -> None:
-        """Remove the cases and heads that were not used for longest, until ``most`` of each are left."""
+        """Remove the cases and heads that were not used for longest, until ``most`` of each are left.
+
+        Those of the newest batch have to stay as long as it is not stored: ``most`` is many times a batch.
+        """
         _remove_first(self.record.cases, len(self.record.cases) - most)
         _remove_first(self.chains.heads, len(self.chains.heads) - most)
 
@@ -117,29 +125,64 @@ class TimelineFold:
 
     def apply(self, records: Sequence[ParsedRecord], first_hashes: Mapping[Identity, str]) -> TimelineBatch:
         """Fold the next records. ``first_hashes`` has the value hashes that earlier batches stored for their events."""
-        before = self.record.directory
-        self.record.first_hashes = dict(first_hashes)
-        rows, changed, handoffs = list[TimelineRow](), dict[UUID, None](), dict[ReferralKey, Handoff]()
-        escalations = dict[UUID, Escalation | None]()
+        batch = self.open_batch(first_hashes)
+        batch.add(records)
+        return batch.close()
+
+    def open_batch(self, first_hashes: Mapping[Identity, str]) -> "OpenBatch":
+        """Begin a batch that is folded in parts.
+
+        The batch before it may be unstored: what was loaded lacks its identities and escalations.
+        """
+        self.record.first_hashes = {**first_hashes, **self.unstored_hashes}
+        for reference, escalation in self.unstored_escalations.items():
+            if escalation is not None:
+                self.record.escalations[reference] = escalation
+            else:
+                self.record.escalations.pop(reference, None)
+        return OpenBatch(self, self.record.directory)
+
+
+@dataclass(slots=True)
+class OpenBatch:
+    """A batch while it is folded."""
+
+    fold: TimelineFold
+    directory_before: Directory
+    rows: list[TimelineRow] = field(default_factory=list)
+    changed_cases: dict[UUID, None] = field(default_factory=dict)
+    handoffs: dict[ReferralKey, Handoff] = field(default_factory=dict)
+    escalations: dict[UUID, Escalation | None] = field(default_factory=dict)
+    hashes: dict[Identity, str] = field(default_factory=dict)
+
+    def add(self, records: Sequence[ParsedRecord]) -> None:
+        """Fold the next records."""
         for record in records:
-            judged, earlier, later = self.record.apply(record)
+            judged, earlier, later = self.fold.record.apply(record)
+            if record.identity is not None and judged.takes_identity:
+                self.hashes[record.identity] = record.value_hash
             if isinstance(record.event, Event) and judged.verdict.is_effective:
-                escalations |= changed_escalations(record.event, judged.record_time)
+                self.escalations |= changed_escalations(record.event, judged.record_time)
             headers = pack_headers(record.message.headers)
-            entry, leaf = self.chains.append_hashed(record.kafka, bytes.fromhex(record.value_hash), headers)
-            rows.append(TimelineRow(judged, headers, entry, leaf, listed_recipients(judged, earlier, later)))
+            entry, leaf = self.fold.chains.append_hashed(record.kafka, bytes.fromhex(record.value_hash), headers)
+            self.rows.append(TimelineRow(judged, headers, entry, leaf, listed_recipients(judged, earlier, later)))
             if later.case is not None and later.case is not earlier.case:
-                changed[later.case.id] = None
+                self.changed_cases[later.case.id] = None
                 for handoff in changed_handoffs(earlier.case, later.case):
-                    handoffs[handoff.key] = merged(handoffs.get(handoff.key), handoff)
-        _move_to_end(self.record.cases, (record.case_id for record in records))
-        _move_to_end(self.chains.heads, (record.message.key or b"" for record in records))
+                    self.handoffs[handoff.key] = merged(self.handoffs.get(handoff.key), handoff)
+        _move_to_end(self.fold.record.cases, (record.case_id for record in records))
+        _move_to_end(self.fold.chains.heads, (record.message.key or b"" for record in records))
+
+    def close(self) -> TimelineBatch:
+        """Return the batch."""
+        fold, record = self.fold, self.fold.record
+        fold.unstored_hashes, fold.unstored_escalations = self.hashes, self.escalations
         return TimelineBatch(
-            rows=tuple(rows),
-            cases=tuple(self.record.cases[case] for case in changed),
-            directory=None if self.record.directory is before else self.record.directory,
-            handoffs=tuple(handoffs.values()),
-            escalations=escalations,
+            rows=tuple(self.rows),
+            cases=tuple(record.cases[case] for case in self.changed_cases),
+            directory=None if record.directory is self.directory_before else record.directory,
+            handoffs=tuple(self.handoffs.values()),
+            escalations=self.escalations,
         )
 
 

@@ -66,6 +66,7 @@ WHAT_RULES_MAKE_OF_IT = {
     "reason": "'another'",
     "rules": "rules + 1",
     "recipients": "'{another}'",
+    "reference": "gen_random_uuid()",
 }
 """Columns that are no part of any proof, because anyone makes them again of the record."""
 

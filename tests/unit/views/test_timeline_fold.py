@@ -15,9 +15,11 @@ from handoff.domain.founding import Charter, admission_events, founding_event
 from handoff.record import codec, signing
 from handoff.record.codec import AnyEvent
 from handoff.record.codes import (
+    AcknowledgementAction,
     BasisEndReason,
     BasisKind,
     CaseService,
+    DeadlineStep,
     EndScope,
     EntryPoint,
     FailureCode,
@@ -35,6 +37,7 @@ from handoff.record.delivery import EFFECTIVE, VerdictKind
 from handoff.record.envelope import COORDINATION, EXCHANGE
 from handoff.record.events import case as c
 from handoff.record.events import referral as r
+from handoff.record.events.deadline import DeadlineEscalated, EscalationAcknowledged
 from handoff.record.events.directory import Admission
 from handoff.record.header_codec import NotHeaders, pack_headers, unpack_headers
 from handoff.record.kafka_record import CheckedSignature, KafkaRecord, ParsedRecord, parse
@@ -132,6 +135,34 @@ def test_a_page_cut_anywhere_gives_the_same_timeline() -> None:
         earlier = next((h for h in pages[0].handoffs if h.referral == SECOND), None)
         later = next((h for h in pages[1].handoffs if h.referral == SECOND), None)
         assert (earlier if later is None else merged(earlier, later)) == handoff_of(whole)
+
+
+def test_a_batch_is_judged_while_the_one_before_is_not_stored() -> None:
+    """Identities and escalations of an unstored batch count, although no query finds them."""
+    escalated = DeadlineEscalated(reference=nth_id(50), member="shelter", step=DeadlineStep.OPENED, age_seconds=300)
+    acknowledged = EscalationAcknowledged(reference=nth_id(50), action=AcknowledgementAction.CALLED_AGENCY)
+    answer = by_shelter(r.ReferralAccepted(referral=SECOND))
+    entries = parsed(
+        [
+            *(signed(each) for each in opening()),
+            signed(event(escalated, emitter=EXCHANGE)),
+            signed(answer),
+            signed(event(acknowledged, emitter=COORDINATION)),
+            signed(answer),
+            signed(answer.model_copy(update={"time": T0 + timedelta(hours=1)})),
+            signed(event(acknowledged, emitter=COORDINATION, time=T0 + timedelta(hours=1))),
+        ]
+    )
+    whole = blank().apply(entries, {})
+    last = [row.judged.verdict.kind for row in whole.rows[-6:]]
+    effective = VerdictKind.EFFECTIVE
+    assert last[:4] == [effective, effective, effective, VerdictKind.DUPLICATE]
+    assert last[4:] == [VerdictKind.INVALID, VerdictKind.INEFFECTIVE]
+    for cut in range(len(entries) - 6, len(entries)):
+        fold = blank()
+        rows = fold.apply(entries[:cut], {}).rows
+        fold.cache((), {}, ())
+        assert rows + fold.apply(entries[cut:], {}).rows == whole.rows
 
 
 def test_record_time_never_runs_backwards() -> None:
