@@ -59,10 +59,13 @@ faults: environment ## tests that kill processes and brokers under load; N fault
 	@FAULTS=$(or $(N),20) exec $(BIN)/pytest -q -m faults $(ARGS)
 
 # In a separate environment: the peers require older versions of some libraries.
+# A distribution's Python is built with profile-guided optimisation, an interpreter compiled on this machine often is not.
+BENCH_PYTHON = $(firstword $(wildcard /usr/bin/python3.11) $(BIN)/python)
+
 .PHONY: bench
 bench: environment ## every benchmark, compared with the usual alternatives (ARGS="--only projection --quick")
 	@UV_PROJECT_ENVIRONMENT=.cache/bench UV_SYSTEM_CERTS=1 $$(command -v uv || echo .cache/uv-tool-*/bin/uv) sync --quiet \
-		--frozen --no-default-groups --group bench --python $(BIN)/python
+		--frozen --no-default-groups --group bench --python $(BENCH_PYTHON)
 	@exec .cache/bench/bin/python -m bench $(ARGS)
 
 .PHONY: check

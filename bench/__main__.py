@@ -12,6 +12,7 @@ from bench.bundle import bundle
 from bench.end_to_end import end_to_end
 from bench.exchange import exchange
 from bench.growth import growth
+from bench.idle import idle
 from bench.machine import machine
 from bench.node import node
 from bench.poison import poison
@@ -26,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[Stand, Sizes], Chapter]] = {
     "exchange": exchange,
     "poison": poison,
     "node": node,
+    "idle": idle,
     "end-to-end": end_to_end,
     "growth": growth,
     "bundle": bundle,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import psutil
 
+from bench.processes import KAFKA, POSTGRES, pids
 from bench.race import Spread
 from bench.report import Measurement
 from handoff.trial.trial import Trial
@@ -14,15 +15,14 @@ _BUSY = ("police", "shelter", "exchange", "projection")
 
 def memory(trial: Trial) -> Iterator[Measurement]:
     """Resident MiB of the busy processes, of the idle ones, and of Kafka and PostgreSQL."""
-    listening = {c.laddr.port: c.pid for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
-    held = {name: _resident(listening[process.port]) for name, process in trial.supervisor.processes.items()}
+    running = pids(trial)
+    held = {name: _resident(pid) for name, pid in running.items() if name not in (KAFKA, POSTGRES)}
     for name in _BUSY:
         yield Measurement(f"Memory: {name}", Spread.of([held[name]]), "MiB")
     idle = [mib for name, mib in held.items() if name not in _BUSY]
     yield Measurement("Memory: each other process", Spread.of(idle), "MiB")
-    broker = int(trial.jurisdiction.kafka.bootstrap_servers.rpartition(":")[2])
-    yield Measurement("Memory: Apache Kafka", Spread.of([_resident(listening[broker])]), "MiB")
-    server = psutil.Process(listening[trial.jurisdiction.postgres.port])
+    yield Measurement("Memory: Apache Kafka", Spread.of([_resident(running[KAFKA])]), "MiB")
+    server = psutil.Process(running[POSTGRES])
     shares = [process.memory_full_info().pss / _MIB for process in (server, *server.children())]
     yield Measurement("Memory: PostgreSQL, all connections", Spread.of([sum(shares)]), "MiB")
 

@@ -14,6 +14,7 @@ class Sizes:
     bundles: tuple[int, ...]
     exchange: int
     node_seconds: float
+    idle_seconds: float
     end_to_end_seconds: float
     rates: tuple[int, ...]
 
@@ -26,6 +27,7 @@ FULL = Sizes(
     bundles=(10_000, 1_000_000),
     exchange=10_000,
     node_seconds=6,
+    idle_seconds=30,
     end_to_end_seconds=30,
     rates=(50, 200),
 )
@@ -37,6 +39,7 @@ QUICK = Sizes(
     bundles=(2_000, 20_000),
     exchange=2_000,
     node_seconds=1,
+    idle_seconds=5,
     end_to_end_seconds=4,
     rates=(50,),
 )

@@ -82,7 +82,7 @@ def standing(progress: Progress) -> Iterator[Stand]:
     """A test bed that is deleted with all its contents at the end."""
     with temporary_directory() as directory:
         directory.mkdir()
-        stack = TrialStack(directory / "stack", progress=progress)
+        stack = TrialStack(directory / "stack", has_full_jit=True, progress=progress)
         try:
             stack.start()
             yield Stand(stack, progress)

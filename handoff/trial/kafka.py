@@ -19,14 +19,22 @@ OPERATOR = "operator"
 CLUSTER = "cluster"
 
 _START_SECONDS = 60
+_QUICK_START = ("-XX:TieredStopAtLevel=1",)
 
 
 class KafkaCluster:
     """Brokers of a trial stack, as child processes on one state directory."""
 
     def __init__(
-        self, directory: Path, ports: tuple[BrokerPorts, ...], operator_password: str, cluster_password: str
+        self,
+        directory: Path,
+        ports: tuple[BrokerPorts, ...],
+        operator_password: str,
+        cluster_password: str,
+        *,
+        has_full_jit: bool = False,
     ) -> None:
+        """With ``has_full_jit``, a broker compiles as in production. Without, it starts with less CPU time."""
         self.ports = ports
         self.cluster_password = cluster_password
         self._directory = directory
@@ -36,6 +44,7 @@ class KafkaCluster:
             BrokerProperties(number, directory / f"broker-{number}", ports, operator_password, cluster_password)
             for number in range(1, len(ports) + 1)
         )
+        self._tiers = () if has_full_jit else _QUICK_START
         self.brokers = tuple(self._broker(properties) for properties in self._properties)
 
     @property
@@ -87,7 +96,7 @@ class KafkaCluster:
         if properties.formatted:
             return
         arguments = (
-            *_options("-Xshare:auto"), "kafka.tools.StorageTool", "format",
+            *_options("-Xshare:auto", *_QUICK_START), "kafka.tools.StorageTool", "format",
             "--config", str(properties.path), f"--cluster-id={cluster_id}", *_scram_users(properties),
         )  # fmt: skip
         done = run_java(arguments, properties.directory)
@@ -97,7 +106,7 @@ class KafkaCluster:
     def _broker(self, properties: BrokerProperties) -> ChildProcess:
         return ChildProcess(
             name=f"Kafka broker {properties.number}",
-            argv=(java(), *_options("-Xmx512m"), "kafka.Kafka", str(properties.path)),
+            argv=(java(), *_options("-Xmx512m", *self._tiers), "kafka.Kafka", str(properties.path)),
             log=self._directory / f"broker-{properties.number}.log",
             env=UTF8_LOCALE,
         )
@@ -106,7 +115,7 @@ class KafkaCluster:
 def _options(*options: str) -> tuple[str, ...]:
     logging = data_path("kafka", "log4j2.properties")
     return (
-        *options, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+        *options, "-XX:+UseSerialGC",
         f"-Dlog4j2.configurationFile={logging}", "-cp", class_path(),
     )  # fmt: skip
 

@@ -36,7 +36,14 @@ class TrialStack:
     when it is killed.
     """
 
-    def __init__(self, directory: Path, *, brokers: Literal[1, 3] = 1, progress: Progress = _silent) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        brokers: Literal[1, 3] = 1,
+        has_full_jit: bool = False,
+        progress: Progress = _silent,
+    ) -> None:
         self.directory = directory.absolute()
         self._progress = progress
         self._cancelled = Event()
@@ -51,6 +58,7 @@ class TrialStack:
             tuple(self._broker_ports(index) for index in range(brokers)),
             state.kafka_operator_password,
             state.kafka_cluster_password,
+            has_full_jit=has_full_jit,
         )
         self.postgres = PostgresServer(
             self.directory / "postgres", self._ports.port(_POSTGRES_PORT), state.postgres_operator_password
