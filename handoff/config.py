@@ -4,20 +4,32 @@ Nothing is read at import. The environment overrides a process's file: HANDOFF_K
 """
 
 import os
+import re
 import tomllib
+from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from handoff.record.codes import CaseService, MemberKind, RecipientClass
+from handoff.record.codes import Calendar, CaseService, DeadlineSource, MemberKind, RecipientClass
 from handoff.record.events.base import JurisdictionId, MemberId
-from handoff.record.events.directory import Deadline
+from handoff.record.events.directory import Deadline, ZoneName
 from handoff.record.topics import EXCHANGE, MONITOR, PROJECTION
 from handoff.transport import are_this_machine, is_protected_url, is_this_machine, is_verified, postgres_query
 
@@ -295,6 +307,63 @@ class PlannedDeadline(Deadline):
         return Deadline.model_validate(self.model_dump(exclude={"id"}))
 
 
+_CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00", re.ASCII)
+MINUTES_A_DAY = 24 * 60
+
+
+def _shift(written: object) -> object:
+    """Return the minutes of a shift that is written as ``08:00-12:00``."""
+    if not isinstance(written, str):
+        return written
+    minutes = []
+    for text in written.split("-"):
+        if (found := _CLOCK_TIME.fullmatch(text.strip())) is None:
+            raise ValueError(f"{written!r} is not a shift such as '08:00-16:00'")
+        minutes.append(MINUTES_A_DAY if found[1] is None else int(found[1]) * 60 + int(found[2]))
+    return tuple(minutes)
+
+
+DayShift = Annotated[tuple[int, int], BeforeValidator(_shift)]
+
+
+class PlannedHours(_Section):
+    """Working hours of some members; a day without shifts is not a working day."""
+
+    members: tuple[MemberId, ...] = ()
+    on_holidays: bool = False
+    monday: tuple[DayShift, ...] = ()
+    tuesday: tuple[DayShift, ...] = ()
+    wednesday: tuple[DayShift, ...] = ()
+    thursday: tuple[DayShift, ...] = ()
+    friday: tuple[DayShift, ...] = ()
+    saturday: tuple[DayShift, ...] = ()
+    sunday: tuple[DayShift, ...] = ()
+
+
+class PlannedCalendars(_Section):
+    """Calendars of the jurisdiction: time zone, country of the public holidays, and working hours.
+
+    ``confirmed`` are the dates of movable feasts in the years that the coordinator has checked; they replace the
+    estimated ones of these years. ``years``: for so long the calendars are published in advance.
+    """
+
+    zone: ZoneName = DEFAULT_TIME_ZONE
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    confirmed: tuple[date, ...] = ()
+    years: int = Field(6, ge=1, le=10)
+    source: DeadlineSource = DeadlineSource.ASSUMED
+    hours: tuple[PlannedHours, ...] = Field(min_length=1)
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_is_known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except ZoneInfoNotFoundError:
+            raise ValueError(f"{zone!r} is not a time zone of the IANA database") from None
+        return zone
+
+
 class _Jurisdiction(_Section):
     name: JurisdictionId
     generation: int = Field(ge=1)
@@ -307,6 +376,7 @@ class JurisdictionPlan(_Section):
     members: tuple[PlannedMember, ...] = Field(min_length=1)
     deadlines: tuple[PlannedDeadline, ...] = ()
     ending_age_days: int = Field(30, ge=0, le=366)
+    calendars: PlannedCalendars | None = None
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
@@ -314,6 +384,16 @@ class JurisdictionPlan(_Section):
             ids = [row.id for row in kind]
             if twice := sorted({i for i in ids if ids.count(i) > 1}):
                 raise ValueError(f"the id {twice[0]!r} is used twice; each may be used once")
+        return self
+
+    @model_validator(mode="after")
+    def _calendars_are_complete(self) -> Self:
+        counted = [row.id for row in self.deadlines if row.calendar is Calendar.WORKING]
+        if self.calendars is None and counted:
+            raise ValueError(f"the deadline {counted[0]!r} counts working time; add the section [calendars]")
+        named = {member for row in (self.calendars.hours if self.calendars else ()) for member in row.members}
+        if unknown := sorted(named - set(self.member_ids)):
+            raise ValueError(f"calendars.hours: {unknown[0]!r} is not a member of this plan")
         return self
 
     @model_validator(mode="after")

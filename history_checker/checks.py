@@ -19,7 +19,7 @@ from history_checker.state import Referral
 
 _CODES = ("source", "target", "service", "urgency", "state", "code", "disclosure_open")
 _TIMES = (
-    "requested_at", "since", "delivered_at", "opened_at", "answered_at", "started_at", "closed_at", "paused_at",
+    "requested_at", "since", "delivered_at", "opened_at", "answered_at", "started_at", "closed_at",
     "cancellation_asked_at",
 )  # fmt: skip
 # The event of a person's command has a random id (UUID version 4, at this position of its text).

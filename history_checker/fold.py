@@ -10,6 +10,7 @@ from history_checker.signatures import MemberKey, key_id
 from history_checker.snapshot import Json
 from history_checker.state import Basis, Case, JurisdictionState, Member, PendingStep, Referral, update_steps
 from history_checker.statement_rules import EXCHANGE, missed_step
+from history_checker.working_time import Hold
 
 
 def apply_event(state: JurisdictionState, event: Event, at: datetime) -> None:
@@ -67,8 +68,10 @@ def _change_state(referral: Referral, transition: Transition, event: Event, at: 
     referral.code = event.data.get("code") or event.data.get("outcome") or referral.code
     if previous == "on-hold":
         referral.paused_at, referral.paused_from = None, ""
+        referral.holds[-1].ends = at
     if referral.state == "on-hold":
         referral.paused_at, referral.paused_from = at, previous
+        referral.holds.append(Hold(event.data["code"], at))
     if referral.state in ENDED_STATES:
         referral.closed_at, referral.cancellation_asked_at = referral.closed_at or at, None
         referral.disclosure_open = False
@@ -80,7 +83,8 @@ def _accept(referral: Referral, event: Event, at: datetime) -> None:
     _set_held_until(referral, event, at)
 
 
-def _set_held_until(referral: Referral, event: Event, _at: datetime) -> None:
+def _set_held_until(referral: Referral, event: Event, at: datetime) -> None:
+    referral.hold_agreed_at = at
     until = event.data["place_held_until"]
     referral.held_until = parse_time(until) if until is not None else None
 
@@ -181,6 +185,10 @@ def _publish_deadlines(state: JurisdictionState, event: Event, _at: datetime) ->
     state.deadlines = tuple(event.data["deadlines"])
 
 
+def _publish_calendars(state: JurisdictionState, event: Event, _at: datetime) -> None:
+    state.calendar = event.data
+
+
 def _register_key(state: JurisdictionState, event: Event, _at: datetime) -> None:
     public = bytes.fromhex(event.data["public_key"])
     owner = event.data["member"]
@@ -214,6 +222,7 @@ _STATEMENT_FOLDS: dict[str, Callable[[JurisdictionState, Event, datetime], None]
     "agency.admitted.v1": _admit,
     "agency.suspended.v1": _suspend,
     "deadlines.published.v1": _publish_deadlines,
+    "calendars.published.v1": _publish_calendars,
     "key.registered.v1": _register_key,
     "key.revoked.v1": _revoke_key,
     "key.retired.v1": _retire_key,

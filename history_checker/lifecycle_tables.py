@@ -106,8 +106,8 @@ _RECIPIENTS = {
     "sides of the step": "deadline.missed deadline.acknowledged",
     "coordinator": "deadline.escalated",
     "named member": "submission.refused",
-    "all members": "jurisdiction.founded agency.admitted agency.suspended deadlines.published rules.activated"
-    " key.registered key.revoked key.retired capabilities.published capacity.published value.redacted",
+    "all members": "jurisdiction.founded agency.admitted agency.suspended deadlines.published calendars.published"
+    " rules.activated key.registered key.revoked key.retired capabilities.published capacity.published value.redacted",
 }
 RECIPIENTS = {f"{event}.v1": who for who, events in _RECIPIENTS.items() for event in events.split()} | {
     "deadline.escalated.v2": "coordinator"

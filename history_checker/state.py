@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from history_checker.lifecycle_tables import NO_PLACE_CODES, OPEN_STATES
 from history_checker.signatures import MemberKey
 from history_checker.snapshot import Json, ReferralKey
+from history_checker.working_time import Hold, TimeAllowed, due_time
 
 
 @dataclass(slots=True)
@@ -16,6 +17,9 @@ class PendingStep:
     since: datetime
     due: datetime
     missed: bool = False
+    suspended: bool = False
+    row: Json | None = None
+    calendar: Json | None = None
 
 
 @dataclass(slots=True)
@@ -64,6 +68,8 @@ class Referral:
     revoked_for: str | None = None
     onward_refused_at: datetime | None = None
     held_until: datetime | None = None
+    hold_agreed_at: datetime | None = None
+    holds: list[Hold] = field(default_factory=list)
     disclosure_open: bool = True
     next: str | None = None
     facts: set[str] = field(default_factory=set)
@@ -107,6 +113,7 @@ class JurisdictionState:
     members: dict[str, Member] = field(default_factory=dict)
     keys: dict[str, MemberKey] = field(default_factory=dict)
     deadlines: tuple[Json, ...] = ()
+    calendar: Json | None = None
     escalations: set[str] = field(default_factory=set)
     cases: dict[str, Case] = field(default_factory=dict)
 
@@ -119,14 +126,13 @@ class JurisdictionState:
             for referral_id, referral in case.referrals.items()
         }
 
-    def allowance(self, step: str, referral: Referral) -> timedelta | None:
-        """Return the time that a step may take, by the first row that applies; None if no row does."""
+    def deadline(self, step: str, referral: Referral) -> Json | None:
+        """Return the first row that applies to a step; None if no row does."""
         for row in self.deadlines:
             covers_service = row.get("service") in (None, referral.service)
             covers_urgency = referral.urgency in (row.get("urgencies") or [referral.urgency])
             if row["step"] == step and covers_service and covers_urgency:
-                unit = timedelta(days=1) if row.get("unit") == "working_days" else timedelta(seconds=1)
-                return int(row["amount"]) * unit
+                return row
         return None
 
 
@@ -136,17 +142,36 @@ def update_steps(state: JurisdictionState, referral: Referral) -> None:
     referral.steps = []
     for name, since in _awaited_steps(referral):
         agreed = {"arrival": referral.held_until, "follow_up": referral.follow_up_due}.get(name)
-        existing, allowance = pending.get((name, since)), state.allowance(name, referral)
-        if existing is not None and (existing.missed or agreed in (None, existing.due)):
-            referral.steps.append(existing)
-        elif agreed is not None:
-            referral.steps.append(PendingStep(name, since, agreed))
-        elif allowance is not None:
-            referral.steps.append(PendingStep(name, since, since + allowance))
+        step = pending.get((name, since))
+        if step is None:
+            row = state.deadline(name, referral)
+            if row is None and agreed is None:
+                continue
+            step = PendingStep(name, since, since, row=row, calendar=state.calendar)
+        if not step.missed:
+            _set_due_time(referral, step, agreed)
+        referral.steps.append(step)
+
+
+def _set_due_time(referral: Referral, step: PendingStep, agreed: datetime | None) -> None:
+    row = step.row or {}
+    since, stopped_by = step.since, tuple(row.get("paused_by", ()))
+    if agreed is not None:
+        since = referral.hold_agreed_at if step.name == "arrival" and referral.hold_agreed_at else step.since
+        allowed = TimeAllowed(agreed - since, "elapsed", stopped_by=stopped_by)
+    else:
+        owes = referral.source if step.name in ("arrival", "next_referral") else referral.target
+        in_days = row["unit"] == "working_days"
+        kind = "days" if in_days else "hours" if row["calendar"] == "working" else "elapsed"
+        amount = int(row["amount"]) * (timedelta(days=1) if in_days else timedelta(seconds=1))
+        allowed = TimeAllowed(amount, kind, step.calendar, owes, stopped_by)
+    step.due, step.suspended = due_time(since, allowed, referral.holds)
 
 
 def _awaited_steps(r: Referral) -> list[tuple[str, datetime]]:
-    requested, accepted = r.state == "requested", r.state == "accepted"
+    # A hold leaves the steps of the state before it open.
+    state = r.paused_from or r.state
+    requested, accepted = state == "requested", state == "accepted"
     no_place = r.state == "rejected" and r.service == "shelter" and r.code in NO_PLACE_CODES and r.next is None
     started_at = {
         "delivered": r.requested_at if requested and r.delivered_at is None else None,
@@ -160,7 +185,7 @@ def _awaited_steps(r: Referral) -> list[tuple[str, datetime]]:
         "onward_answered": r.onward_refused_at if r.state in OPEN_STATES else None,
         "next_referral": r.closed_at if no_place else None,
         "benefit_decided": r.requested_at if r.service == "benefit_continuity" and r.state in OPEN_STATES else None,
-        "order_decided": r.started_at if r.service == "protection_order" and r.state == "in-progress" else None,
+        "order_decided": r.started_at if r.service == "protection_order" and state == "in-progress" else None,
         "follow_up": r.requested_at if r.follow_up_due is not None and (requested or accepted) else None,
     }
     return [(name, since) for name, since in started_at.items() if since is not None]

@@ -115,7 +115,7 @@ def _step_is_overdue(_state: JurisdictionState, case: Case, event: Event, at: da
     if pending_steps(case, event) is None:
         return "absent"
     step = missed_step(case, event)
-    if step is None:
+    if step is None or step.suspended:
         return case.referrals[event.referral].state if event.referral is not None else "already"
     if step.missed:
         return "already"
@@ -184,6 +184,11 @@ def _key_is_in_use(state: JurisdictionState, _case: Case, event: Event, _at: dat
     return _unless(not key.revoked and key.retired_at is None, "already")
 
 
+def _calendars_name_members(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    named = {member for row in event.data["hours"] for member in row["members"]}
+    return _unless(named <= set(state.members), "unknown_member")
+
+
 def _is_version_one(_state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
     return _unless(event.data["version"] == 1, "rules_not_supported")
 
@@ -197,6 +202,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "agency.admitted.v1": (_by_coordinator, _is_not_the_exchange),
     "agency.suspended.v1": (_by_coordinator, _names_member),
     "deadlines.published.v1": (_by_coordinator,),
+    "calendars.published.v1": (_by_coordinator, _calendars_name_members),
     "rules.activated.v1": (_by_coordinator, _is_version_one),
     "key.registered.v1": (_may_register_key, _names_key_owner, _proves_possession, _key_is_new, _keys_are_few),
     "key.revoked.v1": (_by_coordinator, _key_is_known),

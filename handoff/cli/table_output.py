@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 from rich.table import Table
 
 from handoff.config import DEFAULT_TIME_ZONE
+from handoff.domain.handoff_clock import CLOCK_VERSION, Segment
 from handoff.record.delivery import Verdict, VerdictKind
-from handoff.views.latency import Figures, Segment
+from handoff.views.latency import Figures
 from handoff.views.timeline import TimelineEntry
 
 ZONE = ZoneInfo(DEFAULT_TIME_ZONE)
@@ -70,6 +71,7 @@ def handoff_table(figures: Sequence[Figures]) -> Table:
         table.add_row(*_figure_cells(row))
     table.caption = (
         "p50, p90: time until the answer, open handoffs included (Kaplan-Meier); segments: their medians. "
+        f"Holds are left out: rules of the clock, version {CLOCK_VERSION}. "
         "This is the operator's view. Small numbers identify people: do not publish it."
     )
     return table

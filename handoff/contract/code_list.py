@@ -12,7 +12,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
-from handoff.domain import allowances, lifecycle
+from handoff.domain import allowances, handoff_clock, lifecycle
 from handoff.judging.verdict_statement import VerdictComparison
 from handoff.record import codes
 from handoff.record.codes import CaseService
@@ -21,7 +21,7 @@ from handoff.record.events import CATALOGUE
 from handoff.record.events.base import ReferralBody
 from handoff.record.events.directory import CAPACITY_UNITS
 from handoff.record.events.referral import ReferralFailed, ReferralVoided
-from handoff.views import latency, replay
+from handoff.views import replay
 from handoff.web.pages.translation import LANGUAGES, read_catalogue
 
 _RECORD, _AUDIT = "handoff.web.pages.locales", "handoff.audit.i18n"
@@ -71,7 +71,7 @@ def answer_vocabularies() -> Iterator[type[StrEnum]]:
     """Yield every closed list that only an answer of the replay or a duration can carry."""
     for module in iter_modules(replay.__path__):
         yield from _vocabularies_of(import_module(f"{replay.__name__}.{module.name}"))
-    yield from _vocabularies_of(latency)
+    yield from _vocabularies_of(handoff_clock)
     yield VerdictComparison
 
 

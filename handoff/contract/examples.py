@@ -77,6 +77,24 @@ def _by_coordination() -> Iterator[Body]:
     )
     yield directory.AgencySuspended(member="shelter")
     yield directory.DeadlinesPublished(deadlines=deadlines)
+    yield directory.CalendarsPublished(
+        zone="Europe/Belgrade",
+        offset_minutes=60,
+        offset_changes=(directory.OffsetChange(at=datetime(2026, 3, 29, 1, tzinfo=UTC), offset_minutes=120),),
+        holidays=(
+            directory.Holiday(year=2026, month=1, day=1),
+            directory.Holiday(year=2026, month=3, day=20, estimated=True),
+        ),
+        hours=(
+            directory.WorkingHours(
+                shifts=(
+                    directory.Shift(weekday=0, from_minute=480, to_minute=720),
+                    directory.Shift(weekday=0, from_minute=780, to_minute=1020),
+                )
+            ),
+        ),
+        source=codes.DeadlineSource.ASSUMED,
+    )
     yield directory.RulesActivated(version=2)
     yield directory.KeyRegistered(
         member="shelter",

@@ -17,7 +17,9 @@ from handoff.record.codes import (
     BasisEndReason,
     BasisKind,
     CaseService,
+    DeadlineSource,
     DeadlineStep,
+    DeadlineUnit,
     HoldCode,
     RecipientClass,
     ReleasePurpose,
@@ -29,22 +31,60 @@ from handoff.record.events.base import Body
 NOT_ENDED = frozenset({State.REQUESTED, State.ACCEPTED, State.IN_PROGRESS, State.ON_HOLD})
 
 
+class HoldPeriod(Struct, frozen=True, array_like=True):
+    """A hold of a referral, in record time. ``until`` is None while it lasts."""
+
+    code: HoldCode
+    since: datetime
+    until: datetime | None = None
+
+
+class Allowance(Struct, frozen=True, array_like=True):
+    """Time that a step may take, from the deadline in force when it began.
+
+    ``calendar`` is the number of the published calendar by which it is counted; None counts every hour. ``paused_by``
+    are the hold codes that stop the clock.
+    """
+
+    amount: int
+    unit: DeadlineUnit
+    calendar: int | None
+    paused_by: tuple[HoldCode, ...]
+    source: DeadlineSource
+
+
 class Step(Struct, frozen=True):
     """A step that is not done yet, with the deadline that was in force when it began.
 
     A referral or basis has at most one step of a name at a time, so (holder, name, ``since``) identifies it. ``due_at``
-    is an attribute: a longer place hold moves it. ``paused_by`` are the hold codes that stop its clock.
+    is an attribute: a hold or a longer place hold moves it. ``suspended``: a hold stops its clock now, so ``due_at`` is
+    the due time if the hold had ended when it began. ``agreed``: the parties agreed on the due time. ``allowance`` is
+    None if no deadline of the directory fits.
     """
 
     step: DeadlineStep
     since: datetime
     due_at: datetime
     missed: bool = False
-    paused_by: tuple[HoldCode, ...] = ()
+    suspended: bool = False
+    agreed: bool = False
+    allowance: Allowance | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """True if it will be missed at ``due_at``, unless something changes."""
+        return not self.missed and not self.suspended
 
     def is_step(self, step: DeadlineStep, since: datetime) -> bool:
         """Return whether it has this identity within its holder."""
         return (self.step, self.since) == (step, since)
+
+
+class Ending(Struct, frozen=True, array_like=True):
+    """First end of a referral. A later correction does not change it."""
+
+    state: State
+    code: str | None
 
 
 class Fact(Struct, frozen=True, array_like=True):
@@ -113,20 +153,26 @@ class Referral(Struct, frozen=True):
     answered_at: datetime | None = None
     started_at: datetime | None = None
     closed_at: datetime | None = None
-    paused_at: datetime | None = None
+    ending: Ending | None = None
     paused_from: State | None = None
-    paused_ms: int = 0
+    pauses: tuple[HoldPeriod, ...] = ()
     cancellation_asked_at: datetime | None = None
     ending_reported_at: datetime | None = None
     revoked_for: BasisEndReason | None = None
     onward_refused_at: datetime | None = None
     code: str | None = None
     place_held_until: datetime | None = None
+    place_agreed_at: datetime | None = None
     disclosure_open: bool = True
     next: UUID | None = None
     hop: int = 0
     facts: tuple[Fact, ...] = ()
     steps: tuple[Step, ...] = ()
+
+    @property
+    def paused_at(self) -> datetime | None:
+        """Start of the hold that lasts; None if there is none."""
+        return self.pauses[-1].since if self.state is State.ON_HOLD and self.pauses else None
 
     @property
     def has_served(self) -> bool:

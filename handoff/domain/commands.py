@@ -211,6 +211,12 @@ class PublishDeadlines(d.Deadlines, DirectoryCommand):
     makes: ClassVar = d.DeadlinesPublished
 
 
+class PublishCalendars(d.Calendars, DirectoryCommand):
+    """Publish the working hours, holidays and clock changes that apply to steps that begin after this entry."""
+
+    makes: ClassVar = d.CalendarsPublished
+
+
 class ActivateRules(d.RulesVersionTerms, DirectoryCommand):
     """Activate a version of the rules from this entry on."""
 

@@ -1,18 +1,42 @@
 """Open steps of a case, their due times, and the members that they concern.
 
-Steps are derived from the folded state. Their amounts come from the deadlines in force when a step begins. Calendars
-and holds are not applied yet, although a deadline has fields for both.
+Steps are derived from the folded state. Their amounts come from the deadlines in force when a step begins.
+A hold leaves the steps of the state before it open: each deadline names the hold codes that stop its clock.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from msgspec.structs import replace
 
-from handoff.domain.case import NOT_ENDED, Basis, Case, Referral, Step
+from handoff.domain import calendars
+from handoff.domain.calendars import ALL_HOURS, Counting
+from handoff.domain.case import NOT_ENDED, Allowance, Basis, Case, HoldPeriod, Referral, Step
 from handoff.domain.directory import Directory
-from handoff.record.codes import CaseService, DeadlineStep, DeadlineUnit, RejectionCode, State, Urgency
+from handoff.record.codes import Calendar, CaseService, DeadlineStep, DeadlineUnit, RejectionCode, State, Urgency
 from handoff.record.events.directory import Deadline
+
+
+class Timed(Protocol):
+    """Moments of a referral by which its steps are timed."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def requested_at(self) -> datetime: ...
+    @property
+    def due_at(self) -> datetime | None: ...
+    @property
+    def place_held_until(self) -> datetime | None: ...
+    @property
+    def place_agreed_at(self) -> datetime | None: ...
+    @property
+    def pauses(self) -> tuple[HoldPeriod, ...]: ...
+
 
 _TURNED_AWAY = frozenset(
     {
@@ -47,7 +71,7 @@ def _arrival(r: Referral) -> datetime | None:
 
 
 def _review(r: Referral) -> datetime | None:
-    return r.paused_at if r.state is State.ON_HOLD else None
+    return r.paused_at
 
 
 def _cancellation_answered(r: Referral) -> datetime | None:
@@ -100,7 +124,7 @@ _SOURCE_IS_RESPONSIBLE = frozenset({DeadlineStep.NEXT_REFERRAL, DeadlineStep.ARR
 _WITHOUT_TARGET = frozenset({DeadlineStep.NEXT_REFERRAL})
 
 
-def responsible_member(referral: Referral, step: DeadlineStep) -> str:
+def responsible_member(referral: Timed, step: DeadlineStep) -> str:
     """Return the member that has to do the step."""
     return referral.source if step in _SOURCE_IS_RESPONSIBLE else referral.target
 
@@ -126,36 +150,71 @@ def with_open_steps(referral: Referral, directory: Directory) -> Referral:
 
 def _open_steps_of(referral: Referral, directory: Directory) -> Iterator[Step]:
     open_before = {(step.step, step.since): step for step in referral.steps}
+    outside_hold = replace(referral, state=referral.paused_from) if referral.paused_from is not None else referral
     for name, start_of in STEP_STARTS.items():
-        since = start_of(referral)
-        if since is None:
-            continue
-        agreed = _agreed_due_time(referral, name)
-        before = open_before.get((name, since))
-        if before is not None and (before.missed or agreed in (None, before.due_at)):
-            yield before
-        elif agreed is not None:
-            yield Step(name, since, agreed)
-        elif (deadline := directory.deadline(name, referral.service, referral.urgency)) is not None:
-            yield Step(name, since, due_time(deadline, since), paused_by=deadline.paused_by)
+        since = start_of(referral if name is DeadlineStep.REVIEW else outside_hold)
+        if since is not None:
+            step = open_before.get((name, since)) or _begun(referral, name, since, directory)
+            if step is not None:
+                yield step if step.missed else _timed(referral, step, directory)
 
 
-def _agreed_due_time(referral: Referral, step: DeadlineStep) -> datetime | None:
+def _begun(referral: Referral, name: DeadlineStep, since: datetime, directory: Directory) -> Step | None:
+    """Return a step that begins now, before its due time is computed; None if it has no deadline."""
+    row = directory.deadline(name, referral.service, referral.urgency)
+    if row is None and _agreed_due_time(referral, name) is None:
+        return None
+    return Step(name, since, since, allowance=_allowance(row, directory) if row is not None else None)
+
+
+def _allowance(row: Deadline, directory: Directory) -> Allowance:
+    calendar = len(directory.calendars) - 1 if row.calendar is Calendar.WORKING else None
+    return Allowance(row.amount, row.unit, calendar, row.paused_by, row.source)
+
+
+def _timed(referral: Referral, step: Step, directory: Directory) -> Step:
+    allowed = allowed_time(referral, step, directory)
+    due = calendars.due(allowed.counting, allowed.since, allowed.amount, allowed.pauses)
+    return replace(step, due_at=due.at, suspended=due.suspended, agreed=allowed.agreed)
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedTime:
+    """Time that a step may take: ``amount``, counted from ``since`` outside ``pauses``."""
+
+    since: datetime
+    amount: timedelta
+    counting: Counting
+    pauses: tuple[HoldPeriod, ...]
+    agreed: bool
+
+
+def allowed_time(referral: Timed, step: Step, directory: Directory) -> AllowedTime:
+    """Return the time that a step of ``referral`` may take.
+
+    A due time that the parties agreed on counts every hour from the agreement. The same holds stop it.
+    """
+    allowance = step.allowance
+    stopping = allowance.paused_by if allowance is not None else ()
+    pauses = tuple(pause for pause in referral.pauses if pause.code in stopping)
+    agreed = _agreed_due_time(referral, step.step)
+    if agreed is not None or allowance is None:
+        until = step.due_at if agreed is None else agreed
+        since = (referral.place_agreed_at if step.step is DeadlineStep.ARRIVAL else None) or step.since
+        return AllowedTime(since, until - since, ALL_HOURS, pauses, agreed=True)
+    counting = calendars.counting(allowance, responsible_member(referral, step.step), directory)
+    amount = allowance.amount * _UNITS[allowance.unit]
+    return AllowedTime(step.since, amount, counting, pauses, agreed=False)
+
+
+_UNITS = {DeadlineUnit.SECONDS: timedelta(seconds=1), DeadlineUnit.WORKING_DAYS: timedelta(days=1)}
+
+
+def _agreed_due_time(referral: Timed, step: DeadlineStep) -> datetime | None:
     """Return the due time that the parties agreed on, which replaces that of the directory's deadline."""
     if step is DeadlineStep.ARRIVAL:
         return referral.place_held_until
     return referral.due_at if step is DeadlineStep.FOLLOW_UP else None
-
-
-def due_time(deadline: Deadline, since: datetime) -> datetime:
-    """Return the due time of a step that began at ``since``.
-
-    Calendars and holds are not applied yet: a working day counts as 24 hours, and no hold stops the clock.
-    """
-    return since + deadline.amount * _UNITS[deadline.unit]
-
-
-_UNITS = {DeadlineUnit.SECONDS: timedelta(seconds=1), DeadlineUnit.WORKING_DAYS: timedelta(days=1)}
 
 
 def mark_missed(steps: tuple[Step, ...], step: DeadlineStep, since: datetime) -> tuple[Step, ...]:
@@ -164,9 +223,9 @@ def mark_missed(steps: tuple[Step, ...], step: DeadlineStep, since: datetime) ->
 
 
 def open_steps(case: Case) -> Iterator[tuple[Referral | Basis, Step]]:
-    """Yield each open step of a case that is not marked as missed, with its holder."""
+    """Yield each open step of a case that is neither marked as missed nor suspended by a hold, with its holder."""
     holders: tuple[Referral | Basis, ...] = (*case.referrals.values(), *case.bases.values())
     for holder in holders:
         for step in holder.steps:
-            if not step.missed:
+            if step.is_pending:
                 yield holder, step

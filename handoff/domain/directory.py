@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from handoff.record.codes import CaseService, DeadlineStep, KeyUse, MemberKind, RecipientClass, Urgency
 from handoff.record.events.base import Body
-from handoff.record.events.directory import Capacity, Deadline
+from handoff.record.events.directory import Calendars, Capacity, Deadline
 
 MAX_KEYS_IN_FORCE = 4
 """Keys of one use that an owner may have in force: every node loads the directory. A rotation needs two."""
@@ -65,7 +65,10 @@ class Key(Struct, frozen=True):
 
 
 class Directory(Struct, frozen=True):
-    """State of the jurisdiction at a position of the record. ``members`` are in the order of admission."""
+    """State of the jurisdiction at a position of the record. ``members`` are in the order of admission.
+
+    ``calendars`` has every publication in order: a step keeps the calendar under which it began.
+    """
 
     jurisdiction: str
     generation: int
@@ -76,6 +79,7 @@ class Directory(Struct, frozen=True):
     keys: Mapping[str, Key] = field(default_factory=dict)
     deadlines: tuple[Deadline, ...] = ()
     ending_age_seconds: int = 0
+    calendars: tuple[Calendars, ...] = ()
     capacity: Mapping[str, Mapping[CaseService, Capacity]] = field(default_factory=dict)
 
     def deadline(self, step: DeadlineStep, service: CaseService, urgency: Urgency) -> Deadline | None:

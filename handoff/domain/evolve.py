@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from handoff.domain import lifecycle
-from handoff.domain.case import Basis, Case, Fact, Referral, Situation, Step
+from handoff.domain.case import Basis, Case, Ending, Fact, HoldPeriod, Referral, Situation, Step
 from handoff.domain.deadlines import mark_missed, with_open_steps
 from handoff.domain.directory import Directory, Key, Member
 from handoff.domain.escalations import changed_escalations
@@ -16,7 +16,6 @@ from handoff.domain.lifecycle import Change, Transition
 from handoff.domain.rules import rules_in_force
 from handoff.record import signing
 from handoff.record.codes import BasisEndReason, DeadlineStep, EndScope, KeyUse, MemberKind, State
-from handoff.record.delivery import to_ms
 from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events import case as c
 from handoff.record.events import deadline as dl
@@ -97,26 +96,29 @@ def _in_state(before: Referral, row: Transition, event: AnyEvent, at: datetime) 
     state = (before.paused_from or State.ACCEPTED) if row.end is Change.BACK else State(row.end)
     code = getattr(event.data, "code", None) or getattr(event.data, "outcome", None) or before.code
     changes: Changes = {"state": state, "since": at, "seen_at_transition": before.seen + 1, "code": code}
-    if before.state is State.ON_HOLD and before.paused_at is not None:
-        waited = to_ms(at) - to_ms(before.paused_at)
-        changes |= {"paused_ms": before.paused_ms + waited, "paused_at": None, "paused_from": None}
+    if before.state is State.ON_HOLD and before.pauses:
+        *earlier, lasting = before.pauses
+        changes |= {"pauses": (*earlier, replace(lasting, until=at)), "paused_from": None}
     if state is State.ON_HOLD:
-        changes |= {"paused_at": at, "paused_from": before.state}
+        changes |= {"pauses": (*before.pauses, HoldPeriod(event.data.code, at)), "paused_from": before.state}
     if state in lifecycle.ENDED:
-        closed_at = before.closed_at or at
-        changes |= {"closed_at": closed_at, "cancellation_asked_at": None, "ending_reported_at": None}
-        changes["disclosure_open"] = False
+        changes |= {"closed_at": before.closed_at or at, "ending": before.ending or Ending(state, code)}
+        changes |= {"cancellation_asked_at": None, "ending_reported_at": None, "disclosure_open": False}
     return changes
+
+
+def _place(event: AnyEvent, at: datetime) -> Changes:
+    return {"place_held_until": event.data.place_held_until, "place_agreed_at": at}
 
 
 Details = Callable[[AnyEvent, datetime], Changes]
 _DETAILS: Mapping[type[ReferralBody], Details] = {
     r.ReferralDelivered: lambda _event, at: {"delivered_at": at},
     r.ReferralOpened: lambda _event, at: {"opened_at": at},
-    r.ReferralAccepted: lambda event, at: {"answered_at": at, "place_held_until": event.data.place_held_until},
+    r.ReferralAccepted: lambda event, at: {"answered_at": at, **_place(event, at)},
     r.ReferralRejected: lambda _event, at: {"answered_at": at},
     r.ReferralStarted: lambda _event, at: {"started_at": at},
-    r.PlaceHoldExtended: lambda event, _at: {"place_held_until": event.data.place_held_until},
+    r.PlaceHoldExtended: _place,
     r.CancellationRequested: lambda _event, at: {"cancellation_asked_at": at},
     r.CancellationDeclined: lambda _event, _at: {"cancellation_asked_at": None},
     r.ReferralRevoked: lambda event, _at: {"revoked_for": event.data.reason},
@@ -301,6 +303,10 @@ def _key_retired(known: Situation, event: AnyEvent, at: datetime) -> Situation:
     return _directory(known, keys={**known.directory.keys, retired.id: replace(retired, retired_at=at)})
 
 
+def _calendars(event: AnyEvent) -> d.Calendars:
+    return d.Calendars(**{name: getattr(event.data, name) for name in d.Calendars.model_fields})
+
+
 def _capacity(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
     body = d.Capacity(**{name: getattr(event.data, name) for name in d.Capacity.model_fields})
     of_member = {**known.directory.capacity.get(event.emitter, {}), body.service: body}
@@ -314,6 +320,9 @@ _FOLDS: Mapping[type[Body], Fold] = {
     d.AgencySuspended: lambda known, event, _at: _change_member(known, event.data.member, suspended=True),
     d.DeadlinesPublished: lambda known, event, _at: _directory(
         known, deadlines=event.data.deadlines, ending_age_seconds=event.data.ending_age_seconds
+    ),
+    d.CalendarsPublished: lambda known, event, _at: _directory(
+        known, calendars=(*known.directory.calendars, _calendars(event))
     ),
     d.RulesActivated: lambda known, event, _at: _directory(known, rules=event.data.version),
     d.KeyRegistered: _key_registered,

@@ -15,6 +15,8 @@ from handoff.record.events.directory import (
     DEFAULT_ENDING_AGE_SECONDS,
     Admission,
     AgencyAdmitted,
+    Calendars,
+    CalendarsPublished,
     Deadline,
     JurisdictionFounded,
     KeyRegistered,
@@ -26,13 +28,14 @@ _FOUNDING = UUID("3d2c1b7a-4d0e-5e0c-8f55-3f3f0f9d2c10")
 
 @dataclass(frozen=True, slots=True)
 class Charter:
-    """Terms of the foundation: name and generation of the record, coordinator, first deadlines."""
+    """Terms of the foundation: name and generation of the record, coordinator, first deadlines and calendars."""
 
     jurisdiction: str
     generation: int
     coordinator: str
     deadlines: tuple[Deadline, ...]
     ending_age_seconds: int = DEFAULT_ENDING_AGE_SECONDS
+    calendars: Calendars | None = None
 
     @property
     def source(self) -> Source:
@@ -66,6 +69,12 @@ def admission_events(
         if admission.kind is not MemberKind.COORDINATION:
             yield _event(charter, AgencyAdmitted(**admission.model_dump()), time)
             yield _event(charter, key_registration(charter.jurisdiction, admission.member, key), time)
+
+
+def calendar_events(charter: Charter, time: datetime) -> Iterator[Event[Any]]:
+    """Yield the first publication of the calendars, if the charter has any. It follows the admissions."""
+    if charter.calendars is not None:
+        yield _event(charter, CalendarsPublished(**charter.calendars.model_dump()), time)
 
 
 def key_registration(jurisdiction: str, member: str, key: SigningKey) -> KeyRegistered:

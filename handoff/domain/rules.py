@@ -122,7 +122,7 @@ def _step_is_overdue(known: Situation, event: Event[Any], at: datetime) -> str |
     if steps is None:
         return ABSENT
     step = next((s for s in steps if s.is_step(event.data.step, event.data.since)), None)
-    if step is None or step.due_at != event.data.due_at:
+    if step is None or step.suspended or step.due_at != event.data.due_at:
         referral = known.case.referrals.get(event.data.referral) if known.case is not None else None
         return referral.state.value if referral is not None else ALREADY
     if step.missed:
@@ -208,6 +208,11 @@ def _first_rules_are_supported(_known: Situation, event: Event[Any], _at: dateti
     return None if event.data.rules in VERSIONS else IneffectiveReason.RULES_NOT_SUPPORTED
 
 
+def _members_of_calendars_are_known(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    named = {member for row in event.data.hours for member in row.members}
+    return None if named <= known.directory.members.keys() else IneffectiveReason.UNKNOWN_MEMBER
+
+
 def _rules_are_supported(_known: Situation, event: Event[Any], _at: datetime) -> str | None:
     return None if event.data.version in VERSIONS else IneffectiveReason.RULES_NOT_SUPPORTED
 
@@ -222,6 +227,7 @@ CONDITIONS: Mapping[type[Body], tuple[Condition, ...]] = {
     d.AgencyAdmitted: (_by_coordinator, _member_is_not_the_exchange),
     d.AgencySuspended: (_by_coordinator, _member_is_known),
     d.DeadlinesPublished: (_by_coordinator,),
+    d.CalendarsPublished: (_by_coordinator, _members_of_calendars_are_known),
     d.RulesActivated: (_by_coordinator, _rules_are_supported),
     d.KeyRegistered: (_may_register, _key_owner_is_known, _possession_is_proven, _key_is_free, _keys_are_few),
     d.KeyRevoked: (_by_coordinator, _key_is_known),

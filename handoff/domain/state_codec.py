@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import json
 from pydantic import BaseModel
 
-from handoff.domain.case import Case
+from handoff.domain.case import Case, HoldPeriod, Step
 from handoff.domain.directory import Directory
 from handoff.domain.escalations import Escalation, Overdue
 
@@ -25,6 +25,8 @@ def _decode_model(kind: Any, document: Any) -> Any:
 
 T = TypeVar("T")
 _ENCODER = json.Encoder(enc_hook=_encode_model)
+_PAUSES = json.Decoder(tuple[HoldPeriod, ...])
+_STEPS = json.Decoder(tuple[Step, ...])
 _CASE = json.Decoder(Case)
 _ESCALATION = json.Decoder(Escalation)
 _OVERDUE = json.Decoder(Overdue)
@@ -75,3 +77,23 @@ def rows_of(changed: Mapping[UUID, T | None], dump: Callable[[T], bytes]) -> tup
     """Return the keys of rows to delete (None), and the keys and states of rows to write."""
     kept = {key: dump(state) for key, state in changed.items() if state is not None}
     return [key for key in changed if key not in kept], list(kept), list(kept.values())
+
+
+def dump_pauses(pauses: tuple[HoldPeriod, ...]) -> str:
+    """Return the JSON of the holds of a referral."""
+    return _ENCODER.encode(pauses).decode()
+
+
+def load_pauses(raw: str) -> tuple[HoldPeriod, ...]:
+    """Return the holds in ``raw``."""
+    return _PAUSES.decode(raw)
+
+
+def dump_steps(steps: tuple[Step, ...]) -> str:
+    """Return the JSON of the open steps of a referral."""
+    return _ENCODER.encode(steps).decode()
+
+
+def load_steps(raw: str) -> tuple[Step, ...]:
+    """Return the open steps in ``raw``."""
+    return _STEPS.decode(raw)

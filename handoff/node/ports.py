@@ -67,6 +67,9 @@ class NodeApi(Protocol):
         reached the record is *invalid* with the refusal's code.
         """
 
+    def now(self) -> datetime:
+        """Return the time of this node's clock."""
+
     async def case(self, case: UUID) -> CaseView | None:
         """Return the case, or None if it is unknown to this node."""
 

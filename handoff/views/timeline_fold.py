@@ -22,7 +22,7 @@ from handoff.proof.log.tag_chains import ChainHead, TagChains
 from handoff.record.envelope import Event, Identity
 from handoff.record.header_codec import pack_headers
 from handoff.record.kafka_record import ParsedRecord
-from handoff.views.handoffs import Handoff, changed_handoffs, merged
+from handoff.views.handoffs import Handoff, changed_handoffs
 
 
 class TimelineRow(Struct, frozen=True):
@@ -169,7 +169,7 @@ class OpenBatch:
             if later.case is not None and later.case is not earlier.case:
                 self.changed_cases[later.case.id] = None
                 for handoff in changed_handoffs(earlier.case, later.case):
-                    self.handoffs[handoff.key] = merged(self.handoffs.get(handoff.key), handoff)
+                    self.handoffs[handoff.key] = handoff
         _move_to_end(self.fold.record.cases, (record.case_id for record in records))
         _move_to_end(self.fold.chains.heads, (record.message.key or b"" for record in records))
 

@@ -149,6 +149,7 @@ COORDINATION_COMMANDS = (
     CommandRoute("/directory/admissions", c.AdmitAgency, "directory"),
     CommandRoute("/directory/suspensions", c.SuspendAgency, "directory"),
     CommandRoute("/directory/deadlines", c.PublishDeadlines, "directory"),
+    CommandRoute("/directory/calendars", c.PublishCalendars, "directory"),
     CommandRoute("/directory/rules", c.ActivateRules, "directory"),
     CommandRoute("/directory/keys", c.RegisterKey, "directory"),
     CommandRoute("/directory/key-revocations", c.RevokeKey, "directory"),

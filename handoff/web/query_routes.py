@@ -63,8 +63,9 @@ async def list_referrals(
     """The work list: most urgent first, then longest waiting."""
     previous = ReferralKey(*map(UUID, after.split("."))) if after is not None else None
     rows = await context.desk.referrals(after=previous, limit=limit, states=state, side=role)
+    directory, now = await context.desk.directory(), context.desk.now()
     return WorkList(
-        referrals=tuple(WorkItem.model_validate(row) for row in rows),
+        referrals=tuple(WorkItem.of(row, directory, now) for row in rows),
         next=".".join(map(str, rows[-1].key)) if len(rows) == limit else None,
     )
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from handoff.package_data import schemas_path
+from handoff.web.clock_rules import CLOCK_RULES, ClockRules
 from handoff.web.code_list import CodeList, published_code_list
 from handoff.web.context import InContext
 from handoff.web.problems import UNKNOWN_PATH
@@ -52,6 +53,11 @@ async def read_codes() -> Response:
     return Response(published_code_list(), media_type="application/json")
 
 
+async def read_clock_rules() -> ClockRules:
+    """The rules by which every deadline, wait and figure is counted, and their version."""
+    return CLOCK_RULES
+
+
 async def read_event_schema(file: str) -> Response:
     """The JSON Schema of one version of an event type, to which an event's `dataschema` refers."""
     content = _event_schemas().get(file)
@@ -69,6 +75,7 @@ def reference_router() -> APIRouter:
     """Return the routes of this module."""
     router = APIRouter(tags=["reference"], dependencies=[Depends(no_repeated_parameters)])
     router.get("/codes", operation_id="readCodes", response_model=CodeList)(read_codes)
+    router.get("/clock", operation_id="readClockRules")(read_clock_rules)
     router.get(
         "/schemas/events/{file}",
         operation_id="readEventSchema",

@@ -9,11 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSc
 
 from handoff.domain.case import Case, Referral, ReferralKey
 from handoff.domain.directory import Directory
-from handoff.node.commands.results import CaseView, FeedEntry, OpenReferrals, Stored
+from handoff.domain.handoff_clock import ClockReason, HandoffClock, Segment, StepClock, handoff_clock
+from handoff.node.commands.results import CaseView, FeedEntry, OpenReferrals, ReferralRow, Stored
 from handoff.record.codes import (
     BasisKind,
     CaseService,
     DeadlineStep,
+    HoldCode,
     KeyUse,
     MemberKind,
     RecipientClass,
@@ -76,6 +78,64 @@ class AwaitedStep(ResponseModel):
     missed: bool
 
 
+class StepClockState(ResponseModel):
+    """Clock of an open step. ``remaining_seconds`` is the time left in its own time, negative if it is late."""
+
+    step: DeadlineStep
+    owes: str = Field(description="The member that has to do the step")
+    since: datetime
+    due_at: datetime
+    remaining_seconds: float
+    used: float = Field(description="Used share of the allowed time; 1 at the due time")
+    missed: bool
+    reason: ClockReason
+    hold: HoldCode | None = Field(None, description="The hold that stops the clock")
+    estimated: bool = Field(description="A holiday until then is estimated, so the due time may move")
+
+    @classmethod
+    def of(cls, clock: StepClock) -> Self:
+        """Return the clock of a step."""
+        known = {name: getattr(clock, name) for name in cls.model_fields if hasattr(clock, name)}
+        return cls(**known, remaining_seconds=clock.remaining.total_seconds())
+
+
+class SegmentState(ResponseModel):
+    """Segment of a handoff that has begun, and its duration outside holds. ``ended`` is False if it lasts."""
+
+    segment: Segment
+    since: datetime
+    seconds: float
+    ended: bool
+
+
+class ClockState(ResponseModel):
+    """Clock of a referral at ``at``, by version ``version`` of the rules that ``GET /clock`` states."""
+
+    version: int
+    at: datetime
+    reason: ClockReason
+    deadline: StepClockState | None = Field(None, description="The open step that is due first")
+    steps: tuple[StepClockState, ...]
+    segments: tuple[SegmentState, ...]
+
+    @classmethod
+    def of(cls, clock: HandoffClock) -> Self:
+        """Return the clock of a handoff."""
+        return cls(
+            version=clock.version,
+            at=clock.now,
+            reason=clock.reason,
+            deadline=StepClockState.of(clock.deadline) if clock.deadline is not None else None,
+            steps=tuple(map(StepClockState.of, clock.steps)),
+            segments=tuple(
+                SegmentState(
+                    segment=span.segment, since=span.since, seconds=span.lasted.total_seconds(), ended=span.ended
+                )
+                for span in clock.segments
+            ),
+        )
+
+
 class BasisState(ResponseModel):
     """A release or legal basis."""
 
@@ -136,6 +196,7 @@ class ReferralState(RecordedReferral):
 
     expected: State
     actions: tuple[AvailableAction, ...] = Field((), description="What this member can do with the referral now")
+    clock: ClockState
 
     @classmethod
     def of(cls, view: CaseView, referral: Referral) -> Self:
@@ -148,6 +209,7 @@ class ReferralState(RecordedReferral):
             state=folded.state if folded is not None else State.ABSENT,
             expected=referral.state,
             actions=available_actions(view, referral.id),
+            clock=ClockState.of(handoff_clock(referral, view.directory, view.read_at)),
         )
 
 
@@ -195,6 +257,13 @@ class WorkItem(ResponseModel):
     opened_at: datetime | None = None
     seen: int
     parked: bool
+    clock: ClockState
+
+    @classmethod
+    def of(cls, row: ReferralRow, directory: Directory, now: datetime) -> Self:
+        """Return a row of the work list at ``now``."""
+        known = {name: getattr(row, name) for name in cls.model_fields if hasattr(row, name)}
+        return cls(**known, clock=ClockState.of(handoff_clock(row.referral, directory, now)))
 
 
 ReferralCursor = Annotated[str, StringConstraints(pattern=rf"^{UUID_PATTERN}\.{UUID_PATTERN}$")]

@@ -56,9 +56,6 @@ async def reached(place: Town, *events: AnyEvent) -> None:
     await place.inbox("police", lambda deliveries: contains(deliveries, events[-1]))
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 13: a referral is late as soon as it is resumed after a hold"
-)
 async def test_a_hold_longer_than_the_deadline_makes_nothing_late(place: Town) -> None:
     """Another step that is due a second after the resumption is reported late; the resumed one is not."""
     held, timed = Matter(place, 1), Matter(place, 2)

@@ -24,7 +24,7 @@ def _fields(referral: Referral | state.Referral) -> tuple[str, ...]:
 
 
 def _steps(referral: Referral | state.Referral) -> list[tuple[object, ...]]:
-    return sorted(structs.astuple(s)[:4] if isinstance(s, Step) else astuple(s) for s in referral.steps)
+    return sorted(structs.astuple(s)[:5] if isinstance(s, Step) else astuple(s)[:5] for s in referral.steps)
 
 
 @given(beginning=beginnings, moves=many_moves)

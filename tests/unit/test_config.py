@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from handoff.config import ConfigurationError, jurisdiction_plan, process_settings
-from handoff.record.codes import CaseService, DeadlineStep, MemberKind, Urgency
+from handoff.record.codes import CaseService, DeadlineStep, DeadlineUnit, MemberKind, Urgency
 from tests.support.parts.stack import PRIZREN
 
 _POLICE = f"""
@@ -147,11 +147,11 @@ def test_prizrens_deadlines_cover_every_step_and_every_urgency_of_an_answer() ->
     deadlines = jurisdiction_plan(PRIZREN).deadlines
     assert {deadline.step for deadline in deadlines} == set(DeadlineStep)
     answered = [d for d in deadlines if d.step is DeadlineStep.ANSWERED]
-    assert {d.urgencies: d.amount for d in answered} == {
-        (Urgency.EMERGENCY,): 3_600,
-        (Urgency.HIGH,): 3 * 3_600,
-        (Urgency.NORMAL,): 86_400,
-        (Urgency.LOW,): 3 * 86_400,
+    assert {d.urgencies: (d.amount, d.unit) for d in answered} == {
+        (Urgency.EMERGENCY,): (3_600, DeadlineUnit.SECONDS),
+        (Urgency.HIGH,): (3 * 3_600, DeadlineUnit.SECONDS),
+        (Urgency.NORMAL,): (1, DeadlineUnit.WORKING_DAYS),
+        (Urgency.LOW,): (3, DeadlineUnit.WORKING_DAYS),
     }
 
 

@@ -105,11 +105,11 @@ ON CONFLICT (case_id, holder, name, since) DO UPDATE
  WHERE timers.state <> 'missed' AND (timers.state = 'closed' OR timers.due_at <> excluded.due_at)
 
 -- name: close_timer
-UPDATE timers SET state = 'missed' WHERE case_id = $1 AND holder = $2 AND name = $3 AND due_at = $4
+UPDATE timers SET state = 'missed' WHERE case_id = $1 AND holder = $2 AND name = $3 AND since = $4
 
 -- name: rearm_timer
 UPDATE timers SET state = 'awaited', ready_at = clock_timestamp() + make_interval(secs => $5)
- WHERE case_id = $1 AND holder = $2 AND name = $3 AND due_at = $4 AND state = 'queued'
+ WHERE case_id = $1 AND holder = $2 AND name = $3 AND since = $4 AND state = 'queued'
 
 -- name: ready_timers
 SELECT case_id, holder, name, since, attempt

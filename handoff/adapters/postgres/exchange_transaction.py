@@ -134,7 +134,7 @@ class RoutingTransaction:
 
     async def rearm_timer(self, case: UUID, timer: Timer, wait: timedelta) -> None:
         """Re-arm a timer whose event came too early, after ``wait``."""
-        columns = case, timer.holder, timer.name, timer.due_at
+        columns = case, timer.holder, timer.name, timer.since
         await self._connection.execute(_SQL["rearm_timer"], *columns, wait.total_seconds())
 
     async def ready_timers(self, now: datetime, limit: int) -> tuple[ReadyTimer, ...]:
@@ -162,4 +162,4 @@ def message_in(row: asyncpg.Record) -> Message:
 
 def _timer_of(event: Event[Any]) -> tuple[UUID | None, UUID | None, str, datetime]:
     missed: DeadlineMissed = event.data
-    return event.case_id, missed.referral or missed.basis, missed.step.value, missed.due_at
+    return event.case_id, missed.referral or missed.basis, missed.step.value, missed.since

@@ -157,6 +157,7 @@ def _referral_row(row: asyncpg.Record) -> ReferralRow:
         opened_at=row["opened_at"],
         seen=row["seen"],
         parked=row["is_parked"],
+        referral=load_case(row["case_state"]).referrals[row["id"]],
     )
 
 

@@ -145,7 +145,9 @@ SELECT id FROM outbox WHERE id = ANY($1)
 SELECT id, outcome, reason FROM outbox WHERE id = ANY($1) AND outcome IS NOT NULL
 
 -- name: referrals
-SELECT r.*, p.referral IS NOT NULL AS is_parked FROM referrals AS r LEFT JOIN parked AS p ON p.case_id = r.case_id AND p.referral = r.id
+SELECT r.*, p.referral IS NOT NULL AS is_parked, c.state AS case_state
+  FROM referrals AS r JOIN cases AS c ON c.id = r.case_id
+  LEFT JOIN parked AS p ON p.case_id = r.case_id AND p.referral = r.id
  WHERE ($1::uuid IS NULL OR (r.danger, r.requested_at, r.case_id, r.id) >
                             (SELECT danger, requested_at, case_id, id FROM referrals WHERE case_id = $1 AND id = $2))
    AND (cardinality($4::text[]) = 0 OR r.state = ANY($4))

@@ -14,6 +14,8 @@ from handoff.adapters.postgres.append_times import AppendTimes
 from handoff.adapters.postgres.checkpoints import newest_cosigned
 from handoff.adapters.postgres.judged_cases import JudgedCases
 from handoff.adapters.postgres.named_statements import statements
+from handoff.domain import state_codec
+from handoff.domain.case import Ending
 from handoff.domain.directory import Directory
 from handoff.judging.timeline_check import DerivedColumns, TimelineRecord
 from handoff.judging.verdict_statement import ComparedVerdicts
@@ -26,7 +28,7 @@ from handoff.record.header_codec import Headers, NotHeaders, unpack_headers
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 from handoff.record.redaction import original_hash
-from handoff.views.handoffs import Ending, Handoff
+from handoff.views.handoffs import Handoff
 from handoff.views.replay.checkpoint_status import CheckpointStatus
 from handoff.views.replay.history import History
 from handoff.views.timeline import TimelineEntry, timeline_entry
@@ -168,14 +170,15 @@ def handoff_row(handoff: Handoff) -> tuple[Any, ...]:
         _ms(handoff.answered_at),
         _ms(handoff.started_at),
         _ms(handoff.closed_at),
-        _ms(handoff.paused_at),
-        handoff.paused_ms,
         _ms(handoff.due_at),
+        _ms(handoff.place_held_until),
+        _ms(handoff.place_agreed_at),
         handoff.root,
         handoff.hop,
-        handoff.paused_before_start_ms,
         None if ending is None else ending.state.value,
         None if ending is None else ending.code,
+        state_codec.dump_pauses(handoff.pauses),
+        state_codec.dump_steps(handoff.steps),
     )
 
 
@@ -194,13 +197,14 @@ def _handoff(row: Any) -> Handoff:
         answered_at=_time(row["answered_ms"]),
         started_at=_time(row["started_ms"]),
         closed_at=_time(row["closed_ms"]),
-        paused_at=_time(row["pause_ms"]),
-        paused_ms=row["paused_ms"],
         due_at=_time(row["due_ms"]),
+        place_held_until=_time(row["place_held_until_ms"]),
+        place_agreed_at=_time(row["place_agreed_ms"]),
         root=row["chain_root"],
         hop=row["hop"],
-        paused_before_start_ms=row["paused_before_start_ms"],
         ending=None if row["ended_as"] is None else Ending(State(row["ended_as"]), row["ended_code"]),
+        pauses=state_codec.load_pauses(row["pauses"]),
+        steps=state_codec.load_steps(row["steps"]),
     )
 
 

@@ -53,11 +53,11 @@ SELECT place, value_hash
  WHERE verdict IN ('effective', 'ineffective')
 
 -- name: write_handoff
--- Columns that only one step of a referral sets are null in later rows and keep their value.
 INSERT INTO handoffs AS kept (
     case_id, referral, source, target, service, urgency, state, requested_ms, delivered_ms, opened_ms, answered_ms,
-    started_ms, closed_ms, pause_ms, paused_ms, due_ms, chain_root, hop, paused_before_start_ms, ended_as, ended_code)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+    started_ms, closed_ms, due_ms, place_held_until_ms, place_agreed_ms, chain_root, hop, ended_as, ended_code,
+    pauses, steps)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
 ON CONFLICT (case_id, referral) DO UPDATE SET
     state = excluded.state,
     delivered_ms = excluded.delivered_ms,
@@ -65,11 +65,12 @@ ON CONFLICT (case_id, referral) DO UPDATE SET
     answered_ms = excluded.answered_ms,
     started_ms = excluded.started_ms,
     closed_ms = excluded.closed_ms,
-    pause_ms = excluded.pause_ms,
-    paused_ms = excluded.paused_ms,
     due_ms = excluded.due_ms,
+    place_held_until_ms = excluded.place_held_until_ms,
+    place_agreed_ms = excluded.place_agreed_ms,
     chain_root = excluded.chain_root,
     hop = excluded.hop,
-    paused_before_start_ms = coalesce(excluded.paused_before_start_ms, kept.paused_before_start_ms),
-    ended_as = coalesce(kept.ended_as, excluded.ended_as),
-    ended_code = CASE WHEN kept.ended_as IS NULL THEN excluded.ended_code ELSE kept.ended_code END
+    ended_as = excluded.ended_as,
+    ended_code = excluded.ended_code,
+    pauses = excluded.pauses,
+    steps = excluded.steps

@@ -15,10 +15,9 @@ from uuid import UUID
 from handoff.audit.pages.entry_list import verdict_text
 from handoff.audit.pages.formatting import event_name, member_name
 from handoff.audit.pages.replay_view import ReplayView
+from handoff.domain.handoff_clock import Segment, segments
 from handoff.record.envelope import EXCHANGE
-from handoff.views.latency import Segment, spans
 from handoff.views.replay.history import ReplayedEntry
-from handoff.views.replay.pauses import pauses
 from handoff.views.replay.waits import WaitRow, waits
 from handoff.web.pages.translation import Translation
 
@@ -211,7 +210,7 @@ def _ends(view: ReplayView) -> _Ends:
     return {
         (handoff.referral, span.segment): span.until
         for handoff in view.history_then.handoffs
-        for span in spans(handoff, at)
+        for span in segments(handoff, at)
     }
 
 
@@ -241,8 +240,9 @@ def _bars(view: ReplayView, scale: Scale, rows: Sequence[WaitRow], until_of: _En
 
 
 def _pauses(view: ReplayView, scale: Scale, row: WaitRow, end: datetime) -> Iterator[HatchedPart]:
-    for period in pauses(view.history, row.referral, view.position.at):
-        since, until = max(period.since, row.since), min(period.until, end)
+    [handoff] = (handoff for handoff in view.history_then.handoffs if handoff.referral == row.referral)
+    for pause in handoff.pauses:
+        since, until = max(pause.since, row.since), min(pause.until or end, end)
         if since < until:
             x, lasted = scale.place(since), view.tr.duration((until - since).total_seconds())
             yield HatchedPart(x, max(scale.place(until) - x, 3.0), view.tr("Pause: {duration}", duration=lasted))

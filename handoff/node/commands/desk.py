@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache, cached_property
 from time import monotonic
 from typing import Any
@@ -148,6 +149,9 @@ class Desk:
             if (left := deadline - monotonic()) <= 0:
                 return None
             await changed.wait(left)
+
+    def now(self) -> datetime:
+        return self.clock()
 
     async def case(self, case: UUID) -> CaseView | None:
         subject = str(case)

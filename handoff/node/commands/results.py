@@ -52,7 +52,10 @@ class CaseView:
 
 @dataclass(frozen=True, slots=True)
 class ReferralRow:
-    """One row of the work list, in its recorded state. ``due_at`` is the due time of its next open step."""
+    """One row of the work list, in its recorded state. ``due_at`` is the due time of its next open step.
+
+    ``referral`` is the folded referral.
+    """
 
     id: UUID
     case: UUID
@@ -69,6 +72,7 @@ class ReferralRow:
     opened_at: datetime | None
     seen: int
     parked: bool
+    referral: Referral
 
     @property
     def key(self) -> ReferralKey:

@@ -6,7 +6,7 @@ Each key and event is created once. A repetition adds what a changed plan requir
 import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -16,8 +16,9 @@ import tomli_w
 
 from handoff.adapters.files.private_file import write_private
 from handoff.config import ConfigurationError, PlannedMember, PostgresSettings
-from handoff.domain.founding import Charter, admission_events, founding_event
+from handoff.domain.founding import Charter, admission_events, calendar_events, founding_event
 from handoff.operations.setup.jurisdiction import Jurisdiction
+from handoff.operations.setup.planned_calendars import calendars
 from handoff.operations.setup.stored_secrets import StoredSecrets
 from handoff.operations.setup.trust_policy import trust_file, witness_owner
 from handoff.proof.verify.trust import MalformedTrustFile, TrustPolicy
@@ -99,6 +100,10 @@ class Installation:
         deadlines = tuple(deadline.terms() for deadline in plan.deadlines)
         return Charter(plan.name, plan.generation, COORDINATION, deadlines, plan.ending_age_days * 86_400)
 
+    def _with_calendars(self, founded_at: datetime) -> Charter:
+        planned = self.jurisdiction.plan.calendars
+        return replace(self.charter, calendars=calendars(planned, founded_at.year) if planned is not None else None)
+
     def genesis(self, now: datetime) -> bytes:
         """Bytes of the founding event, which is created at ``now`` if it does not exist yet."""
         path = self.directory / "genesis.json"
@@ -109,11 +114,14 @@ class Installation:
 
     def founding_events(self, now: datetime) -> Iterator[Event[Any]]:
         """The coordinator's first events in order. A repetition returns the same events."""
-        yield codec.decode(self.genesis(now))
+        founding = codec.decode(self.genesis(now))
+        yield founding
         admitted = (
             (self._admission(member), self._secrets.key(member.id)) for member in self.jurisdiction.plan.members
         )
-        for event in admission_events(self.charter, admitted, now):
+        # They follow from the plan and the time of the founding, so only a changed plan publishes them again.
+        published = calendar_events(self._with_calendars(founding.time), founding.time)
+        for event in (*admission_events(self.charter, admitted, now), *published):
             yield codec.decode(self._stored_admission(event))
 
     def _stored_admission(self, event: Event[Any]) -> bytes:

@@ -3,9 +3,10 @@
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
+from itertools import pairwise
 from types import MappingProxyType
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -69,31 +70,64 @@ CAPACITY_UNITS: Mapping[CaseService, frozenset[CapacityUnit]] = MappingProxyType
 )
 """Service → units in which its capacity can be counted."""
 
+_MINUTES_A_DAY = 24 * 60
+# Every member stores the directory and loads it for each command, so calendars are bounded.
+_MOST_SHIFTS, _MOST_HOLIDAYS, _MOST_OFFSET_CHANGES = 7 * 6, 400, 60
+OffsetMinutes = Annotated[int, Field(ge=-14 * 60, le=14 * 60, description="Minutes of local time ahead of UTC")]
+ZoneName = Annotated[
+    str, Field(pattern=r"^[A-Z][A-Za-z]{1,20}/[A-Z][A-Za-z_]{1,30}$", description="Name in the IANA database")
+]
+_USUAL: Any = object()
 RulesVersion = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class Deadline(Terms):
     """Time allowed for a step, by service and urgency, with its source.
 
-    ``amount`` is in ``unit``. ``paused_by`` are the hold codes that stop the clock; a deadline by law has none.
+    ``amount`` is in ``unit``, counted by ``calendar``. ``paused_by`` are the hold codes that stop the clock: by
+    default all of them, and none for a deadline by law.
     """
 
     step: DeadlineStep
+    source: DeadlineSource
     amount: int = Field(ge=1, le=_LONGEST[DeadlineUnit.SECONDS])
     unit: DeadlineUnit = DeadlineUnit.SECONDS
     service: CaseService | None = None
     urgencies: tuple[Urgency, ...] = ()
-    calendar: Calendar = Calendar.ALWAYS
-    paused_by: tuple[HoldCode, ...] = ()
-    source: DeadlineSource
+    # The usual values depend on other fields, and are written out in the event.
+    calendar: Calendar = Field(default_factory=lambda: _USUAL)
+    paused_by: tuple[HoldCode, ...] = Field(default_factory=lambda: _USUAL)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
+        in_days = self.unit is DeadlineUnit.WORKING_DAYS
+        by_hold = self.step in HOLD_STEPS and self.source is not DeadlineSource.LAW
+        usual = {
+            "calendar": Calendar.WORKING if in_days else Calendar.ALWAYS,
+            "paused_by": tuple(HoldCode) if by_hold else (),
+        }
+        self.__dict__.update({name: value for name, value in usual.items() if getattr(self, name) is _USUAL})
         if self.amount > _LONGEST[self.unit]:
             raise ValueError(f"amount is more than {_LONGEST[self.unit]} {self.unit.value}")
-        if self.source is DeadlineSource.LAW and self.paused_by:
-            raise ValueError("no hold stops the clock of a deadline by law")
+        if in_days and self.calendar is Calendar.ALWAYS:
+            raise ValueError("calendar: an amount in working days needs the calendar working")
+        if self.paused_by and self.source is DeadlineSource.LAW:
+            raise ValueError("paused_by: no hold stops the clock of a deadline by law")
+        if self.paused_by and self.step not in HOLD_STEPS:
+            raise ValueError(f"paused_by: no hold stops the clock of the step {self.step.value}")
         return self
+
+
+HOLD_STEPS = frozenset(
+    {
+        DeadlineStep.FIRST_CONTACT,
+        DeadlineStep.ARRIVAL,
+        DeadlineStep.BENEFIT_DECIDED,
+        DeadlineStep.ORDER_DECIDED,
+        DeadlineStep.FOLLOW_UP,
+    }
+)
+"""Steps of the service itself, which a hold can stop. An unanswered question is not stopped."""
 
 
 class Deadlines(Terms):
@@ -105,6 +139,99 @@ class Deadlines(Terms):
 
     deadlines: tuple[Deadline, ...]
     ending_age_seconds: int = Field(DEFAULT_ENDING_AGE_SECONDS, ge=0, le=_LONGEST[DeadlineUnit.SECONDS])
+
+
+class Shift(Terms):
+    """Working hours on one day of the week, 0 for Monday, in minutes of local time. A break separates two shifts."""
+
+    weekday: int = Field(ge=0, le=6)
+    from_minute: int = Field(ge=0, le=_MINUTES_A_DAY - 1)
+    to_minute: int = Field(ge=1, le=_MINUTES_A_DAY)
+
+    @field_validator("to_minute")
+    @classmethod
+    def _ends_later(cls, to_minute: int, info: ValidationInfo) -> int:
+        if to_minute <= info.data.get("from_minute", -1):
+            raise ValueError("is not after from_minute")
+        return to_minute
+
+
+class WorkingHours(Terms):
+    """Working hours of some members; without members, those of all members that no other row names.
+
+    ``on_holidays``: they work on holidays too.
+    """
+
+    members: tuple[MemberId, ...] = ()
+    shifts: tuple[Shift, ...] = Field(min_length=1, max_length=_MOST_SHIFTS)
+    on_holidays: bool = False
+
+    @field_validator("shifts")
+    @classmethod
+    def _do_not_overlap(cls, shifts: tuple[Shift, ...]) -> tuple[Shift, ...]:
+        in_order = sorted(shifts, key=lambda shift: (shift.weekday, shift.from_minute))
+        for earlier, later in pairwise(in_order):
+            if earlier.weekday == later.weekday and later.from_minute < earlier.to_minute:
+                raise ValueError(f"two shifts of weekday {later.weekday} overlap")
+        return shifts
+
+
+class Holiday(Terms):
+    """A day without working hours. ``estimated``: the date of a movable feast that the coordinator did not confirm."""
+
+    year: int = Field(ge=2000, le=2199)
+    month: int = Field(ge=1, le=12)
+    day: int = Field(ge=1, le=31)
+    estimated: bool = False
+
+    @model_validator(mode="after")
+    def _is_a_date(self) -> Self:
+        date(self.year, self.month, self.day)
+        return self
+
+    @property
+    def as_date(self) -> date:
+        """The date."""
+        return date(self.year, self.month, self.day)
+
+
+class OffsetChange(Terms):
+    """A change of the local clock: the offset from UTC that applies from this time on."""
+
+    at: Instant
+    offset_minutes: OffsetMinutes
+
+
+class Calendars(Terms):
+    """Working hours of the members, holidays, and the local clock, in force for steps that begin after this event.
+
+    The offsets are data, so that no reader of the record needs a database of time zones: two versions of it would give
+    two verdicts. ``zone`` names their origin.
+    """
+
+    zone: ZoneName
+    offset_minutes: OffsetMinutes
+    offset_changes: tuple[OffsetChange, ...] = Field((), max_length=_MOST_OFFSET_CHANGES)
+    holidays: tuple[Holiday, ...] = Field((), max_length=_MOST_HOLIDAYS)
+    hours: tuple[WorkingHours, ...] = Field(min_length=1)
+    source: DeadlineSource
+
+    @field_validator("offset_changes")
+    @classmethod
+    def _are_in_order(cls, changes: tuple[OffsetChange, ...]) -> tuple[OffsetChange, ...]:
+        if any(later.at <= earlier.at for earlier, later in pairwise(changes)):
+            raise ValueError("are not in the order of time")
+        return changes
+
+    @field_validator("hours")
+    @classmethod
+    def _name_each_member_once(cls, hours: tuple[WorkingHours, ...]) -> tuple[WorkingHours, ...]:
+        if sum(not row.members for row in hours) != 1:
+            raise ValueError("need exactly one row without members, for all others")
+        named = [member for row in hours for member in row.members]
+        if twice := sorted({member for member in named if named.count(member) > 1}):
+            raise ValueError(f"name the member {twice[0]} twice")
+        return hours
 
 
 class Admission(Terms):
@@ -215,6 +342,14 @@ class DeadlinesPublished(Deadlines, DirectoryBody):
     """New deadlines apply to every step that begins after this event."""
 
     type: ClassVar = "deadlines.published.v1"
+    emitter: ClassVar = Emitter.COORDINATION
+    audience: ClassVar = Audience.ALL
+
+
+class CalendarsPublished(Calendars, DirectoryBody):
+    """New calendars apply to every step that begins after this event."""
+
+    type: ClassVar = "calendars.published.v1"
     emitter: ClassVar = Emitter.COORDINATION
     audience: ClassVar = Audience.ALL
 

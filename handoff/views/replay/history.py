@@ -24,7 +24,7 @@ from handoff.record.events import deadline as dl
 from handoff.record.events import directory as d
 from handoff.record.events.base import Body
 from handoff.record.events.case import BasisRecorded
-from handoff.views.handoffs import Handoff, changed_handoffs, merged
+from handoff.views.handoffs import Handoff, changed_handoffs
 from handoff.views.replay.checkpoint_status import CheckpointStatus
 
 FRAMING = tuple(
@@ -35,6 +35,7 @@ FRAMING = tuple(
         d.AgencySuspended,
         d.DeadlinesPublished,
         d.RulesActivated,
+        d.CalendarsPublished,
     )
 )
 """Directory events that apply to a case however long before it they were recorded."""
@@ -212,7 +213,7 @@ class History:
             if entry.after.case is None or entry.after.case is entry.before.case:
                 continue
             for changed in changed_handoffs(entry.before.case, entry.after.case):
-                found[changed.referral] = merged(found.get(changed.referral), changed)
+                found[changed.referral] = changed
         return tuple(found.values())
 
     def parties(self) -> tuple[str, ...]:

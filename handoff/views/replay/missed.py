@@ -7,7 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from handoff.domain.case import Basis, Case, Referral, Step
-from handoff.domain.deadlines import due_time, open_steps, responsible_member, step_parties
+from handoff.domain.deadlines import open_steps, responsible_member, step_parties
 from handoff.domain.escalations import escalation_reference
 from handoff.record.codes import AcknowledgementAction, CaseService, DeadlineStep
 from handoff.record.events.deadline import DeadlineEscalated, DeadlineMissed, EscalationAcknowledged
@@ -77,7 +77,7 @@ def _reported(then: History) -> Iterator[_Late]:
     for entry in then.saying(DeadlineMissed):
         holder = _holder(entry.before.case, entry.body.referral or entry.body.basis)
         for step in holder.steps if holder is not None else ():
-            if holder is not None and (step.step, step.due_at) == (entry.body.step, entry.body.due_at):
+            if holder is not None and step.is_step(entry.body.step, entry.body.since):
                 later = (other for other in then.own if other.position > entry.position)
                 over = (other.at for other in later if not _is_awaited(other.after.case, holder, step))
                 yield _Late(holder, step, entry, next(over, None))
@@ -106,7 +106,7 @@ def _holder(case: Case | None, holder: UUID) -> Referral | Basis | None:
 
 def _is_awaited(case: Case | None, holder: Referral | Basis, step: Step) -> bool:
     found = _holder(case, holder.id)
-    return found is not None and any((s.step, s.since) == (step.step, step.since) for s in found.steps)
+    return found is not None and any(s.is_step(step.step, step.since) for s in found.steps)
 
 
 def _row(then: History, late: _Late, moment: datetime) -> MissedRow:
@@ -123,7 +123,7 @@ def _row(then: History, late: _Late, moment: datetime) -> MissedRow:
         owes=responsible_member(holder, step.step) if isinstance(holder, Referral) else holder.owner,
         since=step.since,
         due_at=step.due_at,
-        rests_on=_rests_on(then, holder, step),
+        rests_on=_rests_on(step),
         reported_at=late.reported.at if late.reported is not None else None,
         over_at=late.over_at,
         late_seconds=seconds(step.due_at, late.over_at or moment),
@@ -139,13 +139,8 @@ def _parties(holder: Referral | Basis, step: Step) -> tuple[str, ...]:
     return tuple(sorted(step_parties(holder, step.step)))
 
 
-def _rests_on(then: History, holder: Referral | Basis, step: Step) -> RestsOn:
-    if isinstance(holder, Basis):
-        return RestsOn.AGREED
-    published = then.known_at(step.since).directory.deadline(step.step, holder.service, holder.urgency)
-    if published is None or due_time(published, step.since) != step.due_at:
-        return RestsOn.AGREED
-    return RestsOn(published.source.value)
+def _rests_on(step: Step) -> RestsOn:
+    return RestsOn.AGREED if step.agreed or step.allowance is None else RestsOn(step.allowance.source.value)
 
 
 def _escalation(then: History, entry: ReplayedEntry | None) -> tuple[ReplayedEntry | None, ReplayedEntry | None]:

@@ -1,14 +1,14 @@
 """View *waits*: duration of each segment of each handoff, and the member that was waited for."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from handoff.domain.case import Referral
 from handoff.domain.deadlines import responsible_member
+from handoff.domain.handoff_clock import Segment, Span, segments
 from handoff.record.codes import CaseService, DeadlineStep, Urgency
 from handoff.views.handoffs import Handoff
-from handoff.views.latency import Segment, Span, spans
 from handoff.views.replay.answer import Answer, AnswerRow
 from handoff.views.replay.history import History
 
@@ -43,7 +43,7 @@ def waits(history: History, moment: datetime) -> Waits:
 
 def _rows(then: History, handoff: Handoff, moment: datetime) -> Iterator[WaitRow]:
     positions, referral = then.positions(handoff.referral), then.case.referrals[handoff.referral]
-    for span in spans(handoff, moment):
+    for span in segments(handoff, moment):
         yield _row(handoff, span, positions, _waited_for(referral, span.segment))
 
 
@@ -51,7 +51,7 @@ def _row(handoff: Handoff, span: Span, positions: tuple[int, ...], waited_for: s
     return WaitRow(
         agencies=(handoff.source, handoff.target),
         positions=positions,
-        notable=handoff.is_open and not span.wait.ended,
+        notable=handoff.is_open and not span.ended,
         referral=handoff.referral,
         service=handoff.service,
         urgency=handoff.urgency,
@@ -59,8 +59,8 @@ def _row(handoff: Handoff, span: Span, positions: tuple[int, ...], waited_for: s
         waiting=handoff.source,
         waited_for=waited_for,
         since=span.since,
-        seconds=span.wait.seconds,
-        ended=span.wait.ended,
+        seconds=span.lasted / timedelta(seconds=1),
+        ended=span.ended,
     )
 
 

@@ -97,17 +97,19 @@ BEGIN
         answered_ms  bigint,
         started_ms   bigint,
         closed_ms    bigint,
-        -- Start of the current pause; total length of ended pauses; the part of that before the service began.
-        pause_ms               bigint,
-        paused_ms              bigint NOT NULL,
-        paused_before_start_ms bigint,
-        due_ms       bigint,
+        -- Date of a follow-up; time until which a place is held, and when the parties agreed on it.
+        due_ms              bigint,
+        place_held_until_ms bigint,
+        place_agreed_ms     bigint,
         -- The first end of the referral; a later correction does not change it.
         ended_as     text,
         ended_code   text,
         -- The first referral, in the same case, of the chain of redirects.
         chain_root   uuid NOT NULL,
         hop          integer NOT NULL,
+        -- Holds and open steps, with the deadlines under which the steps began: input of the clock.
+        pauses       jsonb NOT NULL,
+        steps        jsonb NOT NULL,
         PRIMARY KEY (case_id, referral)
     );
 

@@ -9,6 +9,7 @@ import pytest
 
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.timeline_reader import HandoffFilter, Timeline
+from handoff.domain.handoff_clock import Segment, segments
 from handoff.domain.state_codec import dump_case, load_directory
 from handoff.proof.log.entry import NO_PREVIOUS, LogEntry, case_tag, record_hash
 from handoff.proof.log.frontier import Frontier
@@ -18,7 +19,6 @@ from handoff.record.events import referral as r
 from handoff.record.header_codec import unpack_headers
 from handoff.record.message import Message
 from handoff.record.redaction import original_hash
-from handoff.views.latency import Segment, spans
 from handoff.views.replay.gaps import Gap, gaps
 from tests.support.dsl.builders import T0, key_of, nth_id, signed
 from tests.support.parts.proof_record import Appended, entries_of, tree
@@ -126,7 +126,7 @@ async def test_a_handoff_has_the_record_s_time_of_each_of_its_steps(writer: Reco
     steps = (r.ReferralRequested, r.ReferralDelivered, r.ReferralOpened, r.ReferralAccepted, r.ReferralStarted)
     assert moments == tuple(times[step.type] for step in steps)
     assert handoff.state is State.IN_PROGRESS
-    assert [span.segment for span in spans(handoff, from_ms(0))] == list(Segment)
+    assert [span.segment for span in segments(handoff, from_ms(0))] == list(Segment)
 
 
 async def test_a_replay_folds_the_timeline_into_what_the_projection_folded(writer: RecordWriter) -> None:

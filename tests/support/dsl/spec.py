@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
+from handoff.config import PlannedCalendars, PlannedHours
 from handoff.domain.case import Basis, Case, Referral, Situation, Step
 from handoff.domain.commands import Command
 from handoff.domain.consequences import consequences, deadline_missed
@@ -19,9 +20,10 @@ from handoff.domain.decide import About, Refusal, decide, snapshot
 from handoff.domain.directory import Directory
 from handoff.domain.escalations import Escalations, Overdue, changed_overdue
 from handoff.domain.evolve import evolve, initial_situation
-from handoff.domain.founding import Charter, admission_events, founding_event
+from handoff.domain.founding import Charter, admission_events, calendar_events, founding_event
 from handoff.domain.judge import judge, repetition, table_allows
 from handoff.domain.routing import recipients
+from handoff.operations.setup.planned_calendars import calendars
 from handoff.record import signing
 from handoff.record.codec import encode
 from handoff.record.codes import (
@@ -85,7 +87,9 @@ DEADLINES = (
     _deadline(DeadlineStep.BENEFIT_DECIDED, 7 * DAY),
     _deadline(DeadlineStep.ORDER_DECIDED, DAY),
 )
-CHARTER = Charter(JURISDICTION, GENERATION, COORDINATION, DEADLINES)
+OFFICE_HOURS = PlannedHours(**dict.fromkeys(("monday", "tuesday", "wednesday", "thursday", "friday"), ("08:00-16:00",)))
+CALENDARS = calendars(PlannedCalendars(country="XK", hours=(OFFICE_HOURS,)), T0.year)
+CHARTER = Charter(JURISDICTION, GENERATION, COORDINATION, DEADLINES, calendars=CALENDARS)
 
 
 def source(member: str) -> Source:
@@ -100,7 +104,8 @@ def founding() -> AnyEvent:
 
 def foundation() -> tuple[AnyEvent, ...]:
     """The founding event and the admissions, in order."""
-    return founding(), *admission_events(CHARTER, ((a, key_of(a.member)) for a in ADMISSIONS), T0 - DAY)
+    admitted = admission_events(CHARTER, ((a, key_of(a.member)) for a in ADMISSIONS), T0 - DAY)
+    return founding(), *admitted, *calendar_events(CHARTER, T0 - DAY)
 
 
 def _directory() -> Directory:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from handoff.domain.case import Case
-from handoff.domain.founding import admission_events
 from handoff.domain.state_codec import dump_case
 from handoff.record import codec, signing
 from handoff.record.delivery import to_ms
@@ -27,8 +26,8 @@ from history_checker.snapshot import (
 )
 from history_checker.state import JurisdictionState
 from tests.support.dsl import spec
-from tests.support.dsl.builders import GENERATION, JURISDICTION, key_of, signed
-from tests.support.dsl.spec import CHARTER, T0, Record
+from tests.support.dsl.builders import GENERATION, JURISDICTION, signed
+from tests.support.dsl.spec import T0, Record
 
 
 def snapshot_of(record: Record) -> Snapshot:
@@ -75,8 +74,7 @@ def founding_length() -> int:
 
 
 def _founding() -> Iterator[Event[Any]]:
-    yield spec.founding()
-    yield from admission_events(CHARTER, ((a, key_of(a.member)) for a in spec.ADMISSIONS), T0 - spec.DAY)
+    yield from spec.foundation()
 
 
 def _entries(record: Record) -> Iterator[RecordEntry]:

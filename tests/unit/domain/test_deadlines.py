@@ -353,31 +353,34 @@ def test_urgency_decides_how_soon_an_answer_is_due() -> None:
         assert len(list(open_steps(record.case()))) == (2 if urgency is Urgency.EMERGENCY else 1)
 
 
-def test_a_working_day_counts_as_24_hours_until_calendars_are_applied() -> None:
-    """Five working days end five days after the start."""
-    rule = d.Deadline(step=DeadlineStep.DELIVERED, amount=5, unit="working_days", source="assumed")
-    record = given(Sent(COORDINATION, d.DeadlinesPublished(deadlines=(rule,))), spec.requested()).record
-    assert record.steps()[DeadlineStep.DELIVERED] == 5 * DAY
-
-
 def test_a_step_keeps_the_holds_of_the_deadline_under_which_it_began() -> None:
     """Later deadlines with other holds apply to later steps."""
-    rule = d.Deadline(step=DeadlineStep.DELIVERED, amount=60, paused_by=("survivor_request",), source="assumed")
-    record = given(Sent(COORDINATION, d.DeadlinesPublished(deadlines=(rule,))), spec.requested()).record
+    rule = d.Deadline(step=DeadlineStep.ARRIVAL, amount=60, paused_by=("survivor_request",), source="assumed")
+    record = given(Sent(COORDINATION, d.DeadlinesPublished(deadlines=(rule,))), spec.accepted()).record
     record.send(Sent(COORDINATION, d.DeadlinesPublished(deadlines=(rule.model_copy(update={"paused_by": ()}),))))
-    _, step = record.step(DeadlineStep.DELIVERED)
-    assert step.paused_by == ("survivor_request",)
+    record.send(Sent(SHELTER, r.ReferralPaused(referral=REFERRAL, code=HoldCode.SURVIVOR_REQUEST)))
+    assert record.steps().keys() == set()
+    record.send(Sent(SHELTER, resume, 10 * DAY))
+    assert record.step(DeadlineStep.ARRIVAL)[1].due_at - record.now == MINUTE - 2 * SECOND
 
 
 @pytest.mark.parametrize(
     "terms",
     [
         {"amount": 60, "source": "law", "paused_by": ("survivor_request",)},
+        {"step": "review", "amount": 60, "source": "assumed", "paused_by": ("survivor_request",)},
+        {"amount": 1, "source": "assumed", "unit": "working_days", "calendar": "always"},
         {"amount": 367, "source": "assumed", "unit": "working_days"},
         {"amount": 366 * 86_400 + 1, "source": "assumed"},
     ],
-    ids=["a hold that stops a clock by law", "more than a year of working days", "more than a year"],
+    ids=[
+        "a hold that stops a clock by law",
+        "a hold that stops its own review",
+        "working days of a calendar without holidays",
+        "more than a year of working days",
+        "more than a year",
+    ],
 )
 def test_a_deadline_that_no_one_may_publish_is_refused(terms: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        d.Deadline(step=DeadlineStep.DELIVERED, **terms)
+        d.Deadline(**{"step": DeadlineStep.ARRIVAL, **terms})

@@ -42,7 +42,6 @@ from tests.support.dsl.spec import (
     nth_id,
 )
 
-_ON_HOLD = "issue 13: a referral on hold still uses up the time of its deadline"
 MANAGED = nth_id(3)
 PRIZREN = ZoneInfo("Europe/Belgrade")
 
@@ -63,7 +62,6 @@ def resumed(*holds: timedelta) -> Record:
 
 
 @pytest.mark.parametrize("holds", [(5 * DAY,), (2 * DAY, 3 * DAY)], ids=["one hold", "two holds"])
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason=_ON_HOLD)
 def test_a_hold_moves_the_deadline_by_its_length(holds: tuple[timedelta, ...]) -> None:
     """The first contact may take a day, and only the hours outside the holds count."""
     record = resumed(*holds)
@@ -71,7 +69,6 @@ def test_a_hold_moves_the_deadline_by_its_length(holds: tuple[timedelta, ...]) -
     assert step.due_at - record.now == DAY - len(holds) * HOUR
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason=_ON_HOLD)
 def test_no_step_is_late_when_a_long_hold_ends() -> None:
     """A missed deadline that the exchange's timer emits at the resumption is too early, and escalates nothing."""
     record = resumed(5 * DAY)
@@ -186,9 +183,6 @@ def asked_at(moment: datetime, working_days: int) -> Record:
         ("2026-10-22 09:15", 3, "2026-10-27 09:15"),
     ],
     ids=["weekend", "clocks go forward", "clocks go back"],
-)
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="issue 13: the calendar of a deadline is read and not applied"
 )
 def test_working_days_end_at_the_same_local_time(asked: str, working_days: int, due: str) -> None:
     """Weekends do not count, and a day is not always 24 hours."""

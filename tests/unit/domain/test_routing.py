@@ -36,6 +36,7 @@ RECIPIENTS: dict[str, tuple[str, set[str]]] = {
     "agency.admitted.v1": (COORDINATION, EVERYONE),
     "agency.suspended.v1": (COORDINATION, EVERYONE),
     "deadlines.published.v1": (COORDINATION, EVERYONE),
+    "calendars.published.v1": (COORDINATION, EVERYONE),
     "rules.activated.v1": (COORDINATION, EVERYONE),
     "key.registered.v1": (COORDINATION, EVERYONE),
     "key.revoked.v1": (COORDINATION, EVERYONE),

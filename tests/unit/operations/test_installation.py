@@ -151,8 +151,8 @@ def test_founding_events_have_the_same_bytes_whenever_they_are_made(tmp_path: Pa
     newcomer = PlannedMember(id="housing_office", service="partner")
     larger = plan.model_copy(update={"members": (*plan.members, newcomer)})
     again = list(installation(tmp_path, larger).founding_events(after(days=30)))
-    assert [codec.encode(event) for event in again[: len(first)]] == first
-    assert {event.time for event in again[len(first) :]} == {after(days=30)}
+    assert [raw for raw in map(codec.encode, again) if raw in first] == first
+    assert {event.time for event in again if codec.encode(event) not in first} == {after(days=30)}
 
 
 def _with_member(plan: JurisdictionPlan, index: int, member: str) -> JurisdictionPlan:

@@ -36,8 +36,9 @@ DESIGNED: tuple[tuple[Emitter, Audience, str], ...] = (
     (
         Emitter.COORDINATION,
         Audience.ALL,
-        "agency.admitted agency.suspended deadlines.published rules.activated key.revoked value.redacted",
+        "agency.admitted agency.suspended deadlines.published calendars.published key.revoked value.redacted",
     ),
+    (Emitter.COORDINATION, Audience.ALL, "rules.activated"),
     (Emitter.KEY_AUTHORITY, Audience.ALL, "key.registered key.retired"),
     (Emitter.EXCHANGE, Audience.NAMED_MEMBER, "submission.refused"),
 )

@@ -24,6 +24,7 @@ NAMED_IDS: tuple[object, ...] = (
     base.PublicKey,
     base.Signature,
     directory.ReadableType,
+    directory.ZoneName,
 )
 ID_PATTERNS = {get_args(named)[1].metadata[0].pattern for named in NAMED_IDS}
 ENVELOPE_PATTERNS = {Event.model_fields[name].metadata[0].pattern for name in ("source", "subject")}

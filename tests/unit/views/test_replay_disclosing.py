@@ -207,21 +207,24 @@ def test_disclosed_notes_a_stopped_dossier_until_the_recipient_attests_that_it_i
     assert not disclosed(replayed(record), record.now).rows[0].notable
 
 
+END = len(spec.foundation()) + 3
+
+
 @pytest.mark.parametrize(
     ("sealing", "why"),
     [
         (None, [Why.NO_CHECKPOINT] * 3),
-        (CheckpointStatus("example", 17, T0, ("monitor",), is_witnessed=True), [Why.NOT_COVERED]),
-        (CheckpointStatus("example", 18, None, ("monitor",)), [Why.NOT_WITNESSED] * 3),
-        (CheckpointStatus("example", 18, T0, ("monitor", POLICE), is_witnessed=True), []),
+        (CheckpointStatus("example", END - 1, T0, ("monitor",), is_witnessed=True), [Why.NOT_COVERED]),
+        (CheckpointStatus("example", END, None, ("monitor",)), [Why.NOT_WITNESSED] * 3),
+        (CheckpointStatus("example", END, T0, ("monitor", POLICE), is_witnessed=True), []),
     ],
 )
 def test_completeness_is_proven_only_under_a_witnessed_checkpoint_that_covers_the_case(
     sealing: CheckpointStatus | None, why: list[Why]
 ) -> None:
-    """The case's three entries stand at 15, 16 and 17, after the foundation."""
+    """The case's three entries follow the foundation."""
     record = given(spec.requested()).record
     answer = completeness(replayed(record, sealing), record.now)
     assert [row.why for row in answer.rows] == why
     assert answer.proven is (why == [])
-    assert (answer.entries, answer.end) == (3, len(spec.foundation()) + 2)
+    assert (answer.entries, answer.end) == (3, END - 1)

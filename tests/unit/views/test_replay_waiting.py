@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from handoff.domain.handoff_clock import Segment
 from handoff.record.codes import (
     AcknowledgementAction,
     CaseService,
@@ -21,7 +22,6 @@ from handoff.record.events import case as c
 from handoff.record.events import deadline as dl
 from handoff.record.events import referral as r
 from handoff.record.events.deadline import EscalationAcknowledged
-from handoff.views.latency import Segment
 from handoff.views.replay.as_of import AsOf, InstitutionThen, as_of
 from handoff.views.replay.chain import chain
 from handoff.views.replay.diff import diff
