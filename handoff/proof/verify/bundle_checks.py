@@ -14,6 +14,7 @@ from handoff.proof.log.merkle import NotProven, verify_inclusion
 from handoff.proof.verify.authorship import AuthorshipCheck, AuthorshipRejected
 from handoff.proof.verify.bundle import BundleRecord, EntryTile, StrandKey
 from handoff.proof.verify.report import Check, Conclusion, EntryLocation, Findings, VerificationFinding
+from handoff.record.record_time import BOUND_MS, counted_ms
 from handoff.record.redaction import Redaction, original_hash
 
 DIRECTORY, CASE = "directory", "case"
@@ -151,6 +152,9 @@ class BundleScan:
             yield VerificationFinding(Check.CONTENT, "key, value or headers differ from the recorded ones")
         elif expected.place.number == 1 and original_hash(record.value) != expected.strand.salt:
             yield VerificationFinding(Check.CONTENT, "the tag of its entries is not salted with its value")
+        elif counted_ms(entry.appended_ms, record.headers) != entry.appended_ms:
+            sentence = f"its time is more than {BOUND_MS // 1000} s after the time that the exchange stamped on it"
+            yield VerificationFinding(Check.RECORD_TIME, sentence)
         yield from self._authorship(expected, record)
         if entry.previous_leaf != expected.previous_leaf:
             yield VerificationFinding(Check.CASE_LINK, "its previous leaf hash is not that of the entry before it")

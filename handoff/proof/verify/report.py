@@ -31,6 +31,7 @@ class Check(StrEnum):
     SEQUENCE = "sequence"
     ORDER = "order"
     CONTENT = "content"
+    RECORD_TIME = "record time"
     SIGNATURE = "signature"
     KEY = "key"
     CASE_LINK = "case link"

@@ -16,10 +16,12 @@ from handoff.proof.verify.bundle import BundleReader, BundleRecord, NotABundle
 from handoff.proof.verify.report import Check, Conclusion, VerificationReport
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.proof.verify.verifier import verify
+from handoff.record.delivery import to_ms
 from handoff.record.events import directory as d
 from handoff.record.message import Message
+from handoff.record.record_time import BOUND_MS, stamped
 from handoff.record.signing import SigningKey
-from tests.support.dsl.builders import CASE, OTHER_CASE, event, key_of, signed
+from tests.support.dsl.builders import CASE, OTHER_CASE, T0, event, key_of, signed
 from tests.support.parts.proof_record import (
     AGENCIES,
     COORDINATOR,
@@ -488,3 +490,20 @@ def test_entries_are_numbered_within_their_case() -> None:
         OWN
     )
     assert str(CASE) == honest().case
+
+
+def _stamped(message: Message, at_ms: int) -> Message:
+    return Message(message.key, message.value, stamped(message.headers, at_ms))
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 365 * 24 * 3_600_000])
+def test_a_time_beyond_the_exchanges_stamp_is_found(ahead: int) -> None:
+    """Log and broker together cannot move record time further than five minutes ahead of the stamp that they signed."""
+    before = [*founding(), opened()]
+    dump = dump_of([*(_stamped(message, to_ms(T0)) for message in before), reading(1)])
+    last = len(before) - 1
+    latest = to_ms(T0) + BOUND_MS
+    later = edited(dump, last, appended_ms=latest + ahead)
+    later.entries[last + 1] = structs.replace(later.entries[last + 1], previous_leaf=later.entries[last].leaf_hash())
+    report = found(later.checkpointed())
+    assert checks(report) == ([(Check.RECORD_TIME, last)] if ahead else [])
