@@ -170,7 +170,13 @@ class Transaction(Protocol):
         """ParkedReferral referrals. The first reason is kept."""
 
     async def quarantine(self, rows: Sequence[QuarantinedEntry]) -> None:
-        """Store the coordinates of entries that cannot be decoded."""
+        """Store the coordinates of entries that cannot be decoded, and of held stubs."""
+
+    async def release_stubs(self, orders: Sequence[tuple[str, str]]) -> None:
+        """Delete the held stubs with these codes and value hashes: the coordinator ordered their redaction."""
+
+    async def held_stubs(self) -> Sequence[QuarantinedEntry]:
+        """Return the held stubs, in the inbox's order."""
 
     async def pop_unreacted(self, limit: int) -> Sequence[UUID]:
         """Return up to ``limit`` cases marked for the policies, and clear their marks."""

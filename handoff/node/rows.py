@@ -11,6 +11,7 @@ from handoff.domain.directory import Directory
 from handoff.domain.escalations import Escalations
 from handoff.node.record_clock import AGREEING, RecordClock
 from handoff.record import codec, signing
+from handoff.record.codes import RedactionReason
 from handoff.record.delivery import Delivery, Verdict
 from handoff.record.envelope import Event, Source
 
@@ -142,9 +143,18 @@ class ParkedReferral:
     why: str
 
 
+STUB_PREFIX = "no_order_"
+"""Beginning of the code of a held stub."""
+
+
+def code_of_stub(reason: RedactionReason) -> str:
+    """Return the code of a held stub with this reason: no order of the coordinator for it has arrived."""
+    return f"{STUB_PREFIX}{reason.value}"
+
+
 @dataclass(frozen=True, slots=True)
 class QuarantinedEntry:
-    """Coordinates, code and hash of an entry that cannot be decoded or authenticated; no payload."""
+    """Coordinates, code and hash of an entry that cannot be decoded or authenticated, or of a held stub; no payload."""
 
     sequence: int
     offset: int

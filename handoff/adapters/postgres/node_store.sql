@@ -104,6 +104,12 @@ INSERT INTO parked (case_id, referral, sequence, why) VALUES ($1, $2, $3, $4) ON
 -- name: quarantine
 INSERT INTO quarantine (sequence, kafka_offset, code, value_hash) VALUES ($1, $2, $3, $4)
 
+-- name: release_stub
+DELETE FROM quarantine WHERE code = $1 AND value_hash = $2
+
+-- name: held_stubs
+SELECT * FROM quarantine WHERE starts_with(code, $1) ORDER BY sequence
+
 -- name: pop_unreacted
 UPDATE cases SET needs_reaction = false
  WHERE id IN (SELECT id FROM cases WHERE needs_reaction ORDER BY id LIMIT $1) RETURNING id

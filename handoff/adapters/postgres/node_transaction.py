@@ -27,6 +27,7 @@ from handoff.leadership import LeadershipLost
 from handoff.node.ports import KeyTaken
 from handoff.node.record_clock import AGREEING, RecordClock
 from handoff.node.rows import (
+    STUB_PREFIX,
     Echo,
     InboxPosition,
     InboxRow,
@@ -164,6 +165,13 @@ class PostgresTransaction:
     async def quarantine(self, rows: Sequence[QuarantinedEntry]) -> None:
         columns = [(q.sequence, q.offset, q.code, q.value_hash) for q in rows]
         await self._for_each("quarantine", columns)
+
+    async def release_stubs(self, orders: Sequence[tuple[str, str]]) -> None:
+        await self._for_each("release_stub", orders)
+
+    async def held_stubs(self) -> Sequence[QuarantinedEntry]:
+        rows = await self._connection.fetch(SQL["held_stubs"], STUB_PREFIX)
+        return [QuarantinedEntry(row["sequence"], row["kafka_offset"], row["code"], row["value_hash"]) for row in rows]
 
     async def pop_unreacted(self, limit: int) -> Sequence[UUID]:
         return [row["id"] for row in await self._connection.fetch(SQL["pop_unreacted"], limit)]

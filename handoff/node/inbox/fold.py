@@ -21,13 +21,15 @@ from handoff.node.rows import (
     PendingEvent,
     QuarantinedEntry,
     RefusedSubmission,
+    code_of_stub,
 )
 from handoff.record import signing
 from handoff.record.codes import RefusalCode
 from handoff.record.delivery import invalid
 from handoff.record.envelope import Event
 from handoff.record.events import Body
-from handoff.record.events.directory import KeyRegistered, KeyRetired, KeyRevoked, SubmissionRefused
+from handoff.record.events.directory import KeyRegistered, KeyRetired, KeyRevoked, SubmissionRefused, ValueRedacted
+from handoff.record.redaction import Redaction
 
 KEY_REFUSED = invalid(RefusalCode.KEY_NOT_IN_FORCE)
 
@@ -55,6 +57,10 @@ class InboxFold:
     echoes: list[Echo] = field(default_factory=list)
     foreign: set[UUID] = field(default_factory=set)
     """Ids of echoes without a row in the outbox: another holder of the member's key signed these events."""
+    stubs: list[QuarantinedEntry] = field(default_factory=list)
+    """Redacted entries, held until the coordinator's order for them arrives. Without it, a stub is tampering."""
+    orders: list[tuple[str, str]] = field(default_factory=list)
+    """Code and hash of the values that the coordinator ordered to remove."""
     refusals: list[RefusedSubmission] = field(default_factory=list)
     unsigned: list[OutboxRow] = field(default_factory=list)
     """Own events that were recorded while their key was not in force. They count once another key signs them."""
@@ -65,6 +71,10 @@ class InboxFold:
     def apply(self, entry: InboxEntry) -> None:
         """Apply the next entry, in inbox order. Raises ``UnsupportedRules``; then the state is unchanged."""
         event = entry.event
+        if (redaction := Redaction.found(entry.delivery.message.value)) is not None:
+            code = code_of_stub(redaction.reason)
+            self.stubs.append(QuarantinedEntry(entry.delivery.sequence, entry.offset, code, redaction.value_sha256))
+            return
         if event is None:
             self._apply_undecodable(entry)
             return
@@ -117,6 +127,11 @@ class InboxFold:
             return
         if isinstance(event.data, SubmissionRefused):
             self._apply_refusal(entry, event.data)
+        if isinstance(event.data, ValueRedacted):
+            # The order follows the entry that it names, in every inbox that has both.
+            order = code_of_stub(event.data.reason), event.data.value_hash
+            self.orders.append(order)
+            self.stubs = [stub for stub in self.stubs if (stub.code, stub.value_hash) != order]
         if (key := self._own_key(event.data)) is not None:
             self.key_events.append(OwnKeyEvent(delivery.sequence, event.type, key))
         self._evolve(entry, event)

@@ -1,6 +1,6 @@
 """Intake of a node's inbox: fetch, deduplicate, fold, react and store, one transaction a batch."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -14,7 +14,7 @@ from handoff.node.inbox.inbox_chain import InboxChain, contradiction, states_the
 from handoff.node.inbox.inbox_entry import InboxEntry
 from handoff.node.ports import Clock, Store, Transaction
 from handoff.node.record_clock import RecordClock, measure
-from handoff.node.rows import InboxPosition, InboxRow, KnownState, OutboxRow, PendingEvent
+from handoff.node.rows import InboxPosition, InboxRow, KnownState, OutboxRow, PendingEvent, QuarantinedEntry
 from handoff.record.delivery import EQUIVOCATION, BrokenDelivery, Delivery, DeliveryFault, to_ms
 from handoff.record.envelope import Source
 from handoff.record.events.directory import KeyRegistered
@@ -109,6 +109,8 @@ class InboxIntake:
         if fold.directory_sequence is not None or added:
             self._stored.notify()
         self._log_batch(fresh, fold, known)
+        if self.caught_up:
+            alarm_stubs(fold.stubs)
         if broken is not None:
             raise broken
         await self._notice_end(position)
@@ -170,10 +172,14 @@ class InboxIntake:
         return await tx.enqueue(rows)
 
     async def _notice_end(self, position: InboxPosition) -> None:
-        if self._end is not None and position.next_offset >= self._end:
-            while not self.caught_up:
-                await self._react_to_backlog()
-                self._stored.notify()
+        if self._end is None or position.next_offset < self._end or self.caught_up:
+            return
+        while not self.caught_up:
+            await self._react_to_backlog()
+            self._stored.notify()
+        # Only now is it certain that the order for a stub in the backlog is missing.
+        async with self._store.transaction() as tx:
+            alarm_stubs(await tx.held_stubs())
 
     async def _react_to_backlog(self) -> None:
         async with self._store.transaction() as tx:
@@ -300,13 +306,21 @@ async def save(tx: Transaction, fold: InboxFold) -> None:
     await tx.save_cases(fold.saved())
     await tx.save_escalations(fold.escalations)
     await tx.park(fold.parks)
-    await tx.quarantine(fold.quarantined)
+    await tx.quarantine((*fold.quarantined, *fold.stubs))
+    await tx.release_stubs(fold.orders)
 
 
 def _subject(entry: InboxEntry) -> str:
     if entry.event is not None:
         return entry.event.subject
     return str(entry.case or "")
+
+
+def alarm_stubs(stubs: Iterable[QuarantinedEntry]) -> None:
+    """Raise an alarm for each redacted entry that no order of the coordinator names."""
+    for stub in stubs:
+        telemetry.QUARANTINED.labels(stub.code).inc()
+        log.critical("inbox.stub_without_order", sequence=stub.sequence, offset=stub.offset, code=stub.code)
 
 
 def _alarm(fold: InboxFold, own_keys: Collection[str]) -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from handoff.adapters.postgres import node_transaction
 from handoff.domain.decide import About
@@ -23,6 +24,7 @@ from handoff.record.codes import (
     AnsweredVia,
     BasisKind,
     CaseService,
+    RedactionReason,
     RefusalCode,
     ReleasePurpose,
     StartKind,
@@ -33,7 +35,7 @@ from handoff.record.delivery import EFFECTIVE, BrokenDelivery, DeliveryFault, Ve
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events import Audience, Emitter
 from handoff.record.events.base import ReferralBody
-from handoff.record.events.directory import SubmissionRefused
+from handoff.record.events.directory import SubmissionRefused, ValueRedacted
 from handoff.record.events.referral import (
     AcceptanceClaimed,
     BasisSnapshot,
@@ -42,8 +44,9 @@ from handoff.record.events.referral import (
     ReferralStarted,
 )
 from handoff.record.kafka_record import KafkaRecord
+from handoff.record.redaction import Redaction
 from handoff.record.upcasting import Upcaster
-from tests.support.dsl.builders import BASIS, CASE, REFERRAL, T0, after, key_of, nth_id
+from tests.support.dsl.builders import BASIS, CASE, REFERRAL, T0, after, key_of, nth_id, signed
 from tests.support.parts.node_parts import OPENING, Parts, node_parts, request_a_place
 from tests.support.parts.record_writer import RecordedCase
 from tests.support.parts.stack import Jurisdictions
@@ -345,3 +348,52 @@ async def test_a_rebuild_has_few_cases_in_memory_and_gives_the_same_tables(
     assert report.cases == cases
     assert most < max(in_memory) <= most + batch
     assert len(await police.desk().referrals()) == cases
+
+
+def _stub_and_order(shelter: Parts, reason: RedactionReason = RedactionReason.PERSONAL_DATA) -> list[KafkaRecord]:
+    """A redacted entry of which this node has seen nothing before, and the coordinator's order to redact it."""
+    original = signed(next(iter(RecordedCase(shelter.town, 7).request())))
+    stub = Redaction.of(original.value or b"", RedactionReason.PERSONAL_DATA)
+    order = ValueRedacted(offset=40, value_hash=stub.value_sha256, reason=reason)
+    return [shelter.post(replace(original, value=stub.stub)), shelter.post(shelter.town.event(order))]
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+async def test_a_stub_is_held_until_the_coordinators_order_arrives(shelter: Parts, batches: int) -> None:
+    """The order follows in the same batch or a later one, while the node reads what it has missed."""
+    await shelter.wipe()
+    intake = await shelter.intake(end=None)
+    await intake.handle(shelter.founding())
+    stub, order = _stub_and_order(shelter)
+    with capture_logs() as logs:
+        for batch in ([stub, order],) if batches == 1 else ([stub], [order]):
+            await intake.handle(batch)
+        assert await shelter.query("quarantine") == []
+        await intake.reach(order.offset + 1)
+    assert "inbox.stub_without_order" not in {line["event"] for line in logs}
+
+
+@pytest.mark.parametrize("order", [None, RedactionReason.COURT_ORDER])
+async def test_a_stub_without_an_order_is_tampering(shelter: Parts, order: RedactionReason | None) -> None:
+    """An order with another reason is none for this stub. The alarm comes once everything missed has been read."""
+    await shelter.wipe()
+    intake = await shelter.intake(end=None)
+    await intake.handle(shelter.founding())
+    posted = _stub_and_order(shelter, order or RedactionReason.PERSONAL_DATA)[: 1 if order is None else 2]
+    with capture_logs() as logs:
+        await intake.handle(posted)
+        before = [line["event"] for line in logs]
+        await intake.reach(posted[-1].offset + 1)
+    assert "inbox.stub_without_order" not in before
+    assert [line["log_level"] for line in logs if line["event"] == "inbox.stub_without_order"] == ["critical"]
+    assert [row["code"] for row in await shelter.query("quarantine")] == ["no_order_personal_data"]
+
+
+async def test_a_rebuild_holds_the_same_stubs(shelter: Parts) -> None:
+    """The stored inbox gives them again."""
+    await shelter.wipe()
+    intake = await shelter.intake()
+    await intake.handle([*shelter.founding(), _stub_and_order(shelter)[0]])
+    report = await rebuild(shelter.store, shelter.me, shelter.genesis_hash)
+    assert report.before == report.after
+    assert [row["code"] for row in await shelter.query("quarantine")] == ["no_order_personal_data"]
