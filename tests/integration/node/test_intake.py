@@ -375,7 +375,7 @@ async def test_a_stub_is_held_until_the_coordinators_order_arrives(shelter: Part
 
 @pytest.mark.parametrize("order", [None, RedactionReason.COURT_ORDER])
 async def test_a_stub_without_an_order_is_tampering(shelter: Parts, order: RedactionReason | None) -> None:
-    """An order with another reason is none for this stub. The alarm comes once everything missed has been read."""
+    """An order with another reason does not count. The alarm comes once everything missed has been read."""
     await shelter.wipe()
     intake = await shelter.intake(end=None)
     await intake.handle(shelter.founding())
