@@ -119,6 +119,10 @@ def _open_case(state: JurisdictionState, event: Event, _at: datetime) -> None:
     state.cases[event.subject].opener = event.emitter
 
 
+def _link_case(state: JurisdictionState, event: Event, _at: datetime) -> None:
+    state.cases[event.subject].links.add(event.data["other_case"])
+
+
 def _record_basis(state: JurisdictionState, event: Event, at: datetime) -> None:
     terms, due = event.data, event.data["approval_due_at"]
     steps = [PendingStep("basis_approved", at, parse_time(due))] if due is not None else []
@@ -189,10 +193,12 @@ def _publish_calendars(state: JurisdictionState, event: Event, _at: datetime) ->
     state.calendar = event.data
 
 
-def _register_key(state: JurisdictionState, event: Event, _at: datetime) -> None:
+def _register_key(state: JurisdictionState, event: Event, at: datetime) -> None:
     public = bytes.fromhex(event.data["public_key"])
     owner = event.data["member"]
-    state.keys[key_id(public)] = MemberKey(owner, public, event.data["use"], self_registered=event.emitter == owner)
+    state.keys[key_id(public)] = MemberKey(
+        owner, public, event.data["use"], self_registered=event.emitter == owner, registered_at=at
+    )
 
 
 def _revoke_key(state: JurisdictionState, event: Event, _at: datetime) -> None:
@@ -230,6 +236,7 @@ _STATEMENT_FOLDS: dict[str, Callable[[JurisdictionState, Event, datetime], None]
     "deadline.escalated.v2": _open_escalation,
     "escalation.acknowledged.v1": _close_escalation,
     "case.opened.v1": _open_case,
+    "cases.linked.v1": _link_case,
     "basis.recorded.v1": _record_basis,
     "basis.approved.v1": _approve_basis,
     "basis.ended.v1": _end_basis,

@@ -41,7 +41,7 @@ TRANSITIONS = (
         "requested",
         "target accepts the service",
         "basis is live and fits",
-        "open referrals are few",
+        "referrals are few",
     ),
     _row(
         "referral.imported",
@@ -50,7 +50,7 @@ TRANSITIONS = (
         "requested",
         "target accepts the service",
         "basis is live and fits",
-        "open referrals are few",
+        "referrals are few",
     ),
     _row("referral.accepted", "target", "requested", "accepted", "basis is live"),
     _row("referral.rejected", "target", "requested", "rejected", "refusal code is allowed"),

@@ -71,6 +71,7 @@ def _why_not_allowed(referral: Referral | None, event: Event) -> str:
 # Conditions
 
 _MAX_OPEN_REFERRALS = 100
+_MAX_REFERRALS = 400
 
 
 def _target_accepts_the_service(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
@@ -100,10 +101,13 @@ def _basis_is_live_and_fits(state: JurisdictionState, case: Case, event: Event, 
     return basis.ended_for(target) or ("basis_expired" if at >= basis.expires else None)
 
 
-def _open_referrals_are_few(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
-    own = [r for r in case.referrals.values() if r.source == event.emitter and r.state in lifecycle_tables.OPEN_STATES]
-    is_few = event.data["urgency"] == "emergency" or len(own) < _MAX_OPEN_REFERRALS
-    return None if is_few else "too_many_open_referrals"
+def _referrals_are_few(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
+    if event.data["urgency"] == "emergency":
+        return None
+    own = [r for r in case.referrals.values() if r.source == event.emitter]
+    if sum(r.state in lifecycle_tables.OPEN_STATES for r in own) >= _MAX_OPEN_REFERRALS:
+        return "too_many_open_referrals"
+    return "too_many_referrals" if len(own) >= _MAX_REFERRALS else None
 
 
 def _is_snapshot_of(basis: Basis, snapshot: Json) -> bool:
@@ -201,7 +205,7 @@ def _dossier_was_disclosed(_state: JurisdictionState, case: Case, event: Event, 
 _CONDITIONS: dict[str, Rule] = {
     "target accepts the service": _target_accepts_the_service,
     "basis is live and fits": _basis_is_live_and_fits,
-    "open referrals are few": _open_referrals_are_few,
+    "referrals are few": _referrals_are_few,
     "basis is live": _basis_is_live,
     "an expiry is due": _expiry_is_due,
     "disclosure is open": _disclosure_is_open,

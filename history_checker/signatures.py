@@ -23,6 +23,7 @@ class MemberKey:
     public: bytes
     use: str = "signing"
     self_registered: bool = False
+    registered_at: datetime | None = None
     retired_at: datetime | None = None
     revoked: bool = False
 

@@ -87,6 +87,7 @@ class Case:
     opener: str | None = None
     bases: dict[str, Basis] = field(default_factory=dict)
     referrals: dict[str, Referral] = field(default_factory=dict)
+    links: set[str] = field(default_factory=set)
 
     def has_party(self, member: str) -> bool:
         """Return whether ``member`` opened the case or is a side of one of its referrals."""

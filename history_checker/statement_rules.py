@@ -1,7 +1,7 @@
 """Rules for statements: every event that is not a transition of a referral. The first broken rule is the reason."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from history_checker.parsing import Event, parse_time
 from history_checker.signatures import key_id, proves_possession
@@ -10,6 +10,9 @@ from history_checker.state import Case, JurisdictionState, PendingStep
 EXCHANGE = "exchange"
 _MAX_KEYS_IN_FORCE = 4
 _MAX_BASES = 200
+_MAX_LINKS = 50
+_MAX_OWN_REGISTRATIONS = 8
+_REGISTRATION_PERIOD = timedelta(days=30)
 
 Rule = Callable[[JurisdictionState, Case, Event, datetime], str | None]
 """Rule that an event has to satisfy at a time. Returns the reason why it is ineffective, or None."""
@@ -89,8 +92,13 @@ def _basis_end_is_new(_state: JurisdictionState, case: Case, event: Event, _at: 
     return "basis_missing" if basis is None else _unless(not basis.end_is_on_record, "already")
 
 
-def _links_another_case(_state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
-    return _unless(event.data["other_case"] != event.subject, "already")
+def _links_another_case(_state: JurisdictionState, case: Case, event: Event, _at: datetime) -> str | None:
+    other = event.data["other_case"]
+    return _unless(other != event.subject and other not in case.links, "already")
+
+
+def _links_are_few(_state: JurisdictionState, case: Case, _event: Event, _at: datetime) -> str | None:
+    return _unless(len(case.links) < _MAX_LINKS, "too_many_links")
 
 
 # Deadlines
@@ -155,7 +163,17 @@ def _names_key_owner(state: JurisdictionState, case: Case, event: Event, at: dat
 def _keys_are_few(state: JurisdictionState, _case: Case, event: Event, at: datetime) -> str | None:
     kind = (event.data["member"], event.data["use"])
     in_force = [key for key in state.keys.values() if (key.owner, key.use) == kind and key.is_in_force(at)]
-    return _unless(len(in_force) < _MAX_KEYS_IN_FORCE, "too_many_keys")
+    recent = [
+        key
+        for key in state.keys.values()
+        if key.owner == event.data["member"]
+        and key.self_registered
+        and key.registered_at is not None
+        and key.registered_at > at - _REGISTRATION_PERIOD
+    ]
+    is_limited = event.emitter == event.data["member"] != state.coordinator
+    is_often = is_limited and len(recent) >= _MAX_OWN_REGISTRATIONS
+    return _unless(len(in_force) < _MAX_KEYS_IN_FORCE and not is_often, "too_many_keys")
 
 
 def _is_not_the_exchange(_state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
@@ -212,7 +230,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "value.redacted.v1": (_by_coordinator,),
     "submission.refused.v1": (_by_exchange,),
     "case.opened.v1": (_by_agency, _case_is_new),
-    "cases.linked.v1": (_by_agency, _by_party, _links_another_case),
+    "cases.linked.v1": (_by_agency, _by_party, _links_another_case, _links_are_few),
     "basis.recorded.v1": (
         _by_agency,
         _by_party,

@@ -47,6 +47,8 @@ def _the_case(known: Situation) -> Case:
 
 MAX_OPEN_REFERRALS = 100
 """Open referrals of one source in one case: many times what a case needs, and few enough to load with each command."""
+MAX_REFERRALS = 400
+"""Referrals of one source in one case, ended ones included: they stay in the case, which each command loads."""
 _COPIED = ("kind", "purpose", "recipient", "recipient_class", "expires_at")
 """Fields of a basis that a request copies."""
 
@@ -65,12 +67,14 @@ def target_accepts_requests(known: Situation, event: Event[Any], _at: datetime) 
     return IneffectiveReason.SUSPENDED if target.suspended else None
 
 
-def open_referrals_are_few(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    """The source has fewer open referrals in the case than the limit, which an emergency does not have."""
+def referrals_are_few(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    """The source has fewer referrals in the case than the limits, which an emergency does not have."""
     if event.data.urgency is Urgency.EMERGENCY:
         return None
-    own = (r for r in _the_case(known).referrals.values() if r.source == event.emitter and r.closed_at is None)
-    return IneffectiveReason.TOO_MANY_OPEN_REFERRALS if sum(1 for _ in own) >= MAX_OPEN_REFERRALS else None
+    own = [r for r in _the_case(known).referrals.values() if r.source == event.emitter]
+    if sum(r.closed_at is None for r in own) >= MAX_OPEN_REFERRALS:
+        return IneffectiveReason.TOO_MANY_OPEN_REFERRALS
+    return IneffectiveReason.TOO_MANY_REFERRALS if len(own) >= MAX_REFERRALS else None
 
 
 def request_has_valid_basis(known: Situation, event: Event[Any], at: datetime) -> str | None:

@@ -11,6 +11,9 @@ from handoff.record.events.directory import Calendars, Capacity, Deadline
 
 MAX_KEYS_IN_FORCE = 4
 """Keys of one use that an owner may have in force: every node loads the directory. A rotation needs two."""
+MAX_OWN_REGISTRATIONS = 8
+"""Keys that an owner may register itself within the period: ended keys stay in the directory."""
+REGISTRATION_PERIOD = timedelta(days=30)
 RETIREMENT_GRACE = timedelta(hours=24)
 """Time for which signatures by a retired key still count. It exceeds the wait of an outbox row in an outage."""
 
@@ -102,6 +105,11 @@ class Directory(Struct, frozen=True):
     def keys_in_force(self, owner: str, use: KeyUse, at: datetime) -> int:
         """Return the number of an owner's keys of one use that are in force at ``at``."""
         return sum(key.owner == owner and key.use is use and key.is_in_force(at) for key in self.keys.values())
+
+    def own_registrations(self, owner: str, since: datetime) -> int:
+        """Return the number of keys that an owner has registered itself after ``since``."""
+        own = (key for key in self.keys.values() if key.owner == owner and key.self_registered)
+        return sum(key.registered_at is not None and key.registered_at > since for key in own)
 
     def cannot_read(self, member: str, body: type[Body]) -> bool:
         """Return whether a known member cannot read events of this type."""

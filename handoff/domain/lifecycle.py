@@ -157,7 +157,7 @@ def _fact(event: type[ReferralBody], by: Role, start: frozenset[State], *conditi
 
 SOURCE, TARGET, EXCHANGE = Role.SOURCE, Role.TARGET, Role.EXCHANGE
 
-_NEW_REQUEST = (c.target_accepts_requests, c.request_has_valid_basis, c.open_referrals_are_few)
+_NEW_REQUEST = (c.target_accepts_requests, c.request_has_valid_basis, c.referrals_are_few)
 
 TABLE: tuple[Transition, ...] = (
     Transition(

@@ -12,7 +12,7 @@ from typing import Any, Final
 from handoff.domain import lifecycle
 from handoff.domain.case import Basis, Situation, Step
 from handoff.domain.conditions import Condition
-from handoff.domain.directory import MAX_KEYS_IN_FORCE, Directory
+from handoff.domain.directory import MAX_KEYS_IN_FORCE, MAX_OWN_REGISTRATIONS, REGISTRATION_PERIOD, Directory
 from handoff.record import formats, signing
 from handoff.record.codes import BasisKind, IneffectiveReason, KeyUse, MemberKind, State
 from handoff.record.envelope import EXCHANGE, Event
@@ -27,6 +27,8 @@ ALREADY, WRONG_EMITTER = IneffectiveReason.ALREADY, IneffectiveReason.WRONG_EMIT
 
 MAX_BASES = 200
 """Bases of one owner in one case. An emergency's ground, imminent danger, has no limit."""
+MAX_LINKS = 50
+"""Links of one case to others."""
 
 
 def _by_exchange(_known: Situation, event: Event[Any], _at: datetime) -> str | None:
@@ -65,7 +67,14 @@ def _case_is_new(known: Situation, _event: Event[Any], _at: datetime) -> str | N
 
 
 def _links_another_case(known: Situation, event: Event[Any], _at: datetime) -> str | None:
-    return ALREADY if known.case is not None and event.data.other_case == known.case.id else None
+    if known.case is None:
+        return None
+    return ALREADY if event.data.other_case in (known.case.id, *known.case.links) else None
+
+
+def _links_are_few(known: Situation, _event: Event[Any], _at: datetime) -> str | None:
+    linked = known.case.links if known.case is not None else ()
+    return IneffectiveReason.TOO_MANY_LINKS if len(linked) >= MAX_LINKS else None
 
 
 def _basis(known: Situation, event: Event[Any]) -> Basis | None:
@@ -167,8 +176,13 @@ def _may_register(known: Situation, event: Event[Any], _at: datetime) -> str | N
 
 
 def _keys_are_few(known: Situation, event: Event[Any], at: datetime) -> str | None:
-    in_force = known.directory.keys_in_force(event.data.member, event.data.use, at)
-    return IneffectiveReason.TOO_MANY_KEYS if in_force >= MAX_KEYS_IN_FORCE else None
+    owner, directory = event.data.member, known.directory
+    if directory.keys_in_force(owner, event.data.use, at) >= MAX_KEYS_IN_FORCE:
+        return IneffectiveReason.TOO_MANY_KEYS
+    # Ended keys stay in the directory. The coordinator replaces keys without this limit.
+    is_own = event.emitter == owner != directory.coordinator
+    is_often = is_own and directory.own_registrations(owner, at - REGISTRATION_PERIOD) >= MAX_OWN_REGISTRATIONS
+    return IneffectiveReason.TOO_MANY_KEYS if is_often else None
 
 
 def _possession_is_proven(known: Situation, event: Event[Any], _at: datetime) -> str | None:
@@ -237,7 +251,7 @@ CONDITIONS: Mapping[type[Body], tuple[Condition, ...]] = {
     d.ValueRedacted: (_by_coordinator,),
     d.SubmissionRefused: (_by_exchange,),
     c.CaseOpened: (_by_agency, _case_is_new),
-    c.CasesLinked: (_by_agency, _by_case_party, _links_another_case),
+    c.CasesLinked: (_by_agency, _by_case_party, _links_another_case, _links_are_few),
     c.BasisRecorded: (_by_agency, _by_case_party, _basis_is_new, _recipient_is_known, _not_expired, _bases_are_few),
     c.BasisApproved: (_awaits_approval,),
     c.BasisEnded: (_by_exchange, _end_not_recorded),

@@ -387,6 +387,8 @@ class IneffectiveReason(StrEnum):
     TOO_MANY_KEYS = "too_many_keys"
     TOO_MANY_BASES = "too_many_bases"
     TOO_MANY_OPEN_REFERRALS = "too_many_open_referrals"
+    TOO_MANY_REFERRALS = "too_many_referrals"
+    TOO_MANY_LINKS = "too_many_links"
     POSSESSION_NOT_PROVEN = "possession_not_proven"
     RULES_NOT_SUPPORTED = "rules_not_supported"
     TOO_EARLY = "too_early"

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from handoff.domain.consequences import deadline_missed
+from handoff.domain.directory import MAX_OWN_REGISTRATIONS, REGISTRATION_PERIOD
+from handoff.domain.founding import key_registration
 from handoff.exchange.validation import Submission, SubmissionValidator
 from handoff.operations.setup.access import quotas, user_name
 from handoff.record import codec
@@ -13,7 +15,9 @@ from handoff.record.codes import (
     BasisKind,
     DeadlineStep,
     EndScope,
+    KeyUse,
     LegalRule,
+    ReadPurpose,
     RefusalCode,
     SurvivorInformed,
     Urgency,
@@ -21,16 +25,17 @@ from handoff.record.codes import (
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import EXCHANGE
 from handoff.record.events import Body
-from handoff.record.events.case import BasisRecorded, ReleaseWithdrawn
-from handoff.record.events.directory import SubmissionRefused
+from handoff.record.events.case import BasisRecorded, CaseRead, CasesLinked, ReleaseWithdrawn, SurvivorEnded
+from handoff.record.events.directory import KeyRegistered, KeyRetired, SubmissionRefused
+from handoff.record.events.referral import ReferralCancelled
 from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
-from handoff.record.signing import sha256
+from handoff.record.signing import SigningKey, sha256
 from handoff.views.replay.gaps import gaps
 from tests.support.dsl import spec
-from tests.support.dsl.builders import JURISDICTION, T0, nth_id, own_keys_of, signed
+from tests.support.dsl.builders import JURISDICTION, T0, key_of, nth_id, own_keys_of, signed
 from tests.support.dsl.judged import READERS, story_of
-from tests.support.dsl.spec import DIRECTORY, MINUTE, POLICE, Sent
+from tests.support.dsl.spec import COORDINATION, DAY, DIRECTORY, MINUTE, POLICE, Record, Sent
 from tests.support.parts.replayed import replayed
 
 MANY = 600
@@ -51,24 +56,48 @@ def _bases() -> list[Sent]:
     return [spec.released(spec.release(basis=nth_id(2 * number))) for number in range(MANY)]
 
 
-def _open_referrals() -> list[Sent]:
+def _requests() -> list[Sent]:
     asked = (spec.request(referral=nth_id(2 * number + 1), urgency=Urgency.LOW) for number in range(MANY))
-    return [spec.released(), *(Sent(POLICE, request) for request in asked)]
+    return [Sent(POLICE, request) for request in asked]
 
 
-@pytest.mark.parametrize("flood", [_bases, _open_referrals])
-def test_a_case_is_bounded(flood: Callable[[], list[Sent]]) -> None:
-    """Beyond a limit, a further basis or a request that is no emergency is ineffective with a code."""
+def _open_referrals() -> list[Sent]:
+    return [spec.released(), *_requests()]
+
+
+def _ended_referrals() -> list[Sent]:
+    ids = [nth_id(2 * number + 1) for number in range(MANY)]
+    cancelled = [Sent(POLICE, ReferralCancelled(referral=referral)) for referral in ids]
+    return [spec.released(), *(sent for both in zip(_requests(), cancelled, strict=True) for sent in both)]
+
+
+def _links() -> list[Sent]:
+    return [Sent(POLICE, CasesLinked(other_case=nth_id(9_000 + number))) for number in range(MANY)]
+
+
+FLOODS: dict[str, tuple[Callable[[], list[Sent]], int]] = {
+    "too_many_bases": (_bases, 210),
+    "too_many_open_referrals": (_open_referrals, 110),
+    "too_many_referrals": (_ended_referrals, 810),
+    "too_many_links": (_links, 60),
+}
+"""Reason → a flood, and the number of its events that go beyond the limit."""
+
+
+@pytest.mark.parametrize("reason", FLOODS)
+def test_a_case_is_bounded(reason: str) -> None:
+    """Beyond a limit, a further basis, link or request that is no emergency is ineffective with a code."""
     record = spec.given(spec.opened()).record
-    outcomes = {record.send(entries).verdict.is_effective for entries in flood()}
-    assert outcomes == {True, False}
+    flood, enough = FLOODS[reason]
+    assert {record.send(sent).verdict.reason for sent in flood()[:enough]} >= {None, reason}
 
 
-@pytest.mark.parametrize("flood", [_bases, _open_referrals])
-def test_every_reader_applies_the_limit(flood: Callable[[], list[Sent]]) -> None:
+@pytest.mark.parametrize("reason", FLOODS)
+def test_every_reader_applies_the_limit(reason: str) -> None:
     """Exchange, projection and history checker give the same verdict to each entry around the limit."""
     record = spec.given(spec.opened()).record
-    record.send(*flood()[:210])
+    flood, enough = FLOODS[reason]
+    record.send(*flood()[:enough])
     outcomes = {reader: outcomes_of(story_of(record)) for reader, outcomes_of in READERS.items()}
     assert len({tuple(found) for found in outcomes.values()}) == 1
     assert outcomes["exchange"].count("ineffective") > 0
@@ -86,15 +115,39 @@ def _imminent_danger() -> BasisRecorded:
 
 
 def test_an_emergency_has_no_limit() -> None:
-    """A case at its limits still takes a request in an emergency, its ground, and a withdrawal."""
+    """A case at its limits takes a request in an emergency, its ground, reads, a withdrawal and an ending."""
     record = spec.given(spec.opened()).record
-    record.send(*_open_referrals(), *_bases())
+    record.send(*_ended_referrals(), *_open_referrals(), *_bases())
     assert not record.send(spec.released(spec.release(basis=nth_id(5_001)))).verdict.is_effective
     danger = _imminent_danger()
     assert record.send(spec.released(danger)).verdict.is_effective
     emergency = spec.request(referral=nth_id(5_005), urgency=Urgency.EMERGENCY)
     assert record.send(Sent(POLICE, emergency)).verdict.is_effective
+    ending = SurvivorEnded(scope=EndScope.PURPOSE, purpose=danger.purpose)
+    for body in (CaseRead(reader=nth_id(7), purpose=ReadPurpose.ACT_ON_REFERRAL), ending):
+        assert all(record.send(Sent(POLICE, body)).verdict.is_effective for _ in range(MANY))
     assert record.send(Sent(POLICE, ReleaseWithdrawn(scope=EndScope.ALL))).verdict.is_effective
+
+
+def test_a_member_registers_few_keys_in_a_month_also_if_it_retires_them() -> None:
+    """Ended keys stay in the directory. The coordinator can still register one, and a month later the member can."""
+    record = Record()
+    before = len(record.directory.keys)
+    keys = [key_of(f"own {number}") for number in range(30)]
+    for key in keys:
+        record.send(Sent(POLICE, _sealing(key)), Sent(POLICE, KeyRetired(key=key.id), after=2 * DAY / len(keys)))
+        record.now += DAY / 12
+    assert len(record.directory.keys) - before == MAX_OWN_REGISTRATIONS
+    another, late = key_of("another"), key_of("late")
+    assert record.send(Sent(POLICE, _sealing(another))).verdict.reason == "too_many_keys"
+    outcomes = {reader: outcomes_of(story_of(record)) for reader, outcomes_of in READERS.items()}
+    assert len({tuple(found) for found in outcomes.values()}) == 1
+    assert record.send(Sent(COORDINATION, _sealing(another))).verdict.is_effective
+    assert record.send(Sent(POLICE, _sealing(late), after=REGISTRATION_PERIOD)).verdict.is_effective
+
+
+def _sealing(key: SigningKey) -> KeyRegistered:
+    return key_registration(JURISDICTION, POLICE, key).model_copy(update={"use": KeyUse.SEALING})
 
 
 def test_a_thousand_malformed_submissions_cost_little() -> None:

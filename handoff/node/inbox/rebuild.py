@@ -127,7 +127,7 @@ async def _fold_stored(tx: Transaction, bounded: _BoundedFold, chain: InboxChain
         count += len(entries)
         # The outbox has the results of stored entries.
         bounded.fold.discard_results()
-        if len(bounded.fold.cases) > bounded.most_cases:
+        if max(len(bounded.fold.cases), len(bounded.fold.escalations)) > bounded.most_cases:
             await bounded.save()
     return count
 

@@ -97,7 +97,7 @@ async def test_a_rebuild_gives_the_same_escalations_to_the_byte(coordination: Pa
     await intake.handle(await coordination.echoes())
     with pytest.raises(Refused):
         await desk.submit(ANSWER, About(escalation=nth_id(1)))
-    report = await rebuild(coordination.store, coordination.me, coordination.genesis_hash)
+    report = await rebuild(coordination.store, coordination.me, coordination.genesis_hash, most_cases=1)
     assert report.identical
     assert "escalations" in report.after
     assert [found.reference for found in await desk.escalations()] == [nth_id(0), nth_id(2)]
