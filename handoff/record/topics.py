@@ -122,8 +122,10 @@ def _config(**settings: str | int) -> Config:
 
 
 # max.message.bytes applies to the batch as received, and again as it is stored. An uncompressed topic thus bounds what
-# readers receive, because they never unfold anything. The broker unfolds the whole batch before the second check: its
-# heap and each member's request quota are the bounds there.
+# readers receive, because they never unfold anything. The broker unfolds a compressed batch before the second check:
+# max.decompressed.message.bytes (Kafka 4.4) refuses a record of more bytes before any is allocated. No setting bounds
+# the sum of a batch's records, which the broker holds in its heap. With the compression of the producer it would hold
+# less for each of them, and every reader would have to bound what it unfolds: see ADR 46.
 _RECORD = _config(
     cleanup_policy="delete",
     retention_ms=-1,
@@ -131,6 +133,7 @@ _RECORD = _config(
     message_timestamp_type="LogAppendTime",
     compression_type="uncompressed",
     max_message_bytes=_MIB,
+    max_decompressed_message_bytes=_MIB,
 )
 _OUT = _config(
     cleanup_policy="delete",
@@ -140,6 +143,7 @@ _OUT = _config(
     message_timestamp_type="LogAppendTime",
     compression_type="uncompressed",
     max_message_bytes=SEALED_LIMIT_BYTES + _OVERHEAD_BYTES,
+    max_decompressed_message_bytes=SEALED_LIMIT_BYTES + _OVERHEAD_BYTES,
 )
 _SEALED = _config(
     cleanup_policy="compact,delete",
@@ -149,4 +153,5 @@ _SEALED = _config(
     message_timestamp_type="LogAppendTime",
     compression_type="uncompressed",
     max_message_bytes=SEALED_LIMIT_BYTES + _OVERHEAD_BYTES,
+    max_decompressed_message_bytes=SEALED_LIMIT_BYTES + _OVERHEAD_BYTES,
 )
