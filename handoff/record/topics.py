@@ -125,7 +125,7 @@ def _config(**settings: str | int) -> Config:
 # readers receive, because they never unfold anything. The broker unfolds a compressed batch before the second check:
 # max.decompressed.message.bytes (Kafka 4.4) refuses a record of more bytes before any is allocated. No setting bounds
 # the sum of a batch's records, which the broker holds in its heap. With the compression of the producer it would hold
-# less for each of them, and every reader would have to bound what it unfolds: see ADR 46.
+# less for each of them, and every reader would have to bound what it unfolds: see ADR 50.
 _RECORD = _config(
     cleanup_policy="delete",
     retention_ms=-1,
