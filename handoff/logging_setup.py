@@ -3,11 +3,13 @@
 Log lines hold codes, event ids, counts and times only; never an event's body, personal data or a request's address.
 """
 
+import json
 import logging
 import sys
 import time
 from typing import Literal, TextIO
 
+import msgspec
 import structlog
 
 from handoff.release import RELEASE
@@ -61,7 +63,19 @@ def _shared(process: str) -> list[structlog.types.Processor]:
 def _rendering(form: str) -> list[structlog.types.Processor]:
     if form == "console":
         return [structlog.dev.ConsoleRenderer(colors=False)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    return [structlog.processors.format_exc_info, _as_json]
+
+
+# The standard library's encoder takes half of the time of a line, and the exchange writes two for an event.
+_ENCODER = msgspec.json.Encoder(enc_hook=repr)
+
+
+def _as_json(_logger: object, _method: str, line: structlog.types.EventDict) -> str:
+    try:
+        return _ENCODER.encode(line).decode()
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
+        # A lone surrogate, or keys that JSON does not have: a line is never lost.
+        return json.dumps({str(name): value if isinstance(value, str) else repr(value) for name, value in line.items()})
 
 
 class Quieter(logging.Filter):

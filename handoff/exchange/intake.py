@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -216,9 +217,10 @@ class SubmissionIntake:
         codes = await run_off_loop(len(submissions), lambda: self._validator.objections(submissions, self._directory))
         appended = self._validator.to_append(submissions, codes, self._directory)
         await self._sender.send(self._record, [self._stamped(message) for message, _ in appended])
-        for submission, code in zip(submissions, codes, strict=True):
-            outcome = code or "accepted"
-            telemetry.SUBMISSIONS.labels(outcome).inc()
+        outcomes = [code or "accepted" for code in codes]
+        for outcome, count in Counter(outcomes).items():
+            telemetry.SUBMISSIONS.labels(outcome).inc(count)
+        for submission, outcome in zip(submissions, outcomes, strict=True):
             _log.info(
                 "intake.submission_processed",
                 member=submission.member,

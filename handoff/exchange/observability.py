@@ -1,5 +1,7 @@
 """Log lines and metrics of routing: one line and one count an entry, and the alarms."""
 
+from collections import Counter
+
 import structlog
 
 from handoff import telemetry
@@ -14,8 +16,9 @@ def record_batch(routed: Routed, next_offset: int) -> None:
     """Log and count the verdicts of a batch."""
     telemetry.RECORD_NEXT_OFFSET.set(next_offset)
     telemetry.RECORD_CLOCK_SKEW.set(routed.judged[-1].record.kafka.skew_ms / 1000)
+    for verdict, count in Counter(judged.verdict.kind.value for judged in routed.judged).items():
+        telemetry.ROUTED.labels(verdict).inc(count)
     for judged in routed.judged:
-        telemetry.ROUTED.labels(judged.verdict.kind.value).inc()
         _log.info("router.entry_routed", **_fields(judged))
     for judged in routed.judged:
         if judged.is_alarming:

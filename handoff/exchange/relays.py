@@ -6,7 +6,8 @@ suspended process that resumes may send again; the inbox's dense sequence and th
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
@@ -30,6 +31,8 @@ from handoff.record.record_time import stamped
 from handoff.wakeup import Wakeup
 
 BATCH = 500
+# About 10 MiB for a member whose broker partition is slow.
+_IN_MEMORY = 10_000
 # An acknowledged event that is not read back within this time is sent again: the record may be truncated.
 RESEND_SECONDS = 30.0
 
@@ -72,8 +75,16 @@ class SendingTask:
             await self._sender.close()
 
 
+QueuedEntry = tuple[int, Message, bytes]
+"""Sequence, message and chain hash of an inbox entry."""
+
+
 class InboxRelay:
-    """Sender of one member's queued inbox entries, in sequence, with one signature for each batch."""
+    """Sender of one member's queued inbox entries, in sequence, with one signature for each batch.
+
+    It sends what the router has just stored from memory, if nothing is missing between that and the last entry sent. If
+    something is, after a start or an error, it reads the queue from the table.
+    """
 
     def __init__(
         self,
@@ -93,24 +104,42 @@ class InboxRelay:
         self._topic = topic
         self._keys = keys
         self._directory = directory
+        self._stored: deque[QueuedEntry] = deque(maxlen=_IN_MEMORY)
+        self._next_sequence: int | None = None
+
+    def hand_over(self, entries: Iterable[QueuedEntry]) -> None:
+        """Take entries that were stored in the queue. The oldest are forgotten if they are too many."""
+        self._stored.extend(entries)
 
     async def send_some(self) -> bool:
         """Send the next entries and delete them. Return whether there may be more. Raises ``LeadershipLost``."""
-        queued = await self._store.queued_deliveries(self._member, BATCH)
+        queued = self._from_memory() or await self._store.queued_deliveries(self._member, BATCH)
         if queued:
+            # Until these are sent and deleted: after an error, the table has the truth.
+            self._next_sequence = None
             proofs = await run_off_loop(len(queued), lambda: list(self._proofs(queued)))
             await self._sender.send(
                 self._topic, [_proven(entry, proof) for (_, entry, _), proof in zip(queued, proofs, strict=True)]
             )
             await self._store.delete_sent(self._epoch, self._member, queued[-1][0])
             telemetry.DELIVERED.inc(len(queued))
-        return len(queued) == BATCH
+            self._next_sequence = queued[-1][0] + 1
+        return len(queued) == BATCH or bool(self._stored)
 
-    def _proofs(self, queued: Iterable[tuple[int, Message, bytes]]) -> Iterator[bytes]:
+    def _from_memory(self) -> Sequence[QueuedEntry]:
+        """Return the next entries to send, or none if the table has to be read."""
+        stored, wanted = self._stored, self._next_sequence
+        while stored and (wanted is None or stored[0][0] < wanted):
+            stored.popleft()
+        if not stored or stored[0][0] != wanted:
+            return ()
+        return [stored.popleft() for _ in range(min(BATCH, len(stored)))]
+
+    def _proofs(self, queued: Iterable[QueuedEntry]) -> Iterator[bytes]:
         """Yield the proof of each entry. During a rotation a batch may have entries for either key."""
         directory = self._directory()
 
-        def key_for(row: tuple[int, Message, bytes]) -> signing.SigningKey:
+        def key_for(row: QueuedEntry) -> signing.SigningKey:
             return self._keys.signing_before(directory, Delivery.from_message(row[1]).record_time)
 
         batches = groupby(queued, key_for) if self._keys.next is not None else [(self._keys.current, queued)]

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -22,7 +22,7 @@ from handoff.domain.case import Case
 from handoff.domain.directory import Directory
 from handoff.domain.own_keys import KeyStatus, OwnKeys
 from handoff.exchange import cpu_work, observability
-from handoff.exchange.relays import InboxRelay, OwnEventPublisher, SendingTask
+from handoff.exchange.relays import InboxRelay, OwnEventPublisher, QueuedEntry, SendingTask
 from handoff.exchange.routing import Announcement, InboxHead, Known, Routed, route
 from handoff.exchange.timers import queue_due_events
 from handoff.leadership import Leadership
@@ -72,7 +72,7 @@ class Router:
         self._directory = context.empty
         self._heads: dict[str, InboxHead] = {}
         self._cases: OrderedDict[UUID, Case] = OrderedDict()
-        self._inboxes: dict[str, SendingTask] = {}
+        self._inboxes: dict[str, tuple[InboxRelay, SendingTask]] = {}
         self._confirmed, self._confirmed_at = self._position, 0.0
         self._timers_polled = 0.0
         self._reader = RecordReader(context.kafka, context.empty.jurisdiction, client_id="exchange-routing")
@@ -123,7 +123,7 @@ class Router:
         else:
             await self._reader.start(self._position.next_offset)
         self._confirmed, self._confirmed_at = self._position, time.monotonic()
-        self._wake_inboxes(tasks, self._heads)
+        self._wake_inboxes(tasks, dict.fromkeys(self._heads, ()))
 
     async def _step(self, tasks: asyncio.TaskGroup) -> None:
         records = await self._reader.read(wait=POLL_SECONDS)
@@ -164,12 +164,13 @@ class Router:
         async with self._store.batch(self._position, moved) as transaction:
             known = await self._known(transaction, batch)
             routed = await cpu_work.run_off_loop(len(batch), lambda: route(known, batch, self._context.genesis_hash))
-            await self._store_routed(transaction, routed, moved)
+            queued = [(q.member, (q.delivery.sequence, q.delivery.to_message(), q.chain)) for q in routed.deliveries]
+            await self._store_routed(transaction, routed, queued, moved)
         self._position, self._directory, self._heads = moved, routed.directory, routed.inboxes
         in_doubt = not routed.judged[-1].has_plausible_time
         self._in_doubt_until = time.monotonic() + IN_DOUBT_SECONDS if in_doubt else 0.0
         self._cache({**known.cases, **routed.cases})
-        self._wake_inboxes(tasks, {queued.member for queued in routed.deliveries})
+        self._hand_over(tasks, queued)
         if routed.own_events or routed.confirmed:
             self._own_events.wake()
         observability.record_batch(routed, moved.next_offset)
@@ -211,12 +212,18 @@ class Router:
         while len(self._cases) > CACHED_CASES:
             self._cases.popitem(last=False)
 
-    async def _store_routed(self, transaction: RoutingTransaction, routed: Routed, moved: RecordPosition) -> None:
+    async def _store_routed(
+        self,
+        transaction: RoutingTransaction,
+        routed: Routed,
+        queued: Sequence[tuple[str, QueuedEntry]],
+        moved: RecordPosition,
+    ) -> None:
         if routed.directory is not self._directory:
             await transaction.store_directory(moved.next_offset, routed.directory)
         await transaction.store_cases(routed.cases, self._context.grace)
         await transaction.store_escalations(routed.escalations, routed.overdue)
-        await transaction.queue_deliveries(routed.deliveries, routed.inboxes, routed.first_hashes)
+        await transaction.queue_deliveries(queued, routed.inboxes, routed.first_hashes)
         await transaction.store_announcements(routed.announcements)
         await transaction.queue_own_events(routed.own_events)
         await transaction.confirm_own_events(routed.confirmed)
@@ -226,8 +233,15 @@ class Router:
             wait = early.timer.due_at - early.at + self._context.grace
             await transaction.rearm_timer(early.case, early.timer, wait)
 
-    def _wake_inboxes(self, tasks: asyncio.TaskGroup, members: Iterable[str]) -> None:
-        for member in members:
+    def _hand_over(self, tasks: asyncio.TaskGroup, queued: Iterable[tuple[str, QueuedEntry]]) -> None:
+        """Give the relays the entries that were stored, so that they need not read them."""
+        by_member = defaultdict[str, list[QueuedEntry]](list)
+        for member, entry in queued:
+            by_member[member].append(entry)
+        self._wake_inboxes(tasks, by_member)
+
+    def _wake_inboxes(self, tasks: asyncio.TaskGroup, stored: Mapping[str, Sequence[QueuedEntry]]) -> None:
+        for member, entries in stored.items():
             if member not in self._inboxes:
                 sender = Sender(self._context.kafka, client_id=f"exchange-in-{member}")
                 topic = in_topic(self._context.empty.jurisdiction, member)
@@ -240,9 +254,11 @@ class Router:
                     keys=self._context.keys,
                     directory=lambda: self._directory,
                 )
-                self._inboxes[member] = SendingTask(f"inbox {member}", inbox.send_some, sender)
-                tasks.create_task(self._inboxes[member].run())
-            self._inboxes[member].wake()
+                self._inboxes[member] = inbox, SendingTask(f"inbox {member}", inbox.send_some, sender)
+                tasks.create_task(self._inboxes[member][1].run())
+            inbox, sending = self._inboxes[member]
+            inbox.hand_over(entries)
+            sending.wake()
 
 
 def _parsed(record: KafkaRecord) -> ParsedRecord:

@@ -11,8 +11,8 @@ from tests.support.parts.small_jurisdiction import Town, contains, events_of, to
 from tests.support.parts.stack import Jurisdictions
 from tests.support.probes.eventually import eventually
 
-EVENTS = 600
-TIMES = 3
+EVENTS = 100
+TIMES = 2
 
 
 @pytest.fixture
