@@ -127,13 +127,14 @@ class InboxRelay:
         return len(queued) == BATCH or bool(self._stored)
 
     def _from_memory(self) -> Sequence[QueuedEntry]:
-        """Return the next entries to send, or none if the table has to be read."""
+        """Return the next entries to send, up to a gap; none if the table has to be read."""
         stored, wanted = self._stored, self._next_sequence
         while stored and (wanted is None or stored[0][0] < wanted):
             stored.popleft()
-        if not stored or stored[0][0] != wanted:
-            return ()
-        return [stored.popleft() for _ in range(min(BATCH, len(stored)))]
+        found: list[QueuedEntry] = []
+        while wanted is not None and stored and stored[0][0] == wanted + len(found) and len(found) < BATCH:
+            found.append(stored.popleft())
+        return found
 
     def _proofs(self, queued: Iterable[QueuedEntry]) -> Iterator[bytes]:
         """Yield the proof of each entry. During a rotation a batch may have entries for either key."""

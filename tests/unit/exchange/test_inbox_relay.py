@@ -120,6 +120,18 @@ async def test_entries_that_were_not_handed_over_or_forgotten_are_read_from_the_
     assert inbox.topic.values == inbox.expected
 
 
+async def test_a_gap_within_the_entries_in_memory_is_read_from_the_table() -> None:
+    """Entries before the gap are sent first."""
+    inbox = Inbox()
+    inbox.route(1)
+    await inbox.send_all()
+    inbox.route(1)
+    inbox.route(1, handed_over=False)
+    inbox.route(1)
+    await inbox.send_all()
+    assert inbox.topic.values == inbox.expected
+
+
 @given(st.lists(st.tuples(st.integers(1, 700), st.booleans(), st.booleans(), st.booleans()), max_size=8))
 def test_whatever_fails_each_entry_is_sent_once_and_in_sequence(
     steps: list[tuple[int, bool, bool, bool]],
