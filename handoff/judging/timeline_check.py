@@ -6,6 +6,7 @@ is computed again from it: hashes, the chain of its strand, record time and verd
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -114,10 +115,22 @@ class StrandCheck:
         self._heads[row.key] = replace(entry, case_tag=row.tag, sequence=row.sequence, previous_leaf=row.previous_leaf)
 
 
-def all_differences(found: Iterable[TimelineDifference], missing: Iterable[int]) -> tuple[TimelineDifference, ...]:
-    """Return the differences in the record's order. ``missing`` are offsets that the timeline lacks."""
+INCLUSION: Final = "inclusion"
+"""Column of a difference: the checkpoint's tree does not include the entry."""
+HASHES: Final = frozenset({"leaf", "case_tag", "previous_leaf", "tag_sequence", INCLUSION})
+"""Columns that connect an entry with the tree: if one differs, no checkpoint covers the entry as it is shown."""
+
+
+def all_differences(
+    found: Iterable[TimelineDifference], missing: Iterable[int], outside: Iterable[int] = ()
+) -> tuple[TimelineDifference, ...]:
+    """Return the differences in the record's order.
+
+    ``missing`` are offsets that the timeline lacks, ``outside`` those that the checkpoint's tree does not include.
+    """
     hidden = (TimelineDifference(offset, "entry", None, "an entry of the record") for offset in missing)
-    return tuple(sorted((*found, *hidden), key=lambda one: (one.position, one.column)))
+    foreign = (TimelineDifference(offset, INCLUSION, "an entry", "another entry in the tree") for offset in outside)
+    return tuple(sorted((*found, *hidden, *foreign), key=lambda one: (one.position, one.column)))
 
 
 def _derived_differences(

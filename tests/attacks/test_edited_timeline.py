@@ -9,6 +9,7 @@ import pytest
 
 from handoff.operations.setup.database_setup import Database
 from handoff.operations.setup.jurisdiction import Jurisdiction
+from handoff.proof.log.entry import PARTITION, LogEntry
 from handoff.record.codes import ReadPurpose
 from handoff.record.topics import AUDIT, PROJECTION
 from tests.support.dsl.spec import CASE
@@ -39,20 +40,27 @@ async def jurisdiction(database_jurisdictions: Jurisdictions) -> Jurisdiction:
 
 
 @asynccontextmanager
-async def _edited(jurisdiction: Jurisdiction, statement: str) -> AsyncIterator[None]:
-    """The timeline under an edit that a superuser makes, and afterwards as it was."""
+async def _superuser(jurisdiction: Jurisdiction) -> AsyncIterator[asyncpg.Connection]:
+    """A superuser's connection that may edit the timeline, which is afterwards as it was."""
     database = Database(jurisdiction.name, PROJECTION, "projection").name
     connection = await asyncpg.connect(jurisdiction.postgres.dsn(database))
     try:
         await connection.execute("ALTER TABLE timeline.entries DISABLE TRIGGER ALL")
         await connection.execute("CREATE TEMPORARY TABLE kept AS TABLE timeline.entries")
-        assert (await connection.execute(statement)).endswith(" 1"), "the edit meets one entry"
-        yield
+        yield connection
     finally:
         await connection.execute("TRUNCATE timeline.entries")
         await connection.execute("INSERT INTO timeline.entries TABLE kept")
         await connection.execute("ALTER TABLE timeline.entries ENABLE ALWAYS TRIGGER append_only")
         await connection.close()
+
+
+@asynccontextmanager
+async def _edited(jurisdiction: Jurisdiction, statement: str) -> AsyncIterator[None]:
+    """The timeline under an edit that a superuser makes."""
+    async with _superuser(jurisdiction) as connection:
+        assert (await connection.execute(statement)).endswith(" 1"), "the edit meets one entry"
+        yield
 
 
 async def _read(jurisdiction: Jurisdiction, path: str) -> httpx.Response:
@@ -75,6 +83,47 @@ async def test_an_edit_is_not_shown_as_what_is_proven(jurisdiction: Jurisdiction
     assert differs >= _COLUMNS[edit]
     if edit != "hidden entry":
         assert {name: value for name, value in shown.json().items() if name != "differs"} == honest.json()
+
+
+async def _relink(connection: asyncpg.Connection) -> int:
+    """Move an anchored entry of the case by a millisecond, with every hash of the strand recomputed after it."""
+    rows = await connection.fetch(
+        "SELECT record_offset, appended_ms, record_hash, case_tag, tag_sequence, previous_leaf, leaf"
+        "  FROM timeline.entries WHERE key = $1 ORDER BY record_offset",
+        str(CASE).encode(),
+    )
+    moved, previous = rows[5]["record_offset"], rows[4]["leaf"]
+    await connection.execute(
+        "UPDATE timeline.entries SET appended_ms = appended_ms + 1, record_ms = record_ms + 1 WHERE record_offset = $1",
+        moved,
+    )
+    for row in rows[5:]:
+        offset, at = row["record_offset"], row["appended_ms"] + (row["record_offset"] == moved)
+        entry = LogEntry(PARTITION, offset, at, row["record_hash"], row["case_tag"], row["tag_sequence"], previous)
+        await connection.execute(
+            "UPDATE timeline.entries SET previous_leaf = $2, leaf = $3 WHERE record_offset = $1",
+            offset,
+            previous,
+            entry.leaf_hash(),
+        )
+        previous = entry.leaf_hash()
+    return int(moved)
+
+
+async def test_an_edit_with_all_hashes_recomputed_is_not_under_the_checkpoint(jurisdiction: Jurisdiction) -> None:
+    """Chains and verdicts fit; the cosigned tree does not include the entry, so nothing is called witnessed."""
+    honest = (await _read(jurisdiction, _TIMELINE)).json()
+    async with _superuser(jurisdiction) as connection:
+        moved = await _relink(connection)
+        shown = (await _read(jurisdiction, _TIMELINE)).json()
+        asked = await _read(jurisdiction, f"/cases/{CASE}/replay/completeness")
+    columns = {one["column"] for one in shown["differs"]}
+    assert columns == {"inclusion"}
+    assert moved in {one["position"] for one in shown["differs"]}
+    assert (honest["checkpoint"]["witnessed"], shown["checkpoint"]["witnessed"]) == (True, False)
+    assert {entry["anchored"] for entry in shown["entries"] if entry["position"] == moved} == {False}
+    assert all(entry["anchored"] for entry in honest["entries"] if entry["position"] == moved)
+    assert moved in {row["positions"][0] for row in asked.json()["rows"] if row["why"] == "not_included"}
 
 
 async def test_a_session_s_cookie_belongs_to_one_host(jurisdiction: Jurisdiction) -> None:

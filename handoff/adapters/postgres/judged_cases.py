@@ -4,14 +4,14 @@ The cache is outside the database that is checked. It is by the exact rows: an e
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
 from handoff.domain.directory import Directory
 from handoff.domain.record_fold import JudgedRecord
-from handoff.judging.timeline_check import StrandCheck, TimelineRecord, all_differences
+from handoff.judging.timeline_check import HASHES, StrandCheck, TimelineRecord, all_differences
 from handoff.record.envelope import Event
 from handoff.views.replay.checkpoint_status import CheckpointStatus
 from handoff.views.replay.history import FRAMING, PASSING, History, HistoryFold, decode_entry
@@ -53,9 +53,17 @@ class JudgedCase:
             self.rows.append(row)
             self.history = None
 
-    def shown(self, checkpoint: CheckpointStatus | None, missing: Sequence[int]) -> History:
-        """Return the history; the same object, with its cached properties, as long as nothing changes."""
-        differences = all_differences(self.check.differences, missing)
+    def shown(
+        self, checkpoint: CheckpointStatus | None, missing: Sequence[int], outside: Iterable[int] = ()
+    ) -> History:
+        """Return the history; the same object, with its cached properties, as long as nothing changes.
+
+        ``missing`` are offsets that the timeline lacks, ``outside`` those that the checkpoint's tree does not include.
+        """
+        differences = all_differences(self.check.differences, missing, outside)
+        if checkpoint is not None:
+            changed = frozenset(one.position for one in differences if one.column in HASHES)
+            checkpoint = replace(checkpoint, outside=changed)
         known = self.history
         if known is None or (known.checkpoint, known.differences) != (checkpoint, differences):
             self.history = known = self.fold.history(checkpoint, differences)

@@ -12,6 +12,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from handoff.adapters.postgres.append_times import AppendTimes
 from handoff.adapters.postgres.checkpoints import newest_cosigned
+from handoff.adapters.postgres.inclusion import Inclusion
 from handoff.adapters.postgres.judged_cases import JudgedCases
 from handoff.adapters.postgres.named_statements import statements
 from handoff.domain import state_codec
@@ -49,7 +50,8 @@ class HandoffFilter:
 class Timeline:
     """Reader of the projection's tables.
 
-    Verdicts and record times of a case are computed again from the raw records; the stored ones are only compared.
+    Verdicts and record times of a case are computed again from the raw records; the stored ones are only compared. Each
+    entry is looked for in the tree under the newest checkpoint.
     A process has one reader, which keeps what it judged.
     """
 
@@ -57,6 +59,7 @@ class Timeline:
         self._pool = pool
         self._origin = origin
         self._clock = AppendTimes()
+        self._inclusion = Inclusion()
         self._judged = JudgedCases()
         self._judging = asyncio.Lock()
 
@@ -81,6 +84,10 @@ class Timeline:
         ):
             vouched = await newest_cosigned(connection, self._origin, trust) if trust is not None else None
             rows, missing = await self._strands(connection, case)
+            outside = frozenset[int]()
+            if vouched is not None:
+                leaves = ((row["record_offset"], row["leaf"]) for row in rows)
+                outside = await self._inclusion.outside(connection, leaves, vouched.opened.head)
         empty = Directory(self._origin.jurisdiction, self._origin.generation)
         status = CheckpointStatus.of(vouched, verdicts) if vouched is not None else None
         async with self._judging:
@@ -88,7 +95,7 @@ class Timeline:
             judged = await asyncio.to_thread(
                 self._judged.judged, case, rows, self._record, self._genesis_hash(rows, trust), empty
             )
-            return judged.shown(status, missing)
+            return judged.shown(status, missing, outside)
 
     def _record(self, row: Any) -> TimelineRecord:
         return _timeline_record(row, self._clock)

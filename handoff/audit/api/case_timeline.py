@@ -21,7 +21,10 @@ class NewestCheckpoint(_Model):
 
     origin: str
     size: int
-    witnessed: bool = Field(description="Whether as many cosigners signed it as the trust file requires")
+    witnessed: bool = Field(
+        description="Whether as many cosigners signed it as the trust file requires, and its tree includes every entry "
+        "of the case and of the directory below its size"
+    )
     proven_at: datetime | None = Field(None, description="Latest time at which enough cosigners vouch for it")
     cosigners: tuple[str, ...] = ()
     verdicts: VerdictComparison | None = Field(
@@ -42,7 +45,7 @@ class TimelineItem(_Model):
     verdict: VerdictKind
     reason: str | None = None
     data: dict[str, Any] = Field(default_factory=dict, description="Codes, ids and times of the event")
-    anchored: bool = Field(description="Whether a checkpoint covers the entry")
+    anchored: bool = Field(description="Whether the tree under the newest checkpoint includes the entry")
 
 
 class CaseTimeline(_Model):
@@ -65,7 +68,7 @@ def case_timeline(history: History, at: datetime) -> CaseTimeline:
         checkpoint = NewestCheckpoint(
             origin=newest.origin,
             size=newest.size,
-            witnessed=newest.is_witnessed,
+            witnessed=newest.is_witnessed and not newest.outside,
             proven_at=newest.at,
             cosigners=newest.cosigners,
             verdicts=None if newest.verdicts is None else newest.verdicts.comparison,
@@ -74,12 +77,12 @@ def case_timeline(history: History, at: datetime) -> CaseTimeline:
         case=history.case_id,
         as_of=at,
         checkpoint=checkpoint,
-        entries=tuple(_item(entry, newest.size if newest is not None else 0) for entry in history.until(at).own),
+        entries=tuple(_item(entry, anchored=history.is_anchored(entry.position)) for entry in history.until(at).own),
         differs=differences_of(history),
     )
 
 
-def _item(entry: ReplayedEntry, anchored_below: int) -> TimelineItem:
+def _item(entry: ReplayedEntry, *, anchored: bool) -> TimelineItem:
     event = entry.decoded.event
     return TimelineItem(
         position=entry.position,
@@ -91,5 +94,5 @@ def _item(entry: ReplayedEntry, anchored_below: int) -> TimelineItem:
         verdict=entry.verdict.kind,
         reason=entry.verdict.reason,
         data=event.data.model_dump(mode="json", exclude_none=True) if event is not None else {},
-        anchored=entry.position < anchored_below,
+        anchored=anchored,
     )

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from handoff.audit.exports.export_time import export_time
 from handoff.views.replay.history import ReplayedEntry
@@ -22,16 +22,16 @@ COLUMNS = (
 )
 
 
-def as_csv(entries: Iterable[ReplayedEntry], anchored_below: int) -> str:
-    """Return the table of ``entries``. A checkpoint covers the positions below ``anchored_below``."""
+def as_csv(entries: Iterable[ReplayedEntry], is_anchored: Callable[[int], bool]) -> str:
+    """Return the table of ``entries``; ``is_anchored`` tells whether a checkpoint includes a position."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
-    writer.writerows(_row(entry, anchored_below) for entry in entries)
+    writer.writerows(_row(entry, is_anchored) for entry in entries)
     return out.getvalue()
 
 
-def _row(entry: ReplayedEntry, anchored_below: int) -> tuple[object, ...]:
+def _row(entry: ReplayedEntry, is_anchored: Callable[[int], bool]) -> tuple[object, ...]:
     event = entry.decoded.event
     data = event.data.model_dump(mode="json", exclude={"referral", "seen"}, exclude_none=True) if event else {}
     return (
@@ -43,6 +43,6 @@ def _row(entry: ReplayedEntry, anchored_below: int) -> tuple[object, ...]:
         entry.referral_id or "",
         entry.verdict.kind.value,
         entry.verdict.reason or "",
-        "yes" if entry.position < anchored_below else "no",
+        "yes" if is_anchored(entry.position) else "no",
         json.dumps(data, sort_keys=True) if data else "",
     )

@@ -16,7 +16,7 @@ from handoff.web.pages.rendering import SECURITY_HEADERS
 async def export_csv(request: InCase) -> Response:
     """Export the entries that are shown, as a table."""
     view = await request.view(is_export=True)
-    return _file(view, as_csv(view.entries, view.anchored_below), "text/csv; charset=utf-8", "csv")
+    return _file(view, as_csv(view.entries, view.history.is_anchored), "text/csv; charset=utf-8", "csv")
 
 
 async def export_xes(request: InCase) -> Response:

@@ -91,7 +91,7 @@ def _item(view: ReplayView, entry: ReplayedEntry) -> ListItem:
         outcome=entry.verdict.kind.value,
         reason=verdict_text(tr, entry),
         claimed=cell(tr, "claimed_at", event.time).text if event is not None and is_late else "",
-        anchored=entry.position < view.anchored_below,
+        anchored=view.history.is_anchored(entry.position),
     )
 
 

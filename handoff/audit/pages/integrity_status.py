@@ -9,6 +9,8 @@ from handoff.judging.verdict_statement import VerdictComparison
 from handoff.views.replay.history import History
 from handoff.web.pages.translation import Translation
 
+_MOST_POSITIONS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class IntegrityStatus:
@@ -60,7 +62,7 @@ def _checkpoint_status(tr: Translation, history: History, at: datetime) -> tuple
     if checkpoint is None:
         missing = tr("There is no checkpoint yet.")
         return tuple(IntegrityStatus(title, missing, "none", tr("no")) for title in (anchored, witnessed, proven))
-    covered = sum(entry.position < checkpoint.size for entry in entries)
+    covered = sum(checkpoint.includes(entry.position) for entry in entries)
     text = tr(
         "{covered} of {count} entries are covered by checkpoint {size}.",
         covered=covered,
@@ -70,6 +72,13 @@ def _checkpoint_status(tr: Translation, history: History, at: datetime) -> tuple
     level: Literal["good", "part"] = "good" if covered == len(entries) else "part"
     statuses = [IntegrityStatus(anchored, text, level, f"{covered}/{len(entries)}")]
     names = ", ".join(member_name(tr, name) for name in checkpoint.cosigners)
+    if checkpoint.outside:
+        # The cosigners have not seen these entries in this form.
+        missing = tr(
+            "The tree under the checkpoint does not include the entries {positions} as they are here.",
+            positions=", ".join(map(str, sorted(checkpoint.outside)[:_MOST_POSITIONS])),
+        )
+        return (*statuses, *(IntegrityStatus(title, missing, "none", tr("no")) for title in (witnessed, proven)))
     if checkpoint.is_witnessed:
         text = tr("Cosigned by {names}.", names=names)
         statuses.append(IntegrityStatus(witnessed, text, "good", str(len(checkpoint.cosigners))))

@@ -60,11 +60,6 @@ class ReplayView:
         """Return the address of the page of the list at ``path`` with the entry at ``position``."""
         return self.href(path, page=page_of(self._positions, position))
 
-    @property
-    def anchored_below(self) -> int:
-        """The first position that no checkpoint covers."""
-        return self.history.checkpoint.size if self.history.checkpoint is not None else 0
-
     def href(self, path: str, **changed: object) -> str:
         """Return the address of a page of this case, at the same time and with the same filters."""
         step = None if self.position.is_now else self.position.step

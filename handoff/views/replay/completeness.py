@@ -13,6 +13,7 @@ class Why(StrEnum):
 
     NO_CHECKPOINT = "no_checkpoint"
     NOT_COVERED = "not_covered"
+    NOT_INCLUDED = "not_included"
     NOT_WITNESSED = "not_witnessed"
     UNREADABLE = "unreadable"
 
@@ -62,6 +63,8 @@ def _objection(entry: ReplayedEntry, checkpoint: CheckpointStatus | None) -> Why
         return Why.NO_CHECKPOINT
     if entry.position >= checkpoint.size:
         return Why.NOT_COVERED
+    if not checkpoint.includes(entry.position):
+        return Why.NOT_INCLUDED
     if not checkpoint.is_witnessed:
         return Why.NOT_WITNESSED
     return Why.UNREADABLE if entry.decoded.event is None else None

@@ -148,6 +148,10 @@ class History:
         """Entries of the case itself, without the directory's."""
         return tuple(entry for entry in self.entries if entry.decoded.is_of_case)
 
+    def is_anchored(self, position: int) -> bool:
+        """Return whether the entry is included in the tree under the newest checkpoint."""
+        return self.checkpoint is not None and self.checkpoint.includes(position)
+
     @property
     def known(self) -> Situation:
         """State after the last entry."""

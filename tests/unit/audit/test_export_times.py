@@ -42,5 +42,5 @@ def test_dates_of_an_event_log_have_one_form(entries: tuple[ReplayedEntry, ...])
 @pytest.mark.parametrize("column", ["record_time", "claimed_time"])
 def test_times_of_a_table_have_one_form(entries: tuple[ReplayedEntry, ...], column: str) -> None:
     """Every row of the column, and both columns, are read with the same pattern."""
-    rows = list(csv.DictReader(io.StringIO(as_csv(entries, 0))))
+    rows = list(csv.DictReader(io.StringIO(as_csv(entries, lambda _: False))))
     assert len(forms([*(row[column] for row in rows), *(row["record_time"] for row in rows)])) == 1
