@@ -58,6 +58,10 @@ slow: environment ## tests of whole installations and outages, which take long (
 faults: environment ## tests that kill processes and brokers under load; N faults in turn (N=200)
 	@FAULTS=$(or $(N),20) exec $(BIN)/pytest -q -m faults $(ARGS)
 
+.PHONY: nightly
+nightly: environment ## the long gate: 200 faults, a record of 1,000,000 entries, the generated clients (some hours)
+	@exec .ci/nightly
+
 # In a separate environment: the peers require older versions of some libraries.
 # A distribution's Python is built with profile-guided optimisation, an interpreter compiled on this machine often is not.
 BENCH_PYTHON = $(firstword $(wildcard /usr/bin/python3.11) $(BIN)/python)
