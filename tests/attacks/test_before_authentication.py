@@ -4,6 +4,7 @@ Every port is served by the same server: that of an API, and that of health and 
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, cast
 import httpx
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from handoff.adapters.http.bounded_protocol import RequestLimits
 from handoff.adapters.http.probes import probes
@@ -175,6 +177,60 @@ async def test_a_handshake_that_never_ends_is_closed(tmp_path: Path) -> None:
     files = {"certificate_file": certificate.chain, "key_file": certificate.key}
     async with _served(_app(), _SHORT, **files) as port:
         assert await _answer(port) is not None
+
+
+async def test_unfinished_handshakes_are_bounded_and_keep_out_no_request(tmp_path: Path) -> None:
+    """The oldest one makes room, and a complete request is answered."""
+    authority = Authority.create(tmp_path)
+    certificate = authority.certificate("127.0.0.1")
+    files = {"certificate_file": certificate.chain, "key_file": certificate.key}
+    async with _served(_probes(), _FEW, **files) as port:
+        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3 * _FEW.connections)]
+        closed = [asyncio.create_task(_is_closed(reader)) for reader, _ in opened]
+        await eventually(lambda: _at_least(closed, len(opened) - _FEW.connections))
+        assert not all(task.done() for task in closed)
+        assert await _certificate_shown(port, authority) is not None
+        for task in closed:
+            task.cancel()
+        for _, writer in opened:
+            writer.close()
+
+
+async def test_a_renewed_certificate_is_used_without_a_restart(tmp_path: Path) -> None:
+    """A pair of files that does not match changes nothing, and the process serves all the time."""
+    authority = Authority.create(tmp_path / "authority")
+    first, second = (authority.certificate(name) for name in ("127.0.0.1", "127.0.0.2"))
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_bytes(first.chain.read_bytes())
+    key.write_bytes(first.key.read_bytes())
+    async with _served(_probes(), certificate_file=chain, key_file=key) as port:
+        before = await _certificate_shown(port, authority)
+        with capture_logs() as logs:
+            chain.write_bytes(second.chain.read_bytes())
+
+            async def is_refused() -> bool:
+                return any(line["event"] == "http.certificate_refused" for line in logs)
+
+            await eventually(is_refused)
+        assert await _certificate_shown(port, authority) == before
+        key.write_bytes(second.key.read_bytes())
+
+        async def is_renewed() -> bool:
+            return await _certificate_shown(port, authority) != before
+
+        await eventually(is_renewed)
+
+
+async def _certificate_shown(port: int, authority: Authority) -> bytes:
+    """Send a whole request over TLS, and return the certificate that the server showed."""
+    context = ssl.create_default_context(cafile=authority.file)
+    context.check_hostname = False
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    writer.write(_WHOLE)
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    shown: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    return shown
 
 
 @pytest.mark.parametrize("begun", [b"", _BEGUN], ids=["no byte", "half a request"])

@@ -4,12 +4,17 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 
 from handoff.adapters.http.bounded_protocol import BoundedProtocol, RequestLimits
+from handoff.adapters.http.tls import Handshakes, RenewedCertificate
 from handoff.config import ConfigurationError, HttpSettings
+
+# uvicorn's main loop.
+_TICKS_A_SECOND = 10
 
 
 class _Server(uvicorn.Server):
@@ -22,6 +27,11 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._on_shutdown = on_shutdown
         self._limits = limits
+        self._handshakes = Handshakes(limits.connections, limits.header_seconds)
+        self._certificate: RenewedCertificate | None = None
+        if config.ssl is not None and config.ssl_certfile is not None:
+            key = Path(config.ssl_keyfile) if config.ssl_keyfile is not None else None
+            self._certificate = RenewedCertificate(config.ssl, Path(config.ssl_certfile), key)
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until it should exit. Raises ConfigurationError."""
@@ -38,21 +48,24 @@ class _Server(uvicorn.Server):
                 sock.close()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen. uvicorn would give a client a minute for the TLS handshake, which no request limit covers."""
+        """Listen. uvicorn would give any number of clients a minute for the TLS handshake."""
         self.servers = [
-            await asyncio.get_running_loop().create_server(
-                self._connection,
-                sock=sock,
-                ssl=self.config.ssl,
-                backlog=self.config.backlog,
-                ssl_handshake_timeout=self._limits.header_seconds if self.config.ssl is not None else None,
-            )
+            await asyncio.get_running_loop().create_server(self._connection, sock=sock, backlog=self.config.backlog)
             for sock in sockets or ()
         ]
         self.started = True
 
-    def _connection(self) -> BoundedProtocol:
-        return BoundedProtocol(self.config, self.server_state, {}, limits=self._limits)
+    def _connection(self) -> asyncio.BaseProtocol:
+        protocol = BoundedProtocol(self.config, self.server_state, {}, limits=self._limits)
+        if self.config.ssl is None:
+            return protocol
+        return self._handshakes.begin(self.config.ssl, protocol)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look for a renewed certificate about once a second."""
+        if self._certificate is not None and counter % _TICKS_A_SECOND == 0:
+            self._certificate.renew()
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
