@@ -133,7 +133,7 @@ async def test_a_gap_within_the_entries_in_memory_is_read_from_the_table() -> No
 
 
 @given(st.lists(st.tuples(st.integers(1, 700), st.booleans(), st.booleans(), st.booleans()), max_size=8))
-def test_whatever_fails_each_entry_is_sent_once_and_in_sequence(
+def test_after_any_failure_each_entry_is_sent_once_and_in_sequence(
     steps: list[tuple[int, bool, bool, bool]],
 ) -> None:
     """A failed send is repeated from the table."""
