@@ -1,15 +1,24 @@
 """Apply an effective event to the checker's state."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from history_checker.lifecycle_tables import BEFORE_PAUSE, ENDED_STATES, UNCHANGED, Transition
 from history_checker.parsing import Event, parse_time
 from history_checker.referral_rules import fact_name, find_transition
 from history_checker.signatures import MemberKey, key_id
 from history_checker.snapshot import Json
-from history_checker.state import Basis, Case, JurisdictionState, Member, PendingStep, Referral, update_steps
-from history_checker.statement_rules import EXCHANGE, missed_step
+from history_checker.state import (
+    Basis,
+    Case,
+    JurisdictionState,
+    Member,
+    PendingStep,
+    Referral,
+    acknowledgement_step,
+    update_steps,
+)
+from history_checker.statement_rules import EXCHANGE, missed_step, pending_steps
 from history_checker.working_time import Hold
 
 
@@ -157,10 +166,28 @@ def _is_withdrawn(basis: Basis, withdrawal: Json) -> bool:
     return bool(withdrawal["scope"] == "all" or basis.terms["recipient"] == withdrawal["recipient"])
 
 
-def _mark_missed(state: JurisdictionState, event: Event, _at: datetime) -> None:
-    step = missed_step(state.cases[event.subject], event)
-    if step is not None:
-        step.missed = True
+def _mark_missed(state: JurisdictionState, event: Event, at: datetime) -> None:
+    case = state.cases[event.subject]
+    step, steps = missed_step(case, event), pending_steps(case, event)
+    if step is None or steps is None:
+        return
+    step.missed, step.unanswered_miss = True, event.id
+    if step.name == "acknowledged":
+        return
+    referral = case.referrals.get(event.referral) if event.referral is not None else None
+    answer = acknowledgement_step(state, referral, event.id, at)
+    if answer is not None:
+        while any((other.name, other.since) == ("acknowledged", answer.since) for other in steps):
+            answer.since += timedelta(milliseconds=1)
+        steps.append(answer)
+
+
+def _mark_acknowledged(state: JurisdictionState, event: Event, _at: datetime) -> None:
+    steps = pending_steps(state.cases[event.subject], event) or []
+    named = (event.data["step"], parse_time(event.data["since"]))
+    for step in [step for step in steps if (step.name, step.since) == named and step.unanswered_miss is not None]:
+        steps[:] = [other for other in steps if other.answers != step.unanswered_miss]
+        step.unanswered_miss = None
 
 
 # Jurisdiction
@@ -235,6 +262,8 @@ _STATEMENT_FOLDS: dict[str, Callable[[JurisdictionState, Event, datetime], None]
     "deadline.escalated.v1": _open_escalation,
     "deadline.escalated.v2": _open_escalation,
     "escalation.acknowledged.v1": _close_escalation,
+    "escalation.ended.v1": _close_escalation,
+    "deadline.acknowledged.v1": _mark_acknowledged,
     "case.opened.v1": _open_case,
     "cases.linked.v1": _link_case,
     "basis.recorded.v1": _record_basis,

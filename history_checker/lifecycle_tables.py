@@ -104,7 +104,7 @@ _RECIPIENTS = {
     "other side": "referral.cancelled dossier.destroyed referral.voided",
     "both sides": "referral.failed referral.revoked disclosure.closed ending.reported",
     "sides of the step": "deadline.missed deadline.acknowledged",
-    "coordinator": "deadline.escalated",
+    "coordinator": "deadline.escalated escalation.ended",
     "named member": "submission.refused",
     "all members": "jurisdiction.founded agency.admitted agency.suspended deadlines.published calendars.published"
     " rules.activated key.registered key.revoked key.retired capabilities.published capacity.published value.redacted",

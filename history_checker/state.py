@@ -20,6 +20,10 @@ class PendingStep:
     suspended: bool = False
     row: Json | None = None
     calendar: Json | None = None
+    unanswered_miss: str | None = None
+    """Event of the miss that the coordinator did not acknowledge yet."""
+    answers: str | None = None
+    """Event of the miss that this step of the coordinator acknowledges."""
 
 
 @dataclass(slots=True)
@@ -127,11 +131,12 @@ class JurisdictionState:
             for referral_id, referral in case.referrals.items()
         }
 
-    def deadline(self, step: str, referral: Referral) -> Json | None:
-        """Return the first row that applies to a step; None if no row does."""
+    def deadline(self, step: str, referral: Referral | None) -> Json | None:
+        """Return the first row that applies to a step of a referral, or of a basis; None if no row does."""
+        service, urgency = (referral.service, referral.urgency) if referral is not None else (None, None)
         for row in self.deadlines:
-            covers_service = row.get("service") in (None, referral.service)
-            covers_urgency = referral.urgency in (row.get("urgencies") or [referral.urgency])
+            covers_service = row.get("service") in (None, service)
+            covers_urgency = urgency in (row.get("urgencies") or [urgency])
             if row["step"] == step and covers_service and covers_urgency:
                 return row
         return None
@@ -140,6 +145,7 @@ class JurisdictionState:
 def update_steps(state: JurisdictionState, referral: Referral) -> None:
     """Recompute the pending steps. A step that was pending before keeps the deadline with which it began."""
     pending = {(step.name, step.since): step for step in referral.steps}
+    answering = [step for step in referral.steps if step.answers is not None]
     referral.steps = []
     for name, since in _awaited_steps(referral):
         agreed = {"arrival": referral.held_until, "follow_up": referral.follow_up_due}.get(name)
@@ -152,6 +158,19 @@ def update_steps(state: JurisdictionState, referral: Referral) -> None:
         if not step.missed:
             _set_due_time(referral, step, agreed)
         referral.steps.append(step)
+    late = {step.unanswered_miss for step in referral.steps}
+    referral.steps += [step for step in answering if step.answers in late]
+
+
+def acknowledgement_step(
+    state: JurisdictionState, referral: Referral | None, miss: str, at: datetime
+) -> PendingStep | None:
+    """Return the step in which the coordinator acknowledges a miss; None without a deadline for it."""
+    row = state.deadline("acknowledged", referral)
+    if row is None:
+        return None
+    due, _ = due_time(at, _allowed(row, state.calendar, state.coordinator), [])
+    return PendingStep("acknowledged", at, due, row=row, calendar=state.calendar, answers=miss)
 
 
 def _set_due_time(referral: Referral, step: PendingStep, agreed: datetime | None) -> None:
@@ -162,11 +181,15 @@ def _set_due_time(referral: Referral, step: PendingStep, agreed: datetime | None
         allowed = TimeAllowed(agreed - since, "elapsed", stopped_by=stopped_by)
     else:
         owes = referral.source if step.name in ("arrival", "next_referral") else referral.target
-        in_days = row["unit"] == "working_days"
-        kind = "days" if in_days else "hours" if row["calendar"] == "working" else "elapsed"
-        amount = int(row["amount"]) * (timedelta(days=1) if in_days else timedelta(seconds=1))
-        allowed = TimeAllowed(amount, kind, step.calendar, owes, stopped_by)
+        allowed = _allowed(row, step.calendar, owes)
     step.due, step.suspended = due_time(since, allowed, referral.holds)
+
+
+def _allowed(row: Json, calendar: Json | None, owes: str) -> TimeAllowed:
+    in_days = row["unit"] == "working_days"
+    kind = "days" if in_days else "hours" if row["calendar"] == "working" else "elapsed"
+    amount = int(row["amount"]) * (timedelta(days=1) if in_days else timedelta(seconds=1))
+    return TimeAllowed(amount, kind, calendar, owes, tuple(row["paused_by"]))
 
 
 def _awaited_steps(r: Referral) -> list[tuple[str, datetime]]:

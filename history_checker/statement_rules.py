@@ -141,6 +141,10 @@ def _escalation_is_new(state: JurisdictionState, _case: Case, event: Event, _at:
     return _unless(event.data["reference"] not in state.escalations, "already")
 
 
+def _escalation_has_not_ended(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
+    return _unless(event.data["reference"] in state.escalations, "already")
+
+
 def _escalation_is_open(state: JurisdictionState, _case: Case, event: Event, _at: datetime) -> str | None:
     return _unless(event.data["reference"] in state.escalations, "absent")
 
@@ -249,6 +253,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "deadline.acknowledged.v1": (_by_exchange, _has_steps),
     "deadline.escalated.v1": (_by_exchange, _names_member, _escalation_is_new),
     "deadline.escalated.v2": (_by_exchange, _names_member, _escalation_is_new),
+    "escalation.ended.v1": (_by_exchange, _escalation_has_not_ended),
     "escalation.acknowledged.v1": (_by_coordinator, _escalation_is_open),
 }
 

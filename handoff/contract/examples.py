@@ -121,8 +121,18 @@ def _by_exchange() -> Iterator[Body]:
         step=answered, since=BEGAN, referral=REFERRAL, action=codes.AcknowledgementAction.CALLED_AGENCY
     )
     yield deadline.DeadlineEscalated(
-        reference=REFERENCE, member="shelter", service=codes.CaseService.SHELTER, step=answered, age_seconds=3602
+        reference=REFERENCE,
+        member="shelter",
+        service=codes.CaseService.SHELTER,
+        step=answered,
+        age_seconds=3602,
+        urgency=codes.Urgency.HIGH,
+        since=BEGAN,
+        due_at=_after(hours=1),
+        acknowledge_by=_after(hours=5),
+        notify_at=_after(hours=1, seconds=2),
     )
+    yield deadline.EscalationEnded(reference=REFERENCE, reason=codes.EscalationEnd.STEP_DONE)
 
 
 def _by_source() -> Iterator[Body]:

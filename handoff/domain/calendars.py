@@ -125,6 +125,10 @@ class WorkingTime:
             amount -= until - since
         raise OverflowError("a calendar without working hours")
 
+    def first_from(self, start: datetime) -> datetime:
+        """Return the first moment from ``start`` on within working hours."""
+        return next(since for since, _ in self._open(start, _LAST))
+
     def counts_at(self, moment: datetime) -> bool:
         """Return whether ``moment`` is within working hours."""
         return self.counted(moment, moment + timedelta(microseconds=1)) > _NOTHING
@@ -231,6 +235,11 @@ def _local_clock(published: Calendars) -> LocalClock:
     return LocalClock(
         tuple((at, end, timedelta(minutes=minutes)) for (at, minutes), end in zip(changes, ends, strict=True))
     )
+
+
+def first_working_hour(member: str, directory: Directory, at: datetime) -> datetime:
+    """Return the first moment from ``at`` on within the working hours of ``member`` in the newest calendars."""
+    return WorkingTime(calendar_of(directory.calendars[-1], member)).first_from(at)
 
 
 def counting(allowance: Allowance, member: str, directory: Directory) -> Counting:

@@ -59,7 +59,8 @@ class Step(Struct, frozen=True):
     A referral or basis has at most one step of a name at a time, so (holder, name, ``since``) identifies it. ``due_at``
     is an attribute: a hold or a longer place hold moves it. ``suspended``: a hold stops its clock now, so ``due_at`` is
     the due time if the hold had ended when it began. ``agreed``: the parties agreed on the due time. ``allowance`` is
-    None if no deadline of the directory fits.
+    None if no deadline of the directory fits. ``escalation`` is the reference of its open escalation. ``answers`` is
+    the escalation that the coordinator has to acknowledge with this step.
     """
 
     step: DeadlineStep
@@ -69,6 +70,8 @@ class Step(Struct, frozen=True):
     suspended: bool = False
     agreed: bool = False
     allowance: Allowance | None = None
+    escalation: UUID | None = None
+    answers: UUID | None = None
 
     @property
     def is_pending(self) -> bool:

@@ -13,10 +13,10 @@ from uuid import UUID, uuid5
 
 from handoff.domain import conditions, lifecycle
 from handoff.domain.case import Basis, Case, Referral, Situation, Step
-from handoff.domain.deadlines import responsible_member
+from handoff.domain.deadlines import is_done, notify_at, responsible_member
 from handoff.domain.escalations import Overdue, escalation_reference
 from handoff.domain.evolve import is_in_scope
-from handoff.record.codes import BasisEndReason, FailureCode, State
+from handoff.record.codes import BasisEndReason, DeadlineStep, EscalationEnd, FailureCode, State
 from handoff.record.delivery import to_ms
 from handoff.record.envelope import EXCHANGE, Event, Source, compose
 from handoff.record.events.base import Body
@@ -26,6 +26,7 @@ from handoff.record.events.deadline import (
     DeadlineEscalated,
     DeadlineMissed,
     EscalationAcknowledged,
+    EscalationEnded,
 )
 from handoff.record.events.referral import DisclosureClosed, EndingReported, ReferralFailed, ReferralRevoked
 
@@ -44,6 +45,7 @@ class ConsequenceKind(IntEnum):
     DEADLINE_ACKNOWLEDGED = 7
     ENDING_REPORTED = 8
     BASIS_EXPIRED = 9
+    ESCALATION_ENDED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,9 @@ def consequences(
     """
     if isinstance(event.data, EscalationAcknowledged):
         return (_acknowledged(after, event.data, _trigger(event, at), overdue),) if overdue is not None else ()
-    derive = _CONSEQUENCES.get(type(event.data))
-    return tuple(derive(before, after, event, _trigger(event, at))) if derive is not None else ()
+    derive, trigger = _CONSEQUENCES.get(type(event.data)), _trigger(event, at)
+    derived = tuple(derive(before, after, event, trigger)) if derive is not None else ()
+    return *derived, *_ended_escalations(before, after, trigger)
 
 
 def _trigger(event: Event[Any], at: datetime) -> Trigger:
@@ -140,18 +143,55 @@ def _survivor_ended(_before: Situation, after: Situation, event: Event[Any], tri
 
 def _escalated(_before: Situation, after: Situation, event: Event[Any], trigger: Trigger) -> Iterator[Event[Any]]:
     missed: DeadlineMissed = event.data
-    referral = conditions.referral_of(after, event)
+    referral, reference = conditions.referral_of(after, event), escalation_reference(event.id)
+    if missed.step is DeadlineStep.ACKNOWLEDGED:
+        member = after.directory.coordinator
+    elif referral is not None:
+        member = responsible_member(referral, missed.step)
+    else:
+        member = _case(after).bases[_basis_id(missed)].owner
+    steps = referral.steps if referral is not None else _case(after).bases[_basis_id(missed)].steps
+    urgency = referral.urgency if referral is not None else None
     body = DeadlineEscalated(
-        reference=escalation_reference(event.id),
-        member=responsible_member(referral, missed.step)
-        if referral is not None
-        else _case(after).bases[_basis_id(missed)].owner,
+        reference=reference,
+        member=member,
         service=referral.service if referral is not None else None,
         step=missed.step,
         age_seconds=max(0, int((trigger.at - missed.since) / timedelta(seconds=1))),
+        urgency=urgency,
+        since=missed.since,
+        due_at=missed.due_at,
+        acknowledge_by=next((step.due_at for step in steps if step.answers == reference), None),
+        notify_at=notify_at(after.directory.coordinator, urgency, after.directory, trigger.at),
+        repeats=next((step.answers for step in steps if step.is_step(missed.step, missed.since)), None),
     )
     subject = body.keying.subject(after.directory.jurisdiction)
     yield _compose(after, ConsequenceKind.DEADLINE_ESCALATED, trigger, subject, body)
+
+
+def _ended_escalations(before: Situation, after: Situation, trigger: Trigger) -> Iterator[Event[Any]]:
+    """Yield the end of each escalation whose step was done late or is no longer awaited."""
+    if before.case is None or after.case is None or before.case is after.case:
+        return
+    for earlier, later in _changed_holders(before.case, after.case):
+        awaited = {(step.step, step.since) for step in later.steps}
+        for step in earlier.steps:
+            # An acknowledged step is still awaited; its acknowledgement has ended the escalation.
+            if step.escalation is not None and (step.step, step.since) not in awaited:
+                reason = EscalationEnd.STEP_DONE if is_done(later, step.step) else EscalationEnd.REFERRAL_ENDED
+                body = EscalationEnded(reference=step.escalation, reason=reason)
+                subject = body.keying.subject(after.directory.jurisdiction)
+                named = Trigger(f"{trigger.name}/{step.escalation}", trigger.at)
+                yield _compose(after, ConsequenceKind.ESCALATION_ENDED, named, subject, body)
+
+
+def _changed_holders(before: Case, after: Case) -> Iterator[tuple[Referral | Basis, Referral | Basis]]:
+    for key, referral in before.referrals.items():
+        if referral is not (later := after.referrals[key]):
+            yield referral, later
+    for key, basis in before.bases.items():
+        if basis is not (changed := after.bases[key]):
+            yield basis, changed
 
 
 def _basis_id(missed: DeadlineMissed) -> UUID:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
+from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -16,6 +17,8 @@ from handoff.domain.calendars import ALL_HOURS, Counting
 from handoff.domain.case import NOT_ENDED, Allowance, Basis, Case, HoldPeriod, Referral, Step
 from handoff.domain.directory import Directory
 from handoff.record.codes import Calendar, CaseService, DeadlineStep, DeadlineUnit, RejectionCode, State, Urgency
+from handoff.record.envelope import COORDINATION
+from handoff.record.events.deadline import DeadlineMissed
 from handoff.record.events.directory import Deadline
 
 
@@ -126,15 +129,18 @@ _WITHOUT_TARGET = frozenset({DeadlineStep.NEXT_REFERRAL})
 
 def responsible_member(referral: Timed, step: DeadlineStep) -> str:
     """Return the member that has to do the step."""
+    if step is DeadlineStep.ACKNOWLEDGED:
+        return COORDINATION
     return referral.source if step in _SOURCE_IS_RESPONSIBLE else referral.target
 
 
 def step_parties(referral: Referral, step: DeadlineStep) -> frozenset[str]:
     """Return the members that receive the events of a late step: those who wait for it and who have to do it.
 
-    The next referral after a rejection concerns the source alone.
+    The next referral after a rejection concerns the source alone, and so does the acknowledgement that it is late.
     """
-    if step in _WITHOUT_TARGET:
+    is_next = step is DeadlineStep.ACKNOWLEDGED and referral.state is State.REJECTED
+    if step in _WITHOUT_TARGET or is_next:
         return frozenset({referral.source})
     return frozenset({referral.source, referral.target})
 
@@ -150,13 +156,18 @@ def with_open_steps(referral: Referral, directory: Directory) -> Referral:
 
 def _open_steps_of(referral: Referral, directory: Directory) -> Iterator[Step]:
     open_before = {(step.step, step.since): step for step in referral.steps}
+    late: set[UUID | None] = set()
     outside_hold = replace(referral, state=referral.paused_from) if referral.paused_from is not None else referral
     for name, start_of in STEP_STARTS.items():
         since = start_of(referral if name is DeadlineStep.REVIEW else outside_hold)
         if since is not None:
             step = open_before.get((name, since)) or _begun(referral, name, since, directory)
             if step is not None:
-                yield step if step.missed else _timed(referral, step, directory)
+                step = step if step.missed else _timed(referral, step, directory)
+                late |= {step.escalation}
+                yield step
+    # The coordinator's steps last as long as the late steps that they are about.
+    yield from (step for step in referral.steps if step.answers is not None and step.answers in late)
 
 
 def _begun(referral: Referral, name: DeadlineStep, since: datetime, directory: Directory) -> Step | None:
@@ -217,9 +228,78 @@ def _agreed_due_time(referral: Timed, step: DeadlineStep) -> datetime | None:
     return referral.due_at if step is DeadlineStep.FOLLOW_UP else None
 
 
-def mark_missed(steps: tuple[Step, ...], step: DeadlineStep, since: datetime) -> tuple[Step, ...]:
-    """Return ``steps`` with the step of this identity marked as missed."""
-    return tuple(replace(s, missed=True) if s.is_step(step, since) else s for s in steps)
+def mark_missed(
+    steps: tuple[Step, ...], miss: DeadlineMissed, escalation: UUID, acknowledgement: Step | None
+) -> tuple[Step, ...]:
+    """Return ``steps`` after a miss: with its escalation, and with the step in which the coordinator acknowledges it.
+
+    A missing acknowledgement is a missed deadline like any other, which escalates once more, and never again.
+    """
+    marked = tuple(
+        replace(s, missed=True, escalation=escalation) if s.is_step(miss.step, miss.since) else s for s in steps
+    )
+    if miss.step is DeadlineStep.ACKNOWLEDGED or acknowledgement is None:
+        return marked
+    # Name and start identify a step within its holder, and two steps can be missed in the same millisecond.
+    since = acknowledgement.since
+    while any(s.is_step(DeadlineStep.ACKNOWLEDGED, since) for s in marked):
+        since += timedelta(milliseconds=1)
+    return *marked, replace(acknowledgement, since=since)
+
+
+def acknowledgement_step(
+    directory: Directory, service: CaseService | None, urgency: Urgency | None, escalation: UUID, at: datetime
+) -> Step | None:
+    """Return the step in which the coordinator acknowledges an escalation; None without a deadline for it.
+
+    It counts by her calendar.
+    """
+    row = directory.deadline(DeadlineStep.ACKNOWLEDGED, service, urgency)
+    if row is None:
+        return None
+    allowance = _allowance(row, directory)
+    counting = calendars.counting(allowance, directory.coordinator, directory)
+    due_at = counting.advance(at, row.amount * _UNITS[row.unit])
+    return Step(DeadlineStep.ACKNOWLEDGED, at, due_at, allowance=allowance, answers=escalation)
+
+
+def mark_acknowledged(steps: tuple[Step, ...], step: DeadlineStep, since: datetime) -> tuple[Step, ...]:
+    """Return ``steps`` after an acknowledgement: without the open escalation, and without the coordinator's step."""
+    answered = {s.escalation for s in steps if s.is_step(step, since)} - {None}
+    cleared = (replace(s, escalation=None) if s.is_step(step, since) else s for s in steps)
+    return tuple(s for s in cleared if s.answers is None or s.answers not in answered)
+
+
+_DONE: Mapping[DeadlineStep, Callable[[Referral], bool]] = {
+    DeadlineStep.DELIVERED: lambda r: r.delivered_at is not None or r.answered_at is not None,
+    DeadlineStep.OPENED: lambda r: r.opened_at is not None or r.answered_at is not None,
+    DeadlineStep.ANSWERED: lambda r: r.answered_at is not None,
+    DeadlineStep.FIRST_CONTACT: lambda r: r.started_at is not None,
+    DeadlineStep.ARRIVAL: lambda r: r.started_at is not None,
+    DeadlineStep.FOLLOW_UP: lambda r: r.started_at is not None,
+    DeadlineStep.REVIEW: lambda r: r.state in NOT_ENDED,
+    DeadlineStep.CANCELLATION_ANSWERED: lambda r: r.state is State.CANCELLED or r.state in NOT_ENDED,
+    DeadlineStep.NEXT_REFERRAL: lambda r: r.next is not None,
+    DeadlineStep.BENEFIT_DECIDED: lambda r: r.state is State.COMPLETED,
+    DeadlineStep.ORDER_DECIDED: lambda r: r.state is State.COMPLETED,
+}
+
+
+def is_done(holder: Referral | Basis, step: DeadlineStep) -> bool:
+    """Return whether a step that is no longer awaited was done. Otherwise the end of the referral or basis ended it."""
+    if isinstance(holder, Basis):
+        return holder.approved and holder.ended is None
+    return _DONE[step](holder) if step in _DONE else True
+
+
+def notify_at(member: str, urgency: Urgency | None, directory: Directory, at: datetime) -> datetime:
+    """Return when a person of ``member`` may be paged about something at ``at``: in an emergency then.
+
+    Otherwise it is the first working hour from then on. This delays a notice; no clock waits for it.
+    """
+    if urgency is Urgency.EMERGENCY or not directory.calendars:
+        return at
+    return calendars.first_working_hour(member, directory, at)
 
 
 def open_steps(case: Case) -> Iterator[tuple[Referral | Basis, Step]]:

@@ -85,7 +85,7 @@ class Directory(Struct, frozen=True):
     calendars: tuple[Calendars, ...] = ()
     capacity: Mapping[str, Mapping[CaseService, Capacity]] = field(default_factory=dict)
 
-    def deadline(self, step: DeadlineStep, service: CaseService, urgency: Urgency) -> Deadline | None:
+    def deadline(self, step: DeadlineStep, service: CaseService | None, urgency: Urgency | None) -> Deadline | None:
         """Return the deadline in force for a step, the first that matches; None if none does."""
         return next((row for row in self.deadlines if _fits(row, step, service, urgency)), None)
 
@@ -117,5 +117,5 @@ class Directory(Struct, frozen=True):
         return known is not None and not known.can_read(body.type)
 
 
-def _fits(row: Deadline, step: DeadlineStep, service: CaseService, urgency: Urgency) -> bool:
+def _fits(row: Deadline, step: DeadlineStep, service: CaseService | None, urgency: Urgency | None) -> bool:
     return row.step is step and row.service in (None, service) and (not row.urgencies or urgency in row.urgencies)

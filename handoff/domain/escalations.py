@@ -11,15 +11,20 @@ from uuid import UUID, uuid5
 
 from msgspec import Struct
 
-from handoff.record.codes import CaseService, DeadlineStep
+from handoff.record.codes import CaseService, DeadlineStep, Urgency
 from handoff.record.envelope import Event
-from handoff.record.events.deadline import DeadlineEscalated, DeadlineMissed, EscalationAcknowledged
+from handoff.record.events.deadline import DeadlineEscalated, DeadlineMissed, EscalationAcknowledged, EscalationEnded
 
+_ENDS = EscalationAcknowledged | EscalationEnded
 _REFERENCES = UUID("6a0f2a59-8b0e-5f4e-9a39-5f0f1f0a7b11")
 
 
 class Escalation(Struct, frozen=True):
-    """A late step as the coordinator sees it, without case and referral. It exists until it is acknowledged."""
+    """A late step as the coordinator sees it, without case and referral.
+
+    It exists until it is acknowledged, the step is done, or the step is no longer awaited. The fields are those of the
+    event.
+    """
 
     reference: UUID
     member: str
@@ -27,6 +32,12 @@ class Escalation(Struct, frozen=True):
     step: DeadlineStep
     escalated_at: datetime
     age_seconds: int
+    urgency: Urgency | None = None
+    since: datetime | None = None
+    due_at: datetime | None = None
+    acknowledge_by: datetime | None = None
+    notify_at: datetime | None = None
+    repeats: UUID | None = None
 
 
 Escalations = Mapping[UUID, Escalation]
@@ -54,20 +65,20 @@ def escalation_of(event: Event[Any]) -> UUID | None:
     """Return the reference of the escalation that ``event`` begins, carries or acknowledges, if any."""
     if isinstance(event.data, DeadlineMissed):
         return escalation_reference(event.id)
-    return event.data.reference if isinstance(event.data, DeadlineEscalated | EscalationAcknowledged) else None
+    return event.data.reference if isinstance(event.data, DeadlineEscalated | _ENDS) else None
 
 
 def changed_escalations(event: Event[Any], at: datetime) -> dict[UUID, Escalation | None]:
     """Return what an effective event at ``at`` changes: an escalation that it opens, or None if it closes one."""
     body = event.data
     if isinstance(body, DeadlineEscalated):
-        opened = Escalation(body.reference, body.member, body.service, body.step, at, body.age_seconds)
-        return {body.reference: opened}
-    return {body.reference: None} if isinstance(body, EscalationAcknowledged) else {}
+        fields = {name: getattr(body, name) for name in DeadlineEscalated.model_fields}
+        return {body.reference: Escalation(**fields, escalated_at=at)}
+    return {body.reference: None} if isinstance(body, _ENDS) else {}
 
 
 def changed_overdue(event: Event[Any]) -> dict[UUID, Overdue | None]:
-    """Return what an effective event changes: the late step that it finds, or None for one that it acknowledges.
+    """Return what an effective event changes: the late step that it finds, or None for one whose escalation it ends.
 
     The keys are the references of the escalations.
     """
@@ -75,4 +86,4 @@ def changed_overdue(event: Event[Any]) -> dict[UUID, Overdue | None]:
     if isinstance(body, DeadlineMissed) and event.case_id is not None:
         late = Overdue(event.case_id, body.step, body.since, body.referral, body.basis)
         return {escalation_reference(event.id): late}
-    return {body.reference: None} if isinstance(body, EscalationAcknowledged) else {}
+    return {body.reference: None} if isinstance(body, _ENDS) else {}

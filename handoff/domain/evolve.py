@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from handoff.domain import lifecycle
 from handoff.domain.case import Basis, Case, Ending, Fact, HoldPeriod, Referral, Situation, Step
-from handoff.domain.deadlines import mark_missed, with_open_steps
+from handoff.domain.deadlines import acknowledgement_step, mark_acknowledged, mark_missed, with_open_steps
 from handoff.domain.directory import Directory, Key, Member
-from handoff.domain.escalations import changed_escalations
+from handoff.domain.escalations import changed_escalations, escalation_reference
 from handoff.domain.lifecycle import Change, Transition
 from handoff.domain.rules import rules_in_force
 from handoff.record import signing
-from handoff.record.codes import BasisEndReason, DeadlineStep, EndScope, KeyUse, MemberKind, State
+from handoff.record.codes import BasisEndReason, CaseService, DeadlineStep, EndScope, KeyUse, MemberKind, State, Urgency
 from handoff.record.envelope import EXCHANGE, Event
 from handoff.record.events import case as c
 from handoff.record.events import deadline as dl
@@ -213,19 +213,37 @@ def _end_if_covered(basis: Basis, withdrawal: c.ReleaseWithdrawn) -> Basis:
 # Deadlines
 
 
-def _deadline_missed(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
+def _deadline_missed(known: Situation, event: AnyEvent, at: datetime) -> Situation:
+    reference = escalation_reference(event.id)
+
+    def missed(steps: tuple[Step, ...], service: CaseService | None, urgency: Urgency | None) -> tuple[Step, ...]:
+        acknowledgement = acknowledgement_step(known.directory, service, urgency, reference, at)
+        return mark_missed(steps, event.data, reference, acknowledgement)
+
+    return _with_steps(known, event, missed)
+
+
+def _deadline_acknowledged(known: Situation, event: AnyEvent, _at: datetime) -> Situation:
+    return _with_steps(known, event, lambda steps, *_: mark_acknowledged(steps, event.data.step, event.data.since))
+
+
+ChangeSteps = Callable[[tuple[Step, ...], CaseService | None, Urgency | None], tuple[Step, ...]]
+
+
+def _with_steps(known: Situation, event: AnyEvent, change: ChangeSteps) -> Situation:
+    """Return the state with the steps changed of the referral or basis that a deadline event names."""
     body = event.data
     if known.case is None:
         return known
     if body.basis is not None:
         basis = known.case.bases.get(body.basis)
-        steps = mark_missed(basis.steps, body.step, body.since) if basis is not None else ()
-        return _change_basis(known, body.basis, steps=steps)
+        return _change_basis(known, body.basis, steps=change(basis.steps, None, None) if basis is not None else ())
     referral = known.case.referrals.get(body.referral) if body.referral is not None else None
     if referral is None:
         return known
-    late = replace(referral, seen=referral.seen + 1, steps=mark_missed(referral.steps, body.step, body.since))
-    return _case(known, referrals={**known.case.referrals, late.id: late})
+    steps = change(referral.steps, referral.service, referral.urgency)
+    changed = replace(referral, seen=referral.seen + 1, steps=steps)
+    return _case(known, referrals={**known.case.referrals, changed.id: changed})
 
 
 def _escalations_changed(known: Situation, event: AnyEvent, at: datetime) -> Situation:
@@ -338,6 +356,8 @@ _FOLDS: Mapping[type[Body], Fold] = {
     c.ReleaseWithdrawn: _withdrawn,
     dl.DeadlineMissed: _deadline_missed,
     dl.DeadlineEscalated: _escalations_changed,
+    dl.DeadlineAcknowledged: _deadline_acknowledged,
     dl.EscalationAcknowledged: _escalations_changed,
+    dl.EscalationEnded: _escalations_changed,
 }
 """Event type that is not about a referral → its fold. An event of any other type changes nothing."""

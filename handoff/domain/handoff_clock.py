@@ -102,7 +102,7 @@ class StepClock:
 class HandoffClock:
     """Clock of a handoff at one moment.
 
-    ``segments`` are those that have begun, and ``steps`` all open ones.
+    ``segments`` are those that have begun, and ``steps`` the open ones, without those of the coordinator.
     """
 
     version: int
@@ -126,7 +126,7 @@ class HandoffClock:
 
 def handoff_clock(handoff: ClockedHandoff, directory: Directory, now: datetime) -> HandoffClock:
     """Return the clock of ``handoff`` at ``now``. ``directory`` has the calendars under which its steps began."""
-    steps = tuple(step_clock(handoff, step, directory, now) for step in handoff.steps)
+    steps = tuple(step_clock(handoff, step, directory, now) for step in handoff.steps if step.answers is None)
     deadline = min(steps, key=lambda step: step.due_at, default=None)
     if handoff.closed_at is not None and deadline is None:
         reason = ClockReason.ENDED

@@ -159,6 +159,10 @@ def _escalation_is_open(known: Situation, event: Event[Any], _at: datetime) -> s
     return None if event.data.reference in known.escalations else ABSENT
 
 
+def _escalation_has_not_ended(known: Situation, event: Event[Any], _at: datetime) -> str | None:
+    return None if event.data.reference in known.escalations else ALREADY
+
+
 def _member_is_known(known: Situation, event: Event[Any], _at: datetime) -> str | None:
     return None if event.data.member in known.directory.members else IneffectiveReason.UNKNOWN_MEMBER
 
@@ -262,6 +266,7 @@ CONDITIONS: Mapping[type[Body], tuple[Condition, ...]] = {
     dl.DeadlineMissed: (_by_exchange, _step_is_overdue),
     dl.DeadlineAcknowledged: (_by_exchange, _step_holder_exists),
     dl.DeadlineEscalated: (_by_exchange, _member_is_known, _escalation_is_new),
+    dl.EscalationEnded: (_by_exchange, _escalation_has_not_ended),
     dl.EscalationAcknowledged: (_by_coordinator, _escalation_is_open),
 }
 """Event type that is not about a referral → its conditions. The first that fails gives the reason."""

@@ -283,6 +283,13 @@ class AcknowledgementAction(StrEnum):
     NO_ACTION_NEEDED = "no_action_needed"
 
 
+class EscalationEnd(StrEnum):
+    """Reason why an escalation ended without an acknowledgement."""
+
+    STEP_DONE = "step_done"
+    REFERRAL_ENDED = "referral_ended"
+
+
 class ReadPurpose(StrEnum):
     """Purpose of a read of a case by a person."""
 

@@ -101,7 +101,7 @@ async def read_directory(context: InContext) -> DirectoryState:
 async def list_escalations(context: InContext) -> Escalations:
     """Late steps that wait for the coordinator, without their cases."""
     waiting = await context.desk.escalations()
-    return Escalations(escalations=tuple(EscalationState.model_validate(escalation) for escalation in waiting))
+    return Escalations(escalations=tuple(EscalationState.of(escalation, context.desk.now()) for escalation in waiting))
 
 
 def add_shared_queries(router: APIRouter) -> None:

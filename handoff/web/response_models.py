@@ -1,6 +1,6 @@
 """Response models of the API: small typed models of what the node knows."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSc
 
 from handoff.domain.case import Case, Referral, ReferralKey
 from handoff.domain.directory import Directory
+from handoff.domain.escalations import Escalation
 from handoff.domain.handoff_clock import ClockReason, HandoffClock, Segment, StepClock, handoff_clock
 from handoff.node.commands.results import CaseView, FeedEntry, OpenReferrals, ReferralRow, Stored
 from handoff.record.codes import (
@@ -413,7 +414,20 @@ class EscalationState(ResponseModel):
     service: CaseService | None = None
     step: DeadlineStep
     escalated_at: datetime
-    age_seconds: int
+    age_seconds: int = Field(description="Seconds since the step began, as of this answer")
+    urgency: Urgency | None = None
+    since: datetime | None = Field(None, description="Start of the step")
+    due_at: datetime | None = None
+    acknowledge_by: datetime | None = Field(None, description="Without an acknowledgement by then, it escalates again")
+    notify_at: datetime | None = Field(None, description="No page or alarm before this working hour")
+    repeats: UUID | None = Field(None, description="The escalation that was not acknowledged in time")
+
+    @classmethod
+    def of(cls, escalation: Escalation, now: datetime) -> Self:
+        """Return an escalation with its age at ``now``."""
+        began = escalation.since or escalation.escalated_at - timedelta(seconds=escalation.age_seconds)
+        known = {name: getattr(escalation, name) for name in cls.model_fields}
+        return cls(**{**known, "age_seconds": max(0, int((now - began) / timedelta(seconds=1)))})
 
 
 class Escalations(ResponseModel):

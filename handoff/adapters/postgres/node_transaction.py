@@ -253,7 +253,7 @@ def stored_message(row: asyncpg.Record) -> Message:
 
 
 def _referral_columns(case: Case, r: Referral) -> tuple[object, ...]:
-    due_at = min((step.due_at for step in r.steps if step.is_pending), default=None)
+    due_at = min((step.due_at for step in r.steps if step.is_pending and step.answers is None), default=None)
     parties = (case.id, r.id, r.source, r.target, r.service.value, r.urgency.value, _DANGER[r.urgency.value])
     state = (r.state.value, r.code, r.requested_at, r.since, due_at)
     return *parties, *state, r.delivered_at, r.opened_at, r.seen

@@ -4,7 +4,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from handoff.record.codes import AcknowledgementAction, CaseService, DeadlineStep
+from handoff.record.codes import AcknowledgementAction, CaseService, DeadlineStep, EscalationEnd, Urgency
 from handoff.record.events.base import Audience, Body, Count, Emitter, Instant, MemberId, StatusBody, Terms
 from handoff.record.uuid_text import Id
 
@@ -49,7 +49,12 @@ class DeadlineAcknowledged(_StepBody):
 
 
 class DeadlineEscalated(StatusBody):
-    """Escalation of a late step to the coordinator, without the case: ``reference`` is opaque."""
+    """Escalation of a late step to the coordinator, without the case: ``reference`` is opaque.
+
+    ``since`` and ``due_at`` are of the step. An escalation without an acknowledgement by ``acknowledge_by`` escalates
+    once more; that one names it in ``repeats``. No page or alarm before ``notify_at``: the coordinator's next working
+    hour, except in an emergency.
+    """
 
     type: ClassVar = "deadline.escalated.v2"
     emitter: ClassVar = Emitter.EXCHANGE
@@ -60,6 +65,23 @@ class DeadlineEscalated(StatusBody):
     service: CaseService | None = None
     step: DeadlineStep
     age_seconds: int = Field(ge=0, le=10_000_000_000, description="Seconds since the step began")
+    urgency: Urgency | None = None
+    since: Instant | None = None
+    due_at: Instant | None = None
+    acknowledge_by: Instant | None = None
+    notify_at: Instant | None = None
+    repeats: Id | None = None
+
+
+class EscalationEnded(StatusBody):
+    """An escalation ended without an acknowledgement: the step was done late, or it is no longer awaited."""
+
+    type: ClassVar = "escalation.ended.v1"
+    emitter: ClassVar = Emitter.EXCHANGE
+    audience: ClassVar = Audience.COORDINATION
+
+    reference: Id
+    reason: EscalationEnd
 
 
 class Acknowledgement(Terms):

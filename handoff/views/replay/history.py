@@ -40,7 +40,7 @@ FRAMING = tuple(
 )
 """Directory events that apply to a case however long before it they were recorded."""
 
-PASSING = tuple(body.type for body in (dl.DeadlineEscalated, dl.EscalationAcknowledged))
+PASSING = tuple(body.type for body in (dl.DeadlineEscalated, dl.EscalationAcknowledged, dl.EscalationEnded))
 """Events about the jurisdiction's status that belong to the case whose missed deadline they are about."""
 
 

@@ -28,6 +28,7 @@ from handoff.record import signing
 from handoff.record.codec import encode
 from handoff.record.codes import (
     BasisKind,
+    Calendar,
     CaseService,
     DeadlineSource,
     DeadlineStep,
@@ -86,6 +87,8 @@ DEADLINES = (
     _deadline(DeadlineStep.NEXT_REFERRAL, HOUR),
     _deadline(DeadlineStep.BENEFIT_DECIDED, 7 * DAY),
     _deadline(DeadlineStep.ORDER_DECIDED, DAY),
+    _deadline(DeadlineStep.ACKNOWLEDGED, 4 * HOUR, urgencies=(Urgency.EMERGENCY,)),
+    _deadline(DeadlineStep.ACKNOWLEDGED, 4 * HOUR, calendar=Calendar.WORKING),
 )
 OFFICE_HOURS = PlannedHours(**dict.fromkeys(("monday", "tuesday", "wednesday", "thursday", "friday"), ("08:00-16:00",)))
 CALENDARS = calendars(PlannedCalendars(country="XK", hours=(OFFICE_HOURS,)), T0.year)

@@ -205,13 +205,13 @@ def test_a_basis_is_approved_and_an_escalation_answered_by_their_ids() -> None:
     )
     record = given(spec.opened(), spec.released(basis)).record
     record.miss(DeadlineStep.BASIS_APPROVED)
-    approve = cmd.ApproveBasis(approver_role=ApproverRole.UNIT_HEAD)
-    spec.Given(record).when(POLICE, approve, about=BASIS).then(c.BasisApproved)
     (reference,) = record.escalations
     answered = spec.Given(record).when(
         COORDINATION, cmd.AcknowledgeEscalation(action="no_action_needed"), about=reference
     )
     assert [entry.verdict.is_effective for entry in answered.new] == [True, True]
+    approve = cmd.ApproveBasis(approver_role=ApproverRole.UNIT_HEAD)
+    spec.Given(record).when(POLICE, approve, about=BASIS).then(c.BasisApproved)
 
 
 # Policies

@@ -83,6 +83,7 @@ RECIPIENTS: dict[str, tuple[str, set[str]]] = {
     "deadline.missed.v1": (EXCHANGE, BOTH),
     "deadline.acknowledged.v1": (EXCHANGE, BOTH),
     "deadline.escalated.v2": (EXCHANGE, {COORDINATION}),
+    "escalation.ended.v1": (EXCHANGE, {COORDINATION}),
     "escalation.acknowledged.v1": (COORDINATION, {COORDINATION}),
 }
 _IDS = {"referral": REFERRAL, "basis": BASIS}

@@ -29,7 +29,7 @@ DESIGNED: tuple[tuple[Emitter, Audience, str], ...] = (
     (Emitter.EITHER_PARTY, Audience.OTHER_PARTY, "referral.cancelled dossier.destroyed referral.voided"),
     (Emitter.EXCHANGE, Audience.BOTH_PARTIES, "referral.revoked disclosure.closed ending.reported"),
     (Emitter.EXCHANGE, Audience.STEP_PARTIES, "deadline.missed deadline.acknowledged"),
-    (Emitter.EXCHANGE, Audience.COORDINATION, "deadline.escalated"),
+    (Emitter.EXCHANGE, Audience.COORDINATION, "deadline.escalated escalation.ended"),
     (Emitter.COORDINATION, Audience.EMITTER_ONLY, "escalation.acknowledged"),
     (Emitter.MEMBER, Audience.EMITTER_ONLY, "case.read erasure.completed"),
     (Emitter.MEMBER, Audience.ALL, "capacity.published capabilities.published"),
@@ -85,7 +85,8 @@ def test_no_event_names_its_own_audience() -> None:
 
 def test_an_escalation_contains_neither_case_nor_referral() -> None:
     body = CATALOGUE["deadline.escalated.v2"]
-    assert set(body.model_fields) == {"reference", "member", "service", "step", "age_seconds"}
+    times = {"age_seconds", "since", "due_at", "acknowledge_by", "notify_at"}
+    assert set(body.model_fields) == {"reference", "repeats", "member", "service", "urgency", "step", *times}
 
 
 def test_a_types_name_is_where_it_is_found() -> None:
