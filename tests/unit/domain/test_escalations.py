@@ -115,7 +115,7 @@ def test_a_late_acknowledgement_ends_the_second_escalation() -> None:
 
 
 @pytest.mark.parametrize("hold", [HOUR, 10 * DAY])
-def test_a_missed_step_stays_missed_once_whatever_holds_follow(hold: timedelta) -> None:
+def test_a_missed_step_stays_missed_once_after_holds(hold: timedelta) -> None:
     """First contact is missed; two holds and resumptions later, the same miss is recorded once."""
     asked = spec.another(CaseService.CASE_MANAGEMENT, CSW, ReleasePurpose.CASE_MANAGEMENT)
     managed = nth_id(3)
