@@ -25,7 +25,7 @@ def append_times(kafka: KafkaOperator, topic: str) -> dict[str, Appended]:
 async def _append_times(kafka: KafkaOperator, partition: TopicPartition) -> dict[str, Appended]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=kafka.bootstrap_servers,
-        security_protocol=kafka.security_protocol,
+        security_protocol=kafka.protocol,
         sasl_mechanism="SCRAM-SHA-512",
         sasl_plain_username=kafka.username,
         sasl_plain_password=kafka.password,

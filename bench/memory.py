@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 
-import psutil
-
-from bench.processes import KAFKA, POSTGRES, pids
+from bench.processes import KAFKA, POSTGRES, over_family, pids
 from bench.race import Spread
 from bench.report import Measurement
 from handoff.trial.trial import Trial
@@ -22,12 +20,10 @@ def memory(trial: Trial) -> Iterator[Measurement]:
     idle = [mib for name, mib in held.items() if name not in _BUSY]
     yield Measurement("Memory: each other process", Spread.of(idle), "MiB")
     yield Measurement("Memory: Apache Kafka", Spread.of([_resident(running[KAFKA])]), "MiB")
-    server = psutil.Process(running[POSTGRES])
-    shares = [process.memory_full_info().pss / _MIB for process in (server, *server.children())]
-    yield Measurement("Memory: PostgreSQL, all connections", Spread.of([sum(shares)]), "MiB")
+    shares = over_family(running[POSTGRES], lambda one: one.memory_full_info().pss / _MIB)
+    yield Measurement("Memory: PostgreSQL, all connections", Spread.of([shares]), "MiB")
 
 
 def _resident(pid: int) -> float:
     """Resident MiB of a process and its children: a busy exchange or projection has a verification process."""
-    process = psutil.Process(pid)
-    return float(sum(one.memory_info().rss for one in (process, *process.children(recursive=True))) / _MIB)
+    return over_family(pid, lambda one: one.memory_info().rss / _MIB)

@@ -1,7 +1,8 @@
 """CPU time and wake-ups of the processes of a trial, which are identified by their listening ports."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,18 @@ def pids(trial: Trial) -> Mapping[str, int]:
 def used(pid: int) -> Used:
     """CPU time and waits of a process with its children, since the start of each."""
     process = psutil.Process(pid)
-    return Used(_cpu_seconds(process), sum(_waits(one) for one in (process, *process.children(recursive=True))))
+    # The third and fourth number are those of children that have ended.
+    ended = sum(process.cpu_times()[2:4])
+    return Used(ended + over_family(pid, lambda one: sum(one.cpu_times()[:2])), int(over_family(pid, _waits)))
+
+
+def over_family(pid: int, measure: Callable[[psutil.Process], float]) -> float:
+    """Sum ``measure`` over a process and its children; one that has just ended adds nothing."""
+    process, total = psutil.Process(pid), 0.0
+    for one in (process, *process.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            total += measure(one)
+    return total
 
 
 def cpu_of(pids: Sequence[int]) -> float:
@@ -54,12 +66,6 @@ def used_during(seconds: float, processes: Mapping[str, int]) -> Iterator[tuple[
     time.sleep(seconds)
     for name, pid in processes.items():
         yield name, used(pid).since(before[name])
-
-
-def _cpu_seconds(process: psutil.Process) -> float:
-    # The third and fourth number are those of children that have ended.
-    family = (process, *process.children(recursive=True))
-    return sum(sum(one.cpu_times()[:2]) for one in family) + sum(process.cpu_times()[2:4])
 
 
 def _waits(process: psutil.Process) -> int:

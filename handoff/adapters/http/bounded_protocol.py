@@ -4,6 +4,7 @@ uvicorn bounds none of them. A header of any size is collected in memory, and a 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
@@ -83,8 +84,11 @@ class BoundedProtocol(HttpToolsProtocol):
     caller whose requests are complete.
     """
 
-    def __init__(self, *args: Any, limits: RequestLimits, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, limits: RequestLimits, before_request: Callable[[], None] = lambda: None, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
+        self._before_request = before_request
         self._limits = limits
         self._phase = _Phase.HEADERS
         self._timer: asyncio.TimerHandle | None = None
@@ -139,6 +143,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if _declared_length(self.headers) > self._limits.body_bytes:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return
+        self._before_request()
         super().on_headers_complete()
         self._enter(_Phase.BODY)
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,7 @@ from handoff.adapters.http.bounded_protocol import BoundedProtocol, RequestLimit
 from handoff.adapters.http.tls import Handshakes, RenewedCertificate
 from handoff.config import ConfigurationError, HttpSettings
 
-# uvicorn's main loop.
-_TICKS_A_SECOND = 10
+_RENEWAL_SECONDS = 1.0
 
 
 class _Server(uvicorn.Server):
@@ -24,6 +25,8 @@ class _Server(uvicorn.Server):
     """
 
     def __init__(self, config: uvicorn.Config, on_shutdown: Callable[[], None], limits: RequestLimits) -> None:
+        self._exit = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         super().__init__(config)
         self._on_shutdown = on_shutdown
         self._limits = limits
@@ -32,9 +35,42 @@ class _Server(uvicorn.Server):
         if config.ssl is not None and config.ssl_certfile is not None:
             key = Path(config.ssl_keyfile) if config.ssl_keyfile is not None else None
             self._certificate = RenewedCertificate(config.ssl, Path(config.ssl_certfile), key)
+        self._headers_at = 0
+
+    @property
+    def should_exit(self) -> bool:
+        """Return whether the server ends. May be set from any thread."""
+        return self._exit.is_set()
+
+    @should_exit.setter
+    def should_exit(self, value: bool) -> None:
+        change = self._exit.set if value else self._exit.clear
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(change)
+        else:
+            change()
+
+    async def main_loop(self) -> None:
+        """Wait for the end, and look for a renewed certificate about once a second if there is one.
+
+        uvicorn would look for its end ten times a second, and write the date for each second.
+        """
+        while self._certificate is not None and not self.should_exit:
+            self._certificate.renew()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._exit.wait(), _RENEWAL_SECONDS)
+        await self._exit.wait()
+
+    def _set_date(self) -> None:
+        """Set the headers of the responses in this second."""
+        if (now := int(time.time())) != self._headers_at:
+            self._headers_at = now
+            date = (b"date", formatdate(now, usegmt=True).encode())
+            self.server_state.default_headers = [date, *self.config.encoded_headers]
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until it should exit. Raises ConfigurationError."""
+        self._loop = asyncio.get_running_loop()
         # uvicorn ends the whole process if it cannot bind.
         bound = sockets or [_bound(self.config)]
         self.servers = []
@@ -56,16 +92,12 @@ class _Server(uvicorn.Server):
         self.started = True
 
     def _connection(self) -> asyncio.BaseProtocol:
-        protocol = BoundedProtocol(self.config, self.server_state, {}, limits=self._limits)
+        protocol = BoundedProtocol(
+            self.config, self.server_state, {}, limits=self._limits, before_request=self._set_date
+        )
         if self.config.ssl is None:
             return protocol
         return self._handshakes.begin(self.config.ssl, protocol)
-
-    async def on_tick(self, counter: int) -> bool:
-        """Look for a renewed certificate about once a second."""
-        if self._certificate is not None and counter % _TICKS_A_SECOND == 0:
-            self._certificate.renew()
-        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

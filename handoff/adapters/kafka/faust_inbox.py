@@ -23,6 +23,7 @@ from mode import CrashingSupervisor
 
 from handoff import telemetry
 from handoff.adapters.kafka.client import BrokerUnavailable, ssl_context
+from handoff.adapters.kafka.faust_in_loop import InLoopConsumer
 from handoff.adapters.kafka.group_offsets import GroupOffsets
 from handoff.adapters.kafka.record_reader import RecordBroken, RecordReader
 from handoff.backoff import retry
@@ -40,7 +41,6 @@ QUEUE = 1000
 # A consumer group owned by another principal blocks without an error.
 START_SECONDS = 60.0
 STOP_SECONDS = 2.0
-LOOK_SECONDS = 0.2
 
 
 class InboxCrashed(Exception):
@@ -128,6 +128,7 @@ class FaustInbox:
             autodiscover=False,
             datadir=directory,
         )
+        app.transport.Consumer = InLoopConsumer
         inbox = app.topic(self._topic, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=bytes)
         app.agent(inbox, concurrency=1, name="inbox")(self._hand_over)
         return app
@@ -153,10 +154,8 @@ class FaustInbox:
         await retry(lambda: self._intake.reach(end), _retried, transient=(StoreUnavailable,))
 
     async def _watch(self, app: Any) -> None:
-        while True:
-            if app.crashed or app.should_stop:
-                raise InboxCrashed(str(app.crash_reason))
-            await asyncio.sleep(LOOK_SECONDS)
+        await app.wait_until_stopped()
+        raise InboxCrashed(str(app.crash_reason))
 
 
 def _kafka_record(fetched: Any) -> KafkaRecord:
