@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from bench.cpu_time import cpu_of_children, cpu_of_sessions
 from bench.watchdog import Watchdog
 from handoff.config import KafkaSettings, PostgresSettings
 
@@ -46,12 +47,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Number of entries and seconds, the process's own CPU seconds and peak memory, and further notes."""
+    """Number of entries and seconds, CPU seconds, the process's peak memory, and further notes.
+
+    CPU time is that of the process itself, of its children, and of the database's sessions.
+    """
 
     entries: int
     seconds: float
     cpu_seconds: float
     peak_mib: float
+    child_seconds: float = 0.0
+    database_seconds: float = 0.0
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -64,8 +70,24 @@ class Outcome:
         """CPU time of this process for an entry, in microseconds; load disturbs it less than the rate."""
         return self.cpu_seconds / self.entries * 1e6
 
+    @property
+    def child_us(self) -> float:
+        """CPU time of the process's children for an entry, in microseconds."""
+        return self.child_seconds / self.entries * 1e6
+
+    @property
+    def database_us(self) -> float:
+        """CPU time of the database's sessions for an entry, in microseconds."""
+        return self.database_seconds / self.entries * 1e6
+
+    @property
+    def whole_us(self) -> float:
+        """CPU time of process, children and database for an entry, in microseconds."""
+        return self.cpu_us + self.child_us + self.database_us
+
 
 _watchdog: Watchdog | None = None
+_database = ""
 
 
 class Stopwatch:
@@ -73,12 +95,13 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self._began: float | None = None
-        self._cpu = 0.0
+        self._cpu: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def begin(self) -> None:
         """Start the watch; further calls have no effect."""
         if self._began is None:
-            self._began, self._cpu = time.perf_counter(), time.process_time()
+            self._cpu = _cpu_seconds()
+            self._began = time.perf_counter()
 
     def reached(self, entries: int) -> None:
         """Note the position: the watchdog reports it, and ends a contestant that stays at one for minutes."""
@@ -89,8 +112,15 @@ class Stopwatch:
         """The outcome since ``begin``."""
         if self._began is None:
             raise RuntimeError("the stopwatch was not started: call begin() first")
-        seconds, cpu = time.perf_counter() - self._began, time.process_time() - self._cpu
-        return Outcome(entries, seconds, cpu, peak_mib(), notes)
+        seconds = time.perf_counter() - self._began
+        own, children, database = (now - before for now, before in zip(_cpu_seconds(), self._cpu, strict=True))
+        return Outcome(entries, seconds, own, peak_mib(), children, database, notes)
+
+
+def _cpu_seconds() -> tuple[float, float, float]:
+    """CPU time so far of this process, of its children, and of the sessions of its database."""
+    own = time.process_time()
+    return own, cpu_of_children(), cpu_of_sessions(_database)
 
 
 def peak_mib() -> float:
@@ -101,8 +131,9 @@ def peak_mib() -> float:
 
 def take_part(run: Callable[[Job], Outcome]) -> None:
     """Read the job, run it, and print the outcome as the last line."""
-    global _watchdog  # noqa: PLW0603 - a contestant is a process of its own
+    global _watchdog, _database  # noqa: PLW0603 - a contestant is a process of its own
     job = Job(**json.load(sys.stdin))
+    _database = job.database.database
     _watchdog = Watchdog(job.entries)
     with _watchdog.watching():
         outcome = run(job)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from bench.contest import Job, Outcome
+from bench.projection import cpu_time
 from bench.race import Spread, Standings, race, run
 from bench.report import Aim, Chapter, Measurement
 from bench.sizes import Sizes
@@ -52,11 +53,12 @@ def _submissions(place: Place, source: str, first: int) -> Iterator[Message]:
 
 
 def _findings(standings: Standings) -> Iterator[Measurement]:
-    yield Measurement("Handoff, one process", standings.rate(OWN), "events/s", Aim(6000))
+    yield Measurement("Handoff, one process", standings.rate(OWN), "events/s", Aim(4000))
     for name, note in (("until the last is on the record", "recorded"), ("until the last is routed", "routed")):
         yield Measurement(f"of that {name}", _share(standings.outcomes[OWN], note), "of the time")
-    yield Measurement("CPU of the process", Spread.of([o.cpu_us for o in standings.outcomes[OWN]]), "µs an event")
+    yield from cpu_time(standings, OWN)
     yield Measurement("Faust agent, one row per event", standings.rate(PEER), "events/s")
+    yield from cpu_time(standings, PEER)
     yield Measurement("Handoff ÷ Faust agent", standings.ratio(OWN, PEER), "times", Aim(3))
 
 

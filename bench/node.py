@@ -13,7 +13,8 @@ import asyncpg
 import httpx
 import uvloop
 
-from bench.processes import cpu_of, listening
+from bench.cpu_time import cpu_of
+from bench.processes import listening
 from bench.race import Spread
 from bench.report import Aim, Chapter, Measurement
 from bench.sizes import Sizes

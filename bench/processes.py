@@ -1,7 +1,7 @@
 """CPU time and wake-ups of the processes of a trial, which are identified by their listening ports."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,11 +53,6 @@ def over_family(pid: int, measure: Callable[[psutil.Process], float]) -> float:
         with suppress(psutil.NoSuchProcess):
             total += measure(one)
     return total
-
-
-def cpu_of(pids: Sequence[int]) -> float:
-    """CPU seconds of single processes, such as the sessions of one database."""
-    return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids)
 
 
 def used_during(seconds: float, processes: Mapping[str, int]) -> Iterator[tuple[str, Used]]:

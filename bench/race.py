@@ -44,6 +44,15 @@ class Standings:
         """Entries per second of a contestant."""
         return Spread.of([outcome.rate for outcome in self.outcomes[name]])
 
+    def spread(self, name: str, figure: Callable[[Outcome], float]) -> Spread:
+        """A figure of a contestant."""
+        return Spread.of([figure(outcome) for outcome in self.outcomes[name]])
+
+    def cpu_ratio(self, name: str, to: str) -> Spread:
+        """CPU time of a contestant, its children and its database for an entry, divided by that of ``to``."""
+        pairs = zip(self.outcomes[name], self.outcomes[to], strict=True)
+        return Spread.of([own.whole_us / other.whole_us for own, other in pairs])
+
     def ratio(self, name: str, to: str) -> Spread:
         """Rate of a contestant divided by the rate of ``to``, within each round."""
         pairs = zip(self.outcomes[name], self.outcomes[to], strict=True)
@@ -57,7 +66,10 @@ def race(contestants: Sequence[str], rounds: int, prepare: Callable[[str], Job],
         for name in contestants:
             outcome = run(name, prepare(name), progress)
             outcomes[name].append(outcome)
-            progress(f"round {number}: {name} {outcome.rate:,.0f}/s, {outcome.cpu_us:.0f} µs of CPU each")
+            progress(
+                f"round {number}: {name} {outcome.rate:,.0f}/s; µs of CPU each: {outcome.cpu_us:.0f} process, "
+                f"{outcome.child_us:.0f} children, {outcome.database_us:.0f} database"
+            )
     return Standings(outcomes)
 
 

@@ -1,6 +1,7 @@
 """quixstreams: a sink that batches, plain JSON, and COPY into one table."""
 
 import asyncio
+from typing import Any
 
 import asyncpg
 
@@ -8,18 +9,17 @@ from bench.contest import Job, Outcome, take_part
 from bench.contestants.appending import COLUMNS, row_of_json
 from bench.contestants.quix_copy import race
 from handoff.adapters.postgres.timeline_store import connect
-from handoff.record.kafka_record import KafkaRecord
 
 
 def run(job: Job) -> Outcome:
     """Append the record to one table."""
     loop = asyncio.new_event_loop()
     connection = loop.run_until_complete(connect(job.database))
-    return race(job, lambda entries: loop.run_until_complete(_copy(connection, entries)))
+    return race(job, lambda items: loop.run_until_complete(_copy(connection, items)))
 
 
-async def _copy(connection: asyncpg.Connection, entries: list[KafkaRecord]) -> None:
-    rows = [row_of_json(entry.offset, entry.message.value) for entry in entries]
+async def _copy(connection: asyncpg.Connection, items: list[Any]) -> None:
+    rows = [row_of_json(item.offset, item.value) for item in items]
     await connection.copy_records_to_table("appended", records=rows, columns=COLUMNS)
 
 

@@ -15,20 +15,24 @@ from handoff.record.message import Message, as_headers
 from handoff.record.topics import record_topic
 
 _COMMIT_EVERY = 3000
-Write = Callable[[list[KafkaRecord]], None]
+Write = Callable[[list[Any]], None]
+Step = Callable[..., Any]
+"""Function of value, key, timestamp, headers and the state of the key, applied to each entry before the sink."""
 
 
 def run(job: Job) -> Outcome:
     """Project the record to the timeline."""
     loop, work = asyncio.new_event_loop(), SameWork(job)
     connection = loop.run_until_complete(work.connect())
-    return race(job, lambda entries: loop.run_until_complete(work.copy(connection, work.batch(entries))))
+    return race(job, lambda items: loop.run_until_complete(work.copy(connection, work.batch([*map(entry, items)]))))
 
 
-def race(job: Job, write: Write) -> Outcome:
-    """Run the whole record through a sink that calls ``write``."""
+def race(job: Job, write: Write, step: Step | None = None, state: str = "state") -> Outcome:
+    """Run the whole record through ``step`` with a state in the folder ``state``, and a sink that calls ``write``."""
     sink = _Sink(job.entries, write)
     app = Application(
+        state_dir=state,
+        use_changelog_topics=False,
         broker_address=_connection(job),
         consumer_group=f"peer-{job.options['run']}",
         auto_offset_reset="earliest",
@@ -38,7 +42,8 @@ def race(job: Job, write: Write) -> Outcome:
         loglevel="ERROR",
     )
     topic = app.topic(record_topic(job.jurisdiction), key_deserializer="bytes", value_deserializer="bytes")
-    app.dataframe(topic).sink(sink)
+    frame = app.dataframe(topic)
+    (frame if step is None else frame.apply(step, stateful=True, metadata=True)).sink(sink)
     sink.stop = app.stop
     app.run(count=job.entries, collect=False)
     return sink.outcome or sink.watch.end(sink.done)
@@ -63,14 +68,15 @@ class _Sink(BatchingSink):
     def write(self, batch: SinkBatch) -> None:
         items = [item for item in batch if item.offset < self._entries]
         if items:
-            self._write([_entry(item) for item in items])
+            self._write(items)
         self.done += len(items)
         self.watch.reached(self.done)
         if self.done >= self._entries:
             self.outcome = self.watch.end(self.done)
 
 
-def _entry(item: Any) -> KafkaRecord:
+def entry(item: Any) -> KafkaRecord:
+    """The record entry in an item of the sink."""
     headers = as_headers(item.headers or ())
     return KafkaRecord(item.offset, item.timestamp, Message(item.key, item.value, headers))
 
