@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench.bundle import bundle
@@ -45,7 +45,10 @@ def main() -> int:
     names = asked.only or list(BENCHMARKS)
     with standing(progress) as stand:
         found = list(machine(stand.directory))
-        chapters = [BENCHMARKS[name](stand, QUICK if asked.quick else FULL) for name in names]
+        sizes = QUICK if asked.quick else FULL
+        if asked.most is not None:
+            sizes = replace(sizes, growth=tuple(size for size in sizes.growth if size <= asked.most))
+        chapters = [BENCHMARKS[name](stand, sizes) for name in names]
     if asked.write is not None:
         put_figures(asked.write, markdown(found, chapters))
     if asked.json:
@@ -59,6 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=BENCHMARKS, help="this benchmark alone; may be repeated")
     parser.add_argument("--quick", action="store_true", help="a few seconds each: a smoke test, not a measurement")
+    parser.add_argument("--most", type=int, metavar="ENTRIES", help="largest size of the benchmark growth")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this document")
     parser.add_argument("--json", action="store_true", help="JSON instead of Markdown")
     return parser.parse_args()

@@ -1,73 +1,105 @@
-"""Growth: a long record is projected, read and projected again. Rate, memory and read time should stay constant."""
+"""Growth: one long record, and each of its readers at every size. Rate, memory and answer time should stay constant.
 
-import asyncio
-import random
+The record is laid out once. Each reader goes from size to size as a process that is started again at each: it continues
+from its stored position, so its start, its rate and its memory are those of that size.
+"""
+
 import secrets
-import statistics
 import time
-from collections.abc import Iterator
-
-import asyncpg
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from random import Random
+from typing import Any, Final
 
 from bench.contest import Job, Outcome
+from bench.contestants.grown_node import MEMBER
+from bench.mixed_record import GROUP, SHARES, STORIES, MixedRecord
 from bench.race import Spread, run
 from bench.report import Aim, Chapter, Measurement
 from bench.sizes import Sizes
 from bench.stand import Stand
-from bench.stories import Place, Story
-from handoff.adapters.postgres.timeline_reader import Timeline
 from handoff.operations.setup.jurisdiction import Jurisdiction
-from handoff.proof.log.checkpoint import Origin
-from handoff.record.topics import PROJECTION
+from handoff.record.topics import EXCHANGE, PROJECTION
 
-_EVENTS_PER_STORY = 8
-_CASES_READ = 200
-_REBUILD = Aim(3.6, at_most=True)
+_CASES_READ: Final = 50
+_CONSTANT: Final = Aim(1.2, at_most=True)
+_REBUILD: Final = Aim(3.6, at_most=True)
+_READER: Final = "grown_reader"
+
+_Figures = dict[str, dict[int, tuple[float, str]]]
+"""Name of a figure → size → value and unit."""
 
 
 def growth(stand: Stand, sizes: Sizes) -> Chapter:
-    """The projection over a record of each size, and the duration of the whole fold compared with signatures alone."""
+    """Every reader of the record at each size, and what it needs there compared with the smallest size."""
     jurisdiction, marks = stand.jurisdiction(), sizes.growth
-    place = stand.lay_record(jurisdiction, marks[-1])
-    findings: list[Measurement] = []
+    began = time.monotonic()
+    stand.lay_mixed(jurisdiction, marks[-1])
+    stand.progress(f"the record is laid out: {time.monotonic() - began:,.0f} s")
+    figures: _Figures = {}
+    stand.projection_job(jurisdiction, 0, as_operator=True)
     for size in marks:
-        whole = run("handoff_projection", _job(stand, jurisdiction, size))
-        read = asyncio.run(_reading_ms(jurisdiction, place, size))
-        stand.progress(f"{size:,} entries: {whole.rate:,.0f}/s, {whole.peak_mib:.0f} MiB")
-        findings += _findings(size, whole, read)
-    alone = run("verify_limit", _job(stand, jurisdiction, min(marks[-1], sizes.entries)))
-    stand.progress(f"signatures alone: {alone.rate:,.0f}/s")
-    findings += [
-        Measurement("Signatures alone, on two threads", _once(alone.rate), "events/s"),
-        Measurement(f"{size:,} rebuilt ÷ their signatures alone", _once(alone.rate / whole.rate), "times", _REBUILD),
-    ]
-    return Chapter("growth", "Growth of the record", findings, _REMARKS)
+        projection = stand.job(jurisdiction, (PROJECTION, "writer"), size)
+        _note(stand, figures, "projection", size, run("grown_projection", projection))
+        for name, job in _reads(stand, jurisdiction, size):
+            _note(stand, figures, name, size, run(_READER, job))
+    for name, role, entries in (
+        ("exchange", (EXCHANGE, ""), lambda size: size),
+        # This node receives everything but the escalations.
+        ("node", (MEMBER, ""), lambda size: size * 98 // 100),
+    ):
+        for size in marks:
+            outcome = run(f"grown_{name}", stand.job(jurisdiction, role, entries(size), run=secrets.token_hex(4)))
+            _note(stand, figures, name, size, outcome)
+    alone = run("verify_limit", stand.job(jurisdiction, (PROJECTION, "writer"), min(marks[-1], sizes.entries)))
+    return Chapter("growth", "Growth of the record", list(_findings(figures, marks, alone)), _REMARKS)
 
 
-def _job(stand: Stand, jurisdiction: Jurisdiction, entries: int) -> Job:
-    return stand.projection_job(jurisdiction, entries, as_operator=False, run=secrets.token_hex(4))
+def _reads(stand: Stand, jurisdiction: Jurisdiction, size: int) -> Iterator[tuple[str, Job]]:
+    """Yield the reads of the timeline at a size: replays of some cases, and the figures."""
+    record, complete = MixedRecord(jurisdiction.plan), (size // GROUP - 1) * STORIES
+    numbers = Random(size).sample(range(complete), min(_CASES_READ, complete))
+    job = stand.job(jurisdiction, (PROJECTION, "reader"), 1)
+    yield "replay", replace(job, options={"reads": "cases", "cases": [str(record.case(number)) for number in numbers]})
+    yield "figures", replace(job, options={"reads": "figures"})
 
 
-async def _reading_ms(jurisdiction: Jurisdiction, place: Place, size: int) -> float:
-    """Median time to read and decode the whole timeline of a case."""
-    dice = random.Random(size)
-    numbers = [dice.randrange(size // _EVENTS_PER_STORY - 50) for _ in range(_CASES_READ)]
-    dsn, found_in = jurisdiction.postgres_settings(PROJECTION, "reader").dsn, {"search_path": "timeline, public"}
-    async with asyncpg.create_pool(dsn, min_size=1, max_size=1, server_settings=found_in) as pool:
-        timeline, took = Timeline(pool, Origin(place.name, place.plan.generation)), []
-        for number in numbers:
-            began = time.perf_counter()
-            entries = await timeline.entries(Story(place, number).id("case"))
-            took.append((time.perf_counter() - began) * 1000)
-            if len(entries) != _EVENTS_PER_STORY:
-                raise LookupError(f"case {number} has {len(entries)} entries")
-    return statistics.median(took)
+_SHOWN: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
+    "projection": (("rate", "events/s", "window_rate"), ("memory", "MiB", "mib"), ("start", "s", "start_seconds")),
+    "replay": (("answer", "ms", "answer_ms"), ("memory", "MiB", "peak"), ("start", "s", "start_seconds")),
+    "figures": (("answer, start included", "ms", "answer_ms"), ("memory", "MiB", "peak")),
+    "exchange": (("rate", "events/s", "window_rate"), ("memory", "MiB", "mib"), ("start", "s", "start_seconds")),
+    "node": (
+        ("rate", "entries/s", "window_rate"),
+        ("a command", "ms", "command_ms"),
+        ("memory", "MiB", "mib"),
+        ("start", "s", "start_seconds"),
+    ),
+}
+"""Reader → its figures: name, unit, and the note of the outcome."""
 
 
-def _findings(size: int, whole: Outcome, read_ms: float) -> Iterator[Measurement]:
-    yield Measurement(f"{size:,} entries: projected", _once(whole.rate), "events/s")
-    yield Measurement(f"{size:,} entries: the projection's greatest memory", _once(whole.peak_mib), "MiB")
-    yield Measurement(f"{size:,} entries: one case's timeline read", _once(read_ms), "ms")
+def _note(stand: Stand, figures: _Figures, reader: str, size: int, outcome: Outcome) -> None:
+    notes: Mapping[str, Any] = {**outcome.notes, "peak": outcome.peak_mib}
+    for name, unit, note in _SHOWN[reader]:
+        figures.setdefault(f"{reader}: {name}", {})[size] = float(notes[note]), unit
+    shown = ", ".join(f"{name} {float(notes[note]):,.1f} {unit}" for name, unit, note in _SHOWN[reader])
+    stand.progress(
+        f"{size:,} entries, {reader}: {shown} ({outcome.rate:,.0f}/s in all, {outcome.cpu_us:.0f} µs of CPU)"
+    )
+
+
+def _findings(figures: _Figures, marks: tuple[int, ...], alone: Outcome) -> Iterator[Measurement]:
+    for name, by_size in figures.items():
+        for size, (value, unit) in by_size.items():
+            yield Measurement(f"{size:,} entries: {name}", _once(value), unit)
+        (first, unit), (last, _) = by_size[marks[0]], by_size[marks[-1]]
+        # A ratio above 1 is the cost of growth: less rate, or more of anything else.
+        grown = first / last if unit.endswith("/s") else last / first
+        yield Measurement(f"{name}: {marks[-1]:,} ÷ {marks[0]:,}", _once(grown), "times", _CONSTANT)
+    yield Measurement("Signatures alone, on two threads", _once(alone.rate), "events/s")
+    rebuilt = figures["projection: rate"][marks[-1]][0]
+    yield Measurement(f"{marks[-1]:,} projected ÷ their signatures alone", _once(alone.rate / rebuilt), "times", _REBUILD)
 
 
 def _once(value: float) -> Spread:
@@ -75,7 +107,10 @@ def _once(value: float) -> Spread:
 
 
 _REMARKS = (
-    "Each size is projected from the beginning into empty tables, as in a rebuild before the comparison.",
-    "Signatures alone are measured over as many entries as fit into memory; each takes the same time.",
+    SHARES,
+    "A rate is that of the last 10,000 entries before the size, of a process started again at the size before.",
+    "A start is from the start of the process, with its imports, to its first stored batch or its first answer.",
+    "The ratio compares the largest size with the smallest: a lower rate, or more memory or time, is above 1.",
+    "The exchange routes the record; its intake, which keeps no state that grows, is not part of this.",
     "Each figure is measured once; the criterion is that figures stay constant with size.",
 )

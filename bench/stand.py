@@ -8,8 +8,10 @@ from pathlib import Path
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from bench.contest import Job
+from bench.mixed_record import MixedRecord
 from bench.race import Progress
 from bench.stories import Place
 from handoff.adapters.kafka.client import security
@@ -65,6 +67,17 @@ class Stand:
         self.progress(f"a record of {size:,} entries is signed and published")
         self.lay(jurisdiction, record_topic(jurisdiction.name), place.record(size))
         return place
+
+    def lay_mixed(self, jurisdiction: Jurisdiction, size: int) -> None:
+        """A record of ``size`` entries of every kind, with times of their own."""
+        self.progress(f"a mixed record of {size:,} entries is signed and published")
+        topic = record_topic(jurisdiction.name)
+        _keep_times(jurisdiction, topic)
+        asyncio.run(_lay_timed(_as_operator(jurisdiction), topic, MixedRecord(jurisdiction.plan), size, self.progress))
+
+    def job(self, jurisdiction: Jurisdiction, role: tuple[str, str], entries: int, **options: object) -> Job:
+        """The job of a process that logs in to the database as ``role``; on the broker it is the operator."""
+        return _job(jurisdiction, _as_operator(jurisdiction), role, entries, dict(options))
 
     def projection_job(self, jurisdiction: Jurisdiction, entries: int, *, as_operator: bool, **options: object) -> Job:
         """Recreate the timeline's tables, and return the job to fill them from the first ``entries`` of the record."""
@@ -135,6 +148,44 @@ async def _lay(kafka: KafkaSettings, topic: str, messages: Iterator[Message], pr
     finally:
         await producer.stop()
     return await _end(kafka, topic)
+
+
+def _keep_times(jurisdiction: Jurisdiction, topic: str) -> None:
+    """Let the broker keep the times that the producer sets, instead of its own."""
+    entry = ConfigEntry("message.timestamp.type", "CreateTime", incremental_operation=AlterConfigOpType.SET)
+    client = jurisdiction.kafka.client()
+    changed = client.incremental_alter_configs(
+        [ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])]
+    )
+    for done in changed.values():
+        done.result()
+
+
+async def _lay_timed(kafka: KafkaSettings, topic: str, record: MixedRecord, size: int, progress: Progress) -> None:
+    producer = AIOKafkaProducer(**security(kafka), acks="all", enable_idempotence=True, max_batch_size=256 * 1024)
+    await producer.start()
+    laid, said = 0, 0
+    try:
+        # The groups come from other processes; waiting for one blocks nothing that would be at work.
+        for group in record.messages(size):
+            sent = [
+                await producer.send(
+                    topic,
+                    timed.message.value,
+                    timed.message.key,
+                    partition=0,
+                    headers=list(timed.message.headers),
+                    timestamp_ms=timed.appended_ms,
+                )
+                for timed in group
+            ]
+            await asyncio.gather(*sent)
+            laid += len(group)
+            if laid >= said + 100_000:
+                said = laid
+                progress(f"{laid:,} entries are published")
+    finally:
+        await producer.stop()
 
 
 async def _end(kafka: KafkaSettings, topic: str) -> int:

@@ -113,10 +113,9 @@ class Story:
         yield self._by("shelter", 7, referral.ReferralCompleted(**about, seen=5, outcome=outcome))
 
     def read(self) -> AnyEvent:
-        """A read of the case by the target's staff."""
-        return self._by(
-            "shelter", 8, case.CaseRead(reader=self.id("reader"), purpose=codes.ReadPurpose.ACT_ON_REFERRAL)
-        )
+        """A read of the case by the source's staff."""
+        read = case.CaseRead(reader=self.id("reader"), purpose=codes.ReadPurpose.ACT_ON_REFERRAL)
+        return self._by(self.source, 8, read)
 
     def id(self, name: str) -> UUID:
         """One of the story's ids."""

@@ -33,7 +33,7 @@ def run(job: Job) -> Outcome:
 
 async def _run(job: Job) -> Outcome:
     with tempfile.TemporaryDirectory() as directory:
-        settings = _settings(job, Path(directory))
+        settings = settings_of(job, Path(directory))
         async with open_pool(settings.postgres, max_size=8) as pool:
             reader = RecordReader(job.kafka, job.jurisdiction, client_id="bench")
             before = await reader.end()
@@ -65,7 +65,8 @@ async def _until_sent(pool: asyncpg.Pool, reader: RecordReader, before: int, end
             return watch.end(end - before, recorded=recorded - began, routed=routed - began)
 
 
-def _settings(job: Job, directory: Path) -> ProcessSettings:
+def settings_of(job: Job, directory: Path) -> ProcessSettings:
+    """Return the settings of an exchange; ``directory`` is for its key."""
     key_file = directory / "exchange.key"
     key_file.write_text(key_of(EXCHANGE).seed.hex())
     return ProcessSettings(
