@@ -41,6 +41,8 @@ def growth(stand: Stand, sizes: Sizes) -> Chapter:
     for size in marks:
         projection = stand.job(jurisdiction, (PROJECTION, "writer"), size)
         _note(stand, figures, "projection", size, run("grown_projection", projection))
+        # Autovacuum does so some time later: a reader's start reads the append times from the index alone.
+        stand.vacuum(jurisdiction)
         for name, job in _reads(stand, jurisdiction, size):
             _note(stand, figures, name, size, run(_READER, job))
     for name, role, entries in (

@@ -79,6 +79,10 @@ class Stand:
         """The job of a process that logs in to the database as ``role``; on the broker it is the operator."""
         return _job(jurisdiction, _as_operator(jurisdiction), role, entries, dict(options))
 
+    def vacuum(self, jurisdiction: Jurisdiction) -> None:
+        """Vacuum and analyze the timeline."""
+        asyncio.run(_vacuum(jurisdiction))
+
     def projection_job(self, jurisdiction: Jurisdiction, entries: int, *, as_operator: bool, **options: object) -> Job:
         """Recreate the timeline's tables, and return the job to fill them from the first ``entries`` of the record."""
         asyncio.run(_lay_out(jurisdiction))
@@ -196,6 +200,15 @@ async def _end(kafka: KafkaSettings, topic: str) -> int:
     finally:
         await consumer.stop()
     return int(next(iter(ends.values())))
+
+
+async def _vacuum(jurisdiction: Jurisdiction) -> None:
+    database = jurisdiction.postgres_settings(PROJECTION, "owner").database
+    connection = await asyncpg.connect(jurisdiction.postgres.dsn(database))
+    try:
+        await connection.execute("VACUUM ANALYZE timeline.entries, timeline.handoffs, timeline.cases")
+    finally:
+        await connection.close()
 
 
 async def _lay_out(jurisdiction: Jurisdiction) -> None:

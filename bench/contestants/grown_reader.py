@@ -13,7 +13,7 @@ from handoff import clock
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.timeline_reader import Timeline
 from handoff.proof.log.checkpoint import Origin
-from handoff.views.latency import summary
+from handoff.views.latency import Grouping
 
 
 def run(job: Job) -> Outcome:
@@ -27,7 +27,7 @@ async def _run(job: Job) -> Outcome:
         timeline = Timeline(pool, Origin(job.jurisdiction, job.generation))
         if job.options["reads"] == "figures":
             watch.begin()
-            groups = len(summary(await timeline.handoffs(), clock.now()))
+            groups = len(await timeline.figures(Grouping.SERVICE, clock.now()))
             return watch.end(1, answer_ms=_since_start() * 1000, groups=groups, start_seconds=0.0)
         cases = [UUID(case) for case in job.options["cases"]]
         watch.begin()

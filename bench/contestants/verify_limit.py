@@ -17,7 +17,7 @@ _CHUNK = 250
 def run(job: Job) -> Outcome:
     """Every signature of the record."""
     entries = asyncio.run(whole_record(job))
-    keys = {key.id.encode(): key.public_key for key in map(key_of, ("coordination", "police", "shelter"))}
+    keys = {key.id.encode(): key.public_key for key in map(key_of, ("coordination", "exchange", "police", "shelter"))}
     chunks = [entries[at : at + _CHUNK] for at in range(0, len(entries), _CHUNK)]
     watch = Stopwatch()
     watch.begin()

@@ -10,7 +10,7 @@ from rich.table import Table
 from handoff.config import DEFAULT_TIME_ZONE
 from handoff.domain.handoff_clock import CLOCK_VERSION, Segment
 from handoff.record.delivery import Verdict, VerdictKind
-from handoff.views.latency import Figures
+from handoff.views.latency import Figures, Grouping
 from handoff.views.timeline import TimelineEntry
 
 ZONE = ZoneInfo(DEFAULT_TIME_ZONE)
@@ -60,11 +60,11 @@ def verdict_words(verdict: Verdict) -> str:
     return f"{verdict.kind.value}: {verdict.reason}" if verdict.reason is not None else verdict.kind.value
 
 
-def handoff_table(figures: Sequence[Figures]) -> Table:
-    """Table with one row for each service and urgency: count, time until the answer, and each segment's median."""
+def handoff_table(figures: Sequence[Figures], grouping: Grouping = Grouping.SERVICE) -> Table:
+    """Table with one row for each group: count, time until the answer, and each segment's median."""
     table = Table(title="Waiting times of handoffs", title_justify="left")
-    table.add_column("service")
-    table.add_column("urgency")
+    for field in grouping.fields:
+        table.add_column(field)
     for column in ("count", "open", "p50", "p90", "oldest open", *(segment.value for segment in Segment)):
         table.add_column(column, justify="right")
     for row in figures:
@@ -80,8 +80,7 @@ def handoff_table(figures: Sequence[Figures]) -> Table:
 def _figure_cells(row: Figures) -> tuple[str, ...]:
     by_segment = {figures.segment: figures.p50 for figures in row.segments}
     return (
-        row.service.value,
-        row.urgency.value,
+        *row.group,
         str(row.count),
         str(row.open),
         span_words(row.p50),

@@ -9,7 +9,7 @@ from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.postgres.timeline_reader import Timeline
 from handoff.operations.bundle import bundle_request
 from handoff.operations.installation_settings import InstallationSettings
-from handoff.views.latency import Figures, summary
+from handoff.views.latency import Figures, Grouping
 from handoff.views.replay.history import History
 from handoff.views.timeline import TimelineEntry
 
@@ -27,10 +27,10 @@ async def history_of(installed: InstallationSettings, case: UUID) -> History:
         return await timeline.history(case, request.trust)
 
 
-async def handoff_figures(installed: InstallationSettings) -> Sequence[Figures]:
-    """Waiting times of handoffs by service and urgency, as of now."""
+async def handoff_figures(installed: InstallationSettings, grouping: Grouping = Grouping.SERVICE) -> Sequence[Figures]:
+    """Waiting times of handoffs by group, as of now."""
     async with _reader(installed) as timeline:
-        return summary(await timeline.handoffs(), clock.now())
+        return await timeline.figures(grouping, clock.now())
 
 
 @asynccontextmanager

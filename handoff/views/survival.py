@@ -29,5 +29,9 @@ def survival(waits: Sequence[Wait]) -> Iterator[tuple[float, float]]:
 
 def quantile(waits: Sequence[Wait], part: float) -> float | None:
     """Return the duration by which ``part`` of the waits have ended, or None if too few have."""
-    # The share is a product of fractions, so compare with a tolerance.
-    return next((seconds for seconds, share in survival(waits) if share <= 1 - part + 1e-9), None)
+    return next((seconds for seconds, share in survival(waits) if share <= longer_share(part)), None)
+
+
+def longer_share(part: float) -> float:
+    """Return the greatest share that lasts longer at the quantile ``part``, with a tolerance: shares are products."""
+    return 1 - part + 1e-9

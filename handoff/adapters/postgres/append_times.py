@@ -2,13 +2,15 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
 from handoff.adapters.postgres.named_statements import statements
 
 _SQL = statements("timeline_reader.sql")
+BLOCK: Final = 10_000
+"""Offsets that a read examines."""
 
 
 @dataclass(slots=True)
@@ -22,6 +24,9 @@ class AppendTimes:
     next_offset: int = 0
     greatest_ms: int = 0
     behind: dict[int, int] = field(default_factory=dict)
+    hidden: set[int] = field(default_factory=set)
+    """Offsets that were found missing."""
+    _examined: int = 0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from the start of a snapshot to its end: an older snapshot would lack entries that the clock has read."""
 
@@ -36,11 +41,28 @@ class AppendTimes:
             return
         behind = await connection.fetch(_SQL["behind_record_time"], self.next_offset, self.greatest_ms)
         self.behind.update((row["record_offset"], row["greatest_ms"]) for row in behind)
-        self.next_offset = added["last_offset"] + 1
+        end = added["last_offset"] + 1
+        if added["entries"] != end - self.next_offset:
+            self.hidden.update(await _missing(connection, self.next_offset, end))
+        self.next_offset = end
         self.greatest_ms = max(self.greatest_ms, added["greatest_ms"])
 
     async def missing(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> list[int]:
-        """Return the first offsets below ``next_offset`` that the timeline lacks: it has every offset of the record."""
-        if await connection.fetchval(_SQL["entries_below"], self.next_offset) == self.next_offset:
-            return []
-        return [row["missing"] for row in await connection.fetch(_SQL["missing_offsets"], self.next_offset)]
+        """Return offsets below ``next_offset`` that the timeline lacks: it has every offset of the record.
+
+        The first read of a process examines all offsets. Each further one examines a block of older ones in turn, and
+        those found missing before, so that its work does not grow with the record.
+        """
+        low = self._examined if self._examined < self.next_offset else 0
+        self._examined = min(low + BLOCK, self.next_offset)
+        found: int = await connection.fetchval(_SQL["entries_between"], low, self._examined)
+        if found != self._examined - low:
+            self.hidden.update(await _missing(connection, low, self._examined))
+        if self.hidden:
+            back = await connection.fetch(_SQL["present"], list(self.hidden))
+            self.hidden.difference_update(row["record_offset"] for row in back)
+        return sorted(self.hidden)
+
+
+async def _missing(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", low: int, high: int) -> list[int]:
+    return [row["missing"] for row in await connection.fetch(_SQL["missing_offsets"], low, high)]

@@ -30,12 +30,18 @@ class JudgedCase:
     check: StrandCheck
     fold: HistoryFold
     rows: list[Any] = field(default_factory=list)
+    hidden: frozenset[int] = frozenset()
     history: History | None = None
 
     @classmethod
     def empty(cls, case: UUID, genesis_hash: str, directory: Directory) -> "JudgedCase":
         """The case before its first row."""
         return cls(case, StrandCheck(genesis_hash, directory), HistoryFold(case))
+
+    def vanished(self, rows: Sequence[Any], to_record: ToRecord) -> frozenset[int]:
+        """Return the offsets of judged rows that are not among ``rows``: an append-only table has lost them."""
+        known, found = (frozenset(to_record(row).kafka.offset for row in some) for some in (self.rows, rows))
+        return (self.hidden | known) - found
 
     def begins(self, rows: Sequence[Any]) -> bool:
         """Return whether ``rows`` are the judged ones, and perhaps later ones."""
@@ -51,16 +57,17 @@ class JudgedCase:
             if is_of_case or _frames(judged):
                 self.fold.add(decode_entry(judged, record.kafka.appended_ms, is_of_case=is_of_case))
             self.rows.append(row)
+            self.hidden -= {record.kafka.offset}
             self.history = None
 
     def shown(
-        self, checkpoint: CheckpointStatus | None, missing: Sequence[int], outside: Iterable[int] = ()
+        self, checkpoint: CheckpointStatus | None, missing: Iterable[int], outside: Iterable[int] = ()
     ) -> History:
         """Return the history; the same object, with its cached properties, as long as nothing changes.
 
         ``missing`` are offsets that the timeline lacks, ``outside`` those that the checkpoint's tree does not include.
         """
-        differences = all_differences(self.check.differences, missing, outside)
+        differences = all_differences(self.check.differences, self.hidden.union(missing), outside)
         if checkpoint is not None:
             changed = frozenset(one.position for one in differences if one.column in HASHES)
             checkpoint = replace(checkpoint, outside=changed)
@@ -84,7 +91,9 @@ class JudgedCases:
         key = case, genesis_hash
         known = self._cases.pop(key, None)
         if known is None or not known.begins(rows):
+            vanished = known.vanished(rows, to_record) if known is not None else frozenset()
             known = JudgedCase.empty(case, genesis_hash, empty)
+            known.hidden = vanished
         known.extend(rows, to_record)
         self._cases[key] = known
         while len(self._cases) > 1 and sum(len(one.rows) for one in self._cases.values()) > self._most_rows:

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+from msgspec.structs import replace
 
 from handoff.adapters.postgres.append_times import AppendTimes
 from handoff.adapters.postgres.checkpoints import newest_cosigned
@@ -30,11 +31,22 @@ from handoff.record.kafka_record import KafkaRecord
 from handoff.record.message import Message
 from handoff.record.redaction import original_hash
 from handoff.views.handoffs import Handoff
+from handoff.views.latency import (
+    MEASURES,
+    Figures,
+    Grouping,
+    WaitFigures,
+    figures_of,
+    lasting_waits,
+    settled_waits,
+)
 from handoff.views.replay.checkpoint_status import CheckpointStatus
 from handoff.views.replay.history import History
+from handoff.views.survival import longer_share
 from handoff.views.timeline import TimelineEntry, timeline_entry
 
 _SQL = statements("timeline_reader.sql")
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +132,21 @@ class Timeline:
         rows = await self._pool.fetch(_SQL["handoffs"], asked.case, asked.service, asked.urgency, asked.open_only)
         return tuple(_handoff(row) for row in rows)
 
+    async def figures(self, grouping: Grouping, now: datetime) -> tuple[Figures, ...]:
+        """Return the figures of each group of handoffs at ``now``, computed by the database.
+
+        Only open handoffs are read, to measure what lasts.
+        """
+        lasting = [
+            (handoff.service, handoff.urgency, handoff.source, handoff.target, MEASURES.index(wait.measure) + 1, wait)
+            for handoff in await self.handoffs(HandoffFilter(open_only=True))
+            for wait in lasting_waits(handoff, now)
+        ]
+        columns = [list(column) for column in zip(*lasting, strict=True)] or [[] for _ in range(6)]
+        columns[5] = [wait.lasted // _MICROSECOND for wait in columns[5]]
+        rows = await self._pool.fetch(_SQL["figures"], grouping, *columns, longer_share(0.5), longer_share(0.9))
+        return figures_of(grouping, [_wait_figures(row) for row in rows])
+
     async def next_offset(self) -> int:
         """Return the offset up to which the record is on the timeline."""
         found: int = await self._pool.fetchval(_SQL["next_offset"])
@@ -160,9 +187,18 @@ def _headers(packed: bytes) -> Headers:
         return ()
 
 
+def _wait_figures(row: Any) -> WaitFigures:
+    p50, p90, oldest = (None if us is None else us / 1e6 for us in (row["p50_us"], row["p90_us"], row["oldest_us"]))
+    measure = MEASURES[row["measure"] - 1]
+    return WaitFigures(tuple(row["group_key"]), measure, row["count"], row["open"], p50, p90, oldest)
+
+
 def handoff_row(handoff: Handoff) -> tuple[Any, ...]:
     """Return the columns of a handoff in table order."""
     ending = handoff.ending
+    # The times are stored in milliseconds, and the waits are those between stored times.
+    stored = handoff if handoff.due_at is None else replace(handoff, due_at=from_ms(to_ms(handoff.due_at)))
+    waits = {wait.measure: wait for wait in settled_waits(stored)}
     return (
         handoff.case,
         handoff.referral,
@@ -186,6 +222,8 @@ def handoff_row(handoff: Handoff) -> tuple[Any, ...]:
         None if ending is None else ending.code,
         state_codec.dump_pauses(handoff.pauses),
         state_codec.dump_steps(handoff.steps),
+        [waits[measure].lasted // _MICROSECOND if measure in waits else None for measure in MEASURES],
+        [waits[measure].ended if measure in waits else None for measure in MEASURES],
     )
 
 

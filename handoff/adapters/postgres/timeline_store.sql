@@ -56,8 +56,8 @@ SELECT place, value_hash
 INSERT INTO handoffs AS kept (
     case_id, referral, source, target, service, urgency, state, requested_ms, delivered_ms, opened_ms, answered_ms,
     started_ms, closed_ms, due_ms, place_held_until_ms, place_agreed_ms, chain_root, hop, ended_as, ended_code,
-    pauses, steps)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+    pauses, steps, waits_us, waits_ended)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 ON CONFLICT (case_id, referral) DO UPDATE SET
     state = excluded.state,
     delivered_ms = excluded.delivered_ms,
@@ -73,4 +73,6 @@ ON CONFLICT (case_id, referral) DO UPDATE SET
     ended_as = excluded.ended_as,
     ended_code = excluded.ended_code,
     pauses = excluded.pauses,
-    steps = excluded.steps
+    steps = excluded.steps,
+    waits_us = excluded.waits_us,
+    waits_ended = excluded.waits_ended

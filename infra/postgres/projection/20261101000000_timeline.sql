@@ -6,6 +6,9 @@ BEGIN
 END
 $$;
 
+-- The share that lasts longer is a running product (Kaplan-Meier).
+CREATE AGGREGATE product(double precision) (SFUNC = float8mul, STYPE = double precision, INITCOND = '1');
+
 -- Creates the timeline's tables in the first schema of the search path: a rebuild creates a second set, beside the
 -- one that is being read. No column holds the projection's own clock, so that every byte follows from the record.
 CREATE PROCEDURE lay_out_timeline() LANGUAGE plpgsql AS $$
@@ -110,8 +113,13 @@ BEGIN
         -- Holds and open steps, with the deadlines under which the steps began: input of the clock.
         pauses       jsonb NOT NULL,
         steps        jsonb NOT NULL,
+        -- Waits that no later moment changes, in microseconds, and whether each ended by itself: until the answer, then the
+        -- segments in their order. Null if a wait has not begun or still lasts.
+        waits_us     bigint[] NOT NULL,
+        waits_ended  boolean[] NOT NULL,
         PRIMARY KEY (case_id, referral)
     );
+    CREATE INDEX handoffs_open ON handoffs (requested_ms) WHERE closed_ms IS NULL;
 
     -- The writer's position and epoch: a writer raises the epoch once and moves the position only under it.
     CREATE TABLE position (
@@ -199,4 +207,5 @@ GRANT SELECT ON ALL TABLES IN SCHEMA proof TO handoff_projection_reader;
 DROP SCHEMA proof CASCADE;
 DROP SCHEMA timeline CASCADE;
 DROP PROCEDURE lay_out_timeline();
+DROP AGGREGATE product(double precision);
 DROP FUNCTION refuse_change();

@@ -261,6 +261,12 @@ SELECT last_offset + n, last_ms + n, last_ms + n, convert_to($1, 'UTF8'), '{}', 
                      'escalation.acknowledged.v1'] AS types
           FROM timeline.entries) AS known, generate_series(1, $2::integer) AS n
 
+-- name: copies_of_closed_handoffs
+INSERT INTO timeline.handoffs
+SELECT copy.* FROM generate_series(1, $1::integer),
+       LATERAL (SELECT (jsonb_populate_record(closed, jsonb_build_object('referral', gen_random_uuid()))).*
+                  FROM timeline.handoffs AS closed WHERE closed_ms IS NOT NULL AND generate_series > 0) AS copy
+
 -- Any database
 
 -- name: foreign_keys_without_index whose columns are the first of no whole index

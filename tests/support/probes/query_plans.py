@@ -9,9 +9,10 @@ import asyncpg
 
 @dataclass(frozen=True, slots=True)
 class PlannedQuery:
-    """A statement with the work of its plan: buffers touched, and the rows that the scans of ``entries`` returned."""
+    """A statement with its rows, the buffers that its plan touched, and the rows that its scans of ``entries`` read."""
 
     statement: str
+    rows: int
     buffers: int
     entries_read: int
 
@@ -42,7 +43,9 @@ class QueryLog:
 async def _explain(connection: Any, query: str, arguments: tuple[Any, ...]) -> PlannedQuery:
     text = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}", *arguments)
     plan = json.loads(text)[0]["Plan"]
-    return PlannedQuery(query, plan["Shared Hit Blocks"] + plan["Shared Read Blocks"], _entries_read(plan))
+    return PlannedQuery(
+        query, int(plan["Actual Rows"]), plan["Shared Hit Blocks"] + plan["Shared Read Blocks"], _entries_read(plan)
+    )
 
 
 def _entries_read(plan: dict[str, Any]) -> int:

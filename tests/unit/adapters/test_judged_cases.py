@@ -37,6 +37,17 @@ def test_an_edited_row_is_not_answered_from_the_cache() -> None:
     assert _judged(cache, ROWS).shown(None, ()) == honest
 
 
+def test_a_judged_row_that_is_hidden_later_is_missing() -> None:
+    """Also the last one of the case, which breaks no chain; once it is back, nothing differs."""
+    cache = JudgedCases()
+    honest = _judged(cache, ROWS).shown(None, ())
+    for hidden in (ROWS[-1], ROWS[-2]):
+        rows = [row for row in ROWS if row is not hidden]
+        differences = _judged(cache, rows).shown(None, ()).differences
+        assert (hidden.kafka.offset, "entry") in {(one.position, one.column) for one in differences}
+    assert _judged(cache, ROWS).shown(None, ()) == honest
+
+
 def test_later_rows_continue_from_the_judged_ones() -> None:
     """The result is that of judging all rows together."""
     cache = JudgedCases()

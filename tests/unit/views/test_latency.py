@@ -13,9 +13,9 @@ from handoff.domain.case import Ending, HoldPeriod
 from handoff.domain.handoff_clock import CLOCK_VERSION, Segment, Span, segments
 from handoff.record.codes import CaseService, FailureCode, HoldCode, State, Urgency
 from handoff.views.handoffs import Handoff
-from handoff.views.latency import summary
 from handoff.views.survival import Wait
 from tests.support.dsl.builders import BASIS, CASE, REFERRAL, T0, after, nth_id
+from tests.support.dsl.figures_in_memory import summary
 
 HOUR = 3600.0
 NOW = after(hours=100)
@@ -172,7 +172,7 @@ def test_figures_are_grouped_by_service_and_urgency_in_the_order_of_the_codes() 
     ]
     shelter, legal_aid = summary(rows, after(hours=10))
     assert {row.clock for row in (shelter, legal_aid)} == {CLOCK_VERSION}
-    assert (shelter.service, legal_aid.service) == (CaseService.SHELTER, CaseService.LEGAL_AID)
+    assert [row.group[0] for row in (shelter, legal_aid)] == [CaseService.SHELTER, CaseService.LEGAL_AID]
     assert (shelter.count, shelter.open, shelter.oldest_open) == (3, 2, 8 * HOUR)
     # At six hours two are still observed and one of them ends: half last longer.
     assert (shelter.p50, shelter.p90) == (6 * HOUR, None)
@@ -222,6 +222,6 @@ def test_figures_count_every_handoff_that_was_there(many: list[Handoff], later: 
     now = T0 + timedelta(seconds=later)
     assert sum(row.count for row in summary(many, now)) == sum(1 for one in many if measured(one, now))
     for row in summary(many, now):
-        own = [one for one in many if (one.service, one.urgency) == (row.service, row.urgency)]
+        own = [one for one in many if (one.service, one.urgency) == row.group]
         for figures in row.segments:
             assert figures.count == sum(1 for one in own if figures.segment in measured(one, now))
