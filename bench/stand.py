@@ -168,7 +168,7 @@ def _keep_times(jurisdiction: Jurisdiction, topic: str) -> None:
 async def _lay_timed(kafka: KafkaSettings, topic: str, record: MixedRecord, size: int, progress: Progress) -> None:
     producer = AIOKafkaProducer(**security(kafka), acks="all", enable_idempotence=True, max_batch_size=256 * 1024)
     await producer.start()
-    laid, said = 0, 0
+    laid, reported = 0, 0
     try:
         # The groups come from other processes; waiting for one blocks nothing that would be at work.
         for group in record.messages(size):
@@ -185,8 +185,8 @@ async def _lay_timed(kafka: KafkaSettings, topic: str, record: MixedRecord, size
             ]
             await asyncio.gather(*sent)
             laid += len(group)
-            if laid >= said + 100_000:
-                said = laid
+            if laid >= reported + 100_000:
+                reported = laid
                 progress(f"{laid:,} entries are published")
     finally:
         await producer.stop()

@@ -1,6 +1,6 @@
 """The exchange on its way to a size: it routes the record from the stored position, and stops once it is past the size.
 
-Its clock stands still before the first deadline, so that it adds no entries of its own.
+Its clock shows a time before the first deadline, so that it adds no entries of its own.
 """
 
 import asyncio
