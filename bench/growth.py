@@ -101,7 +101,9 @@ def _findings(figures: _Figures, marks: tuple[int, ...], alone: Outcome) -> Iter
         yield Measurement(f"{name}: {marks[-1]:,} ÷ {marks[0]:,}", _once(grown), "times", _CONSTANT)
     yield Measurement("Signatures alone, on two threads", _once(alone.rate), "events/s")
     rebuilt = figures["projection: rate"][marks[-1]][0]
-    yield Measurement(f"{marks[-1]:,} projected ÷ their signatures alone", _once(alone.rate / rebuilt), "times", _REBUILD)
+    yield Measurement(
+        f"{marks[-1]:,} projected ÷ their signatures alone", _once(alone.rate / rebuilt), "times", _REBUILD
+    )
 
 
 def _once(value: float) -> Spread:
