@@ -29,6 +29,7 @@ from handoff.trial.trial import Trial
 _EVENTS_PER_STORY = 5
 _BEFORE_ANSWERING_SECONDS = 0.5
 _LAST_SECONDS = 3.0
+_LONGEST_SECONDS = 60.0
 # Rate → place of the hop → the aims for p50 and p99.
 _AIMS: Mapping[int, Mapping[int, tuple[float | None, float | None]]] = {50: {2: (35.0, 100.0), 3: (22.0, None)}}
 _BUSY = ("police", "shelter", "exchange", "projection", KAFKA, POSTGRES)
@@ -101,11 +102,12 @@ async def _story(police: Wires, shelter: Wires, crossings: list[Crossing]) -> No
 
 
 async def _command(wires: Wires, path: str, body: Json) -> Json:
+    deadline = time.monotonic() + _LONGEST_SECONDS
     while True:
         status, answer = await wires.post(path, body)
         if status == 202:
             return answer
-        if status != 404 and answer.get("reason") != "absent":
+        if (status != 404 and answer.get("reason") != "absent") or time.monotonic() > deadline:
             raise RuntimeError(f"{path}: unexpected response {status}: {answer}")
         # The other agency's node has not folded the request yet.
         await asyncio.sleep(_BEFORE_ANSWERING_SECONDS)
