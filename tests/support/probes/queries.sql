@@ -139,6 +139,9 @@ SELECT verdict, event_id FROM timeline.entries WHERE reason = 'redacted'
 -- name: timeline_case_state
 SELECT state FROM timeline.cases WHERE case_id = $1
 
+-- name: timeline_record_ms
+SELECT record_ms FROM timeline.position
+
 -- name: timeline_case_states
 SELECT state FROM timeline.cases ORDER BY case_id
 
