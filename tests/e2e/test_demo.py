@@ -80,6 +80,8 @@ def test_the_demo_ends_with_an_auditors_read_recorded_in_the_case(tmp_path: Path
     (read,) = (entry for entry in shown["timeline"] if entry["type"] == "case.read.v1")
     assert (read["emitter"], read["verdict"]["kind"]) == ("audit", "effective")
     assert {question["view"]: question["count"] for question in shown["replay"]["questions"]}["reads"] == 1
+    late = shown["late_step"]
+    assert (late["member"], late["cause"], late["escalation_ended"]) == ("social_work", "unseen", "step_done")
 
 
 def test_a_failure_names_its_cause_and_shows_its_log(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from handoff.operations.timeline import handoff_figures, history_of, timeline_of
 from handoff.record.delivery import VerdictKind
 from handoff.trial.demo.agency import Agency, wait_until
 from handoff.trial.demo.proof import Verification, verify_case
-from handoff.trial.demo.scenario import STEPS, Scenario
+from handoff.trial.demo.scenario import STEPS, LateStep, Scenario
 from handoff.trial.trial import Trial
 from handoff.views.latency import Figures
 from handoff.views.replay.history import History
@@ -21,13 +21,14 @@ from handoff.views.timeline import TimelineEntry
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """Result of the demo: timeline and history of the case, waiting times of its handoffs, and its verification."""
+    """Result of the demo: timeline and history of the case, its waiting times, its verification, and the late step."""
 
     case: UUID
     timeline: Sequence[TimelineEntry]
     summary: Sequence[Figures]
     history: History
     verification: Verification
+    late_step: LateStep | None
 
     def document(self) -> Mapping[str, object]:
         """Result as a JSON document."""
@@ -36,6 +37,7 @@ class DemoResult:
             "steps": [step.__doc__ for step in STEPS],
             "timeline": [asdict(entry) for entry in self.timeline],
             "handoffs": [asdict(row) for row in self.summary],
+            "late_step": asdict(self.late_step) if self.late_step is not None else None,
             "proof": self.verification.document(),
         }
 
@@ -71,18 +73,18 @@ def play_demo(trial: Trial, report: Callable[[str], None]) -> DemoResult:
     scenario = Scenario(agencies, TrialFaults(trial), report, clock.now())
     try:
         scenario.play()
-        return _result(trial, UUID(scenario.case))
+        return _result(trial, UUID(scenario.case), scenario.late_step)
     finally:
         for agency in agencies.values():
             agency.close()
 
 
-def _result(trial: Trial, case: UUID) -> DemoResult:
+def _result(trial: Trial, case: UUID, late_step: LateStep | None) -> DemoResult:
     installed = InstallationSettings(trial.directory)
     timeline = wait_until("the missed deadline on the timeline", lambda: _complete(installed, case))
     verification = verify_case(trial, case, timeline)
     figures, history = asyncio.run(handoff_figures(installed)), asyncio.run(history_of(installed, case))
-    return DemoResult(case, timeline, figures, history, verification)
+    return DemoResult(case, timeline, figures, history, verification, late_step)
 
 
 def _complete(installed: InstallationSettings, case: UUID) -> Sequence[TimelineEntry] | None:

@@ -32,11 +32,31 @@ class FaultInjection(Protocol):
         """Resume a node's relay."""
 
 
+@dataclass(frozen=True, slots=True)
+class LateStep:
+    """Late step of the scenario: who owed it, the seconds of each segment until the answer, the cause, and the end."""
+
+    member: str
+    step: str
+    seconds: Mapping[str, float]
+    cause: str
+    escalation_ended: str
+    clock: int
+
+    def sentence(self) -> str:
+        """Return the line that the demo prints."""
+        waits = ", ".join(f"{segment} {seconds:.1f} s" for segment, seconds in self.seconds.items())
+        return (
+            f"late: {self.member}, step {self.step}; {waits}; cause: {self.cause}. One escalation, "
+            f"ended: {self.escalation_ended}. Rules of the clock, version {self.clock}."
+        )
+
+
 @dataclass
 class Scenario:
     """State of the scenario: ids of the case, its bases and its referrals by a name.
 
-    ``now`` is the time of this machine; ``report`` prints the line of a step.
+    ``now`` is the time of this machine; ``report`` prints the line of a step. ``late_step`` is the missed deadline.
     """
 
     agencies: Mapping[str, Agency]
@@ -46,6 +66,7 @@ class Scenario:
     case: str = ""
     bases: dict[str, str] = field(default_factory=dict)
     referrals: dict[str, str] = field(default_factory=dict)
+    late_step: LateStep | None = None
 
     def play(self) -> None:
         """Play every step in order. Raises TrialError at the first unexpected result."""
@@ -264,27 +285,49 @@ def _dated_follow_ups(s: Scenario) -> bool | None:
 
 
 def start_unanswered_request(s: Scenario) -> None:
-    """Request a referral that no institution will answer, under a deadline of three seconds."""
+    """Request a referral that no person at the CSW opens, under a deadline of three seconds for the answer."""
     coordination = s.agency("coordination")
     short = {"step": "answered", "urgencies": ["low"], "service": "psychosocial", "amount": 3, "source": "assumed"}
     existing: list[Json] = coordination.get("/directory")["deadlines"]
     coordination.command("/directory/deadlines", {"deadlines": [short, *existing]})
-    s.record_release("police", "support", 29, recipient="shelter", purpose="case_management")
+    s.record_release("police", "support", 29, recipient="social_work", purpose="case_management")
     s.request_referral(
-        "police", "support", 29, basis="support", target="shelter", service="psychosocial", urgency="low"
+        "police", "support", 29, basis="support", target="social_work", service="psychosocial", urgency="low"
     )
 
 
 def miss_deadline(s: Scenario) -> None:
-    """A request of low urgency is not answered: one missed deadline, and one escalation that does not name the case."""
-    coordination = s.agency("coordination")
-    missed = s.agency("police").wait_for_event("deadline.missed.v1", step="answered")
-    escalated = coordination.wait_for_event("deadline.escalated.v2", member="shelter")
+    """The CSW does not open a request in time: one missed deadline, one escalation, which its late answer ends."""
+    coordination, police = s.agency("coordination"), s.agency("police")
+    missed = police.wait_for_event("deadline.missed.v1", step="answered")
+    escalated = coordination.wait_for_event("deadline.escalated.v2", member="social_work")
     if s.case in str(escalated) or s.referrals["support"] in str(escalated):
         raise TrialError("the escalation names the case")
-    counts = len(s.agency("police").events("deadline.missed.v1")), len(coordination.events("deadline.escalated.v2"))
+    [waiting] = coordination.get("/escalations")["escalations"]
+    s.respond("social_work", "support", 75, "opening")
+    s.respond("social_work", "support", 75, "acceptance")
+    ended = coordination.wait_for_event("escalation.ended.v1", reference=waiting["reference"])
+    counts = len(police.events("deadline.missed.v1")), len(coordination.events("deadline.escalated.v2"))
     if counts != (1, 1) or not missed["event"]["source"].endswith("/exchange"):
         raise TrialError(f"expected one missed deadline and one escalation by the exchange, got {counts}")
+    if coordination.get("/escalations")["escalations"]:
+        raise TrialError("the escalation is open after the late answer")
+    s.late_step = _late_step(s, waiting, ended["event"]["data"]["reason"])
+    s.report("   " + s.late_step.sentence())
+
+
+def _late_step(s: Scenario, escalation: Json, end: str) -> LateStep:
+    """Return the late step with its cause: the longest segment of the wait for the answer."""
+    answered = wait_until(
+        "the late answer at the police",
+        lambda: found if (found := s.agency("police").get(s.referral_path("support")))["state"] == "accepted" else None,
+    )
+    waits = {span["segment"]: span["seconds"] for span in answered["clock"]["segments"]}
+    until_answer = {segment: waits[segment] for segment in ("transport", "unseen", "deciding")}
+    cause = max(until_answer, key=lambda segment: until_answer[segment])
+    if cause != "unseen":
+        raise TrialError(f"expected a request that was unseen for too long, got {until_answer}")
+    return LateStep(escalation["member"], escalation["step"], until_answer, cause, end, answered["clock"]["version"])
 
 
 def read_for_audit(s: Scenario) -> None:
