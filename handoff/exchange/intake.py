@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -39,7 +39,7 @@ METADATA_MS = 1000
 # Submissions without a committed offset are appended again after a crash, and the first occurrence counts. Awaiting
 # every commit would cost throughput all the time.
 COMMIT_SECONDS = 0.1
-LEAVE_SECONDS = 0.5
+LEAVE_SECONDS = 2.0
 
 Fetched = Mapping[TopicPartition, list[Any]]
 _RETRY: tuple[type[Exception], ...] = (KafkaError, BrokerUnavailable, VerifierLost, *TRANSIENT)
@@ -109,7 +109,7 @@ class SubmissionIntake:
                 backoff.reset()
                 self.consuming = bool(consumer.assignment())
                 if fetched or not self._directory.founded:
-                    await self._process(consumer, fetched)
+                    await completed(self._process(consumer, fetched))
                     self._hold_back(consumer, fetched)
                 if time.monotonic() - self._committed >= COMMIT_SECONDS:
                     await self._commit(consumer)
@@ -227,6 +227,17 @@ class SubmissionIntake:
                 offset=submission.record.offset,
                 outcome=outcome,
             )
+
+
+async def completed(step: Coroutine[Any, Any, None]) -> None:
+    """Await ``step``. If the exchange stops, let it end first, so that what it sent is committed and not sent again."""
+    task = asyncio.create_task(step)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        with suppress(*_RETRY, TimeoutError):
+            await asyncio.wait_for(task, LEAVE_SECONDS)
+        raise
 
 
 def _submissions(fetched: Fetched) -> list[Submission]:
