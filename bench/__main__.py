@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from bench.audit import audit
 from bench.bundle import bundle
 from bench.end_to_end import end_to_end
 from bench.exchange import exchange
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[Stand, Sizes], Chapter]] = {
     "idle": idle,
     "end-to-end": end_to_end,
     "growth": growth,
+    "audit": audit,
     "bundle": bundle,
 }
 

@@ -31,7 +31,7 @@ def bundle(stand: Stand, sizes: Sizes) -> Chapter:
         jurisdiction = stand.jurisdiction()
         record = LongRecord(jurisdiction.plan, size)
         stand.progress(f"a record of {size:,} entries is stored")
-        asyncio.run(_store(jurisdiction, record))
+        asyncio.run(store_record(jurisdiction, record))
         job = _job(jurisdiction, record, stand.directory / f"{size}.bundle")
         written, verified = run("handoff_bundle", job), run("handoff_verify", job)
         stand.progress(f"{size:,} entries: {written.rate:,.0f}/s written, {verified.rate:,.0f}/s verified")
@@ -40,7 +40,7 @@ def bundle(stand: Stand, sizes: Sizes) -> Chapter:
     return Chapter("bundle", "The evidence for a case", findings, _REMARKS)
 
 
-async def _store(jurisdiction: Jurisdiction, record: LongRecord) -> None:
+async def store_record(jurisdiction: Jurisdiction, record: LongRecord) -> None:
     """Store the record as the projection does, and a checkpoint over it."""
     place = record.place
     connection = await connect(jurisdiction.postgres_settings(PROJECTION, "writer"), patience=None)
