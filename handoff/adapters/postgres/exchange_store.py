@@ -14,6 +14,7 @@ import asyncpg
 
 from handoff.adapters.postgres.exchange_transaction import RoutingTransaction, message_in
 from handoff.adapters.postgres.named_statements import statements
+from handoff.adapters.postgres.pool import use
 from handoff.domain import state_codec
 from handoff.domain.directory import Directory
 from handoff.leadership import LeadershipLost
@@ -69,7 +70,7 @@ class ExchangeStore:
         Raises ``LeadershipLost`` if ``position`` is not the stored one.
         """
         after = (moved.next_offset, moved.record_ms, moved.last_hash)
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with use(self._pool) as connection, connection.transaction():
             if await connection.fetchval(_SQL["advance"], position.epoch, position.next_offset, *after) is None:
                 raise LeadershipLost
             yield RoutingTransaction(connection)
@@ -77,7 +78,7 @@ class ExchangeStore:
     @asynccontextmanager
     async def between(self, epoch: int) -> AsyncIterator[RoutingTransaction]:
         """Open a transaction between two batches. Raises ``LeadershipLost``."""
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with use(self._pool) as connection, connection.transaction():
             if await connection.fetchval(_SQL["hold_epoch"], epoch) is None:
                 raise LeadershipLost
             yield RoutingTransaction(connection)

@@ -3,6 +3,7 @@
 import asyncpg
 
 from handoff.adapters.postgres.named_statements import statements
+from handoff.adapters.postgres.pool import fetch
 from handoff.leadership import Leader
 
 _SQL = statements("leadership_store.sql")
@@ -15,7 +16,7 @@ class PostgresLeadership:
         self._pool = pool
 
     async def leader(self) -> Leader:
-        (row,) = await self._pool.fetch(_SQL["leader"])
+        (row,) = await fetch(self._pool, _SQL["leader"])
         return Leader(row["epoch"], row["instance"], row["heartbeat_at"])
 
     async def acquire(self, instance: str, observed: Leader) -> int | None:
@@ -23,7 +24,7 @@ class PostgresLeadership:
         return epoch
 
     async def renew(self, epoch: int) -> bool:
-        return await self._pool.fetchval(_SQL["renew"], epoch) is not None
+        return bool(await fetch(self._pool, _SQL["renew"], epoch))
 
     async def release(self, epoch: int) -> None:
         await self._pool.execute(_SQL["release"], epoch)

@@ -10,7 +10,7 @@ import asyncpg
 
 from handoff.adapters.postgres.directory_cache import DirectoryCache
 from handoff.adapters.postgres.node_transaction import SQL, PostgresTransaction, inbox_row, record_clock
-from handoff.adapters.postgres.pool import TRANSIENT, use
+from handoff.adapters.postgres.pool import TRANSIENT, fetch, use
 from handoff.domain import lifecycle
 from handoff.domain.case import ReferralKey
 from handoff.domain.directory import Directory
@@ -124,8 +124,7 @@ class PostgresStore:
 
     async def _fetch(self, name: str, *arguments: object) -> list[asyncpg.Record]:
         with store_errors():
-            async with use(self._pool) as connection:
-                return await connection.fetch(SQL[name], *arguments)
+            return await fetch(self._pool, SQL[name], *arguments)
 
 
 @contextmanager

@@ -77,6 +77,12 @@ async def use(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.pool.PoolConnectionPr
             cast("_Connection", connection).note_answered()
 
 
+async def fetch(pool: asyncpg.Pool, statement: str, *arguments: object) -> list[asyncpg.Record]:
+    """Return the rows of one statement."""
+    async with use(pool) as connection:
+        return await connection.fetch(statement, *arguments)
+
+
 # Every array type in parameters or results.
 _ARRAYS = (
     "SELECT $1::uuid[], $2::bytea[], $3::timestamptz[], $4::bigint[], $5::integer[], $6::smallint[], $7::boolean[], "

@@ -9,6 +9,7 @@ import asyncpg
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.node_store import store_errors
 from handoff.adapters.postgres.node_transaction import stored_message
+from handoff.adapters.postgres.pool import fetch
 from handoff.node.attestation.quorum import ProvenCheckpoint
 from handoff.node.attestation.receipts import UnreceiptedEvent
 from handoff.record import codec
@@ -62,7 +63,7 @@ class ProofStore:
 
     async def _fetch(self, name: str, *arguments: object) -> list[asyncpg.Record]:
         with store_errors():
-            return await self._pool.fetch(_SQL[name], *arguments)
+            return await fetch(self._pool, _SQL[name], *arguments)
 
 
 def _unreceipted(row: asyncpg.Record) -> UnreceiptedEvent:

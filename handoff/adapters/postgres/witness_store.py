@@ -4,6 +4,7 @@ import asyncpg
 
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.node_store import store_errors
+from handoff.adapters.postgres.pool import fetch
 from handoff.node.attestation.witness import Evidence, WitnessState
 from handoff.proof.log.checkpoint import TreeHead
 
@@ -36,7 +37,7 @@ class PostgresWitnessStore:
 
     async def _fetch(self, name: str, *arguments: object) -> list[asyncpg.Record]:
         with store_errors():
-            return await self._pool.fetch(_SQL[name], *arguments)
+            return await fetch(self._pool, _SQL[name], *arguments)
 
 
 def _columns(state: WitnessState) -> tuple[object, ...]:
