@@ -2,13 +2,18 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 
 import psutil
 
 
 def cpu_of(pids: Sequence[int]) -> float:
-    """CPU seconds of single processes, such as the sessions of one database."""
-    return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids)
+    """CPU seconds of single processes, such as the sessions of one database; one that has just ended adds nothing."""
+    total = 0.0
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            total += sum(psutil.Process(pid).cpu_times()[:2])
+    return total
 
 
 def cpu_of_children() -> float:
