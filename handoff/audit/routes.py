@@ -21,6 +21,7 @@ from handoff.audit.audit_problems import PURPOSE_REQUIRED
 from handoff.audit.exports.export_routes import export_router
 from handoff.audit.pages.audit_site import audit_site
 from handoff.audit.pages.case_pages import case_page_router
+from handoff.audit.status_check import StatusCheck
 from handoff.config import DEFAULT_TIME_ZONE, PostgresSettings
 from handoff.node.commands.results import StoreUnavailable
 from handoff.node.ports import Clock, NodeApi
@@ -51,6 +52,7 @@ class AuditParts:
     trust: Callable[[], TrustPolicy] | None = None
     callers: Mapping[str, str] | None = None
     verdicts: VerdictComparer | None = None
+    status: StatusCheck | None = None
     clock: Clock = clock.now
     time_zone: ZoneInfo | None = None
 
@@ -68,6 +70,7 @@ def add_audit_routes(app: FastAPI, parts: AuditParts) -> None:
             origin_of(parts.source),
             parts.trust,
             lambda: None if parts.verdicts is None else parts.verdicts.result,
+            lambda: () if parts.status is None else parts.status.differences,
         ),
         sessions=sessions,
         recorder=ReadRecorder(parts.desk, sessions, parts.clock, store_failures),

@@ -43,7 +43,7 @@ class TimelineRecord:
     """A row of the timeline: the raw record, its place in the log, the derived columns, and the record time due.
 
     ``record_ms`` is the greatest append time up to this offset, computed from the append times of all entries. A row
-    that ``is_of_strand`` belongs to a strand that is complete here; others are judged and not compared.
+    that ``is_of_strand`` belongs to a strand that is complete here; of others the chain is not compared.
     """
 
     kafka: KafkaRecord
@@ -80,14 +80,14 @@ class StrandCheck:
         self.differences: list[TimelineDifference] = []
 
     def add(self, row: TimelineRecord) -> JudgedRecord:
-        """Judge the next row again, from its raw record, and compare it if its strand is complete.
+        """Judge the next row again, from its raw record, and compare it, and its chain if its strand is complete.
 
         Raises ``UnsupportedRules``.
         """
         judged, recipients = self._judge.judge(row.kafka, row.record_ms)
         if row.is_of_strand:
             self.differences += self._chain_differences(row)
-            self.differences += _derived_differences(row, judged, recipients)
+        self.differences += _derived_differences(row, judged, recipients)
         return judged
 
     def _chain_differences(self, row: TimelineRecord) -> Iterator[TimelineDifference]:

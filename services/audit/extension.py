@@ -3,10 +3,12 @@
 from handoff import clock
 from handoff.adapters.files.trust_file import TrustFile
 from handoff.adapters.kafka.verdicts_topic import VerdictsTopic
+from handoff.adapters.postgres.case_reader import CaseReader
 from handoff.adapters.postgres.expired_rows import sign_in_rules
 from handoff.adapters.postgres.pool import open_pool
 from handoff.adapters.verdict_comparison import VerdictComparer
 from handoff.audit.routes import AuditParts, add_audit_routes, origin_of
+from handoff.audit.status_check import StatusCheck
 from handoff.config import ConfigurationError
 from handoff.record.envelope import Source
 from handoff.service import Extension, NodeResources
@@ -26,6 +28,7 @@ def audit_extension(resources: NodeResources) -> Extension:
     if trust is not None:
         topic = VerdictsTopic(settings.kafka, origin, client_id=f"{settings.member}-verdicts")
         comparer = VerdictComparer(topic, timeline, origin, trust, clock.now)
+    status = StatusCheck(CaseReader(timeline, settings.timeline, origin, trust).status_differences)
     parts = AuditParts(
         source=source,
         token=settings.token.get_secret_value(),
@@ -35,9 +38,10 @@ def audit_extension(resources: NodeResources) -> Extension:
         timeline_settings=settings.timeline,
         trust=trust,
         verdicts=comparer,
+        status=status,
         callers=settings.callers,
         time_zone=settings.time_zone,
     )
     rules = sign_in_rules(resources.pool, settings.retention)
-    tasks = () if comparer is None else (comparer.run,)
+    tasks = (status.run,) if comparer is None else (status.run, comparer.run)
     return Extension(lambda app: add_audit_routes(app, parts), (timeline,), rules, tasks)

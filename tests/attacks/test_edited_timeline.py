@@ -6,13 +6,21 @@ from contextlib import asynccontextmanager
 import asyncpg
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
+from handoff.adapters.postgres.case_reader import CaseReader
+from handoff.adapters.postgres.pool import open_pool
+from handoff.audit.status_check import StatusCheck
 from handoff.operations.setup.database_setup import Database
 from handoff.operations.setup.jurisdiction import Jurisdiction
 from handoff.proof.log.entry import PARTITION, LogEntry
+from handoff.record import signing
+from handoff.record.codec import encode
 from handoff.record.codes import ReadPurpose
 from handoff.record.topics import AUDIT, PROJECTION
+from tests.support.dsl import spec
 from tests.support.dsl.spec import CASE
+from tests.support.parts import proof_record
 from tests.support.parts.audited import NOW, READER, TOKEN, audit, databases, story, write_timeline
 from tests.support.parts.stack import Jurisdictions
 
@@ -25,6 +33,13 @@ _EDITS = {
     "hidden entry": f"DELETE FROM timeline.entries WHERE {_TARGET}",
 }
 """The edited column → the statement that edits it."""
+
+_HANDOFFS = {
+    "state": "UPDATE timeline.handoffs SET state = 'failed' WHERE state = 'in-progress' AND hop = 1",
+    "answered_at": "UPDATE timeline.handoffs SET answered_ms = answered_ms - 600000 WHERE hop = 1",
+    "": "DELETE FROM timeline.handoffs WHERE hop = 1",
+}
+"""Field of a handoff → the statement that edits it; the last deletes the row."""
 
 _COLUMNS = {"verdict": {"verdict", "reason"}, "record time": {"record_ms"}, "hidden entry": {"entry", "previous_leaf"}}
 """Columns that the answer names, by edit."""
@@ -47,10 +62,12 @@ async def _superuser(jurisdiction: Jurisdiction) -> AsyncIterator[asyncpg.Connec
     try:
         await connection.execute("ALTER TABLE timeline.entries DISABLE TRIGGER ALL")
         await connection.execute("CREATE TEMPORARY TABLE kept AS TABLE timeline.entries")
+        await connection.execute("CREATE TEMPORARY TABLE kept_handoffs AS TABLE timeline.handoffs")
         yield connection
     finally:
         await connection.execute("TRUNCATE timeline.entries")
         await connection.execute("INSERT INTO timeline.entries TABLE kept")
+        await connection.execute("TRUNCATE timeline.handoffs; INSERT INTO timeline.handoffs TABLE kept_handoffs")
         await connection.execute("ALTER TABLE timeline.entries ENABLE ALWAYS TRIGGER append_only")
         await connection.close()
 
@@ -85,6 +102,44 @@ async def test_an_edit_is_not_shown_as_what_is_proven(jurisdiction: Jurisdiction
         assert {name: value for name, value in shown.json().items() if name != "differs"} == honest.json()
 
 
+@pytest.mark.parametrize("field", sorted(_HANDOFFS))
+async def test_figures_that_were_edited_are_named(jurisdiction: Jurisdiction, field: str) -> None:
+    """The stored handoffs, from which figures are computed, are compared with the judged entries of the case."""
+    async with _edited(jurisdiction, _HANDOFFS[field]):
+        shown = (await _read(jurisdiction, _TIMELINE)).json()
+    assert {one["column"] for one in shown["differs"]} == {f"handoffs.{field}".rstrip(".")}
+
+
+_STATUS = f"WHERE key <> '{CASE}' AND reference IS NOT NULL"
+_STATUS_EDITS = {
+    "reference": f"UPDATE timeline.entries SET reference = NULL {_STATUS}",
+    "verdict": f"UPDATE timeline.entries SET verdict = 'ineffective', reason = 'already' {_STATUS}",
+    "hidden entry": f"DELETE FROM timeline.entries {_STATUS}",
+}
+
+
+@pytest.mark.parametrize("edit", sorted(_STATUS_EDITS))
+async def test_an_escalation_hidden_from_its_case_is_found(jurisdiction: Jurisdiction, edit: str) -> None:
+    """A case shows its own escalations alone; the whole strand about the jurisdiction is judged and compared."""
+    settings = jurisdiction.postgres_settings(PROJECTION, "reader")
+    async with open_pool(settings, max_size=2) as pool:
+
+        def check() -> StatusCheck:
+            trust = proof_record.trust(genesis=signing.sha256(encode(spec.founding())))
+            reader = CaseReader(pool, settings, proof_record.ORIGIN, lambda: trust)
+            return StatusCheck(reader.status_differences)
+
+        honest = check()
+        await honest.check()
+        assert honest.differences == ()
+        edited = check()
+        async with _edited(jurisdiction, _STATUS_EDITS[edit]):
+            with capture_logs() as logs:
+                await edited.check()
+    assert {one.column for one in edited.differences} >= {"entry" if edit == "hidden entry" else edit}
+    assert [line["log_level"] for line in logs if line["event"] == "status_check.failed"] == ["critical"]
+
+
 async def _relink(connection: asyncpg.Connection) -> int:
     """Move an anchored entry of the case by a millisecond, with every hash of the strand recomputed after it."""
     rows = await connection.fetch(
@@ -92,12 +147,12 @@ async def _relink(connection: asyncpg.Connection) -> int:
         "  FROM timeline.entries WHERE key = $1 ORDER BY record_offset",
         str(CASE).encode(),
     )
-    moved, previous = rows[5]["record_offset"], rows[4]["leaf"]
+    moved, previous = rows[1]["record_offset"], rows[0]["leaf"]
     await connection.execute(
         "UPDATE timeline.entries SET appended_ms = appended_ms + 1, record_ms = record_ms + 1 WHERE record_offset = $1",
         moved,
     )
-    for row in rows[5:]:
+    for row in rows[1:]:
         offset, at = row["record_offset"], row["appended_ms"] + (row["record_offset"] == moved)
         entry = LogEntry(PARTITION, offset, at, row["record_hash"], row["case_tag"], row["tag_sequence"], previous)
         await connection.execute(

@@ -12,14 +12,16 @@ import asyncpg
 from handoff.adapters.postgres.bundle_export import BundleRequest, NoCheckpointCoversCase, bundle
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.node_store import store_errors
-from handoff.adapters.postgres.timeline_reader import Timeline
+from handoff.adapters.postgres.timeline_reader import Timeline, headers_of
 from handoff.config import PostgresSettings
+from handoff.judging.timeline_check import TimelineDifference
 from handoff.judging.verdict_statement import ComparedVerdicts
 from handoff.proof.log.checkpoint import Origin
+from handoff.proof.log.entry import record_hash
 from handoff.proof.verify.trust import TrustPolicy
 from handoff.record.delivery import from_ms
 from handoff.record.envelope import Identity, Source
-from handoff.record.header_codec import Headers, unpack_headers
+from handoff.record.header_codec import Headers
 from handoff.views.replay.history import History
 
 _SQL = statements("case_reader.sql")
@@ -51,6 +53,9 @@ class CaseReader:
     compared: Callable[[], ComparedVerdicts | None] = lambda: None
     """Return the newest comparison of the timeline's verdicts with the monitor's."""
 
+    status: Callable[[], tuple[TimelineDifference, ...]] = lambda: ()
+    """Return the differences that the last check of the strand about the status found."""
+
     @cached_property
     def _timeline(self) -> Timeline:
         return Timeline(self.pool, self.origin)
@@ -65,7 +70,12 @@ class CaseReader:
         """Return the history of a case, with the newest checkpoint that covers it."""
         with store_errors():
             trust = self.trust() if self.trust is not None else None
-            return await self._timeline.history(case, trust, self.compared())
+            return await self._timeline.history(case, trust, self.compared(), self.status())
+
+    async def status_differences(self) -> tuple[TimelineDifference, ...]:
+        """Judge the whole strand about the jurisdiction's status again; return what the database has otherwise."""
+        with store_errors():
+            return await self._timeline.status_differences(self.trust() if self.trust is not None else None)
 
     async def bundle(self, case: UUID) -> AsyncIterator[bytes]:
         """Stream the bundle of a case. The errors of ``open_export`` are raised before the first chunk."""
@@ -98,12 +108,14 @@ def _key(case: UUID) -> bytes:
 
 
 def _raw(row: Any) -> RawEntry:
+    headers = headers_of(row["headers"])
     return RawEntry(
         position=row["record_offset"],
         appended_at=from_ms(row["appended_ms"]),
         value=row["value"],
-        headers=unpack_headers(row["headers"]),
-        record_hash=row["record_hash"].hex(),
+        headers=headers,
+        # Computed: the stored hash could be that of other bytes.
+        record_hash=record_hash(row["key"], row["value"], headers).hex(),
         leaf=row["leaf"].hex(),
         sequence=row["tag_sequence"],
     )

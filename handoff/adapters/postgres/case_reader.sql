@@ -2,7 +2,7 @@
 SELECT EXISTS (SELECT FROM timeline.entries WHERE sha256(coalesce(key, '')) = sha256($1::bytea))
 
 -- name: raw_entries
-SELECT record_offset, appended_ms, value, headers, record_hash, leaf, tag_sequence
+SELECT record_offset, appended_ms, key, value, headers, leaf, tag_sequence
   FROM timeline.entries
  WHERE record_offset = ANY($1::bigint[]) ORDER BY record_offset
 

@@ -11,8 +11,10 @@ from uuid import UUID
 
 from handoff.domain.directory import Directory
 from handoff.domain.record_fold import JudgedRecord
-from handoff.judging.timeline_check import HASHES, StrandCheck, TimelineRecord, all_differences
+from handoff.judging.timeline_check import HASHES, StrandCheck, TimelineDifference, TimelineRecord, all_differences
 from handoff.record.envelope import Event
+from handoff.views.handoff_check import handoff_differences
+from handoff.views.handoffs import Handoff
 from handoff.views.replay.checkpoint_status import CheckpointStatus
 from handoff.views.replay.history import FRAMING, PASSING, History, HistoryFold, decode_entry
 
@@ -61,13 +63,24 @@ class JudgedCase:
             self.history = None
 
     def shown(
-        self, checkpoint: CheckpointStatus | None, missing: Iterable[int], outside: Iterable[int] = ()
+        self,
+        checkpoint: CheckpointStatus | None,
+        missing: Iterable[int],
+        outside: Iterable[int] = (),
+        handoffs: Sequence[Handoff] | None = None,
+        status: Iterable[TimelineDifference] = (),
     ) -> History:
         """Return the history; the same object, with its cached properties, as long as nothing changes.
 
         ``missing`` are offsets that the timeline lacks, ``outside`` those that the checkpoint's tree does not include.
+        ``handoffs`` are the stored ones, None if they are not compared; ``status`` are differences of the strand about
+        the jurisdiction.
         """
-        differences = all_differences(self.check.differences, self.hidden.union(missing), outside)
+        figures: tuple[TimelineDifference, ...] = ()
+        if handoffs is not None and self.fold.case is not None:
+            figures = tuple(handoff_differences(self.fold.case, handoffs, self.fold.position_of))
+        found = {*self.check.differences, *figures, *status}
+        differences = all_differences(found, self.hidden.union(missing), outside)
         if checkpoint is not None:
             changed = frozenset(one.position for one in differences if one.column in HASHES)
             checkpoint = replace(checkpoint, outside=changed)

@@ -19,7 +19,13 @@ from handoff.adapters.postgres.named_statements import statements
 from handoff.domain import state_codec
 from handoff.domain.case import Ending
 from handoff.domain.directory import Directory
-from handoff.judging.timeline_check import DerivedColumns, TimelineRecord
+from handoff.judging.timeline_check import (
+    DerivedColumns,
+    StrandCheck,
+    TimelineDifference,
+    TimelineRecord,
+    all_differences,
+)
 from handoff.judging.verdict_statement import ComparedVerdicts
 from handoff.proof.log.checkpoint import Origin
 from handoff.proof.verify.trust import TrustPolicy
@@ -63,7 +69,7 @@ class Timeline:
     """Reader of the projection's tables.
 
     Verdicts and record times of a case are computed again from the raw records; the stored ones are only compared. Each
-    entry is looked for in the tree under the newest checkpoint.
+    entry is looked for in the tree under the newest checkpoint, and the stored handoffs of the case are compared.
     A process has one reader, which keeps what it judged.
     """
 
@@ -81,13 +87,18 @@ class Timeline:
         return tuple(timeline_entry(entry.decoded) for entry in history.own)
 
     async def history(
-        self, case: UUID, trust: TrustPolicy | None = None, verdicts: ComparedVerdicts | None = None
+        self,
+        case: UUID,
+        trust: TrustPolicy | None = None,
+        verdicts: ComparedVerdicts | None = None,
+        status: tuple[TimelineDifference, ...] = (),
     ) -> History:
         """Return the history of ``case`` for a replay; without entries for an unknown case.
 
         With ``trust`` it has its checkpoint status, and the founding event is the one that ``trust`` names.
-        ``verdicts`` is the newest comparison with the monitor's. Everything is read in one snapshot. Raises
-        ``UnknownLog`` if the trust file does not name the record's log.
+        ``verdicts`` is the newest comparison with the monitor's, ``status`` the differences of the strand about the
+        jurisdiction. Everything is read in one snapshot. Raises ``UnknownLog`` if the trust file does not name the
+        record's log.
         """
         async with (
             self._clock.lock,
@@ -96,18 +107,42 @@ class Timeline:
         ):
             vouched = await newest_cosigned(connection, self._origin, trust) if trust is not None else None
             rows, missing = await self._strands(connection, case)
+            stored = await connection.fetch(_SQL["handoffs"], *_columns(HandoffFilter(case=case)))
             outside = frozenset[int]()
             if vouched is not None:
                 leaves = ((row["record_offset"], row["leaf"]) for row in rows)
                 outside = await self._inclusion.outside(connection, leaves, vouched.opened.head)
         empty = Directory(self._origin.jurisdiction, self._origin.generation)
-        status = CheckpointStatus.of(vouched, verdicts) if vouched is not None else None
+        handoffs = [handoff_of(row) for row in stored]
+        checkpoint = CheckpointStatus.of(vouched, verdicts) if vouched is not None else None
         async with self._judging:
             # On a thread: the first read of a long case checks thousands of signatures.
             judged = await asyncio.to_thread(
                 self._judged.judged, case, rows, self._record, self._genesis_hash(rows, trust), empty
             )
-            return judged.shown(status, missing, outside)
+            return judged.shown(checkpoint, missing, outside, handoffs, status)
+
+    async def status_differences(self, trust: TrustPolicy | None = None) -> tuple[TimelineDifference, ...]:
+        """Judge the whole strand about the jurisdiction's status again; return what the database has otherwise."""
+        keys = [kind.subject(self._origin.jurisdiction).encode() for kind in (Keying.STATUS, Keying.JURISDICTION)]
+        async with (
+            self._clock.lock,
+            self._pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await self._clock.advance(connection)
+            rows = await connection.fetch(_SQL["status"], *keys)
+            missing = await self._clock.missing(connection)
+        genesis_hash = self._genesis_hash(rows, trust)
+        found = await asyncio.to_thread(self._status_differences, rows, keys[0], genesis_hash)
+        return all_differences(found, missing)
+
+    def _status_differences(self, rows: Sequence[Any], status: bytes, genesis_hash: str) -> list[TimelineDifference]:
+        check = StrandCheck(genesis_hash, Directory(self._origin.jurisdiction, self._origin.generation))
+        for row in rows:
+            check.add(self._record(row))
+        own = {row["record_offset"] for row in rows if row["key"] == status}
+        return [one for one in check.differences if one.position in own]
 
     def _record(self, row: Any) -> TimelineRecord:
         return _timeline_record(row, self._clock)
@@ -129,7 +164,7 @@ class Timeline:
 
     async def handoffs(self, asked: HandoffFilter = HandoffFilter()) -> tuple[Handoff, ...]:
         """Return the handoffs that match the filter, oldest first."""
-        rows = await self._pool.fetch(_SQL["handoffs"], asked.case, asked.service, asked.urgency, asked.open_only)
+        rows = await self._pool.fetch(_SQL["handoffs"], *_columns(asked))
         return tuple(handoff_of(row) for row in rows)
 
     async def figures(self, grouping: Grouping, now: datetime) -> tuple[Figures, ...]:
@@ -153,8 +188,12 @@ class Timeline:
         return found
 
 
+def _columns(asked: HandoffFilter) -> tuple[object, ...]:
+    return asked.case, asked.service, asked.urgency, asked.open_only
+
+
 def _timeline_record(row: Any, clock: AppendTimes) -> TimelineRecord:
-    message = Message(row["key"], row["value"], _headers(row["headers"]))
+    message = Message(row["key"], row["value"], headers_of(row["headers"]))
     offset, appended_ms = row["record_offset"], row["appended_ms"]
     return TimelineRecord(
         kafka=KafkaRecord(offset, appended_ms, message),
@@ -179,7 +218,8 @@ def _timeline_record(row: Any, clock: AppendTimes) -> TimelineRecord:
     )
 
 
-def _headers(packed: bytes) -> Headers:
+def headers_of(packed: bytes) -> Headers:
+    """Return the headers of a row; empty ones if they cannot be decoded."""
     try:
         return unpack_headers(packed)
     except NotHeaders:

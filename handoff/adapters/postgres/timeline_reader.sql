@@ -9,6 +9,15 @@ SELECT record_offset, appended_ms, key, value, headers, case_tag, tag_sequence, 
                                WHERE sha256(coalesce(key, '')) = sha256($1::bytea) AND reference IS NOT NULL))
  ORDER BY record_offset
 
+-- name: status
+-- The whole strands of the status and of the directory.
+SELECT record_offset, appended_ms, key, value, headers, case_tag, tag_sequence, previous_leaf, leaf,
+       record_ms, verdict, reason, subject, event_id, event_type, emitter, referral, reference, rules, recipients,
+       true AS is_of_strand
+  FROM timeline.entries
+ WHERE sha256(coalesce(key, '')) IN (sha256($1::bytea), sha256($2::bytea))
+ ORDER BY record_offset
+
 -- name: record_clock
 -- How many entries from an offset on, the last one, and the greatest append time.
 SELECT count(*) AS entries, max(record_offset) AS last_offset, max(appended_ms) AS greatest_ms

@@ -3,11 +3,13 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from handoff.audit.exports.export_time import export_time
 from handoff.views.replay.history import ReplayedEntry
 
+NO_DIFFERENCES: Mapping[int, str] = MappingProxyType({})
 COLUMNS = (
     "position",
     "record_time",
@@ -18,20 +20,26 @@ COLUMNS = (
     "verdict",
     "reason",
     "anchored",
+    "differs",
     "data",
 )
 
 
-def as_csv(entries: Iterable[ReplayedEntry], is_anchored: Callable[[int], bool]) -> str:
-    """Return the table of ``entries``; ``is_anchored`` tells whether a checkpoint includes a position."""
+def as_csv(
+    entries: Iterable[ReplayedEntry], is_anchored: Callable[[int], bool], differing: Mapping[int, str] = NO_DIFFERENCES
+) -> str:
+    """Return the table of ``entries``; ``is_anchored`` tells whether a checkpoint includes a position.
+
+    ``differing`` has the columns of the database that differ from the raw record, by position.
+    """
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
-    writer.writerows(_row(entry, is_anchored) for entry in entries)
+    writer.writerows(_row(entry, is_anchored, differing.get(entry.position, "")) for entry in entries)
     return out.getvalue()
 
 
-def _row(entry: ReplayedEntry, is_anchored: Callable[[int], bool]) -> tuple[object, ...]:
+def _row(entry: ReplayedEntry, is_anchored: Callable[[int], bool], differs: str) -> tuple[object, ...]:
     event = entry.decoded.event
     data = event.data.model_dump(mode="json", exclude={"referral", "seen"}, exclude_none=True) if event else {}
     return (
@@ -44,5 +52,6 @@ def _row(entry: ReplayedEntry, is_anchored: Callable[[int], bool]) -> tuple[obje
         entry.verdict.kind.value,
         entry.verdict.reason or "",
         "yes" if is_anchored(entry.position) else "no",
+        differs,
         json.dumps(data, sort_keys=True) if data else "",
     )

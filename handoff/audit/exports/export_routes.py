@@ -16,13 +16,15 @@ from handoff.web.pages.rendering import SECURITY_HEADERS
 async def export_csv(request: InCase) -> Response:
     """Export the entries that are shown, as a table."""
     view = await request.view(is_export=True)
-    return _file(view, as_csv(view.entries, view.history.is_anchored), "text/csv; charset=utf-8", "csv")
+    return _file(
+        view, as_csv(view.entries, view.history.is_anchored, view.history.differing), "text/csv; charset=utf-8", "csv"
+    )
 
 
 async def export_xes(request: InCase) -> Response:
     """Export the case up to the chosen time as an event log, without filters: mining a part would mislead."""
     view = await request.view(is_export=True)
-    return _file(view, as_xes(request.case, view.history_then.own), "application/xml", "xes")
+    return _file(view, as_xes(request.case, view.history_then.own, view.history.differing), "application/xml", "xes")
 
 
 async def export_pdf(request: InCase) -> Response:

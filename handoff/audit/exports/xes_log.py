@@ -10,6 +10,7 @@ from types import MappingProxyType
 from uuid import UUID
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from handoff.audit.exports.csv_table import NO_DIFFERENCES
 from handoff.audit.exports.export_time import export_time
 from handoff.record.delivery import VerdictKind
 from handoff.record.events import Body
@@ -44,8 +45,11 @@ _TRANSITIONS: Mapping[type[Body], str] = MappingProxyType(
 """Event type → transition of its referral in the standard lifecycle. Any other event is `complete`."""
 
 
-def as_xes(case: UUID, entries: Iterable[ReplayedEntry]) -> bytes:
-    """Return the log of one case. An ineffective entry is included with its verdict and an `unknown` transition."""
+def as_xes(case: UUID, entries: Iterable[ReplayedEntry], differing: Mapping[int, str] = NO_DIFFERENCES) -> bytes:
+    """Return the log of one case. An ineffective entry is included with its verdict and an `unknown` transition.
+
+    ``differing`` has the columns of the database that differ from the raw record, by position.
+    """
     log = Element("log", {"xes.version": "1849-2016", "xes.features": "", "xmlns": "http://www.xes-standard.org/"})
     for name, prefix, uri in _EXTENSIONS:
         SubElement(log, "extension", name=name, prefix=prefix, uri=uri)
@@ -55,7 +59,7 @@ def as_xes(case: UUID, entries: Iterable[ReplayedEntry]) -> bytes:
     trace = SubElement(log, "trace")
     _string(trace, "concept:name", str(case))
     for entry in entries:
-        _event(trace, entry)
+        _event(trace, entry, differing.get(entry.position))
     indent(log)
     document: bytes = tostring(log, encoding="utf-8", xml_declaration=True)
     return document
@@ -71,7 +75,7 @@ def _globals(log: Element) -> None:
     _string(event, "lifecycle:transition", _UNKNOWN)
 
 
-def _event(trace: Element, entry: ReplayedEntry) -> None:
+def _event(trace: Element, entry: ReplayedEntry, differs: str | None) -> None:
     event = SubElement(trace, "event")
     recorded = entry.decoded.event
     _string(event, "concept:name", recorded.type.rpartition(".v")[0] if recorded is not None else _UNKNOWN)
@@ -85,6 +89,8 @@ def _event(trace: Element, entry: ReplayedEntry) -> None:
         _string(event, "concept:instance", str(entry.referral_id))
     if entry.referral is not None:
         _string(event, "handoff:service", entry.referral.service.value)
+    if differs is not None:
+        _string(event, "handoff:differs", differs)
     SubElement(event, "int", key="handoff:position", value=str(entry.position))
 
 

@@ -148,6 +148,14 @@ class History:
         """Entries of the case itself, without the directory's."""
         return tuple(entry for entry in self.entries if entry.decoded.is_of_case)
 
+    @cached_property
+    def differing(self) -> Mapping[int, str]:
+        """Position → names of the columns that differ from the raw records."""
+        found: dict[int, list[str]] = {}
+        for one in self.differences:
+            found.setdefault(one.position, []).append(one.column)
+        return {position: " ".join(columns) for position, columns in found.items()}
+
     def is_anchored(self, position: int) -> bool:
         """Return whether the entry is included in the tree under the newest checkpoint."""
         return self.checkpoint is not None and self.checkpoint.includes(position)
@@ -233,6 +241,16 @@ class HistoryFold:
         self._case_id = case_id
         self._situation = _initial(case_id)
         self._entries: list[ReplayedEntry] = []
+
+    @property
+    def case(self) -> Case | None:
+        """The case after the last entry."""
+        return self._situation.case
+
+    def position_of(self, referral: UUID) -> int:
+        """Return the position of the first entry about a referral; of the last entry if there is none."""
+        first = next((entry.position for entry in self._entries if entry.referral_id == referral), None)
+        return first if first is not None else self._entries[-1].position if self._entries else 0
 
     def add(self, decoded: DecodedEntry) -> None:
         """Fold the next entry."""

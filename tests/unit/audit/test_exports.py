@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from xml.etree import ElementTree as ET
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from handoff.audit.pages.entry_list import entries_by_day
 from handoff.audit.pages.replay_view import ReplayView
 from handoff.audit.pages.time_slider import Reader, record_times, slider_position
 from handoff.config import DEFAULT_TIME_ZONE
+from handoff.judging.timeline_check import TimelineDifference
 from handoff.record.topics import AUDIT
 from handoff.views.replay.history import History
 from handoff.web.pages.translation import LANGUAGES
@@ -134,3 +136,21 @@ def test_the_reader_s_own_reads_are_no_steps_of_the_slider(history: History) -> 
     assert read.at in record_times(history, STRANGER)
     assert read.at not in record_times(history, reader)
     assert len(record_times(history, reader)) == len(record_times(history, STRANGER)) - 1
+
+
+def test_exports_name_what_the_database_has_otherwise(history: History) -> None:
+    """The entry is the judged one; its line and its event have the columns that differ."""
+    position = history.own[3].position
+    differing = replace(
+        history,
+        differences=(
+            TimelineDifference(position, "emitter", "police", "shelter"),
+            TimelineDifference(position, "verdict", "ineffective", "effective"),
+        ),
+    ).differing
+    lines = csv.DictReader(io.StringIO(as_csv(history.own, lambda _: True, differing)))
+    named = {line["position"]: line["differs"] for line in lines if line["differs"]}
+    log = ET.fromstring(as_xes(CASE, history.own, differing))
+    events = [attributes(event) for event in log.iter(f"{XES}event")]
+    logged = {event["handoff:position"]: event["handoff:differs"] for event in events if "handoff:differs" in event}
+    assert named == logged == {str(position): "emitter verdict"}
