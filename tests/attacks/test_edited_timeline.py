@@ -110,7 +110,8 @@ async def test_figures_that_were_edited_are_named(jurisdiction: Jurisdiction, fi
     assert {one["column"] for one in shown["differs"]} == {f"handoffs.{field}".rstrip(".")}
 
 
-_STATUS = f"WHERE key <> '{CASE}' AND reference IS NOT NULL"
+_ABOUT_STATUS = f"FROM timeline.entries WHERE key <> '{CASE}' AND reference IS NOT NULL"
+_STATUS = f"WHERE record_offset = (SELECT max(record_offset) {_ABOUT_STATUS})"
 _STATUS_EDITS = {
     "reference": f"UPDATE timeline.entries SET reference = NULL {_STATUS}",
     "verdict": f"UPDATE timeline.entries SET verdict = 'ineffective', reason = 'already' {_STATUS}",
