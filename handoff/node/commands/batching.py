@@ -17,8 +17,8 @@ An error that it returns is that item's own; an error that it raises rolled the 
 """
 
 # Batches run one after the other, so that commands that arrive together share one transaction. A batch that waits for a
-# lock would delay all others: after this time another one runs beside it.
-HELD_UP_SECONDS = 0.01
+# lock or for the disk would delay all others: after this time another one runs beside it.
+HELD_UP_SECONDS = 0.005
 MAX_BATCHES = 2
 MAX_BATCH_SIZE = 100
 
