@@ -205,6 +205,13 @@ class RetentionSettings(_Section):
     opening_days: int = Field(default=30, ge=1, le=MAX_RETENTION_DAYS)
 
 
+class DutyContact(_Section):
+    """Duty contact of an institution: shown on the board, never on the record."""
+
+    phone: str = Field(pattern=r"^\+?[0-9][0-9 ]{1,19}$")
+    hours: str = Field(pattern=r"^(24/7|[A-Za-z0-9:,. -]{3,60})$")
+
+
 class ExchangeSettings(_Section):
     """Settings of an exchange alone."""
 
@@ -243,16 +250,19 @@ class ProcessSettings(BaseSettings):
     signing_key_file: Path | None = None
     # During a rotation: the key to sign with as soon as the record has it in force.
     next_signing_key_file: Path | None = None
-    # Secret of 32 bytes, under which a node hashes idempotency keys and derives ids. Back it up with the keys.
+    # Secret of 32 bytes, under which a node hashes idempotency keys and derives ids, and the projection derives the
+    # references of the board. Back it up with the keys.
     idempotency_secret_file: Path | None = None
     # The bearer token of the agency's own system.
     token: SecretStr | None = None
     checkpoints: CheckpointSettings | None = None
     audit: AuditSettings | None = None
-    # The timeline's database, as the audit reads it.
+    # The timeline's database, as the audit or the coordinator's board reads it.
     timeline: PostgresSettings | None = None
     # Members that may request receipts from the audit API: member → SHA-256 of its token.
     callers: dict[MemberId, Sha256Hex] = Field(default_factory=dict)
+    # Duty contact of each member, from the plan.
+    duty: dict[MemberId, DutyContact] = Field(default_factory=dict)
     # Time zone of the pages.
     time_zone: ZoneInfo = Field(default_factory=lambda: ZoneInfo(DEFAULT_TIME_ZONE))
     log: LogSettings = LogSettings()
@@ -268,7 +278,7 @@ class ProcessSettings(BaseSettings):
             if section in self.model_fields_set and self.member != section:
                 raise ValueError(f"{section}: only the process of the member {section!r} has these settings")
         # The address of readiness and metrics is in [health].
-        of_nodes = [section for section in ("http", "retention") if section in self.model_fields_set]
+        of_nodes = [section for section in ("http", "retention", "duty") if section in self.model_fields_set]
         if of_nodes and self.member in (EXCHANGE, PROJECTION, MONITOR):
             raise ValueError(f"{', '.join(of_nodes)}: only a member's node has these settings")
         return self
@@ -303,6 +313,7 @@ class PlannedMember(_Section):
     offers: tuple[CaseService, ...] = ()
     classes: tuple[RecipientClass, ...] = ()
     places: PlannedPlaces | None = None
+    duty: DutyContact | None = None
 
 
 class PlannedDeadline(Deadline):

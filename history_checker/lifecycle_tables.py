@@ -95,7 +95,7 @@ BEGINNINGS = frozenset({"referral.requested.v1", "referral.imported.v1"})
 # Recipients of an event, in addition to its emitter.
 _RECIPIENTS = {
     "none": "case.opened cases.linked basis.recorded basis.approved release.withdrawn survivor.ended case.read"
-    " erasure.completed escalation.acknowledged referral.redirected",
+    " erasure.completed escalation.acknowledged board.read referral.redirected",
     "basis owner": "basis.ended",
     "target": "referral.requested referral.imported acceptance.claimed dossier.disclosed cancellation.requested",
     "source": "referral.delivered referral.opened referral.accepted referral.rejected place-hold.extended"

@@ -255,6 +255,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "deadline.escalated.v2": (_by_exchange, _names_member, _escalation_is_new),
     "escalation.ended.v1": (_by_exchange, _escalation_has_not_ended),
     "escalation.acknowledged.v1": (_by_coordinator, _escalation_is_open),
+    "board.read.v1": (_by_coordinator,),
 }
 
 

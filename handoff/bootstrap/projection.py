@@ -3,7 +3,7 @@
 from typing import NoReturn
 
 from handoff import clock
-from handoff.adapters.files.signing_keys import own_keys
+from handoff.adapters.files.signing_keys import board_references, own_keys
 from handoff.adapters.files.trust_file import TrustFile
 from handoff.adapters.kafka.checkpoints_topic import CheckpointsTopic
 from handoff.adapters.kafka.record_reader import RecordReader
@@ -44,6 +44,7 @@ def build_projection(settings: ProcessSettings, *, clock: Clock = clock.now) -> 
         instance=instance_name(settings),
         dependencies=dependencies(settings, record_topic(settings.jurisdiction)),
         health=settings.health,
+        references=board_references(settings),
     )
 
 

@@ -10,6 +10,7 @@ import io
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -22,8 +23,10 @@ from pydantic import BaseModel
 
 import handoff.views.replay
 from handoff.contract.code_list import answer_vocabularies, record_vocabularies
+from handoff.domain.handoff_clock import ClockReason, Segment
 from handoff.package_data import data_path
 from handoff.record.events import CATALOGUE, Keying
+from handoff.views.board.flows import Outcome, RefusalGroup
 from handoff.views.replay.questions import QUESTIONS
 from handoff.web.pages import cyrillic
 from handoff.web.pages.translation import Message
@@ -40,9 +43,13 @@ _PLACEHOLDER = re.compile(r"\{\w+\}")
 
 def messages() -> Mapping[str, frozenset[Message]]:
     """Package of a catalogue → vocabulary and id of every message that needs a translation in it."""
+    shared = frozenset((*_extracted("web/pages"), *_record_codes(), *_codes(Segment, ClockReason), *_names()))
+    audit = (*_extracted("audit"), *_questions(), *_codes(*answer_vocabularies()), *_fields())
+    board = (*_extracted("coordination"), *_codes(Outcome, RefusalGroup))
     return {
-        "handoff.web.pages.locales": frozenset((*_extracted("web/pages"), *_record_codes(), *_names())),
-        "handoff.audit.i18n": frozenset((*_extracted("audit"), *_questions(), *_answer_codes(), *_fields())),
+        "handoff.web.pages.locales": shared,
+        "handoff.audit.i18n": frozenset(audit) - shared,
+        "handoff.coordination.i18n": frozenset(board) - shared,
     }
 
 
@@ -56,14 +63,13 @@ def _questions() -> Iterator[Message]:
         yield from ((None, text) for text in (question.asks, question.found, question.nothing))
 
 
-def _answer_codes() -> Iterator[Message]:
-    for vocabulary in answer_vocabularies():
+def _codes(*vocabularies: type[Enum]) -> Iterator[Message]:
+    for vocabulary in vocabularies:
         yield from ((vocabulary.__name__, code.value) for code in vocabulary)
 
 
 def _record_codes() -> Iterator[Message]:
-    for vocabulary in record_vocabularies():
-        yield from ((vocabulary.__name__, code.value) for code in vocabulary)
+    yield from _codes(*record_vocabularies())
     yield from (("Event", event_type.rpartition(".v")[0]) for event_type in CATALOGUE)
 
 
@@ -148,9 +154,8 @@ def main(arguments: list[str]) -> int:
         return 2
     code = 0
     for package, found in messages().items():
-        template = _template(found)
         for path in _catalogues(package):
-            text = _updated(path, template)
+            text = _updated(path, _template(found))
             if arguments == ["--write"]:
                 path.write_text(text, encoding="utf-8")
             elif text != path.read_text(encoding="utf-8"):

@@ -24,7 +24,7 @@ from handoff.record.events.referral import ReferralFailed, ReferralVoided
 from handoff.views import replay
 from handoff.web.pages.translation import LANGUAGES, read_catalogue
 
-_RECORD, _AUDIT = "handoff.web.pages.locales", "handoff.audit.i18n"
+_CATALOGUES = ("handoff.web.pages.locales", "handoff.audit.i18n")
 """Packages of catalogues: of codes of the record, and of codes of the audit's answers."""
 
 
@@ -34,12 +34,11 @@ def document() -> dict[str, Any]:
         "vocabularies": {
             vocabulary.__name__: {
                 "description": cleandoc(vocabulary.__doc__ or ""),
-                "codes": _meanings(package, vocabulary.__name__, [code.value for code in vocabulary]),
+                "codes": _meanings(vocabulary.__name__, [code.value for code in vocabulary]),
             }
-            for package, found in ((_RECORD, record_vocabularies()), (_AUDIT, answer_vocabularies()))
-            for vocabulary in found
+            for vocabulary in (*record_vocabularies(), *answer_vocabularies())
         },
-        "events": _meanings(_RECORD, "Event", sorted({body.name() for body in CATALOGUE.values()})),
+        "events": _meanings("Event", sorted({body.name() for body in CATALOGUE.values()})),
         "services": {
             service.value: {
                 "purposes": _in_order(codes.ReleasePurpose, allowances.PURPOSES[service]),
@@ -81,8 +80,13 @@ def _vocabularies_of(module: ModuleType) -> Iterator[type[StrEnum]]:
             yield found
 
 
-def _meanings(package: str, vocabulary: str, members: Iterable[str]) -> Mapping[str, Mapping[str, str]]:
-    catalogues = {language: read_catalogue(package, language) for language in LANGUAGES}
+def _meanings(vocabulary: str, members: Iterable[str]) -> Mapping[str, Mapping[str, str]]:
+    catalogues = {
+        language: {
+            message: text for package in _CATALOGUES for message, text in read_catalogue(package, language).items()
+        }
+        for language in LANGUAGES
+    }
     return {
         code: {language: messages[vocabulary, code] for language, messages in catalogues.items()} for code in members
     }

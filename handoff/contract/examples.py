@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from handoff.record import codes, formats, signing
 from handoff.record.codec import AnyEvent
 from handoff.record.envelope import COORDINATION, EXCHANGE, Source, compose
-from handoff.record.events import CATALOGUE, Body, case, deadline, directory, referral
+from handoff.record.events import CATALOGUE, Body, board, case, deadline, directory, referral
 
 JURISDICTION = "prizren"
 CASE = UUID("3f0c5a1e-6a0b-4c57-9a39-0c8e2f6d7b10")
@@ -105,6 +105,7 @@ def _by_coordination() -> Iterator[Body]:
     )
     yield directory.KeyRevoked(key=_KEY.id)
     yield directory.ValueRedacted(offset=42, value_hash=_HASH, reason=codes.RedactionReason.PERSONAL_DATA)
+    yield board.BoardRead(reader=READER, access=codes.BoardAccess.NOW)
     yield deadline.EscalationAcknowledged(reference=REFERENCE, action=codes.AcknowledgementAction.CALLED_AGENCY)
 
 

@@ -7,6 +7,7 @@ and decides no order. A command's docstring up to the first semicolon is its sum
 from typing import ClassVar
 
 from handoff.record.codes import ReadPurpose
+from handoff.record.events import board as b
 from handoff.record.events import case as c
 from handoff.record.events import deadline as dl
 from handoff.record.events import directory as d
@@ -257,3 +258,9 @@ class AcknowledgeEscalation(dl.Acknowledgement, EscalationCommand):
     """Acknowledge an escalation."""
 
     makes: ClassVar = dl.EscalationAcknowledged
+
+
+class RecordBoardRead(b.BoardVisit, DirectoryCommand):
+    """Record that a person read the board or acknowledged an escalation on it."""
+
+    makes: ClassVar = b.BoardRead

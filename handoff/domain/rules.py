@@ -16,6 +16,7 @@ from handoff.domain.directory import MAX_KEYS_IN_FORCE, MAX_OWN_REGISTRATIONS, R
 from handoff.record import formats, signing
 from handoff.record.codes import BasisKind, IneffectiveReason, KeyUse, MemberKind, State
 from handoff.record.envelope import EXCHANGE, Event
+from handoff.record.events import board as b
 from handoff.record.events import case as c
 from handoff.record.events import deadline as dl
 from handoff.record.events import directory as d
@@ -268,6 +269,7 @@ CONDITIONS: Mapping[type[Body], tuple[Condition, ...]] = {
     dl.DeadlineEscalated: (_by_exchange, _member_is_known, _escalation_is_new),
     dl.EscalationEnded: (_by_exchange, _escalation_has_not_ended),
     dl.EscalationAcknowledged: (_by_coordinator, _escalation_is_open),
+    b.BoardRead: (_by_coordinator,),
 }
 """Event type that is not about a referral → its conditions. The first that fails gives the reason."""
 

@@ -26,7 +26,7 @@ from handoff.config import (
     process_settings,
 )
 from handoff.proof.log.checkpoint import Origin
-from handoff.record.topics import EXCHANGE, MONITOR, PROJECTION
+from handoff.record.topics import AUDIT, EXCHANGE, MONITOR, PROJECTION
 
 OWNER_PASSWORD_VARIABLE = "HANDOFF_TIMELINE_OWNER_PASSWORD"  # noqa: S105 (a variable's name)
 _WILDCARD_HOSTS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 (compared, never bound)
@@ -118,9 +118,9 @@ class InstallationSettings:
         projection = processes.get(PROJECTION)
         if projection is not None and (stored := self._stored_login(projection, "reader")) is not None:
             return stored
-        for settings in processes.values():
-            if settings.timeline is not None:
-                return settings.timeline
+        audit = processes.get(AUDIT)
+        if audit is not None and audit.timeline is not None:
+            return audit.timeline
         if projection is not None:
             return projection.postgres
         raise SettingsNotFound(

@@ -1,4 +1,4 @@
-"""One-time links to the audit's pages."""
+"""One-time links to the pages of the audit and of the board."""
 
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
@@ -13,8 +13,9 @@ from handoff.record.envelope import Source
 async def sign_in_link(settings: ProcessSettings, now: datetime, *, base_url: str | None = None) -> str:
     """Create a link that signs one person in, once, within an hour. Raises StoreUnavailable.
 
-    ``settings`` are those of the audit's process; ``base_url`` is its public address if a proxy is in front of it.
-    All sign-ins by link are one reader: the operator with access to the audit's database.
+    ``settings`` are those of the process that serves the site; ``base_url`` is its public address if a
+    proxy is in front of it.
+    All sign-ins by link are one reader: the operator with access to its database.
     """
     me = Source(settings.jurisdiction, settings.generation, settings.member)
     # The text determines the reader's id, which is on the record: do not change it.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import asyncpg
 import structlog
 
+from handoff.adapters.files.signing_keys import board_references
 from handoff.adapters.kafka.record_reader import RecordReader
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.timeline_store import SCHEMA, Founding, TimelineStore, connect, open_timeline_store
@@ -21,7 +22,7 @@ from handoff.projection.pipeline import Pipeline
 from handoff.verification.verifier import SignatureVerifier, VerifierLost
 from handoff.views.timeline_fold import TimelineBatch
 
-TABLES = ("entries", "tree_nodes", "cases", "directory", "escalations", "handoffs", "position")
+TABLES = ("entries", "tree_nodes", "cases", "directory", "escalations", "handoffs", "board_references", "position")
 
 _FRESH = "timeline_rebuilt"
 _SQL = statements("timeline_rebuild.sql", __package__)
@@ -88,7 +89,9 @@ async def rebuild(
                 "the schema timeline_replaced has the tables of an earlier rebuild: examine them, then drop it"
             )
         await control.execute(_SQL["create_tables"])
-        async with open_timeline_store(settings.postgres, schema=_FRESH) as fresh:
+        async with open_timeline_store(
+            settings.postgres, schema=_FRESH, references=board_references(settings)
+        ) as fresh:
             replay = _Replay(settings, reader, fresh, progress)
             await replay.up_to(await control.fetchval(_SQL["live_offset"]))
             return await _put_in_place(control, replay, keep_replaced=keep_replaced)

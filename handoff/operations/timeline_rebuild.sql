@@ -5,7 +5,8 @@ SELECT to_regnamespace('timeline_replaced') IS NOT NULL
 -- Runs with timeline_rebuilt first in the search path.
 DROP SCHEMA IF EXISTS timeline_rebuilt CASCADE;
 CREATE SCHEMA timeline_rebuilt;
-GRANT USAGE ON SCHEMA timeline_rebuilt TO handoff_projection_writer, handoff_projection_reader;
+GRANT USAGE ON SCHEMA timeline_rebuilt
+   TO handoff_projection_writer, handoff_projection_reader, handoff_projection_board;
 CALL public.lay_out_timeline();
 
 -- name: live_offset
@@ -32,6 +33,9 @@ SELECT * FROM escalations ORDER BY reference
 
 -- name: handoffs
 SELECT * FROM handoffs ORDER BY case_id, referral
+
+-- name: board_references
+SELECT * FROM board_references ORDER BY case_id, referral
 
 -- name: position
 -- The epoch is the writer's, not the record's.

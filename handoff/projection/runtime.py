@@ -26,6 +26,7 @@ from handoff.projection.stall_detector import StallDetector, TimelineLeadership
 from handoff.readiness import Dependencies, PartReadiness, Readiness
 from handoff.record.topics import PROJECTION
 from handoff.verification.verifier import SignatureVerifier, VerifierLost
+from handoff.views.board.references import BoardReferences
 from handoff.views.timeline_fold import TimelineBatch
 
 POLLS = 5
@@ -54,6 +55,8 @@ class Projection:
     """Name of this process in log events."""
     dependencies: Dependencies
     health: HealthSettings
+    references: BoardReferences | None = None
+    """Makes the references of handoffs for the coordinator's board."""
     verifier: SignatureVerifier = field(default_factory=SignatureVerifier)
     _epoch: int | None = field(default=None, init=False)
     _ready: bool = field(default=False, init=False)
@@ -92,7 +95,7 @@ class Projection:
         async with self.verifier:
             while True:
                 try:
-                    async with open_timeline_store(self.postgres) as store:
+                    async with open_timeline_store(self.postgres, references=self.references) as store:
                         if is_standby:
                             await self._stand_by(store)
                             is_standby = False

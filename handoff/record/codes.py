@@ -301,6 +301,15 @@ class ReadPurpose(StrEnum):
     TECHNICAL = "technical"
 
 
+class BoardAccess(StrEnum):
+    """Use of the coordinator's board by a person."""
+
+    NOW = "now"
+    PAST_DAY = "past_day"
+    FIGURES = "figures"
+    ACKNOWLEDGEMENT = "acknowledgement"
+
+
 class DeadlineStep(StrEnum):
     """Step of the procedure that has a deadline. The list is closed (ADR 24)."""
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from handoff.config import JurisdictionPlan
 from handoff.operations.setup.access import Grant, grants, principals, quotas, user_name
+from handoff.record.envelope import COORDINATION
 from handoff.record.topics import AUDIT, EXCHANGE, MONITOR, PROJECTION, Topic, agencies, topics
 
 Manifest = dict[str, Any]
@@ -17,6 +18,8 @@ _PORT = 8080
 _HEALTH_PORT = 9090
 _POSTGRES = "handoff-postgres-rw"
 _TRUST = "/etc/handoff/trust"
+_TIMELINE_ROLES = {AUDIT: "reader", COORDINATION: "board"}
+"""Members that read the timeline's database, and the role that each has in it."""
 _CA = {"key": "ca.crt", "path": "ca.crt"}
 _CLUSTER = {"strimzi.io/cluster": "handoff"}
 _BROKERS = {"podSelector": {"matchLabels": _CLUSTER}}
@@ -179,7 +182,7 @@ def _network_rules(plan: JurisdictionPlan, process: Process) -> Manifest:
 def _settings(plan: JurisdictionPlan, process: Process) -> str:
     """The TOML of a process; passwords, token and trust anchor come from the environment."""
     signing = 'signing_key_file = "/etc/handoff/own/signing.key"\n' if process.signs else ""
-    if process.is_node:
+    if process.is_node or process.id == PROJECTION:
         signing += 'idempotency_secret_file = "/etc/handoff/own/idempotency.key"\n'
     return f"""\
 jurisdiction = "{plan.name}"
@@ -201,7 +204,14 @@ ca_file = "/etc/handoff/postgres/ca.crt"
 [health]
 host = "0.0.0.0"
 port = {_HEALTH_PORT}
-{_CERTIFICATE}{_api_section(process)}{"".join(_proof_sections(plan, process))}"""
+{_CERTIFICATE}{_api_section(process)}{"".join(_proof_sections(plan, process))}{_duty_section(plan, process)}"""
+
+
+def _duty_section(plan: JurisdictionPlan, process: Process) -> str:
+    """Duty contact of each member, for the board."""
+    contacts = ((member.id, member.duty) for member in plan.members if member.duty is not None)
+    lines = (f'{member} = {{ phone = "{duty.phone}", hours = "{duty.hours}" }}\n' for member, duty in contacts)
+    return "".join(("\n[duty]\n", *lines)) if process.is_node else ""
 
 
 def _api_section(process: Process) -> str:
@@ -209,7 +219,7 @@ def _api_section(process: Process) -> str:
 
 
 def _proof_sections(plan: JurisdictionPlan, process: Process) -> Iterator[str]:
-    """Sections for checkpoints (their readers), receipts (emitters) and the timeline's database (the audit)."""
+    """Sections for checkpoints (their readers), receipts (emitters) and the timeline's database (audit and board)."""
     if process.id != EXCHANGE:
         yield f'\n[checkpoints]\ntrust_file = "{_TRUST}/trust.policy"\n'
     if process.id in (MONITOR, *agencies(plan.member_ids)):
@@ -217,9 +227,9 @@ def _proof_sections(plan: JurisdictionPlan, process: Process) -> Iterator[str]:
     if process.is_node and _is_audited(plan):
         audit = resource_name(user_name(plan.name, AUDIT))
         yield f'\n[audit]\nurl = "https://{audit}:{_PORT}"\nca_file = "/etc/handoff/tls/ca.crt"\n'
-    if process.id == AUDIT:
-        database = f"{plan.name}_{PROJECTION}"
-        yield f'\n[timeline]\nhost = "{_POSTGRES}"\ndatabase = "{database}"\nuser = "{database}_reader"\n'
+    if process.id in _TIMELINE_ROLES:
+        database, role = f"{plan.name}_{PROJECTION}", _TIMELINE_ROLES[process.id]
+        yield f'\n[timeline]\nhost = "{_POSTGRES}"\ndatabase = "{database}"\nuser = "{database}_{role}"\n'
         yield 'ca_file = "/etc/handoff/postgres/ca.crt"\n'
 
 
@@ -302,8 +312,9 @@ def _environment(plan: JurisdictionPlan, process: Process, name: str, own: str) 
         yield _secret("HANDOFF_TOKEN", own, "token")
     if process.is_node and _is_audited(plan):
         yield _secret("HANDOFF_AUDIT__TOKEN", own, "audit-token")
-    if process.id == AUDIT:
+    if process.id in _TIMELINE_ROLES:
         yield _secret("HANDOFF_TIMELINE__PASSWORD", own, "timeline-password")
+    if process.id == AUDIT:
         yield _secret("HANDOFF_CALLERS", own, "callers")
 
 

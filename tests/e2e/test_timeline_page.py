@@ -1,7 +1,5 @@
 """The timeline's pages in a browser: by keyboard, with accessibility rules, in four languages, without scripts."""
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +20,7 @@ from tests.support.dsl.builders import nth_id
 from tests.support.dsl.spec import CASE
 from tests.support.parts.audited import NOW, READER, databases, served, story, write_timeline
 from tests.support.parts.stack import Jurisdictions
-from tests.support.probes.browser import PATIENCE_MS, BrowserErrors, chromium, violations
+from tests.support.probes.browser import PATIENCE_MS, BrowserErrors, chromium, elsewhere, violations
 
 PAGE = f"/timelines/{CASE}"
 VIEWS = ("", "/lanes", "/questions", "/changes", "/record", *(f"/questions/{name}" for name in QUESTIONS))
@@ -68,15 +66,6 @@ class Site:
         context = self.browser.new_context(base_url=self.url, **options)
         context.add_cookies(self.signed_in.cookies())  # type: ignore[arg-type] # the library's own two types differ
         return context
-
-
-def elsewhere(work: Any) -> Any:
-    """Run ``work`` on an event loop of another thread: the browser's loop occupies this one."""
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(asyncio.run(work)))
-    thread.start()
-    thread.join()
-    return found[0]
 
 
 async def invited(jurisdiction: Jurisdiction) -> str:

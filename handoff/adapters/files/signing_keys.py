@@ -5,6 +5,7 @@ from pathlib import Path
 from handoff.config import ConfigurationError, ProcessSettings
 from handoff.domain.own_keys import OwnKeys
 from handoff.record.signing import SigningKey
+from handoff.views.board.references import BoardReferences
 
 _BYTES = 32
 
@@ -22,6 +23,17 @@ def own_keys(settings: ProcessSettings) -> OwnKeys:
         signing_key(settings.signing_key_file),
         signing_key(following) if following is not None else None,
     )
+
+
+def board_references(settings: ProcessSettings) -> BoardReferences | None:
+    """Return the references that a projection makes for the board; None if it has no secret. As ``signing_key`` else.
+
+    The secret does not rotate, unlike the log's key, so that references stay the same.
+    """
+    path = settings.idempotency_secret_file
+    if path is None:
+        return None
+    return BoardReferences.derived_from(_stored_bytes("idempotency_secret_file", path, "the references need it"))
 
 
 def idempotency_secret(path: Path | None) -> bytes:

@@ -25,6 +25,7 @@ from handoff.proof.log.frontier import Frontier, TreeNode
 from handoff.proof.log.tag_chains import ChainHead
 from handoff.record.envelope import Event, Identity, Source
 from handoff.record.kafka_record import ParsedRecord
+from handoff.views.board.references import BoardReferences
 from handoff.views.timeline_fold import TimelineBatch, TimelineFold, TimelineRow
 
 SCHEMA = "timeline"
@@ -86,10 +87,14 @@ class Founding:
 
 
 class TimelineStore:
-    """The timeline's tables, on one connection. Not safe for concurrent tasks."""
+    """The timeline's tables, on one connection. Not safe for concurrent tasks.
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    With ``references``, each handoff gets the reference under which the coordinator's board shows it.
+    """
+
+    def __init__(self, connection: asyncpg.Connection, references: BoardReferences | None = None) -> None:
         self._connection = connection
+        self._references = references
 
     async def position(self) -> TimelinePosition:
         """Return the stored position."""
@@ -159,6 +164,13 @@ class TimelineStore:
         if batch.handoffs:
             await connection.executemany(_SQL["write_handoff"], [handoff_row(handoff) for handoff in batch.handoffs])
 
+        if batch.handoffs and self._references is not None:
+            keys = [(handoff.case, handoff.referral) for handoff in batch.handoffs]
+            made = [self._references.of(*key) for key in keys]
+            await connection.execute(
+                _SQL["write_references"], made, [case for case, _ in keys], [referral for _, referral in keys]
+            )
+
     async def _cases(self, wanted: frozenset[UUID]) -> list[Case]:
         if not wanted:
             return []
@@ -184,11 +196,13 @@ class TimelineStore:
 
 
 @asynccontextmanager
-async def open_timeline_store(settings: PostgresSettings, *, schema: str = SCHEMA) -> AsyncIterator[TimelineStore]:
+async def open_timeline_store(
+    settings: PostgresSettings, *, schema: str = SCHEMA, references: BoardReferences | None = None
+) -> AsyncIterator[TimelineStore]:
     """Open the store in ``schema`` on a connection of its own."""
     connection = await connect(settings, schema=schema)
     try:
-        yield TimelineStore(connection)
+        yield TimelineStore(connection, references)
     finally:
         # Terminating the connection rolls back open work: nothing partial is stored.
         connection.terminate()

@@ -76,3 +76,7 @@ ON CONFLICT (case_id, referral) DO UPDATE SET
     steps = excluded.steps,
     waits_us = excluded.waits_us,
     waits_ended = excluded.waits_ended
+
+-- name: write_references
+INSERT INTO board_references (reference, case_id, referral) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[])
+ON CONFLICT DO NOTHING

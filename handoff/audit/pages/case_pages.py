@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from handoff.audit.pages.audit_site import CasePageRoute
 from handoff.audit.pages.entry_list import entries_by_day
-from handoff.audit.pages.formatting import event_name, facts, member_name, table
+from handoff.audit.pages.formatting import event_name, facts, table
 from handoff.audit.pages.integrity_status import integrity_status
 from handoff.audit.pages.paging import list_page
 from handoff.audit.pages.raw_entries import raw_items
@@ -18,6 +18,7 @@ from handoff.record.delivery import from_ms
 from handoff.views.replay.answer import Answer
 from handoff.views.replay.diff import diff
 from handoff.views.replay.questions import QUESTIONS, Question
+from handoff.web.pages.names import member_name
 from handoff.web.pages.rendering import page
 from handoff.web.pages.translation import Translation, gettext_noop
 from handoff.web.problems import NOT_VALID

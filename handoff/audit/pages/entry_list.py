@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
-from handoff.audit.pages.formatting import Cell, cell, details, event_name, member_name, reason_text
+from handoff.audit.pages.formatting import Cell, cell, details, event_name, reason_text
 from handoff.audit.pages.replay_view import ReplayView
 from handoff.record.delivery import VerdictKind
 from handoff.record.events.case import BasisRecorded, CaseRead
 from handoff.views.replay.history import ReplayedEntry
+from handoff.web.pages.names import member_name
 from handoff.web.pages.translation import Translation
 
 

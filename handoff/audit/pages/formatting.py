@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from handoff.record import codes
 from handoff.views.replay.answer import Answer, AnswerPart, AnswerRow, EntrySummary
+from handoff.web.pages.names import member_name
 from handoff.web.pages.translation import Translation
 
 _EVENT_TYPE = re.compile(r"[a-z-]+\.[a-z-]+\.v[0-9]+")
@@ -105,12 +106,6 @@ def flat(value: Cell) -> str:
     if value.kind == "group":
         return ", ".join(f"{part.full}: {flat(part)}" for part in value.parts)
     return ", ".join(map(flat, value.parts)) if value.kind == "list" else value.text
-
-
-def member_name(tr: Translation, member: str) -> str:
-    """Return the name of an institution, or its id as text if the catalogue has no name for it."""
-    named = tr.code("Member", member)
-    return named if named != member else member.replace("_", " ").capitalize()
 
 
 def event_name(tr: Translation, event_type: str | None) -> str:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from handoff.audit.pages.formatting import member_name
 from handoff.judging.verdict_statement import VerdictComparison
 from handoff.views.replay.history import History
+from handoff.web.pages.names import member_name
 from handoff.web.pages.translation import Translation
 
 _MOST_POSITIONS = 20

@@ -13,12 +13,13 @@ from math import log10
 from uuid import UUID
 
 from handoff.audit.pages.entry_list import verdict_text
-from handoff.audit.pages.formatting import event_name, member_name
+from handoff.audit.pages.formatting import event_name
 from handoff.audit.pages.replay_view import ReplayView
 from handoff.domain.handoff_clock import Segment, segments
 from handoff.record.envelope import EXCHANGE
 from handoff.views.replay.history import ReplayedEntry
 from handoff.views.replay.waits import WaitRow, waits
+from handoff.web.pages.names import member_name
 from handoff.web.pages.translation import Translation
 
 _LEFT, _RIGHT, _TOP = 16, 40, 34

@@ -28,7 +28,11 @@ Kind = Literal["node", "exchange", "projection", "monitor"]
 GROUPS: Mapping[Kind, Mapping[str, str]] = {
     "node": {"": "handoff_node"},
     "exchange": {"": "handoff_exchange"},
-    "projection": {"_writer": "handoff_projection_writer", "_reader": "handoff_projection_reader"},
+    "projection": {
+        "_writer": "handoff_projection_writer",
+        "_reader": "handoff_projection_reader",
+        "_board": "handoff_projection_board",
+    },
     "monitor": {"": "handoff_monitor"},
 }
 

@@ -45,7 +45,7 @@ _WRITTEN = frozenset(
             "signing_key_file",
             "idempotency_secret_file",
         ),
-        *("kafka", "postgres", "health", "http", "checkpoints", "audit", "timeline", "callers"),
+        *("kafka", "postgres", "health", "http", "checkpoints", "audit", "timeline", "callers", "duty"),
     }
 )
 
@@ -236,11 +236,13 @@ class Installation:
         if process != MONITOR:
             settings["signing_key_file"] = str(self._secrets.key_file(process))
         if process in self.jurisdiction.members:
+            settings["duty"] = self._duty()
+        if process in (PROJECTION, *self.jurisdiction.members):
             settings["idempotency_secret_file"] = str(self._secrets.key_file(f"{process}.idempotency"))
         return settings
 
     def _proof(self, process: str, ports: Mapping[str, int]) -> dict[str, Any]:
-        """Sections: checkpoints for their readers, receipts for emitters, the timeline's database for the audit."""
+        """Sections: checkpoints for their readers, receipts for emitters, the timeline's database for its readers."""
         if process == EXCHANGE:
             return {}
         checkpoints: dict[str, Any] = {"trust_file": str(self.trust_file), "cadence_seconds": _CADENCE_SECONDS}
@@ -249,6 +251,8 @@ class Installation:
         sections: dict[str, Any] = {"checkpoints": checkpoints}
         if AUDIT in ports and process in self.jurisdiction.members:
             sections["audit"] = {"url": local_url(ports[AUDIT]), "token": self._secrets.token(_caller(process))}
+        if process == COORDINATION:
+            sections["timeline"] = _with_password(self.jurisdiction.postgres_settings(PROJECTION, "board"))
         if process == AUDIT:
             sections["timeline"] = _with_password(self.jurisdiction.postgres_settings(PROJECTION, "reader"))
             sections["callers"] = {
@@ -256,6 +260,11 @@ class Installation:
                 for member in self.jurisdiction.members
             }
         return sections
+
+    def _duty(self) -> dict[str, Any]:
+        """Return the duty contact of each member."""
+        members = self.jurisdiction.plan.members
+        return {member.id: member.duty.model_dump(mode="json") for member in members if member.duty is not None}
 
     def _admission(self, member: PlannedMember) -> Admission:
         kind = MemberKind(member.kind)

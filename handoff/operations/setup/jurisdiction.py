@@ -56,7 +56,7 @@ class Jurisdiction:
         )
 
     def postgres_settings(self, process: str, role: str = "") -> PostgresSettings:
-        """Login of a process at its database: its own role, `owner`, or the projection's `writer` or `reader`."""
+        """Login at a process's database: its own role, `owner`, or the projection's `writer`, `reader`, `board`."""
         database = f"{self.name}_{process}"
         user = f"{database}_{role}" if role else database
         return PostgresSettings(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from handoff.record.events import case, deadline, directory, referral
+from handoff.record.events import board, case, deadline, directory, referral
 from handoff.record.events.base import Audience, Body, Emitter, Keying, ReferralBody
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Emitter",
     "Keying",
     "ReferralBody",
+    "board",
     "case",
     "deadline",
     "directory",
@@ -21,7 +22,7 @@ __all__ = [
 
 
 def _bodies() -> Iterator[type[Body]]:
-    for module in (directory, case, referral, deadline):
+    for module in (directory, case, referral, deadline, board):
         for item in vars(module).values():
             if isinstance(item, type) and issubclass(item, Body) and hasattr(item, "type"):
                 yield item

@@ -121,6 +121,14 @@ BEGIN
     );
     CREATE INDEX handoffs_open ON handoffs (requested_ms) WHERE closed_ms IS NULL;
 
+    -- The opaque reference of each handoff: an HMAC whose key is the projection's. Once written it never changes.
+    CREATE TABLE board_references (
+        reference uuid PRIMARY KEY,
+        case_id   uuid NOT NULL,
+        referral  uuid NOT NULL,
+        UNIQUE (referral, case_id)
+    );
+
     -- The writer's position and epoch: a writer raises the epoch once and moves the position only under it.
     CREATE TABLE position (
         only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -132,6 +140,23 @@ BEGIN
     );
     INSERT INTO position DEFAULT VALUES;
 
+    -- Views of the coordinator's board: handoffs and escalations under their references, without case and referral.
+    -- Conditions of its queries run after these views, so that no function sees a column that the views leave out.
+    CREATE VIEW board_handoffs WITH (security_barrier) AS
+        SELECT own.reference, root.reference AS chain, h.hop, h.source, h.target, h.service, h.urgency, h.state,
+               h.requested_ms, h.delivered_ms, h.opened_ms, h.answered_ms, h.started_ms, h.closed_ms, h.due_ms,
+               h.place_held_until_ms, h.place_agreed_ms, h.ended_as, h.ended_code, h.pauses, h.steps
+          FROM handoffs AS h
+          JOIN board_references AS own USING (case_id, referral)
+          LEFT JOIN board_references AS root ON root.case_id = h.case_id AND root.referral = h.chain_root;
+    CREATE VIEW board_escalations WITH (security_barrier) AS
+        SELECT entries.reference AS escalation, own.reference AS handoff, entries.record_ms AS since_ms
+          FROM entries JOIN board_references AS own ON own.case_id::text = entries.subject AND own.referral = entries.referral
+         WHERE entries.reference IS NOT NULL AND entries.verdict = 'effective';
+    CREATE VIEW board_position WITH (security_barrier) AS SELECT next_offset, record_ms FROM position;
+
+    GRANT SELECT ON board_handoffs, board_escalations, board_position TO handoff_projection_board;
+    GRANT SELECT, INSERT ON board_references TO handoff_projection_writer;
     GRANT SELECT, INSERT ON entries, tree_nodes TO handoff_projection_writer;
     GRANT SELECT, INSERT, UPDATE ON cases, directory, handoffs TO handoff_projection_writer;
     GRANT SELECT, INSERT, UPDATE, DELETE ON escalations TO handoff_projection_writer;
@@ -142,7 +167,7 @@ $$;
 REVOKE ALL ON PROCEDURE lay_out_timeline() FROM PUBLIC;
 
 CREATE SCHEMA timeline;
-GRANT USAGE ON SCHEMA timeline TO handoff_projection_writer, handoff_projection_reader;
+GRANT USAGE ON SCHEMA timeline TO handoff_projection_writer, handoff_projection_reader, handoff_projection_board;
 
 SET LOCAL search_path TO timeline, public;
 CALL lay_out_timeline();

@@ -1,6 +1,8 @@
 """Browser for tests of pages: Debian's Chromium, its errors, and its accessibility violations."""
 
+import asyncio
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -69,3 +71,12 @@ def violations(page: Page, *rules: str) -> list[str]:
         for violation in found.response["violations"]
         for node in violation["nodes"]
     ]
+
+
+def elsewhere(work: Any) -> Any:
+    """Run ``work`` on an event loop of another thread: the browser's loop occupies this one."""
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(asyncio.run(work)))
+    thread.start()
+    thread.join()
+    return found[0]

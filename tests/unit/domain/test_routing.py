@@ -85,6 +85,7 @@ RECIPIENTS: dict[str, tuple[str, set[str]]] = {
     "deadline.escalated.v2": (EXCHANGE, {COORDINATION}),
     "escalation.ended.v1": (EXCHANGE, {COORDINATION}),
     "escalation.acknowledged.v1": (COORDINATION, {COORDINATION}),
+    "board.read.v1": (COORDINATION, {COORDINATION}),
 }
 _IDS = {"referral": REFERRAL, "basis": BASIS}
 

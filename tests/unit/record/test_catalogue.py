@@ -30,7 +30,7 @@ DESIGNED: tuple[tuple[Emitter, Audience, str], ...] = (
     (Emitter.EXCHANGE, Audience.BOTH_PARTIES, "referral.revoked disclosure.closed ending.reported"),
     (Emitter.EXCHANGE, Audience.STEP_PARTIES, "deadline.missed deadline.acknowledged"),
     (Emitter.EXCHANGE, Audience.COORDINATION, "deadline.escalated escalation.ended"),
-    (Emitter.COORDINATION, Audience.EMITTER_ONLY, "escalation.acknowledged"),
+    (Emitter.COORDINATION, Audience.EMITTER_ONLY, "escalation.acknowledged board.read"),
     (Emitter.MEMBER, Audience.EMITTER_ONLY, "case.read erasure.completed"),
     (Emitter.MEMBER, Audience.ALL, "capacity.published capabilities.published"),
     (
@@ -66,7 +66,8 @@ def test_events_for_all_members_and_for_coordination_are_keyed_by_the_jurisdicti
     widely_routed = {Audience.ALL, Audience.COORDINATION, Audience.NAMED_MEMBER}
     keyed = {name for name, body in CATALOGUE.items() if body.keying is not Keying.CASE}
     assert keyed == {name for name, body in CATALOGUE.items() if body.audience in widely_routed} | {
-        "escalation.acknowledged.v1"
+        "escalation.acknowledged.v1",
+        "board.read.v1",
     }
 
 

@@ -1,0 +1,1 @@
+"""The coordinator's board: open handoffs between institutions, with ages and causes, without any case."""
