@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -64,13 +65,15 @@ def with_repetitions(record: Iterator[Message]) -> Iterator[Message]:
 
 
 async def test_all_tables_are_those_of_a_projection_without_overlapping_stages(
-    writer: RecordWriter, monkeypatch: pytest.MonkeyPatch
+    writer: RecordWriter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Batches, verification ahead and judging ahead change no byte of any table."""
+    """Batches, verification ahead and judging ahead change no byte of any table, and no reference of the board."""
     monkeypatch.setattr(pipeline, "BATCH", BATCH)
     monkeypatch.setattr(timeline_rebuild, "Pipeline", OneByOne)
     place = Place(writer.town.jurisdiction.plan)
-    of_place = {"genesis_sha256": signing.sha256(place.genesis)}
+    secret = tmp_path / "projection.idempotency.key"
+    secret.write_text("5e" * 32, encoding="ascii")
+    of_place = {"genesis_sha256": signing.sha256(place.genesis), "idempotency_secret_file": secret}
     await writer.append(*with_repetitions(place.record(ENTRIES)))
     projection = build_projection(writer.settings().model_copy(update=of_place))
     running = asyncio.create_task(projection.run())
