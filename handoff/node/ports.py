@@ -12,6 +12,7 @@ from handoff.domain.commands import Command
 from handoff.domain.decide import About
 from handoff.domain.directory import Directory
 from handoff.domain.escalations import Escalation
+from handoff.domain.notices import Notice
 from handoff.node.commands.results import Backlog, CaseView, FeedEntry, OpenReferrals, ReferralRow, Stored
 from handoff.node.record_clock import RecordClock
 from handoff.node.rows import (
@@ -69,6 +70,9 @@ class NodeApi(Protocol):
 
     def now(self) -> datetime:
         """Return the time of this node's clock."""
+
+    async def notices(self) -> tuple[Notice, ...]:
+        """Return the present notices to this member about steps that it owes, the oldest first."""
 
     async def case(self, case: UUID) -> CaseView | None:
         """Return the case, or None if it is unknown to this node."""
@@ -228,6 +232,9 @@ class Store(Protocol):
 
     async def feed_end(self) -> int:
         """Return the sequence of the last inbox entry; 0 if there is none."""
+
+    async def awaited_cases(self) -> tuple[Case, ...]:
+        """Return the cases with a referral that awaits a step."""
 
     async def open_referrals(self) -> OpenReferrals:
         """Return this member's open referrals and the inbox sequence that they include, from one snapshot."""

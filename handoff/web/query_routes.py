@@ -20,6 +20,8 @@ from handoff.web.response_models import (
     Feed,
     FeedItem,
     FeedSnapshot,
+    Notices,
+    NoticeState,
     ReferralCursor,
     ReferralState,
     WorkItem,
@@ -93,6 +95,11 @@ async def read_feed_snapshot(context: InContext) -> FeedSnapshot:
     return FeedSnapshot.of(await context.desk.open_referrals())
 
 
+async def read_notices(context: InContext) -> Notices:
+    """Steps that this member owes and for which half or four fifths of the time are used up. No cursor counts them."""
+    return Notices(notices=tuple(map(NoticeState.of, await context.desk.notices())))
+
+
 async def read_directory(context: InContext) -> DirectoryState:
     """The members of the jurisdiction, with their services, keys, deadlines and capacity."""
     return DirectoryState.of(await context.desk.directory())
@@ -125,6 +132,7 @@ def add_agency_queries(router: APIRouter) -> None:
         ("/cases/{case}/referrals/{referral}", "referrals", "readReferral", read_referral),
         ("/referrals", "referrals", "listReferrals", list_referrals),
         ("/feed/snapshot", "this member", "readFeedSnapshot", read_feed_snapshot),
+        ("/feed/notices", "this member", "readNotices", read_notices),
     ):
         router.get(path, operation_id=operation, tags=[tag], response_model_exclude_none=True)(endpoint)
     add_shared_queries(router)

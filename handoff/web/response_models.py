@@ -11,6 +11,7 @@ from handoff.domain.case import Case, Referral, ReferralKey
 from handoff.domain.directory import Directory
 from handoff.domain.escalations import Escalation
 from handoff.domain.handoff_clock import ClockReason, HandoffClock, Segment, StepClock, handoff_clock
+from handoff.domain.notices import Notice
 from handoff.node.commands.results import CaseView, FeedEntry, OpenReferrals, ReferralRow, Stored
 from handoff.record.codes import (
     BasisKind,
@@ -347,6 +348,31 @@ class FeedSnapshot(ResponseModel):
             ),
             next=found.sequence,
         )
+
+
+class NoticeState(ResponseModel):
+    """A share of the time for a step that this member owes is used up since ``at``. ``id`` stays the same."""
+
+    id: UUID
+    case: UUID
+    referral: UUID
+    urgency: Urgency
+    share: int = Field(description="Used share of the allowed time, in per cent: 50 or 80")
+    at: datetime
+    notify_at: datetime = Field(description="No page or alarm before this working hour")
+    clock: StepClockState
+
+    @classmethod
+    def of(cls, notice: Notice) -> Self:
+        """Return a notice."""
+        known = {name: getattr(notice, name) for name in cls.model_fields}
+        return cls(**{**known, "clock": StepClockState.of(notice.clock)})
+
+
+class Notices(ResponseModel):
+    """The present notices, the oldest first. A notice disappears when its step is done, late or on hold."""
+
+    notices: tuple[NoticeState, ...]
 
 
 class DirectoryMember(ResponseModel):

@@ -12,7 +12,7 @@ from handoff.adapters.postgres.directory_cache import DirectoryCache
 from handoff.adapters.postgres.node_transaction import SQL, PostgresTransaction, inbox_row, record_clock
 from handoff.adapters.postgres.pool import TRANSIENT, fetch, use
 from handoff.domain import lifecycle
-from handoff.domain.case import ReferralKey
+from handoff.domain.case import Case, ReferralKey
 from handoff.domain.directory import Directory
 from handoff.domain.escalations import Escalation
 from handoff.domain.state_codec import load_case, load_escalation
@@ -68,6 +68,9 @@ class PostgresStore:
         (row,) = await self._fetch("feed_end")
         end: int = row["sequence"]
         return end
+
+    async def awaited_cases(self) -> tuple[Case, ...]:
+        return tuple(load_case(row["state"]) for row in await self._fetch("awaited_cases"))
 
     async def open_referrals(self) -> OpenReferrals:
         (row,) = await self._fetch("open_referrals", [state.value for state in lifecycle.OPEN])

@@ -169,6 +169,9 @@ SELECT i.sequence, i.value, i.record_time, i.outcome, i.reason, i.own,
 -- name: feed_end
 SELECT sequence FROM position
 
+-- name: awaited_cases
+SELECT state FROM cases WHERE id IN (SELECT case_id FROM referrals WHERE due_at IS NOT NULL) ORDER BY id
+
 -- name: open_referrals
 -- One statement, so one snapshot.
 WITH open AS (SELECT id, case_id FROM referrals WHERE state = ANY($1))

@@ -17,6 +17,7 @@ from handoff.domain.commands import Command, OpenCase, RecordBasis, RequestRefer
 from handoff.domain.decide import About, NewId
 from handoff.domain.directory import Directory
 from handoff.domain.escalations import Escalation
+from handoff.domain.notices import Notice, notices
 from handoff.domain.own_keys import OwnKeys
 from handoff.node.commands import optimistic_state
 from handoff.node.commands.batching import CommandBatcher
@@ -193,6 +194,10 @@ class Desk:
                 if (left := deadline - monotonic()) <= 0:
                     return ()
                 await changed.wait(left)
+
+    async def notices(self) -> tuple[Notice, ...]:
+        cases, directory = await self.store.awaited_cases(), await self.directory()
+        return notices(cases, self.me.member, directory, self.clock())
 
     async def open_referrals(self) -> OpenReferrals:
         return await self.store.open_referrals()
