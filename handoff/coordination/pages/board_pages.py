@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from handoff.coordination.board_access import BoardContext, InBoard
 from handoff.coordination.pages.charts import HEIGHT, WIDTH, ageing_chart, curve
-from handoff.coordination.period import Quarter, end_of
+from handoff.coordination.period import end_of, following, preceding, quarter_of
 from handoff.domain.commands import AcknowledgeEscalation
 from handoff.domain.decide import About
 from handoff.domain.directory import Directory
@@ -22,6 +22,7 @@ from handoff.record.uuid_text import Id
 from handoff.views.board.ageing import PERCENTILES, ageing
 from handoff.views.board.debts import Debt, debts
 from handoff.views.board.flows import Outcome, RefusalGroup, flows
+from handoff.views.figures.period import Quarter
 from handoff.web.context import ApiContext
 from handoff.web.pages.access.sign_in_routes import redirect, require_same_site
 from handoff.web.pages.names import member_name
@@ -178,12 +179,13 @@ async def show_ageing(request: Request, board: InBoard, day: Annotated[date | No
 async def show_figures(request: Request, board: InBoard, quarter: Annotated[str, Query(max_length=8)] = "") -> Response:
     """Show the figures of the requests of one quarter."""
     now, tr = board.clock(), translation_of(request)
-    current = Quarter.of(now.astimezone(tr.time_zone).date())
-    chosen = Quarter.parse(quarter) if quarter else current
-    if chosen is None:
-        raise NOT_VALID.error()
+    current = quarter_of(now.astimezone(tr.time_zone).date(), tr.time_zone)
+    try:
+        chosen = Quarter.parse(quarter, tr.time_zone) if quarter else current
+    except ValueError:
+        raise NOT_VALID.error() from None
     await board.record_read(request, BoardAccess.FIGURES)
-    handoffs = await board.reader.requested(chosen.start(tr.time_zone), chosen.next.start(tr.time_zone))
+    handoffs = await board.reader.requested(chosen.since, chosen.until)
     found = flows(handoffs, now)
 
     def duration(seconds: float | None) -> str | None:
@@ -194,9 +196,9 @@ async def show_figures(request: Request, board: InBoard, quarter: Annotated[str,
         board,
         "figures.html",
         FIGURES,
-        quarter=chosen.name,
-        earlier=chosen.previous.name,
-        later=chosen.next.name if chosen != current else "",
+        quarter=str(chosen),
+        earlier=str(preceding(chosen)),
+        later=str(following(chosen)) if chosen != current else "",
         width=WIDTH,
         height=HEIGHT,
         outcomes=[tr.code("Outcome", one.value) for one in Outcome],
