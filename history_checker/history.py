@@ -128,8 +128,9 @@ class CheckedHistory:
 def _sides_by_table(recipients: str, referral: Referral, event: Event) -> set[str]:
     both = {referral.source, referral.target}
     if recipients == "sides of the step":
-        # The next step after a refusal concerns the source alone.
-        return {referral.source} if event.data["step"] == "next_referral" else both
+        # The next step after a refusal concerns the source alone, and so does the acknowledgement that it is late.
+        is_next = event.data["step"] == "acknowledged" and referral.state == "rejected"
+        return {referral.source} if event.data["step"] == "next_referral" or is_next else both
     return {
         "none": set[str](),
         "source": {referral.source},
