@@ -27,7 +27,7 @@ def audit(stand: Stand, _sizes: Sizes) -> Chapter:
     paths = {f"the page {name}": f"/timelines/{case}{below}" for name, below in _PAGES.items()}
     paths["the timeline"] = f"/cases/{case}/timeline"
     paths |= {f"the answer {name}": f"/cases/{case}/replay/{name}" for name in QUESTIONS if name not in _NOT_OF_ALL}
-    findings = asyncio.run(answered(jurisdiction, record, paths, Aim(500, at_most=True)))
+    findings = asyncio.run(answered(jurisdiction, record, paths, Aim(500, at_most=True), times=10))
     return Chapter("audit", "The audit of a long case", list(findings), _REMARKS)
 
 

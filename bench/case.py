@@ -55,13 +55,13 @@ async def case_alone(jurisdiction: Jurisdiction, record: LongRecord) -> tuple[Me
 
 
 async def answered(
-    jurisdiction: Jurisdiction, record: LongRecord, paths: Mapping[str, str], aim: Aim
+    jurisdiction: Jurisdiction, record: LongRecord, paths: Mapping[str, str], aim: Aim, times: int = _PAGES
 ) -> tuple[Measurement, ...]:
     """The times of the audit's answers at these paths, by name."""
     events = f"A case of {len(record.case_events)} events"
     async with _audit(jurisdiction, record) as browser:
         first = await _times_ms(partial(_page, browser, next(iter(paths.values()))), 1)
-        took = {name: await _times_ms(partial(_page, browser, path), _PAGES) for name, path in paths.items()}
+        took = {name: await _times_ms(partial(_page, browser, path), times) for name, path in paths.items()}
     return (
         Measurement(f"{events}: the first answer of a process", first, "ms"),
         *(Measurement(f"{events}: {name}", spread, "ms", aim) for name, spread in took.items()),
