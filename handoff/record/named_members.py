@@ -13,8 +13,11 @@ def named_members(body: BaseModel) -> Iterator[str]:
     """Yield every member id in ``body``."""
     fields, models = _fields(type(body))
     for name in fields:
-        if (member := getattr(body, name)) is not None:
-            yield member
+        named = getattr(body, name)
+        if isinstance(named, tuple):
+            yield from named
+        elif named is not None:
+            yield named
     for name in models:
         inner = getattr(body, name)
         for part in inner if isinstance(inner, tuple) else (inner,):

@@ -73,7 +73,8 @@ class SignatureVerifier:
         if self._process is None:
             self._process = await _start()
         batches, answers = self._process.stdin, self._process.stdout
-        if batches is None or answers is None:  # never: both are pipes
+        # uvloop's closed pipe is a RuntimeError.
+        if batches is None or answers is None or batches.is_closing():
             raise BrokenPipeError
         batch = msgpack.encode(checks)
         batches.writelines((worker.LENGTH.pack(len(batch)), batch))

@@ -19,6 +19,7 @@ from handoff.record.codes import (
 )
 from handoff.record.delivery import to_ms
 from handoff.record.events import case as c
+from handoff.record.events import deadline as dl
 from handoff.record.events import referral as r
 from handoff.record.kafka_record import KafkaRecord, parse
 from tests.support.dsl.builders import REFERRAL, event, nth_id, signed
@@ -117,7 +118,7 @@ def test_the_institution_that_serves_her_has_to_answer_a_reported_ending_in_time
     assert record.steps()[DeadlineStep.ENDING_ANSWERED] == DAY
     assert record.miss(DeadlineStep.ENDING_ANSWERED).verdict.is_effective
     continued = Given(record).when(LAWYER, r.ServiceContinued(referral=REPRESENTED, via=AnsweredVia.IN_PERSON))
-    continued.then(r.ServiceContinued, leaving=State.IN_PROGRESS, referral=REPRESENTED)
+    continued.then(r.ServiceContinued, dl.EscalationEnded, leaving=State.IN_PROGRESS, referral=REPRESENTED)
     assert DeadlineStep.ENDING_ANSWERED not in record.steps()
     Given(record).when(LAWYER, r.ServiceContinued(referral=REPRESENTED, via=AnsweredVia.IN_PERSON)).then_ineffective(
         "ending_not_reported"

@@ -128,7 +128,7 @@ def _named(node: object) -> Iterator[str]:
     for name, child in node.items() if isinstance(node, dict) else ():
         if isinstance(child, dict) and any(
             isinstance(choice, dict) and choice.get("description") == "Id of a member in the directory"
-            for choice in (child, *child.get("anyOf", ()))
+            for choice in (child, child.get("items"), *child.get("anyOf", ()))
         ):
             yield name
         yield from _named(child)
@@ -136,7 +136,8 @@ def _named(node: object) -> Iterator[str]:
 
 def _values(node: object, fields: set[str]) -> Iterator[str]:
     if isinstance(node, dict):
-        yield from (value for name, value in node.items() if name in fields and isinstance(value, str))
+        for value in (node[name] for name in fields & node.keys()):
+            yield from [value] if isinstance(value, str) else filter(lambda each: isinstance(each, str), value)
     for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         yield from _values(child, fields)
 

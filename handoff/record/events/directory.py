@@ -27,7 +27,7 @@ from handoff.record.codes import (
     RefusalCode,
     Urgency,
 )
-from handoff.record.events import case, deadline, referral
+from handoff.record.events import board, case, deadline, referral
 from handoff.record.events.base import (
     Audience,
     Body,
@@ -423,7 +423,7 @@ _CAPABILITIES = "capabilities.published.v1"
 
 def _event_names() -> Iterator[str]:
     """Yield the name of every event type, those of this module included."""
-    for module in (case, deadline, referral, sys.modules[__name__]):
+    for module in (board, case, deadline, referral, sys.modules[__name__]):
         for found in vars(module).values():
             if isinstance(found, type) and issubclass(found, Body) and hasattr(found, "type"):
                 yield found.name()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import uvloop
 from msgspec import msgpack
 
 from handoff.record import signing
@@ -79,6 +80,24 @@ async def test_a_killed_process_is_an_error_and_the_next_batch_starts_another(ve
         await verifier.verify(VALID)
     assert all(await verifier.verify(VALID))
     assert pid_of(verifier) != first
+
+
+async def test_a_process_that_was_killed_long_ago_is_an_error_in_the_loop_of_the_services() -> None:
+    """uvloop has noticed the closed pipe by then, and refuses to write to it in its own way."""
+
+    async def lose() -> None:
+        async with SignatureVerifier() as verifier:
+            await verifier.verify(VALID)
+            killed = psutil.Process(pid_of(verifier))
+            killed.kill()
+            await eventually(lambda: is_gone(killed.pid))
+            for _ in range(100):
+                await asyncio.sleep(0)
+            with pytest.raises(VerifierLost):
+                await verifier.verify(VALID)
+            assert all(await verifier.verify(VALID))
+
+    await asyncio.to_thread(uvloop.run, lose())
 
 
 async def test_a_process_that_was_stopped_is_an_error_after_the_patience() -> None:
