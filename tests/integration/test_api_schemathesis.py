@@ -8,7 +8,7 @@ import socket
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,7 @@ import pytest_asyncio
 import schemathesis
 import uvicorn
 from hypothesis import HealthCheck, strategies
+from hypothesis.errors import FlakyStrategyDefinition
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import ignored_auth, positive_data_acceptance
 
@@ -40,6 +41,7 @@ RULES_IN_DESCRIPTION = {
     "endServices",
     "publishCapacity",
     "publishDeadlines",
+    "publishCalendars",
     "activateRules",
     "recordRedaction",
 }
@@ -149,6 +151,9 @@ def check_response(case: Case[Any], where: Served) -> None:
     case.call_and_validate(base_url=where.url, headers=AUTHORIZED, excluded_checks=excluded)
 
 
+_PROGRAM_RUNS = 5
+
+
 def test_the_links_lead_to_operations_on_what_exists(agency: Served) -> None:
     """A program that follows the links reaches the rules and what exists, not only 404."""
     reached: defaultdict[str, set[int]] = defaultdict(set)
@@ -163,15 +168,17 @@ def test_the_links_lead_to_operations_on_what_exists(agency: Served) -> None:
         def validate_response(self, response: Any, case: Case[Any], **_options: Any) -> None:
             """The tests above check the responses."""
 
-    FollowsLinks.run(
-        settings=hypothesis.settings(
-            max_examples=40,
-            stateful_step_count=12,
-            suppress_health_check=list(HealthCheck),
-            derandomize=True,
-            database=None,
-        )
-    )
     linked = {link["operationId"] for link in document(AGENCY_API)["components"]["links"].values()}
-    found = {name for name in linked if reached[name] & {200, 201, 202, 409}}
-    assert {"readCase", "recordBasis", "requestReferral"} <= found, reached
+    found: set[str] = set()
+    for _ in range(_PROGRAM_RUNS):
+        # An answer may be 201 or 202, as time allows, and then has other links: a repeated program ends the run.
+        with suppress(FlakyStrategyDefinition):
+            FollowsLinks.run(
+                settings=hypothesis.settings(
+                    max_examples=40, stateful_step_count=12, suppress_health_check=list(HealthCheck), database=None
+                )
+            )
+        found = {name for name in linked if reached[name] & {200, 201, 202, 409}}
+        if found >= {"readCase", "recordBasis", "requestReferral"}:
+            return
+    pytest.fail(f"no program reached them: {reached}")

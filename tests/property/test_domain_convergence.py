@@ -28,7 +28,9 @@ def _as_the_target_may_know(referral: Referral) -> dict[str, Any]:
     for name in _OF_THE_SOURCE_ALONE:
         del view[name]
     view["facts"] = tuple(fact for fact in referral.facts if fact != _REDIRECTED)
-    view["steps"] = tuple(step for step in referral.steps if step.step is not DeadlineStep.NEXT_REFERRAL)
+    # After a rejection, the only step that may wait for an acknowledgement is the next referral.
+    hidden = {DeadlineStep.NEXT_REFERRAL} | ({DeadlineStep.ACKNOWLEDGED} if referral.state is State.REJECTED else set())
+    view["steps"] = tuple(step for step in referral.steps if step.step not in hidden)
     return view
 
 
