@@ -174,7 +174,7 @@ _EMITTERS = (*spec.MEMBERS, EXCHANGE, "stranger")
 _IDS = (REFERRAL, SECOND, THIRD, BASIS, nth_id(12), nth_id(20), nth_id(500), CASE)
 _TIMES = (T0 - DAY, T0, T0 + HOUR, T0 + 30 * DAY)
 _BODIES: tuple[Body, ...] = (
-    # A version of the rules that nobody has stops every reader; it has tests of its own.
+    # A version of the rules that no release has stops every reader; it has tests of its own.
     *(event.data for event in examples().values() if not isinstance(event.data, d.RulesActivated)),
     d.RulesActivated(version=current_version()),
     *(sent.body for sent in (*BEGINNING, *HONEST)),
