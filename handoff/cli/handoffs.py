@@ -25,9 +25,10 @@ def handoffs(
     from handoff.operations.timeline import handoff_figures
 
     with failures():
-        figures = asyncio.run(handoff_figures(InstallationSettings(state), by))
+        found = asyncio.run(handoff_figures(InstallationSettings(state), by))
+    figures = found.groups
     rows = [dict(zip(by.fields, row.group, strict=True)) | asdict(row) for row in figures]
     for row in rows:
         del row["group"]
-    document = {"handoffs": rows, "unit": "seconds"}
+    document = {"handoffs": rows, "unit": "seconds", "rules": found.rules}
     emit(document, lambda console: console.print(handoff_table(figures, by)), as_json=as_json)

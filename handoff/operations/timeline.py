@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 from handoff import clock
@@ -27,10 +28,18 @@ async def history_of(installed: InstallationSettings, case: UUID) -> History:
         return await timeline.history(case, request.trust)
 
 
-async def handoff_figures(installed: InstallationSettings, grouping: Grouping = Grouping.SERVICE) -> Sequence[Figures]:
+@dataclass(frozen=True, slots=True)
+class HandoffFigures:
+    """Waiting times of handoffs by group, and the version of the record's rules by which they were judged."""
+
+    rules: int | None
+    groups: Sequence[Figures]
+
+
+async def handoff_figures(installed: InstallationSettings, grouping: Grouping = Grouping.SERVICE) -> HandoffFigures:
     """Waiting times of handoffs by group, as of now."""
     async with _reader(installed) as timeline:
-        return await timeline.figures(grouping, clock.now())
+        return HandoffFigures(await timeline.rules(), await timeline.figures(grouping, clock.now()))
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """The coordinator's board in a browser: institutions that have to act, acknowledgement by keyboard, and no case."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -91,10 +92,17 @@ def _pages_are_closed(board: Board) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def board(database_jurisdictions: Jurisdictions) -> Iterator[Board]:
-    jurisdiction = database_jurisdictions.planned()
+    with chromium() as browser, board_of(RECORD, database_jurisdictions, browser) as shared:
+        yield shared
+
+
+@contextmanager
+def board_of(record: spec.Record, jurisdictions: Jurisdictions, browser: Browser) -> Iterator[Board]:
+    """A board of its own for ``record``."""
+    jurisdiction = jurisdictions.planned()
     elsewhere(databases(jurisdiction))
-    elsewhere(write_timeline(jurisdiction, RECORD))
-    with served(jurisdiction, now=NOW, waiting=escalations(RECORD)) as url, chromium() as browser:
+    elsewhere(write_timeline(jurisdiction, record))
+    with served(jurisdiction, now=NOW, waiting=escalations(record)) as url:
         context = browser.new_context(base_url=url, viewport={"width": 1280, "height": 900}, locale="en-GB")
         context.request.post(f"{url}/enter/{elsewhere(invited(jurisdiction))}")
         made = Board(url, jurisdiction, browser, BrowserErrors(), context)
@@ -186,15 +194,20 @@ def test_a_page_is_in_one_language(board: Board, tag: str) -> None:
             assert code not in shown
 
 
-def test_the_board_refreshes_when_the_record_has_new_entries(board: Board) -> None:
+def test_the_board_refreshes_when_the_record_has_new_entries(
+    board: Board, database_jurisdictions: Jurisdictions
+) -> None:
     """A person at the Center for Social Work opens the request: the open page shows it without being loaded again."""
-    page = board.visit()
-    expect(late_row(page)).to_contain_text("unseen")
-    page.evaluate("window.sameDocument = true")
-    RECORD.send(spec.Sent(spec.CSW, ReferralOpened(referral=LATE), timedelta(minutes=1)))
-    elsewhere(write_timeline(board.jurisdiction, RECORD))
-    expect(late_row(page)).to_contain_text("deciding")
-    assert page.evaluate("window.sameDocument")
+    record = late_story()
+    with board_of(record, database_jurisdictions, board.browser) as own:
+        page = own.visit()
+        expect(late_row(page)).to_contain_text("unseen")
+        page.evaluate("window.sameDocument = true")
+        record.send(spec.Sent(spec.CSW, ReferralOpened(referral=LATE), timedelta(minutes=1)))
+        elsewhere(write_timeline(own.jurisdiction, record))
+        expect(late_row(page)).to_contain_text("deciding")
+        assert page.evaluate("window.sameDocument")
+        page.close()
 
 
 def test_an_escalation_is_acknowledged_in_place_by_keyboard(board: Board) -> None:

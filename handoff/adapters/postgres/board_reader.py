@@ -21,10 +21,14 @@ _SQL = statements("board_reader.sql")
 
 @dataclass(frozen=True, slots=True)
 class BoardPosition:
-    """Freshness of the board: entries of the record that the timeline has, and the record time of the last one."""
+    """Freshness of the board: entries of the record that the timeline has, and the record time of the last one.
+
+    ``rules`` is the version of the rules in force there; None on an empty record.
+    """
 
     next_offset: int
     record_time: datetime
+    rules: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class BoardReader:
     async def position(self) -> BoardPosition:
         """Return the position of the timeline."""
         [row] = await self._fetch("position")
-        return BoardPosition(row["next_offset"], from_ms(row["record_ms"]))
+        return BoardPosition(row["next_offset"], from_ms(row["record_ms"]), row["rules"])
 
     async def _fetch(self, statement: str, *parameters: Any) -> list[asyncpg.Record]:
         with store_errors():

@@ -23,4 +23,4 @@ SELECT target, count(*) AS open,
 SELECT escalation, handoff FROM timeline.board_escalations WHERE escalation = ANY($1::uuid[])
 
 -- name: position
-SELECT next_offset, record_ms FROM timeline.board_position
+SELECT next_offset, record_ms, rules FROM timeline.board_position

@@ -12,7 +12,7 @@ import asyncpg
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.timeline_reader import handoff_of
 from handoff.record.codes import DeadlineStep
-from handoff.record.delivery import from_ms
+from handoff.record.delivery import from_ms, to_ms
 from handoff.record.envelope import Event
 from handoff.record.events.case import CaseOpened
 from handoff.record.events.deadline import DeadlineEscalated, DeadlineMissed, EscalationAcknowledged
@@ -28,16 +28,22 @@ Late = dict[Hashable, dict[DeadlineStep, datetime]]
 
 @dataclass(frozen=True, slots=True)
 class ReadFacts:
-    """Facts, and the record time up to which they are known."""
+    """Facts, the record time up to which they are known, and the version of the rules in force there."""
 
     facts: Facts
     record_time: datetime
+    rules: int | None
 
 
-async def read_facts(pool: asyncpg.Pool, members: tuple[str, ...], places: Mapping[str, Places]) -> ReadFacts:
-    """Read everything that figures are computed from. ``members`` and ``places`` are those of the plan."""
+async def read_facts(
+    pool: asyncpg.Pool, members: tuple[str, ...], places: Mapping[str, Places], as_of: datetime | None = None
+) -> ReadFacts:
+    """Read everything that figures are computed from. ``members`` and ``places`` are those of the plan.
+
+    The version of the rules is that in force at ``as_of``, by default at the newest record time.
+    """
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        record_ms = await connection.fetchval(_SQL["record_time"])
+        (position,) = await connection.fetch(_SQL["position"], None if as_of is None else to_ms(as_of))
         rows = await connection.fetch(_SQL["handoffs"])
         events = await connection.fetch(_SQL["events"], [each.name() for each in _TYPES])
     openings: list[OpeningFacts] = []
@@ -49,7 +55,7 @@ async def read_facts(pool: asyncpg.Pool, members: tuple[str, ...], places: Mappi
             _add(event, from_ms(at_ms), openings, late, escalations)
     handoffs = [_facts(handoff_of(row), late) for row in rows]
     facts = Facts(handoffs, openings, tuple(escalations.values()), members, places)
-    return ReadFacts(facts, from_ms(record_ms))
+    return ReadFacts(facts, from_ms(position["record_ms"]), position["rules"])
 
 
 def _add(

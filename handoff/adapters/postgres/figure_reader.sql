@@ -1,5 +1,8 @@
--- name: record_time
-SELECT record_ms FROM timeline.position
+-- name: position
+-- The newest record time, and the version of the rules in force at a moment.
+SELECT record_ms, (SELECT rules FROM timeline.entries WHERE record_ms <= coalesce($1::bigint, position.record_ms)
+                    ORDER BY record_offset DESC LIMIT 1) AS rules
+  FROM timeline.position
 
 -- name: handoffs
 SELECT * FROM timeline.handoffs ORDER BY requested_ms, case_id, referral

@@ -182,6 +182,11 @@ class Timeline:
         rows = await self._pool.fetch(_SQL["figures"], grouping, *columns, longer_share(0.5), longer_share(0.9))
         return figures_of(grouping, [_wait_figures(row) for row in rows])
 
+    async def rules(self) -> int | None:
+        """Return the version of the rules in force at the last entry; None on an empty record."""
+        found: int | None = await self._pool.fetchval(_SQL["rules"])
+        return found
+
     async def next_offset(self) -> int:
         """Return the offset up to which the record is on the timeline."""
         found: int = await self._pool.fetchval(_SQL["next_offset"])

@@ -79,5 +79,8 @@ SELECT group_key, measure, sum(here) AS count, sum(lasting)::bigint AS open,
        max(wait_us) FILTER (WHERE lasting > 0) AS oldest_us
   FROM shares GROUP BY group_key, measure
 
+-- name: rules
+SELECT rules FROM timeline.entries ORDER BY record_offset DESC LIMIT 1
+
 -- name: next_offset
 SELECT next_offset FROM timeline.position

@@ -311,6 +311,7 @@ async def _page(request: Request, board: BoardContext, template: str, tab: str, 
         lag=tr.duration(lag),
         now=tr.time(board.clock()),
         clock_version=CLOCK_VERSION,
+        rules_version=position.rules,
         **content,
     )
 

@@ -21,17 +21,24 @@ class PackContents:
     thresholds: Thresholds
     figures: Mapping[str, tuple[FigureRow, ...]]
     silent: tuple[str, ...]
+    rules: int | None
     clock: int = CLOCK_VERSION
 
 
 def pack_contents(
-    jurisdiction: str, facts: Facts, quarter: Quarter, as_of: datetime, thresholds: Thresholds
+    jurisdiction: str,
+    facts: Facts,
+    quarter: Quarter,
+    as_of: datetime,
+    thresholds: Thresholds,
+    *,
+    rules: int | None,
 ) -> PackContents:
-    """Compute the contents of a pack."""
+    """Compute the contents of a pack. ``rules`` is the version of the record's rules."""
     cohort = Cohort.of(facts, quarter, as_of)
     figures = dict(published_rows(quarter_tables(cohort), thresholds))
     figures["occupancy"] = tuple(row for each in occupancy(cohort) for row in _occupancy_rows(each, thresholds))
-    return PackContents(jurisdiction, quarter, as_of, thresholds, figures, silent_members(cohort, facts.members))
+    return PackContents(jurisdiction, quarter, as_of, thresholds, figures, silent_members(cohort, facts.members), rules)
 
 
 def _occupancy_rows(each: Occupancy, thresholds: Thresholds) -> Iterator[FigureRow]:

@@ -10,7 +10,7 @@ from handoff.views.figures.tables import FigureRow
 
 FIGURE_COLUMNS = (
     "quarter", "figure", "group", "denominator", "numerator", "share", "p50_seconds", "p90_seconds", "open", "hidden",
-    "clock_version",
+    "clock_version", "rules_version",
 )  # fmt: skip
 DEFINITION_COLUMNS = ("figure", "title", "denominator", "numerator", "clock")
 
@@ -18,7 +18,7 @@ DEFINITION_COLUMNS = ("figure", "title", "denominator", "numerator", "clock")
 def figures_csv(contents: PackContents) -> str:
     """Return all rows. ``group`` is pairs such as ``service=shelter;urgency=high``; a hidden number is empty."""
     rows = (
-        (str(contents.quarter), code, *_numbers(row), contents.clock)
+        (str(contents.quarter), code, *_numbers(row), contents.clock, contents.rules)
         for code, found in contents.figures.items()
         for row in found
     )

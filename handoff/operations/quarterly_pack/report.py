@@ -38,7 +38,8 @@ def _document(contents: PackContents) -> Mapping[str, Any]:
         "date": {"year": local.year, "month": local.month, "day": local.day},
         "about": [
             f"Computed from the record as of {contents.as_of.isoformat()}.",
-            f"Times are measured by the rules of the clock, version {contents.clock}.",
+            f"Entries are judged by version {contents.rules} of the rules of the record.",
+            f"Times are measured by version {contents.clock} of the rules of the clock.",
             f"A cell that counts fewer than {contents.thresholds.cell} persons is hidden,",
             "and so is each from which it could be computed.",
             f"A percentile of fewer than {contents.thresholds.median} ended waits is hidden.",

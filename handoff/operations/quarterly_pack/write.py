@@ -48,10 +48,10 @@ async def read_contents(
     members = tuple(member.id for member in plan.members if member.offers)
     places = {m.id: Places(m.places.licensed, m.places.staffed) for m in plan.members if m.places is not None}
     async with open_pool(timeline, max_size=1) as pool:
-        read = await read_facts(pool, members, places)
+        read = await read_facts(pool, members, places, as_of)
     if as_of is not None and as_of > read.record_time:
         raise PackRefused(f"as_of is after the newest record time, {read.record_time.isoformat()}")
-    return pack_contents(plan.name, read.facts, quarter, as_of or read.record_time, Thresholds())
+    return pack_contents(plan.name, read.facts, quarter, as_of or read.record_time, Thresholds(), rules=read.rules)
 
 
 def write_pack(contents: PackContents, directory: Path) -> WrittenPack:
@@ -79,6 +79,7 @@ def _files(contents: PackContents) -> Mapping[str, bytes]:
         "time_zone": str(contents.quarter.zone),
         "as_of": contents.as_of.isoformat(),
         "clock_version": contents.clock,
+        "rules_version": contents.rules,
         "smallest_cell": contents.thresholds.cell,
         "fewest_for_percentiles": contents.thresholds.median,
         "silent_institutions": contents.silent,

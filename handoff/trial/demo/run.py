@@ -84,7 +84,7 @@ def _result(trial: Trial, case: UUID, late_step: LateStep | None) -> DemoResult:
     timeline = wait_until("the missed deadline on the timeline", lambda: _complete(installed, case))
     verification = verify_case(trial, case, timeline)
     figures, history = asyncio.run(handoff_figures(installed)), asyncio.run(history_of(installed, case))
-    return DemoResult(case, timeline, figures, history, verification, late_step)
+    return DemoResult(case, timeline, figures.groups, history, verification, late_step)
 
 
 def _complete(installed: InstallationSettings, case: UUID) -> Sequence[TimelineEntry] | None:

@@ -153,7 +153,8 @@ BEGIN
         SELECT entries.reference AS escalation, own.reference AS handoff, entries.record_ms AS since_ms
           FROM entries JOIN board_references AS own ON own.case_id::text = entries.subject AND own.referral = entries.referral
          WHERE entries.reference IS NOT NULL AND entries.verdict = 'effective';
-    CREATE VIEW board_position WITH (security_barrier) AS SELECT next_offset, record_ms FROM position;
+    CREATE VIEW board_position WITH (security_barrier) AS
+        SELECT next_offset, record_ms, (SELECT rules FROM entries ORDER BY record_offset DESC LIMIT 1) AS rules FROM position;
 
     GRANT SELECT ON board_handoffs, board_escalations, board_position TO handoff_projection_board;
     GRANT SELECT, INSERT ON board_references TO handoff_projection_writer;

@@ -26,7 +26,8 @@ QUARTER = Quarter.parse("2026-Q3", ZoneInfo("Europe/Belgrade"))
 
 
 def _contents() -> PackContents:
-    return pack_contents("prizren", generated_facts(5, 40), QUARTER, datetime(2026, 10, 15, tzinfo=UTC), Thresholds())
+    as_of = datetime(2026, 10, 15, tzinfo=UTC)
+    return pack_contents("prizren", generated_facts(5, 40), QUARTER, as_of, Thresholds(), rules=1)
 
 
 @pytest.fixture(scope="module")
