@@ -47,11 +47,11 @@ node-packages:
 	@infra/environment/node_packages.sh tests/support/linters >/dev/null
 
 .PHONY: test
-test: environment browser promtool node-packages ## the fast tests, on real Kafka and PostgreSQL (ARGS=tests/unit)
+test: environment promtool node-packages ## the fast tests, on real Kafka and PostgreSQL (ARGS=tests/unit)
 	@exec $(BIN)/pytest -q -n 2 --dist loadfile -m "not faults and not slow" $(ARGS)
 
 .PHONY: slow
-slow: environment ## tests of whole installations and outages, which take long (ARGS=tests/attacks)
+slow: environment browser ## tests of whole installations, outages and pages, which take long (ARGS=tests/attacks)
 	@exec $(BIN)/pytest -q -n 2 --dist loadfile -m "slow and not faults" $(ARGS)
 
 .PHONY: faults

@@ -22,6 +22,8 @@ from tests.support.parts.boarded import LATE, REFERENCES, databases, escalations
 from tests.support.parts.stack import Jurisdictions
 from tests.support.probes.browser import PATIENCE_MS, BrowserErrors, chromium, elsewhere, violations
 
+pytestmark = pytest.mark.slow
+
 RECORD = late_story()
 NOW = RECORD.now + timedelta(hours=5)
 DAY = (RECORD.now - timedelta(days=1)).date().isoformat()

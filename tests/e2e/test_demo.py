@@ -50,6 +50,7 @@ def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
     return alive
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number",
     [
@@ -84,6 +85,7 @@ def test_the_demo_ends_with_an_auditors_read_recorded_in_the_case(tmp_path: Path
     assert (late["member"], late["cause"], late["escalation_ended"]) == ("social_work", "unseen", "step_done")
 
 
+@pytest.mark.slow
 def test_a_failure_names_its_cause_and_shows_its_log(tmp_path: Path) -> None:
     """A service that cannot start is named, the end of its log is shown, and the exit code is not zero."""
     plan = tmp_path / "plan.toml"

@@ -23,6 +23,8 @@ from tests.support.parts.audited import NOW, READER, databases, served, story, w
 from tests.support.parts.stack import Jurisdictions
 from tests.support.probes.browser import PATIENCE_MS, BrowserErrors, chromium, elsewhere, violations
 
+pytestmark = pytest.mark.slow
+
 PAGE = f"/timelines/{CASE}"
 VIEWS = ("", "/lanes", "/questions", "/changes", "/record", *(f"/questions/{name}" for name in QUESTIONS))
 COLOURED = ("", "/lanes", "/questions", "/record", "/questions/as_of")
