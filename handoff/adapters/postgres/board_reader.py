@@ -10,9 +10,7 @@ import asyncpg
 
 from handoff.adapters.postgres.named_statements import statements
 from handoff.adapters.postgres.node_store import store_errors
-from handoff.domain import state_codec
-from handoff.domain.case import Ending
-from handoff.record.codes import CaseService, State, Urgency
+from handoff.adapters.postgres.timeline_reader import handoff_columns
 from handoff.record.delivery import from_ms, to_ms
 from handoff.views.board.handoff import BoardHandoff
 
@@ -81,29 +79,4 @@ class BoardReader:
 
 
 def _handoff(row: Any) -> BoardHandoff:
-    return BoardHandoff(
-        reference=row["reference"],
-        chain=row["chain"] or row["reference"],
-        hop=row["hop"],
-        source=row["source"],
-        target=row["target"],
-        service=CaseService(row["service"]),
-        urgency=Urgency(row["urgency"]),
-        state=State(row["state"]),
-        requested_at=from_ms(row["requested_ms"]),
-        delivered_at=_time(row["delivered_ms"]),
-        opened_at=_time(row["opened_ms"]),
-        answered_at=_time(row["answered_ms"]),
-        started_at=_time(row["started_ms"]),
-        closed_at=_time(row["closed_ms"]),
-        due_at=_time(row["due_ms"]),
-        place_held_until=_time(row["place_held_until_ms"]),
-        place_agreed_at=_time(row["place_agreed_ms"]),
-        ending=None if row["ended_as"] is None else Ending(State(row["ended_as"]), row["ended_code"]),
-        pauses=state_codec.load_pauses(row["pauses"]),
-        steps=state_codec.load_steps(row["steps"]),
-    )
-
-
-def _time(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else from_ms(milliseconds)
+    return BoardHandoff(reference=row["reference"], chain=row["chain"] or row["reference"], **handoff_columns(row))

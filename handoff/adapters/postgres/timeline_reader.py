@@ -274,29 +274,31 @@ def handoff_row(handoff: Handoff) -> tuple[Any, ...]:
 
 def handoff_of(row: Any) -> Handoff:
     """Return the handoff of a row."""
-    return Handoff(
-        referral=row["referral"],
-        case=row["case_id"],
-        source=row["source"],
-        target=row["target"],
-        service=CaseService(row["service"]),
-        urgency=Urgency(row["urgency"]),
-        state=State(row["state"]),
-        requested_at=from_ms(row["requested_ms"]),
-        delivered_at=_time(row["delivered_ms"]),
-        opened_at=_time(row["opened_ms"]),
-        answered_at=_time(row["answered_ms"]),
-        started_at=_time(row["started_ms"]),
-        closed_at=_time(row["closed_ms"]),
-        due_at=_time(row["due_ms"]),
-        place_held_until=_time(row["place_held_until_ms"]),
-        place_agreed_at=_time(row["place_agreed_ms"]),
-        root=row["chain_root"],
-        hop=row["hop"],
-        ending=None if row["ended_as"] is None else Ending(State(row["ended_as"]), row["ended_code"]),
-        pauses=state_codec.load_pauses(row["pauses"]),
-        steps=state_codec.load_steps(row["steps"]),
-    )
+    return Handoff(referral=row["referral"], case=row["case_id"], root=row["chain_root"], **handoff_columns(row))
+
+
+def handoff_columns(row: Any) -> dict[str, Any]:
+    """Return the fields of a handoff that the board's view has as well, by name."""
+    return {
+        "source": row["source"],
+        "target": row["target"],
+        "service": CaseService(row["service"]),
+        "urgency": Urgency(row["urgency"]),
+        "state": State(row["state"]),
+        "requested_at": from_ms(row["requested_ms"]),
+        "delivered_at": _time(row["delivered_ms"]),
+        "opened_at": _time(row["opened_ms"]),
+        "answered_at": _time(row["answered_ms"]),
+        "started_at": _time(row["started_ms"]),
+        "closed_at": _time(row["closed_ms"]),
+        "due_at": _time(row["due_ms"]),
+        "place_held_until": _time(row["place_held_until_ms"]),
+        "place_agreed_at": _time(row["place_agreed_ms"]),
+        "hop": row["hop"],
+        "ending": None if row["ended_as"] is None else Ending(State(row["ended_as"]), row["ended_code"]),
+        "pauses": state_codec.load_pauses(row["pauses"]),
+        "steps": state_codec.load_steps(row["steps"]),
+    }
 
 
 def _ms(time: datetime | None) -> int | None:

@@ -65,14 +65,13 @@ class HandoffFacts:
             started_at=known(self.started_at),
             closed_at=known(self.closed_at),
             ending=self.ending if is_closed else None,
-            pauses=tuple(replace_end(pause, known(pause.until)) for pause in self.pauses if pause.since <= moment),
+            pauses=tuple(
+                HoldPeriod(pause.code, pause.since, known(pause.until))
+                for pause in self.pauses
+                if pause.since <= moment
+            ),
             late={step: at for step, at in self.late.items() if at <= moment},
         )
-
-
-def replace_end(pause: HoldPeriod, until: datetime | None) -> HoldPeriod:
-    """Return ``pause`` with another end."""
-    return HoldPeriod(pause.code, pause.since, until)
 
 
 @dataclass(frozen=True, slots=True)
